@@ -1,0 +1,163 @@
+"""Every error this package raises, in one tree.
+
+::
+
+    MasError
+    ├── InputError          what was handed in cannot be used (a column, a number, a text, a file)
+    ├── ConfigError         the account's settings are incomplete or contradict each other
+    ├── MissingExtraError   an optional part is needed that is not installed
+    ├── NetworkError        the platform was not reached, or its answer was lost
+    │   └── CertificateError    the platform's certificate is not the one that was remembered
+    ├── RefusedError        the platform answered, and refused
+    ├── AnswerError         the platform answered something that cannot be read
+    └── StoreError          the SQLite file cannot be read or written
+
+No data is not an error; a half-finished poll is.
+"""
+
+from __future__ import annotations
+
+from masanalytics.language import choose
+
+__all__ = [
+    "AnswerError",
+    "CertificateError",
+    "ConfigError",
+    "InputError",
+    "MasError",
+    "MissingExtraError",
+    "NetworkError",
+    "RefusedError",
+    "StoreError",
+]
+
+
+class MasError(Exception):
+    """Base of all errors of this package.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, where, and what to do, in English. Never holds a secret or a whole phone number.
+    zh : str, optional
+        The same in Chinese. Shown instead where the user's language is Chinese.
+    retryable : bool, optional
+        Whether doing the same again later can succeed.
+
+    Attributes
+    ----------
+    code : str
+        A short, stable name for programs to branch on.
+    retryable : bool
+        Whether doing the same again later can succeed.
+
+    Examples
+    --------
+    >>> error = InputError("no column 手机号", zh="没有“手机号”这一列")
+    >>> error.code, error.retryable
+    ('input', False)
+    >>> print(error.text("zh"))
+    没有“手机号”这一列
+    """
+
+    code = "mas"
+    retryable = False
+
+    def __init__(self, message: str, *, zh: str = "", retryable: bool | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.zh = zh
+        if retryable is not None:
+            self.retryable = retryable
+
+    def text(self, language: str | None = None) -> str:
+        """Return the message in ``"en"`` or ``"zh"`` (by default in the user's language)."""
+        return choose(self.message, self.zh or self.message, language)
+
+    def __str__(self) -> str:
+        return self.text()
+
+
+class InputError(MasError, ValueError):
+    """What was handed in cannot be used: a column, a number, a text, a file. Nothing was sent."""
+
+    code = "input"
+
+
+class ConfigError(MasError):
+    """The account's settings are incomplete or contradict each other. Nothing was sent."""
+
+    code = "config"
+
+
+class MissingExtraError(MasError, ImportError):
+    """An optional part of the package is needed that is not installed.
+
+    Examples
+    --------
+    >>> print(MissingExtraError.of("excel", "python_calamine", "reading an .xlsx file").text("en"))
+    reading an .xlsx file needs python_calamine: pip install "masanalytics[excel]"
+    """
+
+    code = "missing_extra"
+
+    @classmethod
+    def of(cls, extra: str, module: str, purpose: str, purpose_zh: str = "") -> MissingExtraError:
+        """Name the extra that brings `module`, needed for `purpose`."""
+        command = f'pip install "masanalytics[{extra}]"'
+        return cls(
+            f"{purpose} needs {module}: {command}", zh=f"{purpose_zh or purpose}需要 {module}，请运行：{command}"
+        )
+
+
+class NetworkError(MasError):
+    """The platform was not reached, or its answer was lost on the way.
+
+    Attributes
+    ----------
+    sent : bool
+        Whether the request may have reached the platform. For a poll this means that an answer, handed out once,
+        may be gone.
+    """
+
+    code = "network"
+    retryable = True
+
+    def __init__(self, message: str, *, zh: str = "", retryable: bool | None = None, sent: bool = False) -> None:
+        super().__init__(message, zh=zh, retryable=retryable)
+        self.sent = sent
+
+
+class CertificateError(NetworkError):
+    """The platform's certificate is not the one that was remembered or asked for. Nothing was sent."""
+
+    code = "certificate"
+    retryable = False
+
+
+class RefusedError(MasError):
+    """The platform answered, and refused.
+
+    Attributes
+    ----------
+    rspcod : str
+        The platform's own word for it, such as ``InvalidUsrOrPwd``.
+    """
+
+    code = "refused"
+
+    def __init__(self, message: str, *, zh: str = "", retryable: bool | None = None, rspcod: str = "") -> None:
+        super().__init__(message, zh=zh, retryable=retryable)
+        self.rspcod = rspcod
+
+
+class AnswerError(MasError):
+    """The platform answered something that cannot be read."""
+
+    code = "answer"
+
+
+class StoreError(MasError):
+    """The SQLite file cannot be read or written: full disk, locked, read-only, or not a store."""
+
+    code = "store"
