@@ -1,0 +1,14 @@
+"""Who sends, and where to: one Cloud MAS interface account and the settings around it.
+
+An `Account` is checked when it is made, so that a wrong setting is named before anything is sent, and it never shows its
+secret key. Nothing here touches the network.
+"""
+
+from __future__ import annotations
+
+from masanalytics.account.account import Account
+from masanalytics.account.checks import MAX_SERVICE_NUMBER, check_add_serial
+from masanalytics.account.secret import Secret
+from masanalytics.account.sources import config_folder
+
+__all__ = ["MAX_SERVICE_NUMBER", "Account", "Secret", "check_add_serial", "config_folder"]

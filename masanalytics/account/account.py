@@ -1,0 +1,136 @@
+"""One interface account of Cloud MAS."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, field, fields
+
+from masanalytics.account.checks import (
+    VARIABLES,
+    allowed_numbers,
+    base_url,
+    check_add_serial,
+    check_service_code,
+    check_sign,
+    clean_text,
+    poll_seconds,
+    tls_mode,
+)
+from masanalytics.account.secret import Secret
+from masanalytics.account.sources import environment_settings, profile_settings
+
+__all__ = ["Account"]
+
+
+@dataclass(frozen=True)
+class Account:
+    """One interface account of Cloud MAS, checked when it is made.
+
+    Parameters
+    ----------
+    url : str
+        Where the platform is: ``https://HOST:PORT``. There is no default. An endpoint such as ``/sms/submit`` at its end
+        is dropped.
+    ec_name : str
+        The enterprise's name as the platform knows it (企业名称).
+    ap_id : str
+        The user name of the *interface* account (管理 → 接口管理 → 短信接入用户管理), not of the web login.
+    secret_key : str
+        Its password. Shows as ``***`` wherever it is printed.
+    sign : str, optional
+        The signature's **code** (签名编码), about nine letters and digits; not the text in 【】.
+    add_serial : str, optional
+        The extension (扩展码), digits. Empty where the service code is matched exactly.
+    service_code : str, optional
+        The service code (服务代码); with the extension at most 20 digits.
+    tls : str, optional
+        ``first-use`` (remember the certificate at the first contact, refuse another one later), ``sha256:<64 hex>``,
+        ``unverified``, ``system``, or the path of a CA file.
+    poll_interval : float, optional
+        Seconds between two polls of this account; the interface allows one in five.
+    signature : str, optional
+        The text the platform puts in front, with or without its 【】; kept without. Used to count segments.
+    allow_only : sequence of str, optional
+        The only numbers this account may reach; None for everybody.
+
+    Raises
+    ------
+    ConfigError
+        If a setting cannot be right; its text says which and what to do.
+
+    Examples
+    --------
+    >>> Account("https://mas.example:28888/sms/submit", "某某公司", "demo0", "123qwe").url
+    'https://mas.example:28888'
+    >>> print(Account("https://mas.example", "某某公司", "demo0", "123qwe").name)
+    某某公司/demo0
+    """
+
+    url: str
+    ec_name: str
+    ap_id: str
+    secret_key: str = field(repr=False)
+    sign: str = ""
+    add_serial: str = ""
+    service_code: str = ""
+    tls: str = "first-use"
+    poll_interval: float = 5.0
+    _: KW_ONLY
+    signature: str = ""
+    allow_only: Sequence[str] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        """Check every setting and bring it into its one form."""
+        for name in VARIABLES:
+            self._set(name, clean_text(name, getattr(self, name)))
+        self._set("url", base_url(self.url))
+        self._set("secret_key", Secret(self.secret_key))
+        self._set("tls", tls_mode(self.tls))
+        self._set("poll_interval", poll_seconds(self.poll_interval))
+        self._set("signature", self.signature.removeprefix("【").removesuffix("】").strip())
+        self._set("allow_only", allowed_numbers(self.allow_only))
+        check_sign(self.sign)
+        check_service_code(self.service_code)
+        check_add_serial(self.add_serial, self.service_code)
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+    @property
+    def name(self) -> str:
+        """How frames and the store call this account: ``ec_name/ap_id``."""
+        return f"{self.ec_name}/{self.ap_id}"
+
+    def allows(self, mobile: str) -> bool:
+        """Return whether this account may reach `mobile` (11 digits)."""
+        return self.allow_only is None or mobile in self.allow_only
+
+    @classmethod
+    def from_env(cls, env_file: str | os.PathLike[str] | None = None) -> Account:
+        """Read an account from ``MAS_…`` variables and a ``.env`` file; the real environment wins.
+
+        Parameters
+        ----------
+        env_file : path, optional
+            The file to read; by default ``.env`` in the working folder, if there is one. ``os.environ`` stays as it is.
+
+        Raises
+        ------
+        ConfigError
+            If variables are missing (it names all of them), or a setting cannot be right.
+        """
+        return cls(**environment_settings(env_file))
+
+    @classmethod
+    def from_profile(cls, name: str) -> Account:
+        """Read the account `name` from ``profiles.toml`` in the user's config folder (see `config_folder`).
+
+        Each account is one table, ``[name]``, of this class's parameters.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such file or profile (it names those that exist), or a setting cannot be right.
+        """
+        return cls(**profile_settings(name, [entry.name for entry in fields(cls)]))

@@ -1,0 +1,238 @@
+"""The interface of Cloud MAS, one method a call."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from types import TracebackType
+
+from masanalytics.account import Account, check_add_serial
+from masanalytics.client.faults import judge, lost_poll, network_error, without_answer
+from masanalytics.client.results import PollAnswer, SubmitResult
+from masanalytics.client.transport import Failure, Transport
+from masanalytics.client.trust import Network, establish, known_hosts_path
+from masanalytics.clock import Clock, SystemClock
+from masanalytics.errors import CertificateError, ConfigError, InputError, MasError, NetworkError
+from masanalytics.masking import mask_phone
+from masanalytics.protocol import (
+    DELIVER,
+    MAX_PAIRS,
+    REPORT,
+    SUBMIT,
+    TEMPLATE,
+    Endpoint,
+    check_mobiles,
+    pairs_body,
+    poll_body,
+    submit_body,
+    template_body,
+)
+
+__all__ = ["Client"]
+
+
+class Client:
+    """The platform, as one account sees it. Thread-safe; keeps its connections open; use it in a ``with``, or close it.
+
+    Making one touches nothing: the first call connects, and with ``tls="first-use"`` looks at the certificate before it
+    sends anything. Nothing but connecting is ever tried again by itself.
+
+    Parameters
+    ----------
+    account : Account
+        Who asks, and where.
+    timeout : tuple of float, optional
+        Seconds to connect, and seconds to wait for the next byte of an answer.
+    proxies : mapping, optional
+        ``{"https": "http://proxy:3128"}``. The environment's proxies and certificates are not used.
+    legacy_tls : bool, optional
+        Also speak TLS 1.0 and weak ciphers, for gateways that know nothing newer.
+    connections : int, optional
+        The most connections at once; further threads wait.
+    clock : Clock, optional
+        What time it is.
+    known_hosts : path, optional
+        Where certificates are remembered; by default ``MAS_KNOWN_HOSTS`` or the config folder.
+
+    Examples
+    --------
+    >>> client = Client(Account("https://mas.example:28888", "shop", "demo0", "123qwe"))
+    >>> client
+    Client(shop/demo0 at https://mas.example:28888, tls first-use)
+    >>> client.submit(["1380013"], "hello")
+    Traceback (most recent call last):
+        ...
+    masanalytics.errors.InputError: number 1 of the batch (****0013) is not a mobile number of 11 digits; ...
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        *,
+        timeout: tuple[float, float] = (5.0, 30.0),
+        proxies: Mapping[str, str] | None = None,
+        legacy_tls: bool = False,
+        connections: int = 8,
+        clock: Clock | None = None,
+        known_hosts: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self.account = account
+        self.network = Network(
+            timeout, dict(proxies or {}), legacy_tls, connections, Path(known_hosts or known_hosts_path()).expanduser()
+        )
+        self.clock = clock or SystemClock()
+        self._lock = threading.Lock()
+        self._transport: Transport | None = None
+        self._pid = os.getpid()
+
+    def __repr__(self) -> str:
+        return f"Client({self.account.name} at {self.account.url}, tls {self.account.tls})"
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; a later call opens new ones."""
+        with self._lock:
+            transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.close()
+
+    def submit(self, mobiles: Iterable[str | int], content: str, *, add_serial: str | None = None) -> SubmitResult:
+        """Send one text to 1 to 5,000 numbers.
+
+        Parameters
+        ----------
+        mobiles : iterable of str
+            Different numbers of 11 digits.
+        content : str
+            The text, without the signature.
+        add_serial : str, optional
+            The extension; by default the account's.
+
+        Returns
+        -------
+        SubmitResult
+            Whatever happens on the network is in its ``outcome``; only what is wrong with the arguments raises.
+
+        Raises
+        ------
+        InputError
+            If a number, the text or the extension cannot be sent, or `Account.allow_only` does not hold a number.
+        """
+        numbers = check_mobiles(mobiles)
+        self._allow(numbers)
+        return self._submit(SUBMIT, submit_body(self.account, numbers, content, self._serial(add_serial)))
+
+    def submit_each(self, texts: Mapping[str, str], *, add_serial: str | None = None) -> SubmitResult:
+        """Send a text each to 1 to 999 numbers: ``{mobile: content}``; otherwise like `submit`."""
+        body = pairs_body(self.account, texts, self._serial(add_serial))
+        self._allow(check_mobiles(texts, limit=MAX_PAIRS))
+        return self._submit(SUBMIT, body)
+
+    def submit_template(
+        self,
+        mobiles: Iterable[str | int],
+        template_id: str,
+        params: Sequence[str] = (),
+        *,
+        add_serial: str | None = None,
+    ) -> SubmitResult:
+        """Send an approved template with the same `params` (texts, in order) to 1 to 5,000 numbers; like `submit`."""
+        numbers = check_mobiles(mobiles)
+        self._allow(numbers)
+        body = template_body(self.account, template_id, numbers, params, self._serial(add_serial))
+        return self._submit(TEMPLATE, body)
+
+    def poll_reports(self) -> PollAnswer:
+        """Take up to 1,000 state reports off the platform, which forgets them.
+
+        Returns
+        -------
+        PollAnswer
+            What it handed out, even where only half of it arrived. Keep ``raw`` before reading ``page``.
+
+        Raises
+        ------
+        NetworkError
+            If no answer came; ``sent`` says whether the request may have arrived and records be lost.
+        """
+        return self._poll(REPORT, "report")
+
+    def poll_uplinks(self) -> PollAnswer:
+        """Take up to 1,000 uplinks off the platform, which forgets them; otherwise like `poll_reports`."""
+        return self._poll(DELIVER, "deliver")
+
+    def server_time(self) -> float | None:
+        """Return what time the server has (epoch seconds UTC), or None where it does not say.
+
+        Asks with a bare HEAD for ``/``, which sends nothing of the account and takes no record away.
+        """
+        answer = self._ready().exchange("/", None)
+        if isinstance(answer, Failure):
+            return None
+        written = next((value for key, value in answer.headers.items() if key.lower() == "date"), "")
+        try:
+            return parsedate_to_datetime(written).timestamp()
+        except ValueError:
+            return None
+
+    def _allow(self, numbers: Iterable[str]) -> None:
+        strangers = [number for number in numbers if not self.account.allows(number)]
+        if strangers:
+            raise InputError(
+                f"{len(strangers)} numbers are not on the account's allow_only list, the first is "
+                f"{mask_phone(strangers[0])}. Nothing was sent.",
+                zh=f"有 {len(strangers)} 个号码不在账户的 allow_only 名单中，第一个是 {mask_phone(strangers[0])}。未发送任何内容。",
+            )
+
+    def _serial(self, add_serial: str | None) -> str:
+        if add_serial is None:
+            return self.account.add_serial
+        try:
+            check_add_serial(add_serial, self.account.service_code)
+        except ConfigError as error:
+            raise InputError(error.message, zh=error.zh) from None
+        return add_serial
+
+    def _submit(self, path: str, body: bytes) -> SubmitResult:
+        requested_at = self.clock.now()
+        try:
+            transport = self._ready()
+        except MasError as error:
+            return without_answer(error, requested_at, self.clock.now())
+        answer = transport.exchange(path, body)
+        if isinstance(answer, Failure):
+            return without_answer(self._error(answer), answer.requested_at, answer.answered_at)
+        return judge(answer, path)
+
+    def _poll(self, path: str, endpoint: Endpoint) -> PollAnswer:
+        answer = self._ready().exchange(path, poll_body(self.account))
+        if isinstance(answer, Failure):
+            raise lost_poll(self._error(answer))
+        return PollAnswer(
+            endpoint, answer.body, answer.status, answer.complete, answer.requested_at, answer.answered_at
+        )
+
+    def _ready(self) -> Transport:
+        """Return the connections, made at the first call, and made anew in a forked process: sockets are not shared."""
+        with self._lock:
+            if self._transport is None or self._pid != os.getpid():
+                trust = establish(self.account, self.network)
+                self._transport = Transport(self.account.url, trust, self.network, self.clock)
+                self._pid = os.getpid()
+            return self._transport
+
+    def _error(self, failure: Failure) -> NetworkError:
+        error = network_error(failure, self.account)
+        if isinstance(error, CertificateError):
+            self.close()  # so that a certificate accepted meanwhile is read anew
+        return error

@@ -1,0 +1,272 @@
+"""One request, one answer, and the certain knowledge of whether a request may have left.
+
+`requests` and `urllib3` name what went wrong, not when. Here every connection marks the moment before the first byte of a
+request is written, so that "surely never left" is a fact and not an inference from the kind of error.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from http.client import HTTPException
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, Final
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import PoolManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
+from urllib3.util import Retry
+
+from masanalytics._version import __version__
+from masanalytics.client.trust import Network, Trust
+from masanalytics.clock import Clock, SystemClock
+
+__all__ = ["Answer", "Failure", "Transport"]
+
+_PIECE: Final = 1 << 16
+_LARGEST: Final = 1 << 28  # 256 MB: no page is a hundredth of it
+_HEADERS: Final = {
+    "User-Agent": f"masanalytics/{__version__}",
+    "Content-Type": "application/json",
+    "Accept": "application/json",
+    # Uncompressed, so that the received half of a broken answer can be read.
+    "Accept-Encoding": "identity",
+}
+
+
+@dataclass
+class _Journey:
+    """How far one request has come."""
+
+    left: bool = False
+
+
+_JOURNEY: ContextVar[_Journey | None] = ContextVar("masanalytics_journey", default=None)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer; `complete` says whether the whole body arrived."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    complete: bool
+    requested_at: float
+    answered_at: float
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A request without an answer; `left` says whether its first byte may have been written."""
+
+    left: bool
+    error: BaseException
+    requested_at: float
+    answered_at: float
+
+
+@contextmanager
+def _greeting() -> Iterator[None]:
+    """While connecting, what is written is no part of the request: a proxy is greeted, TLS shakes hands."""
+    journey = _JOURNEY.get() or _Journey()
+    before = journey.left
+    try:
+        yield
+    finally:
+        journey.left = before
+
+
+def _setting_out() -> None:
+    journey = _JOURNEY.get()
+    if journey is not None:
+        journey.left = True
+
+
+class _MarkedHTTP(HTTPConnection):
+    """A connection that says when a request sets out."""
+
+    def connect(self) -> None:
+        with _greeting():
+            super().connect()
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        _setting_out()
+        super().send(data)
+
+
+class _MarkedHTTPS(HTTPSConnection):
+    """The same over TLS."""
+
+    def connect(self) -> None:
+        with _greeting():
+            super().connect()
+        # Whether to do without an authority was decided, and logged, by the account's tls setting. urllib3 would warn of
+        # it at every request, and a filter for warnings is not safe between threads.
+        self.is_verified = True
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        _setting_out()
+        super().send(data)
+
+
+class _HTTPPool(HTTPConnectionPool):
+    ConnectionCls = _MarkedHTTP
+
+
+class _HTTPSPool(HTTPSConnectionPool):
+    ConnectionCls = _MarkedHTTPS
+
+
+class _Retry(Retry):
+    """Connecting again after a while, on a clock that can be a test's."""
+
+    clock: Clock = SystemClock()
+
+    def new(self, **kw: Any) -> _Retry:
+        made = super().new(**kw)
+        made.clock = self.clock
+        return made
+
+    def _sleep_backoff(self) -> None:
+        self.clock.sleep(self.get_backoff_time())
+
+
+class _Adapter(HTTPAdapter):
+    """Connections that mark their way, to a server with the right certificate only, through a proxy too."""
+
+    def __init__(self, trust: Trust, **settings: Any) -> None:
+        # Before super(), which makes the pools.
+        self._tls: dict[str, Any] = {}
+        if trust.context is not None:
+            self._tls["ssl_context"] = trust.context
+        if trust.fingerprint is not None:
+            self._tls["assert_fingerprint"] = trust.fingerprint
+        super().__init__(**settings)
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kw: Any) -> None:  # noqa: FBT001, FBT002
+        super().init_poolmanager(connections, maxsize, block, **kw, **self._tls)
+        _mark(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **kw: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **kw, **self._tls)
+        _mark(manager)
+        return manager
+
+
+def _mark(manager: PoolManager) -> None:
+    manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+
+
+class _Session(requests.Session):
+    """A session that neither follows redirects nor looks where they lead."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Say that `resp` leads nowhere."""
+
+
+class Transport:
+    """The connections of one client. Thread-safe.
+
+    Parameters
+    ----------
+    base : str
+        ``https://host:port``.
+    trust : Trust
+        Which server is the right one.
+    network : Network
+        How to reach it.
+    clock : Clock
+        What time it is.
+    """
+
+    def __init__(self, base: str, trust: Trust, network: Network, clock: Clock) -> None:
+        self.trust = trust
+        self._base, self._network, self._clock = base, network, clock
+        # Connecting is tried again, nothing else ever: what left may have been taken.
+        retry = _Retry(total=None, connect=3, read=False, redirect=0, status=0, other=0, backoff_factor=0.25)
+        retry.clock = clock
+        self._session = _Session()
+        self._session.trust_env = False
+        self._session.headers.update(_HEADERS)
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        adapter = _Adapter(trust, pool_maxsize=network.connections, pool_block=True, max_retries=retry)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+
+    def exchange(self, path: str, body: bytes | None) -> Answer | Failure:
+        """POST `body` to `path` (HEAD where there is none) and return what came of it; never raises for the network."""
+        journey = _Journey()
+        token = _JOURNEY.set(journey)
+        requested_at = self._clock.now()
+        try:
+            with self._request(path, body) as response:
+                whole, complete = _read(response)
+                headers = dict(response.headers)
+            return Answer(response.status_code, headers, whole, complete, requested_at, self._clock.now())
+        except (requests.RequestException, HTTPError, HTTPException, OSError, ValueError) as error:
+            return Failure(journey.left, error, requested_at, self._clock.now())
+        finally:
+            _JOURNEY.reset(token)
+
+    def close(self) -> None:
+        """Close the connections; a later exchange opens new ones."""
+        self._session.close()
+
+    def _request(self, path: str, body: bytes | None) -> requests.Response:
+        return self._session.request(
+            "HEAD" if body is None else "POST",
+            self._base + path,
+            data=body,
+            timeout=self._network.timeout,
+            # At every request: a session's own setting would lose to REQUESTS_CA_BUNDLE.
+            verify=self.trust.verify,
+            proxies=dict(self._network.proxies),
+            allow_redirects=False,
+            stream=True,
+        )
+
+
+def _read(response: requests.Response) -> tuple[bytes, bool]:
+    """Return the body, and whether it is whole. Piece by piece as they arrive: what came before a break is kept."""
+    pieces: list[bytes] = []
+    size = 0
+    complete = True
+    try:
+        while size < _LARGEST:
+            piece = response.raw.read1(_PIECE, decode_content=False)
+            if not piece:
+                break
+            pieces.append(piece)
+            size += len(piece)
+    except (HTTPError, HTTPException, OSError):
+        complete = False
+    body = b"".join(pieces)
+    if size >= _LARGEST or not (body or _announced(response)):
+        complete = False
+    return _decoded(body, response.headers.get("Content-Encoding", "")), complete
+
+
+def _announced(response: requests.Response) -> bool:
+    """Whether an empty body is what the server meant: headers cut off look like a body without end or beginning."""
+    return response.raw.chunked or response.headers.get("Content-Length", "").strip().isdigit()
+
+
+def _decoded(body: bytes, encoding: str) -> bytes:
+    """Undo compression that was not asked for; of a broken one, what can be undone."""
+    if encoding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
+        return body
+    try:
+        return zlib.decompressobj(wbits=47).decompress(body, _LARGEST)  # 47: gzip or zlib, whichever it is
+    except zlib.error:
+        return body

@@ -1,0 +1,64 @@
+"""The wire format of Cloud MAS: request bodies out, answers in. Pure functions; nothing here touches the network."""
+
+from __future__ import annotations
+
+from masanalytics.protocol.answers import SubmitAnswer, read_submit
+from masanalytics.protocol.bodies import (
+    DELIVER,
+    MAX_MOBILES,
+    MAX_PAIRS,
+    REPORT,
+    SUBMIT,
+    TEMPLATE,
+    Caller,
+    check_mobiles,
+    mac,
+    pairs_body,
+    poll_body,
+    submit_body,
+    template_body,
+)
+from masanalytics.protocol.lenient import excerpt
+from masanalytics.protocol.polls import FULL_PAGE, Endpoint, Page, read_page
+from masanalytics.protocol.records import (
+    BadRecord,
+    ReportRecord,
+    UplinkRecord,
+    fold_mobile,
+    is_intermediate,
+    outcome_of,
+)
+from masanalytics.protocol.rspcod import FATAL, KNOWN_RSPCODS, describe_rspcod, is_fatal
+
+__all__ = [
+    "DELIVER",
+    "FATAL",
+    "FULL_PAGE",
+    "KNOWN_RSPCODS",
+    "MAX_MOBILES",
+    "MAX_PAIRS",
+    "REPORT",
+    "SUBMIT",
+    "TEMPLATE",
+    "BadRecord",
+    "Caller",
+    "Endpoint",
+    "Page",
+    "ReportRecord",
+    "SubmitAnswer",
+    "UplinkRecord",
+    "check_mobiles",
+    "describe_rspcod",
+    "excerpt",
+    "fold_mobile",
+    "is_fatal",
+    "is_intermediate",
+    "mac",
+    "outcome_of",
+    "pairs_body",
+    "poll_body",
+    "read_page",
+    "read_submit",
+    "submit_body",
+    "template_body",
+]

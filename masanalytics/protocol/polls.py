@@ -1,0 +1,198 @@
+"""What the platform hands out when asked: pages of state reports (``/sms/report``) and uplinks (``/sms/deliver``).
+
+It hands each record out once, so a page is read to get everything out of it: a record that cannot be used is set aside
+with its reason and harms no other, and a page that was cut off gives every record that came through whole.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace, replace
+from typing import Any, Final, Literal, NamedTuple, cast
+
+from masanalytics.protocol.lenient import UNREADABLE, decode_text, excerpt, read_json, unwrap
+from masanalytics.protocol.records import BadRecord, Instants, ReportRecord, UplinkRecord, read_report, read_uplink
+from masanalytics.protocol.salvage import salvage
+
+__all__ = ["FULL_PAGE", "Endpoint", "Page", "read_page"]
+
+Endpoint = Literal["report", "deliver"]
+
+FULL_PAGE: Final = 1000
+"""A page of this many records is full: there may be more behind it."""
+
+_Reader = Callable[[Mapping[str, Any], Instants], "list[ReportRecord] | list[UplinkRecord]"]
+_READERS: Final[dict[str, _Reader]] = {"report": read_report, "deliver": read_uplink}
+_NOTICE_KEYS = ("rspcod", "message", "msg", "error")
+_RECORD_KEYS = frozenset({"mobile", "mobiles"})
+_PLAIN_NOTICE = 1000
+_RUBBISH = re.compile(r"[<\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
+
+
+class _Outcome(NamedTuple):
+    """The items of an answer, or why it has none."""
+
+    items: list[Any] | None
+    notice: str
+    salvaged: bool
+
+
+@dataclass(frozen=True)
+class Page:
+    """One poll's answer as it reads.
+
+    Attributes
+    ----------
+    kind : str
+        ``records`` (data, perhaps none), ``refused`` (an answer that is not data: too soon, a refusal) or ``unreadable``
+        (nothing could be read from it, though it may have held data).
+    records : list of ReportRecord or of UplinkRecord
+        Everything usable; one for each number.
+    bad : list of BadRecord
+        What was set aside.
+    size : int
+        How many records the platform handed out in this page, good and bad.
+    notice : str
+        Of a refusal, what it said: the bare rspcod where there is one. Otherwise a remark on the page, or ``""``.
+        Phone numbers are masked.
+    salvaged : bool
+        The page was broken or cut off; there may have been more in it.
+    """
+
+    kind: Literal["records", "refused", "unreadable"]
+    records: list[ReportRecord] | list[UplinkRecord]
+    bad: list[BadRecord]
+    size: int
+    notice: str
+    salvaged: bool
+
+    def __repr__(self) -> str:
+        return (
+            f"Page({self.kind}, records={len(self.records)}, bad={len(self.bad)}, size={self.size}, "
+            f"notice={self.notice!r}, salvaged={self.salvaged})"
+        )
+
+    @property
+    def drained(self) -> bool:
+        """Whether this page proves that the platform had nothing more to hand out."""
+        return self.kind == "records" and not self.salvaged and self.size < FULL_PAGE
+
+    @property
+    def reports(self) -> list[ReportRecord]:
+        """The records of a page of ``/sms/report``."""
+        return cast("list[ReportRecord]", self.records)
+
+    @property
+    def uplinks(self) -> list[UplinkRecord]:
+        """The records of a page of ``/sms/deliver``."""
+        return cast("list[UplinkRecord]", self.records)
+
+
+def read_page(raw: bytes, endpoint: Endpoint, *, complete: bool = True, status: int = 200) -> Page:
+    """Read the answer of a poll.
+
+    Parameters
+    ----------
+    raw : bytes
+        The answer's body.
+    endpoint : {"report", "deliver"}
+        What was asked for.
+    complete : bool, optional
+        Whether the whole answer arrived. A page that was cut off never counts as drained.
+    status : int, optional
+        The HTTP status: with another than 200, an answer that holds no records is a refusal.
+
+    Examples
+    --------
+    >>> page = read_page(b'[{"mobile":"13800138000","reportStatus":"DELIVRD"}]', "report")
+    >>> page.size, page.records[0].report_status, page.drained
+    (1, 'DELIVRD', True)
+    >>> read_page(b'{"message":"NOT_WHITE_IP","success":false}', "report").notice
+    'NOT_WHITE_IP'
+    """
+    page = _read(raw, endpoint, complete=complete)
+    if status == 200 or page.size:
+        return page
+    said = page.notice or excerpt(raw.decode("utf-8", "replace"))
+    return replace(page, kind="refused", notice=f"HTTP {status}: {said}")
+
+
+def _read(raw: bytes, endpoint: Endpoint, *, complete: bool) -> Page:
+    text, repaired = decode_text(raw)
+    outcome = _outcome(unwrap(text.strip()), complete=complete)
+    if outcome.items is None:
+        kind: Literal["refused", "unreadable"] = "refused" if outcome.notice else "unreadable"
+        return Page(kind, [], [], 0, outcome.notice or excerpt(text), salvaged=False)
+    good, bad = _records(outcome.items, _READERS[endpoint])
+    notice = "bytes that are no UTF-8 were replaced" if repaired else ""
+    return Page("records", good, bad, len(outcome.items), notice, salvaged=outcome.salvaged or not complete)
+
+
+def _outcome(text: str, *, complete: bool) -> _Outcome:
+    value = read_json(text) if text else None
+    if value is UNREADABLE:
+        return _outcome_of_broken(text)
+    if isinstance(value, list):
+        return _Outcome(value, "", salvaged=False)
+    wrapped = _wrapped_records(value)
+    if wrapped:
+        return _Outcome(wrapped, "", salvaged=False)
+    if value is None or value in ("", {}):
+        # Nothing at all is an empty page only if it is known to be all there was.
+        return _Outcome([], "", salvaged=False) if complete else _Outcome(None, "", salvaged=False)
+    return _Outcome(None, _notice(value), salvaged=False)
+
+
+def _wrapped_records(value: object) -> list[Any]:
+    """Return the records of an object that is one itself, or has a list of them somewhere; else none."""
+    if not isinstance(value, Mapping):
+        return []
+    if _is_record(value):
+        return [value]
+    lists = [inner for inner in value.values() if isinstance(inner, list)]
+    return next((inner for inner in lists if any(map(_is_record, inner))), [])
+
+
+def _is_record(value: object) -> bool:
+    return isinstance(value, Mapping) and not _RECORD_KEYS.isdisjoint(value)
+
+
+def _outcome_of_broken(text: str) -> _Outcome:
+    if text.startswith(("[", "{")):
+        items = salvage(text)
+        if any(not isinstance(item, BadRecord) for item in items):
+            return _Outcome(items, "", salvaged=True)
+        return _Outcome(None, "", salvaged=False)
+    # A short plain sentence is the platform speaking ("too soon"); markup and binary rubbish are not.
+    plain = len(text) <= _PLAIN_NOTICE and _RUBBISH.search(text) is None
+    return _Outcome(None, excerpt(text) if plain else "", salvaged=False)
+
+
+def _notice(value: object) -> str:
+    if isinstance(value, Mapping):
+        for key in _NOTICE_KEYS:
+            word = value.get(key)
+            if isinstance(word, str) and word.strip():
+                return excerpt(word)
+    return excerpt(str(value)) or "-"
+
+
+def _records(items: Iterable[Any], read: _Reader) -> tuple[list[ReportRecord] | list[UplinkRecord], list[BadRecord]]:
+    good: list[Any] = []
+    bad: list[BadRecord] = []
+    instants = Instants()
+    for index, item in enumerate(items):
+        if isinstance(item, str):
+            item = read_json(item)  # noqa: PLW2901 - a record wrapped in a text of its own
+        if isinstance(item, BadRecord):
+            bad.append(replace(item, index=index))
+            continue
+        if not isinstance(item, dict):
+            bad.append(BadRecord.of(index, "not an object", item))
+            continue
+        try:
+            good.extend(read(item, instants))
+        except ValueError as fault:
+            bad.append(BadRecord.of(index, str(fault), item))
+    return good, bad

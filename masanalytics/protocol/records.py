@@ -1,0 +1,255 @@
+"""One record of a poll: a state report or an uplink, read leniently from the platform's JSON object."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any, Final, NamedTuple
+
+from masanalytics.chinatime import parse_platform_time
+from masanalytics.frames import Status
+from masanalytics.masking import mask_phone
+
+__all__ = [
+    "BadRecord",
+    "Instants",
+    "ReportRecord",
+    "UplinkRecord",
+    "fold_mobile",
+    "is_intermediate",
+    "outcome_of",
+    "read_report",
+    "read_uplink",
+]
+
+_MOBILE = re.compile(r"(?:\+?86|0086)?(1[3-9][0-9]{9})")
+_BLANK = re.compile(r"[\s\-\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]+")
+_LONGEST_MOBILE = 40
+_LONGEST_BAD = 2000
+_DELIVERED: Final = "DELIVRD"
+_INTERMEDIATE: Final = frozenset({"ACCEPTD", "ACCEPTED", "ENROUTE", "SCHEDULED", "BUFFERED"})
+
+
+class ReportRecord(NamedTuple):
+    """A state report (状态报告) of one number.
+
+    Attributes
+    ----------
+    mobile : str
+        11 digits where the platform's text can be folded to a mobile number, else that text.
+    msg_group : str
+        The platform's name for the batch.
+    report_status : str
+        ``DELIVRD``, or on failure the error code. Where the platform leaves it out, its errorCode.
+    error_code : str
+        The platform's errorCode.
+    submit_date, receive_date : str
+        The platform's own texts.
+    submitted_at, received_at : int or None
+        The instants they mean (epoch seconds UTC); None where they mean none.
+    """
+
+    mobile: str
+    msg_group: str
+    report_status: str
+    error_code: str
+    submit_date: str
+    receive_date: str
+    submitted_at: int | None
+    received_at: int | None
+
+    def __repr__(self) -> str:
+        return f"ReportRecord({mask_phone(self.mobile)}, {self.msg_group}, {self.report_status})"
+
+
+class UplinkRecord(NamedTuple):
+    """A message from a customer (上行).
+
+    Attributes
+    ----------
+    mobile : str
+        Who wrote, folded as in `ReportRecord`.
+    content : str
+        What they wrote: untrusted text.
+    add_serial : str
+        The number they wrote to: service code and extension together.
+    send_time : str
+        The platform's own text.
+    sent_at : int or None
+        The instant it means (epoch seconds UTC).
+    """
+
+    mobile: str
+    content: str
+    add_serial: str
+    send_time: str
+    sent_at: int | None
+
+    def __repr__(self) -> str:
+        return f"UplinkRecord({mask_phone(self.mobile)}, {len(self.content)} characters, {self.send_time})"
+
+
+@dataclass(frozen=True, slots=True)
+class BadRecord:
+    """A record that could not be used.
+
+    Attributes
+    ----------
+    index : int
+        Its place in the page, from 0.
+    reason : str
+        Why: ``not an object``, ``no mobile``, ``cut off``, …
+    text : str
+        The record as it came, at most 2,000 characters.
+    """
+
+    index: int
+    reason: str
+    text: str = field(repr=False)
+
+    @classmethod
+    def of(cls, index: int, reason: str, value: object) -> BadRecord:
+        """Make one of a value of any kind."""
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=repr)
+        return cls(index, reason, _storable(text[:_LONGEST_BAD]))
+
+
+class Instants:
+    """The instants of one page's times, each minute worked out once.
+
+    Examples
+    --------
+    >>> Instants().of("20210906144506")
+    1630910706
+    """
+
+    def __init__(self) -> None:
+        self._minutes: dict[str, int | None] = {}
+
+    def of(self, text: str) -> int | None:
+        """Return the instant `text` means (epoch seconds UTC), or None."""
+        length = len(text)
+        if (length != 14 and length != 19) or not text.isascii() or not text[-2:].isdigit():
+            return parse_platform_time(text) if text else None
+        minute, second = text[:-2], int(text[-2:])
+        try:
+            start = self._minutes[minute]
+        except KeyError:
+            start = self._minutes[minute] = parse_platform_time(minute + "00")
+        return None if start is None or second > 60 else start + second
+
+
+def fold_mobile(text: str) -> str:
+    """Return `text` as 11 digits where it is a mainland mobile number, else as it is (trimmed).
+
+    Examples
+    --------
+    >>> fold_mobile("+86 138-0013-8000"), fold_mobile("10086")
+    ('13800138000', '10086')
+    """
+    found = _MOBILE.fullmatch(_BLANK.sub("", unicodedata.normalize("NFKC", text)))
+    return found.group(1) if found else text.strip()
+
+
+def is_intermediate(report_status: str) -> bool:
+    """Return whether `report_status` is a state on the way, after which a final report comes.
+
+    Examples
+    --------
+    >>> is_intermediate("ACCEPTD"), is_intermediate("UNDELIV")
+    (True, False)
+    """
+    return report_status.strip().upper() in _INTERMEDIATE
+
+
+def outcome_of(report_status: str) -> Status:
+    """Return what a report says of its message: delivered, failed, or pending (intermediate, or no status at all).
+
+    Examples
+    --------
+    >>> outcome_of("DELIVRD").name, outcome_of("CM:2007").name, outcome_of("ACCEPTD").name
+    ('delivered', 'failed', 'pending')
+    """
+    word = report_status.strip().upper()
+    if word == _DELIVERED:
+        return Status.delivered
+    return Status.pending if not word or word in _INTERMEDIATE else Status.failed
+
+
+def read_report(item: Mapping[str, Any], instants: Instants) -> list[ReportRecord]:
+    """Read one object of ``/sms/report``; one record for each number in it.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be used; the text is the reason.
+    """
+    get = item.get
+    code = _text(get("errorCode"), "errorCode")
+    status = _text(get("reportStatus"), "reportStatus") or (code if code.strip("0") else "")
+    if not status:
+        raise ValueError("no reportStatus")
+    submitted = _text(get("submitDate"), "submitDate")
+    received = _text(get("receiveDate"), "receiveDate")
+    rest = (
+        _text(get("msgGroup"), "msgGroup") or _text(get("mgsGroup"), "mgsGroup"),
+        status,
+        code,
+        submitted,
+        received,
+        instants.of(submitted),
+        instants.of(received),
+    )
+    return [ReportRecord(mobile, *rest) for mobile in _mobiles(item)]
+
+
+def read_uplink(item: Mapping[str, Any], instants: Instants) -> list[UplinkRecord]:
+    """Read one object of ``/sms/deliver``; one record for each number in it.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be used; the text is the reason.
+    """
+    if "smsContent" not in item and "content" not in item:
+        raise ValueError("no smsContent")
+    content = _text(item.get("smsContent"), "smsContent") or _text(item.get("content"), "content")
+    sent = _text(item.get("sendTime"), "sendTime")
+    serial = _text(item.get("addSerial"), "addSerial")
+    return [UplinkRecord(mobile, content, serial, sent, instants.of(sent)) for mobile in _mobiles(item)]
+
+
+def _mobiles(item: Mapping[str, Any]) -> list[str]:
+    given = item.get("mobile") or item.get("mobiles")
+    # The usual form, on the shortest way: 1,000 of them a page.
+    if type(given) is str and len(given) == 11 and given.isascii() and given.isdigit():
+        return [given]
+    several = given if isinstance(given, list) else _text(given, "mobile").split(",")
+    numbers = [fold_mobile(_text(number, "mobile")) for number in several]
+    numbers = [number for number in numbers if number]
+    if not numbers:
+        raise ValueError("no mobile")
+    if any(len(number) > _LONGEST_MOBILE for number in numbers):
+        raise ValueError("mobile is too long to be one")
+    return numbers
+
+
+def _text(value: object, name: str) -> str:
+    if type(value) is str:
+        return value if value.isascii() and "\0" not in value else _storable(value)
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{name} is not text")  # noqa: TRY004 - a fault of the data, not of the caller
+    if isinstance(value, float) and not isfinite(value):
+        return ""
+    return str(int(value)) if value == int(value) else str(value)
+
+
+def _storable(text: str) -> str:
+    """Replace what SQLite cannot keep as text: halves of characters, which an escape in JSON can make, and NUL."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")

@@ -1,0 +1,159 @@
+"""The memory of certificates: which fingerprint each server showed first."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from masanalytics.errors import ConfigError, InputError
+
+__all__ = ["KnownHosts", "host_key", "split_address"]
+
+
+def host_key(host: str, port: int) -> str:
+    """Return how a server is called: ``host:port``.
+
+    Examples
+    --------
+    >>> host_key("MAS.example", 28888), host_key("::1", 443)
+    ('mas.example:28888', '[::1]:443')
+    """
+    name = host.lower().strip("[]")
+    return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Return host and port of ``HOST:PORT``; a URL will do, and 443 where there is no port.
+
+    Raises
+    ------
+    InputError
+        If it is no address.
+
+    Examples
+    --------
+    >>> split_address("mas.example:28888"), split_address("https://[::1]/sms/submit")
+    (('mas.example', 28888), ('::1', 443))
+    """
+    try:
+        parts = urlsplit(address.strip() if "://" in address else f"//{address.strip()}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not host or any(letter.isspace() for letter in host):
+        raise InputError(f"{address!r} is no address: write HOST:PORT", zh=f"{address!r} 不是地址：请写成 主机:端口")
+    return host, port or 443
+
+
+class KnownHosts:
+    """A JSON file of servers and their fingerprints, safe with several processes at once.
+
+    Parameters
+    ----------
+    path : path
+        The file; it is made when the first server is remembered, readable by its owner only.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> known = KnownHosts(Path(tempfile.mkdtemp()) / "known_hosts.json")
+    >>> known.get("mas.example", 28888) is None
+    True
+    >>> known.remember("mas.example", 28888, "sha256:" + "ab" * 32) == known.get("mas.example", 28888)
+    True
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path).expanduser()
+
+    def get(self, host: str, port: int) -> str | None:
+        """Return the remembered fingerprint of a server, or None.
+
+        Raises
+        ------
+        ConfigError
+            If the file cannot be read; a damaged memory is never taken for an empty one.
+        """
+        return self.entries().get(host_key(host, port))
+
+    def entries(self) -> dict[str, str]:
+        """Return every remembered server and its fingerprint."""
+        try:
+            entries = json.loads(self.path.read_text(encoding="utf-8"))["hosts"]
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        except (OSError, ValueError, KeyError, TypeError):
+            entries = None
+        if not isinstance(entries, dict):
+            raise ConfigError(
+                f"{self.path}, the memory of certificates, cannot be read: put it right, or delete it to start anew.",
+                zh=f"证书记录文件 {self.path} 无法读取：请修复，或删除后重新记录。",
+            )
+        return {str(key): str(value) for key, value in entries.items()}
+
+    def remember(self, host: str, port: int, fingerprint: str, *, replace: bool = False) -> str:
+        """Remember `fingerprint` and return the one that stands.
+
+        Where another one is remembered already, that one stands, unless `replace` is true: of two processes that meet
+        a server at the same time, the first decides.
+
+        Raises
+        ------
+        ConfigError
+            If the file cannot be written.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with self._alone():
+                entries = self.entries()
+                key = host_key(host, port)
+                if replace or key not in entries:
+                    entries[key] = fingerprint
+                    self._write(entries)
+                return entries[key]
+        except OSError as error:
+            raise ConfigError(
+                f"{self.path}, the memory of certificates, cannot be written ({error.strerror}): name a writable file in "
+                "MAS_KNOWN_HOSTS, or pin the certificate with tls='sha256:…'.",
+                zh=f"证书记录文件 {self.path} 无法写入（{error.strerror}）：请用 MAS_KNOWN_HOSTS 指定可写的文件，"
+                "或用 tls='sha256:…' 固定证书。",
+            ) from None
+
+    def _write(self, entries: dict[str, str]) -> None:
+        """Replace the file in one step, so that nobody ever reads half of it."""
+        handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=self.path.name)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump({"hosts": entries}, file, indent=1, sort_keys=True)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(self.path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold a lock file while reading and writing, against other processes."""
+        with self.path.with_name(self.path.name + ".lock").open("a+b") as lock:
+            if sys.platform == "win32":
+                import msvcrt
+
+                lock.seek(0)
+                msvcrt.locking(lock.fileno(), msvcrt.LK_LOCK, 1)
+                try:
+                    yield
+                finally:
+                    lock.seek(0)
+                    msvcrt.locking(lock.fileno(), msvcrt.LK_UNLCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                yield  # closing the file releases it
