@@ -1,0 +1,39 @@
+"""A local Cloud MAS platform that does what the interface document says, keeps count, and misbehaves on request.
+
+``with Simulator() as sim:`` is all that is needed. Modules, from the rules to the socket: `settings` (accounts, rules,
+how answers look), `wire` and `checks` (is this request right?), `behaviour`, `population`, `replies` (what becomes of
+messages), `rows` and `queues` (what polls hand out, once), `ledger` (the platform keeps count), `platform` (all of it
+together), `faults` and `damage` (what goes wrong), `certificate`, `handler`, `server` (HTTP and HTTPS), `local` (the
+`Simulator`).
+
+Nothing here imports the toolkit's own ``protocol``: a mistake there must not hide here too.
+"""
+
+from masanalytics.simulator.behaviour import Behaviour, Draw, Fates, Reply, Scripted
+from masanalytics.simulator.faults import KINDS, Fault
+from masanalytics.simulator.ledger import Deviation, HandedOut, Message, Request
+from masanalytics.simulator.local import Simulator, serve
+from masanalytics.simulator.population import Incident, Population
+from masanalytics.simulator.settings import DEFAULT_ACCOUNT, PlatformAccount, Rules, Style
+
+__all__ = [
+    "DEFAULT_ACCOUNT",
+    "KINDS",
+    "Behaviour",
+    "Deviation",
+    "Draw",
+    "Fates",
+    "Fault",
+    "HandedOut",
+    "Incident",
+    "Message",
+    "PlatformAccount",
+    "Population",
+    "Reply",
+    "Request",
+    "Rules",
+    "Scripted",
+    "Simulator",
+    "Style",
+    "serve",
+]

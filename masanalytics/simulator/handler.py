@@ -1,0 +1,222 @@
+"""One connection to the platform: HTTP requests in, answers out, and every way that can go wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import socket
+import struct
+import time
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING, Final, cast
+from urllib.parse import urlsplit
+
+from masanalytics.simulator.damage import JSON, Payload, damaged, page_bytes, web_page
+from masanalytics.simulator.faults import Fault
+from masanalytics.simulator.ledger import Request
+from masanalytics.simulator.platform import Answer
+from masanalytics.simulator.wire import ENDPOINTS
+
+if TYPE_CHECKING:
+    from masanalytics.simulator.server import Server
+
+__all__ = ["GoneError", "Handler", "reset"]
+
+_LARGEST_BODY: Final = 64 * 1024 * 1024
+_SUBMITS: Final = ("submit", "tmpsubmit")
+
+
+class GoneError(Exception):
+    """The connection is to be closed without another word."""
+
+
+def reset(connection: socket.socket) -> None:
+    """Close a connection so that the other side gets a reset instead of an end."""
+    with contextlib.suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        socket.close(connection.detach())
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Reads the requests of one connection and answers them."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    _answered_before = False
+
+    @property
+    def simulated(self) -> Server:
+        """The server this connection belongs to."""
+        return cast("Server", self.server)
+
+    def handle_one_request(self) -> None:
+        """Wait for a request; refuse it unread if a fault says so."""
+        first = self.rfile.peek(1)  # type: ignore[attr-defined]  # a BufferedReader, which typeshed does not say
+        if not first:
+            self.close_connection = True
+            return
+        endpoint = _endpoint_of(first)
+        refused = self._answered_before and self.simulated.faults.refuses("")
+        if refused or (endpoint and self.simulated.faults.refuses(endpoint)):
+            self.simulated.platform.ledger.add_fault(self._open_request(endpoint), "refuse")
+            reset(self.connection)
+            raise GoneError
+        self._answered_before = True
+        super().handle_one_request()
+
+    def do_POST(self) -> None:
+        """Answer a request as the platform would, or as a fault would have it."""
+        endpoint = ENDPOINTS.get(urlsplit(self.path).path)
+        body = self._body()
+        if endpoint is None:
+            self._turn_away(HTTPStatus.NOT_FOUND)
+            return
+        request = self._open_request(endpoint)
+        if urlsplit(self.path).path == "/sms/norsubmit":
+            self.simulated.platform.ledger.add_deviations(request, [("path_alias", "/sms/norsubmit")])
+        fault = self.simulated.faults.pick(endpoint)
+        answer = self._ask(endpoint, body, request, fault)
+        if fault is not None and fault.needs_rows and not answer.rows:
+            self.simulated.faults.give_back(fault)
+            fault = None
+        if fault is not None:
+            self.simulated.platform.ledger.add_fault(request, fault.kind)
+        self._answer(answer, request, fault)
+
+    def do_GET(self) -> None:
+        """Turn away what is not a POST."""
+        self._body()
+        known = urlsplit(self.path).path in ENDPOINTS
+        self._turn_away(HTTPStatus.METHOD_NOT_ALLOWED if known else HTTPStatus.NOT_FOUND)
+
+    do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = do_GET  # noqa: N815 - the library looks them up by name
+
+    def log_message(self, *_: object) -> None:
+        """Stay silent: the ledger keeps the log."""
+
+    def version_string(self) -> str:
+        """Return what the Server header says."""
+        return "masanalytics-simulator"
+
+    def _open_request(self, endpoint: str) -> Request:
+        platform = self.simulated.platform
+        peer = f"{self.client_address[0]}:{self.client_address[1]}"
+        return platform.ledger.open_request(endpoint, platform.now(), peer)
+
+    def _ask(self, endpoint: str, body: bytes, request: Request, fault: Fault | None) -> Answer:
+        """Let the platform take the request, unless a fault keeps it from it."""
+        platform, take = self.simulated.platform, fault is None or fault.takes
+        if endpoint not in _SUBMITS:
+            return platform.poll(endpoint, body, request, take=take)
+        return platform.submit(endpoint, body, request) if take else Answer("")
+
+    def _answer(self, answer: Answer, request: Request, fault: Fault | None) -> None:
+        """Send the answer, or what a fault makes of it."""
+        style = self.simulated.platform.style
+        if answer.rows is None:
+            body = answer.text.encode()
+        else:
+            body = page_bytes(answer.rows) if answer.rows else style.empty.encode()
+        payload = Payload(HTTPStatus.OK, JSON, body)
+        self.simulated.stopping.wait(self.simulated.delay)
+        if fault is not None:
+            payload = damaged(fault, payload, answer.rows or [], style)
+            self._misbehave(fault, payload)
+        self._send(payload, answer.note)
+        request.answered = True
+
+    def _misbehave(self, fault: Fault, payload: Payload) -> None:
+        """Do to the connection what `fault` says; return if the answer is to be sent after all."""
+        match fault.kind:
+            case "drop_before" | "drop_after":
+                raise GoneError
+            case "hang":
+                self._hang(fault.seconds)
+                raise GoneError
+            case "truncate":
+                self._send(payload, cut=len(payload.body) // 2)
+                raise GoneError
+            case "delay":
+                self.simulated.stopping.wait(fault.seconds)
+
+    def _hang(self, seconds: float) -> None:
+        """Wait until the client gives up, the simulator stops, or `seconds` (if any) have passed."""
+        end = time.monotonic() + seconds if seconds else float("inf")
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.connection, selectors.EVENT_READ)
+            while not self.simulated.stopping.is_set() and time.monotonic() < end and not selector.select(0.05):
+                pass
+
+    def _turn_away(self, status: HTTPStatus) -> None:
+        """Answer what is no request of the interface with a web page."""
+        request = self._open_request(self.command + " " + self.path[:100])
+        request.outcome = str(status.value)
+        self._send(web_page(status.value, status.phrase))
+        request.answered = True
+
+    def _body(self) -> bytes:
+        """Read the body; a client that goes away in the middle of it has asked nothing."""
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            return self._chunks()
+        try:
+            length = int(self.headers.get("Content-Length") or 0)
+        except ValueError:
+            raise GoneError from None
+        if not 0 <= length <= _LARGEST_BODY:
+            raise GoneError
+        return self._exactly(length)
+
+    def _chunks(self) -> bytes:
+        """Read a chunked body."""
+        parts: list[bytes] = []
+        total = 0
+        while True:
+            try:
+                size = int(self.rfile.readline(1000).split(b";")[0], 16)
+            except ValueError:
+                raise GoneError from None
+            total += size
+            if size < 0 or total > _LARGEST_BODY:
+                raise GoneError
+            if size == 0:
+                while self.rfile.readline(1000).strip():
+                    pass
+                return b"".join(parts)
+            parts.append(self._exactly(size))
+            self._exactly(2)
+
+    def _exactly(self, length: int) -> bytes:
+        data = self.rfile.read(length)
+        if len(data) < length:
+            raise GoneError
+        return data
+
+    def _send(self, payload: Payload, note: str = "", cut: int | None = None) -> None:
+        """Write an answer; with `cut`, only that many bytes of the body that was announced."""
+        if self.simulated.faults.refusing:
+            self.close_connection = True  # so that the next request meets the fault at its connection
+        phrase = HTTPStatus(payload.status).phrase if payload.status in set(HTTPStatus) else "Unknown"
+        lines = [
+            f"HTTP/1.1 {payload.status} {phrase}",
+            f"Server: {self.version_string()}",
+            f"Date: {self.date_time_string()}",
+            f"Content-Type: {payload.kind}",
+            f"Content-Length: {len(payload.body)}",
+        ]
+        if payload.status == HTTPStatus.METHOD_NOT_ALLOWED:
+            lines.append("Allow: POST")
+        if note:
+            lines.append("X-Simulator-Note: " + "".join(c if " " <= c <= "~" else "?" for c in note)[:500])
+        if self.close_connection:
+            lines.append("Connection: close")
+        head = "\r\n".join(lines).encode("ascii") + b"\r\n\r\n"
+        body = b"" if self.command == "HEAD" else payload.body[:cut]
+        self.connection.sendall(head + body)
+
+
+def _endpoint_of(first: bytes) -> str:
+    """Return the endpoint that the first bytes of a request name; empty if it cannot be known yet."""
+    words = first.split(b" ", 2)
+    path = words[1].split(b"?")[0].decode("ascii", "replace") if len(words) > 2 else ""
+    return ENDPOINTS.get(path, "")

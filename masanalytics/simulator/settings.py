@@ -1,0 +1,135 @@
+"""What can be set on the simulated platform: its accounts, its rules, and how its answers look.
+
+The interface document leaves much open. Each setting here is one such question, with the document's own answer (or, where
+it has none, what real clients have seen) as the default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+__all__ = ["DEFAULT_ACCOUNT", "PlatformAccount", "Rules", "Style"]
+
+
+@dataclass(frozen=True)
+class PlatformAccount:
+    """An interface account (接口账号) as the platform keeps it.
+
+    Parameters
+    ----------
+    ec_name, ap_id, secret_key : str
+        Who may send. The secret never shows in the repr.
+    signs : tuple of str
+        The signature codes that belong to the account.
+    service_code : str
+        The number replies are sent to (服务代码); an extension is appended to it.
+    exact : bool
+        Whether the service code is matched exactly (精确匹配), so that ``addSerial`` must be empty.
+    signature : str
+        The text the platform puts in front of every message. It counts for the segments.
+    templates : mapping of str to str, optional
+        The texts of approved templates, with ``{1}``, ``{2}`` … for the variables. A template that is not listed is
+        accepted too, as its text is nobody's business here.
+
+    Examples
+    --------
+    >>> PlatformAccount(ap_id="demo0", secret_key="123qwe", signs=("DWItALe3A",)).ap_id
+    'demo0'
+    """
+
+    ec_name: str = "模拟企业"
+    ap_id: str = "sim0"
+    secret_key: str = field(default="sim-secret", repr=False)
+    signs: tuple[str, ...] = ("SimSign01",)
+    service_code: str = "106575000000"
+    exact: bool = False
+    signature: str = "【模拟企业】"
+    templates: Mapping[str, str] = field(default_factory=dict)
+
+
+DEFAULT_ACCOUNT = PlatformAccount()
+"""The account a simulator has unless told otherwise."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the platform enforces.
+
+    Parameters
+    ----------
+    poll_interval : float
+        Seconds between two polls of one account, reports and uplinks together. 0 switches the rule off.
+    page : int
+        Most rows one poll hands out.
+    many_limit : int
+        Most numbers of a request with one text ("5000").
+    each_limit : int
+        Most numbers of a request with a text each. The document says "less than 1000"; no rspcod is documented for
+        more, so ``TooManyMobiles`` is answered.
+    strict : bool
+        Whether a request that deviates from the document in any way is refused, even in ways that real clients get
+        away with.
+    bad_mobile : {"report", "refuse"}
+        What happens to a number that is none: its report says so later, or the request is refused (``InvalidMobile``).
+        No document says which.
+    """
+
+    poll_interval: float = 5.0
+    page: int = 1000
+    many_limit: int = 5000
+    each_limit: int = 999
+    strict: bool = False
+    bad_mobile: Literal["report", "refuse"] = "report"
+
+
+@dataclass(frozen=True)
+class Style:
+    """How answers look, where the document and what was seen in the wild leave a choice.
+
+    Parameters
+    ----------
+    group_key : str
+        ``"msgGroup"`` as in every real answer, or ``"mgsGroup"`` as the document's tables print it.
+    success : tuple of str
+        ``reportStatus`` and ``errorCode`` of a delivered message. The document: ``DELIVRD``, and an errorCode that only
+        failures have. Receivers of pushed reports have been seen to expect ``("CM:0000", "DELIVRD")``.
+    success_as_text : bool
+        Whether ``success`` is answered as ``"true"`` instead of ``true``.
+    too_soon : str
+        The answer to a poll that comes too soon. What the real platform answers is unknown; this is an object, not a
+        list, in the shape of the one refusal without rspcod that was seen.
+    empty : str
+        The answer to a poll when there is nothing.
+    hour_24 : bool
+        Whether receiveDate writes the first hour of a day as hour 24 of the day before.
+    dashed_dates : bool
+        Whether reports write dates as ``yyyy-MM-dd HH:mm:ss``.
+    mobile_as_list : bool
+        Whether reports give ``mobile`` as a list of one.
+    mobile_prefix : str
+        Put before each number, such as ``"86"`` or ``"+86"``.
+    escaped : bool
+        Whether text is written with JSON escapes instead of raw Chinese.
+    per_segment : bool
+        Whether a long message gets one report a segment instead of one in all.
+    intermediate : float
+        Share of messages that first get an intermediate report, ``ACCEPTD``.
+    duplicates : float
+        Share of reports handed out twice.
+    """
+
+    group_key: str = "msgGroup"
+    success: tuple[str, str] = ("DELIVRD", "")
+    success_as_text: bool = False
+    too_soon: str = '{"message":"TOO_FREQUENT","success":false}'
+    empty: str = "[]"
+    hour_24: bool = False
+    dashed_dates: bool = False
+    mobile_as_list: bool = False
+    mobile_prefix: str = ""
+    escaped: bool = False
+    per_segment: bool = False
+    intermediate: float = 0.0
+    duplicates: float = 0.0
