@@ -1,0 +1,319 @@
+"""Sheets as offices have them, read without harm; and sheets that are safe to open, written.
+
+Reading turns nothing into a number: a phone column stays text, leading zeros stay, a number cell is its plain digits, a date
+cell its ISO date. Writing keeps text as text, so that no reply of a stranger ever runs as a formula.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from masanalytics.errors import InputError, MissingExtraError
+
+__all__ = ["read_sheet", "write_sheet"]
+
+_WORKBOOKS: Final = frozenset({".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".et"})
+_TEXTS: Final = frozenset({".csv", ".tsv", ".txt"})
+_ROWS_OF_A_SHEET: Final = 1_048_576
+_LONGEST_CELL: Final = 32_767
+_PLAIN_NUMBER = re.compile(r"[+-]?\d[\d,]*(?:\.\d*)?(?:[eE][+-]?\d+)?")
+
+
+def read_sheet(path: str | Path, *, sheet: str | int | None = None) -> pd.DataFrame:
+    """Read a list of customers from ``.xlsx``, ``.csv`` or ``.parquet``.
+
+    Parameters
+    ----------
+    path : str or Path
+        A workbook (``.xlsx``, ``.xls``, ``.xlsm``, ``.xlsb``, ``.ods``; the extra ``excel``), a text file (``.csv``, ``.tsv``,
+        ``.txt``: UTF-8 with or without a byte-order mark, UTF-16 with one, or GB18030; comma, semicolon, tab or bar), or
+        ``.parquet`` (the extra ``parquet``).
+    sheet : str or int, optional
+        Name or position of the sheet in a workbook; by default the first that is not empty.
+
+    Returns
+    -------
+    DataFrame
+        Every column ``str`` (a Parquet file keeps the types it has), blank cells missing, blank rows left out. The index,
+        ``row``, is the line number that the sheet's owner sees. A title above the header is passed over: the header is the
+        first line that fills at least half as many cells (two at the least) as the fullest line.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, empty, or not what its name says.
+    MissingExtraError
+        If a library is needed that is not installed.
+    """
+    file = Path(path).expanduser()
+    kind = file.suffix.lower()
+    if not file.is_file():
+        raise InputError(f"there is no file {file}", zh=f"没有找到文件 {file}")
+    if kind in _WORKBOOKS:
+        return _tidy(_workbook_rows(file, sheet), file)
+    if kind in _TEXTS:
+        return _tidy(_text_rows(file), file)
+    if kind in (".parquet", ".pq"):
+        return _read_parquet(file)
+    raise InputError(
+        f"{file.name}: cannot read {kind or 'a file without an extension'}; save it as .xlsx, .csv or .parquet",
+        zh=f"{file.name}：无法读取 {kind or '没有扩展名的文件'}，请另存为 .xlsx、.csv 或 .parquet",
+    )
+
+
+def _workbook_rows(file: Path, sheet: str | int | None) -> list[list[str | None]]:
+    try:
+        import python_calamine
+    except ImportError as error:
+        raise MissingExtraError.of(
+            "excel", "python-calamine", f"reading {file.suffix}", f"读取 {file.suffix} "
+        ) from error
+    try:
+        book = python_calamine.CalamineWorkbook.from_path(str(file))
+    except (python_calamine.CalamineError, OSError, ValueError) as error:
+        raise InputError(
+            f"{file.name} is not a workbook that can be opened ({error}); is it protected by a password, or a .csv renamed?",
+            zh=f"无法打开工作簿 {file.name}（{error}）：是否设置了密码，或由 .csv 改名而来？",
+        ) from error
+    names = book.sheet_names
+    if sheet is None:
+        for name in names:
+            rows = _cells(book, name)
+            if any(any(row) for row in rows):
+                return rows
+        return []
+    if isinstance(sheet, int) and -len(names) <= sheet < len(names):
+        return _cells(book, names[sheet])
+    if sheet in names:
+        return _cells(book, str(sheet))
+    listed = "、".join(names)
+    raise InputError(
+        f"{file.name} has no sheet {sheet!r}; its sheets are: {', '.join(names)}",
+        zh=f"{file.name} 中没有工作表 {sheet!r}，现有：{listed}",
+    )
+
+
+def _cells(book: Any, name: str) -> list[list[str | None]]:
+    return [[_as_text(cell) for cell in row] for row in book.get_sheet_by_name(name).to_python(skip_empty_area=False)]
+
+
+def _as_text(cell: Any) -> str | None:
+    """Return a cell's text: digits without ``.0``, ISO dates, no time where it is midnight; None where it is blank."""
+    if isinstance(cell, str):
+        return cell if cell.strip() else None
+    if cell is None:
+        return None
+    if isinstance(cell, bool):
+        return str(cell).upper()
+    if isinstance(cell, float):
+        return str(int(cell)) if cell.is_integer() else repr(cell)
+    if isinstance(cell, datetime):
+        return cell.date().isoformat() if cell.time() == time() else cell.isoformat(" ", "seconds")
+    if isinstance(cell, (date, time)):
+        return cell.isoformat()
+    if isinstance(cell, timedelta):
+        return str(cell)
+    return str(cell)
+
+
+def _text_rows(file: Path) -> list[list[str | None]]:
+    text = _decoded(file)
+    csv.field_size_limit(10_000_000)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text), skipinitialspace=False)
+    try:
+        return [[cell if cell.strip() else None for cell in row] for row in reader]
+    except csv.Error as error:
+        raise InputError(
+            f"{file.name}, line {reader.line_num}: {error}", zh=f"{file.name} 第 {reader.line_num} 行：{error}"
+        ) from error
+
+
+def _decoded(file: Path) -> str:
+    raw = file.read_bytes()
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return raw.decode("utf-16")
+    for encoding in ("utf-8-sig", "gb18030"):
+        try:
+            return raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise InputError(
+        f"{file.name} is neither UTF-8 nor GB18030 text; save it as CSV UTF-8",
+        zh=f"{file.name} 既不是 UTF-8 也不是 GB18030 编码，请另存为“CSV UTF-8”",
+    )
+
+
+def _separator(text: str) -> str:
+    """Return the separator that the first filled lines use most, outside quotes."""
+    head = [re.sub(r'"[^"]*"', "", line) for line in text.splitlines()[:20] if line.strip()]
+    counts = {mark: sum(line.count(mark) for line in head) for mark in ",\t;|"}
+    best = max(counts, key=lambda mark: counts[mark])
+    return best if counts[best] else ","
+
+
+def _tidy(rows: Sequence[Sequence[str | None]], file: Path) -> pd.DataFrame:
+    """Make a frame of raw rows: find the header, drop what is blank, name what has no name."""
+    filled = [sum(cell is not None for cell in row) for row in rows]
+    if not any(filled):
+        raise InputError(f"{file.name} is empty", zh=f"{file.name} 是空的")
+    wanted = min(max(filled), max(2, (max(filled) + 1) // 2))
+    top = next(index for index, count in enumerate(filled) if count >= wanted)
+    width = max(len(row) for row in rows[top:])
+    header = [*rows[top], *[None] * (width - len(rows[top]))]
+    lines = [index for index in range(top + 1, len(rows)) if filled[index]]
+    body = [[*rows[index], *[None] * (width - len(rows[index]))] for index in lines]
+    keep = [place for place in range(width) if header[place] is not None or any(row[place] is not None for row in body)]
+    names = _unique([header[place] or f"column {place + 1}" for place in keep])
+    table = np.array(body, dtype=object).reshape(len(body), width)
+    columns = {name: pd.array(table[:, place], dtype="str") for name, place in zip(names, keep, strict=True)}
+    return pd.DataFrame(columns, index=pd.Index(np.array(lines, dtype=np.int64) + 1, name="row"))
+
+
+def _unique(names: list[str]) -> list[str]:
+    """Return column names with outer space and line breaks gone, and a number behind those that come again."""
+    seen: dict[str, int] = {}
+    result = []
+    for raw in names:
+        name = " ".join(raw.split())
+        count = seen.get(name, 0)
+        seen[name] = count + 1
+        result.append(f"{name}.{count}" if count else name)
+    return result
+
+
+def _read_parquet(file: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(file)
+    except ImportError as error:
+        raise MissingExtraError.of("parquet", "pyarrow", "reading .parquet", "读取 .parquet ") from error
+    except (ValueError, OSError) as error:
+        raise InputError(
+            f"{file.name} is not a Parquet file: {error}", zh=f"{file.name} 不是 Parquet 文件：{error}"
+        ) from error
+
+
+def write_sheet(df: pd.DataFrame, path: str | Path, *, sheet: str = "Sheet1") -> Path:
+    """Write a frame to ``.xlsx``, ``.csv`` or ``.parquet`` so that it is safe to open.
+
+    Parameters
+    ----------
+    df : DataFrame
+        Its columns are written, its index is not. Text stays text: phones keep their digits, and a cell such as
+        ``=HYPERLINK(...)`` is shown, not run. Timestamps with a zone are written as Asia/Shanghai wall time.
+    path : str or Path
+        Where to. ``.csv`` is UTF-8 with a byte-order mark, so that Excel shows Chinese.
+    sheet : str
+        The sheet's name, in a workbook.
+
+    Returns
+    -------
+    Path
+        The file written.
+    """
+    file = Path(path).expanduser()
+    kind = file.suffix.lower()
+    if kind == ".xlsx":
+        _write_workbook(df, file, sheet)
+    elif kind == ".csv":
+        columns = [pd.Series([_defused(value) for value in _values(df.iloc[:, i])]) for i in range(df.shape[1])]
+        frame = pd.concat(columns, axis=1) if columns else pd.DataFrame(index=df.index)
+        frame.columns = [str(_defused(str(name))) for name in df.columns]
+        frame.to_csv(file, index=False, encoding="utf-8-sig")
+    elif kind == ".parquet":
+        try:
+            df.to_parquet(file, index=False)
+        except ImportError as error:
+            raise MissingExtraError.of("parquet", "pyarrow", "writing .parquet", "写入 .parquet ") from error
+    else:
+        raise InputError(
+            f"{file.name}: name the file .xlsx, .csv or .parquet",
+            zh=f"{file.name}：请使用 .xlsx、.csv 或 .parquet 扩展名",
+        )
+    return file
+
+
+def _write_workbook(df: pd.DataFrame, file: Path, sheet: str) -> None:
+    try:
+        import xlsxwriter
+    except ImportError as error:
+        raise MissingExtraError.of("excel", "xlsxwriter", "writing .xlsx", "写入 .xlsx ") from error
+    if len(df) + 1 > _ROWS_OF_A_SHEET:
+        raise InputError(
+            f"a sheet holds {_ROWS_OF_A_SHEET - 1:,} rows, these are {len(df):,}: write a .csv or .parquet",
+            zh=f"一张工作表最多 {_ROWS_OF_A_SHEET - 1:,} 行，现有 {len(df):,} 行：请写成 .csv 或 .parquet",
+        )
+    options = {
+        "strings_to_formulas": False,
+        "strings_to_urls": False,
+        "strings_to_numbers": False,
+        "nan_inf_to_errors": True,
+        "default_date_format": "yyyy-mm-dd hh:mm:ss",
+    }
+    with xlsxwriter.Workbook(str(file), options) as book:
+        page = book.add_worksheet(sheet)
+        head = book.add_format({"bold": True, "bottom": 1})
+        for place, name in enumerate(df.columns):
+            values = _values(df.iloc[:, place])
+            page.write_string(0, place, str(name), head)
+            for line, value in enumerate(values, start=1):
+                _write_cell(page, line, place, value)
+            shown = [str(name), *map(str, values[:200])]
+            page.set_column(place, place, min(60, 2 + max(map(_width, shown))))
+        page.freeze_panes(1, 0)
+        if df.shape[1]:
+            page.autofilter(0, 0, len(df), df.shape[1] - 1)
+
+
+def _values(column: pd.Series[Any]) -> list[Any]:
+    """Return a column as Python values: missing ones None, zoned timestamps as China wall time."""
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        column = column.dt.tz_convert("Asia/Shanghai").dt.tz_localize(None)
+    values = column.astype(object)
+    return values.where(values.notna(), None).tolist()
+
+
+def _write_cell(page: Any, line: int, place: int, value: Any) -> None:
+    if value is None:
+        return
+    if isinstance(value, (bool, np.bool_)):
+        page.write_boolean(line, place, bool(value))
+    elif isinstance(value, (int, float, np.integer, np.floating)) and np.isfinite(value):
+        page.write_number(line, place, value)
+    elif isinstance(value, (datetime, date, time, timedelta)):
+        page.write_datetime(line, place, _naive(value))
+    else:
+        page.write_string(line, place, str(value)[:_LONGEST_CELL])
+
+
+def _naive(value: Any) -> Any:
+    if isinstance(value, pd.Timestamp):
+        value = value.tz_convert("Asia/Shanghai").tz_localize(None) if value.tzinfo else value
+        return value.to_pydatetime(warn=False)
+    return value.to_pytimedelta() if isinstance(value, pd.Timedelta) else value
+
+
+def _width(text: str) -> int:
+    """Return about how wide a text is shown: a Chinese character takes two places."""
+    return sum(2 if character > "\u2e7f" else 1 for character in text)
+
+
+def _defused(value: Any) -> Any:
+    """Return text that a spreadsheet would run as a formula with an apostrophe in front.
+
+    Examples
+    --------
+    >>> _defused("=1+1"), _defused("-5"), _defused("+8613800138000"), _defused("你好")
+    ("'=1+1", '-5', '+8613800138000', '你好')
+    """
+    if not isinstance(value, str) or not value.lstrip() or _PLAIN_NUMBER.fullmatch(value):
+        return value
+    return f"'{value}" if value.lstrip()[0] in "=+-@＝＋－＠" or value[0] in "\t\r\n" else value

@@ -1,0 +1,202 @@
+"""Opening the SQLite file: one connection a thread, short write transactions, errors in plain words."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from masanalytics.errors import StoreError
+from masanalytics.store.schema import migrations
+
+__all__ = ["Connections", "as_store_error"]
+
+_OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
+
+
+class Connections:
+    """The store's connections: one a thread, because a SQLite connection belongs to the thread that made it.
+
+    Parameters
+    ----------
+    path : Path
+        The file; made, with its tables, where it does not exist.
+    busy_s : float
+        How long to wait for somebody else's write before giving up.
+    """
+
+    def __init__(self, path: Path, *, busy_s: float) -> None:
+        self.path = path
+        self.busy_s = busy_s
+        self._local = threading.local()
+        self._open: dict[tuple[int, int], Database] = {}
+        weakref.finalize(self, _close_all, self._open)
+        if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+            raise StoreError(
+                f"SQLite {sqlite3.sqlite_version} is too old: the store needs 3.37 or newer; use a newer Python",
+                zh=f"SQLite {sqlite3.sqlite_version} 版本过旧，需要 3.37 或更新，请使用较新的 Python",
+            )
+        with as_store_error(path):
+            self._migrate()
+
+    @property
+    def db(self) -> Database:
+        """The connection of this thread, as a sqlite-utils database."""
+        held: tuple[int, Database] | None = getattr(self._local, "held", None)
+        if held is None or held[0] != os.getpid():  # after a fork, the parent's connection must not be used
+            held = (os.getpid(), self._connect())
+            self._local.held = held
+        return held[1]
+
+    @contextmanager
+    def writing(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
+        """Run one short write transaction; wait for other writers at its start, never in its middle.
+
+        Parameters
+        ----------
+        durable : bool
+            Whether the commit must also survive a power cut (``synchronous=FULL``): so for what is about to be sent, and
+            for what the platform will not hand out again.
+        """
+        with as_store_error(self.path):
+            conn = self.db.conn
+            conn.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+            conn.execute("BEGIN IMMEDIATE")
+            try:
+                yield conn
+            except BaseException:
+                conn.rollback()
+                raise
+            try:
+                conn.execute("COMMIT")
+            except BaseException:
+                conn.rollback()
+                raise
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Run queries that see one state of the file."""
+        with as_store_error(self.path):
+            conn = self.db.conn
+            if conn.in_transaction:
+                yield conn
+                return
+            conn.execute("BEGIN")
+            try:
+                yield conn
+            finally:
+                conn.rollback()
+
+    def close_thread(self) -> None:
+        """Close this thread's connection; the next use opens another."""
+        held: tuple[int, Database] | None = getattr(self._local, "held", None)
+        self._local.held = None
+        if held is not None and held[0] == os.getpid():
+            self._open.pop(_here(), None)
+            held[1].close()
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        self._local = threading.local()
+        _close_all(self._open)
+
+    def _connect(self) -> Database:
+        with as_store_error(self.path):
+            # Each connection is used by the thread that made it; any thread may close it, when that one is gone.
+            conn = sqlite3.connect(str(self.path), timeout=self.busy_s, check_same_thread=False)
+            conn.execute("PRAGMA foreign_keys=OFF")  # checked by tests; enforcing would cost a look-up a row
+            conn.execute("PRAGMA temp_store=MEMORY")
+            conn.execute("PRAGMA cache_size=-65536")
+            before = self._open.pop(_here(), None)  # of a thread that has ended: its number is used again
+            if before is not None:
+                before.close()
+            self._open[_here()] = Database(conn)
+            return self._open[_here()]
+
+    def _migrate(self) -> None:
+        created = not self.path.exists()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if created:
+            # The file holds phone numbers and replies: nobody else on the machine is to read it.
+            self.path.touch(mode=0o600)
+        db = self.db
+        if not created and not os.access(self.path, os.W_OK):
+            return
+        if db.journal_mode != "wal":
+            db.enable_wal()
+        if not migrations.pending(db):
+            return
+        tables = set(db.table_names())
+        if tables and "_sqlite_migrations" not in tables and "messages" in tables:
+            raise StoreError(
+                f"{self.path.name} is a SQLite file of another program: choose another path for the store",
+                zh=f"{self.path.name} 是其他程序的 SQLite 文件，请为 Store 换一个路径",
+            )
+        with self.writing(durable=True):  # two processes may open a new file at once: the second finds nothing to do
+            migrations.apply(db)
+
+
+def _here() -> tuple[int, int]:
+    return os.getpid(), threading.get_ident()
+
+
+def _close_all(connections: dict[tuple[int, int], Database]) -> None:
+    for key in list(connections):
+        database = connections.pop(key)
+        if key[0] == os.getpid():
+            database.close()
+
+
+@contextmanager
+def as_store_error(path: Path) -> Iterator[None]:
+    """Turn what SQLite and the disk complain of into a `StoreError` that says what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _explain(path, str(error)) from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT):
+            raise _explain(path, error.strerror or str(error)) from error
+        raise
+
+
+_ADVICE = (
+    (
+        ("locked", "busy"),
+        True,
+        "{name} is locked by another program: close whatever holds it open for writing (DB Browser?), then run this again",
+        "{name} 被其他程序锁定，请关闭正在写入它的程序（如 DB Browser）后重试",
+    ),
+    (
+        ("full", "no space", "quota"),
+        True,
+        "the disk that holds {name} is full: free some space, then run this again",
+        "存放 {name} 的磁盘已满，请清理空间后重试",
+    ),
+    (
+        ("readonly", "read-only", "permission", "denied", "not permitted", "unable to open"),
+        False,
+        "{name} cannot be written: check that its folder exists, that you may write there and that it is not read-only",
+        "无法写入 {name}，请检查所在文件夹是否存在、是否有写权限、文件是否只读",
+    ),
+    (
+        ("not a database", "malformed", "corrupt"),
+        False,
+        "{name} is not a SQLite file, or is damaged: restore a copy, or choose another path",
+        "{name} 不是 SQLite 文件或已损坏，请恢复备份或更换路径",
+    ),
+)
+
+
+def _explain(path: Path, reason: str) -> StoreError:
+    for words, retryable, en, zh in _ADVICE:
+        if any(word in reason.lower() for word in words):
+            return StoreError(en.format(name=path.name), zh=zh.format(name=path.name), retryable=retryable)
+    return StoreError(f"{path.name}: SQLite says: {reason}", zh=f"{path.name}：SQLite 报错：{reason}")

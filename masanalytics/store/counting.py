@@ -1,0 +1,192 @@
+"""The grouped count on the store's own tables: the one question the analysis asks of them.
+
+Every dimension is a small integer in ``messages``. SQLite packs them into one integer a row, which is streamed and counted
+by numpy a chunk at a time: no text is built, no row becomes an object, and memory does not grow with the store. What is no
+small integer (``phone``, ``content``) goes through SQLite's own GROUP BY.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from itertools import islice
+from math import prod
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from masanalytics.chinatime import format_instant
+from masanalytics.frames import MESSAGE_COLUMNS, Status
+from masanalytics.store.coverage import covered_until, intervals
+from masanalytics.store.dimensions import LATENCY_SQL, Column, Narrowed, conditions, find_column, waited_sql
+from masanalytics.store.reading import fetch_columns
+
+__all__ = ["CountsMessages"]
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Counted = tuple[pd.DataFrame, Ints, Floats, Ints]
+
+_CHUNK = 500_000
+_KEPT = 4_000_000
+_SECONDS_ROOM = 2**33
+_SECONDS_ZERO = 2**32
+_LARGEST = 2**63
+_NO_NUMBER = np.iinfo(np.int64).min
+
+
+class CountsMessages:
+    """What makes a store a source of messages for the analysis functions."""
+
+    def reading(self) -> AbstractContextManager[sqlite3.Connection]:
+        """Return a read transaction that sees one state of the file."""
+        raise NotImplementedError
+
+    def grouped_count(self, by: Sequence[str], *, where: Narrowed, seconds: str | None = "outcome") -> Counted:
+        """Count messages by dimensions, status and whole seconds, as `masanalytics.analysis` asks.
+
+        Parameters
+        ----------
+        by : sequence of str
+            Columns of messages, ``prefix``, or parts of ``submitted_at``: ``hour, weekday, day, time/SECONDS``.
+        where : Narrowed
+            Which messages.
+        seconds : {"outcome", "waited"}, optional
+            ``outcome``: latency of delivered and failed, waiting time of pending; ``waited``: waiting time of all; None.
+
+        Returns
+        -------
+        DataFrame, array of int, array of float, array of int
+            The dimensions, the status (as `masanalytics.frames.Status`), the seconds (NaN: unknown), how many messages.
+        """
+        with self.reading() as conn:
+            columns = [find_column(conn, name) for name in by]
+            condition, values = conditions(conn, where)
+            plan = _Plan(columns, _seconds_sql(conn, seconds), condition, values)
+            dimensions, status, counted, n = plan.packed(conn) if plan.fits else plan.grouped(conn)
+        keys = {
+            name: column.show(numbers, missing)
+            for name, column, (numbers, missing) in zip(by, columns, dimensions, strict=True)
+        }
+        return pd.DataFrame(keys, index=pd.RangeIndex(len(n))), status, counted, n
+
+    def message_rows(self, columns: Sequence[str], *, where: Narrowed) -> pd.DataFrame:
+        """Return these columns of the messages, one row a message."""
+        with self.reading() as conn:
+            found = [find_column(conn, name) for name in columns]
+            condition, values = conditions(conn, where)
+            join = " JOIN batches b USING (batch_id)" if any(column.joined for column in found) else ""
+            select = ", ".join(f"{column.sql} AS c{number}" for number, column in enumerate(found))
+            cursor = conn.execute(f"SELECT {select} FROM messages m{join} WHERE {condition}", values)
+            got = fetch_columns(cursor, [f"c{number}" for number, column in enumerate(found) if column.integer])
+        shown = {}
+        for name, column, raw in zip(columns, found, got.values(), strict=True):
+            missing = raw == _NO_NUMBER if column.integer else np.array([value is None for value in raw], dtype=bool)
+            shown[name] = column.show(np.where(missing, 0, raw) if column.integer else raw, missing)
+        return pd.DataFrame(shown)
+
+    def message_columns(self) -> Sequence[str]:
+        """Return the columns messages have."""
+        return list(MESSAGE_COLUMNS)
+
+    def coverage_summary(self) -> Mapping[str, Any]:
+        """Return the end of coverage (``as_of``, epoch seconds; ``end`` by account, text) and the ``gaps`` before it."""
+        with self.reading() as conn:
+            ends = covered_until(conn)
+            spans = intervals(conn, None)
+        last: dict[str, int] = {}
+        gaps = []
+        for account, start, end in spans:
+            if account in last:
+                gaps.append({"account": account, "from": format_instant(last[account]), "until": format_instant(start)})
+            last[account] = end
+        end_by_account = {account: format_instant(end) for account, end in last.items()}
+        return {"as_of": max(ends.values(), default=None), "end": end_by_account, "gaps": gaps}
+
+
+def _seconds_sql(conn: sqlite3.Connection, seconds: str | None) -> str:
+    if seconds is None:
+        return "NULL"
+    waited = waited_sql(conn)
+    if seconds == "waited":
+        return waited
+    return f"CASE m.status_id WHEN {int(Status.pending)} THEN {waited} ELSE {LATENCY_SQL} END"
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """One grouped count as SQL."""
+
+    columns: Sequence[Column]
+    seconds: str
+    condition: str
+    values: Sequence[Any]
+
+    @property
+    def sizes(self) -> list[int]:
+        """How many numbers each packed part can be: the dimensions (0 is missing) and the status."""
+        return [*((column.size or 0) + 1 for column in self.columns), len(Status)]
+
+    @property
+    def fits(self) -> bool:
+        """Whether a whole row packs into one integer."""
+        packable = all(column.size is not None for column in self.columns)
+        return packable and prod(self.sizes) * _SECONDS_ROOM < _LARGEST
+
+    def packed(self, conn: sqlite3.Connection) -> tuple[list[tuple[Ints, Any]], Ints, Floats, Ints]:
+        """Count by one packed integer a row, streamed."""
+        key = "0"
+        for column in self.columns:
+            key = f"({key} * {(column.size or 0) + 1} + coalesce({column.sql} + 1, 0))"
+        key = f"({key} * {len(Status)} + m.status_id) * {_SECONDS_ROOM} + coalesce({self.seconds} + {_SECONDS_ZERO}, 0)"
+        cursor = conn.execute(f"SELECT {key} FROM messages m WHERE {self.condition}", list(self.values))
+        keys, n = _streamed(cursor)
+        rest, seconds = np.divmod(keys, _SECONDS_ROOM)
+        parts: list[Ints] = []
+        for size in reversed(self.sizes):
+            rest, part = np.divmod(rest, size)
+            parts.append(part)
+        status, *numbers = parts
+        dimensions = [(np.maximum(part - 1, 0), part == 0) for part in reversed(numbers)]
+        return dimensions, status, np.where(seconds > 0, seconds - float(_SECONDS_ZERO), np.nan), n
+
+    def grouped(self, conn: sqlite3.Connection) -> tuple[list[tuple[Any, Any]], Ints, Floats, Ints]:
+        """Count by SQLite's GROUP BY, where a dimension does not pack."""
+        names = [f"c{number}" for number in range(len(self.columns))]
+        join = " JOIN batches b USING (batch_id)" if any(column.joined for column in self.columns) else ""
+        parts = [*(column.sql for column in self.columns), "m.status_id", self.seconds]
+        select = ", ".join(f"{sql} AS {name}" for sql, name in zip(parts, [*names, "status", "seconds"], strict=True))
+        sql = f"SELECT {select}, count(*) AS n FROM messages m{join} WHERE {self.condition} GROUP BY {', '.join(map(str, range(1, len(parts) + 1)))}"
+        integers = [name for name, column in zip(names, self.columns, strict=True) if column.integer]
+        got = fetch_columns(conn.execute(sql, list(self.values)), [*integers, "status", "seconds", "n"])
+        dimensions = []
+        for name in names:
+            raw = got[name]
+            missing = raw == _NO_NUMBER if name in integers else np.array([value is None for value in raw], dtype=bool)
+            dimensions.append((np.where(missing, 0, raw) if name in integers else raw, missing))
+        seconds = np.where(got["seconds"] == _NO_NUMBER, np.nan, got["seconds"].astype(float))
+        return dimensions, got["status"], seconds, got["n"]
+
+
+def _streamed(cursor: sqlite3.Cursor) -> tuple[Ints, Ints]:
+    """Return the distinct integers of a one-column query and how often each comes, in flat memory."""
+    numbers = map(itemgetter(0), cursor)
+    keys, n = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    waiting: list[tuple[Ints, Ints]] = []
+    while len(chunk := np.fromiter(islice(numbers, _CHUNK), dtype=np.int64)):
+        waiting.append(np.unique(chunk, return_counts=True))
+        if sum(len(part) for part, _ in waiting) > max(_KEPT, len(keys)):
+            keys, n = _merged([(keys, n), *waiting])
+            waiting = []
+    return _merged([(keys, n), *waiting])
+
+
+def _merged(parts: Sequence[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
+    keys, place = np.unique(np.concatenate([part for part, _ in parts]), return_inverse=True)
+    n = np.bincount(place, weights=np.concatenate([counts for _, counts in parts]), minlength=len(keys))
+    return keys, np.rint(n).astype(np.int64)

@@ -1,0 +1,261 @@
+"""What the messages can be counted by and narrowed to, as SQL on the small integers the store keeps."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from masanalytics.chinatime import CHINA_OFFSET_S
+from masanalytics.errors import InputError
+from masanalytics.frames import CARRIERS, Status
+from masanalytics.store.coverage import covered_until
+from masanalytics.store.reading import china_times
+
+__all__ = ["Column", "Narrowed", "conditions", "find_column", "waited_sql"]
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+LATENCY_SQL = (
+    f"CASE WHEN m.status_id IN ({int(Status.delivered)}, {int(Status.failed)}) THEN m.received_at - m.submitted_at END"
+)
+_BATCH_TEXTS = ("msg_group", "mode", "template_id", "params", "arm")
+_CODES = {"report_status": "report_status_id", "error_code": "error_code_id"}
+_SMALL = ("segments", "reports")
+_SMALL_SIZE = 4096
+_DAY_S = 86_400
+_NO_TIME = np.iinfo(np.int64).min
+
+
+class Narrowed(Protocol):
+    """Which messages are asked about (the analysis' ``Filters``)."""
+
+    @property
+    def values(self) -> Mapping[str, tuple[Any, ...]]:
+        """Column -> allowed values, None for missing."""
+        ...
+
+    @property
+    def since(self) -> int | None:
+        """First ``submitted_at``."""
+        ...
+
+    @property
+    def until(self) -> int | None:
+        """First ``submitted_at`` that is too late."""
+        ...
+
+    @property
+    def waited_at_least(self) -> int | None:
+        """Least ``waited_s``."""
+        ...
+
+    @property
+    def every(self) -> int:
+        """One message in so many."""
+        ...
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of messages as SQL.
+
+    Attributes
+    ----------
+    sql : str
+        An expression on ``messages m`` and, where `joined`, ``batches b``; NULL where missing.
+    show : callable
+        From its values and which of them are missing to what the frame shows.
+    size : int, optional
+        If the expression is a whole number from 0 to below this, it can be packed.
+    integer : bool
+        Whether its values are whole numbers.
+    joined : bool
+        Whether it needs the batches.
+    """
+
+    sql: str
+    show: Callable[[Any, Bools], pd.Series]
+    size: int | None = None
+    integer: bool = True
+    joined: bool = False
+
+
+def find_column(conn: sqlite3.Connection, name: str) -> Column:
+    """Return how the column or part of time `name` is got.
+
+    Raises
+    ------
+    InputError
+        If messages have no such column.
+    """
+    if name in _FIXED:
+        return _FIXED[name]
+    if name in ("campaign", "account"):
+        return Column(f"m.{name}_id", *_labelled(conn, f"SELECT {name}_id, {name} FROM {name}s"))
+    if name in ("province", "city"):
+        return Column("m.region_id", *_labelled(conn, f"SELECT region_id, {name} FROM regions"))
+    if name in _CODES:
+        return Column(f"m.{_CODES[name]}", *_labelled(conn, "SELECT code_id, code FROM codes"))
+    if name in _BATCH_TEXTS:
+        return Column("m.batch_id", *_labelled(conn, f"SELECT batch_id, {name} FROM batches"))
+    if name == "waited_s":
+        return Column(waited_sql(conn), _integers())
+    if name in ("hour", "weekday"):
+        width, modulo, offset = (3600, 24, 0) if name == "hour" else (_DAY_S, 7, 3)  # 1970-01-01 was a Thursday
+        return Column(f"(((m.submitted_at + {CHINA_OFFSET_S}) / {width} + {offset}) % {modulo})", _integers(), modulo)
+    kind, _, text = name.partition("/")
+    width = _DAY_S if name == "day" else int(text) if kind == "time" and text.isdigit() else 0
+    if not width:
+        raise InputError(f"messages have no column {name!r}", zh=f"消息表中没有“{name}”这一列")
+    # Counted from the first bucket there is, the numbers are small enough to pack.
+    low, high = conn.execute("SELECT min(submitted_at), max(submitted_at) FROM messages").fetchone()
+    first, last = (((value or 0) + CHINA_OFFSET_S) // width for value in (low, high))
+    sql = f"((m.submitted_at + {CHINA_OFFSET_S}) / {width} - {first})"
+    return Column(sql, _integers(scale=width, offset=first * width - CHINA_OFFSET_S), int(last - first) + 1)
+
+
+def waited_sql(conn: sqlite3.Connection) -> str:
+    """Return SQL for how long it has been possible to hear of a message the platform took; NULL for others."""
+    ends = " ".join(f"WHEN {int(account)} THEN {int(end)}" for account, end in covered_until(conn).items())
+    end = f"CASE m.account_id {ends} ELSE 0 END" if ends else "0"
+    taken = f"m.status_id >= {int(Status.pending)} AND m.submitted_at IS NOT NULL"
+    return f"CASE WHEN {taken} THEN max({end} - m.submitted_at, 0) END"
+
+
+def conditions(conn: sqlite3.Connection, where: Narrowed) -> tuple[str, list[Any]]:
+    """Return the SQL conditions (``1`` for none) and their parameters.
+
+    Raises
+    ------
+    InputError
+        If messages have no such column, or it cannot be narrowed by value.
+    """
+    tests, values = ["1"], []
+    for name, options in where.values.items():
+        there = [option for option in options if option is not None]
+        test = f"({_one_of(name)}{f' OR {_is_missing(conn, name)}' if None in options else ''})"
+        tests.append(test)
+        values.append(json.dumps(_as_kept(name, there), default=str))
+    for text, limit in (("m.submitted_at >= ?", where.since), ("m.submitted_at < ?", where.until)):
+        if limit is not None:
+            tests.append(text)
+            values.append(int(limit))
+    if where.every > 1:
+        tests.append("m.message_id % ? = 0")
+        values.append(int(where.every))
+    if where.waited_at_least is not None:
+        tests.append(f"{waited_sql(conn)} >= ?")
+        values.append(int(where.waited_at_least))
+    return " AND ".join(tests), values
+
+
+_CHOSEN = "(SELECT value FROM json_each(?))"
+
+
+def _one_of(name: str) -> str:
+    """Return the test that a column has one of the values of a JSON list."""
+    if name == "campaign":  # through the batches, whose messages are found by an index
+        return (
+            "m.batch_id IN (SELECT batch_id FROM batches WHERE campaign_id IN"
+            f" (SELECT campaign_id FROM campaigns WHERE campaign IN {_CHOSEN}))"
+        )
+    if name == "account":
+        return f"m.account_id IN (SELECT account_id FROM accounts WHERE account IN {_CHOSEN})"
+    if name in ("province", "city"):
+        return f"m.region_id IN (SELECT region_id FROM regions WHERE {name} IN {_CHOSEN})"
+    if name in _CODES:
+        return f"m.{_CODES[name]} IN (SELECT code_id FROM codes WHERE code IN {_CHOSEN})"
+    if name in _BATCH_TEXTS:
+        return f"m.batch_id IN (SELECT batch_id FROM batches WHERE {name} IN {_CHOSEN})"
+    if name in ("status", "carrier"):
+        return f"m.{name}_id IN {_CHOSEN}"
+    if name in ("phone", "message_id", "batch_id", *_SMALL):
+        return f"m.{name} IN {_CHOSEN}"
+    if name == "content":
+        return f"coalesce(m.content, (SELECT content FROM batches c WHERE c.batch_id = m.batch_id)) IN {_CHOSEN}"
+    raise InputError(
+        f"messages cannot be narrowed by {name!r}: use since= and until= for times",
+        zh=f"不能按“{name}”筛选消息；时间请用 since= 和 until=",
+    )
+
+
+def _is_missing(conn: sqlite3.Connection, name: str) -> str:
+    column = find_column(conn, name)
+    if name in _BATCH_TEXTS:
+        return f"m.batch_id IN (SELECT batch_id FROM batches WHERE {name} IS NULL OR {name} = '')"
+    if name in ("province", "city"):
+        return f"(m.region_id IS NULL OR m.region_id IN (SELECT region_id FROM regions WHERE {name} = ''))"
+    if name in _CODES:
+        return f"(m.{_CODES[name]} IS NULL OR m.{_CODES[name]} IN (SELECT code_id FROM codes WHERE code = ''))"
+    return f"{'m.content' if column.joined else column.sql} IS NULL"
+
+
+def _as_kept(name: str, options: list[Any]) -> list[Any]:
+    """Return the values as the store keeps them."""
+    if name == "carrier":
+        return [CARRIERS.index(option) for option in options if option in CARRIERS]
+    if name == "status":
+        names = {status.name: int(status) for status in Status}
+        return [names.get(option, option) for option in options]
+    return [option.item() if hasattr(option, "item") else option for option in options]
+
+
+def _labelled(conn: sqlite3.Connection, select: str) -> tuple[Callable[[Any, Bools], pd.Series], int]:
+    """Return how numbers become the names of a look-up table, and how many there can be."""
+    names = dict(conn.execute(select).fetchall())
+    return _texts(names), max(names, default=0) + 1
+
+
+def _texts(names: Mapping[int, str | None]) -> Callable[[Any, Bools], pd.Series]:
+    def show(numbers: Any, missing: Bools) -> pd.Series:
+        distinct, place = np.unique(numbers, return_inverse=True)
+        # An empty text is a missing one.
+        labels = np.array([names.get(int(number)) or None for number in distinct], dtype=object)
+        found = labels[place] if len(labels) else np.zeros(0, dtype=object)
+        return pd.Series(np.where(missing, None, found), dtype="str")
+
+    return show
+
+
+def _integers(*, scale: int = 1, offset: int = 0) -> Callable[[Any, Bools], pd.Series]:
+    def show(numbers: Any, missing: Bools) -> pd.Series:
+        return pd.Series(pd.arrays.IntegerArray(np.asarray(numbers, dtype=np.int64) * scale + offset, missing.copy()))
+
+    return show
+
+
+def _times(numbers: Any, missing: Bools) -> pd.Series:
+    return pd.Series(china_times(np.where(missing, _NO_TIME, numbers).astype(np.int64)))
+
+
+def _plain_texts(values: Any, missing: Bools) -> pd.Series:
+    return pd.Series(np.where(missing, None, np.asarray(values, dtype=object)), dtype="str")
+
+
+def _prefixes(numbers: Any, missing: Bools) -> pd.Series:
+    return _plain_texts(np.array([f"{int(number):03d}" for number in numbers], dtype=object), missing)
+
+
+_FIXED = {
+    "message_id": Column("m.message_id", _integers()),
+    "batch_id": Column("m.batch_id", _integers()),
+    "phone": Column("m.phone", _plain_texts, integer=False),
+    "content": Column("coalesce(m.content, b.content)", _plain_texts, integer=False, joined=True),
+    "carrier": Column("m.carrier_id", _texts(dict(enumerate(CARRIERS))), len(CARRIERS)),
+    "status": Column("m.status_id", _texts({int(status): status.name for status in Status}), len(Status)),
+    "submitted_at": Column("m.submitted_at", _times),
+    "received_at": Column("m.received_at", _times),
+    "latency_s": Column(LATENCY_SQL, _integers()),
+    "prefix": Column(
+        "CASE WHEN m.phone GLOB '[0-9][0-9][0-9]*' THEN CAST(substr(m.phone, 1, 3) AS INTEGER) END", _prefixes, 1000
+    ),
+    **{name: Column(f"m.{name}", _integers(), _SMALL_SIZE) for name in _SMALL},
+}

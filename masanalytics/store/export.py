@@ -1,0 +1,69 @@
+"""Messages as Parquet, one folder a month, for DuckDB, Spark, polars or pandas on another machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from masanalytics.errors import MissingExtraError
+from masanalytics.frames import MESSAGE_COLUMNS
+from masanalytics.masking import mask_phone
+from masanalytics.store.reading import read_messages
+
+__all__ = ["export_parquet"]
+
+_AT_ONCE = 200_000
+
+
+def export_parquet(conn: sqlite3.Connection, folder: Path, *, reveal: bool) -> list[Path]:
+    """Write all messages to ``folder/month=YYYY-MM/messages.parquet``; return the files.
+
+    Reads a part of the file at a time, so memory does not grow with the store. Each file appears whole or not at all.
+
+    Raises
+    ------
+    MissingExtraError
+        If pyarrow is not installed.
+    """
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise MissingExtraError.of("parquet", "pyarrow", "writing Parquet", "写 Parquet 文件") from error
+    last = conn.execute("SELECT max(message_id) FROM messages").fetchone()[0] or 0
+    schema = _schema(pa)
+    writers: dict[str, Any] = {}
+    with contextlib.ExitStack() as open_files:
+        for start in range(1, last + 1, _AT_ONCE):
+            frame = read_messages(conn, {"message_id": range(start, start + _AT_ONCE)})
+            for month, part in _by_month(frame, reveal=reveal).items():
+                if month not in writers:
+                    draft = folder / f"month={month}" / "messages.parquet.draft"
+                    draft.parent.mkdir(parents=True, exist_ok=True)
+                    writers[month] = open_files.enter_context(pq.ParquetWriter(draft, schema, compression="zstd"))
+                writers[month].write_table(pa.Table.from_pandas(part, schema=schema, preserve_index=False))
+    files = []
+    for month in sorted(writers):
+        final = folder / f"month={month}" / "messages.parquet"
+        os.replace(final.with_name(final.name + ".draft"), final)  # noqa: PTH105
+        files.append(final)
+    return files
+
+
+def _by_month(frame: pd.DataFrame, *, reveal: bool) -> dict[str, pd.DataFrame]:
+    """Return the months' rows; messages never submitted go to the month ``unsent``."""
+    if not reveal:
+        frame = frame.assign(phone=frame["phone"].map(mask_phone, na_action="ignore"))
+    months = frame["submitted_at"].dt.strftime("%Y-%m").fillna("unsent")
+    return {str(month): part for month, part in frame.groupby(months, sort=True)}
+
+
+def _schema(pa: Any) -> Any:
+    kinds = {"int64": pa.int64(), "Int64": pa.int64(), "str": pa.string()}
+    times = pa.timestamp("s", tz="Asia/Shanghai")
+    return pa.schema([(name, kinds.get(kind, times)) for name, kind in MESSAGE_COLUMNS.items()])

@@ -1,0 +1,49 @@
+"""Names as small integers: campaigns, accounts, codes and regions, each kept once."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+
+__all__ = ["account_id", "campaign_id", "code_ids", "find_campaign", "region_ids"]
+
+
+def account_id(conn: sqlite3.Connection, account: str) -> int:
+    """Return the account's number, giving it one where it has none."""
+    return _number(conn, "accounts", "account", account)
+
+
+def campaign_id(conn: sqlite3.Connection, campaign: str) -> int:
+    """Return the campaign's number, giving it one where it has none."""
+    return _number(conn, "campaigns", "campaign", campaign)
+
+
+def find_campaign(conn: sqlite3.Connection, campaign: str) -> int | None:
+    """Return the campaign's number, or None where the store does not know it."""
+    row = conn.execute("SELECT campaign_id FROM campaigns WHERE campaign = ?", [campaign]).fetchone()
+    return row[0] if row else None
+
+
+def code_ids(conn: sqlite3.Connection, codes: Iterable[str]) -> dict[str, int]:
+    """Return code -> number for each of `codes`."""
+    return {code: _number(conn, "codes", "code", code) for code in set(codes)}
+
+
+def region_ids(conn: sqlite3.Connection, places: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """Return (province, city) -> number for each of `places`."""
+    numbers = {}
+    for province, city in set(places):
+        conn.execute("INSERT OR IGNORE INTO regions (province, city) VALUES (?, ?)", [province, city])
+        found = conn.execute("SELECT region_id FROM regions WHERE province = ? AND city = ?", [province, city])
+        numbers[province, city] = found.fetchone()[0]
+    return numbers
+
+
+def _number(conn: sqlite3.Connection, table: str, column: str, value: str) -> int:
+    key = table[:-1] + "_id"
+    row = conn.execute(f"SELECT {key} FROM {table} WHERE {column} = ?", [value]).fetchone()
+    if row is None:
+        conn.execute(f"INSERT INTO {table} ({column}) VALUES (?)", [value])
+        return _number(conn, table, column, value)
+    number: int = row[0]
+    return number

@@ -1,0 +1,70 @@
+"""Who is at work: a name for this process that another one can check for signs of life.
+
+A batch in flight or a poll under way belongs to a process. When that process is gone, its work is taken over; when it is
+alive, it is left alone. Being wrong does no harm: the outcome of a batch is set to unknown at worst.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from pathlib import Path
+
+__all__ = ["is_alive", "this_process"]
+
+
+def this_process() -> str:
+    """Return this process's name: host, process id and start (where the system tells it).
+
+    Examples
+    --------
+    >>> is_alive(this_process())
+    True
+    """
+    pid = os.getpid()
+    return f"{platform.node()}:{pid}:{_started(pid)}"
+
+
+def is_alive(process: str | None) -> bool:
+    """Whether the named process still runs on this machine; False where nobody is named.
+
+    A process of another host (a container that is gone) cannot be asked and counts as not alive.
+
+    Examples
+    --------
+    >>> is_alive(None), is_alive("elsewhere:1:0")
+    (False, False)
+    """
+    host, _, rest = (process or "").rpartition(":")[0].rpartition(":")
+    if not host or host != platform.node() or not rest.isdigit():
+        return False
+    pid = int(rest)
+    return _exists(pid) and _started(pid) == (process or "").rpartition(":")[2]
+
+
+def _exists(pid: int) -> bool:
+    if sys.platform == "win32":  # there, os.kill(pid, 0) would end the process
+        import ctypes
+
+        handle = ctypes.windll.kernel32.OpenProcess(0x1000, False, pid)
+        if handle:
+            ctypes.windll.kernel32.CloseHandle(handle)
+        return bool(handle)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _started(pid: int) -> str:
+    """Return when the process started, in kernel ticks, so that a reused process id is noticed."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return "0"
+    fields = stat.rpartition(")")[2].split()
+    return "0" if fields[0] == "Z" else fields[19]

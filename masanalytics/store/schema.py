@@ -1,0 +1,218 @@
+"""The tables of the store, as migrations: what is kept, in which form, and why.
+
+Made to be opened by others too (sqlite-utils, Datasette, DB Browser). Phones and msgGroups are text; instants are integer
+epoch seconds (UTC); what repeats is a small integer with a table beside it (`campaigns`, `accounts`, `codes`,
+`regions`), because counting five million rows by small integers takes seconds where text takes minutes. The views
+`messages_readable`, `reports_readable` and `uplinks_readable` show everything in words and China time.
+"""
+
+from __future__ import annotations
+
+from sqlite_utils import Database, Migrations
+
+from masanalytics.frames import CARRIERS, Status
+
+__all__ = ["migrations"]
+
+migrations = Migrations("masanalytics")
+
+
+def _cases(column: str, names: list[str]) -> str:
+    """Return a SQL CASE that turns small integers into `names`."""
+    whens = " ".join(f"WHEN {number} THEN '{name}'" for number, name in enumerate(names))
+    return f"CASE {column} {whens} END"
+
+
+def _china(column: str) -> str:
+    """Return SQL that shows an epoch-second column in China time."""
+    return f"datetime({column} + 28800, 'unixepoch')"
+
+
+_STATUS = _cases("status_id", [status.name for status in Status])
+_CARRIER = _cases("carrier_id", list(CARRIERS))
+
+_LOOKUPS = """
+CREATE TABLE accounts (account_id INTEGER PRIMARY KEY, account TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE campaigns (campaign_id INTEGER PRIMARY KEY, campaign TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE codes (code_id INTEGER PRIMARY KEY, code TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE regions (
+  region_id INTEGER PRIMARY KEY, province TEXT NOT NULL, city TEXT NOT NULL, UNIQUE (province, city)
+) STRICT;
+"""
+
+_SENDING = f"""
+CREATE TABLE runs (
+  run_id INTEGER PRIMARY KEY,
+  campaign_id INTEGER NOT NULL REFERENCES campaigns,
+  account_id INTEGER NOT NULL REFERENCES accounts,
+  plan_hash TEXT NOT NULL,
+  process TEXT NOT NULL,
+  started_at INTEGER NOT NULL,
+  ended_at INTEGER,
+  ended_because TEXT
+) STRICT;
+CREATE TABLE batches (
+  batch_id INTEGER PRIMARY KEY,
+  campaign_id INTEGER REFERENCES campaigns,
+  account_id INTEGER NOT NULL REFERENCES accounts,
+  run_id INTEGER REFERENCES runs,
+  occasion INTEGER NOT NULL DEFAULT 0,
+  mode TEXT NOT NULL,
+  state TEXT NOT NULL,
+  msg_group TEXT,
+  rspcod TEXT,
+  notice TEXT,
+  inferred INTEGER NOT NULL DEFAULT 0,
+  content TEXT,
+  template_id TEXT,
+  params TEXT,
+  add_serial TEXT,
+  arm TEXT,
+  messages INTEGER NOT NULL,
+  process TEXT,
+  planned_at INTEGER,
+  requested_at INTEGER,
+  answered_at INTEGER
+) STRICT;
+CREATE INDEX batches_by_group ON batches (msg_group, account_id);
+CREATE INDEX batches_by_campaign ON batches (campaign_id, occasion);
+CREATE INDEX batches_open ON batches (account_id, requested_at) WHERE state IN ('submitting', 'unknown');
+CREATE TABLE messages (
+  message_id INTEGER PRIMARY KEY,
+  batch_id INTEGER NOT NULL REFERENCES batches,
+  campaign_id INTEGER REFERENCES campaigns,
+  account_id INTEGER NOT NULL REFERENCES accounts,
+  phone TEXT NOT NULL,
+  occasion INTEGER NOT NULL DEFAULT 0,
+  variant INTEGER NOT NULL DEFAULT 0,
+  carrier_id INTEGER NOT NULL,
+  region_id INTEGER REFERENCES regions,
+  segments INTEGER,
+  content TEXT,
+  status_id INTEGER NOT NULL,
+  submitted_at INTEGER,
+  received_at INTEGER,
+  report_status_id INTEGER REFERENCES codes,
+  error_code_id INTEGER REFERENCES codes,
+  reports INTEGER NOT NULL DEFAULT 0,
+  status TEXT GENERATED ALWAYS AS ({_STATUS}) VIRTUAL,
+  carrier TEXT GENERATED ALWAYS AS ({_CARRIER}) VIRTUAL
+) STRICT;
+CREATE UNIQUE INDEX messages_once_a_batch ON messages (batch_id, phone);
+CREATE UNIQUE INDEX messages_once_a_campaign ON messages (phone, campaign_id, occasion, variant);
+"""
+
+_COLLECTING = """
+CREATE TABLE polls (
+  poll_id INTEGER PRIMARY KEY,
+  account_id INTEGER NOT NULL REFERENCES accounts,
+  endpoint TEXT NOT NULL,
+  state TEXT NOT NULL,
+  asked_at INTEGER NOT NULL,
+  answered_at INTEGER,
+  http_status INTEGER,
+  complete INTEGER,
+  records INTEGER,
+  set_aside INTEGER,
+  notice TEXT,
+  process TEXT,
+  spool TEXT UNIQUE,
+  packing TEXT,
+  raw BLOB
+) STRICT;
+CREATE INDEX polls_to_do ON polls (state) WHERE state IN ('asked', 'stored', 'unparsed');
+CREATE TABLE records_set_aside (
+  poll_id INTEGER NOT NULL REFERENCES polls,
+  position INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  record TEXT NOT NULL,
+  PRIMARY KEY (poll_id, position)
+) STRICT;
+CREATE TABLE reports (
+  report_id INTEGER PRIMARY KEY,
+  poll_id INTEGER NOT NULL REFERENCES polls,
+  message_id INTEGER NOT NULL REFERENCES messages,
+  report_status_id INTEGER NOT NULL REFERENCES codes,
+  error_code_id INTEGER NOT NULL REFERENCES codes,
+  submitted_at INTEGER,
+  received_at INTEGER,
+  submit_date TEXT NOT NULL,
+  receive_date TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX reports_once
+  ON reports (message_id, receive_date, report_status_id, error_code_id, submit_date);
+CREATE TABLE uplinks (
+  uplink_id INTEGER PRIMARY KEY,
+  poll_id INTEGER NOT NULL REFERENCES polls,
+  account_id INTEGER NOT NULL REFERENCES accounts,
+  message_id INTEGER REFERENCES messages,
+  phone TEXT NOT NULL,
+  content TEXT NOT NULL,
+  add_serial TEXT NOT NULL,
+  sent_at INTEGER,
+  send_time TEXT NOT NULL,
+  opt_out TEXT
+) STRICT;
+CREATE UNIQUE INDEX uplinks_once ON uplinks (phone, send_time, content, add_serial, account_id);
+CREATE TABLE opt_outs (
+  phone TEXT PRIMARY KEY,
+  since INTEGER NOT NULL,
+  until INTEGER,
+  reason TEXT NOT NULL,
+  uplink_id INTEGER
+) STRICT;
+CREATE TABLE coverage (
+  account_id INTEGER NOT NULL REFERENCES accounts,
+  started_at INTEGER NOT NULL,
+  ended_at INTEGER NOT NULL,
+  PRIMARY KEY (account_id, started_at)
+) STRICT;
+CREATE TABLE pace (
+  account_id INTEGER PRIMARY KEY REFERENCES accounts,
+  wall REAL NOT NULL,
+  monotonic REAL NOT NULL,
+  era TEXT NOT NULL,
+  holder TEXT,
+  first_collected_at INTEGER
+) STRICT;
+"""
+
+_VIEWS = {
+    "messages_readable": f"""
+SELECT m.message_id, c.campaign, a.account, m.batch_id, b.msg_group, b.mode, b.template_id, m.phone,
+  coalesce(m.content, b.content) AS content, b.params, m.segments, m.carrier, r.province, r.city,
+  {_china("m.submitted_at")} AS submitted_at, m.status, s.code AS report_status, e.code AS error_code,
+  {_china("m.received_at")} AS received_at,
+  CASE WHEN m.status_id IN (5, 6) THEN m.received_at - m.submitted_at END AS latency_s, m.reports, b.arm
+FROM messages m JOIN batches b USING (batch_id) JOIN accounts a ON a.account_id = m.account_id
+LEFT JOIN campaigns c ON c.campaign_id = m.campaign_id LEFT JOIN regions r USING (region_id)
+LEFT JOIN codes s ON s.code_id = m.report_status_id LEFT JOIN codes e ON e.code_id = m.error_code_id""",
+    "reports_readable": f"""
+SELECT p.report_id, p.poll_id, p.message_id, c.campaign, a.account, b.msg_group, m.phone, s.code AS report_status,
+  e.code AS error_code, {_china("p.submitted_at")} AS submitted_at, {_china("p.received_at")} AS received_at,
+  p.submit_date, p.receive_date
+FROM reports p JOIN messages m USING (message_id) JOIN batches b USING (batch_id)
+JOIN accounts a ON a.account_id = m.account_id LEFT JOIN campaigns c ON c.campaign_id = m.campaign_id
+JOIN codes s ON s.code_id = p.report_status_id JOIN codes e ON e.code_id = p.error_code_id""",
+    "uplinks_readable": f"""
+SELECT u.uplink_id, u.poll_id, u.message_id, c.campaign, a.account, u.phone, u.content, u.add_serial,
+  {_china("u.sent_at")} AS sent_at, u.send_time, u.opt_out
+FROM uplinks u JOIN accounts a USING (account_id) LEFT JOIN messages m USING (message_id)
+LEFT JOIN campaigns c ON c.campaign_id = m.campaign_id""",
+}
+
+
+def _run(db: Database, script: str) -> None:
+    for statement in script.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+
+
+@migrations()
+def m001_first_tables(db: Database) -> None:
+    """Make the tables of the first release."""
+    _run(db, _LOOKUPS)
+    _run(db, _SENDING)
+    _run(db, _COLLECTING)
+    for name, select in _VIEWS.items():
+        db.execute(f"CREATE VIEW {name} AS {select}")

@@ -1,0 +1,352 @@
+"""The SQLite file as one object: what was sent, what came back, and what is known of every message."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+
+from masanalytics.chinatime import format_instant
+from masanalytics.clock import Clock, SystemClock
+from masanalytics.errors import InputError
+from masanalytics.phones import normalise_phones
+from masanalytics.store import coverage, ledger, reading, settling, uplinks
+from masanalytics.store.connection import Connections
+from masanalytics.store.counting import CountsMessages
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from sqlite_utils import Database
+
+__all__ = ["Store"]
+
+
+class Store(CountsMessages):
+    """The SQLite file that sending, collecting and analysing share.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file; made where it does not exist. ``":memory:"`` gives a temporary one that goes with the object.
+    busy_s : float, optional
+        How long to wait while another program writes, in seconds.
+    opt_out_words : collection of str, optional
+        The replies that mean "no more"; by default those of `masanalytics.opt_out_words`.
+    clock : Clock, optional
+        Where the time comes from.
+
+    Raises
+    ------
+    StoreError
+        If the file cannot be opened, or belongs to another program.
+
+    Examples
+    --------
+    >>> store = Store(":memory:")
+    >>> list(store.messages().columns[:4])
+    ['message_id', 'campaign', 'account', 'batch_id']
+    >>> store
+    Store(…): 0 messages, 0 batches, nothing collected yet
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        busy_s: float = 90.0,
+        opt_out_words: Collection[str] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        if str(path) == ":memory:":
+            self._temporary = tempfile.TemporaryDirectory(prefix="masanalytics-")
+            path = Path(self._temporary.name) / "store.db"
+        self.path = Path(path)
+        self.opt_out_words = opt_out_words
+        self.clock = clock or SystemClock()
+        self._connections = Connections(self.path, busy_s=busy_s)
+
+    @property
+    def db(self) -> Database:
+        """The connection of this thread as a sqlite-utils ``Database``, for SQL of your own."""
+        return self._connections.db
+
+    def writing(self, *, durable: bool = False) -> AbstractContextManager[sqlite3.Connection]:
+        """Return a short write transaction; `durable` makes its commit survive a power cut."""
+        return self._connections.writing(durable=durable)
+
+    def reading(self) -> AbstractContextManager[sqlite3.Connection]:
+        """Return a read transaction that sees one state of the file."""
+        return self._connections.reading()
+
+    def close_thread(self) -> None:
+        """Close this thread's connection only; the next use opens another."""
+        self._connections.close_thread()
+
+    def close(self) -> None:
+        """Close the file; a temporary store is removed."""
+        self._connections.close()
+        if self._temporary is not None:
+            self._temporary.cleanup()
+            self._temporary = None
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    # ---- what is in it -------------------------------------------------------------------------------------------
+
+    def messages(self, campaign: str | Iterable[str] | None = None, **filters: object) -> pd.DataFrame:
+        """Return messages, one row a recipient, with their latest outcome.
+
+        Parameters
+        ----------
+        campaign : str or list of str, optional
+            Only these campaigns.
+        **filters
+            ``account``, ``status``, ``phone``, ``batch_id`` (one or several), ``since``, ``until`` (of submission, China
+            time where no zone is given).
+
+        Returns
+        -------
+        DataFrame
+            The columns of `masanalytics.frames.MESSAGE_COLUMNS`; times in Asia/Shanghai, latencies in seconds.
+        """
+        unknown = set(filters) - {"account", "status", "phone", "batch_id", "since", "until"}
+        if unknown:
+            raise InputError(f"messages() knows no filter {', '.join(sorted(unknown))}")
+        with self.reading() as conn:
+            return reading.read_messages(conn, {"campaign": campaign, **filters})
+
+    def reports(self, campaign: str | None = None) -> pd.DataFrame:
+        """Return every status report as it was handed out, one row each, oldest first.
+
+        Returns
+        -------
+        DataFrame
+            ``report_id, poll_id, message_id, campaign, account, msg_group, phone, report_status, error_code,
+            submitted_at, received_at`` (Asia/Shanghai) and the platform's own ``submit_date, receive_date``.
+        """
+        return self._view(_REPORTS, [campaign, campaign], ("submitted_at", "received_at"), _REPORT_INTEGERS)
+
+    def foreign_reports(self) -> pd.DataFrame:
+        """Return reports of batches this store did not send: another system polls or sends with the same account.
+
+        Returns
+        -------
+        DataFrame
+            As `reports`; hand it to whoever owns the messages, since the platform will not give these reports again.
+        """
+        return self._view(_FOREIGN, [], ("submitted_at", "received_at"), _REPORT_INTEGERS)
+
+    def uplinks(self, campaign: str | None = None) -> pd.DataFrame:
+        """Return replies, one row each, oldest first.
+
+        Returns
+        -------
+        DataFrame
+            ``uplink_id, poll_id, message_id, campaign, account, phone, content, add_serial, sent_at`` (Asia/Shanghai),
+            ``send_time`` (the platform's text) and ``opt_out``: ``opt_out``, ``review`` (only mentions it) or missing.
+            ``content`` is whatever a stranger wrote.
+        """
+        return self._view(_UPLINKS, [campaign, campaign], ("sent_at",), ("uplink_id", "poll_id", "message_id"))
+
+    def batches(self, campaign: str | None = None, *, state: str | None = None) -> pd.DataFrame:
+        """Return batches (submit requests), one row each, oldest first.
+
+        Parameters
+        ----------
+        state : str, optional
+            One of `masanalytics.frames.BATCH_STATES`.
+        """
+        times = ("planned_at", "requested_at", "answered_at")
+        integers = ("batch_id", "occasion", "messages", "delivered", "failed", "inferred")
+        return self._view(_BATCHES, [campaign, campaign, state, state], times, integers)
+
+    def polls(self, *, state: str | None = None) -> pd.DataFrame:
+        """Return polls, one row each, oldest first, without the raw answers.
+
+        Parameters
+        ----------
+        state : str, optional
+            ``parsed``, ``unparsed`` (some or all of it could not be read), ``refused`` (not data), ``lost`` (the answer
+            never arrived), ``failed`` (the request never left), ``stored``, ``asked``.
+        """
+        integers = ("poll_id", "http_status", "records", "set_aside", "size_bytes")
+        return self._view(_POLLS, [state, state], ("asked_at", "answered_at"), integers)
+
+    def raw_answer(self, poll_id: int) -> bytes | None:
+        """Return a poll's answer as it came over the wire, or None where there is none."""
+        from masanalytics.store.polls import read_raw
+
+        with self.reading() as conn:
+            poll = read_raw(conn, poll_id)
+        return poll.raw if poll else None
+
+    def coverage(self, account: str | None = None) -> pd.DataFrame:
+        """Return the times during which every report was fetched as it came.
+
+        Returns
+        -------
+        DataFrame
+            ``account, started_at, ended_at`` (Asia/Shanghai), ``gap_before_s`` (seconds in which nobody polled; missing
+            for an account's first interval).
+        """
+        with self.reading() as conn:
+            rows = coverage.intervals(conn, account)
+        frame = pd.DataFrame(rows, columns=["account", "started_at", "ended_at"])
+        before = frame.groupby("account")["ended_at"].shift()
+        frame["gap_before_s"] = (frame["started_at"] - before).astype("Int64")
+        for column in ("started_at", "ended_at"):
+            frame[column] = reading.china_times(frame[column].to_numpy(dtype=np.int64))
+        return frame.astype({"account": "str"})
+
+    def export_parquet(self, folder: str | Path, *, reveal: bool = False) -> list[Path]:
+        """Write all messages as Parquet, one folder a month, which the analysis functions take through DuckDB or Spark.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Where ``month=YYYY-MM/messages.parquet`` go; months that are there already are replaced.
+        reveal : bool, optional
+            Whether to write whole phone numbers; by default their middle is hidden.
+
+        Returns
+        -------
+        list of Path
+            The files written.
+        """
+        from masanalytics.store.export import export_parquet
+
+        with self.reading() as conn:
+            return export_parquet(conn, Path(folder), reveal=reveal)
+
+    # ---- who is not to be written to ------------------------------------------------------------------------------
+
+    def opt_outs(self) -> pd.DataFrame:
+        """Return who has opted out: ``phone, since`` (Asia/Shanghai), ``reason, content`` (the reply, where there is one)."""
+        return self._view(_OPT_OUTS, [], ("since",), ())
+
+    def opt_out(self, phones: Iterable[object], *, reason: str = "by hand") -> int:
+        """Put numbers on the opt-out list, which every plan of this store respects; return how many were not on it."""
+        good = _numbers(phones)
+        with self.writing() as conn:
+            return uplinks.opt_out(conn, good, reason, self.clock.now())
+
+    def opt_in(self, phones: Iterable[object]) -> int:
+        """Take numbers off the opt-out list; return how many were on it."""
+        good = _numbers(phones)
+        with self.writing() as conn:
+            return uplinks.opt_in(conn, good, self.clock.now())
+
+    def opted_out(self, phones: Sequence[str]) -> np.ndarray:
+        """Return, number by number, whether it has opted out."""
+        with self.reading() as conn:
+            known = uplinks.opted_out(conn)
+        return np.fromiter((phone in known for phone in phones), dtype=bool, count=len(phones))
+
+    # ---- what a plan and a sender ask -------------------------------------------------------------------------------
+
+    def open_occasion(self, campaign: str, again: bool = False) -> int:  # noqa: FBT001, FBT002
+        """Return which round of the campaign a new plan belongs to (0 is the first)."""
+        with self.reading() as conn:
+            return ledger.open_occasion(conn, campaign, again=again)
+
+    def already_sent(
+        self, campaign: str, occasion: int, phones: Sequence[str], variants: Sequence[int] | np.ndarray
+    ) -> np.ndarray:
+        """Return, number by number, whether the campaign was sent, or may have been sent, to it."""
+        with self.reading() as conn:
+            return ledger.already_sent(conn, campaign, occasion, phones, list(variants))
+
+    def settle(self, batch_id: int, state: Literal["accepted", "not_sent"]) -> None:
+        """Say what became of a batch whose outcome is unknown.
+
+        Parameters
+        ----------
+        batch_id : int
+            From ``batches(state="unknown")``.
+        state : {"accepted", "not_sent"}
+            ``not_sent`` lets the next `masanalytics.send` of the campaign send it.
+
+        Raises
+        ------
+        InputError
+            If there is no such batch of unknown outcome.
+        """
+        if state not in ("accepted", "not_sent"):
+            raise InputError(f"state={state!r}: say 'accepted' or 'not_sent'")
+        with self.writing(durable=True) as conn:
+            done = settling.settle(conn, batch_id, state)
+        if not done:
+            raise InputError(
+                f"batch {batch_id} is not of unknown outcome: see store.batches(state='unknown')",
+                zh=f"批次 {batch_id} 不是“结果不明”状态，请查看 store.batches(state='unknown')",
+            )
+
+    # ---- how it shows itself ----------------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        with self.reading() as conn:
+            sizes = [conn.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in ("messages", "batches")]
+            ends = coverage.covered_until(conn)
+        name = "…" if self._temporary else self.path.name
+        heard = f"collected until {format_instant(max(ends.values()))}" if ends else "nothing collected yet"
+        return f"Store({name}): {sizes[0]:,} messages, {sizes[1]:,} batches, {heard}"
+
+    def _view(self, sql: str, values: Sequence[object], times: Sequence[str], integers: Sequence[str]) -> pd.DataFrame:
+        with self.reading() as conn:
+            return reading.read_view(conn, sql, values, times=times, integers=integers)
+
+
+def _numbers(phones: Iterable[object]) -> list[str]:
+    asked = pd.Series(list(phones), dtype=object)
+    found = normalise_phones(asked)["phone"]
+    if found.isna().any():
+        raise InputError(
+            f"{int(found.isna().sum())} of {len(asked)} are not mobile numbers; nothing was changed",
+            zh=f"{len(asked)} 个中有 {int(found.isna().sum())} 个不是手机号，未作任何更改",
+        )
+    return [str(phone) for phone in found]
+
+
+_REPORT_COLUMNS = (
+    "SELECT p.report_id, p.poll_id, p.message_id, c.campaign, a.account, b.msg_group, m.phone, s.code AS report_status,"
+    " nullif(e.code, '') AS error_code, p.submitted_at, p.received_at, p.submit_date, p.receive_date FROM reports p"
+    " JOIN messages m USING (message_id) JOIN batches b USING (batch_id) JOIN accounts a ON a.account_id = m.account_id"
+    " LEFT JOIN campaigns c ON c.campaign_id = m.campaign_id JOIN codes s ON s.code_id = p.report_status_id"
+    " JOIN codes e ON e.code_id = p.error_code_id"
+)
+_REPORTS = f"{_REPORT_COLUMNS} WHERE ? IS NULL OR c.campaign = ? ORDER BY p.report_id"
+_FOREIGN = f"{_REPORT_COLUMNS} WHERE m.campaign_id IS NULL ORDER BY p.report_id"
+_REPORT_INTEGERS = ("report_id", "poll_id", "message_id")
+_UPLINKS = (
+    "SELECT u.uplink_id, u.poll_id, u.message_id, c.campaign, a.account, u.phone, u.content, u.add_serial, u.sent_at,"
+    " u.send_time, u.opt_out FROM uplinks u JOIN accounts a USING (account_id) LEFT JOIN messages m USING (message_id)"
+    " LEFT JOIN campaigns c ON c.campaign_id = m.campaign_id WHERE ? IS NULL OR c.campaign = ? ORDER BY u.uplink_id"
+)
+_BATCHES = (
+    "SELECT b.batch_id, c.campaign, a.account, b.occasion, b.mode, b.state, b.msg_group, b.rspcod, b.notice, b.inferred,"
+    " b.messages, (SELECT count(*) FROM messages m WHERE m.batch_id = b.batch_id AND m.status_id = 5) AS delivered,"
+    " (SELECT count(*) FROM messages m WHERE m.batch_id = b.batch_id AND m.status_id = 6) AS failed,"
+    " b.template_id, b.params, b.content, b.add_serial, b.arm, b.planned_at, b.requested_at, b.answered_at"
+    " FROM batches b JOIN accounts a USING (account_id) LEFT JOIN campaigns c USING (campaign_id)"
+    " WHERE (? IS NULL OR c.campaign = ?) AND (? IS NULL OR b.state = ?) ORDER BY b.batch_id"
+)
+_POLLS = (
+    "SELECT p.poll_id, a.account, p.endpoint, p.state, p.asked_at, p.answered_at, p.http_status, p.records, p.set_aside,"
+    " p.notice, length(p.raw) AS size_bytes FROM polls p JOIN accounts a USING (account_id)"
+    " WHERE ? IS NULL OR p.state = ? ORDER BY p.poll_id"
+)
+_OPT_OUTS = (
+    "SELECT o.phone, o.since, o.reason, u.content FROM opt_outs o LEFT JOIN uplinks u USING (uplink_id)"
+    " WHERE o.until IS NULL ORDER BY o.since, o.phone"
+)

@@ -1,0 +1,171 @@
+"""What every test shares."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from masanalytics.client import Client
+from masanalytics.clock import ManualClock
+from masanalytics.collecting import Collector
+from masanalytics.simulator import Simulator
+from masanalytics.store import Store, ledger, polls, reception, settling, turns
+from masanalytics.store.reception import Received
+
+
+@pytest.fixture(autouse=True)
+def _plain_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """English messages, and nobody's own settings or remembered certificates."""
+    for name in ("MAS_URL", "MAS_EC_NAME", "MAS_AP_ID", "MAS_SECRET_KEY", "MAS_SIGN", "MAS_ADD_SERIAL",
+                 "MAS_SERVICE_CODE", "MAS_TLS", "MAS_SIGNATURE"):  # fmt: skip
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MAS_LANGUAGE", "en")
+    monkeypatch.setenv("MAS_CONFIG_DIR", str(tmp_path / "config"))
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """A clock that starts on 2026-01-01 08:00 China time and moves only when slept on."""
+    return ManualClock(start=1_767_225_600.0)
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: ManualClock) -> Iterator[Store]:
+    """An empty store."""
+    with Store(tmp_path / "mas.db", clock=clock) as one:
+        yield one
+
+
+@dataclass(frozen=True)
+class PlainBatch:
+    """A planned batch as the ledger takes it, without a planner."""
+
+    phones: list[str]
+    content: str | None = "您好"
+    contents: list[str] | None = None
+    mode: str = "many_to_one"
+    template_id: str | None = None
+    params_text: str | None = None
+    regions: list[tuple[str, str]] | None = None
+    arm: str | None = None
+    add_serial: str | None = None
+    variant: int = 0
+
+    @property
+    def segments(self) -> list[int]:
+        return [1] * len(self.phones)
+
+    @property
+    def carriers(self) -> list[int]:
+        return [0] * len(self.phones)
+
+    @property
+    def variants(self) -> list[int]:
+        return [self.variant] * len(self.phones)
+
+
+class Bench:
+    """Sends and receives straight on the store, without a network."""
+
+    account = "企业/ap"
+
+    def __init__(self, store: Store, clock: ManualClock) -> None:
+        self.store = store
+        self.clock = clock
+
+    def start(self, campaign: str = "c1", occasion: int = 0, add_serial: str = "") -> ledger.RunRecord:
+        start = ledger.RunStart(campaign, self.account, occasion, "hash", add_serial)
+        with self.store.writing() as conn:
+            return ledger.start_run(conn, start, self.clock.now())
+
+    def register(self, run: ledger.RunRecord, *batches: PlainBatch) -> list[int]:
+        with self.store.writing() as conn:
+            return list(ledger.register(conn, run, batches, self.clock.now()))
+
+    def claim(self, run: ledger.RunRecord, *batch_ids: int) -> list[ledger.Claimed]:
+        with self.store.writing(durable=True) as conn:
+            return ledger.claim(conn, run, batch_ids, self.clock.now())
+
+    def answer(self, batch_id: int, state: str, msg_group: str = "", rspcod: str = "") -> None:
+        with self.store.writing(durable=True) as conn:
+            ledger.record_answers(
+                conn, [ledger.Answered(batch_id, state, msg_group, rspcod, "", int(self.clock.now()))]
+            )
+            if state == "accepted":
+                settling.adopt(conn, batch_id)
+
+    def send(self, phones: list[str], msg_group: str, campaign: str = "c1", add_serial: str = "") -> int:
+        """Send one batch that the platform takes; return its id."""
+        run = self.start(campaign, add_serial=add_serial)
+        (batch_id,) = self.register(run, PlainBatch(phones))
+        self.claim(run, batch_id)
+        self.answer(batch_id, "accepted" if msg_group else "unknown", msg_group)
+        return batch_id
+
+    def receive(self, raw: object, endpoint: str = "report") -> Received:
+        """Take in one answer of a poll made now."""
+        body = raw if isinstance(raw, bytes) else json.dumps(raw, ensure_ascii=False).encode()
+        with self.store.writing() as conn:
+            turn = turns.take_turn(conn, self.account, endpoint, 0.0, self.clock, "bench")
+            assert turn.poll_id
+            number = conn.execute("SELECT account_id FROM polls WHERE poll_id = ?", [turn.poll_id]).fetchone()[0]
+            now = int(self.clock.now())
+            poll = polls.RawPoll(turn.poll_id, number, endpoint, body, 200, True, now, now)
+            polls.keep_raw(conn, poll)
+            turns.give_back(conn, self.account, self.clock)
+            return reception.receive(conn, poll, self.store.opt_out_words)
+
+    def statuses(self, campaign: str | None = "c1") -> dict[str, str]:
+        frame = self.store.messages(campaign)
+        return dict(zip(frame["phone"], frame["status"], strict=True))
+
+
+def report(mobile: str, msg_group: str, status: str = "DELIVRD", **fields: str) -> dict[str, str]:
+    """One state report as the platform writes it; by default ten seconds after 2026-01-01 08:00."""
+    code = "" if status == "DELIVRD" else status
+    return {"reportStatus": status, "mobile": mobile, "submitDate": "20260101080000", "receiveDate": "20260101080010",
+            "errorCode": code, "msgGroup": msg_group} | fields  # fmt: skip
+
+
+@pytest.fixture
+def bench(store: Store, clock: ManualClock) -> Bench:
+    """The store with shortcuts for sending and receiving."""
+    return Bench(store, clock)
+
+
+@pytest.fixture
+def plain_batch() -> type[PlainBatch]:
+    """The class of batches without a planner."""
+    return PlainBatch
+
+
+@pytest.fixture
+def make_report() -> Callable[..., dict[str, str]]:
+    """Make one state report as the platform writes it."""
+    return report
+
+
+@pytest.fixture
+def sim(clock: ManualClock) -> Iterator[Simulator]:
+    """A platform over plain HTTP whose time is the test's clock."""
+    with Simulator(https=False, clock=clock, behaviour={}) as one:
+        yield one
+
+
+@pytest.fixture
+def client(sim: Simulator) -> Iterator[Client]:
+    """A client of the simulated platform."""
+    with sim.client() as one:
+        yield one
+
+
+@pytest.fixture
+def collector(client: Client, store: Store) -> Iterator[Collector]:
+    """A collector that says nothing."""
+    one = Collector(client, store, say=lambda _text: None)
+    yield one
+    one.stop()

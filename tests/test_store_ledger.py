@@ -1,0 +1,208 @@
+"""Sending's side of the store: each number once a campaign, and an honest state whatever happens."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import numpy as np
+import pytest
+
+from masanalytics.errors import InputError, StoreError
+from masanalytics.store import Store, ledger
+
+A, B, C = "13800138000", "13800138001", "13800138002"
+
+
+def test_states_from_plan_to_acceptance(bench, plain_batch):
+    """A message is planned, then possibly sent while its request is out, then pending once the platform took it."""
+    run = bench.start()
+    (batch_id,) = bench.register(run, plain_batch([A, B]))
+    planned = bench.statuses()
+    (claimed,) = bench.claim(run, batch_id)
+    during = bench.statuses()
+    bench.answer(batch_id, "accepted", "0101080000000000000001", "success")
+
+    assert planned == {A: "planned", B: "planned"}
+    assert (claimed.phones, claimed.content) == ([A, B], "您好")
+    assert during == {A: "unknown", B: "unknown"}
+    assert bench.statuses() == {A: "pending", B: "pending"}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"), [("rejected", "rejected"), ("not_sent", "not_sent"), ("unknown", "unknown")]
+)
+def test_other_outcomes(bench, plain_batch, outcome, status):
+    """A refused, unsent or unanswered request gives its messages just that status."""
+    run = bench.start()
+    (batch_id,) = bench.register(run, plain_batch([A]))
+    bench.claim(run, batch_id)
+    bench.answer(batch_id, outcome, "", "IllegalMac" if outcome == "rejected" else "")
+
+    assert bench.statuses() == {A: status}
+    assert list(bench.store.batches()["state"]) == [outcome]
+
+
+def test_a_number_gets_a_campaign_once(bench, plain_batch):
+    """A second run sends only to the numbers that are new."""
+    bench.send([A, B], "0101080000000000000001")
+    run = bench.start()
+    (batch_id,) = bench.register(run, plain_batch([A, B, C]))
+    (claimed,) = bench.claim(run, batch_id)
+
+    assert claimed.phones == [C]
+
+
+def test_unknown_is_not_sent_again(bench, plain_batch):
+    """Messages that may have been taken are in no later batch."""
+    bench.send([A], "")
+    run = bench.start()
+
+    assert bench.register(run, plain_batch([A])) == []
+    assert bench.statuses() == {A: "unknown"}
+
+
+@pytest.mark.parametrize("outcome", ["rejected", "not_sent"])
+def test_what_was_surely_not_sent_goes_again(bench, plain_batch, outcome):
+    """Refused and unsent messages move to the new run's batch, with the new text."""
+    run = bench.start()
+    (first,) = bench.register(run, plain_batch([A]))
+    bench.claim(run, first)
+    bench.answer(first, outcome)
+    again = bench.start()
+    (second,) = bench.register(again, plain_batch([A], content="改好的内容"))
+    (claimed,) = bench.claim(again, second)
+
+    assert (claimed.phones, claimed.content) == ([A], "改好的内容")
+    assert len(bench.store.messages()) == 1
+
+
+def test_two_runs_never_claim_the_same_batch(bench, plain_batch):
+    """A batch that one run has taken is not given to another."""
+    run, other = bench.start(), bench.start()
+    (batch_id,) = bench.register(run, plain_batch([A]))
+
+    assert len(bench.claim(run, batch_id)) == 1
+    assert bench.claim(other, batch_id) == []
+
+
+def test_a_plan_registered_twice_at_once_goes_out_once(bench, plain_batch):
+    """Two notebooks that register the same plan share its messages; each goes out in one of them."""
+    run, other = bench.start(), bench.start()
+    (mine,) = bench.register(run, plain_batch([A, B]))
+    (theirs,) = bench.register(other, plain_batch([A, B, C]))
+    sent_by_other = bench.claim(other, theirs)
+    sent_by_me = bench.claim(run, mine)
+
+    assert [claimed.phones for claimed in sent_by_other] == [[A, B, C]]
+    assert sent_by_me == []
+
+
+def test_opted_out_between_plan_and_send(bench, plain_batch):
+    """Somebody who opts out after the plan was made is left out at the last moment."""
+    run = bench.start()
+    (batch_id,) = bench.register(run, plain_batch([A, B]))
+    bench.store.opt_out([A])
+    (claimed,) = bench.claim(run, batch_id)
+
+    assert claimed.phones == [B]
+
+
+def test_a_dead_process_leaves_unknown(bench, plain_batch):
+    """A batch in flight of a process that is gone is of unknown outcome, one of a living process is left alone."""
+    run = bench.start()
+    mine, dead = bench.register(run, plain_batch([A]), plain_batch([B]))
+    bench.claim(run, mine, dead)
+    with bench.store.writing() as conn:
+        conn.execute("UPDATE batches SET process = 'elsewhere:1:1' WHERE batch_id = ?", [dead])
+        released = ledger.release_stale(conn, bench.clock.now(), 600)
+
+    assert released == 1
+    assert list(bench.store.batches()["state"]) == ["submitting", "unknown"]
+
+
+def test_even_a_living_process_is_not_waited_for_forever(bench, plain_batch):
+    """After ten minutes a request counts as unanswered."""
+    run = bench.start()
+    (batch_id,) = bench.register(run, plain_batch([A]))
+    bench.claim(run, batch_id)
+    bench.clock.sleep(601)
+    with bench.store.writing() as conn:
+        assert ledger.release_stale(conn, bench.clock.now(), 600) == 1
+
+
+def test_already_sent_tells_number_by_number(bench):
+    """Sent and possibly sent numbers count; others, other campaigns and other variants do not."""
+    bench.send([A], "0101080000000000000001")
+    bench.send([B], "")
+
+    found = bench.store.already_sent("c1", 0, [C, B, A], np.zeros(3, dtype=np.int64))
+    other_variant = bench.store.already_sent("c1", 0, [A], np.array([7]))
+    other_campaign = bench.store.already_sent("c2", 0, [A], np.array([0]))
+
+    assert list(found) == [False, True, True]
+    assert [*other_variant, *other_campaign] == [False, False]
+
+
+def test_again_opens_a_new_round_and_goes_on_with_an_unfinished_one(bench, plain_batch):
+    """again=True repeats a finished campaign, and resumes a repetition that was interrupted."""
+    assert bench.store.open_occasion("c1", again=True) == 0
+    bench.send([A], "0101080000000000000001")
+    assert bench.store.open_occasion("c1") == 0
+    assert bench.store.open_occasion("c1", again=True) == 1
+
+    run = bench.start(occasion=1)
+    (batch_id,) = bench.register(run, plain_batch([A]))
+    assert bench.store.open_occasion("c1", again=True) == 1
+
+    bench.claim(run, batch_id)
+    bench.answer(batch_id, "accepted", "0101080100000000000002")
+    assert bench.store.open_occasion("c1", again=True) == 2
+    assert len(bench.store.messages("c1")) == 2
+
+
+def test_settling_by_word(bench, plain_batch):
+    """The user's word settles an unknown batch: not_sent goes again, accepted waits for reports."""
+    first, second = bench.send([A], ""), bench.send([B], "")
+    bench.store.settle(first, "not_sent")
+    bench.store.settle(second, "accepted")
+
+    assert bench.statuses() == {A: "not_sent", B: "pending"}
+    with pytest.raises(InputError, match="not of unknown outcome"):
+        bench.store.settle(first, "accepted")
+
+
+def test_a_late_answer_settles_a_batch_given_up(bench, plain_batch):
+    """An answer that comes after the batch was set to unknown still counts."""
+    run = bench.start()
+    (batch_id,) = bench.register(run, plain_batch([A]))
+    bench.claim(run, batch_id)
+    bench.clock.sleep(601)
+    with bench.store.writing() as conn:
+        ledger.release_stale(conn, bench.clock.now(), 600)
+    bench.answer(batch_id, "accepted", "0101080000000000000009")
+
+    assert bench.statuses() == {A: "pending"}
+
+
+def test_a_foreign_sqlite_file_is_refused(tmp_path):
+    """A SQLite file of another program is neither used nor changed."""
+    path = tmp_path / "other.db"
+    with sqlite3.connect(path) as conn:
+        conn.execute("CREATE TABLE messages (text TEXT)")
+    conn.close()
+    with pytest.raises(StoreError, match="another program"):
+        Store(path)
+
+
+def test_not_a_database(tmp_path):
+    """A file that is no SQLite file is refused with what to do."""
+    path = tmp_path / "notes.db"
+    path.write_text("Dear diary, " * 100)
+    with pytest.raises(StoreError, match="not a SQLite file"):
+        Store(path)
+
+
+def test_only_the_owner_may_read_the_file(tmp_path):
+    """The store holds phone numbers: its file is readable by its owner alone."""
+    with Store(tmp_path / "new.db") as store:
+        assert store.path.stat().st_mode & 0o077 == 0
