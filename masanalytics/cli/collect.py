@@ -1,0 +1,47 @@
+"""``masanalytics collect``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from masanalytics.cli.options import find_account, with_account, with_language, with_store
+
+
+@click.command("collect")
+@click.option("--forever", is_flag=True, help="Go on until stopped (Ctrl-C or SIGTERM); one line a minute.")
+@click.option("--drain", is_flag=True, help="Go on until both queues are empty.")
+@click.option("--status", is_flag=True, help="Only say how collecting stands; exit 0 if fresh, 1 if not.")
+@click.option("--json", "as_json", is_flag=True, help="Lines of JSON.")
+@click.option("--health", type=click.Path(dir_okay=False, path_type=Path), help="A file rewritten after every answer.")
+@click.option("--stale-after", type=float, default=600.0, show_default=True, help="Seconds, for --status.")
+@with_account
+@with_store
+@with_language
+@click.pass_context
+def command(ctx: click.Context, /, **_given: object) -> None:
+    """Fetch status reports and replies into the store: each queue once, or as long as asked.
+
+    Exit codes: 0 done, 1 wrong settings, 3 stopped by an error, 75 try again later.
+    """
+    from masanalytics.client import Client
+    from masanalytics.collecting import Collector
+    from masanalytics.collecting.service import run_forever, status
+    from masanalytics.store import Store
+
+    asked = ctx.params
+    language = asked["language"]
+    account = find_account(asked["profile"], asked["env_file"])
+    with Store(asked["db"]) as store:
+        if asked["status"]:
+            found = status(store, account.name, stale_after_s=asked["stale_after"])
+            click.echo(found.json() if asked["as_json"] else found.text(language))
+            ctx.exit(0 if found.fresh else 1)
+        with Client(account) as client:
+            collector = Collector(client, store, language=language)
+            if asked["forever"]:
+                ctx.exit(run_forever(collector, echo=click.echo, as_json=asked["as_json"], health=asked["health"]))
+            collected = collector.drain() if asked["drain"] else collector.collect()
+            collector.stop()
+    click.echo(collected.json() if asked["as_json"] else collected.text(language))

@@ -1,0 +1,359 @@
+"""Fetching reports and replies: once, until nothing is left, until a campaign is heard of, or in the background."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+from masanalytics.collecting.poller import Poller
+from masanalytics.collecting.result import Collected
+from masanalytics.collecting.rhythm import Rhythm
+from masanalytics.errors import MasError, NetworkError, StoreError
+from masanalytics.language import choose
+from masanalytics.protocol import Endpoint
+from masanalytics.store.progress import campaign_progress
+from masanalytics.store.reception import Received
+from masanalytics.store.turns import first_collection
+
+if TYPE_CHECKING:
+    from masanalytics.client import Client
+    from masanalytics.clock import Clock
+    from masanalytics.store import Store
+
+__all__ = ["Collector"]
+
+_LOG = logging.getLogger(__name__)
+_GIVE_UP_AFTER = 12
+_T = TypeVar("_T")
+
+
+def _to_stderr(text: str) -> None:
+    print(text, file=sys.stderr)  # noqa: T201
+
+
+class Collector:
+    """Polls an account, paced, and never loses what was handed out.
+
+    Parameters
+    ----------
+    client : Client
+        Whose account is polled.
+    store : Store
+        Where reports and replies go.
+    idle_s : float, optional
+        The longest pause between polls of an account that has nothing, in seconds.
+    margin_s : float, optional
+        Added to the account's ``poll_interval``, so that a quick network does not bring two polls too close.
+    say : callable, optional
+        Gets the few lines a person must see (the first collection of an account, a platform that refuses); by default
+        they go to stderr.
+    language : {"en", "zh"}, optional
+        Language of those lines.
+
+    Examples
+    --------
+    >>> import masanalytics as mas
+    >>> with mas.Simulator(https=False, speed=3600) as sim, mas.Store(":memory:", clock=sim.clock) as store:
+    ...     client = sim.client()
+    ...     answer = client.submit(["13800138000"], "您好")
+    ...     collected = mas.Collector(client, store, say=print, language="en").collect()
+    First collection ... are kept and listed by store.foreign_reports().
+    >>> collected.refused
+    0
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        store: Store,
+        *,
+        idle_s: float = 60.0,
+        margin_s: float | None = None,
+        say: Callable[[str], object] = _to_stderr,
+        language: str | None = None,
+    ) -> None:
+        interval = client.account.poll_interval
+        self.client = client
+        self.store = store
+        self.clock: Clock = client.clock
+        self.rhythm = Rhythm(interval_s=interval, idle_s=idle_s)
+        self.total = Collected()
+        self._say = say
+        self._language = language
+        margin = interval * 0.02 if margin_s is None else margin_s
+        self._poller = Poller(client, store, interval_s=interval + margin, clock=self.clock)
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._failure: MasError | None = None
+        self._lock = threading.RLock()
+        self._hand: ThreadPoolExecutor | None = None
+        self._greeted = False
+        self._due_at = 0.0
+
+    # ---- the ways to run ------------------------------------------------------------------------------------------
+
+    def collect(self) -> Collected:
+        """Ask each queue once (reports, then replies) and store what came.
+
+        Returns
+        -------
+        Collected
+            What the two polls brought.
+
+        Raises
+        ------
+        NetworkError
+            If the platform was not reached or its answer was lost.
+        StoreError
+            If an answer could not be stored; its text says where it waits.
+        """
+        collected = self._begin()
+        both: tuple[Endpoint, Endpoint] = ("report", "deliver")
+        for endpoint in both:
+            collected.add(self._turn(endpoint))
+        collected.drained = self.rhythm.drained
+        return collected
+
+    def drain(self, timeout: float | None = None) -> Collected:
+        """Poll until both queues are empty (or `timeout` seconds have passed).
+
+        Returns
+        -------
+        Collected
+            ``drained`` tells whether the queues were empty at the end.
+        """
+        collected = self._begin()
+        self.rhythm.start_over()
+        for received in self._turns(timeout):
+            collected.add(received)
+            if self.rhythm.drained:
+                break
+        collected.drained = self.rhythm.drained
+        return collected
+
+    def wait(
+        self, campaign: str | None = None, until: float = 0.99, timeout: float | None = None, *, progress: bool = True
+    ) -> Collected:
+        """Poll until a share of the campaign's accepted messages has been reported.
+
+        Parameters
+        ----------
+        campaign : str, optional
+            The campaign waited for; by default all messages of the store.
+        until : float, optional
+            The share, 0 to 1.
+        timeout : float, optional
+            Give up after this many seconds. Reports trickle in for up to 72 hours, so some never reach 100 %.
+        progress : bool, optional
+            Whether to show a bar.
+
+        Returns
+        -------
+        Collected
+            ``reached`` is the share at the end; falling short of `until` is not an error.
+        """
+        collected = self._begin()
+        collected.reached = self._share(campaign)
+        if collected.reached >= until:
+            return collected
+        with self._bar(campaign, progress=progress) as show:
+            for received in self._turns(timeout):
+                collected.add(received)
+                collected.reached = self._share(campaign)
+                show()
+                if collected.reached >= until:
+                    break
+        collected.drained = self.rhythm.drained
+        return collected
+
+    def collect_if_due(self) -> Collected:
+        """Poll once if it is this collector's turn now, otherwise return at once: for loops that have other work too."""
+        collected = self._begin()
+        if self.clock.monotonic() < self._due_at:
+            return collected
+        endpoint = self.rhythm.next_endpoint()
+        turn = self._poller.take_turn(endpoint)
+        if not turn.poll_id:
+            self._due_at = self.clock.monotonic() + turn.wait_s
+            return collected
+        collected.add(self._poll(turn.poll_id, endpoint))
+        return collected
+
+    def start(self) -> Collector:
+        """Collect in the background until `stop`; returns itself. Starting twice is the same as once."""
+        if self._thread is None or not self._thread.is_alive():
+            self._stop.clear()
+            self._failure = None
+            self._thread = threading.Thread(target=self._run, name="masanalytics-collector", daemon=True)
+            self._thread.start()
+        return self
+
+    def stop(self, timeout: float = 60.0) -> None:
+        """Stop collecting in the background, after the poll under way; raise what had stopped it earlier, if anything."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout)
+            self._thread = None
+        if self._hand is not None:
+            self._hand.shutdown(wait=False)
+            self._hand = None
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+
+    def __enter__(self) -> Collector:
+        return self.start()
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    @property
+    def running(self) -> bool:
+        """Whether it collects in the background now."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def __repr__(self) -> str:
+        state = (
+            choose("running", "运行中", self._language) if self.running else choose("idle", "未运行", self._language)
+        )
+        return f"Collector({self.client.account.name}, {state}: {self.total.text(self._language)})"
+
+    # ---- how it works ---------------------------------------------------------------------------------------------
+
+    def _begin(self) -> Collected:
+        collected = Collected()
+        for received in self._shielded(self._poller.catch_up):
+            collected.add(received)
+            collected.polls -= 1
+        self._greet()
+        return collected
+
+    def _greet(self) -> None:
+        if self._greeted:
+            return
+        self._greeted = True
+        account = self.client.account.name
+        with self.store.writing() as conn:
+            first = first_collection(conn, account, self.clock.now())
+        if first:
+            self._say(choose(_FIRST_EN, _FIRST_ZH, self._language).format(account=account))
+
+    def _turns(self, timeout: float | None) -> Iterator[Received]:
+        """Poll again and again; a platform out of reach is asked less and less often, then given up."""
+        end = None if timeout is None else self.clock.monotonic() + timeout
+        while not self._stop.is_set():
+            pause = self._due_at - self.clock.monotonic()
+            if end is not None and self.clock.monotonic() + max(0.0, pause) > end:
+                return
+            if pause > 0 and self.clock.wait(self._stop, pause):
+                return
+            try:
+                yield self._turn(self.rhythm.next_endpoint())
+            except NetworkError as error:
+                self.rhythm.note_failure()
+                self._due_at = self.clock.monotonic() + self.rhythm.pause_s
+                _LOG.warning("poll without an answer (%s in a row): %s", self.rhythm.refused, error.message)
+                if not error.retryable or self.rhythm.refused >= _GIVE_UP_AFTER:
+                    raise
+
+    def _turn(self, endpoint: Endpoint) -> Received:
+        """Wait for the account's turn and poll once."""
+        while True:
+            turn = self._shielded(lambda: self._poller.take_turn(endpoint))
+            if turn.poll_id:
+                return self._poll(turn.poll_id, endpoint)
+            if self.clock.wait(self._stop, turn.wait_s):
+                return Received("records")
+
+    def _poll(self, poll_id: int, endpoint: Endpoint) -> Received:
+        received = self._shielded(lambda: self._poller.poll(poll_id, endpoint))
+        with self._lock:
+            self.total.add(received)
+            refused_before = self.rhythm.refused
+            self.rhythm.note(endpoint, received)
+            self._due_at = self.clock.monotonic() + self.rhythm.pause_s
+        if received.kind != "records" and not refused_before:
+            self._say(choose(_REFUSED_EN, _REFUSED_ZH, self._language).format(notice=received.notice or "-"))
+        return received
+
+    def _shielded(self, work: Callable[[], _T]) -> _T:
+        """Run `work` where Ctrl-C cannot strike between an answer and its storing, and wait for it."""
+        if threading.current_thread() is not threading.main_thread():
+            return work()
+        if self._hand is None:
+            self._hand = ThreadPoolExecutor(1, thread_name_prefix="masanalytics-poll")
+        future: Future[_T] = self._hand.submit(work)
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            future.exception()
+            raise
+
+    def _run(self) -> None:
+        try:
+            self._begin()
+            while not self._stop.is_set():
+                try:
+                    for _ in self._turns(None):
+                        pass
+                except StoreError as error:
+                    if not error.retryable:
+                        raise
+                    _LOG.warning("%s", error.message)
+                    self.clock.wait(self._stop, 5.0)
+                    self._catch_up_quietly()
+        except MasError as error:
+            self._failure = error
+            _LOG.exception("collecting stopped")
+            self._say(str(error))
+        finally:
+            self.store.close_thread()
+
+    def _catch_up_quietly(self) -> None:
+        try:
+            self._poller.catch_up()
+        except StoreError as error:
+            _LOG.warning("%s", error.message)
+
+    def _share(self, campaign: str | None) -> float:
+        with self.store.reading() as conn:
+            return campaign_progress(conn, campaign).share_reported
+
+    @contextmanager
+    def _bar(self, campaign: str | None, *, progress: bool) -> Iterator[Callable[[], None]]:
+        from tqdm.auto import tqdm
+
+        with self.store.reading() as conn:
+            start = campaign_progress(conn, campaign)
+        words = choose("reports", "状态报告", self._language)
+        bar = tqdm(total=start.accepted, initial=start.reported, desc=words, unit="", disable=not progress, leave=True)
+
+        def show() -> None:
+            with self.store.reading() as conn:
+                now = campaign_progress(conn, campaign)
+            bar.total = now.accepted
+            bar.n = now.reported
+            bar.refresh()
+
+        try:
+            yield show
+        finally:
+            bar.close()
+
+
+_FIRST_EN = (
+    "First collection of account {account} into this store. The platform hands each report out once: if another system "
+    "polls the same account, each gets a part. Reports that belong to others are kept and listed by "
+    "store.foreign_reports()."
+)
+_FIRST_ZH = (
+    "账户 {account} 首次采集到本库。平台对每条状态报告只发放一次：若另有系统也在查询同一账户，双方各得一部分。"
+    "不属于本库的报告会保留，可用 store.foreign_reports() 查看。"
+)
+_REFUSED_EN = "The platform answered a poll with something that is not data ({notice}): too soon, or refused. Asking less often now."
+_REFUSED_ZH = "平台对查询返回的不是数据（{notice}）：可能过于频繁或被拒绝，将降低查询频率。"

@@ -1,0 +1,120 @@
+"""Collecting for as long as a machine runs: under systemd, cron or in a terminal, and telling others how it stands."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from masanalytics.chinatime import format_instant
+from masanalytics.errors import MasError
+from masanalytics.language import choose
+from masanalytics.store.health import CollectingHealth, collecting_health
+
+if TYPE_CHECKING:
+    from masanalytics.collecting.collector import Collector
+    from masanalytics.store import Store
+
+__all__ = ["Standing", "run_forever", "status"]
+
+_LINE_EVERY_S = 60.0
+_LOOK_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How collecting of one account stands."""
+
+    account: str
+    fresh: bool
+    health: CollectingHealth
+
+    def json(self) -> str:
+        """Return one line of JSON."""
+        return json.dumps({"account": self.account, "fresh": self.fresh, **asdict(self.health)}, ensure_ascii=False)
+
+    def text(self, language: str | None = None) -> str:
+        """Return a line for people."""
+        health = self.health
+        heard = format_instant(health.covered_until)
+        return choose(
+            f"{self.account}: {'fresh' if self.fresh else 'STALE'}; everything fetched until {heard}, last poll "
+            f"{format_instant(health.last_poll_at)}; {health.unparsed} answers to look at, {health.lost} lost",
+            f"{self.account}：{'正常' if self.fresh else '已过期'}；数据采集至 {heard}，最近查询 "
+            f"{format_instant(health.last_poll_at)}；{health.unparsed} 份应答待查看，{health.lost} 份丢失",
+            language,
+        )
+
+
+def status(store: Store, account: str, *, stale_after_s: float = 600.0) -> Standing:
+    """Return how collecting stands: fresh where the platform was drained not long ago."""
+    with store.reading() as conn:
+        health = collecting_health(conn, account)
+    age = None if health.covered_until is None else store.clock.now() - health.covered_until
+    return Standing(account, age is not None and age <= stale_after_s, health)
+
+
+def run_forever(
+    collector: Collector, *, echo: Callable[[str], object], as_json: bool = False, health: Path | None = None
+) -> int:
+    """Collect until SIGTERM, SIGINT or an error that will not pass; return the exit code (0, or 3 after an error).
+
+    Parameters
+    ----------
+    echo : callable
+        Gets one line a minute.
+    health : Path, optional
+        Rewritten after every line's worth of polls, for monitoring by file age.
+    """
+    stop = threading.Event()
+    clock = collector.clock
+    with _signals(stop):
+        collector.start()
+        line_at = clock.monotonic() + _LINE_EVERY_S
+        polls = -1
+        while collector.running and not clock.wait(stop, _LOOK_S):
+            if health is not None and collector.total.polls != polls:
+                polls = collector.total.polls
+                _write_health(health, status(collector.store, collector.client.account.name).json())
+            if clock.monotonic() >= line_at:
+                line_at += _LINE_EVERY_S
+                echo(_line(collector, as_json=as_json))
+        try:
+            collector.stop()
+        except MasError as error:
+            echo(json.dumps({"error": error.code, "text": error.message}) if as_json else f"{error.code}: {error}")
+            return 3
+    echo(_line(collector, as_json=as_json))
+    return 0
+
+
+def _line(collector: Collector, *, as_json: bool) -> str:
+    return collector.total.json() if as_json else f"{format_instant(collector.clock.now())}  {collector.total.text()}"
+
+
+def _write_health(path: Path, text: str) -> None:
+    draft = path.with_name(path.name + ".draft")
+    draft.write_text(text + "\n", encoding="utf-8")
+    os.replace(draft, path)  # noqa: PTH105
+
+
+@contextmanager
+def _signals(stop: threading.Event) -> Iterator[None]:
+    """Let SIGTERM and SIGINT end the loop after the poll under way."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before: dict[signal.Signals, Any] = {}
+    for number in (signal.SIGTERM, signal.SIGINT):
+        before[number] = signal.signal(number, lambda *_: stop.set())
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

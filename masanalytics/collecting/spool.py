@@ -1,0 +1,108 @@
+"""Answers that could not be written to the store wait in files beside it, and are taken in once, at the next chance.
+
+The platform hands a report out once. When the disk is full or the file locked just as an answer comes, the answer goes to
+``<store>.spool/``; when even that fails, to the temporary folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from masanalytics.errors import StoreError
+from masanalytics.store.polls import RawPoll
+
+__all__ = ["Spooled", "spool_folder", "spooled", "write_spool"]
+
+_SUFFIX = ".answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Spooled:
+    """One waiting answer and the file that holds it."""
+
+    path: Path
+    account: str
+    poll: RawPoll
+
+
+def spool_folder(store_path: Path) -> Path:
+    """Return the folder in which answers for this store wait."""
+    return store_path.with_name(store_path.name + ".spool")
+
+
+def write_spool(store_path: Path, account: str, poll: RawPoll) -> Path:
+    """Write an answer to a file that survives a power cut and only its owner can read; return the file.
+
+    Raises
+    ------
+    StoreError
+        If no file could be written anywhere; the answer is then lost, and the error says so.
+    """
+    head = {
+        "account": account,
+        "poll_id": poll.poll_id,
+        "endpoint": poll.endpoint,
+        "http_status": poll.http_status,
+        "complete": poll.complete,
+        "asked_at": poll.asked_at,
+        "answered_at": poll.answered_at,
+    }
+    data = json.dumps(head, ensure_ascii=True).encode("ascii") + b"\n" + poll.raw
+    name = f"{poll.answered_at}-{uuid.uuid4().hex}{_SUFFIX}"
+    reasons = []
+    for folder in (spool_folder(store_path), Path(tempfile.gettempdir()) / f"masanalytics-{store_path.stem}.spool"):
+        try:
+            return _write(folder, name, data)
+        except OSError as error:
+            reasons.append(f"{folder}: {error.strerror or error}")
+    raise StoreError(
+        "an answer of the platform could be written nowhere and is lost: " + "; ".join(reasons),
+        zh="平台的一份应答无处可写，已丢失：" + "；".join(reasons),
+    )
+
+
+def _write(folder: Path, name: str, data: bytes) -> Path:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = folder / (name + ".draft")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        try:
+            written = 0
+            while written < len(data):
+                written += os.write(descriptor, data[written:])
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        final = folder / name
+        draft.replace(final)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+    with contextlib.suppress(OSError, AttributeError):  # Windows cannot sync a folder
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    return final
+
+
+def spooled(store_path: Path) -> Iterator[Spooled]:
+    """Return the answers that wait beside this store, oldest first; half-written files are left alone."""
+    temporary = Path(tempfile.gettempdir()) / f"masanalytics-{store_path.stem}.spool"
+    for folder in (spool_folder(store_path), temporary):
+        for path in sorted(folder.glob("*" + _SUFFIX)) if folder.is_dir() else []:
+            head, _, raw = path.read_bytes().partition(b"\n")
+            about = json.loads(head)
+            poll = RawPoll(
+                about["poll_id"], 0, about["endpoint"], raw, about["http_status"], about["complete"],
+                about["answered_at"], about["asked_at"],
+            )  # fmt: skip
+            yield Spooled(path, about["account"], poll)

@@ -1,0 +1,7 @@
+"""Sending: from a plan to the platform, each number at most once."""
+
+from masanalytics.sending.canary import Canary
+from masanalytics.sending.result import SendResult
+from masanalytics.sending.send import send
+
+__all__ = ["Canary", "SendResult", "send"]

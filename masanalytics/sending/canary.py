@@ -1,0 +1,74 @@
+"""A small first batch whose reports are awaited before the rest may go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from masanalytics.errors import InputError
+from masanalytics.language import choose
+from masanalytics.store.progress import campaign_progress, codes_of_failed
+
+if TYPE_CHECKING:
+    from masanalytics.collecting import Collector
+    from masanalytics.sending.run import Run
+
+__all__ = ["Canary"]
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """How a first small batch is judged.
+
+    Attributes
+    ----------
+    size : int
+        Messages in it.
+    reported : float
+        Share of them that must be reported before it is judged.
+    most_failed : float
+        Share of the reported that may have failed.
+    timeout_s : float
+        How long to wait for the reports.
+    """
+
+    size: int
+    reported: float = 0.8
+    most_failed: float = 0.2
+    timeout_s: float = 600.0
+
+    @classmethod
+    def of(cls, canary: int | Canary | None) -> Canary | None:
+        """Read what `send` was given."""
+        if canary is None or isinstance(canary, cls):
+            return canary
+        if isinstance(canary, bool) or not isinstance(canary, int) or canary < 1:
+            raise InputError(f"canary={canary!r}: how many messages go first", zh=f"canary={canary!r}：应为先发条数")
+        return cls(canary)
+
+    def check(self, run: Run, collector: Collector) -> None:
+        """Wait for the reports of what has been sent, and stop the run if they do not look normal."""
+        campaign = run.result.campaign
+        collector.wait(campaign, self.reported, self.timeout_s, progress=False)
+        with run.store.reading() as conn:
+            now = campaign_progress(conn, campaign)
+            codes = codes_of_failed(conn, campaign, 3)
+        failed = now.counts.get("failed", 0)
+        if now.share_reported < self.reported:
+            run.stop(
+                choose(
+                    f"the canary: after {self.timeout_s:.0f} s only {now.share_reported:.0%} of {now.accepted:,} were "
+                    "reported; look at the account (are reports switched on?), then run it again to go on",
+                    f"试发：{self.timeout_s:.0f} 秒内 {now.accepted:,} 条中仅 {now.share_reported:.0%} 有回执；"
+                    "请检查账户是否开启回执，再次运行即可继续",
+                )
+            )
+        elif failed > self.most_failed * now.reported:
+            listed = ", ".join(f"{code or '-'} × {count}" for code, count in codes)
+            run.stop(
+                choose(
+                    f"the canary: {failed:,} of {now.reported:,} reported messages failed ({listed}); mend the cause, "
+                    "then run it again to go on",
+                    f"试发：已回执 {now.reported:,} 条中失败 {failed:,} 条（{listed}）；请先排除原因，再次运行即可继续",
+                )
+            )

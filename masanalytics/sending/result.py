@@ -1,0 +1,106 @@
+"""What sending came to, as an object that shows itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from masanalytics.language import choose
+
+__all__ = ["SendResult"]
+
+
+@dataclass
+class SendResult:
+    """What one call of `send` did.
+
+    Attributes
+    ----------
+    campaign : str
+        The campaign.
+    planned : int
+        Messages of the plan that were still to be sent when it began.
+    accepted, rejected, unknown, not_sent, left : int
+        Of those: taken by the platform; refused by it; possibly taken (never sent again by themselves); surely not sent
+        although tried; and not tried (the run stopped before them).
+    skipped : int
+        Messages of the plan that had gone out meanwhile (another run, another process) or whose people opted out.
+    requests : int
+        Submit requests made.
+    seconds : float
+        How long it took.
+    stopped_because : str
+        Empty where the run came to its end.
+    before : dict of str to int
+        The campaign's messages by status, as the run found them.
+    """
+
+    campaign: str
+    planned: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    unknown: int = 0
+    not_sent: int = 0
+    skipped: int = 0
+    requests: int = 0
+    seconds: float = 0.0
+    stopped_because: str = ""
+    before: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def left(self) -> int:
+        """Messages of the plan that were not tried."""
+        return self.planned - self.skipped - self.accepted - self.rejected - self.unknown - self.not_sent
+
+    @property
+    def ok(self) -> bool:
+        """Whether every message of the plan was taken by the platform."""
+        return not (self.stopped_because or self.rejected or self.unknown or self.not_sent or self.left)
+
+    def text(self, language: str | None = None) -> str:
+        """Return a few lines for people."""
+        lines = [self._found(language), self._done(language)]
+        if self.unknown:
+            lines.append(choose(_UNKNOWN_EN, _UNKNOWN_ZH, language).format(count=f"{self.unknown:,}"))
+        if self.stopped_because:
+            lines.append(choose("Stopped: ", "已停止：", language) + self.stopped_because)
+        return "\n".join(line for line in lines if line)
+
+    def _found(self, language: str | None) -> str:
+        earlier = sum(self.before.get(name, 0) for name in ("pending", "delivered", "failed"))
+        doubtful = self.before.get("unknown", 0)
+        if not earlier and not doubtful:
+            return ""
+        en = f"Found from earlier runs of {self.campaign}: {earlier:,} accepted, {doubtful:,} of unknown outcome."
+        zh = f"活动 {self.campaign} 之前的运行：平台已接收 {earlier:,} 条，结果不明 {doubtful:,} 条。"
+        return choose(en, zh, language)
+
+    def _done(self, language: str | None) -> str:
+        if not self.planned:
+            return choose(
+                f"{self.campaign}: nothing left to send.", f"活动 {self.campaign}：没有需要发送的短信。", language
+            )
+        counts = [
+            (self.accepted, "accepted", "平台已接收"),
+            (self.rejected, "refused", "平台拒绝"),
+            (self.unknown, "of unknown outcome", "结果不明"),
+            (self.not_sent, "not sent", "未发出"),
+            (self.skipped, "gone out or opted out meanwhile", "已由其他运行发出或已退订"),
+            (self.left, "not tried", "未尝试"),
+        ]
+        en = ", ".join(f"{count:,} {word}" for count, word, _ in counts if count)
+        zh = "，".join(f"{word} {count:,} 条" for count, _, word in counts if count)
+        return choose(
+            f"{self.campaign}: of {self.planned:,} messages {en}; {self.requests:,} requests in {self.seconds:.1f} s.",
+            f"活动 {self.campaign}：共 {self.planned:,} 条，{zh}；{self.requests:,} 次请求，用时 {self.seconds:.1f} 秒。",
+            language,
+        )
+
+    def __repr__(self) -> str:
+        return f"SendResult({self.text()})"
+
+
+_UNKNOWN_EN = (
+    "{count} messages may or may not have been taken: they are not sent again by themselves. Their reports will tell "
+    "(keep collecting); see store.batches(state='unknown')."
+)
+_UNKNOWN_ZH = "{count} 条结果不明：平台可能已接收，不会自动重发。继续采集，状态报告会给出答案；见 store.batches(state='unknown')。"

@@ -1,0 +1,372 @@
+"""Collecting over real sockets: paced, durable, and nothing lost that was handed out."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from masanalytics.clock import FastClock
+from masanalytics.collecting import Collector, replay
+from masanalytics.collecting.rhythm import Rhythm
+from masanalytics.collecting.service import run_forever, status
+from masanalytics.collecting.spool import spool_folder, spooled
+from masanalytics.errors import NetworkError, StoreError
+from masanalytics.simulator import Simulator
+from masanalytics.store import Store
+from masanalytics.store.polls import RawPoll
+from masanalytics.store.reception import Received
+
+PHONES = [f"138001380{n:02d}" for n in range(40)]
+
+
+def test_collect_asks_each_queue_once(sim, client, store, collector):
+    """One call brings the reports and the replies that wait, five seconds apart."""
+    client.submit(PHONES, "您好")
+    sim.clock.sleep(60)
+    collected = collector.collect()
+
+    assert (collected.polls, collected.reports, collected.drained) == (2, 40, True)
+    assert [request.endpoint for request in sim.requests] == ["submit", "report", "deliver"]
+    assert sim.min_poll_gap >= 5.0
+
+
+def test_drain_goes_on_until_nothing_is_left(sim, client, store, collector):
+    """Full pages mean that there is more."""
+    numbers = [f"139{n:08d}" for n in range(2500)]
+    client.submit(numbers, "您好")
+    sim.clock.sleep(60)
+    collected = collector.drain()
+
+    assert (collected.reports, collected.drained) == (2500, True)
+    assert len(store.reports()) == len(sim.handed_out) == 2500
+    assert sim.min_poll_gap >= 5.0
+
+
+def test_wait_ends_when_enough_has_been_reported(sim, store, collector, bench, client, plain_batch):
+    """Waiting for a campaign ends at the share asked for, and says which share it reached."""
+    bench.account = client.account.name
+    run = bench.start()
+    (batch_id,) = bench.register(run, plain_batch(PHONES))
+    bench.claim(run, batch_id)
+    bench.answer(batch_id, "accepted", client.submit(PHONES, "您好").msg_group)
+    collected = collector.wait("c1", until=0.99, progress=False)
+
+    assert (collected.reached, collected.foreign) == (1.0, 0)
+
+
+def test_wait_gives_up_at_its_timeout(sim, store, collector, bench, client):
+    """Falling short is not an error: the share reached is told."""
+    bench.account = client.account.name
+    bench.send(PHONES, "0101080000000000000001")
+    began = sim.clock.monotonic()
+    collected = collector.wait("c1", until=0.99, timeout=120, progress=False)
+
+    assert collected.reached == 0.0
+    assert sim.clock.monotonic() - began <= 121
+
+
+def test_the_first_collection_says_that_reports_are_handed_out_once(client, store):
+    """Before anything is read from an account, its sharing is explained; afterwards no more."""
+    said: list[str] = []
+    for _ in range(2):
+        collector = Collector(client, store, say=said.append)
+        collector.collect()
+        collector.stop()
+
+    assert len(said) == 1
+    assert "hands each report out once" in said[0]
+
+
+def test_too_soon_is_backed_off_and_said_once(sim, store, client):
+    """An answer that is not data is no data: it is kept as refused, said once, and asked less often."""
+    said: list[str] = []
+    collector = Collector(client, store, say=said.append)
+    sim.fault("too_soon", times=3)
+    collected = collector.drain()
+    collector.stop()
+
+    assert (collected.refused, collected.drained) == (3, True)
+    assert len([line for line in said if "not data" in line]) == 1
+    assert list(store.polls(state="refused")["records"]) == [0, 0, 0]
+
+
+def test_a_lost_answer_is_an_error_that_says_so(sim, store, collector, client):
+    """A poll taken but never answered may have cost reports: the error and the store both say it."""
+    client.submit(PHONES, "您好")
+    sim.clock.sleep(60)
+    sim.fault("drop_after", endpoint="report", times=1)
+    with pytest.raises(NetworkError) as caught:
+        collector.collect()
+
+    assert caught.value.sent
+    assert list(store.polls()["state"]) == ["lost"]
+
+
+def test_a_refused_connection_loses_nothing(sim, store, collector, client):
+    """A poll that never left is no loss; the next one brings everything."""
+    client.submit(PHONES, "您好")
+    sim.clock.sleep(60)
+    sim.stop()
+    with pytest.raises(NetworkError) as caught:
+        collector.collect()
+    sim.start()
+
+    assert not caught.value.sent
+    assert collector.drain().reports == 40
+
+
+def test_half_an_answer_is_kept_and_read_as_far_as_it_goes(sim, store, collector, client):
+    """A truncated answer keeps its received half; whole records in it count."""
+    client.submit(PHONES, "您好")
+    sim.clock.sleep(60)
+    sim.fault("truncate", endpoint="report", times=1)
+    collector.drain()
+    polls = store.polls()
+    complete = list(store.db.query("SELECT complete FROM polls ORDER BY poll_id LIMIT 1"))
+
+    assert 0 < len(store.reports()) < 40
+    assert polls["state"].iloc[0] == "unparsed"
+    assert complete == [{"complete": 0}]
+
+
+@pytest.mark.parametrize("fault", ["broken_record", "invalid_utf8"])
+def test_one_bad_record_costs_one_record(sim, store, collector, client, fault):
+    """A broken record, or one with invalid UTF-8, harms no other."""
+    client.submit(PHONES, "您好")
+    sim.clock.sleep(60)
+    sim.fault(fault, endpoint="report", times=1)
+    collector.drain()
+
+    assert len(store.reports()) >= 39
+    assert store.raw_answer(1)
+
+
+def test_a_full_disk_spools_the_answer_and_takes_it_in_once(sim, store, collector, client, monkeypatch):
+    """An answer that cannot be written waits beside the store and counts once, at the next chance."""
+    client.submit(PHONES, "您好")
+    sim.clock.sleep(60)
+    pages = store.db.execute("PRAGMA page_count").fetchone()[0]
+    real = collector.client.poll_reports
+
+    def fill_up_then_poll():
+        answer = real()
+        with store.reading():
+            pass
+        store.db.execute(f"PRAGMA max_page_count = {pages}")
+        return answer
+
+    monkeypatch.setattr(collector.client, "poll_reports", fill_up_then_poll)
+    with pytest.raises(StoreError, match="safe in"):
+        _in_this_thread(collector)
+    waiting = list(spooled(store.path))
+    mode = waiting[0].path.stat().st_mode & 0o777
+    store.db.execute("PRAGMA max_page_count = 1000000")
+    monkeypatch.undo()
+    sim.clock.sleep(10)
+    collected = collector.collect()
+
+    assert (len(waiting), mode) == (1, 0o600)
+    assert collected.reports == 40
+    assert len(store.reports()) == 40
+    assert not spool_folder(store.path).exists()
+
+
+def test_a_read_only_store_is_noticed_before_polling(sim, client, tmp_path, clock):
+    """Where nothing can be written, nothing is asked for."""
+    if os.geteuid() == 0:
+        pytest.skip("the superuser may write everywhere")
+    with Store(tmp_path / "ro.db", clock=clock) as store:
+        store.path.chmod(0o400)
+        collector = Collector(client, store, say=lambda _text: None)
+        with pytest.raises(StoreError):
+            collector.collect()
+        collector.stop()
+
+    assert sim.requests == []
+
+
+def test_a_locked_store_spools(sim, client, tmp_path, clock):
+    """While somebody else holds the file, an answer goes to the spool, and is taken in later."""
+    client.submit(PHONES, "您好")
+    sim.clock.sleep(60)
+    with Store(tmp_path / "mas.db", clock=clock, busy_s=0.1) as store:
+        collector = Collector(client, store, say=lambda _text: None)
+        collector.collect()
+        client.submit(PHONES, "再一次")
+        sim.clock.sleep(60)
+        other = sqlite3.connect(store.path, check_same_thread=False)
+        real = client.poll_reports
+
+        def lock_then_poll():
+            answer = real()
+            other.execute("BEGIN IMMEDIATE")
+            return answer
+
+        client.poll_reports = lock_then_poll
+        with pytest.raises(StoreError, match="locked by another program"):
+            collector.collect()
+        other.rollback()
+        other.close()
+        del client.poll_reports
+        sim.clock.sleep(10)
+        collector.collect()
+        collector.stop()
+
+        assert len(store.reports()) == 80
+
+
+def test_what_can_be_written_nowhere_is_told(store, monkeypatch, tmp_path):
+    """Where neither the store's folder nor the temporary one takes the answer, the error says that it is lost."""
+    from masanalytics.collecting import spool
+
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    monkeypatch.setattr(tempfile, "tempdir", str(blocked))
+    with pytest.raises(StoreError, match="written nowhere"):
+        spool.write_spool(blocked / "mas.db", "a", RawPoll(1, 0, "report", b"[]", 200, True, 1, 1))
+
+
+def test_spooled_answers_survive_word_for_word(store):
+    """A spool file holds the answer's bytes and where they belong."""
+    from masanalytics.collecting.spool import write_spool
+
+    poll = RawPoll(7, 0, "deliver", b'[{"x": "\xff\n"}]', 200, False, 11, 10)
+    path = write_spool(store.path, "企业/ap", poll)
+    (found,) = spooled(store.path)
+
+    assert (found.path, found.account, found.poll) == (path, "企业/ap", poll)
+
+
+def test_answers_left_unparsed_by_a_dead_process_are_taken_in(sim, store, collector, client):
+    """A raw answer that a killed process had stored is parsed at the next start."""
+    group = client.submit(PHONES, "您好").msg_group
+    with store.writing() as conn:
+        conn.execute("INSERT INTO accounts (account) VALUES (?)", [client.account.name])
+        raw = f'[{{"reportStatus":"DELIVRD","mobile":"{PHONES[0]}","msgGroup":"{group}"}}]'.encode()
+        conn.execute(
+            "INSERT INTO polls (account_id, endpoint, state, asked_at, answered_at, process, http_status, complete, raw)"
+            " VALUES (1, 'report', 'stored', 1767225600, 1767225601, 'elsewhere:1:1', 200, 1, ?)",
+            [raw],
+        )
+    collected = collector.collect()
+
+    assert (collected.polls, collected.reports) == (2, 1)
+
+
+def test_replay_after_collecting_changes_nothing(sim, store, collector, client):
+    """Reading everything again gives what collecting gave."""
+    client.submit(PHONES, "您好")
+    sim.clock.sleep(60)
+    collector.drain()
+    before = store.reports()
+
+    assert replay(store) == len(store.polls())
+    assert store.reports().equals(before)
+
+
+def test_background_collecting_starts_and_stops(tmp_path):
+    """start() collects in the background until stop(); what came meanwhile is in the store."""
+    clock = FastClock(200)
+    with Simulator(https=False, clock=clock, behaviour={}) as sim, Store(tmp_path / "mas.db", clock=clock) as store:
+        client = sim.client()
+        client.submit(PHONES, "您好")
+        with Collector(client, store, say=lambda _text: None) as collector:
+            assert collector.running
+            _until(lambda: collector.total.reports == 40)
+        client.close()
+
+        assert not collector.running
+        assert len(store.reports()) == 40
+
+
+def test_two_collectors_take_turns(tmp_path):
+    """Two collectors on one account and store never poll too close, and lose nothing."""
+    clock = FastClock(100)
+    with Simulator(https=False, clock=clock, behaviour={}) as sim:
+        numbers = [f"139{n:08d}" for n in range(5000)]
+        client = sim.client()
+        client.submit(numbers, "您好")
+        stores = [Store(tmp_path / "mas.db", clock=clock) for _ in range(2)]
+        collectors = [Collector(client, store, say=lambda _text: None).start() for store in stores]
+        _until(lambda: sum(one.total.reports for one in collectors) == 5000)
+        for one in collectors:
+            one.stop()
+        client.close()
+
+        assert len(stores[0].reports()) == 5000
+        assert sim.min_poll_gap >= 5.0
+        assert [request.outcome for request in sim.requests if "soon" in request.outcome] == []
+        for store in stores:
+            store.close()
+
+
+def test_run_forever_ends_cleanly_and_leaves_a_health_file(tmp_path):
+    """The service collects until it is told to stop, and others can see how it stands."""
+    clock = FastClock(300)
+    lines: list[str] = []
+    with Simulator(https=False, clock=clock, behaviour={}) as sim, Store(tmp_path / "mas.db", clock=clock) as store:
+        client = sim.client()
+        client.submit(PHONES, "您好")
+        collector = Collector(client, store, say=lambda _text: None)
+        done: list[int] = []
+        thread = threading.Thread(
+            target=lambda: done.append(run_forever(collector, echo=lines.append, health=tmp_path / "health"))
+        )
+        thread.start()
+        _until(lambda: collector.total.reports == 40 and lines)
+        collector.stop()
+        thread.join(10)
+        client.close()
+        standing = status(store, client.account.name)
+
+        assert done == [0]
+        assert "40 reports" in lines[-1]
+        assert '"fresh": true' in Path(tmp_path / "health").read_text()
+        assert standing.fresh
+        assert "fresh" in standing.text("en")
+
+
+def test_the_rhythm_gives_reports_priority_and_replies_a_share():
+    """While reports come in full pages, every sixth poll is for replies; when drained, the two alternate."""
+    rhythm = Rhythm(interval_s=5, idle_s=60)
+    asked = []
+    for _ in range(12):
+        asked.append(rhythm.next_endpoint())
+        size = 1000 if asked[-1] == "report" else 0
+        rhythm.note(asked[-1], Received("records", size=size, drained=size == 0))
+
+    assert asked == (["report"] * 5 + ["deliver"]) * 2
+
+
+def test_an_idle_account_is_asked_less_and_less_a_busy_one_at_the_limit():
+    """Pauses grow from five seconds to a minute while nothing comes, and fall back at the first record."""
+    rhythm = Rhythm(interval_s=5, idle_s=60)
+    pauses = []
+    for _ in range(10):
+        rhythm.note(rhythm.next_endpoint(), Received("records", size=0, drained=True))
+        pauses.append(rhythm.pause_s)
+    rhythm.note("report", Received("records", size=3, reports=3, drained=True))
+
+    assert pauses[0] == 5
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == 60
+    assert rhythm.pause_s == 5
+
+
+def _in_this_thread(collector: Collector) -> None:
+    """Poll once without the helping thread, so that the test's own connection is the one used."""
+    turn = collector._poller.take_turn("report")
+    collector._poller.poll(turn.poll_id, "report")
+
+
+def _until(condition) -> None:
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end, "nothing happened within 20 seconds"
+        time.sleep(0.01)
