@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from masanalytics.errors import NetworkError as NetworkError
     from masanalytics.errors import RefusedError as RefusedError
     from masanalytics.errors import StoreError as StoreError
+    from masanalytics.collecting import replay as replay
+    from masanalytics.following import outcomes as outcomes
     from masanalytics.planning import Plan as Plan
     from masanalytics.planning import plan as plan
     from masanalytics.planning import split as split
@@ -67,8 +69,11 @@ _HOMES = {
     "describe_code": "codes",
     "error_codes": "analysis",
     "latency": "analysis",
+    "outcomes": "following",
     "plan": "planning",
+    "replay": "collecting",
     "send": "sending",
+    "split": "planning",
     "write_report": "report",
 }
 _MODULES = ("plot",)

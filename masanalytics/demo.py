@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from masanalytics.clock import FastClock
+from masanalytics.frames import EXCLUSIONS
 from masanalytics.language import choose
 from masanalytics.masking import mask_phone, mask_phones_in
 from masanalytics.samples import sample_path
@@ -19,7 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["run_demo"]
 
-_SPEED = 900.0
+_SPEED = 1800.0
+_START = 1_768_443_000.0  # 2026-01-15 10:10 in China: the same every time, so that everybody sees the same demo
 _CAMPAIGN = "积分到期提醒"
 _TEXT = "尊敬的{姓名}，您的{积分:,.0f}积分将于{到期日:%m月%d日}到期，请及时兑换。拒收请回复R"
 _SIGNATURE = "云麓商城"
@@ -47,7 +51,8 @@ def run_demo(folder: Path | None, *, language: str | None, echo: Callable[[str],
 
     target = _new_folder(folder)
     heading = _heading(echo, language)
-    with Simulator(https=True, speed=_SPEED, seed=7) as simulator:
+    progress = sys.stderr.isatty()
+    with Simulator(https=True, clock=FastClock(_SPEED, _START), poll_interval=5.0, seed=7) as simulator:
         account = simulator.account(signature=_SIGNATURE)
         with Store(target / "mas.db", clock=simulator.clock) as store, Client(account, clock=simulator.clock) as client:
             heading("A platform on this machine, and a sheet of customers", "本机模拟平台与客户名单")
@@ -65,11 +70,12 @@ def run_demo(folder: Path | None, *, language: str | None, echo: Callable[[str],
                 price=0.05,
             )
             echo(planned.text(language))
-            echo(_rows(_left_out(planned)))
+            echo(_rows(_left_out(planned, language)))
+            echo(choose(_FAST_EN, _FAST_ZH, language).format(speed=_SPEED))
             heading("Sending, and collecting reports until 99 % are in", "发送，并采集状态报告直到 99 % 有回执")
-            collector = Collector(client, store, say=lambda text: echo(text), language=language)
-            echo(send(planned, client, store, collector=collector).text(language))
-            echo(collector.wait(_CAMPAIGN, until=0.99, timeout=3 * 86400).text(language))
+            collector = Collector(client, store, say=echo, language=language)
+            echo(send(planned, client, store, collector=collector, progress=progress).text(language))
+            echo(collector.wait(_CAMPAIGN, until=0.99, timeout=3 * 86400, progress=progress).text(language))
             echo(collector.drain(timeout=3600).text(language))
             collector.stop()
             _show(store, heading, echo, language)
@@ -87,8 +93,8 @@ def _show(
 
     heading("Delivery rates by carrier (of the number's prefix)", "各运营商送达率（按号段）")
     rates = delivery_rates(store, by="carrier")
-    columns = ["carrier", "accepted", "delivered", "failed", "pending", "delivery_rate", "low", "high", "expected_rate"]
-    echo(_rows(rates[columns], percent=("delivery_rate", "low", "high", "expected_rate")))
+    columns = ["carrier", "accepted", "delivered", "failed", "pending", "delivery_rate", "low", "high", "least", "most"]
+    echo(_rows(rates[columns], percent=("delivery_rate", "low", "high", "least", "most")))
     heading("Why messages failed", "失败原因")
     errors = error_codes(store, language=language).head(10)
     echo(_rows(errors[["error_code", "count", "share", "meaning"]], percent=("share",)))
@@ -163,9 +169,11 @@ def _typed(customers: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _left_out(planned: Plan) -> pd.DataFrame:
-    shown = planned.excluded[["row", "phone", "reason", "meaning"]].groupby("reason", sort=False).head(2).copy()
-    return _masked(shown, "phone")
+def _left_out(planned: Plan, language: str | None) -> pd.DataFrame:
+    """Return an example or two of each reason."""
+    shown = planned.excluded[["row", "phone", "reason"]].groupby("reason", sort=False).head(2).sort_values("reason")
+    meanings = {reason: choose(*texts, language) for reason, texts in EXCLUSIONS.items()}
+    return _masked(shown.assign(reason=shown["reason"].map(meanings)), "phone")
 
 
 def _masked(frame: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -189,6 +197,8 @@ def _rows(frame: pd.DataFrame, percent: tuple[str, ...] = ()) -> str:
         return frame.to_string(index=False, formatters=formats, float_format="{:,.1f}".format, na_rep="-")
 
 
+_FAST_EN = "\n(On this platform time runs {speed:.0f} times as fast: hours of reports pass in seconds.)"
+_FAST_ZH = "\n（本模拟平台时间快 {speed:.0f} 倍：数小时的状态报告几秒内到齐。）"
 _NEXT_EN = """
 Try next:
   open {folder}/report.html

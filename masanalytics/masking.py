@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 __all__ = ["mask_phone", "mask_phones_in", "mask_secret"]
 
-_NUMBER = re.compile(r"(?<!\d)(1[3-9]\d)\d{4}(\d{4})(?!\d)")
-_LONG_DIGITS = re.compile(r"\d{5,}")
+_GAP = r"[\s\-.()（）·]*"
+_DIGITS = re.compile(rf"\d(?:{_GAP}\d){{6,}}")
+_MOBILE = re.compile(rf"(?<!\d)1{_GAP}[3-9](?:{_GAP}\d){{9}}(?!\d)")
+_WHOLE = 11
+_COUNTRY = re.compile(r"(?:00)?86(?=1[3-9]\d{9}$)")
 
 
 def mask_phone(phone: object) -> str:
-    """Return `phone` with its middle hidden.
+    """Return `phone` with its middle hidden, however it is written; what is too short to be a number stays.
 
     Examples
     --------
-    >>> mask_phone("13800138000")
-    '138****8000'
-    >>> mask_phone("+86 138-0013-8000")
-    '+86 138****8000'
-    >>> mask_phone("021-66668888")
-    '021-****8888'
+    >>> mask_phone("13800138000"), mask_phone("138-0013-8000")
+    ('138****8000', '138-****-8000')
+    >>> mask_phone("+86 138 0013 8000")
+    '+86 138 **** 8000'
+    >>> mask_phone("021-66668888"), mask_phone("1380013")
+    ('021-****8888', '****0013')
     """
-    text = str(phone)
-    joined = re.sub(r"(?<=\d)[\s-]+(?=\d)", "", text[3:]) if text.startswith("+86") else text
-    text = f"+86 {joined.strip()}" if text.startswith("+86") else text
-    masked = _NUMBER.sub(r"\1****\2", text)
-    if masked != text:
-        return masked
-    return _LONG_DIGITS.sub(lambda found: "****" + found.group()[-4:], text)
+    visible = "".join(character for character in str(phone) if unicodedata.category(character) != "Cf")
+    return _DIGITS.sub(_hide, visible)
 
 
 def mask_phones_in(text: str) -> str:
@@ -36,10 +35,30 @@ def mask_phones_in(text: str) -> str:
 
     Examples
     --------
-    >>> mask_phones_in("请联系13800138000，订单20260101123456")
-    '请联系138****8000，订单20260101123456'
+    >>> mask_phones_in("请联系138 0013 8000，订单20260101123456")
+    '请联系138 **** 8000，订单20260101123456'
     """
-    return _NUMBER.sub(r"\1****\2", text)
+    return _MOBILE.sub(_hide, text)
+
+
+def _hide(found: re.Match[str]) -> str:
+    """Hide the digits of a number but for its first three and last four (of a short one: but for the last four)."""
+    text = found.group()
+    digits = re.sub(r"\D", "", text)
+    if len(digits) < _WHOLE:
+        return "****" + digits[-4:]
+    country = _COUNTRY.match(digits)
+    skip = country.end() if country else 0
+    hidden = range(skip + 3, len(digits) - 4)
+    position = -1
+    masked = []
+    for character in text:
+        if character.isdecimal():
+            position += 1
+            masked.append("*" if position in hidden else character)
+        else:
+            masked.append(character)
+    return "".join(masked)
 
 
 def mask_secret(secret: str) -> str:

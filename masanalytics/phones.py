@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
 from typing import Any, Final, Literal, cast
 
 import numpy as np
@@ -39,6 +38,7 @@ _VALID = re.compile(r"1(?:610\d|740[0-5])\d{6}|1(?:[38]\d|4[57]|[59][0-35-9]|6[2
 _COMMON = ((b"", b""), (b"86", b""), (b"+86", b""), (b"0086", b""), (b"", b".0"))
 _SEPARATORS = b" -'\t\r"
 _TWO_NUMBERS: Final = 22
+_SHORTEST: Final = 7
 _POWERS = 10 ** np.arange(10, -1, -1, dtype=np.int64)
 
 _INVISIBLE = [0x00AD, 0x061C, 0x180E, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070)]
@@ -61,7 +61,8 @@ _LANDLINE = re.compile(
 )
 _EXTENSION = re.compile(r"(.*\d)\)?[\s,-]*(?:转|分机|ext\.?|x|#|-)[\s:-]*\d{1,6}", re.I)
 _FOREIGN = re.compile(r"(?:\+|00)(?!86)[1-9]\d{6,14}|852[4-9]\d{7}|853[68]\d{7}|886[2-9]\d{7,8}", re.ASCII)
-_BETWEEN = re.compile(r"[,;/\\|&、，；\s]+|\bor\b|\band\b|和|或|及|与")
+_BETWEEN = re.compile(r"[,;/\\|&、，；\n]+|\bor\b|\band\b|和|或|及|与")
+_BETWEEN_WORDS = re.compile(r"[,;/\\|&、，；\s]+")
 _MOBILE_INSIDE = re.compile(r"(?<!\d)(?:\+?86)?1[3-9]\d{9}(?!\d)", re.ASCII)
 
 
@@ -307,7 +308,7 @@ def _from_scientific(found: re.Match[str]) -> tuple[str, str]:
 
 def _why_not(body: str) -> str:
     """Return the reason for a text that is not one plain number."""
-    if sum(1 for _ in _numbers_in(body)) > 1:
+    if _holds_several(body):
         return "two_numbers"
     extension = _EXTENSION.fullmatch(body)
     if extension and _read_digits(_digits_only(extension[1]))[1] == "landline":
@@ -315,14 +316,13 @@ def _why_not(body: str) -> str:
     return "invalid_number"
 
 
-def _numbers_in(body: str) -> Iterator[str]:
-    """Yield what reads as a number of its own in a text of several."""
-    yield from _MOBILE_INSIDE.findall(body)
-    parts: Iterable[str] = _BETWEEN.split(_MOBILE_INSIDE.sub(" ", body))
-    joined = re.fullmatch(r"\D*(1[3-9]\d{9})(1[3-9]\d{9})\D*", re.sub(r"[\s-]", "", body), re.ASCII)
-    if joined and not _MOBILE_INSIDE.search(body):
-        yield from joined.groups()
-        return
-    for part in parts:
-        if len(part) >= 7 and _read_digits(_digits_only(part))[1] in ("", "landline", "foreign"):
-            yield part
+def _holds_several(body: str) -> bool:
+    """Return whether more than one number can be read in a text: between commas and the like, between spaces, or side by side."""
+    if re.fullmatch(r"(?:1[3-9]\d{9}){2,}", re.sub(r"[\s-]", "", body), re.ASCII):
+        return True
+    for between in (_BETWEEN, _BETWEEN_WORDS):
+        parts = between.split(body)
+        found = [part for part in parts if len(part) >= _SHORTEST and _read_digits(_digits_only(part))[1] != "invalid_number"]
+        if len(found) > 1:
+            return True
+    return len(_MOBILE_INSIDE.findall(body)) > 1

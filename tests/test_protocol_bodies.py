@@ -139,8 +139,8 @@ def test_the_key_is_not_in_a_submit() -> None:
     [
         ([], "no numbers"),
         (["1380013800"], "number 1 of the batch (****3800)"),
-        (["13800138000", "+8613800138001"], "number 2 of the batch (+86 138****8001)"),
-        (["12800138000"], "number 1 of the batch (****8000)"),
+        (["13800138000", "+8613800138001"], "number 2 of the batch (+86138****8001)"),
+        (["12800138000"], "number 1 of the batch (128****8000)"),
         (["１３８００１３８０００"], "number 1 of the batch"),
         (["13800138000\n"], "number 1 of the batch"),
         ([13800138000.0], "number 1 of the batch (float)"),

@@ -37,6 +37,15 @@ def test_the_code_is_taken_from_the_status_where_there_is_no_other(bench, make_r
     assert list(bench.store.messages()["error_code"]) == ["UNDELIV"]
 
 
+def test_both_places_of_the_word_for_success(bench, make_report):
+    """DELIVRD delivers in reportStatus, and also in errorCode beside CM:0000, alone or among several reports."""
+    bench.send([A, B], G1)
+    bench.receive([make_report(A, G1, "CM:0000", errorCode="DELIVRD")])
+    bench.receive([make_report(B, G1), make_report(B, G1, "CM:0000", errorCode="DELIVRD")])
+
+    assert bench.statuses() == {A: "delivered", B: "delivered"}
+
+
 def test_the_same_report_twice_counts_once(bench, make_report):
     """A report handed out again, in the same page or a later one, changes nothing."""
     bench.send([A], G1)
@@ -283,6 +292,28 @@ def test_replay_rebuilds_the_same_tables(bench, make_report):
 
     assert counts == [4, 4]
     assert everything() == before
+
+
+def test_raw_answers_are_compressed_or_dropped_only_when_asked(bench, make_report):
+    """Compressed answers replay as before; dropped ones leave what they brought, and unreadable ones are never dropped."""
+    bench.send([A, B], G1)
+    bench.receive([make_report(A, G1)])
+    bench.receive(["nonsense", make_report(B, G1)])
+    raw = bench.store.raw_answer(1)
+    bench.clock.sleep(10)
+    compressed = bench.store.compress_answers()
+    same = bench.store.raw_answer(1)
+    replay(bench.store)
+    after_replay = bench.statuses()
+    pruned = bench.store.prune_answers("2026-02-01")
+    replay(bench.store)
+
+    assert (compressed, same) == (1, raw)
+    assert after_replay == {A: "delivered", B: "delivered"}
+    assert pruned == 1
+    assert (bench.store.raw_answer(1), bench.store.raw_answer(2) is None) == (None, False)
+    assert bench.statuses() == {A: "delivered", B: "delivered"}
+    assert len(bench.store.reports()) == 2
 
 
 def test_frame_columns_and_dtypes(bench):

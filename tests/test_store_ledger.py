@@ -206,3 +206,19 @@ def test_only_the_owner_may_read_the_file(tmp_path):
     """The store holds phone numbers: its file is readable by its owner alone."""
     with Store(tmp_path / "new.db") as store:
         assert store.path.stat().st_mode & 0o077 == 0
+
+
+def test_silence_is_evidence_for_large_batches_only(bench, plain_batch, make_report):
+    """When the others are reported, a large silent batch was almost surely not accepted; of a single, nobody can tell."""
+    big = [f"139{n:08d}" for n in range(40)]
+    bench.send(big, "")
+    bench.send([A], "")
+    others = [f"137{n:08d}" for n in range(40)]
+    bench.send(others, "0101080000000000000007")
+    before = list(bench.store.batches(state="unknown", language="en")["verdict"])
+    bench.clock.sleep(60)
+    bench.receive([make_report(phone, "0101080000000000000007") for phone in others[:36]])
+    after = list(bench.store.batches(state="unknown", language="en")["verdict"])
+
+    assert before == ["cannot tell", "cannot tell"]
+    assert after == ["almost surely not accepted", "cannot tell"]  # 0.1 ** 40, and 0.1

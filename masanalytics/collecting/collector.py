@@ -337,8 +337,7 @@ class Collector:
             with self.store.reading() as conn:
                 now = campaign_progress(conn, campaign)
             bar.total = now.accepted
-            bar.n = now.reported
-            bar.refresh()
+            bar.update(now.reported - bar.n)
 
         try:
             yield show

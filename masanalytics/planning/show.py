@@ -138,7 +138,7 @@ def _excluded(plan: Plan, language: Language) -> list[tuple[str, str, str]]:
     for rows, meaning, segments in zip(table["rows"], table["meaning"], table["segments"], strict=True):
         saved = 0 if plan.segments is None else int(segments)
         cost = plan.cost_of(saved)
-        words = f"{saved:,} 条" if language == "zh" else f"{saved:,} segments"
+        words = f"{saved:,} 条" if language == "zh" else f"{saved:,} segment{'s' if saved != 1 else ''}"
         money = "" if cost is None else f", ¥{cost:,.2f}"
         lines.append((f"{rows:,}", str(meaning), f"{words}{money}" if saved else ""))
     return lines

@@ -267,7 +267,8 @@ def _number_writer(spec: str) -> Callable[[Any], str]:
 
     def write(value: Any) -> str:
         number = value if type(value) in (int, float) else _to_number(value)
-        whole = _whole(number) if may_be_whole else None
+        whole = _whole(number)
+        whole = whole if may_be_whole else None
         if whole is None and must_be_whole:
             raise _UnfitError
         return format(number if whole is None else whole, spec)

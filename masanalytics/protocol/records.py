@@ -166,16 +166,21 @@ def is_intermediate(report_status: str) -> bool:
     return report_status.strip().upper() in _INTERMEDIATE
 
 
-def outcome_of(report_status: str) -> Status:
+def outcome_of(report_status: str, error_code: str = "") -> Status:
     """Return what a report says of its message: delivered, failed, or pending (intermediate, or no status at all).
+
+    DELIVRD is the one word for success. The document has it in ``reportStatus``; several public receivers of pushed
+    reports expect ``CM:0000`` there and DELIVRD in ``errorCode``, where it cannot mean a failure.
 
     Examples
     --------
     >>> outcome_of("DELIVRD").name, outcome_of("CM:2007").name, outcome_of("ACCEPTD").name
     ('delivered', 'failed', 'pending')
+    >>> outcome_of("CM:0000", "DELIVRD").name
+    'delivered'
     """
     word = report_status.strip().upper()
-    if word == _DELIVERED:
+    if _DELIVERED in (word, error_code.strip().upper()):
         return Status.delivered
     return Status.pending if not word or word in _INTERMEDIATE else Status.failed
 

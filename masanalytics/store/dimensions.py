@@ -18,7 +18,7 @@ from masanalytics.frames import CARRIERS, Status
 from masanalytics.store.coverage import covered_until
 from masanalytics.store.reading import china_times
 
-__all__ = ["Column", "Narrowed", "conditions", "find_column", "waited_sql"]
+__all__ = ["Column", "Narrowed", "conditions", "find_column", "seconds_sql", "waited_sql"]
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -79,6 +79,8 @@ class Column:
         Whether its values are whole numbers.
     joined : bool
         Whether it needs the batches.
+    always : bool
+        Whether it is never NULL.
     """
 
     sql: str
@@ -86,6 +88,18 @@ class Column:
     size: int | None = None
     integer: bool = True
     joined: bool = False
+    always: bool = False
+
+    @property
+    def packed(self) -> tuple[str, int]:
+        """SQL that is 0 where the value is missing, and how many numbers it can be."""
+        return (self.sql if self.always else f"ifnull({self.sql} + 1, 0)"), (self.size or 0) + (not self.always)
+
+    def unpacked(self, numbers: Ints) -> tuple[Ints, Bools]:
+        """Return the values that `packed` stands for, and which are missing."""
+        if self.always:
+            return numbers, np.zeros(len(numbers), dtype=bool)
+        return np.maximum(numbers - 1, 0), numbers == 0
 
 
 def find_column(conn: sqlite3.Connection, name: str) -> Column:
@@ -124,10 +138,29 @@ def find_column(conn: sqlite3.Connection, name: str) -> Column:
 
 def waited_sql(conn: sqlite3.Connection) -> str:
     """Return SQL for how long it has been possible to hear of a message the platform took; NULL for others."""
-    ends = " ".join(f"WHEN {int(account)} THEN {int(end)}" for account, end in covered_until(conn).items())
-    end = f"CASE m.account_id {ends} ELSE 0 END" if ends else "0"
     taken = f"m.status_id >= {int(Status.pending)} AND m.submitted_at IS NOT NULL"
-    return f"CASE WHEN {taken} THEN max({end} - m.submitted_at, 0) END"
+    return f"CASE WHEN {taken} THEN max({_coverage_end_sql(conn)} - m.submitted_at, 0) END"
+
+
+def seconds_sql(conn: sqlite3.Connection, seconds: str | None) -> str:
+    """Return SQL for the seconds a count asks for, in few steps; waiting times may come out below 0 and mean 0."""
+    pending, delivered, failed = (int(status) for status in (Status.pending, Status.delivered, Status.failed))
+    if seconds is None:
+        return "NULL"
+    end = _coverage_end_sql(conn)
+    if seconds == "waited":
+        return f"CASE WHEN m.status_id >= {pending} THEN {end} - m.submitted_at END"
+    outcome = f"WHEN {delivered} THEN m.received_at WHEN {failed} THEN m.received_at WHEN {pending} THEN {end}"
+    return f"(CASE m.status_id {outcome} END - m.submitted_at)"
+
+
+def _coverage_end_sql(conn: sqlite3.Connection) -> str:
+    ends = covered_until(conn)
+    accounts = conn.execute("SELECT count(*) FROM accounts").fetchone()[0]
+    if accounts <= 1:
+        return str(int(max(ends.values(), default=0)))
+    whens = " ".join(f"WHEN {int(account)} THEN {int(end)}" for account, end in ends.items())
+    return f"CASE m.account_id {whens} ELSE 0 END" if whens else "0"
 
 
 def conditions(conn: sqlite3.Connection, where: Narrowed) -> tuple[str, list[Any]]:
@@ -249,8 +282,8 @@ _FIXED = {
     "batch_id": Column("m.batch_id", _integers()),
     "phone": Column("m.phone", _plain_texts, integer=False),
     "content": Column("coalesce(m.content, b.content)", _plain_texts, integer=False, joined=True),
-    "carrier": Column("m.carrier_id", _texts(dict(enumerate(CARRIERS))), len(CARRIERS)),
-    "status": Column("m.status_id", _texts({int(status): status.name for status in Status}), len(Status)),
+    "carrier": Column("m.carrier_id", _texts(dict(enumerate(CARRIERS))), len(CARRIERS), always=True),
+    "status": Column("m.status_id", _texts({int(one): one.name for one in Status}), len(Status), always=True),
     "submitted_at": Column("m.submitted_at", _times),
     "received_at": Column("m.received_at", _times),
     "latency_s": Column(LATENCY_SQL, _integers()),

@@ -99,7 +99,7 @@ def _read_codes(conn: sqlite3.Connection, records: Sequence[ReportRecord]) -> li
     for record in records:
         key = (record.report_status, record.error_code)
         if key not in known:
-            status = outcome_of(record.report_status)
+            status = outcome_of(*key)
             error = record.error_code or (record.report_status if status == Status.failed else "")
             codes = lookups.code_ids(conn, {record.report_status, error})
             known[key] = _Said(status, codes[record.report_status], codes[error], bool(error))
@@ -251,7 +251,7 @@ def _fold_stored(conn: sqlite3.Connection, message_ids: Sequence[int]) -> list[t
             part,
         ):
             grouped[message_id].append(
-                Evidence(outcome_of(status), status_id, error_id if error else None, submitted_at, received_at)
+                Evidence(outcome_of(status, error), status_id, error_id if error else None, submitted_at, received_at)
             )
     return [(message_id, fold(evidence)) for message_id, evidence in grouped.items()]
 

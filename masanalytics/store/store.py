@@ -15,7 +15,7 @@ from masanalytics.chinatime import format_instant
 from masanalytics.clock import Clock, SystemClock
 from masanalytics.errors import InputError
 from masanalytics.phones import normalise_phones
-from masanalytics.store import coverage, ledger, reading, settling, uplinks
+from masanalytics.store import coverage, doubts, ledger, reading, retention, settling, uplinks
 from masanalytics.store.connection import Connections
 from masanalytics.store.counting import CountsMessages
 
@@ -159,17 +159,30 @@ class Store(CountsMessages):
         """
         return self._view(_UPLINKS, [campaign, campaign], ("sent_at",), ("uplink_id", "poll_id", "message_id"))
 
-    def batches(self, campaign: str | None = None, *, state: str | None = None) -> pd.DataFrame:
+    def batches(
+        self, campaign: str | None = None, *, state: str | None = None, language: str | None = None
+    ) -> pd.DataFrame:
         """Return batches (submit requests), one row each, oldest first.
 
         Parameters
         ----------
         state : str, optional
             One of `masanalytics.frames.BATCH_STATES`.
+
+        Returns
+        -------
+        DataFrame
+            ``batch_id, campaign, account, occasion, mode, state, msg_group, rspcod, notice, inferred`` (1 where reports
+            showed that it was accepted), ``messages, delivered, failed, template_id, params, content, add_serial, arm``,
+            ``planned_at, requested_at, answered_at`` (Asia/Shanghai), and ``verdict``: of a batch of unknown outcome, what
+            its silence says (see `settle`).
         """
         times = ("planned_at", "requested_at", "answered_at")
         integers = ("batch_id", "occasion", "messages", "delivered", "failed", "inferred")
-        return self._view(_BATCHES, [campaign, campaign, state, state], times, integers)
+        frame = self._view(_BATCHES, [campaign, campaign, state, state], times, integers)
+        with self.reading() as conn:
+            verdicts = {doubt.batch_id: doubt.text(language) for doubt in doubts.doubts(conn)}
+        return frame.assign(verdict=frame["batch_id"].map(verdicts).astype("str"))
 
     def polls(self, *, state: str | None = None) -> pd.DataFrame:
         """Return polls, one row each, oldest first, without the raw answers.
@@ -190,6 +203,28 @@ class Store(CountsMessages):
         with self.reading() as conn:
             poll = read_raw(conn, poll_id)
         return poll.raw if poll else None
+
+    def compress_answers(self, before: object = None) -> int:
+        """Compress raw answers received before a time (by default all) that were fully read; return how many.
+
+        `replay` reads compressed answers as well. SQLite gives the space back to the file system with ``VACUUM``.
+        """
+        limit = reading.as_instant(before) if before is not None else int(self.clock.now()) + 1
+        total = 0
+        while True:
+            with self.writing() as conn:
+                done = retention.compress_answers(conn, limit)
+            if not done:
+                return total
+            total += done
+
+    def prune_answers(self, before: object) -> int:
+        """Drop the raw answers received before a time that were fully read; return how many.
+
+        What they brought stays, but `replay` cannot rebuild it any more. Never done by itself.
+        """
+        with self.writing() as conn:
+            return retention.prune_answers(conn, reading.as_instant(before))
 
     def coverage(self, account: str | None = None) -> pd.DataFrame:
         """Return the times during which every report was fetched as it came.
