@@ -83,6 +83,40 @@ def test_the_first_collection_says_that_reports_are_handed_out_once(client, stor
     assert "hands each report out once" in said[0]
 
 
+def test_another_store_on_the_same_account_is_noticed(client, store, tmp_path, clock):
+    """Two stores that collect one account on this machine are told of each other."""
+    said: list[str] = []
+    with Store(tmp_path / "second.db", clock=clock) as second:
+        for one in (store, second):
+            collector = Collector(client, one, say=said.append)
+            collector.collect()
+            collector.stop()
+
+    warned = [line for line in said if "Another store" in line]
+    assert len(warned) == 1
+    assert str(store.path) in warned[0]
+
+
+def test_a_batch_whose_reports_stay_away_is_suspicious(sim, client, store, collector, bench, make_report):
+    """When one batch lags far behind its neighbours, somebody else may be taking its reports: said once."""
+    said: list[str] = []
+    collector._say = said.append
+    bench.account = client.account.name
+    mine = [f"139{n:08d}" for n in range(60)]
+    gone = [f"137{n:08d}" for n in range(60)]
+    bench.send(mine, "0101080000000000000001")
+    bench.send(gone, "0101080000000000000002")
+    sim.clock.sleep(1000)
+    bench.receive([make_report(phone, "0101080000000000000001") for phone in mine])
+    collector.drain()
+    collector.drain()
+
+    assert [line for line in said if "taking your reports" in line] == [
+        "Batch 2: only 0% reported, while the campaign's other batches have 100%. Somebody else may be taking your "
+        "reports: does another system poll this account?"
+    ]
+
+
 def test_too_soon_is_backed_off_and_said_once(sim, store, client):
     """An answer that is not data is no data: it is kept as refused, said once, and asked less often."""
     said: list[str] = []

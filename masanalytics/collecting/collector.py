@@ -10,12 +10,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
+from masanalytics.collecting import notices
+from masanalytics.collecting.neighbours import other_store
 from masanalytics.collecting.poller import Poller
 from masanalytics.collecting.result import Collected
 from masanalytics.collecting.rhythm import Rhythm
 from masanalytics.errors import MasError, NetworkError, StoreError
 from masanalytics.language import choose
 from masanalytics.protocol import Endpoint
+from masanalytics.store.doubts import under_reported
 from masanalytics.store.progress import campaign_progress
 from masanalytics.store.reception import Received
 from masanalytics.store.turns import first_collection
@@ -93,6 +96,7 @@ class Collector:
         self._lock = threading.RLock()
         self._hand: ThreadPoolExecutor | None = None
         self._greeted = False
+        self._suspected: set[int] = set()
         self._due_at = 0.0
 
     # ---- the ways to run ------------------------------------------------------------------------------------------
@@ -134,6 +138,7 @@ class Collector:
             if self.rhythm.drained:
                 break
         collected.drained = self.rhythm.drained
+        self._look_for_absent_reports()
         return collected
 
     def wait(
@@ -169,6 +174,7 @@ class Collector:
                 if collected.reached >= until:
                     break
         collected.drained = self.rhythm.drained
+        self._look_for_absent_reports()
         return collected
 
     def collect_if_due(self) -> Collected:
@@ -241,7 +247,20 @@ class Collector:
         with self.store.writing() as conn:
             first = first_collection(conn, account, self.clock.now())
         if first:
-            self._say(choose(_FIRST_EN, _FIRST_ZH, self._language).format(account=account))
+            self._say(choose(*notices.FIRST_COLLECTION, self._language).format(account=account))
+        other = other_store(account, self.store.path, self.clock.now())
+        if other is not None:
+            self._say(choose(*notices.OTHER_STORE, self._language).format(account=account, other=other))
+
+    def _look_for_absent_reports(self) -> None:
+        """Say, once a batch, that its reports stay away although its neighbours' came."""
+        with self.store.reading() as conn:
+            found = under_reported(conn, self.client.account.name)
+        for batch_id, share, others in found:
+            if batch_id not in self._suspected:
+                self._suspected.add(batch_id)
+                text = choose(*notices.REPORTS_STAY_AWAY, self._language)
+                self._say(text.format(batch=batch_id, share=share, others=others))
 
     def _turns(self, timeout: float | None) -> Iterator[Received]:
         """Poll again and again; a platform out of reach is asked less and less often, then given up."""
@@ -278,7 +297,7 @@ class Collector:
             self.rhythm.note(endpoint, received)
             self._due_at = self.clock.monotonic() + self.rhythm.pause_s
         if received.kind != "records" and not refused_before:
-            self._say(choose(_REFUSED_EN, _REFUSED_ZH, self._language).format(notice=received.notice or "-"))
+            self._say(choose(*notices.NOT_DATA, self._language).format(notice=received.notice or "-"))
         return received
 
     def _shielded(self, work: Callable[[], _T]) -> _T:
@@ -343,16 +362,3 @@ class Collector:
             yield show
         finally:
             bar.close()
-
-
-_FIRST_EN = (
-    "First collection of account {account} into this store. The platform hands each report out once: if another system "
-    "polls the same account, each gets a part. Reports that belong to others are kept and listed by "
-    "store.foreign_reports()."
-)
-_FIRST_ZH = (
-    "账户 {account} 首次采集到本库。平台对每条状态报告只发放一次：若另有系统也在查询同一账户，双方各得一部分。"
-    "不属于本库的报告会保留，可用 store.foreign_reports() 查看。"
-)
-_REFUSED_EN = "The platform answered a poll with something that is not data ({notice}): too soon, or refused. Asking less often now."
-_REFUSED_ZH = "平台对查询返回的不是数据（{notice}）：可能过于频繁或被拒绝，将降低查询频率。"

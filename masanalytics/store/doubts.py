@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
+from masanalytics.frames import UNREPORTED_AFTER_S
 from masanalytics.language import choose
 
 __all__ = ["Doubt", "doubts", "under_reported"]
@@ -75,15 +76,17 @@ def doubts(conn: sqlite3.Connection) -> list[Doubt]:
 def under_reported(conn: sqlite3.Connection, account: str) -> list[tuple[int, float, float]]:
     """Return batches whose reported share stays far below that of their campaign's others: (batch, share, others' share).
 
-    Where a whole batch lags, somebody else may be fetching its reports.
+    Where a whole batch lags, somebody else may be fetching its reports. Only batches of the last three days under coverage
+    are looked at, a quarter of an hour after they were sent.
     """
     rows = conn.execute(
         "SELECT b.batch_id, b.campaign_id, count(*), sum(m.status_id IN (5, 6)) FROM batches b"
         " JOIN accounts a USING (account_id) CROSS JOIN messages m USING (batch_id)"
-        " WHERE a.account = ? AND b.state = 'accepted' AND b.campaign_id IS NOT NULL AND b.requested_at <="
+        " WHERE a.account = ? AND b.state = 'accepted' AND b.campaign_id IS NOT NULL AND b.requested_at BETWEEN"
+        " (SELECT max(ended_at) FROM coverage c WHERE c.account_id = b.account_id) - ? AND"
         " (SELECT max(ended_at) FROM coverage c WHERE c.account_id = b.account_id) - ?"
         " GROUP BY b.batch_id HAVING count(*) >= ?",
-        [account, _SETTLED_AFTER_S, _FEWEST_MESSAGES],
+        [account, UNREPORTED_AFTER_S, _SETTLED_AFTER_S, _FEWEST_MESSAGES],
     ).fetchall()
     totals: dict[int, tuple[int, int]] = {}
     for _, campaign_id, size, reported in rows:
