@@ -69,6 +69,7 @@ def without_answer(error: MasError, requested_at: float, answered_at: float) -> 
         fatal=not error.retryable,
         requested_at=requested_at,
         answered_at=answered_at,
+        error=error,
     )
 
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Literal
 
 from masanalytics.chinatime import format_instant
+from masanalytics.errors import MasError
 from masanalytics.language import choose
 from masanalytics.protocol import Endpoint, Page, read_page
 
@@ -42,6 +43,8 @@ class SubmitResult:
         Every further batch would meet the same.
     requested_at, answered_at : float
         When the request was made, and when its answer or its failure was known (epoch seconds UTC).
+    error : MasError or None
+        What went wrong on the way, where no answer came.
     """
 
     outcome: Outcome
@@ -52,6 +55,7 @@ class SubmitResult:
     fatal: bool = False
     requested_at: float = 0.0
     answered_at: float = 0.0
+    error: MasError | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:
         parts = [self.outcome, self.msg_group, self.rspcod, self.message, "fatal" if self.fatal else ""]

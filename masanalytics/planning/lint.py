@@ -73,7 +73,7 @@ _PATTERNS: Final = {
     "unfilled": re.compile(r"[{｛][^{}｛｝]{1,30}[}｝]"),
     "printed_missing": re.compile(r"(?<![A-Za-z])(?:nan|NaN|NaT|None|null|NULL|<NA>)(?![A-Za-z])"),
 }
-_DISCOUNT = re.compile(r"[0-9一二三四五六七八九]折")
+_DISCOUNT = re.compile(r"[0-9一二三四五六七八九]折(?![算叠合旧返])")
 _MARKETING = re.compile(
     "优惠|促销|折扣|特价|特惠|限时|抢购|秒杀|红包|满减|立减|赠送|好礼|福利|代金券|抽奖|大促|钜惠|巨惠|新品|抵扣|免费领|领取"
 )
@@ -163,7 +163,9 @@ def lint(texts: Texts, units: npt.NDArray[np.int64], *, marketing: bool | None =
         for code, flags in _flagged_pieces(factor, before, behind).items():
             found[code] |= flags[factor.codes]
     found["too_long"] = units > LONG_UNITS
-    promoting = found.pop("marketing") if marketing is None else np.full(texts.size, marketing)
+    promoting = found.pop("marketing")
+    if marketing is not None:
+        promoting = np.full(texts.size, marketing)
     found["no_opt_out"] = promoting & ~found.pop("opt_out")
     return tuple(_warning(code, int(rows.sum())) for code, rows in found.items() if rows.any())
 

@@ -163,9 +163,12 @@ def _assign(
     pattern that starts at a random place: every stretch of the line, so every stratum, has its shares.
     """
     count = len(strata)
-    turn = chance.permutation(int(strata.max(initial=-1)) + 1)
-    line = np.lexsort((chance.random(count), turn[strata])) if count else np.zeros(0, dtype=np.int64)
-    pattern = np.roll(_pattern(count, shares[order := chance.permutation(len(shares))]), int(chance.integers(count or 1)))
+    if not count:
+        return np.zeros(0, dtype=np.int64)
+    turn = chance.permutation(int(strata.max()) + 1)
+    line = np.lexsort((chance.random(count), turn[strata]))
+    order = chance.permutation(len(shares))
+    pattern = np.roll(_pattern(count, shares[order]), int(chance.integers(count)))
     assigned = np.empty(count, dtype=np.int64)
     assigned[line] = order[pattern]
     return assigned
@@ -178,4 +181,4 @@ def _pattern(count: int, shares: npt.NDArray[np.float64]) -> npt.NDArray[np.int6
     sizes[np.argsort(-rest, kind="stable")[: count - int(sizes.sum())]] += 1
     arms = np.repeat(np.arange(len(shares)), sizes)
     moments = np.concatenate([(np.arange(size) + 0.5) / size for size in sizes.tolist() if size])
-    return arms[np.lexsort((arms, moments))] if count else arms
+    return arms[np.lexsort((arms, moments))]

@@ -32,6 +32,8 @@ class SendResult:
         Empty where the run came to its end.
     before : dict of str to int
         The campaign's messages by status, as the run found them.
+    notices : list of str
+        Why requests were refused or stayed without an answer, each once.
     """
 
     campaign: str
@@ -45,6 +47,7 @@ class SendResult:
     seconds: float = 0.0
     stopped_because: str = ""
     before: dict[str, int] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
 
     @property
     def left(self) -> int:
@@ -59,6 +62,7 @@ class SendResult:
     def text(self, language: str | None = None) -> str:
         """Return a few lines for people."""
         lines = [self._found(language), self._done(language)]
+        lines += [f"  ! {notice}" for notice in self.notices[:_NOTICES_SHOWN] if notice != self.stopped_because]
         if self.unknown:
             lines.append(choose(_UNKNOWN_EN, _UNKNOWN_ZH, language).format(count=f"{self.unknown:,}"))
         if self.stopped_because:
@@ -99,6 +103,7 @@ class SendResult:
         return f"SendResult({self.text()})"
 
 
+_NOTICES_SHOWN = 3
 _UNKNOWN_EN = (
     "{count} messages may or may not have been taken: they are not sent again by themselves. Their reports will tell "
     "(keep collecting); see store.batches(state='unknown')."

@@ -33,6 +33,7 @@ _LOG = logging.getLogger(__name__)
 _PATIENCE_S = 600.0
 _REGISTER_AT_ONCE = 20_000
 _UNKNOWN_IN_A_ROW = 10
+_UNKNOWN_FROM_THE_START = 4
 _NOT_SENT_IN_A_ROW = 5
 _IDLE_S = 0.05
 
@@ -211,7 +212,10 @@ class Run:
         self._unknown_in_a_row = self._unknown_in_a_row + 1 if result.outcome == "unknown" else 0
         setattr(self.result, result.outcome, getattr(self.result, result.outcome) + size)
         self.options.advance(size)
-        if result.fatal or self._unknown_in_a_row >= _UNKNOWN_IN_A_ROW:
+        if result.outcome != "accepted" and _in_words(result) not in self.result.notices:
+            self.result.notices.append(_in_words(result))
+        most = _UNKNOWN_IN_A_ROW if self.result.accepted else _UNKNOWN_FROM_THE_START
+        if result.fatal or self._unknown_in_a_row >= most:
             self._stop_for(result)
 
     def _not_sent(self, claimed: Claimed, result: SubmitResult, waiting: deque[int]) -> None:
@@ -227,9 +231,11 @@ class Run:
         _LOG.warning("a batch was not sent (%s); trying again in %.0f s", result.message, delay)
 
     def _stop_for(self, result: SubmitResult) -> None:
-        text = ". ".join(part.rstrip(".。") for part in (result.message, result.advice) if part)
+        text = _in_words(result)
         if result.outcome == "rejected":
             self.stop(text, RefusedError(text, rspcod=result.rspcod))
+        elif result.error is not None:
+            self.stop(text, result.error)
         else:
             self.stop(text, NetworkError(text, sent=result.outcome == "unknown", retryable=not result.fatal))
 
@@ -242,6 +248,10 @@ class Run:
         for claimed, result in ended:
             self._count(claimed, result, deque())
         self._turn([*done, *ended], [])
+
+
+def _in_words(result: SubmitResult) -> str:
+    return ". ".join(part.rstrip(".。") for part in (result.message, result.advice) if part)
 
 
 def _answered(claimed: Claimed, result: SubmitResult) -> Answered:
