@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from masanalytics.codes import code_catalogue as code_catalogue
     from masanalytics.codes import describe_code as describe_code
     from masanalytics.collecting import Collector as Collector
+    from masanalytics.collecting import replay as replay
     from masanalytics.errors import AnswerError as AnswerError
     from masanalytics.errors import CertificateError as CertificateError
     from masanalytics.errors import ConfigError as ConfigError
@@ -36,12 +37,13 @@ if TYPE_CHECKING:
     from masanalytics.errors import NetworkError as NetworkError
     from masanalytics.errors import RefusedError as RefusedError
     from masanalytics.errors import StoreError as StoreError
-    from masanalytics.collecting import replay as replay
     from masanalytics.following import outcomes as outcomes
     from masanalytics.planning import Plan as Plan
     from masanalytics.planning import plan as plan
     from masanalytics.planning import split as split
+    from masanalytics.report import watch as watch
     from masanalytics.report import write_report as write_report
+    from masanalytics.sending import Canary as Canary
     from masanalytics.sending import SendResult as SendResult
     from masanalytics.sending import send as send
     from masanalytics.simulator import Simulator as Simulator
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Account": "account",
     "AnswerError": "errors",
+    "Canary": "sending",
     "CertificateError": "errors",
     "Client": "client",
     "Collector": "collecting",
@@ -65,15 +68,22 @@ _HOMES = {
     "Store": "store",
     "StoreError": "errors",
     "code_catalogue": "codes",
+    "compare": "analysis",
+    "costs": "analysis",
     "delivery_rates": "analysis",
     "describe_code": "codes",
     "error_codes": "analysis",
+    "explain_change": "analysis",
     "latency": "analysis",
+    "number_health": "analysis",
     "outcomes": "following",
     "plan": "planning",
     "replay": "collecting",
+    "replies": "analysis",
     "send": "sending",
     "split": "planning",
+    "timeline": "analysis",
+    "watch": "report",
     "write_report": "report",
 }
 _MODULES = ("plot",)

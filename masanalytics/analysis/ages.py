@@ -1,0 +1,66 @@
+"""The equal age at which messages sent at different times can be compared."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from masanalytics.analysis.counting import Counts, Question, count_messages
+from masanalytics.analysis.results import Note, note
+from masanalytics.analysis.sources import MessageSource
+from masanalytics.frames import Status
+
+__all__ = ["SHORT_AGE_S", "common_age", "equal_age_notes", "waited_counts"]
+
+SHORT_AGE_S = 60
+"""A shortest observed age below this says little: the age that nine in ten have reached is taken instead."""
+
+_NEARLY_ALL = 0.1
+
+
+def common_age(*parts: Counts) -> float | None:
+    """Return the age (seconds) at which all of `parts` (counted by waiting time) can be compared; None if settled.
+
+    Settled means that every message has its report or has waited 72 h: then the rates as they stand are final. Otherwise
+    it is the shortest observed age of all; where that is below a minute, the age nine in ten of each part have reached.
+    """
+    if not any(_unsettled(part).any() for part in parts):
+        return None
+    youngest = min(_youngest(part, 0.0) for part in parts)
+    return youngest if youngest >= SHORT_AGE_S else min(_youngest(part, _NEARLY_ALL) for part in parts)
+
+
+def waited_counts(data: Any, question: Question) -> tuple[Counts, MessageSource]:
+    """Return the accepted messages counted by how long they have been observed, and where they came from."""
+    counts, source = count_messages(data, replace(question, seconds="waited"))
+    return counts.taken(counts.accepted()), source
+
+
+def _unsettled(part: Counts) -> Any:
+    return (part.status == Status.pending) & ~part.unreported()
+
+
+def _youngest(part: Counts, share: float) -> float:
+    """Return the age that all but `share` of the messages have reached; inf for no messages, 0 if unknown."""
+    if not len(part.n):
+        return float("inf")
+    seconds = np.where(np.isnan(part.seconds), 0.0, part.seconds)
+    order = np.argsort(seconds, kind="stable")
+    upto = np.cumsum(part.n[order])
+    return float(seconds[order][np.searchsorted(upto, int(share * upto[-1]), side="right")])
+
+
+def equal_age_notes(age: float | None, *, asked: bool) -> list[Note]:
+    """Return what to know about the age of a comparison."""
+    if age is None:
+        return [note("settled", "all reports are in: the rates are final", "回执均已到齐：比例为最终值")]
+    how, how_zh = ("as asked", "按指定") if asked else ("the shortest observed age", "取最短观察时长")
+    return [
+        note(
+            "equal_age",
+            f"compared at equal age: delivered within {age:.0f} s ({how})",
+            f"在相同观察时长下比较：{age:.0f} 秒内送达（{how_zh}）",
+        )
+    ]

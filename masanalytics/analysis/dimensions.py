@@ -1,0 +1,120 @@
+"""The dimensions a question is asked by: columns, and what is derived from them.
+
+A source of messages (a frame, a Store) is asked for *source dimensions*: its own columns, ``prefix``, and parts of
+``submitted_at`` in China time, which are whole-number arithmetic on epoch seconds and so can run inside any source:
+
+=================  ======================================================================
+``hour``           0..23
+``weekday``        0..6, Monday is 0
+``day``            the epoch second at which the day begins
+``time/SECONDS``   the epoch second at which the bucket of that width begins
+``prefix``         the first three digits of ``phone``
+=================  ======================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from masanalytics.chinatime import CHINA_OFFSET_S
+from masanalytics.errors import InputError
+from masanalytics.frames import DERIVED
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["DAY_S", "PREFIX_DIGITS", "TimePart", "as_names", "missing_columns", "present", "time_part"]
+
+DAY_S = 86_400
+PREFIX_DIGITS = 3
+
+
+class TimePart(NamedTuple):
+    """A part of ``submitted_at``: ``((t + shift) // width + offset) % modulo``; without `modulo` the bucket's start."""
+
+    width: int
+    modulo: int | None = None
+    offset: int = 0
+    shift: int = CHINA_OFFSET_S
+
+    def of(self, epoch: Any) -> Any:
+        """Apply it to epoch seconds: a number, an array, or a column expression."""
+        index = (epoch + self.shift) // self.width
+        return index * self.width - self.shift if self.modulo is None else (index + self.offset) % self.modulo
+
+
+# 1970-01-01 was a Thursday: day 0 is weekday 3.
+_TIME_PARTS = {"hour": TimePart(3600, 24), "weekday": TimePart(DAY_S, 7, 3), "day": TimePart(DAY_S)}
+
+
+def time_part(name: str) -> TimePart | None:
+    """Return how the dimension `name` follows from ``submitted_at``, or None if it is not a part of time.
+
+    Examples
+    --------
+    >>> part = time_part("hour")
+    >>> part.of(1630910706)  # 2021-09-06 14:45:06 in China
+    14
+    >>> time_part("weekday").of(1630910706), time_part("time/900").of(1630910706) - 1630910706
+    (0, -6)
+    >>> time_part("carrier") is None
+    True
+    """
+    kind, _, width = name.partition("/")
+    if kind == "time" and width.isdigit() and int(width) > 0:
+        return TimePart(int(width))
+    return _TIME_PARTS.get(name)
+
+
+def as_names(by: str | Iterable[str] | None) -> list[str]:
+    """Return `by` as a list of names, each once.
+
+    Examples
+    --------
+    >>> as_names("carrier"), as_names(["day", "day", "hour"]), as_names(None)
+    (['carrier'], ['day', 'hour'], [])
+    """
+    if by is None:
+        return []
+    names = [by] if isinstance(by, str) else list(by)
+    for name in names:
+        if not isinstance(name, str):
+            raise InputError(f"by={name!r}: give the names of columns", zh=f"by={name!r}：请给出列名")
+    return list(dict.fromkeys(names))
+
+
+def present(name: str, raw: pd.Series) -> pd.Series:
+    """Return a counted dimension as frames show it: days and buckets as times, hours and weekdays as whole numbers."""
+    import pandas as pd
+
+    part = time_part(name)
+    if part is None:
+        return raw
+    numbers = pd.to_numeric(raw).astype("Int64")
+    if part.modulo is not None:
+        return numbers
+    starts = numbers + part.shift if name == "day" else numbers
+    stamps = pd.Series(pd.to_datetime(starts, unit="s"), index=raw.index).astype("datetime64[s]")
+    return stamps if name == "day" else stamps.dt.tz_localize("UTC").dt.tz_convert("Asia/Shanghai")
+
+
+def missing_columns(wanted: Iterable[str], available: Sequence[str], purpose: str = "") -> InputError | None:
+    """Return the error that names the columns of `wanted` which are not there, with the nearest names; or None."""
+    missing = [name for name in dict.fromkeys(wanted) if name not in available]
+    if not missing:
+        return None
+    known = [*map(str, available), *DERIVED]
+    hints = {name: get_close_matches(name, known, n=2, cutoff=0.6) for name in missing}
+    en = "; ".join(
+        f"{name!r}" + (f" (did you mean {' or '.join(map(repr, hints[name]))}?)" if hints[name] else "")
+        for name in missing
+    )
+    zh = "；".join(f"“{name}”" + (f"（是否指 {'、'.join(hints[name])}？）" if hints[name] else "") for name in missing)
+    there = ", ".join(map(str, available)) or "-"
+    because, because_zh = (f" ({purpose})", f"（{purpose}）") if purpose else ("", "")
+    return InputError(
+        f"the messages have no column {en}{because}. Columns there are: {there}",
+        zh=f"消息表中没有这些列：{zh}{because_zh}。现有的列：{there}",
+    )

@@ -1,0 +1,155 @@
+"""What a question is narrowed to, in plain values that every source of messages can push down."""
+
+from __future__ import annotations
+
+import numbers
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from masanalytics.chinatime import CHINA_OFFSET_S, format_instant
+from masanalytics.errors import InputError
+
+__all__ = ["Filters", "to_instant", "to_seconds"]
+
+_LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?|w|weeks?)")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which messages are asked about.
+
+    Attributes
+    ----------
+    values : mapping of str to tuple
+        Column -> the values it may have; ``None`` among them means missing.
+    since, until : int, optional
+        Of ``submitted_at``, epoch seconds: from `since` on, before `until`.
+    waited_at_least : int, optional
+        Of ``waited_s``: only messages that have been observed this long.
+    every : int
+        One message in so many is enough; a source that cannot leave any out counts all.
+    """
+
+    values: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    since: int | None = None
+    until: int | None = None
+    waited_at_least: int | None = None
+    every: int = 1
+
+    @classmethod
+    def parse(cls, conditions: Mapping[str, Any], *, waited_at_least: int | None = None) -> Filters:
+        """Read the keyword arguments of an analysis function: ``since``, ``until``, ``where`` and any column.
+
+        Examples
+        --------
+        >>> found = Filters.parse({"campaign": "spring", "since": "2026-01-01", "where": {"carrier": ["a", "b"]}})
+        >>> found.values, found.since
+        ({'carrier': ('a', 'b'), 'campaign': ('spring',)}, 1767196800)
+        """
+        named = dict(conditions)
+        since, until = named.pop("since", None), named.pop("until", None)
+        values = {**(named.pop("where", None) or {}), **named}
+        return cls(
+            values={name: _options(value) for name, value in values.items() if value is not None},
+            since=None if since is None else to_instant(since),
+            until=None if until is None else to_instant(until),
+            waited_at_least=waited_at_least,
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """Return the filters as plain values, for `.attrs`."""
+        found: dict[str, Any] = {
+            name: [None if value is None else str(value) for value in values] for name, values in self.values.items()
+        }
+        if self.since is not None:
+            found["since"] = format_instant(self.since)
+        if self.until is not None:
+            found["until"] = format_instant(self.until)
+        return found
+
+
+def to_instant(value: Any) -> int:
+    """Return epoch seconds for a text, a date, a datetime (without a zone: China time) or epoch seconds.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read as a time.
+
+    Examples
+    --------
+    >>> to_instant("2026-01-01"), to_instant(date(2026, 1, 1)), to_instant(1767196800)
+    (1767196800, 1767196800, 1767196800)
+    """
+    import pandas as pd
+
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        return int(float(value))
+    try:
+        stamp = pd.Timestamp(value)
+    except (ValueError, TypeError) as error:
+        raise _no_time(value) from error
+    if not isinstance(stamp, datetime) or pd.isna(stamp):
+        raise _no_time(value)
+    if stamp.tzinfo is None:
+        return int(stamp.tz_localize("UTC").timestamp()) - CHINA_OFFSET_S
+    return int(stamp.timestamp())
+
+
+def to_seconds(value: Any) -> int:
+    """Return whole seconds for ``"10min"``, ``"2h"``, a timedelta or a number of seconds.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read as a length of time, or is negative.
+
+    Examples
+    --------
+    >>> to_seconds("10min"), to_seconds(90), to_seconds("1h")
+    (600, 90, 3600)
+    """
+    import pandas as pd
+
+    written = _LENGTH.fullmatch(value.strip().lower()) if isinstance(value, str) else None
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        seconds = float(value)
+    elif written is not None:
+        seconds = float(written[1]) * _UNITS[written[2][0]]
+    else:
+        try:
+            seconds = pd.Timedelta(value).total_seconds()
+        except (ValueError, TypeError) as error:
+            raise _no_length(value) from error
+    if not seconds >= 0:
+        raise _no_length(value)
+    return int(seconds)
+
+
+def _no_time(value: Any) -> InputError:
+    return InputError(
+        f"{value!r} is not a time: write it as '2026-01-31' or '2026-01-31 09:00' (China time)",
+        zh=f"{value!r} 不是时间：请写成 '2026-01-31' 或 '2026-01-31 09:00'（北京时间）",
+    )
+
+
+def _no_length(value: Any) -> InputError:
+    return InputError(
+        f"{value!r} is not a length of time: write it as '10min', '2h', '3d' or a number of seconds",
+        zh=f"{value!r} 不是时长：请写成 '10min'、'2h'、'3d' 或秒数",
+    )
+
+
+def _options(value: Any) -> tuple[Any, ...]:
+    """Return the allowed values as a tuple, missing ones as None."""
+    import pandas as pd
+
+    several = isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping, date))
+    options = list(value) if several else [value]
+    return tuple(
+        None if option is None or (pd.api.types.is_scalar(option) and pd.isna(option)) else option for option in options
+    )

@@ -1,0 +1,175 @@
+"""The grouped count of any other frame (polars, DuckDB, Spark, Arrow), run where its data is, through narwhals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import reduce
+from operator import and_
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from masanalytics.analysis.dimensions import PREFIX_DIGITS, missing_columns, time_part
+from masanalytics.analysis.filters import Filters
+from masanalytics.analysis.needs import columns_needed
+from masanalytics.analysis.sources import RawCounts, Seconds, status_numbers
+from masanalytics.chinatime import CHINA_OFFSET_S
+from masanalytics.errors import InputError
+from masanalytics.frames import Status
+
+if TYPE_CHECKING:
+    import narwhals as nw
+    import pandas as pd
+
+__all__ = ["NarwhalsMessages"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SQL_BACKENDS = ("DUCKDB", "PYSPARK", "PYSPARK_CONNECT", "SQLFRAME", "IBIS")
+
+
+class NarwhalsMessages:
+    """A frame of messages that narwhals can handle, as a source; lazy ones stay lazy until the count is small."""
+
+    def __init__(self, frame: nw.DataFrame[Any] | nw.LazyFrame[Any]) -> None:
+        self._frame = frame
+        self._schema = frame.collect_schema()
+
+    def message_columns(self) -> Sequence[str]:
+        """Return the frame's columns."""
+        return list(self._schema.names())
+
+    def grouped_count(self, by: Sequence[str], *, where: Filters, seconds: Seconds | None = "outcome") -> RawCounts:
+        """Count rows by the source dimensions, status and whole seconds."""
+        import narwhals as nw
+        import pandas as pd
+
+        columns_needed(by, where, seconds=seconds, available=self.message_columns())
+        # Numbered names: a dimension may have any name, also that of a helper column.
+        named = {f"by{number}": self._dimension(name) for number, name in enumerate(by)}
+        named["status"] = nw.col("status")
+        if seconds is not None:
+            named["seconds"] = self._outcome_seconds() if seconds == "outcome" else _rounded("waited_s")
+        kept = self._kept(where).select(**named)
+        counted = _to_pandas(kept.group_by(*named).agg(n=nw.len()))
+        keys = {name: counted[f"by{number}"] for number, name in enumerate(by)}
+        names, distinct = pd.factorize(counted["status"], use_na_sentinel=False)
+        status = np.array(status_numbers(distinct), dtype=np.int64)[names] if len(counted) else np.zeros(0, np.int64)
+        found = _floats(counted["seconds"]) if seconds is not None else np.full(len(counted), np.nan)
+        return RawCounts(pd.DataFrame(keys, index=counted.index), status, found, counted["n"].to_numpy(dtype=np.int64))
+
+    def message_rows(self, columns: Sequence[str], *, where: Filters) -> pd.DataFrame:
+        """Return these columns of the messages that pass `where`."""
+        available = self.message_columns()
+        columns_needed([], where, seconds=None, available=available)
+        error = missing_columns(columns, available)
+        if error is not None:
+            raise error
+        return _to_pandas(self._kept(where).select(*columns))
+
+    def coverage_summary(self) -> Mapping[str, Any]:
+        """Return the end of coverage that ``submitted_at + waited_s`` tells."""
+        import narwhals as nw
+        import pandas as pd
+
+        nothing: dict[str, Any] = {"as_of": None, "end": {}, "gaps": []}
+        if not {"submitted_at", "waited_s"} <= set(self.message_columns()):
+            return nothing
+        waited, at = nw.col("waited_s"), nw.col("submitted_at")
+        # What was submitted after the end of coverage has waited 0 and does not tell where that is.
+        known = self._frame.filter((waited > 0) & ~at.is_null())
+        if "account" in self._schema:
+            # Within an account both belong to one message; taking them apart saves the arithmetic on every row.
+            ends = known.group_by("account").agg(at.max(), waited.min())
+        else:
+            ends = known.select(submitted_at=at, waited_s=waited)
+        end = NarwhalsMessages(ends)._epoch("submitted_at") + waited.cast(nw.Int64)  # noqa: SLF001
+        last = _to_pandas(ends.select(end=end.max()))["end"].iloc[0]
+        return nothing if pd.isna(last) else {**nothing, "as_of": int(last)}
+
+    def _kept(self, where: Filters) -> Any:
+        import narwhals as nw
+
+        tests = [_one_of(name, options) for name, options in where.values.items()]
+        if where.since is not None:
+            tests.append(self._epoch("submitted_at") >= where.since)
+        if where.until is not None:
+            tests.append(self._epoch("submitted_at") < where.until)
+        if where.waited_at_least is not None:
+            tests.append(nw.col("waited_s") >= where.waited_at_least)
+        return self._frame.filter(reduce(and_, tests)) if tests else self._frame
+
+    def _dimension(self, name: str) -> nw.Expr:
+        import narwhals as nw
+
+        if name in self._schema:
+            return nw.col(name)
+        if name == "prefix":
+            return nw.col("phone").cast(nw.String).str.slice(0, PREFIX_DIGITS)
+        part = time_part(name)
+        if part is None:  # columns_needed has already refused such a name
+            raise KeyError(name)
+        expression: nw.Expr = part.of(self._epoch("submitted_at"))
+        return expression
+
+    def _epoch(self, name: str) -> nw.Expr:
+        """Return a column of times as epoch seconds; times without a zone are China time."""
+        import narwhals as nw
+
+        dtype = self._schema[name]
+        if dtype.is_integer():
+            return nw.col(name)
+        if not isinstance(dtype, nw.Datetime):
+            raise InputError(f"column {name!r} does not hold times but {dtype}", zh=f"列“{name}”不是时间，而是 {dtype}")
+        naive = dtype.time_zone is None and self._frame.implementation.name not in ("PYSPARK", "PYSPARK_CONNECT")
+        if self._frame.implementation.name in _SQL_BACKENDS:
+            zero = _EPOCH.replace(tzinfo=None) if naive else _EPOCH
+            seconds = (nw.col(name) - nw.lit(zero)).dt.total_seconds()
+        else:
+            seconds = nw.col(name).dt.timestamp("ms") // 1000
+        return seconds - CHINA_OFFSET_S if naive else seconds
+
+    def _outcome_seconds(self) -> nw.Expr:
+        import narwhals as nw
+
+        if "latency_s" in self._schema:
+            latency = _rounded("latency_s")
+        else:
+            latency = self._epoch("received_at") - self._epoch("submitted_at")
+        status = nw.col("status")
+        reported = status.is_in(_spelled(self._schema["status"], Status.delivered, Status.failed))
+        pending = status.is_in(_spelled(self._schema["status"], Status.pending))
+        waited = nw.when(pending).then(_rounded("waited_s"))
+        return nw.when(reported).then(latency).otherwise(waited)
+
+
+def _rounded(name: str) -> nw.Expr:
+    import narwhals as nw
+
+    return nw.col(name).round().cast(nw.Int64)
+
+
+def _spelled(dtype: Any, *statuses: Status) -> list[Any]:
+    return [int(status) if dtype.is_integer() else status.name for status in statuses]
+
+
+def _one_of(name: str, options: Sequence[Any]) -> Any:
+    import narwhals as nw
+
+    column = nw.col(name)
+    chosen = column.is_in([option for option in options if option is not None])
+    return chosen | column.is_null() if None in options else chosen
+
+
+def _to_pandas(frame: Any) -> pd.DataFrame:
+    import narwhals as nw
+
+    collected = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
+    found: pd.DataFrame = collected.to_pandas()
+    return found.reset_index(drop=True)
+
+
+def _floats(column: pd.Series) -> Any:
+    import pandas as pd
+
+    return pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)

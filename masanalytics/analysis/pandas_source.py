@@ -1,0 +1,178 @@
+"""The grouped count of a pandas frame: every column as small integers, packed and counted once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from masanalytics.analysis.dimensions import PREFIX_DIGITS, missing_columns, time_part
+from masanalytics.analysis.filters import Filters
+from masanalytics.analysis.needs import columns_needed
+from masanalytics.analysis.packing import count_combinations, factorize
+from masanalytics.analysis.sources import RawCounts, Seconds, status_numbers
+from masanalytics.chinatime import CHINA_OFFSET_S
+from masanalytics.errors import InputError
+from masanalytics.frames import Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["PandasMessages"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+class PandasMessages:
+    """A pandas frame of messages as a source."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self._frame = frame
+
+    def message_columns(self) -> Sequence[str]:
+        """Return the frame's columns."""
+        return [str(name) for name in self._frame.columns]
+
+    def grouped_count(self, by: Sequence[str], *, where: Filters, seconds: Seconds | None = "outcome") -> RawCounts:
+        """Count rows by the source dimensions, status and whole seconds."""
+        import pandas as pd
+
+        need = columns_needed(by, where, seconds=seconds, available=self.message_columns())
+        frame = self._kept(where, need)
+        dimensions = [factorize(self._dimension(frame, name)) for name in by]
+        status, distinct = factorize(frame["status"])
+        numbers = np.array(status_numbers(distinct), dtype=np.int64)
+        status = numbers[status] + 1
+        columns = [codes for codes, _ in dimensions]
+        sizes = [len(values) for _, values in dimensions]
+        timed, first, span = _whole(_asked_seconds(frame, status - 1, seconds), len(status))
+        rows, n = count_combinations([*columns, status, timed], [*sizes, len(Status) + 1, span])
+        keys = {
+            name: values.iloc[row].reset_index(drop=True)
+            for name, (_, values), row in zip(by, dimensions, rows, strict=False)
+        }
+        known = np.where(rows[-1] > 0, rows[-1] - 1.0 + first, np.nan)
+        return RawCounts(pd.DataFrame(keys, index=pd.RangeIndex(len(n))), rows[-2] - 1, known, n)
+
+    def message_rows(self, columns: Sequence[str], *, where: Filters) -> pd.DataFrame:
+        """Return these columns of the messages that pass `where`."""
+        available = self.message_columns()
+        error = missing_columns(columns, available)
+        if error is not None:
+            raise error
+        need = {*columns_needed([], where, seconds=None, available=available), *columns}
+        return self._kept(where, need)[list(columns)].reset_index(drop=True)
+
+    def coverage_summary(self) -> Mapping[str, Any]:
+        """Return the end of coverage that ``submitted_at + waited_s`` tells, and what the frame's attrs say."""
+        told = self._frame.attrs.get("coverage")
+        if isinstance(told, Mapping):
+            return told
+        nothing: dict[str, Any] = {"as_of": None, "end": {}, "gaps": []}
+        if not {"submitted_at", "waited_s"} <= set(self._frame.columns):
+            return nothing
+        waited = as_floats(self._frame["waited_s"])
+        # What was submitted after the end of coverage has waited 0 and does not tell where that is.
+        ends = (epoch_seconds(self._frame["submitted_at"]) + waited)[waited > 0]
+        known = np.isfinite(ends)
+        return {**nothing, "as_of": int(ends[known].max())} if known.any() else nothing
+
+    def _kept(self, where: Filters, need: set[str]) -> pd.DataFrame:
+        frame = self._frame[[name for name in self._frame.columns if name in need]]
+        keep = np.ones(len(frame), dtype=bool)
+        for name, options in where.values.items():
+            column = frame[name]
+            chosen = column.isin([option for option in options if option is not None])
+            keep &= (chosen | column.isna() if None in options else chosen).to_numpy(dtype=bool)
+        if where.every > 1:
+            keep[np.arange(len(frame)) % where.every != 0] = False
+        if where.since is not None:
+            keep &= epoch_seconds(frame["submitted_at"]) >= where.since
+        if where.until is not None:
+            keep &= epoch_seconds(frame["submitted_at"]) < where.until
+        if where.waited_at_least is not None:
+            keep &= as_floats(frame["waited_s"]) >= where.waited_at_least
+        return frame if keep.all() else frame[keep]
+
+    @staticmethod
+    def _dimension(frame: pd.DataFrame, name: str) -> pd.Series:
+        import pandas as pd
+
+        if name in frame.columns:
+            return frame[name]
+        if name == "prefix":
+            return frame["phone"].astype("str").str.slice(0, PREFIX_DIGITS)
+        part = time_part(name)
+        if part is None:  # columns_needed has already refused such a name
+            raise KeyError(name)
+        epoch = epoch_seconds(frame["submitted_at"])
+        known = ~np.isnan(epoch)
+        whole = np.where(known, epoch, 0).astype(np.int64)
+        return pd.Series(pd.array(np.asarray(part.of(whole)), dtype="Int64")).where(pd.Series(known))
+
+
+def _asked_seconds(frame: pd.DataFrame, status: Ints, seconds: Seconds | None) -> Floats | None:
+    if seconds is None:
+        return None
+    if seconds == "waited":
+        return as_floats(frame["waited_s"])
+    reported = (status == Status.delivered) | (status == Status.failed)
+    values: Floats = np.where(reported, latencies(frame), np.nan)
+    pending = status == Status.pending
+    waited = as_floats(frame["waited_s"])
+    return np.asarray(np.where(pending, waited, values), dtype=float)
+
+
+def _whole(values: Floats | None, rows: int) -> tuple[Ints, int, int]:
+    """Return 1 + seconds - first (0 for unknown), the first second, and how many numbers there can be."""
+    known = np.zeros(rows, dtype=bool) if values is None else np.isfinite(values)
+    if values is None or not known.any():
+        return np.zeros(rows, dtype=np.int64), 0, 1
+    whole = np.rint(np.where(known, values, 0)).astype(np.int64)
+    first, last = int(whole[known].min()), int(whole[known].max())
+    return np.where(known, whole - first + 1, 0), first, last - first + 2
+
+
+def latencies(frame: pd.DataFrame) -> Floats:
+    """Return ``latency_s``, or received_at - submitted_at where the frame has no such column; NaN where unknown."""
+    if "latency_s" in frame.columns:
+        return as_floats(frame["latency_s"])
+    return epoch_seconds(frame["received_at"]) - epoch_seconds(frame["submitted_at"])
+
+
+def as_floats(column: pd.Series) -> Floats:
+    """Return a column of numbers (or lengths of time) as floats, missing ones NaN."""
+    import pandas as pd
+
+    if pd.api.types.is_timedelta64_dtype(column):
+        column = column.dt.total_seconds()
+    try:
+        return pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"column {column.name!r} holds values that are not numbers: it is counted in seconds",
+            zh=f"列“{column.name}”中有不是数字的值：它应以秒为单位",
+        ) from error
+
+
+def epoch_seconds(column: pd.Series) -> Floats:
+    """Return a column of times as epoch seconds (those without a zone are China time), missing ones NaN."""
+    import pandas as pd
+
+    if pd.api.types.is_numeric_dtype(column):
+        return as_floats(column)
+    if not pd.api.types.is_datetime64_any_dtype(column):
+        try:
+            column = pd.to_datetime(column)
+        except (ValueError, TypeError) as error:
+            raise InputError(
+                f"column {column.name!r} holds values that are not times", zh=f"列“{column.name}”中有不是时间的值"
+            ) from error
+    zoned = isinstance(column.dtype, pd.DatetimeTZDtype)
+    naive = column.dt.tz_convert("UTC").dt.tz_localize(None) if zoned else column
+    instants = naive.to_numpy(dtype="datetime64[s]")
+    seconds = np.where(np.isnat(instants), np.nan, instants.astype(np.int64).astype(float))
+    return seconds if zoned else seconds - CHINA_OFFSET_S

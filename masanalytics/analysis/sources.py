@@ -1,0 +1,132 @@
+"""Where messages come from, and the one question they are asked: the grouped count.
+
+The grouped count is the only part of the analysis that touches the data. It runs where the data is (a Store, a pandas or
+polars frame, a DuckDB relation, a Spark frame) and brings back a small table, on which every statistic is exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, cast, runtime_checkable
+
+from masanalytics.analysis.filters import Filters
+from masanalytics.errors import InputError
+from masanalytics.frames import Status
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+__all__ = ["MessageSource", "RawCounts", "Seconds", "as_source", "status_numbers"]
+
+Seconds = Literal["outcome", "waited"]
+
+
+class RawCounts(NamedTuple):
+    """What a source brings back: one row a distinct combination, in any order.
+
+    Attributes
+    ----------
+    keys : DataFrame
+        The source dimensions asked for (see `dimensions`), missing values missing.
+    status : array of int
+        As `masanalytics.frames.Status`; -1 where it is missing.
+    seconds : array of float
+        Whole seconds, NaN where unknown. Asked for as ``"outcome"``: ``latency_s`` of delivered and failed, ``waited_s``
+        of pending, NaN of others. As ``"waited"``: ``waited_s`` of all. As None: all NaN.
+    n : array of int
+        How many messages.
+    """
+
+    keys: pd.DataFrame
+    status: NDArray[np.int64]
+    seconds: NDArray[np.float64]
+    n: NDArray[np.int64]
+
+
+@runtime_checkable
+class MessageSource(Protocol):
+    """What the analysis needs of a source of messages, such as a Store."""
+
+    def grouped_count(
+        self, by: Sequence[str], *, where: Filters, seconds: Seconds | None = "outcome"
+    ) -> tuple[pd.DataFrame, NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+        """Count the messages that pass `where`, by the source dimensions `by`, status and (if asked) whole `seconds`.
+
+        The result is read as `RawCounts`.
+        """
+        ...
+
+    def message_rows(self, columns: Sequence[str], *, where: Filters) -> pd.DataFrame:
+        """Return these columns of the messages that pass `where`, one row a message, times in China time."""
+        ...
+
+    def message_columns(self) -> Sequence[str]:
+        """Return the names of the columns there are."""
+        ...
+
+    def coverage_summary(self) -> Mapping[str, Any]:
+        """Return ``as_of`` (epoch seconds or None: the end of coverage), ``end`` (by account) and ``gaps``."""
+        ...
+
+
+def as_source(data: Any) -> MessageSource:
+    """Return `data` as a source of messages.
+
+    Raises
+    ------
+    InputError
+        If it is neither a Store nor a frame.
+    """
+    import pandas as pd
+
+    if isinstance(data, pd.DataFrame):
+        from masanalytics.analysis.pandas_source import PandasMessages
+
+        return PandasMessages(data)
+    if isinstance(data, MessageSource):
+        return data
+    import narwhals as nw
+
+    frame = nw.from_native(data, pass_through=True)
+    if isinstance(frame, (nw.DataFrame, nw.LazyFrame)):
+        from masanalytics.analysis.narwhals_source import NarwhalsMessages
+
+        return NarwhalsMessages(cast("Any", frame))
+    raise InputError(
+        f"data is a {type(data).__name__}: give a Store or a frame of messages (pandas, polars, DuckDB, Spark)",
+        zh=f"data 的类型是 {type(data).__name__}：请提供 Store 或消息表（pandas、polars、DuckDB、Spark）",
+    )
+
+
+def status_numbers(distinct: Iterable[Any]) -> list[int]:
+    """Return each status (its name, or its number) as a number; a missing one as -1.
+
+    Raises
+    ------
+    InputError
+        If one is not a status.
+
+    Examples
+    --------
+    >>> status_numbers(["delivered", None, 4])
+    [5, -1, 4]
+    """
+    import pandas as pd
+
+    names = {status.name: int(status) for status in Status}
+    numbers: list[int] = []
+    for value in distinct:
+        if pd.isna(value):
+            numbers.append(-1)
+        elif value in names:
+            numbers.append(names[value])
+        elif not isinstance(value, str) and value in names.values():
+            numbers.append(int(value))
+        else:
+            raise InputError(
+                f"status {value!r} is not one of {', '.join(names)}",
+                zh=f"status 的值 {value!r} 不在这些之中：{'、'.join(names)}",
+            )
+    return numbers

@@ -1,0 +1,253 @@
+"""What the codes in state reports mean, and what to do about them.
+
+The catalogue is shipped as data (``masanalytics/data``): 668 codes and code families gathered from public documents.
+Vendors differ; where they do, the meaning says so. A bare number is a code of China Unicom's protocol (SGIP) and means
+something else, or nothing, at the other carriers.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from masanalytics.language import choose, resolve_language
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["CodeDescription", "category_name", "category_of", "code_catalogue", "describe_code"]
+
+_BARE_NUMBER = re.compile(r"-?\d+")
+_MISSING = frozenset({"", "NAN", "NONE", "NULL", "<NA>", "NAT"})
+_NO_CODE = ("The report carried no code", "回执中没有代码")
+_NOT_LISTED = ("Not in the catalogue", "目录中没有这个代码")
+_NO_ADVICE = (
+    "Keep the code; look the batch up in 云MAS 报表/统计报表/话单查询, or ask the carrier with msgGroup, number and time.",
+    "保留该代码；在云MAS“报表/统计报表/话单查询”中查询该批次，或凭 msgGroup、号码和时间向运营商查询。",
+)
+
+
+@dataclass(frozen=True)
+class CodeDescription:
+    """What is known of one code.
+
+    Attributes
+    ----------
+    code : str
+        The code asked for, as it was given (surrounding spaces removed); empty for a missing one.
+    known : bool
+        Whether the catalogue has an entry for it, itself or its family. An entry can say that no meaning was published.
+    match : {"exact", "prefix", "unknown"}
+        How the entry was found: the code itself, the longest family it belongs to, or not at all.
+    category : str
+        One of the catalogue's categories, such as ``"blacklist"``; ``"unknown"`` where nothing is known.
+    meaning, advice : str
+        What it means and what to do about it, in the language asked for.
+    source : str
+        Where the meaning was published.
+    network : str
+        Whose code it is: ``cmpp`` (China Mobile), ``sgip`` (Unicom), ``smgp`` (Telecom), ``platform``; empty if unknown.
+    """
+
+    code: str
+    known: bool
+    match: Literal["exact", "prefix", "unknown"]
+    category: str
+    meaning: str
+    advice: str
+    source: str
+    network: str
+
+
+class _Entry(NamedTuple):
+    code: str
+    match: Literal["exact", "prefix"]
+    network: str
+    category: str
+    meaning: tuple[str, str]
+    advice: tuple[str, str]
+    source: str
+
+
+class _Catalogue(NamedTuple):
+    entries: tuple[_Entry, ...]
+    exact: dict[str, _Entry]
+    prefixes: dict[str, _Entry]
+    longest_prefix: int
+
+
+def describe_code(code: object, *, carrier: str | None = None, language: str | None = None) -> CodeDescription:
+    """Say what a code of a state report means: the exact code, else its longest family, else unknown.
+
+    Parameters
+    ----------
+    code : object
+        The code as the report gives it. Case, spaces and full-width signs do not matter; a missing value (None, NaN,
+        empty) is described as unknown.
+    carrier : str, optional
+        The recipient's carrier as frames name it. Bare numbers are read only for ``"China Unicom"``.
+    language : {"en", "zh"}, optional
+        Of `meaning` and `advice`; by default the user's own.
+
+    Returns
+    -------
+    CodeDescription
+
+    Examples
+    --------
+    >>> found = describe_code("db:0141", language="en")
+    >>> found.match, found.category
+    ('exact', 'blacklist')
+    >>> describe_code("MK:9999", language="zh").meaning
+    '短信中心状态为 UNDELIV'
+    >>> describe_code("CM:2007", language="zh").meaning
+    '云MAS 回执中出现，官方未公开含义'
+    >>> describe_code("1", carrier="China Unicom").known, describe_code("1").known
+    (True, False)
+    """
+    text = _as_text(code)
+    key = _fold(text)
+    entry = None if key in _MISSING else _find(key, carrier)
+    chosen = 0 if resolve_language(language) == "en" else 1
+    if entry is None:
+        missing = key in _MISSING
+        meaning = (_NO_CODE if missing else _NOT_LISTED)[chosen]
+        return CodeDescription(
+            "" if missing else text, False, "unknown", "unknown", meaning, _NO_ADVICE[chosen], "", ""
+        )
+    return CodeDescription(
+        text,
+        True,
+        entry.match,
+        entry.category,
+        entry.meaning[chosen],
+        entry.advice[chosen],
+        entry.source,
+        entry.network,
+    )
+
+
+def category_of(code: object, carrier: str | None = None) -> str:
+    """Return the category of a code, ``"unknown"`` where there is none.
+
+    Examples
+    --------
+    >>> category_of("DELIVRD"), category_of("MN:0090"), category_of(None)
+    ('delivered', 'unreachable', 'unknown')
+    """
+    key = _fold(_as_text(code))
+    entry = None if key in _MISSING else _find(key, carrier)
+    return "unknown" if entry is None else entry.category
+
+
+def category_name(category: str, language: str | None = None) -> str:
+    """Return a category's name for people; a word that is no category comes back as it is.
+
+    Examples
+    --------
+    >>> category_name("gateway_fault", "en"), category_name("gateway_fault", "zh")
+    ('Carrier-side fault', '运营商侧故障')
+    """
+    names = _category_names().get(category)
+    return category if names is None else choose(*names, language)
+
+
+def code_catalogue(language: str | None = None) -> pd.DataFrame:
+    """Return the whole catalogue, one row a code or family, in the order of its file.
+
+    Returns
+    -------
+    DataFrame
+        Columns, all text: ``code, match`` (``exact`` or ``prefix``), ``network, category, category_name, meaning,
+        advice, source``.
+
+    Examples
+    --------
+    >>> table = code_catalogue("en")
+    >>> table.loc[table["code"] == "DELIVRD", ["category", "meaning"]].values.tolist()
+    [['delivered', 'Delivered to the handset']]
+    """
+    import pandas as pd
+
+    chosen = 0 if resolve_language(language) == "en" else 1
+    columns = ["code", "match", "network", "category", "category_name", "meaning", "advice", "source"]
+    rows = [
+        (
+            entry.code,
+            entry.match,
+            entry.network,
+            entry.category,
+            category_name(entry.category, language),
+            entry.meaning[chosen],
+            entry.advice[chosen],
+            entry.source,
+        )
+        for entry in _catalogue().entries
+    ]
+    return pd.DataFrame(rows, columns=columns, dtype="str")
+
+
+def _find(key: str, carrier: str | None) -> _Entry | None:
+    catalogue = _catalogue()
+    found = catalogue.exact.get(key)
+    if found is not None:
+        unicom = (carrier or "").strip() == "China Unicom"
+        return None if found.network == "sgip" and _BARE_NUMBER.fullmatch(key) and not unicom else found
+    for length in range(min(len(key), catalogue.longest_prefix), 0, -1):
+        family = catalogue.prefixes.get(key[:length])
+        if family is not None:
+            return family
+    return None
+
+
+def _as_text(code: object) -> str:
+    if code is None:
+        return ""
+    if isinstance(code, float) and code.is_integer():  # a column of numbers with gaps turns 8 into 8.0
+        code = int(code)
+    return str(code).strip()
+
+
+def _fold(text: str) -> str:
+    return "".join(unicodedata.normalize("NFKC", text).split()).upper()
+
+
+@cache
+def _catalogue() -> _Catalogue:
+    advice_zh = {row["advice_en"]: row["advice_zh"] for row in _rows("code_advice.csv")}
+    entries = tuple(_entry(row, advice_zh) for row in _rows("error_codes.csv"))
+    exact: dict[str, _Entry] = {}
+    prefixes: dict[str, _Entry] = {}
+    for entry in entries:
+        # Two spellings that fold to one key differ only in wording: the first stays.
+        (prefixes if entry.match == "prefix" else exact).setdefault(_fold(entry.code), entry)
+    return _Catalogue(entries, exact, prefixes, max(map(len, prefixes)))
+
+
+def _entry(row: dict[str, str], advice_zh: dict[str, str]) -> _Entry:
+    advice = row["advice_en"]
+    return _Entry(
+        code=row["code_or_prefix"],
+        match="prefix" if row["match"] == "prefix" else "exact",
+        network=row["network"],
+        category=row["category"],
+        meaning=(row["meaning_en"], row["meaning_zh"]),
+        advice=(advice, advice_zh.get(advice, advice)),
+        source=row["source"],
+    )
+
+
+@cache
+def _category_names() -> dict[str, tuple[str, str]]:
+    return {row["category"]: (row["name_en"], row["name_zh"]) for row in _rows("code_categories.csv")}
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    text = resources.files("masanalytics").joinpath("data", name).read_text(encoding="utf-8-sig")
+    return list(csv.DictReader(io.StringIO(text, newline="")))

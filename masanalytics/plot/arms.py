@@ -1,0 +1,143 @@
+"""Comparisons: how much more the second delivers than the first, as intervals around nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from masanalytics.language import choose
+from masanalytics.plot import style
+from masanalytics.plot.inputs import result_of
+from masanalytics.plot.words import count, duration, group_label, percent
+
+__all__ = ["compare"]
+
+_COLUMNS = ("a", "b", "rate_a", "rate_b", "difference", "low", "high", "p_value")
+_SENTENCES = 3
+
+
+def compare(
+    data: Any,
+    by: str | None = None,
+    a: Any = None,
+    b: Any = None,
+    *,
+    ax: Axes | None = None,
+    language: str | None = None,
+    **keywords: Any,
+) -> Axes:
+    """Draw how much more the second of each pair delivers than the first, with its 95 % interval.
+
+    An interval that reaches across zero is grey and hollow: such a difference chance alone makes.
+
+    Parameters
+    ----------
+    data : Store, DataFrame of messages, or result of ``compare``
+        A result needs ``a, b, accepted_a, accepted_b, rate_a, rate_b, difference, low, high, p_value``;
+        ``p_adjusted``, ``within_s`` and ``sentence`` are shown where it has them.
+    by, a, b, **keywords
+        Handed to ``compare`` when `data` holds messages.
+    ax : Axes, optional
+        Where to draw; by default a new figure.
+    language : {"en", "zh"}, optional
+        Of the texts; by default the user's own.
+
+    Returns
+    -------
+    Axes
+
+    Examples
+    --------
+    >>> result = pd.DataFrame({"a": ["A"], "b": ["B"], "accepted_a": [200], "accepted_b": [200], "rate_a": [0.8],
+    ...                        "rate_b": [0.92], "difference": [0.12], "low": [0.052], "high": [0.187],
+    ...                        "p_value": [0.0005]})
+    >>> ax = compare(result, language="en")
+    >>> ax.get_yticklabels()[0].get_text()
+    'B against A'
+    """
+    given = {"by": by, "a": a, "b": b, **keywords}
+    result = result_of(data, "compare", _COLUMNS, language=language, **given)
+    frame = result.head(style.MOST_ROWS)
+    with style.canvas(ax, width=10, height=style.row_height(len(frame), 2)) as axes:
+        style.title(axes, *_title(frame), language)
+        if frame.empty:
+            style.say_nothing_to_show(axes, language, "Nothing to compare", "没有可比较的组")
+        else:
+            style.name_rows(axes, [_pair(row, by, language) for row in frame.to_dict("records")], width=30)
+            for place, row in enumerate(frame.to_dict("records")):
+                _draw(axes, place, row, language)
+            _axis(axes, frame, language)
+            style.legend_below(axes, *_legend(language))
+        sentences = list(frame["sentence"]) if "sentence" in frame and len(frame) <= _SENTENCES else []
+        style.source_line(axes, result.attrs, language, notes=[str(text) for text in sentences])
+    return axes
+
+
+def _title(frame: pd.DataFrame) -> tuple[str, str]:
+    ages: list[float] = list(frame["within_s"].dropna().unique()) if "within_s" in frame else []
+    if len(ages) != 1:
+        return "Difference in delivery rate", "送达率差异"
+    return (
+        f"Difference in what was delivered within {duration(ages[0], 'en')}",
+        f"提交后 {duration(ages[0], 'zh')}内送达率的差异",
+    )
+
+
+def _pair(row: dict[Any, Any], by: str | None, language: str | None) -> str:
+    one, other = (group_label([by or ""], [row[name]], language) for name in ("a", "b"))
+    return choose(f"{other} against {one}", f"{other} 相比 {one}", language)
+
+
+def _draw(ax: Axes, place: int, row: dict[Any, Any], language: str | None) -> None:
+    clear = row["low"] > 0 or row["high"] < 0
+    colour = style.BLUE if clear else style.GREY
+    ax.plot([row["low"], row["high"]], [place, place], color=colour, lw=2.4, solid_capstyle="butt")
+    ax.plot(row["difference"], place, "o", ms=8, color=colour, mfc=colour if clear else "white", mew=1.6)
+    rates = choose(
+        f"{percent(row['rate_b'])} against {percent(row['rate_a'])}",
+        f"{percent(row['rate_b'])} 相比 {percent(row['rate_a'])}",
+        language,
+    )
+    sizes = f"n={count(row['accepted_b'])}, {count(row['accepted_a'])}" if "accepted_a" in row else ""
+    p = row.get("p_adjusted", row["p_value"])
+    style.beside_row(ax, place, [(rates, 10), (sizes, 136), (_p_text(p), 240)], muted=not clear)
+
+
+def _p_text(p: float) -> str:
+    if pd.isna(p):
+        return ""
+    return "p < 0.0001" if p < 0.0001 else f"p = {p:.4f}" if p < 0.01 else f"p = {p:.2f}"
+
+
+def _axis(ax: Axes, frame: pd.DataFrame, language: str | None) -> None:
+    largest = frame[["low", "high", "difference"]].to_numpy(dtype=float)
+    reach = max(1.12 * float(np.nanmax(np.abs(largest))), 0.005) if np.isfinite(largest).any() else 0.05
+    ax.set_xlim(-reach, reach)
+    ax.axvline(0, color=style.INK, lw=1)
+    ax.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 2.5, 5, 10]))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{round(100 * share, 2):+g}" if share else "0"))
+    ax.grid(axis="x", color=style.LINE, lw=0.8)
+    ax.set_xlabel(
+        choose(
+            "percentage points; right of 0: the first named delivers more",
+            "百分点；大于 0 表示前者送达率更高",
+            language,
+        )
+    )
+
+
+def _legend(language: str | None) -> tuple[list[Artist], list[str]]:
+    handles: list[Artist] = [
+        Line2D([], [], marker="o", ms=8, lw=2.4, color=style.BLUE),
+        Line2D([], [], marker="o", ms=8, lw=2.4, color=style.GREY, mfc="white", mew=1.6),
+    ]
+    return handles, [
+        choose("difference, 95% interval", "差异及 95% 区间", language),
+        choose("no difference shown", "未显示出差异", language),
+    ]

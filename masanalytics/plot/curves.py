@@ -1,0 +1,107 @@
+"""The curve of arrivals, asked of the analysis: which share of all accepted had been delivered after which time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from masanalytics.analysis.counting import Question, count_messages
+from masanalytics.analysis.dimensions import as_names
+from masanalytics.analysis.filters import Filters
+from masanalytics.analysis.incidence import Curves, cumulative_incidence, ends
+from masanalytics.analysis.intervals import effective_wilson
+from masanalytics.analysis.results import finished
+from masanalytics.frames import UNREPORTED_AFTER_S
+
+__all__ = ["arrivals"]
+
+Floats = npt.NDArray[np.float64]
+
+_POINTS = 90
+_SECONDS_EXACTLY = 12
+
+
+def arrivals(
+    data: Any, by: str | Sequence[str] | None = None, *, most_groups: int | None = None, **where: Any
+) -> pd.DataFrame | None:
+    """Return the share of all accepted messages delivered by each time since submission, pending ones censored.
+
+    The Aalen-Johansen estimate of the analysis, read at times that a log axis can show: every second at first, then some
+    eighty up to where messages have been observed, 72 h at most.
+
+    Parameters
+    ----------
+    data : Store, or DataFrame of messages
+        As ``latency`` takes it.
+    by : str or sequence of str, optional
+        As for ``latency``.
+    most_groups : int, optional
+        None is returned where there are more groups than this.
+    **where
+        As for ``latency``.
+
+    Returns
+    -------
+    DataFrame or None
+        After `by`: ``seconds`` (float), ``share, low, high`` (float, 0 to 1; a 95 % interval at each time).
+
+    Examples
+    --------
+    >>> messages = pd.DataFrame({"status": ["delivered", "delivered", "pending"], "latency_s": [2, 4, None],
+    ...                          "waited_s": [60, 60, 10]})
+    >>> arrivals(messages)["share"].round(3).tolist()[:7]
+    [0.0, 0.0, 0.333, 0.333, 0.667, 0.667, 0.667]
+    """
+    filters = Filters.parse(where)
+    counts, source = count_messages(data, Question(as_names(by), (), filters))
+    counts = counts.taken(counts.accepted())
+    groups = counts.groups
+    if most_groups is not None and len(groups) > most_groups:
+        return None
+    curves = cumulative_incidence(counts.group, len(groups), counts.status, counts.seconds, counts.n)
+    accepted = np.bincount(counts.group, weights=counts.n, minlength=len(groups)).astype(float)
+    last = _last_step(curves)
+    # Each curve's own end is read too: there it says what became of all that was observed.
+    times = np.unique(
+        np.append(_times(float(curves.time.max(initial=0.0))), last[(last >= 0) & (last <= UNREPORTED_AFTER_S)])
+    )
+    share, low, high = _read(curves, times, accepted)
+    place, group = np.nonzero(times[:, None] <= last[None, :])
+    order = np.lexsort((place, group))
+    place, group = place[order], group[order]
+    columns = {
+        "seconds": times[place],
+        "share": share[place, group],
+        "low": low[place, group],
+        "high": high[place, group],
+    }
+    frame = pd.concat([groups.iloc[group].reset_index(drop=True), pd.DataFrame(columns)], axis=1)
+    return finished(frame, source, where=filters)
+
+
+def _times(last: float) -> Floats:
+    """Return the times to read the curves at: every second at first, then ever further apart."""
+    last = min(last, float(UNREPORTED_AFTER_S))
+    early = np.arange(min(last, _SECONDS_EXACTLY) + 1)
+    if last <= _SECONDS_EXACTLY:
+        return early
+    return np.unique(np.append(early, np.round(np.geomspace(_SECONDS_EXACTLY, last, _POINTS))))
+
+
+def _read(curves: Curves, times: Floats, accepted: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return share and interval, one row a time and one column a group."""
+    nothing = np.zeros(curves.groups)
+    at = [ends(curves, np.full(curves.groups, time), nothing) for time in times]
+    share, variance = np.array([end.expected for end in at]), np.array([end.variance for end in at])
+    low, high = effective_wilson(share, variance, np.broadcast_to(accepted, share.shape))
+    return share, low, high
+
+
+def _last_step(curves: Curves) -> Floats:
+    """Return up to when each group was observed; nothing is said beyond."""
+    filled = np.append(curves.time, 0.0)
+    return np.where(np.diff(curves.start) > 0, filled[np.maximum(curves.start[1:] - 1, 0)], -1.0)

@@ -1,0 +1,71 @@
+"""How many numbers of a list are good, doubtful, dead or blocked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from masanalytics.language import choose
+from masanalytics.plot import style
+from masanalytics.plot.inputs import result_of
+from masanalytics.plot.words import count, percent
+
+__all__ = ["number_health"]
+
+_COLUMNS = ("phone", "verdict")
+_VERDICTS = {
+    "good": ("good", "正常", style.BLUE),
+    "doubtful": ("doubtful", "存疑", style.ORANGE),
+    "dead": ("dead", "失效", style.VERMILION),
+    "blocked": ("blocked", "被拦截", style.INK),
+}
+
+
+def number_health(data: Any, *, ax: Axes | None = None, language: str | None = None, **keywords: Any) -> Axes:
+    """Draw how many numbers have which verdict. No number itself is shown.
+
+    Parameters
+    ----------
+    data : Store, DataFrame of messages, or result of ``number_health``
+        A result needs ``phone`` and ``verdict``.
+    **keywords
+        Handed to ``number_health`` when `data` holds messages.
+    ax : Axes, optional
+        Where to draw; by default a new figure.
+    language : {"en", "zh"}, optional
+        Of the texts; by default the user's own.
+
+    Returns
+    -------
+    Axes
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> ax = number_health(pd.DataFrame({"phone": ["13800138000"], "verdict": ["good"]}), language="en")
+    >>> [float(bar.get_width()) for bar in ax.patches]
+    [1.0, 0.0, 0.0, 0.0]
+    """
+    result = result_of(data, "number_health", _COLUMNS, **keywords)
+    numbers = result.attrs.get("verdicts") or result["verdict"].value_counts().to_dict()
+    others = [str(verdict) for verdict in numbers if verdict not in _VERDICTS]
+    verdicts = [*_VERDICTS, *others]
+    with style.canvas(ax, height=style.row_height(len(verdicts))) as axes:
+        style.title(axes, "State of the numbers", "号码健康状况", language)
+        if result.empty:
+            style.say_nothing_to_show(axes, language, "No numbers to show", "没有可显示的号码")
+        else:
+            words = {name: choose(en, zh, language) for name, (en, zh, _) in _VERDICTS.items()}
+            words["unseen"] = choose("never written to", "从未发送过", language)
+            style.name_rows(axes, [words.get(verdict, verdict) for verdict in verdicts])
+            for row, verdict in enumerate(verdicts):
+                n = float(numbers.get(verdict, 0))
+                axes.barh(row, n, height=0.6, color=_VERDICTS.get(verdict, ("", "", style.GREY))[2])
+                style.beside_row(axes, row, [(count(n), 10), (percent(n / len(result)), 78)])
+            axes.set_xlim(0, max(numbers.values()) * 1.02)
+            axes.xaxis.set_major_formatter(lambda n, _: f"{n:,.0f}")
+            axes.grid(axis="x", color=style.LINE, lw=0.8)
+            axes.set_xlabel(choose(f"numbers (of {len(result):,})", f"号码数（共 {len(result):,} 个）", language))
+        style.source_line(axes, result.attrs, language)
+    return axes

@@ -1,0 +1,282 @@
+"""The same question asked of pandas, polars, DuckDB, Arrow, a Store, its Parquet export, and Spark."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from masanalytics import analysis
+from masanalytics.analysis.filters import Filters, to_instant, to_seconds
+from masanalytics.analysis.packing import count_combinations
+from masanalytics.errors import InputError
+from masanalytics.frames import CARRIERS, Status
+from masanalytics.store import Store
+
+END = 1_768_000_000
+WORDS = [status.name for status in Status]
+
+
+def random_messages(n: int, seed: int) -> pd.DataFrame:
+    """Return messages of every status, with holes, foreign words and faults, as a Store would show them."""
+    rng = np.random.default_rng(seed)
+    status = rng.choice(WORDS, n, p=[0.02, 0.02, 0.02, 0.02, 0.12, 0.65, 0.15])
+    submitted = END - rng.integers(-3600, 40 * 86_400, n)
+    reported = np.isin(status, ["delivered", "failed"])
+    latency = np.where(reported, np.rint(np.exp(rng.normal(3, 2, n))) - 2, np.nan)
+    latency[rng.random(n) < 0.02] = np.nan
+    waited = np.where(np.isin(status, ["pending", "delivered", "failed"]), np.maximum(END - submitted, 0), np.nan)
+    text = {
+        "campaign": rng.choice(["春季", "b🎉", "c", ""], n),
+        "arm": rng.choice(["A", "B", ""], n),
+        "error_code": np.where(status == "failed", rng.choice(["DB:0141", "MN:0090", "5", "weird", ""], n), ""),
+    }
+    found = pd.DataFrame(
+        {
+            **{name: pd.Series(values, dtype="str").where(values != "") for name, values in text.items()},
+            "carrier": pd.Series(rng.choice(CARRIERS, n), dtype="str"),
+            "phone": pd.Series([f"1{rng.integers(3, 10)}{i:09d}" for i in range(n)], dtype="str"),
+            "status": pd.Series(status, dtype="str"),
+            "segments": pd.array(rng.integers(1, 4, n), dtype="Int64"),
+            "submitted_at": pd.to_datetime(submitted, unit="s", utc=True).tz_convert("Asia/Shanghai").as_unit("s"),
+            "latency_s": pd.array(latency, dtype="Int64"),
+            "waited_s": pd.array(waited, dtype="Int64"),
+        }
+    )
+    return found.assign(account=pd.Series("ours", index=found.index, dtype="str"))
+
+
+def fill(store: Store, messages: pd.DataFrame) -> None:
+    """Write messages into a store's tables, as sending and collecting would have left them."""
+    conn = store.db.conn
+    numbers: dict[tuple[str, Any], int | None] = {}
+
+    def number(table: str, column: str, value: Any) -> int | None:
+        if pd.isna(value):
+            return None
+        if (table, value) not in numbers:
+            sql = f"INSERT INTO {table} ({column}) VALUES (?) RETURNING {table[:-1]}_id"
+            numbers[table, value] = conn.execute(sql, [value]).fetchone()[0]
+        return numbers[table, value]
+
+    account = number("accounts", "account", "ours")
+    for row in messages.to_dict("records"):
+        campaign = number("campaigns", "campaign", row["campaign"])
+        arm = None if pd.isna(row["arm"]) else row["arm"]
+        if ("batch", (campaign, arm)) not in numbers:
+            numbers["batch", (campaign, arm)] = conn.execute(
+                "INSERT INTO batches (campaign_id, account_id, mode, state, arm, content, messages) VALUES"
+                " (?, ?, 'many_to_one', 'accepted', ?, ?, 0) RETURNING batch_id",
+                [campaign, account, arm, f"text {arm}"],
+            ).fetchone()[0]
+        at = int(row["submitted_at"].timestamp())
+        received = None if pd.isna(row["latency_s"]) else at + int(row["latency_s"])
+        conn.execute(
+            "INSERT INTO messages (batch_id, campaign_id, account_id, phone, carrier_id, segments, status_id,"
+            " submitted_at, received_at, error_code_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                numbers["batch", (campaign, arm)], campaign, account, row["phone"], CARRIERS.index(row["carrier"]),
+                int(row["segments"]), int(Status[row["status"]]), at, received,
+                number("codes", "code", row["error_code"]),
+            ],
+        )  # fmt: skip
+    conn.execute("INSERT INTO coverage VALUES (?, ?, ?)", [account, END - 40 * 86_400, END])
+    conn.commit()
+
+
+def as_polars(messages: pd.DataFrame) -> Any:
+    return pytest.importorskip("polars").from_pandas(messages)
+
+
+def as_lazy_polars(messages: pd.DataFrame) -> Any:
+    return as_polars(messages).lazy()
+
+
+def as_duckdb(messages: pd.DataFrame) -> Any:
+    return pytest.importorskip("duckdb").from_df(messages)
+
+
+def as_arrow(messages: pd.DataFrame) -> Any:
+    return pytest.importorskip("pyarrow").Table.from_pandas(messages)
+
+
+def shuffled(messages: pd.DataFrame) -> Any:
+    return messages.sample(frac=1, random_state=5)
+
+
+QUESTIONS: dict[str, Callable[[Any], pd.DataFrame]] = {
+    "rates": analysis.delivery_rates,
+    "rates by campaign": lambda data: analysis.delivery_rates(data, "campaign", total=True),
+    "rates by parts of time": lambda data: analysis.delivery_rates(data, ["weekday", "hour"]),
+    "rates by day and prefix": lambda data: analysis.delivery_rates(data, ["day", "prefix"]),
+    "rates by category": lambda data: analysis.delivery_rates(data, "category"),
+    "rates of one day": lambda data: analysis.delivery_rates(data, since="2025-12-20", until="2025-12-21"),
+    "rates of some": lambda data: analysis.delivery_rates(data, "carrier", campaign=["c", None], hour=[3, 4, 5]),
+    "rates within": lambda data: analysis.delivery_rates(data, "arm", within="10min"),
+    "codes": lambda data: analysis.error_codes(data, "carrier", top=2),
+    "latency": lambda data: analysis.latency(data, "carrier"),
+    "timeline": lambda data: analysis.timeline(data, "W"),
+    "compare": lambda data: analysis.compare(data, "arm", "A", "B", adjust="carrier"),
+    "change": lambda data: analysis.explain_change(data, at="2025-12-20", by=["carrier", "category"]),
+    "health": analysis.number_health,
+    "costs": lambda data: analysis.costs(data, 0.05, "carrier"),
+}
+
+
+@pytest.mark.parametrize("make", [shuffled, as_polars, as_lazy_polars, as_duckdb, as_arrow])
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_every_kind_of_frame_answers_alike(make: Callable[[pd.DataFrame], Any], question: str) -> None:
+    """The order of rows and the kind of frame change nothing."""
+    messages = random_messages(600, seed=len(question))
+    ask = QUESTIONS[question]
+    expected = ask(messages)
+
+    found = ask(make(messages))
+
+    pd.testing.assert_frame_equal(found, expected, check_dtype=make is shuffled)
+    assert found.attrs["as_of"] == expected.attrs["as_of"]
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    with Store(tmp_path_factory.mktemp("filled") / "mas.db") as store:
+        fill(store, random_messages(600, seed=77))
+        yield store
+
+
+@pytest.mark.parametrize("question", [*QUESTIONS, "content", "phone"])
+def test_a_store_answers_like_its_frame(filled: Store, question: str) -> None:
+    """The count on SQLite's own tables gives what the frame of all messages gives."""
+    by_text = {name: lambda data, name=name: analysis.delivery_rates(data, name) for name in ("content", "phone")}
+    ask = {**QUESTIONS, **by_text}[question]
+
+    expected, found = ask(filled.messages()), ask(filled)
+
+    pd.testing.assert_frame_equal(found, expected)
+    assert found.attrs["as_of"] == expected.attrs["as_of"] == "2026-01-10 07:06:40"
+
+
+@pytest.mark.parametrize("question", ["rates by campaign", "rates by parts of time", "latency", "timeline"])
+def test_the_parquet_export_answers_like_the_store(filled: Store, tmp_path: Path, question: str) -> None:
+    """DuckDB over the exported files gives the same table."""
+    duckdb = pytest.importorskip("duckdb")
+    filled.export_parquet(tmp_path)
+    ask = QUESTIONS[question]
+
+    found = ask(duckdb.read_parquet(str(tmp_path / "*" / "*.parquet")))
+
+    pd.testing.assert_frame_equal(found, ask(filled), check_dtype=False)
+
+
+def test_a_question_in_plain_sql_has_the_same_answer(filled: Store) -> None:
+    """Counts by carrier equal a query written by hand."""
+    sql = (
+        "SELECT carrier, count(*), sum(status = 'delivered'), sum(status = 'failed') FROM messages"
+        " WHERE status IN ('pending', 'delivered', 'failed') GROUP BY carrier ORDER BY carrier"
+    )
+
+    found = analysis.delivery_rates(filled, "carrier")
+
+    assert found[["carrier", "accepted", "delivered", "failed"]].values.tolist() == [
+        list(row) for row in filled.db.conn.execute(sql).fetchall()
+    ]
+
+
+def test_a_store_tells_its_coverage_and_gaps(tmp_path: Path) -> None:
+    """The result says up to when everything was heard, and when nobody polled."""
+    with Store(tmp_path / "mas.db") as store:
+        fill(store, random_messages(50, seed=1))
+        store.db.conn.execute("INSERT INTO coverage VALUES (1, ?, ?)", [END + 7200, END + 7300])
+        store.db.conn.commit()
+        found = analysis.delivery_rates(store)
+
+    assert found.attrs["coverage"] == {
+        "end": {"ours": "2026-01-10 09:08:20"},
+        "gaps": [{"account": "ours", "from": "2026-01-10 07:06:40", "until": "2026-01-10 09:06:40"}],
+    }
+    assert json.dumps(found.attrs)
+
+
+def test_an_empty_store_answers_with_no_rows(tmp_path: Path) -> None:
+    """A new store has no rates, no codes and no latency, and says so without an error."""
+    with Store(tmp_path / "mas.db") as store:
+        for question, ask in QUESTIONS.items():
+            if question != "compare":
+                assert ask(store).empty
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("pyspark") is None, reason="pyspark is not installed")
+def test_spark_answers_alike(tmp_path: Path) -> None:
+    """A real Spark in local mode, reading Parquet, gives the same tables."""
+    from pyspark.sql import SparkSession
+
+    messages = random_messages(400, seed=9)
+    messages.astype({"submitted_at": "datetime64[us, Asia/Shanghai]"}).to_parquet(tmp_path / "messages.parquet")
+    session = (
+        SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
+        .config("spark.sql.shuffle.partitions", "1").config("spark.sql.session.timeZone", "UTC").getOrCreate()
+    )  # fmt: skip
+    try:
+        data = session.read.parquet(str(tmp_path / "messages.parquet"))
+        for question in ("rates by campaign", "rates by parts of time", "rates within", "codes", "latency", "timeline"):
+            ask = QUESTIONS[question]
+            pd.testing.assert_frame_equal(ask(data), ask(messages), check_dtype=False)
+    finally:
+        session.stop()
+
+
+def test_what_is_no_source_is_refused() -> None:
+    """A list is not a frame of messages."""
+    with pytest.raises(InputError, match="data is a list"):
+        analysis.delivery_rates([1, 2])
+
+
+@pytest.mark.parametrize(("column", "value"), [("waited_s", "soon"), ("submitted_at", "yesterday")])
+def test_columns_of_the_wrong_kind_are_named(column: str, value: str) -> None:
+    """A text among the seconds, or among the times, is named by its column."""
+    messages = random_messages(20, seed=1).astype({column: object})
+    messages.loc[3, column] = value
+
+    with pytest.raises(InputError, match=column):
+        analysis.delivery_rates(messages, "hour")
+
+
+def test_a_key_too_large_for_one_integer_is_counted_in_steps() -> None:
+    """Many wide dimensions do not fit 64 bits together, and are counted all the same."""
+    rng = np.random.default_rng(0)
+    columns = [rng.integers(0, 3, 200) * 10**8 for _ in range(5)]
+
+    rows, n = count_combinations(columns, [2 * 10**8 + 1] * 5)
+
+    expected = pd.DataFrame(np.array(columns).T).value_counts(sort=False)
+    found = pd.Series(n, index=pd.MultiIndex.from_arrays(rows)).sort_index()
+    assert found.tolist() == expected.sort_index().tolist()
+    assert found.index.tolist() == expected.sort_index().index.tolist()
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("10min", 600), ("2h", 7200), ("3d", 259_200), ("90", 90), (90, 90)])
+def test_lengths_of_time_are_read(text: Any, seconds: int) -> None:
+    """Words, numbers and timedeltas."""
+    assert to_seconds(int(text) if text == "90" else text) == seconds
+
+
+@pytest.mark.parametrize("value", ["soon", -5, "-1h", None])
+def test_what_is_no_length_of_time_is_refused(value: Any) -> None:
+    """With examples of what would be one."""
+    with pytest.raises(InputError, match="is not a length of time"):
+        to_seconds(value)
+
+
+def test_times_without_a_zone_are_china_time() -> None:
+    """Filters read texts as China time, and refuse what is none."""
+    assert to_instant("2021-09-06 14:45:06") == 1_630_910_706
+    assert Filters.parse({"until": pd.Timestamp("2021-09-06 06:45:06", tz="UTC")}).until == 1_630_910_706
+    with pytest.raises(InputError, match="is not a time"):
+        Filters.parse({"since": "yesterday-ish"})

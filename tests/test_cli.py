@@ -1,0 +1,158 @@
+"""The command line, as somebody meets it who has no Python open."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from masanalytics.cli import main
+from masanalytics.demo import run_demo
+from masanalytics.simulator import Simulator
+from masanalytics.store import Store
+
+WHOLE_NUMBER = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)")
+
+
+@pytest.fixture
+def platform(monkeypatch, tmp_path):
+    """A platform whose settings are in the environment, and an empty folder to work in."""
+    monkeypatch.chdir(tmp_path)
+    with Simulator(https=False, behaviour={}, poll_interval=0.0) as sim:
+        for name, value in sim.settings().items():
+            monkeypatch.setenv(name, value)
+        yield sim
+
+
+@pytest.fixture
+def people(tmp_path):
+    """A sheet as offices save it."""
+    path = tmp_path / "客户.csv"
+    frame = pd.DataFrame({"手机号": ["13800138000", "139 0013 9000", "021-66668888"], "姓名": ["甲", "乙", "丙"]})
+    frame.to_csv(path, index=False, encoding="gb18030")
+    return str(path)
+
+
+def _run(*args, **more):
+    return CliRunner().invoke(main, [str(arg) for arg in args], **more)
+
+
+def test_help_is_instant():
+    """--help lists every command without loading pandas, requests, matplotlib or sqlite-utils."""
+    code = (
+        "import sys, masanalytics.cli as c\n"
+        "try: c.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'pandas', 'numpy', 'requests', 'matplotlib', 'sqlite_utils'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    for command in ("demo", "send", "collect", "report", "export", "codes", "simulator", "fingerprint", "doctor"):
+        assert f"\n  {command} " in done.stdout
+
+
+def test_send_shows_the_plan_and_asks(platform, people):
+    """Without a yes, the plan is shown and nothing is sent."""
+    shown = _run("send", people, "--phone", "手机号", "--text", "{姓名}您好", "--campaign", "问候", input="n\n")
+
+    assert shown.exit_code == 1
+    assert "2 messages" in shown.output
+    assert "Nothing was sent" in shown.output
+    assert WHOLE_NUMBER.search(shown.output) is None
+    assert platform.requests == []
+
+
+def test_send_with_yes_sends_and_a_second_time_finds_nothing_to_do(platform, people, tmp_path):
+    """--yes is for scripts; the same command again sends nothing; the rows left out can be written to a file."""
+    command = ["send", people, "--phone", "手机号", "--text", "{姓名}您好", "--campaign", "问候", "--yes"]
+    first = _run(*command, "--excluded", tmp_path / "left-out.xlsx")
+    second = _run(*command)
+
+    assert (first.exit_code, second.exit_code) == (0, 0)
+    assert dict(platform.accepted) == {("13800138000", "甲您好"): 1, ("13900139000", "乙您好"): 1}
+    assert (tmp_path / "left-out.xlsx").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"MAS_SECRET_KEY": "wrong"}, "secret_key"),
+        ({"MAS_SIGN": "nosuch123"}, "签名编码"),
+        ({"MAS_URL": "http://127.0.0.1:9/elsewhere"}, "write only"),
+        ({"MAS_SECRET_KEY": ""}, "not set: MAS_SECRET_KEY"),
+    ],
+)
+def test_wrong_settings_end_in_one_sentence(platform, people, monkeypatch, change, words):
+    """A wrong key, sign or address is said in one line that says what to do, and nobody gets anything."""
+    for name, value in change.items():
+        monkeypatch.setenv(name, value)
+    done = _run("send", people, "--phone", "手机号", "--text", "您好", "--campaign", "c", "--yes")
+
+    assert done.exit_code == 1
+    assert words in done.output
+    assert "Traceback" not in done.output
+    assert platform.accepted == {}
+
+
+def test_a_sheet_with_none_of_the_columns(platform, people):
+    """Columns that are not there are named all at once, with those that are."""
+    done = _run("send", people, "--phone", "电话", "--text", "{名字}您好", "--campaign", "c", "--yes")
+
+    assert done.exit_code == 1
+    assert "电话" in done.output
+    assert "'手机号', '姓名'" in done.output
+
+
+def test_collect_and_its_status(platform, people):
+    """Collect fetches what waits; --status tells machines and people how it stands."""
+    stale = _run("collect", "--status")
+    _run("send", people, "--phone", "手机号", "--text", "您好", "--campaign", "c", "--yes")
+    platform.clock.sleep(1.2)
+    collected = _run("collect", "--drain", "--json")
+    status = _run("collect", "--status", "--json")
+    counted = json.loads(collected.stdout.splitlines()[-1])
+
+    assert stale.exit_code == 1
+    assert (counted["reports"], counted["drained"]) == (2, True)
+    assert status.exit_code == 0
+    assert json.loads(status.stdout)["fresh"] is True
+
+
+def test_report_export_codes_and_doctor(platform, people, tmp_path):
+    """The other commands do what they say with the store there is."""
+    _run("send", people, "--phone", "手机号", "--text", "您好", "--campaign", "c", "--yes")
+    report = _run("report", tmp_path / "r.html", "--campaign", "c")
+    export = _run("export", tmp_path / "out")
+    codes = _run("codes", "MK:0012", "--language", "zh")
+    doctor = _run("doctor")
+    table = pd.read_parquet(next((tmp_path / "out").rglob("*.parquet")))
+
+    assert (report.exit_code, export.exit_code, codes.exit_code, doctor.exit_code) == (0, 0, 0, 0)
+    assert "<html" in (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert sorted(table["phone"]) == ["138****8000", "139****9000"]
+    assert "空号" in codes.output
+    assert [request.endpoint for request in platform.requests if request.outcome == "success"] == ["submit"]
+
+
+def test_the_demo_end_to_end(tmp_path):
+    """The demo shows everything without a whole phone number and leaves its files; most of 2,000 customers are reached."""
+    lines: list[str] = []
+    folder = run_demo(tmp_path / "demo", language="en", echo=lines.append)
+    shown = "\n".join(map(str, lines))
+    with Store(folder / "mas.db") as store:
+        messages = store.messages()
+
+    assert WHOLE_NUMBER.search(re.sub(r"[\s-]", "", shown.replace("\n", "|"))) is None
+    assert {path.name for path in folder.iterdir()} >= {
+        "mas.db", "delivery-rates.png", "error-codes.png", "latency.png", "report.html",
+    }  # fmt: skip
+    assert len(messages) > 1800
+    assert messages["status"].isin(["delivered", "failed"]).mean() >= 0.99
+    assert "Try next" in shown

@@ -1,0 +1,134 @@
+"""The catalogue of state-report codes."""
+
+from __future__ import annotations
+
+import csv
+import math
+import subprocess
+import sys
+from importlib import resources
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from masanalytics.codes import CodeDescription, category_name, category_of, code_catalogue, describe_code
+
+
+def test_an_exact_code_is_described_whole():
+    """An exact code gives its category, meaning, advice, network and where that was published."""
+    assert describe_code("DELETED", language="en") == CodeDescription(
+        code="DELETED",
+        known=True,
+        match="exact",
+        category="deleted",
+        meaning="Deleted before delivery",
+        advice="Message deleted before delivery: resend if still needed.",
+        source="CMPP 3.0 specification text, section 8.4.5.1 table 1 (public copy) ; "
+        "https://support.huaweicloud.com/api-iotcom/iotcom_05_0304.html ; "
+        "public source file (com.surge.engine.protocol.sms.util.SmsTools)",
+        network="cmpp",
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "match", "category"),
+    [
+        ("DELIVRD", "exact", "delivered"),
+        ("delivrd", "exact", "delivered"),
+        (" Deliv rd\n", "exact", "delivered"),
+        ("DB：0141", "exact", "blacklist"),
+        ("db: 0141", "exact", "blacklist"),
+        ("DB:Black", "exact", "blacklist"),
+        ("MK:ZZZZ", "prefix", "number_state"),
+        ("UNDELIV_998", "prefix", "number_state"),
+        ("EXPIRED_612", "exact", "gateway_fault"),
+        ("ML:0000", "prefix", "in_progress"),
+        ("CM:2007", "prefix", "unknown"),
+        ("CM:8003", "exact", "content_blocked"),
+        ("00138", "exact", "signature"),
+        ("QQ:0001", "unknown", "unknown"),
+        ("DB", "unknown", "unknown"),
+    ],
+)
+def test_exact_then_longest_family_then_unknown(code, match, category):
+    """The exact code comes first, then the longest family, then unknown; case and spaces do not matter."""
+    found = describe_code(code)
+    assert (found.match, found.category, category_of(code)) == (match, category, category)
+
+
+@pytest.mark.parametrize("code", [1, 1.0, "1", " 1", "-37"])
+@pytest.mark.parametrize("carrier", [None, "China Mobile", "China Telecom", "unknown"])
+def test_bare_numbers_are_unicoms_alone(code, carrier):
+    """A bare number is read for China Unicom only, and is unknown for every other carrier and for none."""
+    assert describe_code(code, carrier=carrier).match == "unknown"
+    assert category_of(code, carrier) == "unknown"
+    assert describe_code(code, carrier="China Unicom").match == "exact"
+    assert describe_code(code, carrier="China Unicom").network == "sgip"
+
+
+@pytest.mark.parametrize("code", [None, float("nan"), math.nan, pd.NA, pd.NaT, "", "  ", "nan"])
+def test_a_missing_code_is_unknown(code):
+    """A missing code is described as unknown and says that the report carried none."""
+    found = describe_code(code, language="en")
+    assert (found.code, found.known, found.match, found.category) == ("", False, "unknown", "unknown")
+    assert found.meaning == "The report carried no code"
+    assert category_of(code) == "unknown"
+
+
+def test_cm_2007_says_that_nothing_was_published():
+    """CM:2007, seen in real reports, is described as having no published meaning, in both languages."""
+    assert "meaning not published" in describe_code("CM:2007", language="en").meaning
+    assert "官方未公开含义" in describe_code("CM:2007", language="zh").meaning
+
+
+def test_an_unlisted_code_keeps_its_own_spelling():
+    """A code nobody has listed comes back as it was written, with advice on where to ask."""
+    found = describe_code(" Zz:77 ", language="zh")
+    assert (found.code, found.known, found.meaning) == ("Zz:77", False, "目录中没有这个代码")
+    assert "话单查询" in found.advice
+
+
+def test_every_advice_and_category_has_its_chinese():
+    """Every English advice and every category in the catalogue has a Chinese text."""
+    english, chinese = code_catalogue("en"), code_catalogue("zh")
+    assert len(english) == len(chinese) == 668
+    assert (english["advice"] != chinese["advice"]).all()
+    assert chinese["advice"].str.contains(r"[一-鿿]").all()
+    assert (english["category_name"] != english["category"]).all()
+    assert chinese["category_name"].str.contains(r"[一-鿿]").all()
+
+
+def test_no_advice_is_translated_for_nothing():
+    """The translations are exactly the advice texts in use, each once."""
+    folder = resources.files("masanalytics").joinpath("data")
+    with folder.joinpath("code_advice.csv").open(encoding="utf-8") as file:
+        translated = [row["advice_en"] for row in csv.DictReader(file)]
+    assert sorted(translated) == sorted(set(code_catalogue("en")["advice"]))
+
+
+def test_catalogue_columns():
+    """The catalogue is a frame of text with its columns in a fixed order."""
+    table = code_catalogue("en")
+    assert list(table) == ["code", "match", "network", "category", "category_name", "meaning", "advice", "source"]
+    assert set(table["match"]) == {"exact", "prefix"}
+    assert table.loc[table["code"] == "MK:", "category_name"].tolist() == ["Empty, suspended or off"]
+
+
+def test_a_word_that_is_no_category_is_its_own_name():
+    """A category nobody has named is shown as it is."""
+    assert category_name("pending", "zh") == "pending"
+
+
+@given(st.text(max_size=30))
+def test_no_text_breaks_it(code):
+    """Any text at all is described, and its category is the same in both languages."""
+    assert describe_code(code, language="en").category == describe_code(code, language="zh").category
+
+
+def test_describing_a_code_needs_no_pandas():
+    """The command line can explain a code without loading pandas."""
+    script = "import sys, masanalytics.codes as c; c.describe_code('DB:0141'); print('pandas' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -1,0 +1,518 @@
+"""Charts: what their artists hold, and that each can be drawn with no, one, three and forty groups in both languages."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt
+
+from masanalytics import plot
+from masanalytics.errors import InputError
+from masanalytics.plot.curves import arrivals
+from masanalytics.plot.fonts import bundled_font
+from masanalytics.plot.style import SOURCE_GID
+
+CARRIERS = ["China Mobile", "China Unicom", "China Telecom"]
+NOTES = {
+    "as_of": "2026-01-03 10:44:05",
+    "coverage": {"end": {}, "gaps": [[1, 2], [3, 4]]},
+    "notes": [{"code": "x", "en": "seen with care", "zh": "请谨慎解读"}],
+}
+
+
+@pytest.fixture(autouse=True)
+def _one_font(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The carried font, whatever the machine has; and no figure left open."""
+    monkeypatch.setenv("MAS_FONT", str(bundled_font()))
+    yield
+    plt.close("all")
+
+
+def rates(n: int, column: str = "carrier") -> pd.DataFrame:
+    """A result of delivery_rates: 1,000 accepted in each group, 900 delivered and 40 pending in the first."""
+    place = np.arange(n)
+    frame = pd.DataFrame(
+        {
+            column: (CARRIERS + [f"很长的活动名称第{i}号" for i in range(n)])[:n],
+            "accepted": 1000,
+            "delivered": 900 - place,
+            "failed": 60 + place,
+            "pending": 40,
+            "unreported": 0,
+            "delivery_rate": 0.9 - place / 1000,
+            "low": 0.88 - place / 1000,
+            "high": 0.92 - place / 1000,
+            "least": 0.9 - place / 1000,
+            "most": 0.94 - place / 1000,
+            "expected_rate": 0.93 - place / 1000,
+            "expected_low": 0.92 - place / 1000,
+            "expected_high": 0.94 - place / 1000,
+            "horizon_s": 7200.0,
+        }
+    )
+    frame.attrs = dict(NOTES)
+    return frame
+
+
+def codes(n: int) -> pd.DataFrame:
+    """A result of error_codes: the first code twice as often as the second, and so on."""
+    counts = np.array([2 ** (n - i) if n < 10 else 100 - i for i in range(n)], dtype=int)
+    frame = pd.DataFrame(
+        {
+            "error_code": [f"MK:{i:04d}" for i in range(n)],
+            "count": counts,
+            "share": counts / 10000,
+            "share_of_failed": counts / max(counts.sum(), 1),
+            "category": "number_state",
+            "meaning": "空号、停机或关机，以及其他需要换行的较长说明文字",
+            "advice": "-",
+        }
+    )
+    frame.attrs = dict(NOTES)
+    return frame
+
+
+def curve(n: int) -> pd.DataFrame:
+    """A curve of arrivals: half after 10 s, nine in ten after 600 s, 95 % in the end."""
+    names = CARRIERS[:n] if n > 1 else [None] * n
+    one = pd.DataFrame({"seconds": [0, 1, 10, 600, 86400], "share": [0, 0.2, 0.5, 0.9, 0.95]})
+    one = one.assign(low=one["share"] * 0.98, high=np.minimum(one["share"] * 1.02, 1))
+    parts = [one.assign(carrier=name)[["carrier", *one]] for name in names]
+    frame = pd.concat(parts, ignore_index=True) if parts else one.head(0)
+    return frame.drop(columns="carrier") if n == 1 else frame
+
+
+def quantiles(n: int) -> pd.DataFrame:
+    """A result of latency."""
+    return pd.DataFrame(
+        {
+            "province": [f"省份{i}" for i in range(n)],
+            "delivered": 500,
+            "mean_s": 30.0,
+            "p50_s": 4.0,
+            "p90_s": 60.0,
+            "p95_s": 300.0,
+            "p99_s": 3600.0,
+            "max_s": 9000.0,
+            "reached_50_s": 5.0,
+            "reached_90_s": [np.nan if i else 90.0 for i in range(n)],
+        }
+    )
+
+
+def course(n: int) -> pd.DataFrame:
+    """A result of timeline by hour: the last hour is mostly pending, the second outside its limits."""
+    accepted = np.full(n, 100)
+    pending = np.array([60 if i == n - 1 and n > 1 else 0 for i in range(n)], dtype=int)
+    delivered = np.where(pending > 0, 38, 95)
+    if n > 2:
+        delivered[1] = 60
+    rate = delivered / np.where(accepted > 0, accepted, 1)
+    frame = pd.DataFrame(
+        {
+            "time": pd.date_range("2026-01-03 22:00", periods=n, freq="h", tz="Asia/Shanghai"),
+            "accepted": accepted,
+            "delivered": delivered,
+            "failed": accepted - delivered - pending,
+            "pending": pending,
+            "delivery_rate": rate,
+            "low": rate - 0.05,
+            "high": np.minimum(rate + 0.05, 1),
+            "p50_s": 4.0,
+            "p90_s": 60.0,
+            "limit_low": 0.9,
+            "limit_high": 0.99,
+            "outside": (rate < 0.9) & (pending == 0),
+        }
+    )
+    frame.attrs = dict(NOTES)
+    return frame
+
+
+def week(n: int) -> pd.DataFrame:
+    """A result of delivery_rates by weekday and hour: the cell of each second row is thin."""
+    frame = pd.DataFrame({"weekday": [i % 7 for i in range(n)], "hour": [8 + i // 7 for i in range(n)]})
+    accepted = np.array([12 if i % 2 else 400 for i in range(n)], dtype=int)
+    return frame.assign(accepted=accepted, delivered=accepted, delivery_rate=0.95, low=0.9, high=0.98)
+
+
+def pairs(n: int) -> pd.DataFrame:
+    """A result of compare: the first pair differs by 1.8 points, the others by nothing."""
+    frame = pd.DataFrame({"a": ["A"] * n, "b": [f"文案{i}" for i in range(n)]})
+    clear = np.array([i == 0 for i in range(n)], dtype=bool)
+    return frame.assign(
+        within_s=600.0, accepted_a=10000, delivered_a=9400, rate_a=0.94, accepted_b=10000, delivered_b=9580,
+        rate_b=np.where(clear, 0.958, 0.941), difference=np.where(clear, 0.018, 0.001), low=np.where(clear, 0.009, -0.005),
+        high=np.where(clear, 0.027, 0.007), p_value=np.where(clear, 0.00004, 0.7), sentence="in words",
+    )  # fmt: skip
+
+
+def changes(n: int) -> pd.DataFrame:
+    """A result of explain_change: one cell loses five points, the others nothing."""
+    lost = np.array([-0.05 if i == 0 else 0.0 for i in range(n)])
+    return pd.DataFrame(
+        {
+            "carrier": (CARRIERS + [f"单元{i}" for i in range(n)])[:n],
+            "share_before": 1 / max(n, 1),
+            "share_after": 1 / max(n, 1),
+            "rate_before": 0.9,
+            "rate_after": 0.9 + lost * n,
+            "mix_effect": 0.0,
+            "rate_effect": lost,
+            "contribution": lost,
+        }
+    )
+
+
+def health(n: int) -> pd.DataFrame:
+    """A result of number_health: every number good."""
+    return pd.DataFrame({"phone": [f"1380013{i:04d}" for i in range(n)], "verdict": ["good"] * n})
+
+
+def steps(n: int) -> pd.DataFrame:
+    """Steps of a funnel, each a tenth smaller."""
+    return pd.DataFrame({"step": [f"第{i}步" for i in range(n)], "count": [1000 - 20 * i for i in range(n)]})
+
+
+CHARTS: dict[str, tuple[Callable[..., Axes], Callable[[int], pd.DataFrame]]] = {
+    "delivery_rates": (plot.delivery_rates, rates),
+    "error_codes": (plot.error_codes, codes),
+    "latency": (plot.latency, curve),
+    "latency quantiles": (plot.latency, quantiles),
+    "timeline": (plot.timeline, course),
+    "heatmap": (plot.heatmap, week),
+    "compare": (plot.compare, pairs),
+    "explain_change": (plot.explain_change, changes),
+    "number_health": (plot.number_health, health),
+    "funnel": (plot.funnel, steps),
+}
+charts = pytest.mark.parametrize("name", CHARTS)
+
+
+def texts(ax: Axes) -> str:
+    return "\n".join(text.get_text() for text in ax.texts)
+
+
+def source(ax: Axes) -> str:
+    return "\n".join(text.get_text() for text in ax.texts if text.get_gid() == SOURCE_GID)
+
+
+@charts
+@pytest.mark.parametrize(("n", "language"), [(0, "en"), (1, "zh"), (3, "en"), (40, "zh")])
+def test_every_chart_draws_any_number_of_groups(name: str, n: int, language: str):
+    """No, one, three and forty groups are drawn without a warning (such as a missing glyph), with a title."""
+    draw, make = CHARTS[name]
+    ax = draw(make(n), language=language)
+    figure = ax.get_figure(root=True)
+    figure.set_dpi(40)
+    figure.canvas.draw()
+    assert ax.get_title()
+    assert n or "No " in texts(ax) or "Nothing" in texts(ax)
+
+
+@charts
+def test_no_chart_changes_matplotlib_or_its_data(name: str):
+    """Drawing changes neither matplotlib's settings nor the frame it is given."""
+    draw, make = CHARTS[name]
+    frame = make(3)
+    before, same = dict(mpl.rcParams), frame.copy(deep=True)
+    draw(frame, language="zh")
+    assert dict(mpl.rcParams) == before
+    pd.testing.assert_frame_equal(frame, same)
+
+
+@charts
+def test_charts_draw_where_they_are_told(name: str):
+    """With ax= the chart goes there, that Axes comes back, and no further figure is opened."""
+    draw, make = CHARTS[name]
+    figure, ax = plt.subplots()
+    assert draw(make(3), ax=ax, language="en") is ax
+    assert plt.get_fignums() == [figure.number]
+    ax.set_title("我的标题：送达率")
+    figure.savefig(io.BytesIO(), dpi=40)
+    assert ax.get_title() == "我的标题：送达率"
+
+
+@charts
+def test_charts_in_a_grid_keep_to_their_place(name: str):
+    """In a plain grid of subplots what is drawn around an Axes stays on its own side of the figure."""
+    draw, make = CHARTS[name]
+    figure, axes = plt.subplots(1, 2, figsize=(16, 7))
+    draw(make(3), ax=axes[0], language="zh")
+    figure.canvas.draw()
+    drawn = axes[0].get_tightbbox().transformed(figure.transFigure.inverted())
+    assert drawn.x0 > -0.005
+    assert drawn.x1 < 0.56
+
+
+def test_delivery_rates_draws_the_numbers_it_is_given():
+    """Dots are the rates, whiskers Wilson's bounds, the band least to most, the diamond the expected end."""
+    ax = plot.delivery_rates(rates(2), language="en")
+    dots = [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "o"]
+    whiskers = [list(line.get_xdata()) for line in ax.lines if len(line.get_xdata()) == 2][::2]
+    diamonds = [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "D"]
+    bands = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in ax.patches]
+    assert dots == [0.9, 0.899]
+    assert whiskers == [[0.88, 0.92], [0.879, 0.919]]
+    assert diamonds == pytest.approx([0.93, 0.929])
+    assert bands == [pytest.approx((0.9, 0.94)), pytest.approx((0.899, 0.939))]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["China Mobile", "China Unicom"]
+
+
+def test_delivery_rates_says_denominator_pending_and_time():
+    """Beside each rate stand its denominator and what is pending; below it the as-of time, gaps and notes."""
+    ax = plot.delivery_rates(rates(1), language="en")
+    assert "90.0%" in texts(ax)
+    assert "n=1,000, 40 pending" in texts(ax)
+    assert source(ax).replace("\n", " · ") == (
+        "As of 2026-01-03 10:44:05 (China time) · 2 gaps in coverage · seen with care"
+    )
+    chinese = plot.delivery_rates(rates(1), language="zh")
+    assert chinese.get_title() == "送达率（按运营商）"
+    assert "数据截至 2026-01-03 10:44:05（北京时间）" in source(chinese)
+    assert "中国移动" in [label.get_text() for label in chinese.get_yticklabels()]
+
+
+def test_small_groups_are_hollow():
+    """A group of fewer than 30 messages is drawn hollow, and the chart says what that means."""
+    frame = rates(2).assign(accepted=[1000, 29])
+    ax = plot.delivery_rates(frame, language="en")
+    faces = [line.get_markerfacecolor() for line in ax.lines if line.get_marker() == "o"]
+    assert faces == ["#0072B2", "white"]
+    assert "hollow: fewer than 30 messages" in source(ax)
+
+
+def test_rates_at_equal_age_are_titled_so_and_expect_nothing():
+    """A result at equal age names the age in the title, and shows no pending, bounds or expected end."""
+    frame = rates(2)
+    frame.attrs["within_s"] = 600
+    ax = plot.delivery_rates(frame, language="en")
+    assert ax.get_title() == "Delivered within 10 min, by carrier"
+    assert not ax.patches
+    assert "pending" not in texts(ax)
+
+
+def test_error_codes_is_a_pareto():
+    """Bars are shares of the failed, the line adds them up, and code and meaning name each row."""
+    ax = plot.error_codes(codes(3), language="en")
+    assert [bar.get_width() for bar in ax.patches] == pytest.approx([8 / 14, 4 / 14, 2 / 14])
+    assert list(ax.lines[0].get_xdata()) == pytest.approx([8 / 14, 12 / 14, 1.0])
+    first = ax.get_yticklabels()[0].get_text()
+    assert first.startswith("MK:0000")
+    assert "空号" in first
+    assert "\n" in first
+    assert "8" in texts(ax)
+    assert "0.1% of accepted" in texts(ax)
+
+
+def test_error_codes_names_the_missing_and_the_others():
+    """A missing code is called so, and the row that adds up the rest is named by what it says and drawn grey."""
+    frame = codes(3).assign(error_code=["MK:0001", None, "other"], meaning=["a", None, "25 other codes"])
+    ax = plot.error_codes(frame, language="en")
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["MK:0001 a", "no code", "25 other codes"]
+    assert ax.patches[2].get_facecolor() == mpl.colors.to_rgba("#8b949e", 0.85)
+
+
+def test_error_codes_by_group_is_a_table():
+    """With groups the cells are each group's shares; a pair that never occurred stays empty."""
+    frame = pd.DataFrame(
+        {"carrier": ["China Mobile", "China Mobile", None], "error_code": ["MK:0001", "DB:0141", "MK:0001"],
+         "count": [30, 10, 5], "share": [0.03, 0.01, 0.05], "share_of_failed": [0.75, 0.25, 1.0]}
+    )  # fmt: skip
+    ax = plot.error_codes(frame, language="en")
+    table = np.ma.filled(ax.images[0].get_array().astype(float), np.nan)
+    np.testing.assert_array_equal(table, [[0.03, 0.05], [0.01, np.nan]])
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["China Mobile", "unknown"]
+
+
+def test_latency_draws_the_curve_on_an_axis_people_read():
+    """The curve is drawn as steps over a log axis of seconds, minutes, hours and days, half and nine in ten marked."""
+    ax = plot.latency(curve(1), language="en")
+    steps_line = next(line for line in ax.lines if line.get_drawstyle() == "steps-post")
+    assert list(steps_line.get_xdata()) == [1, 1, 10, 600, 86400]
+    assert list(steps_line.get_ydata()) == [0, 0.2, 0.5, 0.9, 0.95]
+    marks = [(line.get_xdata()[0], line.get_ydata()[0]) for line in ax.lines if line.get_marker() == "o"]
+    assert marks == [(10, 0.5), (600, 0.9)]
+    ax.figure.canvas.draw()
+    labels = [label.get_text() for label in ax.get_xticklabels()]
+    assert labels[:6] == ["1 s", "10 s", "1 min", "10 min", "1 h", "1 d"]
+    assert "50% after 10 s" in texts(ax)
+    assert "90% after 10 min" in texts(ax)
+
+
+def test_latency_that_has_not_been_reached_is_not_marked():
+    """A curve that ends below half has no mark, and its last value is written where it ends."""
+    ax = plot.latency(curve(1).head(2), language="en")
+    assert not [line for line in ax.lines if line.get_marker() == "o"]
+    assert "20.0%" in texts(ax)
+
+
+def test_timeline_shows_limits_outliers_and_what_is_still_open():
+    """Points outside the limits are ringed, mostly pending ones are no part of the solid line, volume is stacked."""
+    ax = plot.timeline(course(4), language="en")
+    rings = [line for line in ax.lines if line.get_markersize() == 11]
+    assert list(rings[0].get_ydata()) == [0.6]
+    solid = next(line for line in ax.lines if line.get_linestyle() == "-" and line.get_marker() == "o")
+    np.testing.assert_array_equal(solid.get_ydata(), [0.95, 0.6, 0.95, np.nan])
+    volume = ax.figure.axes[1]
+    assert [bar.get_height() for bar in volume.patches] == [95, 60, 95, 38, 5, 40, 5, 2, 0, 0, 0, 60]
+    ax.figure.canvas.draw()
+    assert "01-04" in [label.get_text() for label in volume.get_xticklabels()]
+
+
+def test_timeline_draws_no_line_across_a_time_without_messages():
+    """Where nothing was sent for hours the line is broken."""
+    frame = course(6).drop(index=[2, 3])
+    ax = plot.timeline(frame.assign(pending=0), language="en")
+    solid = next(line for line in ax.lines if line.get_linestyle() == "-" and line.get_marker() == "o")
+    assert np.isnan(solid.get_ydata()).tolist() == [False, False, True, False, False]
+
+
+def test_timeline_of_groups_has_a_line_each():
+    """Six groups get a line of their own; a seventh is named in the source line."""
+    frame = pd.concat([course(4).assign(carrier=f"c{i}") for i in range(7)])
+    ax = plot.timeline(frame[["carrier", *course(1)]], language="en")
+    assert len(ax.get_legend_handles_labels()[1]) == 6
+    assert "1 smaller groups not shown" in source(ax.figure.axes[1])
+
+
+def test_heatmap_writes_n_into_each_cell_and_hatches_thin_ones():
+    """Each cell holds its rate and number; cells of fewer than 30 messages are hatched; no hour is called the best."""
+    ax = plot.heatmap(week(3), language="en")
+    cells = [text.get_text() for text in ax.texts if text.get_gid() != SOURCE_GID]
+    assert cells == ["95\n400", "95\n12", "95\n400"]
+    assert [patch.get_hatch() for patch in ax.patches] == ["////"]
+    assert [label.get_text() for label in ax.get_yticklabels()][:2] == ["Mon", "Tue"]
+    assert "no cell is a recommendation" in source(ax)
+
+
+def test_heatmap_wants_two_dimensions():
+    """A result of one dimension cannot become a heat map, and the error says so."""
+    with pytest.raises(InputError, match="two columns"):
+        plot.heatmap(rates(3))
+
+
+def test_compare_draws_intervals_around_nothing():
+    """A difference whose interval leaves out zero is solid, one that reaches across it hollow and grey."""
+    ax = plot.compare(pairs(2), language="en")
+    dots = [line for line in ax.lines if line.get_marker() == "o"]
+    assert [dot.get_xdata()[0] for dot in dots] == [0.018, 0.001]
+    assert [dot.get_markerfacecolor() for dot in dots] == ["#0072B2", "white"]
+    assert ax.get_title() == "Difference in what was delivered within 10 min"
+    assert "95.8% against 94.0%" in texts(ax)
+    assert "p < 0.0001" in texts(ax)
+    assert "in words" in source(ax)
+
+
+def test_explain_change_is_a_waterfall_that_adds_up():
+    """Each bar begins where the one before ended, and the last is the rate after."""
+    ax = plot.explain_change(changes(3), language="en")
+    bars = [(bar.get_x(), bar.get_width()) for bar in ax.patches]
+    assert bars[0] == pytest.approx((0, 0.9))
+    assert bars[1] == pytest.approx((0, 0.85))
+    assert [bar[0] for bar in bars[2:]] == pytest.approx([0.9, 0.85, 0.85])
+    assert bars[2][1] == pytest.approx(-0.05)
+    assert "-5.0" in texts(ax)
+
+
+def test_explain_change_adds_the_small_cells_up():
+    """Beyond twelve cells the others are one bar."""
+    ax = plot.explain_change(changes(20), language="en")
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert len(names) == 15
+    assert names[13] == "8 others"
+
+
+def test_funnel_counts_messages_and_shows_what_is_pending():
+    """Of messages the funnel counts planned, accepted and delivered, and says what is pending."""
+    messages = pd.DataFrame(
+        {"status": ["planned"] * 5 + ["rejected"] * 3 + ["pending"] * 2 + ["delivered"] * 8 + ["failed"] * 2,
+         "latency_s": [None] * 10 + [5] * 10, "waited_s": 900}
+    )  # fmt: skip
+    ax = plot.funnel(messages, language="en")
+    assert [float(bar.get_width()) for bar in ax.patches] == [20, 12, 8, 2]
+    assert "60.0% of planned" in texts(ax)
+    assert "66.7% of accepted, 2 pending" in texts(ax)
+
+
+def test_number_health_shows_counts_and_no_number():
+    """Bars are the numbers of each verdict; no phone number appears."""
+    ax = plot.number_health(health(3), language="zh")
+    assert [bar.get_width() for bar in ax.patches] == [3, 0, 0, 0]
+    assert "138" not in texts(ax) + "".join(label.get_text() for label in ax.get_yticklabels())
+
+
+def test_messages_are_analysed_where_no_result_is_given():
+    """Given messages, a chart asks the analysis function of its name, with by= and filters handed on."""
+    messages = pd.DataFrame(
+        {"message_id": range(8), "campaign": ["x"] * 6 + ["y"] * 2, "carrier": ["China Mobile", "China Unicom"] * 4,
+         "status": ["delivered", "failed"] * 4, "error_code": [None, "MK:0001"] * 4, "latency_s": 5, "waited_s": 300_000,
+         "submitted_at": pd.Timestamp("2026-01-03 09:00", tz="Asia/Shanghai")}
+    )  # fmt: skip
+    ax = plot.delivery_rates(messages, by="carrier", campaign="x", language="en")
+    assert [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "o"] == [1.0, 0.0]
+    assert "n=3" in texts(ax)
+    assert "MK:0001" in plot.error_codes(messages, language="en").get_yticklabels()[0].get_text()
+    assert plot.latency(messages, by="carrier", language="en").get_title() == "How fast messages arrive, by carrier"
+    assert len(plot.overview(messages, freq="h", language="zh").ravel()) == 4
+
+
+def test_the_curve_of_arrivals_counts_pending_as_waiting():
+    """Hand-worked: a message pending since 25 s leaves the two before it at a quarter each, and the last at a half."""
+    messages = pd.DataFrame(
+        {"status": ["delivered", "failed", "pending", "delivered"], "latency_s": [10, 20, None, 30],
+         "waited_s": [90, 90, 25, 90]}
+    )  # fmt: skip
+    found = arrivals(messages)
+    at = dict(zip(found["seconds"], found["share"], strict=True))
+    assert [at[second] for second in (9, 10, 25, 30)] == pytest.approx([0, 0.25, 0.25, 0.75])
+    assert max(at) == 30
+    assert (found["low"] <= found["share"]).all()
+    assert (found["share"] <= found["high"]).all()
+    assert arrivals(messages.assign(carrier=list("abcd")), "carrier", most_groups=3) is None
+
+
+def test_every_curve_ends_with_its_own_last_value():
+    """A group whose last report came early ends there, at its own delivery rate."""
+    messages = pd.DataFrame(
+        {"carrier": ["a", "a", "b", "b"], "status": ["delivered", "failed", "delivered", "delivered"],
+         "latency_s": [777, 3, 4, 50_000], "waited_s": 300_000}
+    )  # fmt: skip
+    found = arrivals(messages, "carrier")
+    last = found.groupby("carrier").tail(1)
+    assert last["seconds"].tolist() == [777, 50_000]
+    assert last["share"].tolist() == pytest.approx([0.5, 1.0])
+
+
+def test_a_result_cannot_be_grouped_again():
+    """by= for a result that is computed already is refused, with what to do instead."""
+    with pytest.raises(InputError, match="is a result of delivery_rates already"):
+        plot.delivery_rates(rates(3), by="province")
+
+
+@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
+def test_chinese_shows_in_every_format(kind: str, tmp_path: Path):
+    """PNG, SVG and PDF are written without a missing glyph, also for names with emoji, dollars and line breaks."""
+    frame = rates(3).assign(carrier=["春节活动🎉 $5 减 $10", "喆堃祎䶮\n￥“”…", "=HYPERLINK(x)" + "很长" * 60])
+    ax = plot.delivery_rates(frame, language="zh")
+    path = tmp_path / f"chart.{kind}"
+    ax.figure.savefig(path)
+    assert path.stat().st_size > 5000
+
+
+def test_intervals_of_one_point_are_a_line():
+    """A timeline of one point shows its interval as a line, since a band would have no width."""
+    ax = plot.timeline(course(1), language="en")
+    whiskers = [part for part in ax.collections if isinstance(part, LineCollection)]
+    assert whiskers[0].get_segments()[0][:, 1].tolist() == pytest.approx([0.9, 1.0])

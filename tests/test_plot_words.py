@@ -1,0 +1,88 @@
+"""How charts and reports write numbers, times and names."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from masanalytics.plot.words import by_phrase, count, display_width, duration, group_label, percent, wrap
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (0, "0%"),
+        (1, "100%"),
+        (0.0004, "<0.1%"),
+        (0.9996, ">99.9%"),
+        (0.9994, "99.9%"),
+        (0.5, "50.0%"),
+        (0.0005, "0.1%"),
+    ],
+)
+def test_percent_never_rounds_to_nothing_or_all(share, text):
+    """A share that is not quite 0 or 1 is not written as 0 % or 100 %."""
+    assert percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "en", "zh"),
+    [
+        (0, "0 s", "0 秒"),
+        (59.6, "1 min", "1 分"),
+        (3600, "1 h", "1 小时"),
+        (3661, "1 h 1 min", "1 小时 1 分"),
+        (86400 + 5, "1 d", "1 天"),
+        (259200, "3 d", "3 天"),
+        (0.5, "0.5 s", "0.5 秒"),
+        (-90, "-1 min 30 s", "-1 分 30 秒"),
+    ],
+)
+def test_durations(seconds, en, zh):
+    """A length of time is written in its two largest neighbouring units."""
+    assert (duration(seconds, "en"), duration(seconds, "zh")) == (en, zh)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "en", "zh"),
+    [
+        ("weekday", 6, "Sun", "周日"),
+        ("weekday", "周三", "Wed", "周三"),
+        ("hour", 9.0, "09:00", "09:00"),
+        ("day", pd.Timestamp("2026-01-03"), "2026-01-03", "2026-01-03"),
+        ("day", dt.date(2026, 1, 3), "2026-01-03", "2026-01-03"),
+        ("time", pd.Timestamp("2026-01-03 09:15", tz="Asia/Shanghai"), "2026-01-03 09:15", "2026-01-03 09:15"),
+        ("carrier", "China Broadnet", "China Broadnet", "中国广电"),
+        ("category", "blacklist", "On a blocklist", "号码在黑名单中"),
+        ("status", "pending", "pending", "等待回执"),
+        ("campaign", float("nan"), "unknown", "未知"),
+        ("campaign", "total", "total", "合计"),
+        ("prefix", "138", "138", "138"),
+    ],
+)
+def test_groups_are_named_in_both_languages(column, value, en, zh):
+    """Weekdays, hours, days, carriers, categories and missing values have names in both languages."""
+    assert (group_label([column], [value], "en"), group_label([column], [value], "zh")) == (en, zh)
+
+
+def test_counts_and_groupings():
+    """Thousands are separated, a missing count is a dash, several columns are joined."""
+    assert (count(1234567.0), count(None)) == ("1,234,567", "–")
+    assert by_phrase(["carrier", "客户等级"], "zh") == "（按运营商、客户等级）"
+    assert group_label(["carrier", "hour"], ["China Mobile", 8], "en") == "China Mobile · 08:00"
+
+
+@given(st.text(alphabet="ab 中文，。（）-é\n", max_size=80), st.integers(4, 40), st.integers(1, 4))
+def test_wrapped_text_keeps_its_width_and_its_letters(text, width, lines):
+    """No line is wider than asked, there are no more lines than asked, and what was not cut is all there in order."""
+    wrapped = wrap(text, width, lines)
+    assert wrapped.count("\n") < lines
+    assert all(display_width(line) <= max(width, 4) for line in wrapped.split("\n"))
+    joined = "".join(wrapped.split())
+    assert "".join(text.split()).startswith(joined.removesuffix("…").rstrip("，。：）、；,;:")) or "…" not in wrapped
+    if "…" not in wrapped:
+        assert joined == "".join(text.split())
