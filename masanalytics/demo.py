@@ -16,6 +16,7 @@ from masanalytics.samples import sample_path
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
     from masanalytics.planning import Plan
     from masanalytics.store import Store
@@ -125,11 +126,12 @@ def _pictures(store: Store, target: Path, language: str | None) -> list[Path]:
     from masanalytics.report import write_report
 
     files = []
-    for name, draw in (
-        ("delivery-rates", lambda ax: plot.delivery_rates(store, by="carrier", ax=ax, language=language)),
-        ("error-codes", lambda ax: plot.error_codes(store, ax=ax, language=language)),
-        ("latency", lambda ax: plot.latency(store, by="carrier", ax=ax, language=language)),
-    ):
+    charts: dict[str, Callable[[Axes], object]] = {
+        "delivery-rates": lambda ax: plot.delivery_rates(store, by="carrier", ax=ax, language=language),
+        "error-codes": lambda ax: plot.error_codes(store, ax=ax, language=language),
+        "latency": lambda ax: plot.latency(store, by="carrier", ax=ax, language=language),
+    }
+    for name, draw in charts.items():
         figure, ax = plt.subplots(figsize=(10, 5.6), layout="constrained")
         draw(ax)
         figure.savefig(target / f"{name}.png", dpi=150)

@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
+from masanalytics.cards import card
 from masanalytics.collecting import notices
 from masanalytics.collecting.neighbours import other_store
 from masanalytics.collecting.poller import Poller
@@ -228,6 +229,11 @@ class Collector:
             choose("running", "运行中", self._language) if self.running else choose("idle", "未运行", self._language)
         )
         return f"Collector({self.client.account.name}, {state}: {self.total.text(self._language)})"
+
+    def _repr_html_(self) -> str:
+        state = choose("running", "运行中", self._language) if self.running else choose("idle", "未运行", self._language)
+        title = choose(f"Collector of {self.client.account.name}", f"采集 {self.client.account.name}", self._language)
+        return card(f"{title}: {state}", self.total.figures(self._language), [self.total.text(self._language)])
 
     # ---- how it works ---------------------------------------------------------------------------------------------
 

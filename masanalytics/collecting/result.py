@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 
+from masanalytics.cards import card
 from masanalytics.language import choose
 from masanalytics.store.reception import Received
 
@@ -86,3 +87,16 @@ class Collected:
 
     def __repr__(self) -> str:
         return f"Collected({self.text()})"
+
+    def _repr_html_(self) -> str:
+        return card(choose("Collected", "采集结果"), self.figures(), [self.text(), *self.notices])
+
+    def figures(self, language: str | None = None) -> dict[str, object]:
+        """Return the counts that are worth showing, by label."""
+        labels = {
+            choose("reports", "状态报告", language): self.reports,
+            choose("replies", "上行", language): self.uplinks,
+            choose("opted out", "退订", language): self.opt_outs,
+            choose("polls", "查询次数", language): self.polls,
+        }
+        return dict(labels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from masanalytics.cards import card
 from masanalytics.language import choose
 
 __all__ = ["SendResult"]
@@ -101,6 +102,19 @@ class SendResult:
 
     def __repr__(self) -> str:
         return f"SendResult({self.text()})"
+
+    def _repr_html_(self) -> str:
+        labels = {
+            choose("planned", "计划"): self.planned,
+            choose("accepted", "平台已接收"): self.accepted,
+            choose("refused", "平台拒绝"): self.rejected,
+            choose("unknown", "结果不明"): self.unknown,
+            choose("not sent", "未发出"): self.not_sent + self.left,
+            choose("skipped", "跳过"): self.skipped,
+            choose("requests", "请求"): self.requests,
+        }
+        figures = {label: count for label, count in labels.items() if count}
+        return card(choose(f"Sent: {self.campaign}", f"发送：{self.campaign}"), figures, self.text().splitlines())
 
 
 _NOTICES_SHOWN = 3

@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
+from masanalytics.carriers import carriers_of
 from masanalytics.frames import Status
 from masanalytics.protocol import ReportRecord, outcome_of
 from masanalytics.store import lookups
@@ -33,21 +34,17 @@ class _Known(NamedTuple):
 class _Said(NamedTuple):
     """What a report's two codes mean, as numbers."""
 
-    status: Status
+    outcome: int
+    is_final: bool
     status_id: int
     error_id: int
-    has_error: bool
+    shown_error_id: int | None
 
 
 def take_reports(
-    conn: sqlite3.Connection, account_id: int, poll_id: int, records: Sequence[ReportRecord], carriers: Sequence[int]
+    conn: sqlite3.Connection, account_id: int, poll_id: int, records: Sequence[ReportRecord]
 ) -> dict[int, int]:
     """Store the reports of one poll and write their outcomes onto the messages.
-
-    Parameters
-    ----------
-    carriers : sequence of int
-        The carrier number of each record's phone, for messages this store never sent.
 
     Returns
     -------
@@ -67,7 +64,9 @@ def take_reports(
         for index in strays:
             keys[index] = (made[index], records[index].mobile)
         foreign.update(made.values())
-        _add_foreign(conn, account_id, [(*keys[i], carriers[i], records[i].submitted_at) for i in strays])
+        carriers = carriers_of([records[index].mobile for index in strays]).codes.tolist()
+        rows = [(*keys[i], carrier, records[i].submitted_at) for i, carrier in zip(strays, carriers, strict=True)]
+        _add_foreign(conn, account_id, rows)
         known = _find_messages(conn, keys)
     ids = [known[key].message_id for key in keys]
     before = conn.total_changes
@@ -90,7 +89,7 @@ def take_reports(
 def refresh(conn: sqlite3.Connection, message_ids: Iterable[int]) -> None:
     """Write onto these messages what all their reports come to; those without any are left as they are."""
     outcomes = _fold_stored(conn, sorted(set(message_ids)))
-    _update(conn, outcomes)
+    conn.executemany(_WRITE_OUTCOME, [(*outcome, message_id) for message_id, outcome in outcomes])
 
 
 def _read_codes(conn: sqlite3.Connection, records: Sequence[ReportRecord]) -> list[_Said]:
@@ -102,7 +101,14 @@ def _read_codes(conn: sqlite3.Connection, records: Sequence[ReportRecord]) -> li
             status = outcome_of(*key)
             error = record.error_code or (record.report_status if status == Status.failed else "")
             codes = lookups.code_ids(conn, {record.report_status, error})
-            known[key] = _Said(status, codes[record.report_status], codes[error], bool(error))
+            error_id = codes[error]
+            known[key] = _Said(
+                int(status),
+                status != Status.pending,
+                codes[record.report_status],
+                error_id,
+                error_id if error else None,
+            )
     return [known[record.report_status, record.error_code] for record in records]
 
 
@@ -226,18 +232,20 @@ def _write_outcomes(
     all_new: bool,
 ) -> None:
     """Write outcomes: straight from the page where a message has this one report, from all its reports otherwise."""
-    seen = Counter(one.message_id for one in known)
-    simple, several = [], []
-    for one, record, code in zip(known, records, said, strict=True):
-        if all_new and one.reports == 0 and seen[one.message_id] == 1:
-            received_at = None if code.status == Status.pending else record.received_at
-            error_id = code.error_id if code.has_error else None
-            outcome = Outcome(int(code.status), code.status_id, error_id, record.submitted_at, received_at, 1)
-            simple.append((one.message_id, outcome))
-        else:
-            several.append(one.message_id)
-    _update(conn, simple)
-    refresh(conn, several)
+    seen = Counter([one.message_id for one in known])
+    # By far the commonest case, 1,000 times a page: no object is made for it.
+    simple = [
+        (
+            code.outcome, code.status_id, code.shown_error_id, record.submitted_at,
+            record.received_at if code.is_final else None, 1, one.message_id,
+        )
+        for one, record, code in zip(known, records, said, strict=True)
+        if all_new and not one.reports and seen[one.message_id] == 1
+    ]  # fmt: skip
+    conn.executemany(_WRITE_OUTCOME, simple)
+    if len(simple) < len(known):
+        done = {row[-1] for row in simple}
+        refresh(conn, [one.message_id for one in known if one.message_id not in done])
 
 
 def _fold_stored(conn: sqlite3.Connection, message_ids: Sequence[int]) -> list[tuple[int, Outcome]]:
@@ -256,9 +264,7 @@ def _fold_stored(conn: sqlite3.Connection, message_ids: Sequence[int]) -> list[t
     return [(message_id, fold(evidence)) for message_id, evidence in grouped.items()]
 
 
-def _update(conn: sqlite3.Connection, outcomes: Iterable[tuple[int, Outcome]]) -> None:
-    conn.executemany(
-        "UPDATE messages SET status_id = ?, report_status_id = ?, error_code_id = ?,"
-        " submitted_at = coalesce(?, submitted_at), received_at = ?, reports = ? WHERE message_id = ?",
-        ((*outcome, message_id) for message_id, outcome in outcomes),
-    )
+_WRITE_OUTCOME = (
+    "UPDATE messages SET status_id = ?, report_status_id = ?, error_code_id = ?,"
+    " submitted_at = coalesce(?, submitted_at), received_at = ?, reports = ? WHERE message_id = ?"
+)

@@ -6,7 +6,6 @@ import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from masanalytics.carriers import carriers_of
 from masanalytics.protocol import Page, read_page
 from masanalytics.store import coverage, intake, settling, uplinks
 from masanalytics.store.polls import RawPoll, read_raw
@@ -117,8 +116,7 @@ def _take_records(conn: sqlite3.Connection, poll: RawPoll, page: Page, words: Co
             "records", page.size, uplinks=len(replies), opt_outs=opt_outs, set_aside=len(page.bad), drained=page.drained
         )
     reports = page.reports
-    numbers = carriers_of([report.mobile for report in reports]).codes.tolist()
-    strange = intake.take_reports(conn, poll.account_id, poll.poll_id, reports, numbers)
+    strange = intake.take_reports(conn, poll.account_id, poll.poll_id, reports)
     settled = settling.infer(conn, strange)
     if page.drained:
         coverage.extend(conn, poll.account_id, poll.asked_at)

@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
+from masanalytics.cards import card
 from masanalytics.chinatime import format_instant
 from masanalytics.clock import Clock, SystemClock
 from masanalytics.errors import InputError
+from masanalytics.frames import STATUS_ZH
+from masanalytics.language import choose
 from masanalytics.phones import normalise_phones
-from masanalytics.store import coverage, doubts, ledger, reading, retention, settling, uplinks
+from masanalytics.store import coverage, doubts, ledger, queries, reading, retention, settling, uplinks
 from masanalytics.store.connection import Connections
 from masanalytics.store.counting import CountsMessages
+from masanalytics.store.progress import campaign_progress
 
 if TYPE_CHECKING:
     import sqlite3
@@ -135,7 +139,9 @@ class Store(CountsMessages):
             ``report_id, poll_id, message_id, campaign, account, msg_group, phone, report_status, error_code,
             submitted_at, received_at`` (Asia/Shanghai) and the platform's own ``submit_date, receive_date``.
         """
-        return self._view(_REPORTS, [campaign, campaign], ("submitted_at", "received_at"), _REPORT_INTEGERS)
+        return self._view(
+            queries.REPORTS, [campaign, campaign], ("submitted_at", "received_at"), queries.REPORT_INTEGERS
+        )
 
     def foreign_reports(self) -> pd.DataFrame:
         """Return reports of batches this store did not send: another system polls or sends with the same account.
@@ -145,7 +151,7 @@ class Store(CountsMessages):
         DataFrame
             As `reports`; hand it to whoever owns the messages, since the platform will not give these reports again.
         """
-        return self._view(_FOREIGN, [], ("submitted_at", "received_at"), _REPORT_INTEGERS)
+        return self._view(queries.FOREIGN, [], ("submitted_at", "received_at"), queries.REPORT_INTEGERS)
 
     def uplinks(self, campaign: str | None = None) -> pd.DataFrame:
         """Return replies, one row each, oldest first.
@@ -157,7 +163,7 @@ class Store(CountsMessages):
             ``send_time`` (the platform's text) and ``opt_out``: ``opt_out``, ``review`` (only mentions it) or missing.
             ``content`` is whatever a stranger wrote.
         """
-        return self._view(_UPLINKS, [campaign, campaign], ("sent_at",), ("uplink_id", "poll_id", "message_id"))
+        return self._view(queries.UPLINKS, [campaign, campaign], ("sent_at",), ("uplink_id", "poll_id", "message_id"))
 
     def batches(
         self, campaign: str | None = None, *, state: str | None = None, language: str | None = None
@@ -179,7 +185,7 @@ class Store(CountsMessages):
         """
         times = ("planned_at", "requested_at", "answered_at")
         integers = ("batch_id", "occasion", "messages", "delivered", "failed", "inferred")
-        frame = self._view(_BATCHES, [campaign, campaign, state, state], times, integers)
+        frame = self._view(queries.BATCHES, [campaign, campaign, state, state], times, integers)
         with self.reading() as conn:
             verdicts = {doubt.batch_id: doubt.text(language) for doubt in doubts.doubts(conn)}
         return frame.assign(verdict=frame["batch_id"].map(verdicts).astype("str"))
@@ -194,7 +200,7 @@ class Store(CountsMessages):
             never arrived), ``failed`` (the request never left), ``stored``, ``asked``.
         """
         integers = ("poll_id", "http_status", "records", "set_aside", "size_bytes")
-        return self._view(_POLLS, [state, state], ("asked_at", "answered_at"), integers)
+        return self._view(queries.POLLS, [state, state], ("asked_at", "answered_at"), integers)
 
     def raw_answer(self, poll_id: int) -> bytes | None:
         """Return a poll's answer as it came over the wire, or None where there is none."""
@@ -268,7 +274,7 @@ class Store(CountsMessages):
 
     def opt_outs(self) -> pd.DataFrame:
         """Return who has opted out: ``phone, since`` (Asia/Shanghai), ``reason, content`` (the reply, where there is one)."""
-        return self._view(_OPT_OUTS, [], ("since",), ())
+        return self._view(queries.OPT_OUTS, [], ("since",), ())
 
     def opt_out(self, phones: Iterable[object], *, reason: str = "by hand") -> int:
         """Put numbers on the opt-out list, which every plan of this store respects; return how many were not on it."""
@@ -337,6 +343,12 @@ class Store(CountsMessages):
         heard = f"collected until {format_instant(max(ends.values()))}" if ends else "nothing collected yet"
         return f"Store({name}): {sizes[0]:,} messages, {sizes[1]:,} batches, {heard}"
 
+    def _repr_html_(self) -> str:
+        with self.reading() as conn:
+            counts = campaign_progress(conn, None).counts
+        figures = {choose(name.replace("_", " "), STATUS_ZH[name]): count for name, count in counts.items()}
+        return card(f"Store {self.path.name}", figures, [repr(self)])
+
     def _view(self, sql: str, values: Sequence[object], times: Sequence[str], integers: Sequence[str]) -> pd.DataFrame:
         with self.reading() as conn:
             return reading.read_view(conn, sql, values, times=times, integers=integers)
@@ -351,37 +363,3 @@ def _numbers(phones: Iterable[object]) -> list[str]:
             zh=f"{len(asked)} 个中有 {int(found.isna().sum())} 个不是手机号，未作任何更改",
         )
     return [str(phone) for phone in found]
-
-
-_REPORT_COLUMNS = (
-    "SELECT p.report_id, p.poll_id, p.message_id, c.campaign, a.account, b.msg_group, m.phone, s.code AS report_status,"
-    " nullif(e.code, '') AS error_code, p.submitted_at, p.received_at, p.submit_date, p.receive_date FROM reports p"
-    " JOIN messages m USING (message_id) JOIN batches b USING (batch_id) JOIN accounts a ON a.account_id = m.account_id"
-    " LEFT JOIN campaigns c ON c.campaign_id = m.campaign_id JOIN codes s ON s.code_id = p.report_status_id"
-    " JOIN codes e ON e.code_id = p.error_code_id"
-)
-_REPORTS = f"{_REPORT_COLUMNS} WHERE ? IS NULL OR c.campaign = ? ORDER BY p.report_id"
-_FOREIGN = f"{_REPORT_COLUMNS} WHERE m.campaign_id IS NULL ORDER BY p.report_id"
-_REPORT_INTEGERS = ("report_id", "poll_id", "message_id")
-_UPLINKS = (
-    "SELECT u.uplink_id, u.poll_id, u.message_id, c.campaign, a.account, u.phone, u.content, u.add_serial, u.sent_at,"
-    " u.send_time, u.opt_out FROM uplinks u JOIN accounts a USING (account_id) LEFT JOIN messages m USING (message_id)"
-    " LEFT JOIN campaigns c ON c.campaign_id = m.campaign_id WHERE ? IS NULL OR c.campaign = ? ORDER BY u.uplink_id"
-)
-_BATCHES = (
-    "SELECT b.batch_id, c.campaign, a.account, b.occasion, b.mode, b.state, b.msg_group, b.rspcod, b.notice, b.inferred,"
-    " b.messages, (SELECT count(*) FROM messages m WHERE m.batch_id = b.batch_id AND m.status_id = 5) AS delivered,"
-    " (SELECT count(*) FROM messages m WHERE m.batch_id = b.batch_id AND m.status_id = 6) AS failed,"
-    " b.template_id, b.params, b.content, b.add_serial, b.arm, b.planned_at, b.requested_at, b.answered_at"
-    " FROM batches b JOIN accounts a USING (account_id) LEFT JOIN campaigns c USING (campaign_id)"
-    " WHERE (? IS NULL OR c.campaign = ?) AND (? IS NULL OR b.state = ?) ORDER BY b.batch_id"
-)
-_POLLS = (
-    "SELECT p.poll_id, a.account, p.endpoint, p.state, p.asked_at, p.answered_at, p.http_status, p.records, p.set_aside,"
-    " p.notice, length(p.raw) AS size_bytes FROM polls p JOIN accounts a USING (account_id)"
-    " WHERE ? IS NULL OR p.state = ? ORDER BY p.poll_id"
-)
-_OPT_OUTS = (
-    "SELECT o.phone, o.since, o.reason, u.content FROM opt_outs o LEFT JOIN uplinks u USING (uplink_id)"
-    " WHERE o.until IS NULL ORDER BY o.since, o.phone"
-)
