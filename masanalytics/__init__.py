@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from masanalytics.sending import Canary as Canary
     from masanalytics.sending import SendResult as SendResult
     from masanalytics.sending import send as send
+    from masanalytics.sending import settle as settle
     from masanalytics.simulator import Simulator as Simulator
     from masanalytics.store import Store as Store
 
@@ -81,6 +82,7 @@ _HOMES = {
     "replay": "collecting",
     "replies": "analysis",
     "send": "sending",
+    "settle": "sending",
     "split": "planning",
     "timeline": "analysis",
     "watch": "report",

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 
 import pandas as pd
 import pytest
@@ -123,6 +124,25 @@ def test_collect_and_its_status(platform, people):
     assert (counted["reports"], counted["drained"]) == (2, True)
     assert status.exit_code == 0
     assert json.loads(status.stdout)["fresh"] is True
+
+
+def test_collect_forever_ends_cleanly_at_sigterm(platform, people, tmp_path):
+    """A service manager's SIGTERM ends collecting after the poll under way, with exit code 0 and everything stored."""
+    _run("send", people, "--phone", "手机号", "--text", "您好", "--campaign", "c", "--yes")
+    platform.clock.sleep(1.2)
+    command = [sys.executable, "-m", "masanalytics", "collect", "--forever", "--json", "--health", tmp_path / "health"]
+    service = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, text=True)
+    end = time.monotonic() + 30
+    while not (tmp_path / "health").exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    service.terminate()
+    out, _ = service.communicate(timeout=30)
+    with Store("mas.db") as store:
+        statuses = list(store.messages()["status"])
+
+    assert service.returncode == 0
+    assert json.loads(out.splitlines()[-1])["reports"] == 2
+    assert statuses == ["delivered", "delivered"]
 
 
 def test_report_export_codes_and_doctor(platform, people, tmp_path):

@@ -369,7 +369,7 @@ def test_settling_lets_an_unknown_batch_go(sim, client, store):
     """What the user says was not sent is sent by the next run."""
     sim.fault("drop_before", endpoint="submit", times=1)
     _send(_plan(store), client, store)
-    store.settle(int(store.batches(state="unknown")["batch_id"].iloc[0]), "not_sent")
+    mas.settle(store, int(store.batches(state="unknown")["batch_id"].iloc[0]), "not_sent")
     result = _send(_plan(store), client, store)
 
     assert result.accepted == 50

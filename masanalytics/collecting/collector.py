@@ -180,9 +180,9 @@ class Collector:
 
     def collect_if_due(self) -> Collected:
         """Poll once if it is this collector's turn now, otherwise return at once: for loops that have other work too."""
-        collected = self._begin()
         if self.clock.monotonic() < self._due_at:
-            return collected
+            return Collected()
+        collected = self._begin()
         endpoint = self.rhythm.next_endpoint()
         turn = self._poller.take_turn(endpoint)
         if not turn.poll_id:

@@ -3,5 +3,6 @@
 from masanalytics.sending.canary import Canary
 from masanalytics.sending.result import SendResult
 from masanalytics.sending.send import send
+from masanalytics.sending.settling import settle
 
-__all__ = ["Canary", "SendResult", "send"]
+__all__ = ["Canary", "SendResult", "send", "settle"]
