@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from masanalytics.sending import SendResult as SendResult
     from masanalytics.sending import send as send
     from masanalytics.sending import settle as settle
+    from masanalytics.sheets import read_sheet as read_sheet
+    from masanalytics.sheets import write_sheet as write_sheet
     from masanalytics.simulator import Simulator as Simulator
     from masanalytics.store import Store as Store
 
@@ -79,6 +81,7 @@ _HOMES = {
     "number_health": "analysis",
     "outcomes": "following",
     "plan": "planning",
+    "read_sheet": "sheets",
     "replay": "collecting",
     "replies": "analysis",
     "send": "sending",
@@ -86,6 +89,7 @@ _HOMES = {
     "split": "planning",
     "timeline": "analysis",
     "watch": "report",
+    "write_sheet": "sheets",
     "write_report": "report",
 }
 _MODULES = ("plot",)

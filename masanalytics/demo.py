@@ -26,7 +26,7 @@ __all__ = ["run_demo"]
 _SPEED = 1800.0
 _START = 1_768_443_000.0  # 2026-01-15 10:10 in China: the same every time, so that everybody sees the same demo
 _CAMPAIGN = "积分到期提醒"
-_TEXT = "尊敬的{姓名}，您的{积分:,.0f}积分将于{到期日:%m月%d日}到期，请及时兑换。拒收请回复R"
+_TEXT = "尊敬的{姓名}，您的{积分:,d}积分将于{到期日:%m月%d日}到期，请及时兑换。拒收请回复R"
 _SIGNATURE = "云麓商城"
 
 
@@ -62,7 +62,7 @@ def run_demo(folder: Path | None, *, language: str | None, echo: Callable[[str],
             echo(_rows(_masked(customers, "手机号").head(5)))
             heading("The plan: who gets what, who is left out and why", "发送计划：谁会收到、谁被排除、为什么")
             planned = plan(
-                _typed(customers),
+                customers,
                 phone="手机号",
                 text=_TEXT,
                 campaign=_CAMPAIGN,
@@ -159,16 +159,6 @@ def _heading(echo: Callable[[str], object], language: str | None) -> Callable[[s
         echo(f"\n== {choose(en, zh, language)}")
 
     return heading
-
-
-def _typed(customers: pd.DataFrame) -> pd.DataFrame:
-    """Give the columns the text formats their types, as an analyst would after reading a sheet."""
-    import pandas as pd
-
-    return customers.assign(
-        积分=pd.to_numeric(customers["积分"], errors="coerce"),
-        到期日=pd.to_datetime(customers["到期日"], errors="coerce"),
-    )
 
 
 def _left_out(planned: Plan, language: str | None) -> pd.DataFrame:

@@ -236,7 +236,9 @@ def _common_numbers(texts: list[str]) -> npt.NDArray[np.int64]:
         cells = raw[starts[rows][:, None] + np.arange(length)]
         good = (cells[:, : len(before)] == np.frombuffer(before, np.uint8)).all(axis=1)
         good &= (cells[:, length - len(behind) :] == np.frombuffer(behind, np.uint8)).all(axis=1)
-        digits = cells[:, len(before) : len(before) + 11] - np.uint8(ord("0"))  # what is no digit wraps round to 10 or more
+        digits = cells[:, len(before) : len(before) + 11] - np.uint8(
+            ord("0")
+        )  # what is no digit wraps round to 10 or more
         good &= (digits.max(axis=1, initial=0) <= 9) & (digits[:, 0] == 1) & (digits[:, 1] >= 3)
         values[rows[good]] = digits[good].astype(np.int64) @ _POWERS
     return values
@@ -322,7 +324,9 @@ def _holds_several(body: str) -> bool:
         return True
     for between in (_BETWEEN, _BETWEEN_WORDS):
         parts = between.split(body)
-        found = [part for part in parts if len(part) >= _SHORTEST and _read_digits(_digits_only(part))[1] != "invalid_number"]
+        found = [
+            part for part in parts if len(part) >= _SHORTEST and _read_digits(_digits_only(part))[1] != "invalid_number"
+        ]
         if len(found) > 1:
             return True
     return len(_MOBILE_INSIDE.findall(body)) > 1

@@ -192,7 +192,11 @@ def _cut(
     cuts = []
     for rows in members:
         own = groups if len(members) == 1 else pd.factorize(groups[rows])[0]
-        one = cut_templates(rows, own, limits) if composed.contents is None else cut_contents(rows, own, numbers[rows], limits)
+        one = (
+            cut_templates(rows, own, limits)
+            if composed.contents is None
+            else cut_contents(rows, own, numbers[rows], limits)
+        )
         cuts.append(one)
     cut, arm_of_batch = interleave(cuts)
     return cut, tuple(names[arm] for arm in arm_of_batch.tolist())

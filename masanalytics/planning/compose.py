@@ -15,8 +15,9 @@ from masanalytics.errors import InputError
 from masanalytics.phones import REASONS
 from masanalytics.planning.columns import find_column, missing_columns
 from masanalytics.planning.content import Field, Template, parse_param, parse_template
+from masanalytics.planning.factors import MISSING, UNFIT, Factor, factorise, factorise_content
+from masanalytics.planning.pieces import Pieces
 from masanalytics.planning.texts import Texts
-from masanalytics.planning.values import MISSING, UNFIT, Factor, factorise, factorise_content
 
 __all__ = ["Composed", "Wording", "compose", "wording_of"]
 
@@ -59,7 +60,11 @@ def wording_of(
     params: Sequence[Hashable] | Hashable | None,
 ) -> Wording:
     """Read the wording; raise where not exactly one way of saying it was given, or a text is not well formed."""
-    given = [name for name, value in (("content", content), ("text", text), ("template_id", template_id)) if value is not None]
+    given = [
+        name
+        for name, value in (("content", content), ("text", text), ("template_id", template_id))
+        if value is not None
+    ]
     if len(given) != 1:
         got = " and ".join(f"{name}=" for name in given) or "none of them"
         got_zh = "、".join(f"{name}=" for name in given) or "一个也没有"
@@ -118,9 +123,8 @@ def _params(frame: pd.DataFrame, fields: Sequence[Field]) -> Texts:
     factors = []
     for field in fields:
         plain = factorise(frame[field.column], field)
-        quoted = np.empty(len(plain.pieces), dtype=object)
-        quoted[:] = [json.dumps(piece, ensure_ascii=False)[1:-1] for piece in plain.pieces]
-        factors.append(Factor(plain.codes, quoted))
+        quoted = [json.dumps(piece, ensure_ascii=False)[1:-1] for _, part in plain.pieces.parts() for piece in part]
+        factors.append(Factor(plain.codes, Pieces.of(quoted)))
     return Texts(('["', *['","'] * (len(fields) - 1), '"]'), tuple(factors), len(frame))
 
 

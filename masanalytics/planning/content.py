@@ -146,7 +146,8 @@ def _field(inside: str, columns: pd.Index[Any]) -> Field:
         if inside[cut] == "：":
             right = f"{{{inside[:cut]}:{inside[cut + 1 :]}}}"
             raise InputError(
-                f"the colon in {{{inside}}} is full-width: write {right}", zh=f"{{{inside}}} 用了全角冒号，请改为半角：{right}"
+                f"the colon in {{{inside}}} is full-width: write {right}",
+                zh=f"{{{inside}}} 用了全角冒号，请改为半角：{right}",
             )
         return Field(label, inside[cut + 1 :], found=True)
     name, _, spec = inside.partition(":")

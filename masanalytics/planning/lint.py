@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from masanalytics.language import choose
+from masanalytics.planning.factors import Factor
+from masanalytics.planning.pieces import LONG_PIECE
 from masanalytics.planning.texts import Texts
-from masanalytics.planning.values import Factor
 from masanalytics.segments import utf16_units
 
 __all__ = ["LONG_UNITS", "PlanWarning", "lint"]
@@ -21,7 +21,7 @@ LONG_UNITS: Final = 450
 """UTF-16 units above which a text is called long: the platform's limit is not documented, others refuse above 450 to 600."""
 
 _AROUND: Final = 16
-_CHUNK: Final = 50_000
+_JOINING: Final = "./:@_-"
 _STAND_IN: Final = "一"
 
 
@@ -68,7 +68,8 @@ _PATTERNS: Final = {
         re.A,
     ),
     "contact": re.compile(
-        r"(?:QQ|扣扣|企鹅|微信|威信|薇信|微信号|VX|V信|加微|wechat|weixin)[^A-Za-z0-9]{0,4}[A-Za-z0-9_][A-Za-z0-9_-]{4,}", re.I
+        r"(?:QQ|扣扣|企鹅|微信|威信|薇信|微信号|VX|V信|加微|wechat|weixin)[^A-Za-z0-9]{0,4}[A-Za-z0-9_][A-Za-z0-9_-]{4,}",
+        re.I,
     ),
     "unfilled": re.compile(r"[{｛][^{}｛｝]{1,30}[}｝]"),
     "printed_missing": re.compile(r"(?<![A-Za-z])(?:nan|NaN|NaT|None|null|NULL|<NA>)(?![A-Za-z])"),
@@ -93,11 +94,6 @@ _NEEDS: Final = {
 }
 _MAYBE = re.compile("|".join([*(need.pattern for need in _NEEDS.values()), "回", "[\U00010000-\U0010ffff]"]))
 
-# One set of characters, and runs of digits: what the regular expression engine finds fastest.
-_TELLING = re.compile("[A-Za-z.:<【】{｛回电热致拨客咨详垂来服扣企微威薇加\U00010000-\U0010ffff]")
-_DIGITS = re.compile("[0-9][0-9 -]{6}")
-_WORD_END, _WORD_START = re.compile(r"[!-~]*$"), re.compile(r"^[!-~]*")
-
 _MEANING: Final = {
     "own_signature": (
         "hold 【 or 】 of their own: the platform puts the signature in front, and may refuse another",
@@ -119,7 +115,10 @@ _MEANING: Final = {
         "hold emoji or rare characters outside the basic plane: they count twice, and some phones show boxes",
         "含有表情或生僻字（基本平面之外）：按两个字计费，部分手机显示为方框",
     ),
-    "unfilled": ("still hold braces with a name in them: a placeholder that was not filled?", "含有未替换的 {占位符}？"),
+    "unfilled": (
+        "still hold braces with a name in them: a placeholder that was not filled?",
+        "含有未替换的 {占位符}？",
+    ),
     "printed_missing": (
         "hold nan, NaT, None or null as text: a blank cell was printed",
         "含有 nan、NaT、None 或 null：空单元格被当作文字写进了短信",
@@ -173,33 +172,26 @@ def lint(texts: Texts, units: npt.NDArray[np.int64], *, marketing: bool | None =
 def _flagged_pieces(factor: Factor, before: str, behind: str) -> dict[str, npt.NDArray[np.bool_]]:
     """Return for each code which pieces bring it into the text."""
     without = _codes_in(f"{before}{_STAND_IN}{behind}") - {"marketing", "opt_out"}
-    # Behind words such as 致电 or 微信 any piece may complete something; elsewhere only one that, with what it touches, looks so.
+    # Beside a letter or digit, or behind words such as 致电 or 微信, any piece may complete something.
     samples = _codes_in(f"{before}95598{behind}") | _codes_in(f"{before}abcdef{behind}")
-    anything = not (before or behind) or bool(samples - without - {"marketing", "opt_out"})
-    touching_before, touching_behind = _WORD_END.findall(before)[0], _WORD_START.findall(behind)[0]
+    anything = bool(samples - without - {"marketing", "opt_out"}) or not (before or behind)
+    anything = anything or _touches(before[-1:]) or _touches(behind[:1])
     flags: dict[str, npt.NDArray[np.bool_]] = {}
-    touched = factor.pieces
-    if touching_before or touching_behind:
-        touched = touching_before + factor.pieces + touching_behind
-    for index in range(len(touched)) if anything else _worth_a_look(touched):
-        for code in _codes_in(f"{before}{factor.pieces[index]}{behind}") - without:
-            flags.setdefault(code, np.zeros(len(factor.pieces), dtype=bool))[index] = True
+    if not anything and not factor.pieces.odd.any():
+        return flags
+    for start, part in factor.pieces.parts():
+        odd = np.flatnonzero(factor.pieces.odd[start : start + len(part)]).tolist()
+        for index in range(len(part)) if anything else odd:
+            piece = part[index]
+            if anything or len(piece) > LONG_PIECE or _MAYBE.search(piece):
+                for code in _codes_in(f"{before}{piece}{behind}") - without:
+                    flags.setdefault(code, np.zeros(len(factor.pieces), dtype=bool))[start + index] = True
     return flags
 
 
-def _worth_a_look(pieces: npt.NDArray[np.object_]) -> Iterator[int]:
-    """Yield the positions of pieces that may hold a pattern; a million names or small numbers are passed over at once."""
-    for start in range(0, len(pieces), _CHUNK):
-        part = pieces[start : start + _CHUNK]
-        lengths = np.fromiter(map(len, part), dtype=np.int64, count=len(part))
-        joined = "\n".join(part)
-        hits = [found.start() for pattern in (_TELLING, _DIGITS) for found in pattern.finditer(joined)]
-        begins = np.cumsum(lengths + 1) - lengths - 1
-        marked = lengths > _AROUND
-        marked[np.searchsorted(begins, hits, side="right") - 1] = True
-        for index in np.flatnonzero(marked).tolist():
-            if lengths[index] > _AROUND or _MAYBE.search(part[index]):
-                yield start + index
+def _touches(character: str) -> bool:
+    """Return whether what stands beside it can be one word or number with this character."""
+    return character.isascii() and (character.isalnum() or character in _JOINING) and character != ""
 
 
 def _codes_in(text: str) -> set[str]:

@@ -133,7 +133,9 @@ def plan(
         regions=regions,
     )
     if again and store is None:
-        raise InputError("again=True needs store=, which knows the earlier rounds", zh="again=True 需要 store=，以便知道之前发过几轮")
+        raise InputError(
+            "again=True needs store=, which knows the earlier rounds", zh="again=True 需要 store=，以便知道之前发过几轮"
+        )
     return assemble(frame, wording, terms)
 
 
@@ -156,7 +158,9 @@ def _positive(name: str, value: float | None) -> float | None:
 
 def _is_each(duplicates: str) -> bool:
     if duplicates not in ("first", "each"):
-        raise InputError(f"duplicates={duplicates!r}: use 'first' or 'each'", zh=f"duplicates={duplicates!r}：请用 'first' 或 'each'")
+        raise InputError(
+            f"duplicates={duplicates!r}: use 'first' or 'each'", zh=f"duplicates={duplicates!r}：请用 'first' 或 'each'"
+        )
     return duplicates == "each"
 
 
@@ -167,7 +171,9 @@ def _serial(add_serial: str | Mapping[str, str] | None, account: Sender | None) 
     code = "" if account is None else account.service_code or ""
     for serial in [add_serial] if isinstance(add_serial, str) else add_serial.values():
         if not isinstance(serial, str) or not re.fullmatch(r"[0-9]*", serial):
-            raise InputError(f"add_serial={serial!r}: digits only, as text", zh=f"add_serial={serial!r}：只能是数字文本")
+            raise InputError(
+                f"add_serial={serial!r}: digits only, as text", zh=f"add_serial={serial!r}：只能是数字文本"
+            )
         if len(code) + len(serial) > _LONGEST_CODE:
             raise InputError(
                 f"add_serial={serial!r}: with the service code {code} it has more than {_LONGEST_CODE} digits",

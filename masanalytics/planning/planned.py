@@ -340,6 +340,5 @@ class Plan:
         return self.html()
 
 
-
 def _line(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8") + b"\n"

@@ -82,7 +82,9 @@ def _facts(plan: Plan, *, zh: bool) -> list[tuple[str, str]]:
     facts = [
         (
             "行数" if zh else "rows",
-            f"{plan.rows:,} = 计划 {len(plan):,} + 排除 {left:,}" if zh else f"{plan.rows:,} = {len(plan):,} planned + {left:,} left out",
+            f"{plan.rows:,} = 计划 {len(plan):,} + 排除 {left:,}"
+            if zh
+            else f"{plan.rows:,} = {len(plan):,} planned + {left:,} left out",
         ),
         ("计费条数" if zh else "segments", _segments(plan, zh=zh)),
         ("请求" if zh else "requests", _requests(plan, zh=zh)),
@@ -99,7 +101,10 @@ def _facts(plan: Plan, *, zh: bool) -> list[tuple[str, str]]:
             facts.append(
                 ("若改为普通短信", f"{shared:,} 次请求，约 {time}（模板中每组不同的变量要单独请求）")
                 if zh
-                else ("as plain texts", f"{shared:,} requests, about {time} (a template needs a request for each set of parameters)")
+                else (
+                    "as plain texts",
+                    f"{shared:,} requests, about {time} (a template needs a request for each set of parameters)",
+                )
             )
     facts.append(("校验" if zh else "hash", plan.hash[:12]))
     return facts
@@ -117,7 +122,9 @@ def _segments(plan: Plan, *, zh: bool) -> str:
 
 def _requests(plan: Plan, *, zh: bool) -> str:
     sizes = np.bincount(plan.planned.modes, minlength=len(MODES))
-    parts = [f"{sizes[mode]:,} {_MODES_ZH[MODES[mode]] if zh else MODES[mode]}" for mode in np.flatnonzero(sizes).tolist()]
+    parts = [
+        f"{sizes[mode]:,} {_MODES_ZH[MODES[mode]] if zh else MODES[mode]}" for mode in np.flatnonzero(sizes).tolist()
+    ]
     listed = "，".join(parts) if zh else ", ".join(parts)
     return f"{plan.requests:,}" + ((f"（{listed}）" if zh else f" ({listed})") if parts else "")
 
@@ -161,7 +168,9 @@ def as_text(plan: Plan, language: Language) -> str:
     lines = [view.title, *(f"  {name}: {value}" for name, value in view.facts)]
     if view.excluded:
         lines += ["", view.excluded_title]
-        lines += [f"  {rows:>9}  {meaning}" + (f"  ({saved})" if saved else "") for rows, meaning, saved in view.excluded]
+        lines += [
+            f"  {rows:>9}  {meaning}" + (f"  ({saved})" if saved else "") for rows, meaning, saved in view.excluded
+        ]
     if view.examples:
         lines += ["", view.examples_title]
         lines += [f"  {name} ({phone}): {_one_line(text)}" for name, phone, text in view.examples]

@@ -63,7 +63,9 @@ def split(
     frame = as_frame(df)
     names, shares = _shares(arms)
     if not 0 < base_rate < 1:
-        raise InputError(f"base_rate={base_rate!r} is not between 0 and 1", zh=f"base_rate={base_rate!r} 不在 0 和 1 之间")
+        raise InputError(
+            f"base_rate={base_rate!r} is not between 0 and 1", zh=f"base_rate={base_rate!r} 不在 0 和 1 之间"
+        )
     strata = _strata(frame, by)
     chance = np.random.default_rng(seed)
     assigned = _assign(strata, shares, chance)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from masanalytics.planning.values import Factor
+from masanalytics.planning.factors import Factor
 from masanalytics.segments import ALONE, bracketed, count_segments, segments_of_units, utf16_units
 
 __all__ = ["Texts"]
@@ -62,7 +62,7 @@ class Texts:
         columns: list[Iterable[str]] = []
         for literal, factor in zip(self.literals, (*self.factors, None), strict=True):
             columns += [repeat(literal)] if literal else []
-            columns += [] if factor is None else [factor.pieces[factor.codes[start:stop]].tolist()]
+            columns += [] if factor is None else [factor.pieces.take(factor.codes[start:stop])]
         # Twice as fast as str.format, row by row.
         return list(map("".join, zip(*columns, strict=False)))
 
@@ -75,7 +75,7 @@ class Texts:
         """Return how many UTF-16 units each row's text takes with `signature` in front; rows must be whole."""
         total = np.full(self.size, utf16_units(bracketed(signature)) + sum(map(utf16_units, self.literals)), np.int64)
         for factor in self.factors:
-            total += _looked_up(_units_of(factor.pieces), factor.codes)
+            total += _looked_up(factor.pieces.units, factor.codes)
         return total
 
     def segments(self, units: Ints, signature: str = "") -> npt.NDArray[np.int32]:
@@ -90,13 +90,14 @@ class Texts:
         fixed = any(utf16_units(text) != len(text) for text in (*self.literals, signature))
         found = np.full(self.size, fixed)
         for factor in self.factors:
-            pairs = _units_of(factor.pieces) != _lengths_of(factor.pieces)
-            if pairs.any():
-                found |= _looked_up(pairs, factor.codes)
+            if factor.pieces.pairs.any():
+                found |= _looked_up(factor.pieces.pairs, factor.codes)
         return found
 
     def groups(self) -> Ints:
         """Return a number for each row that equal texts share: 0, 1, 2 … in the order of first appearance."""
+        if any(factor.all_differ for factor in self.factors):
+            return np.arange(self.size)
         key, kinds = np.zeros(self.size, dtype=np.int64), 1
         for factor in self.factors:
             if kinds * len(factor.pieces) >= _MOST_KEYS:
@@ -104,21 +105,6 @@ class Texts:
             key = key * len(factor.pieces) + factor.codes
             kinds *= len(factor.pieces)
         return pd.factorize(key)[0] if self.factors else key
-
-
-def _lengths_of(pieces: npt.NDArray[np.object_]) -> Ints:
-    return np.fromiter(map(len, pieces), dtype=np.int64, count=len(pieces))
-
-
-def _units_of(pieces: npt.NDArray[np.object_]) -> Ints:
-    """Return the UTF-16 units of each piece; each is asked only where many together say that some take two a character."""
-    units = _lengths_of(pieces)
-    for start in range(0, len(pieces), _CHUNK):
-        part = pieces[start : start + _CHUNK]
-        joined = "".join(part)
-        if utf16_units(joined) != len(joined):
-            units[start : start + _CHUNK] = [utf16_units(piece) for piece in part]
-    return units
 
 
 def _looked_up(values: npt.NDArray[Any], codes: npt.NDArray[np.int32]) -> npt.NDArray[Any]:

@@ -1,6 +1,6 @@
-"""How a cell is written into a text: by strict rules, each distinct value once.
+"""How a value is written into a text: by strict rules.
 
-Without a format, text is written as it is, an integer as its digits, an integral float without ``.0``. A decimal, a date or a
+Without a format, text is written as it is, without the space around it; an integer as its digits, an integral float without ``.0``. A decimal, a date or a
 truth value without a format is an error that says how to write one, since no reader wants ``0.1 + 0.2`` or ``NaT到期``. With a
 format the value is brought to what the format is for, so that ``{积分:,d}`` also takes the text ``1280`` and the float 1280.0.
 """
@@ -8,53 +8,46 @@ format the value is brought to what the format is for, so that ``{积分:,d}`` a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from masanalytics.errors import InputError
 from masanalytics.masking import mask_phones_in
 from masanalytics.planning.content import Field
 
-__all__ = ["MISSING", "UNFIT", "Factor", "factorise", "factorise_content"]
+__all__ = ["BLANK_TEXTS", "is_blank", "plain_texts", "write_all"]
 
-MISSING: Final = -1
-"""The code of a row whose value is missing."""
-
-UNFIT: Final = -2
-"""The code of a row whose value cannot be written: it does not fit the format, or holds broken characters."""
-
-_BLANK: Final = frozenset(
-    {"", "nan", "NaN", "NAN", "NaT", "<NA>", "None", "null", "NULL", "#N/A", "#VALUE!", "#REF!", "#NAME?", "#DIV/0!", "#NULL!"}
+BLANK_TEXTS: Final = frozenset(
+    {
+        "",
+        "nan",
+        "NaN",
+        "NAN",
+        "NaT",
+        "<NA>",
+        "None",
+        "null",
+        "NULL",
+        "#N/A",
+        "#VALUE!",
+        "#REF!",
+        "#NAME?",
+        "#DIV/0!",
+        "#NULL!",
+    }
 )
-_NUMBER_SPEC = re.compile(r"(?:.?[<>=^])?[+\- ]?z?#?0?\d*(?P<group>[,_])?(?P<precision>\.\d+)?(?P<type>[bcdeEfFgGnoxX%])?")
+_NUMBER_SPEC = re.compile(
+    r"(?:.?[<>=^])?[+\- ]?z?#?0?\d*(?P<group>[,_])?(?P<precision>\.\d+)?(?P<type>[bcdeEfFgGnoxX%])?"
+)
 _DATE_TEXT = re.compile(
     r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?)?|(\d{4})(\d{2})(\d{2})"
 )
 _WHOLE_TYPES: Final = "bcdoxX"
-_CHUNK: Final = 50_000
-
-
-@dataclass(frozen=True, slots=True)
-class Factor:
-    """A column as a text holds it: each distinct piece once.
-
-    Attributes
-    ----------
-    codes : ndarray of int32
-        For each row the position of its piece in `pieces`; `MISSING` or `UNFIT` where it has none.
-    pieces : ndarray of object
-        Distinct texts.
-    """
-
-    codes: npt.NDArray[np.int32]
-    pieces: npt.NDArray[np.object_]
 
 
 class _NeedsFormatError(Exception):
@@ -65,15 +58,15 @@ class _UnfitError(Exception):
     """A value that cannot be written as asked."""
 
 
-def factorise(column: pd.Series[Any], field: Field) -> Factor:
-    """Write every value of a column as `field` asks.
+def is_blank(value: Any) -> bool:
+    """Return whether a cell holds nothing that could be written."""
+    if isinstance(value, str):
+        return value in BLANK_TEXTS or value.isspace()
+    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value)
 
-    Parameters
-    ----------
-    column : Series
-        Any dtype. Not changed.
-    field : Field
-        The placeholder: its format, and its name for errors.
+
+def write_all(values: Sequence[Any], field: Field) -> list[str | None]:
+    """Return each value as `field` asks for it to be written; None where it is blank or does not fit.
 
     Raises
     ------
@@ -82,145 +75,51 @@ def factorise(column: pd.Series[Any], field: Field) -> Factor:
 
     Examples
     --------
-    >>> factor = factorise(pd.Series([1280.0, None, 1280.0]), Field("积分", ",d", found=True))
-    >>> factor.codes.tolist(), factor.pieces.tolist()
-    ([0, -1, 0], ['1,280'])
+    >>> write_all([1280.0, None, "2500", "?"], Field("积分", ",d", found=True))
+    ['1,280', None, '2,500', None]
     """
-    codes, values = _distinct(column)
-    if not field.spec and (texts := _as_they_are(values)) is not None:
-        return _factor_of_distinct(codes, texts)
-    pieces, offender = _write_all(values, field.spec)
-    if offender is not None:
-        raise _needs_format(field, offender)
-    if values and not any(piece is not None for piece in pieces) and not all(map(_is_blank, values)):
-        raise _fits_nothing(field, next(value for value in values if not _is_blank(value)))
-    return _factor(codes, values, pieces)
-
-
-def factorise_content(column: pd.Series[Any]) -> Factor:
-    """Take a column as whole texts; what is no text and no whole number is `UNFIT`.
-
-    Examples
-    --------
-    >>> factorise_content(pd.Series(["你好", " ", "你好", None])).codes.tolist()
-    [0, -1, 0, -1]
-    """
-    codes, values = _distinct(column)
-    if (texts := _as_they_are(values)) is not None:
-        return _factor_of_distinct(codes, texts)
-    return _factor(codes, values, [_written(value, _plain) for value in values])
-
-
-def _distinct(column: pd.Series[Any]) -> tuple[npt.NDArray[np.int64], list[Any]]:
-    """Return a code for each row (-1 where missing) and the distinct values as Python objects."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        used = column.cat.remove_unused_categories()
-        return used.cat.codes.to_numpy().astype(np.int64), pd.Series(used.cat.categories).astype(object).tolist()
-    if column.dtype != object or pd.api.types.infer_dtype(column, skipna=True) == "string":
-        found, uniques = pd.factorize(column)
-        return found, pd.Series(uniques).astype(object).tolist()
-    # 1, 1.0 and True are equal, but not the same to a reader.
-    seen: dict[tuple[type, Hashable], int] = {}
-    codes = np.empty(len(column), dtype=np.int64)
-    values: list[Any] = []
-    for place, value in enumerate(column.tolist()):
-        if not isinstance(value, Hashable):
-            codes[place] = len(values)
-            values.append(value)
-            continue
-        if value is None or value is pd.NA or value is pd.NaT or value != value:
-            codes[place] = -1
-            continue
-        code = seen.setdefault((type(value), value), len(values))
-        if code == len(values):
-            values.append(value)
-        codes[place] = code
-    return codes, values
-
-
-def _as_they_are(values: list[Any]) -> list[str] | None:
-    """Return the distinct texts of distinct values that need no rules: all text, or all integers; else None."""
-    kinds = set(map(type, values))
-    if kinds == {str}:
-        return values
-    return list(map(str, values)) if kinds == {int} else None
-
-
-def _factor_of_distinct(codes: npt.NDArray[np.int64], texts: list[str]) -> Factor:
-    """Make a factor of texts that are known to differ, without looking each up."""
-    table = np.arange(len(texts) + 1, dtype=np.int32)
-    table[-1] = MISSING
-    blank = _BLANK.intersection(texts) | set(filter(str.isspace, texts))
-    table[[index for index, text in enumerate(texts) if text in blank] if blank else []] = MISSING
-    pieces = np.empty(len(texts), dtype=object)
-    pieces[:] = texts
-    _mark_broken(pieces, table)
-    return Factor(table[codes], pieces)
-
-
-def _factor(codes: npt.NDArray[np.int64], values: list[Any], pieces: list[str | None]) -> Factor:
-    """Join what is written alike, and mark blank values and those that could not be written."""
-    position: dict[str, int] = {}
-    table = np.empty(len(values) + 1, dtype=np.int32)
-    for index, piece in enumerate(pieces):
-        if piece is None:
-            table[index] = MISSING if _is_blank(values[index]) else UNFIT
-        elif piece in _BLANK or piece.isspace():
-            table[index] = MISSING
-        else:
-            table[index] = position.setdefault(piece, len(position))
-    table[-1] = MISSING
-    distinct = np.empty(len(position), dtype=object)
-    distinct[:] = list(position)
-    _mark_broken(distinct, table)
-    return Factor(table[codes], distinct)
-
-
-def _mark_broken(pieces: npt.NDArray[np.object_], table: npt.NDArray[np.int32]) -> None:
-    """Mark pieces with half a surrogate pair as `UNFIT`: no encoding can carry them."""
-    for start in range(0, len(pieces), _CHUNK):
-        part = pieces[start : start + _CHUNK]
-        try:
-            "".join(part).encode("utf-8")
-        except UnicodeEncodeError:
-            broken = [start + code for code, piece in enumerate(part) if piece.encode("utf-8", "ignore").decode() != piece]
-            table[np.isin(table, broken)] = UNFIT
-
-
-def _is_blank(value: Any) -> bool:
-    if isinstance(value, str):
-        return value in _BLANK or value.isspace()
-    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value)
-
-
-def _write_all(values: list[Any], spec: str) -> tuple[list[str | None], Any]:
-    """Return each value written (None where it cannot be) and the first one that needs a format, if any."""
-    kind = _kind(spec)
+    spec = field.spec
     writer: Callable[[Any], str] = {
         "none": _plain,
         "number": _number_writer(spec),
         "date": lambda value: _date(value, spec),
         "other": lambda value: _other(value, spec),
-    }[kind]
+    }[_kind(spec)]
     pieces = []
     for value in values:
         try:
-            pieces.append(_written(value, writer, strict=True))
+            pieces.append(_written(value, writer))
+        except _NeedsFormatError as error:
+            raise _needs_format(field, value) from error
+    if pieces and all(piece is None for piece in pieces):
+        misfit = next((value for value in values if not is_blank(value)), None)
+        if misfit is not None:
+            raise _fits_nothing(field, misfit)
+    return pieces
+
+
+def plain_texts(values: Sequence[Any]) -> list[str | None]:
+    """Return each value as it is written without a format; None where it is blank or never is.
+
+    Examples
+    --------
+    >>> plain_texts(["您好", 5.0, 0.5, None])
+    ['您好', '5', None, None]
+    """
+    pieces = []
+    for value in values:
+        try:
+            pieces.append(_written(value, _plain))
         except _NeedsFormatError:
-            return [], value
-    return pieces, None
+            pieces.append(None)
+    return pieces
 
 
-def _written(value: Any, writer: Callable[[Any], str], *, strict: bool = False) -> str | None:
-    """Return `value` as `writer` writes it, or None."""
-    if _is_blank(value):
+def _written(value: Any, writer: Callable[[Any], str]) -> str | None:
+    if is_blank(value):
         return None
     try:
         return writer(value)
-    except _NeedsFormatError:
-        if strict:
-            raise
-        return None
     except (_UnfitError, ValueError, TypeError, OverflowError, InvalidOperation):
         return None
 

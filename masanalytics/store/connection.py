@@ -43,8 +43,12 @@ class Connections:
                 f"SQLite {sqlite3.sqlite_version} is too old: the store needs 3.37 or newer; use a newer Python",
                 zh=f"SQLite {sqlite3.sqlite_version} 版本过旧，需要 3.37 或更新，请使用较新的 Python",
             )
-        with as_store_error(path):
-            self._migrate()
+        try:
+            with as_store_error(path):
+                self._migrate()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def db(self) -> Database:
@@ -111,13 +115,13 @@ class Connections:
         with as_store_error(self.path):
             # Each connection is used by the thread that made it; any thread may close it, when that one is gone.
             conn = sqlite3.connect(str(self.path), timeout=self.busy_s, check_same_thread=False)
-            conn.execute("PRAGMA foreign_keys=OFF")  # checked by tests; enforcing would cost a look-up a row
-            conn.execute("PRAGMA temp_store=MEMORY")
-            conn.execute("PRAGMA cache_size=-65536")
             before = self._open.pop(_here(), None)  # of a thread that has ended: its number is used again
             if before is not None:
                 before.close()
             self._open[_here()] = Database(conn)
+            conn.execute("PRAGMA foreign_keys=OFF")  # checked by tests; enforcing would cost a look-up a row
+            conn.execute("PRAGMA temp_store=MEMORY")
+            conn.execute("PRAGMA cache_size=-65536")
             return self._open[_here()]
 
     def _migrate(self) -> None:

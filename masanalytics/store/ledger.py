@@ -8,6 +8,7 @@ never sent again by itself.
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -26,6 +27,7 @@ __all__ = [
     "SendableBatch",
     "already_sent",
     "claim",
+    "drop_emptied",
     "end_run",
     "open_occasion",
     "record_answers",
@@ -34,8 +36,8 @@ __all__ = [
     "start_run",
 ]
 
-_MAY_GO_AGAIN = (Status.planned, Status.not_sent, Status.rejected)
-_ASK_AT_ONCE = 400
+PATIENCE_S = 600.0
+"""After this long even a living process's request counts as unanswered."""
 
 
 class SendableBatch(Protocol):
@@ -168,7 +170,7 @@ def start_run(conn: sqlite3.Connection, start: RunStart, now: float) -> RunRecor
     """Note that a `send` begins in this process."""
     campaign = lookups.campaign_id(conn, start.campaign)
     account = lookups.account_id(conn, start.account)
-    me = this_process()
+    me = f"{this_process()}#{threading.get_ident()}"
     cursor = conn.execute(
         "INSERT INTO runs (campaign_id, account_id, plan_hash, process, started_at) VALUES (?, ?, ?, ?, ?)",
         [campaign, account, start.plan_hash, me, int(now)],
@@ -207,6 +209,18 @@ def register(conn: sqlite3.Connection, run: RunRecord, batches: Iterable[Sendabl
             conn.execute("UPDATE batches SET messages = ? WHERE batch_id = ?", [count, batch_id])
         registered[batch_id] = count
     return registered
+
+
+def drop_emptied(conn: sqlite3.Connection, run: RunRecord) -> None:
+    """Correct the batches of earlier runs that never left, and whose messages have moved into batches of this run."""
+    earlier = "campaign_id = ? AND occasion = ? AND run_id <> ? AND state IN ('planned', 'not_sent')"
+    values = [run.campaign_id, run.occasion, run.run_id]
+    conn.execute(
+        "UPDATE batches SET messages = (SELECT count(*) FROM messages WHERE messages.batch_id = batches.batch_id)"
+        f" WHERE {earlier}",
+        values,
+    )
+    conn.execute(f"DELETE FROM batches WHERE {earlier} AND messages = 0", values)
 
 
 def _write_messages(conn: sqlite3.Connection, run: RunRecord, batch_id: int, batch: SendableBatch) -> None:
@@ -303,19 +317,26 @@ def record_answers(conn: sqlite3.Connection, answers: Iterable[Answered]) -> Non
         )
 
 
-def release_stale(conn: sqlite3.Connection, now: float, patience_s: float) -> int:
-    """Set batches in flight of processes that are gone to ``unknown``; return how many.
+def release_stale(
+    conn: sqlite3.Connection, now: float, patience_s: float = PATIENCE_S, *, beginning: bool = False
+) -> list[int]:
+    """Set batches in flight of processes that are gone to ``unknown``; return them.
 
     Parameters
     ----------
     patience_s : float
         After this long even a living process's request counts as unanswered.
+    beginning : bool
+        Whether this thread is about to begin a run: what it left in flight earlier (its disk was full when the answers
+        came) is then over too.
     """
     rows = conn.execute("SELECT batch_id, process, requested_at FROM batches WHERE state = 'submitting'").fetchall()
-    alive = {process: is_alive(process) for process in {row[1] for row in rows}}
+    alive = {process: is_alive((process or "").partition("#")[0]) for process in {row[1] for row in rows}}
+    if beginning:
+        alive[f"{this_process()}#{threading.get_ident()}"] = False
     stale = [row[0] for row in rows if not alive[row[1]] or now - row[2] > patience_s]
     conn.executemany(
         "UPDATE batches SET state = 'unknown', notice = 'the sending process ended before the answer' WHERE batch_id = ?",
         [[batch_id] for batch_id in stale],
     )
-    return len(stale)
+    return stale

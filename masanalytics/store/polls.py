@@ -10,7 +10,7 @@ from masanalytics.protocol import Endpoint
 from masanalytics.store import lookups
 from masanalytics.store.process import is_alive
 
-__all__ = ["RawPoll", "is_waiting", "keep_raw", "keep_spooled", "mark_lost", "read_raw", "waiting_polls"]
+__all__ = ["RawPoll", "is_waiting", "keep_raw", "keep_spooled", "mark_lost", "put_off", "read_raw", "waiting_polls"]
 
 _BUSY_AT_MOST_S = 120
 
@@ -66,6 +66,13 @@ def mark_lost(conn: sqlite3.Connection, poll_id: int, state: str, notice: str, n
     """Note that a poll brought no answer: ``lost`` (it may have been handed out) or ``failed`` (it never left)."""
     conn.execute(
         "UPDATE polls SET state = ?, notice = ?, answered_at = ? WHERE poll_id = ?", [state, notice, int(now), poll_id]
+    )
+
+
+def put_off(conn: sqlite3.Connection, poll_id: int, notice: str) -> None:
+    """Note that an answer could not be read now; it stays for `replay`."""
+    conn.execute(
+        "UPDATE polls SET state = 'unparsed', notice = ? WHERE poll_id = ? AND state = 'stored'", [notice, poll_id]
     )
 
 

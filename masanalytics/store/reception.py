@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from masanalytics.protocol import Page, read_page
-from masanalytics.store import coverage, intake, settling, uplinks
+from masanalytics.store import coverage, intake, ledger, settling, uplinks
 from masanalytics.store.polls import RawPoll, read_raw
 
 __all__ = ["Received", "receive", "replay"]
@@ -118,6 +118,9 @@ def _take_records(conn: sqlite3.Connection, poll: RawPoll, page: Page, words: Co
     reports = page.reports
     strange = intake.take_reports(conn, poll.account_id, poll.poll_id, reports)
     settled = settling.infer(conn, strange)
+    if strange:  # perhaps a batch whose sender was killed, and that nobody has missed yet
+        settled += settling.look_again(conn, ledger.release_stale(conn, poll.answered_at))
+    confirmed = settling.confirm(conn, poll.account_id)
     if page.drained:
         coverage.extend(conn, poll.account_id, poll.asked_at)
     return Received(
@@ -126,6 +129,6 @@ def _take_records(conn: sqlite3.Connection, poll: RawPoll, page: Page, words: Co
         reports=len(reports),
         foreign=sum(count for group, count in strange.items() if group not in settled),
         set_aside=len(page.bad),
-        settled=len(settled),
+        settled=len(settled) + confirmed,
         drained=page.drained,
     )

@@ -7,6 +7,7 @@ is a batch whose outcome is unknown, the reports move to the messages they belon
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable
 
@@ -14,8 +15,10 @@ from masanalytics.chinatime import to_platform_time
 from masanalytics.frames import Status
 from masanalytics.store.intake import refresh
 
-__all__ = ["adopt", "infer", "settle"]
+__all__ = ["adopt", "confirm", "infer", "look_again", "settle"]
 
+_LEAST_SHARE = 20
+"""A group must name one in so many of a batch's numbers: one message of another system to one customer proves nothing."""
 _BEFORE_S = 120
 _AFTER_S = 900
 _SAME_GROUP_S = 30 * 86400
@@ -40,8 +43,8 @@ def infer(conn: sqlite3.Connection, foreign: Iterable[int]) -> list[int]:
     """Settle batches of unknown outcome whose numbers, and the time, a group of reports names.
 
     A batch is taken to have been accepted under a msgGroup when the group belongs to the same account, its submit date
-    and the time written in the msgGroup itself lie in the attempt, all its numbers are in the batch, and no other batch
-    fits. Returns the groups that found their batch.
+    and the time written in the msgGroup itself lie in the attempt, all its numbers are in the batch and enough of them to
+    be no coincidence, and no other batch fits. Returns the groups that found their batch.
     """
     settled = []
     for group_id in foreign:
@@ -54,15 +57,46 @@ def infer(conn: sqlite3.Connection, foreign: Iterable[int]) -> list[int]:
         fitting = [batch for batch in _in_time(conn, *row) if _holds_all(conn, group_id, batch)]
         if len(fitting) != 1:
             continue
-        conn.execute(
-            "UPDATE batches SET state = 'accepted', inferred = 1, msg_group = ?,"
-            " notice = 'accepted, as its reports show' WHERE batch_id = ?",
-            [row[0], fitting[0]],
-        )
-        _to_pending(conn, fitting[0])
+        conn.execute("UPDATE batches SET msg_group = ? WHERE batch_id = ?", [row[0], fitting[0]])
+        _accept(conn, fitting[0])
         adopt(conn, fitting[0])
         settled.append(group_id)
     return settled
+
+
+def look_again(conn: sqlite3.Connection, batch_ids: Iterable[int]) -> list[int]:
+    """Settle batches that have just turned out to be of unknown outcome by reports that came before.
+
+    Their reports may all have been fetched while the answer was still awaited. Returns the groups that found their batch.
+    """
+    windows = conn.execute(
+        "SELECT account_id, min(requested_at), max(coalesce(answered_at, requested_at)) FROM batches"
+        " WHERE batch_id IN (SELECT value FROM json_each(?)) AND state = 'unknown' GROUP BY account_id",
+        [json.dumps(list(batch_ids))],
+    ).fetchall()
+    waiting: list[int] = []
+    for account_id, first, last in windows:
+        rows = conn.execute(
+            "SELECT batch_id FROM batches WHERE campaign_id IS NULL AND account_id = ? AND requested_at BETWEEN ? AND ?",
+            [account_id, first - _BEFORE_S, last + _AFTER_S],
+        )
+        waiting += [row[0] for row in rows.fetchall()]
+    return infer(conn, waiting)
+
+
+def confirm(conn: sqlite3.Connection, account_id: int) -> int:
+    """Settle batches of unknown outcome whose msgGroup is known and named by reports; return how many.
+
+    An answer that contradicts itself may still have named the msgGroup.
+    """
+    rows = conn.execute(
+        "SELECT batch_id FROM batches WHERE account_id = ? AND state = 'unknown' AND msg_group IS NOT NULL AND EXISTS"
+        " (SELECT 1 FROM messages m WHERE m.batch_id = batches.batch_id AND m.reports > 0)",
+        [account_id],
+    ).fetchall()
+    for (batch_id,) in rows:
+        _accept(conn, batch_id)
+    return len(rows)
 
 
 def settle(conn: sqlite3.Connection, batch_id: int, state: str) -> bool:
@@ -79,6 +113,14 @@ def settle(conn: sqlite3.Connection, batch_id: int, state: str) -> bool:
             [int(Status.not_sent), batch_id, int(Status.unknown)],
         )
     return bool(changed)
+
+
+def _accept(conn: sqlite3.Connection, batch_id: int) -> None:
+    conn.execute(
+        "UPDATE batches SET state = 'accepted', inferred = 1, notice = 'accepted, as its reports show' WHERE batch_id = ?",
+        [batch_id],
+    )
+    _to_pending(conn, batch_id)
 
 
 def _to_pending(conn: sqlite3.Connection, batch_id: int) -> None:
@@ -110,7 +152,13 @@ def _holds_all(conn: sqlite3.Connection, group_id: int, batch_id: int) -> bool:
         " (SELECT 1 FROM messages m WHERE m.batch_id = ? AND m.phone = g.phone) LIMIT 1",
         [group_id, batch_id],
     ).fetchone()
-    return missing is None
+    if missing is not None:
+        return False
+    named, size = (
+        conn.execute("SELECT count(*) FROM messages WHERE batch_id = ?", [one]).fetchone()[0]
+        for one in (group_id, batch_id)
+    )
+    return bool(named * _LEAST_SHARE >= size)
 
 
 def _move(conn: sqlite3.Connection, stranger: int, batch_id: int) -> int:

@@ -49,6 +49,9 @@ def take_turn(
         holder = None if row[3] == me else row[3]
         wait = _wait((*row[:3], holder), interval_s, clock)
         if wait > 0:
+            set_back = row[2] != clock.era and row[0] > clock.now()
+            if set_back and holder is None:  # otherwise every asking would begin the interval anew
+                _start_interval(conn, number, clock)
             return Turn(0, wait)
         if holder is not None:  # a poll was under way in a process that is gone: it may just have been sent
             _forget_holder(conn, number, clock)
@@ -108,6 +111,10 @@ def _forget_holder(conn: sqlite3.Connection, number: int, clock: Clock) -> None:
         " WHERE account_id = ? AND state = 'asked'",
         [number],
     )
+    _start_interval(conn, number, clock)
+
+
+def _start_interval(conn: sqlite3.Connection, number: int, clock: Clock) -> None:
     conn.execute(
         "UPDATE pace SET wall = ?, monotonic = ?, era = ?, holder = NULL WHERE account_id = ?",
         [clock.now(), clock.monotonic(), clock.era, number],
