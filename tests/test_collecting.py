@@ -319,6 +319,28 @@ def test_background_collecting_starts_and_stops(tmp_path):
         assert len(store.reports()) == 40
 
 
+def test_a_stopped_collector_can_be_used_again(sim, client, store, collector):
+    """After stop(), drain() and collect() work as before."""
+    collector.start()
+    collector.stop()
+    client.submit(PHONES, "您好")
+    sim.clock.sleep(60)
+
+    assert collector.drain().reports == 40
+
+
+def test_a_poll_without_an_answer_does_not_stop_sending(sim, client, store, collector):
+    """In the idle time of other work a lost poll is noted, and asked again later."""
+    sim.fault("drop_after", endpoint="report", times=1)
+    first = collector.collect_if_due()
+    sim.clock.sleep(60)
+    client.submit(PHONES, "您好")
+    sim.clock.sleep(60)
+    second = collector.collect_if_due()
+
+    assert (first.polls, second.reports) == (0, 40)
+
+
 def test_two_collectors_take_turns(tmp_path):
     """Two collectors on one account and store never poll too close, and lose nothing."""
     clock = FastClock(100)

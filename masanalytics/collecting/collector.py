@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from masanalytics.cards import card
 from masanalytics.collecting import notices
+from masanalytics.collecting.awaiting import Awaited
 from masanalytics.collecting.neighbours import other_store
 from masanalytics.collecting.poller import Poller
 from masanalytics.collecting.result import Collected
@@ -20,7 +21,6 @@ from masanalytics.errors import MasError, NetworkError, StoreError
 from masanalytics.language import choose
 from masanalytics.protocol import Endpoint
 from masanalytics.store.doubts import under_reported
-from masanalytics.store.progress import campaign_progress
 from masanalytics.store.reception import Received
 from masanalytics.store.turns import first_collection
 
@@ -164,22 +164,27 @@ class Collector:
             ``reached`` is the share at the end; falling short of `until` is not an error.
         """
         collected = self._begin()
-        collected.reached = self._share(campaign)
-        if collected.reached >= until:
-            return collected
-        with self._bar(campaign, progress=progress) as show:
-            for received in self._turns(timeout):
-                collected.add(received)
-                collected.reached = self._share(campaign)
+        awaited = Awaited(self.store, campaign, until, self.clock)
+        if not awaited.is_enough:
+            with self._bar(awaited, progress=progress) as show:
+                for received in self._turns(timeout):
+                    collected.add(received)
+                    awaited.note(received)
+                    show()
+                    if awaited.is_enough:
+                        break
+                awaited.count()
                 show()
-                if collected.reached >= until:
-                    break
+        collected.reached = awaited.progress.share_reported
         collected.drained = self.rhythm.drained
         self._look_for_absent_reports()
         return collected
 
     def collect_if_due(self) -> Collected:
-        """Poll once if it is this collector's turn now, otherwise return at once: for loops that have other work too."""
+        """Poll once if it is this collector's turn now, otherwise return at once: for loops that have other work too.
+
+        A poll without an answer is noted and logged, not raised: the other work goes on.
+        """
         if self.clock.monotonic() < self._due_at:
             return Collected()
         collected = self._begin()
@@ -188,7 +193,10 @@ class Collector:
         if not turn.poll_id:
             self._due_at = self.clock.monotonic() + turn.wait_s
             return collected
-        collected.add(self._poll(turn.poll_id, endpoint))
+        try:
+            collected.add(self._poll(turn.poll_id, endpoint))
+        except NetworkError as error:
+            self._note_failure(error)
         return collected
 
     def start(self) -> Collector:
@@ -238,11 +246,21 @@ class Collector:
     # ---- how it works ---------------------------------------------------------------------------------------------
 
     def _begin(self) -> Collected:
+        if self._thread is None:  # stopped in the background earlier, and now used again
+            self._stop.clear()
+        if not self.running:
+            self._stop.clear()  # an earlier stop() does not keep a later call from collecting
+        collected = self._catch_up()
+        self._greet()
+        return collected
+
+    def _catch_up(self) -> Collected:
+        """Take in answers that wait, of this process or of one that is gone."""
         collected = Collected()
         for received in self._shielded(self._poller.catch_up):
-            collected.add(received)
-            collected.polls -= 1
-        self._greet()
+            for count in (collected, self.total):
+                count.add(received)
+                count.polls -= 1
         return collected
 
     def _greet(self) -> None:
@@ -278,13 +296,17 @@ class Collector:
             if pause > 0 and self.clock.wait(self._stop, pause):
                 return
             try:
+                self._catch_up()
                 yield self._turn(self.rhythm.next_endpoint())
             except NetworkError as error:
-                self.rhythm.note_failure()
-                self._due_at = self.clock.monotonic() + self.rhythm.pause_s
-                _LOG.warning("poll without an answer (%s in a row): %s", self.rhythm.refused, error.message)
+                self._note_failure(error)
                 if not error.retryable or self.rhythm.refused >= _GIVE_UP_AFTER:
                     raise
+
+    def _note_failure(self, error: NetworkError) -> None:
+        self.rhythm.note_failure()
+        self._due_at = self.clock.monotonic() + self.rhythm.pause_s
+        _LOG.warning("poll without an answer (%s in a row): %s", self.rhythm.refused, error.message)
 
     def _turn(self, endpoint: Endpoint) -> Received:
         """Wait for the account's turn and poll once."""
@@ -321,9 +343,9 @@ class Collector:
 
     def _run(self) -> None:
         try:
-            self._begin()
             while not self._stop.is_set():
                 try:
+                    self._begin()
                     for _ in self._turns(None):
                         pass
                 except StoreError as error:
@@ -331,7 +353,6 @@ class Collector:
                         raise
                     _LOG.warning("%s", error.message)
                     self.clock.wait(self._stop, 5.0)
-                    self._catch_up_quietly()
         except MasError as error:
             self._failure = error
             _LOG.exception("collecting stopped")
@@ -339,30 +360,17 @@ class Collector:
         finally:
             self.store.close_thread()
 
-    def _catch_up_quietly(self) -> None:
-        try:
-            self._poller.catch_up()
-        except StoreError as error:
-            _LOG.warning("%s", error.message)
-
-    def _share(self, campaign: str | None) -> float:
-        with self.store.reading() as conn:
-            return campaign_progress(conn, campaign).share_reported
-
     @contextmanager
-    def _bar(self, campaign: str | None, *, progress: bool) -> Iterator[Callable[[], None]]:
+    def _bar(self, awaited: Awaited, *, progress: bool) -> Iterator[Callable[[], None]]:
         from tqdm.auto import tqdm
 
-        with self.store.reading() as conn:
-            start = campaign_progress(conn, campaign)
+        start = awaited.progress
         words = choose("reports", "状态报告", self._language)
         bar = tqdm(total=start.accepted, initial=start.reported, desc=words, unit="", disable=not progress, leave=True)
 
         def show() -> None:
-            with self.store.reading() as conn:
-                now = campaign_progress(conn, campaign)
-            bar.total = now.accepted
-            bar.update(now.reported - bar.n)
+            bar.total = awaited.progress.accepted
+            bar.update(awaited.progress.reported - bar.n)
 
         try:
             yield show

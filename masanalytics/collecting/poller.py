@@ -16,6 +16,7 @@ from masanalytics.store.polls import (
     keep_raw,
     keep_spooled,
     mark_lost,
+    put_off,
     read_raw,
     waiting_polls,
 )
@@ -55,9 +56,13 @@ class Poller:
         self.account = client.account.name
         self._name = uuid.uuid4().hex[:12]
         self._left: set[int] = set()
+        self._rests_until = 0.0
 
     def take_turn(self, endpoint: Endpoint) -> Turn:
         """Take the account's turn, or learn how long to wait. Fails, before anything is asked, if nothing can be written."""
+        rest = self._rests_until - self.clock.monotonic()
+        if rest > 0:  # where the end of the last poll could not be written down, it counts all the same
+            return Turn(0, rest)
         with self.store.writing() as conn:
             return take_turn(conn, self.account, endpoint, self.interval_s, self.clock, self._name)
 
@@ -76,6 +81,8 @@ class Poller:
         except MasError as error:
             self._note_lost(poll_id, error)
             raise
+        finally:
+            self._rests_until = self.clock.monotonic() + self.interval_s
         poll = _as_raw(poll_id, endpoint, answer)
         try:
             with self.store.writing(durable=True) as conn:
@@ -103,9 +110,17 @@ class Poller:
 
     def _take_in(self, poll_id: int) -> Received:
         self._left.add(poll_id)
-        with self.store.writing() as conn:
-            poll = read_raw(conn, poll_id) if is_waiting(conn, poll_id) else None
-            received = receive(conn, poll, self.store.opt_out_words) if poll else Received("records")
+        try:
+            with self.store.writing() as conn:
+                poll = read_raw(conn, poll_id) if is_waiting(conn, poll_id) else None
+                received = receive(conn, poll, self.store.opt_out_words) if poll else Received("records")
+        except MasError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a defect in reading one answer must not keep out all later ones
+            _LOG.exception("the answer of poll %s could not be read; it is kept for replay()", poll_id)
+            received = Received("unreadable", notice=type(error).__name__)
+            with self.store.writing() as conn:
+                put_off(conn, poll_id, received.notice)
         self._left.discard(poll_id)
         return received
 

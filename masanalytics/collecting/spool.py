@@ -7,7 +7,10 @@ The platform hands a report out once. When the disk is full or the file locked j
 from __future__ import annotations
 
 import contextlib
+import errno
+import hashlib
 import json
+import logging
 import os
 import tempfile
 import uuid
@@ -20,6 +23,7 @@ from masanalytics.store.polls import RawPoll
 
 __all__ = ["Spooled", "spool_folder", "spooled", "write_spool"]
 
+_LOG = logging.getLogger(__name__)
 _SUFFIX = ".answer"
 
 
@@ -35,6 +39,12 @@ class Spooled:
 def spool_folder(store_path: Path) -> Path:
     """Return the folder in which answers for this store wait."""
     return store_path.with_name(store_path.name + ".spool")
+
+
+def _last_resort(store_path: Path) -> Path:
+    """Return the folder for answers that cannot be written beside the store: in the temporary folder, for this store alone."""
+    place = hashlib.sha256(str(store_path.resolve()).encode()).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"masanalytics-{store_path.stem}-{place}.spool"
 
 
 def write_spool(store_path: Path, account: str, poll: RawPoll) -> Path:
@@ -57,7 +67,7 @@ def write_spool(store_path: Path, account: str, poll: RawPoll) -> Path:
     data = json.dumps(head, ensure_ascii=True).encode("ascii") + b"\n" + poll.raw
     name = f"{poll.answered_at}-{uuid.uuid4().hex}{_SUFFIX}"
     reasons = []
-    for folder in (spool_folder(store_path), Path(tempfile.gettempdir()) / f"masanalytics-{store_path.stem}.spool"):
+    for folder in (spool_folder(store_path), _last_resort(store_path)):
         try:
             return _write(folder, name, data)
         except OSError as error:
@@ -70,6 +80,8 @@ def write_spool(store_path: Path, account: str, poll: RawPoll) -> Path:
 
 def _write(folder: Path, name: str, data: bytes) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not _is_mine(folder):
+        raise PermissionError(errno.EPERM, "the folder belongs to another user")
     draft = folder / (name + ".draft")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -96,13 +108,28 @@ def _write(folder: Path, name: str, data: bytes) -> Path:
 
 def spooled(store_path: Path) -> Iterator[Spooled]:
     """Return the answers that wait beside this store, oldest first; half-written files are left alone."""
-    temporary = Path(tempfile.gettempdir()) / f"masanalytics-{store_path.stem}.spool"
-    for folder in (spool_folder(store_path), temporary):
-        for path in sorted(folder.glob("*" + _SUFFIX)) if folder.is_dir() else []:
-            head, _, raw = path.read_bytes().partition(b"\n")
-            about = json.loads(head)
-            poll = RawPoll(
-                about["poll_id"], 0, about["endpoint"], raw, about["http_status"], about["complete"],
-                about["answered_at"], about["asked_at"],
-            )  # fmt: skip
-            yield Spooled(path, about["account"], poll)
+    for folder in (spool_folder(store_path), _last_resort(store_path)):
+        for path in sorted(folder.glob("*" + _SUFFIX)) if folder.is_dir() and _is_mine(folder) else []:
+            with contextlib.suppress(FileNotFoundError):  # another process was quicker
+                found = _read(path)
+                if found is not None:
+                    yield found
+
+
+def _read(path: Path) -> Spooled | None:
+    head, _, raw = path.read_bytes().partition(b"\n")
+    try:
+        about = json.loads(head)
+        poll = RawPoll(
+            about["poll_id"], 0, about["endpoint"], raw, about["http_status"], about["complete"],
+            about["answered_at"], about["asked_at"],
+        )  # fmt: skip
+        return Spooled(path, about["account"], poll)
+    except (ValueError, KeyError, TypeError):
+        _LOG.warning("%s is not an answer that was written here; it is left where it is", path)
+        return None
+
+
+def _is_mine(folder: Path) -> bool:
+    """Whether nobody else could have put files there: the temporary folder is everybody's."""
+    return not hasattr(os, "getuid") or folder.stat().st_uid == os.getuid()
