@@ -272,7 +272,7 @@ class Collector:
             first = first_collection(conn, account, self.clock.now())
         if first:
             self._say(choose(*notices.FIRST_COLLECTION, self._language).format(account=account))
-        other = other_store(account, self.store.path, self.clock.now())
+        other = other_store(self.client.account, self.store.path, self.clock.now())
         if other is not None:
             self._say(choose(*notices.OTHER_STORE, self._language).format(account=account, other=other))
 

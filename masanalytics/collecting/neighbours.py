@@ -8,19 +8,19 @@ import json
 import os
 from pathlib import Path
 
-from masanalytics.account import config_folder
+from masanalytics.account import Account, config_folder
 
 __all__ = ["other_store"]
 
 _RECENT_S = 3600.0
 
 
-def other_store(account: str, store: Path, now: float) -> str | None:
+def other_store(account: Account, store: Path, now: float) -> str | None:
     """Note that this store collects the account, and return another one that did within the last hour.
 
     The note is a small file in the user's config folder; where that cannot be written, nothing is noticed.
     """
-    name = hashlib.sha256(account.encode()).hexdigest()[:16]
+    name = hashlib.sha256(f"{account.url} {account.name}".encode()).hexdigest()[:16]
     path = config_folder() / "collecting" / f"{name}.json"
     known: dict[str, float] = {}
     with contextlib.suppress(OSError, ValueError):

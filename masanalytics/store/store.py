@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
-from collections.abc import Collection, Iterable, Sequence
+import weakref
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -67,10 +69,11 @@ class Store(CountsMessages):
         opt_out_words: Collection[str] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        self._remove: Callable[[], object] | None = None
         if str(path) == ":memory:":
-            self._temporary = tempfile.TemporaryDirectory(prefix="masanalytics-")
-            path = Path(self._temporary.name) / "store.db"
+            folder = tempfile.mkdtemp(prefix="masanalytics-")
+            self._remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            path = Path(folder) / "store.db"
         self.path = Path(path)
         self.opt_out_words = opt_out_words
         self.clock = clock or SystemClock()
@@ -96,9 +99,8 @@ class Store(CountsMessages):
     def close(self) -> None:
         """Close the file; a temporary store is removed."""
         self._connections.close()
-        if self._temporary is not None:
-            self._temporary.cleanup()
-            self._temporary = None
+        if self._remove is not None:
+            self._remove()
 
     def __enter__(self) -> Store:
         return self
@@ -339,7 +341,7 @@ class Store(CountsMessages):
         with self.reading() as conn:
             sizes = [conn.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in ("messages", "batches")]
             ends = coverage.covered_until(conn)
-        name = "…" if self._temporary else self.path.name
+        name = "…" if self._remove else self.path.name
         heard = f"collected until {format_instant(max(ends.values()))}" if ends else "nothing collected yet"
         return f"Store({name}): {sizes[0]:,} messages, {sizes[1]:,} batches, {heard}"
 
