@@ -131,8 +131,17 @@ def fit(axes: Sequence[Axes], room: Bbox) -> None:
 @contextmanager
 def look() -> Iterator[None]:
     """Apply the package's look to what is created inside, and only there."""
-    with mpl.rc_context(_settings()):  # type: ignore[arg-type]
-        yield
+    # A notebook's backend, loaded at the first figure, says that figures show themselves. That is a setting too, and must
+    # outlive this block: with it put back, no later figure would be shown.
+    showing = mpl.is_interactive()
+    try:
+        with mpl.rc_context(_settings()):  # type: ignore[arg-type]
+            try:
+                yield
+            finally:
+                showing = mpl.is_interactive()
+    finally:
+        mpl.interactive(showing)
 
 
 def _settings() -> dict[str, Any]:

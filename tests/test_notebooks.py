@@ -1,0 +1,90 @@
+"""The notebooks run from top to bottom in a folder of their own, say nothing alarming, and draw where they promise to."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+PICTURES = {
+    "01-quickstart": 3,
+    "02-campaign": 1,
+    "03-delivery-analysis": 7,
+    "04-ad-hoc-reporting": 1,
+    "05-collector-in-production": 0,
+}
+ALARMING = re.compile(r"Glyph|Warning|Traceback")
+
+
+def outputs(notebook: nbformat.NotebookNode) -> Iterator[nbformat.NotebookNode]:
+    """Yield every output of every cell."""
+    for cell in notebook.cells:
+        yield from cell.get("outputs", [])
+
+
+def executed(path: Path, folder: Path) -> nbformat.NotebookNode:
+    """Return the notebook after running it in `folder`; a failing cell raises."""
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(folder)}}).execute()
+    return notebook
+
+
+@pytest.fixture
+def english_kernel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Let kernels speak English and keep their files to themselves."""
+    for name in [name for name in os.environ if name.startswith("MAS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("MAS_LANGUAGE", "en")
+    monkeypatch.setenv("MAS_CONFIG_DIR", str(tmp_path / "config"))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("PYDEVD_DISABLE_FILE_VALIDATION", "1")
+
+
+def test_every_notebook_is_tried() -> None:
+    """No notebook lies in the folder without being run here."""
+    assert {path.stem for path in NOTEBOOKS.glob("*.ipynb")} == set(PICTURES)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
+@pytest.mark.usefixtures("english_kernel")
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_notebook_runs_from_top_to_bottom(name: str, tmp_path: Path) -> None:
+    """It raises nothing, warns of nothing, shows no missing glyph, and draws its charts."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+
+    found = list(outputs(executed(NOTEBOOKS / f"{name}.ipynb", folder)))
+
+    said = "".join(output.text for output in found if output.output_type == "stream" and output.name == "stderr")
+    assert not ALARMING.search(said), said
+    drawn = sum("image/png" in output.get("data", {}) for output in found)
+    assert drawn >= PICTURES[name]
+
+
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_a_notebook_is_kept_without_output(path: Path) -> None:
+    """What is kept is the text alone: no output, no count, no name of somebody's kernel."""
+    notebook = nbformat.read(path, as_version=4)
+
+    assert not list(outputs(notebook))
+    assert {cell.get("execution_count") for cell in notebook.cells} <= {None}
+    assert set(notebook.metadata) <= {"kernelspec", "language_info"}
+    assert notebook.metadata.kernelspec.name == "python3"
+
+
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_headings_are_in_both_languages(path: Path) -> None:
+    """Every heading says it twice: with Latin letters and with Chinese characters."""
+    notebook = nbformat.read(path, as_version=4)
+    texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    headings = [line for text in texts for line in text.splitlines() if line.startswith("#")]
+
+    assert headings
+    assert [line for line in headings if not (re.search("[一-鿿]", line) and re.search("[A-Za-z]", line))] == []

@@ -1,0 +1,107 @@
+"""The sample store is the same everywhere, sound, and tells the story that the documents tell of it."""
+
+from __future__ import annotations
+
+import hashlib
+import runpy
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import masanalytics as mas
+from masanalytics.carriers import carriers_of, regions_of
+from masanalytics.frames import MESSAGE_COLUMNS
+
+SCRIPT = Path(__file__).resolve().parent.parent / "data" / "make_sample_store.py"
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mas.Store]:
+    """The sample store, made once."""
+    path = runpy.run_path(str(SCRIPT))["make_sample_store"](tmp_path_factory.mktemp("sample") / "sample.db")
+    with mas.Store(path) as store:
+        yield store
+
+
+def test_it_is_the_same_everywhere(sample: mas.Store) -> None:
+    """The same numbers get the same outcome on every machine."""
+    rows = sample.db.query("SELECT phone, status_id FROM messages ORDER BY message_id")
+    digest = hashlib.sha256("".join(f"{row['phone']}{row['status_id']}" for row in rows).encode()).hexdigest()
+
+    assert digest[:16] == "7e64e365869663ce"
+
+
+def test_its_counts_are_known(sample: mas.Store) -> None:
+    """200,000 messages of 39 campaigns, nearly all of them settled."""
+    row = mas.delivery_rates(sample)[["accepted", "delivered", "failed", "pending", "unreported"]].iloc[0]
+
+    assert row.tolist() == [200_000, 180_291, 18_464, 116, 1_129]
+    assert len(mas.delivery_rates(sample, by="campaign")) == 39
+
+
+def test_it_is_sound(sample: mas.Store) -> None:
+    """SQLite finds no fault, no reference leads nowhere, and every outcome is the one its report says."""
+    conn = sample.db.conn
+
+    assert conn.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert conn.execute("PRAGMA foreign_key_check").fetchall() == []
+    differing = (
+        "SELECT count(*) FROM messages m LEFT JOIN reports r USING (message_id) WHERE m.reports != (r.report_id IS NOT NULL)"
+        " OR m.report_status_id IS NOT r.report_status_id OR m.received_at IS NOT r.received_at"
+    )
+    assert conn.execute(differing).fetchone() == (0,)
+    counted = "SELECT sum(records) - (SELECT count(*) FROM reports) - (SELECT count(*) FROM uplinks) FROM polls"
+    assert conn.execute(counted).fetchone() == (0,)
+
+
+def test_it_reads_like_any_store(sample: mas.Store) -> None:
+    """Its frames have the columns and values that collecting would have made, and a replay changes nothing."""
+    messages = sample.messages("会员特惠 03-26")
+    assert list(messages.columns) == list(MESSAGE_COLUMNS)
+    assert messages["carrier"].tolist() == carriers_of(messages["phone"]).astype(str).tolist()
+    provinces, cities = regions_of(messages["phone"])
+    assert messages["province"].tolist() == provinces.astype(str).tolist()
+    assert messages["city"].tolist() == cities.astype(str).tolist()
+
+    assert mas.replay(sample) == 0
+    assert sample.messages("会员特惠 03-26").equals(messages)
+
+
+def test_nobody_is_written_to_after_opting_out(sample: mas.Store) -> None:
+    """No message was submitted to a number after it had opted out."""
+    late = "SELECT count(*) FROM messages m JOIN opt_outs o USING (phone) WHERE m.submitted_at > o.since"
+    assert sample.db.conn.execute(late).fetchone() == (0,)
+
+
+def test_the_bad_thursday_is_found(sample: mas.Store) -> None:
+    """One call names the cell and the code, with the figures that the README tells."""
+    pair = ["会员特惠 03-24", "会员特惠 03-26"]
+    why = mas.explain_change(sample, at="2026-03-25", by=["carrier", "province"], campaign=pair)
+    change, worst = why.attrs["change"], why.iloc[0]
+
+    assert (round(change["rate_before"], 3), round(change["rate_after"], 3)) == (0.918, 0.874)
+    assert (worst["carrier"], worst["province"]) == ("China Unicom", "江苏")
+    assert round(worst["contribution"], 3) == -0.041
+    assert (round(worst["rate_before"], 2), round(worst["rate_after"], 2)) == (0.90, 0.34)
+    assert worst["leading_codes"].startswith("MI:0043 +56.5")
+
+
+def test_the_other_stories_are_found_too(sample: mas.Store) -> None:
+    """The old list, the night, the two texts and the last ten minutes read as the notebook says."""
+    stale = mas.delivery_rates(sample, campaign="老客户唤回")["delivery_rate"][0]
+    assert round(stale, 2) == 0.68
+    night = mas.latency(sample, campaign="深夜闪购").iloc[0]
+    assert night["p50_s"] < 10 < 8 * 3600 < night["p90_s"]
+    arms = mas.compare(sample, "arm", "短文案", "长文案", campaign="春季上新", language="en")
+    assert arms["sentence"][0].startswith("No difference shown")
+    now = mas.delivery_rates(sample, campaign="积分到期提醒 03-29").iloc[0]
+    assert now["delivery_rate"] < now["expected_low"] < 0.92 < now["expected_high"] < 0.95
+    assert np.isfinite(now["expected_rate"])
+
+
+def test_it_overwrites_nothing(sample: mas.Store) -> None:
+    """An existing file is left alone."""
+    with pytest.raises(FileExistsError, match="is there already"):
+        runpy.run_path(str(SCRIPT))["make_sample_store"](sample.path)
