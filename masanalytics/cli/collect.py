@@ -7,6 +7,9 @@ from pathlib import Path
 import click
 
 from masanalytics.cli.options import find_account, with_account, with_language, with_store
+from masanalytics.language import choose
+
+_TRY_AGAIN = 75  # EX_TEMPFAIL, which cron and mail systems know
 
 
 @click.command("collect")
@@ -23,21 +26,25 @@ from masanalytics.cli.options import find_account, with_account, with_language, 
 def command(ctx: click.Context, /, **_given: object) -> None:
     """Fetch status reports and replies into the store: each queue once, or as long as asked.
 
-    Exit codes: 0 done, 1 wrong settings, 3 stopped by an error, 75 try again later.
+    Exit codes: 0 done, 1 wrong settings (or, with --status, not fresh), 3 stopped by an error, 75 refused or not reached:
+    try again later.
     """
     from masanalytics.client import Client
     from masanalytics.collecting import Collector
-    from masanalytics.collecting.service import run_forever, status
+    from masanalytics.collecting.service import collected_accounts, run_forever, status
     from masanalytics.store import Store
 
     asked = ctx.params
     language = asked["language"]
-    account = find_account(asked["profile"], asked["env_file"])
     with Store(asked["db"]) as store:
         if asked["status"]:
-            found = status(store, account.name, stale_after_s=asked["stale_after"])
-            click.echo(found.json() if asked["as_json"] else found.text(language))
-            ctx.exit(0 if found.fresh else 1)
+            standing = [status(store, name, stale_after_s=asked["stale_after"]) for name in collected_accounts(store)]
+            for found in standing:
+                click.echo(found.json() if asked["as_json"] else found.text(language))
+            if not standing:
+                click.echo(choose("nothing collected yet", "尚未采集过", language), err=True)
+            ctx.exit(0 if standing and all(found.fresh for found in standing) else 1)
+        account = find_account(asked["profile"], asked["env_file"])
         with Client(account) as client:
             collector = Collector(client, store, language=language)
             if asked["forever"]:
@@ -45,3 +52,4 @@ def command(ctx: click.Context, /, **_given: object) -> None:
             collected = collector.drain() if asked["drain"] else collector.collect()
             collector.stop()
     click.echo(collected.json() if asked["as_json"] else collected.text(language))
+    ctx.exit(_TRY_AGAIN if collected.refused == collected.polls else 0)

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 from masanalytics.chinatime import format_instant
 from masanalytics.errors import MasError
 from masanalytics.language import choose
-from masanalytics.store.health import CollectingHealth, collecting_health
+from masanalytics.store.health import CollectingHealth, collecting_health, polled_accounts
 
 if TYPE_CHECKING:
     from masanalytics.collecting.collector import Collector
     from masanalytics.store import Store
 
-__all__ = ["Standing", "run_forever", "status"]
+__all__ = ["Standing", "collected_accounts", "run_forever", "status"]
 
 _LINE_EVERY_S = 60.0
 _LOOK_S = 0.2
@@ -58,6 +58,12 @@ def status(store: Store, account: str, *, stale_after_s: float = 600.0) -> Stand
         health = collecting_health(conn, account)
     age = None if health.covered_until is None else store.clock.now() - health.covered_until
     return Standing(account, age is not None and age <= stale_after_s, health)
+
+
+def collected_accounts(store: Store) -> list[str]:
+    """Return the accounts this store has collected, by name."""
+    with store.reading() as conn:
+        return polled_accounts(conn)
 
 
 def run_forever(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
-__all__ = ["CollectingHealth", "collecting_health"]
+__all__ = ["CollectingHealth", "collecting_health", "polled_accounts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +30,8 @@ def collecting_health(conn: sqlite3.Connection, account: str) -> CollectingHealt
         "SELECT max(ended_at) FROM coverage JOIN accounts USING (account_id) WHERE account = ?", [account]
     ).fetchone()[0]
     return CollectingHealth(covered, row[0], row[1], row[2], row[3])
+
+
+def polled_accounts(conn: sqlite3.Connection) -> list[str]:
+    """Return the accounts that were polled into this store, by name."""
+    return [row[0] for row in conn.execute("SELECT account FROM accounts JOIN pace USING (account_id) ORDER BY account")]
