@@ -219,7 +219,7 @@ cells = st.dictionaries(
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(cells, cells)
 def test_contributions_always_add_up(before: Any, after: Any) -> None:
     """Whatever the cells, and by whatever dimensions, the contributions are the change."""

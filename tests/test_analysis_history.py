@@ -176,16 +176,19 @@ def simulation() -> ModuleType:
     return module
 
 
-def many_campaigns(
-    simulation: ModuleType, world: Any, age_s: int, rng: np.random.Generator
-) -> tuple[pd.DataFrame, Any]:
-    """Return 150 campaigns of 600 messages as they look at one age, and the truth of each."""
-    parts, truths = [], []
-    for number in range(150):
-        own = world.drawn(rng)
-        parts.append(simulation.watched(simulation.campaign(own, 600, rng), age_s, f"{number:03d}"))
-        truths.append(own.delivered)
-    return pd.concat(parts, ignore_index=True), np.array(truths)
+Campaigns = list[tuple[pd.DataFrame, float]]
+
+
+def many_campaigns(simulation: ModuleType, world: Any, rng: np.random.Generator) -> Campaigns:
+    """Return the fates of 150 campaigns of 600 messages, each with its true delivery rate."""
+    own = [world.drawn(rng) for _ in range(150)]
+    return [(simulation.campaign(each, 600, rng), each.delivered) for each in own]
+
+
+def looked_at(simulation: ModuleType, campaigns: Campaigns, age_s: int) -> tuple[pd.DataFrame, Any]:
+    """Return the campaigns' messages as they look at one age, and the true rates."""
+    frames = [simulation.watched(fates, age_s, f"{number:03d}") for number, (fates, _) in enumerate(campaigns)]
+    return pd.concat(frames, ignore_index=True), np.array([truth for _, truth in campaigns])
 
 
 def share_held(found: pd.DataFrame, truths: Any) -> list[bool]:
@@ -201,10 +204,10 @@ def test_with_history_the_interval_holds_the_truth(simulation: ModuleType, sprea
     rng = np.random.default_rng(12)
     world = simulation.World(spread=spread)
     held: dict[int, list[bool]] = {}
-    for _ in range(4):
-        history = simulation.four_weeks(world, 1000, rng)
+    for _ in range(3):
+        history, campaigns = simulation.four_weeks(world, 1000, rng), many_campaigns(simulation, world, rng)
         for age_s in (600, 7200, DAY, 5 * DAY):
-            today, truths = many_campaigns(simulation, world, age_s, rng)
+            today, truths = looked_at(simulation, campaigns, age_s)
             found = analysis.delivery_rates(today, "campaign", history=history)
             assert found["expected_rate"].notna().mean() >= 0.99
             held.setdefault(age_s, []).extend(share_held(found, truths))
@@ -216,14 +219,13 @@ def test_with_history_the_interval_holds_the_truth(simulation: ModuleType, sprea
 def test_alone_the_interval_holds_the_truth_where_there_is_a_number(simulation: ModuleType) -> None:
     """Without history there is a number after five days, right 92 to 98 % of the time, and none before."""
     rng = np.random.default_rng(7)
-    world = simulation.World()
     held: list[bool] = []
-    for age_s in (60, 600, 7200, DAY, 5 * DAY, 5 * DAY, 5 * DAY):
-        today, truths = many_campaigns(simulation, world, age_s, rng)
-        found = analysis.delivery_rates(today, "campaign", history=None)
-        if age_s < 5 * DAY:
-            assert found["expected_rate"].isna().mean() > 0.99
-        else:
+    for _ in range(3):
+        campaigns = many_campaigns(simulation, simulation.World(), rng)
+        for age_s in (600, 7200, DAY, 5 * DAY):
+            today, truths = looked_at(simulation, campaigns, age_s)
+            found = analysis.delivery_rates(today, "campaign", history=None)
+            assert found["expected_rate"].notna().all() == (age_s == 5 * DAY)
             held.extend(share_held(found, truths))
 
     assert 0.92 <= np.mean(held) <= 0.98
@@ -232,9 +234,9 @@ def test_alone_the_interval_holds_the_truth_where_there_is_a_number(simulation: 
 @pytest.mark.slow
 @pytest.mark.parametrize("at_s", [900, 1800])
 def test_an_a_a_test_with_staggered_arms_is_rarely_significant(simulation: ModuleType, at_s: int) -> None:
-    """Arms without a difference, sent ten minutes apart: 2.5 to 8 % of 200 runs; read naively, far more."""
-    found = simulation.false_alarms(simulation.World(), 200, 1000, seed=3, at_s=at_s)
+    """Arms without a difference, sent ten minutes apart: 1 to 10 % of 120 runs; read naively, far more."""
+    found = simulation.false_alarms(simulation.World(), 120, 1000, seed=3, at_s=at_s)
 
-    assert 0.02 <= found["compare"] <= 0.08
-    assert 0.02 <= found["latency"] <= 0.085
-    assert found["naive"] > 0.15
+    assert 0.01 <= found["compare"] <= 0.1
+    assert 0.01 <= found["latency"] <= 0.1
+    assert found["naive"] > 0.12

@@ -96,6 +96,16 @@ def test_some_matured_messages_tell_the_end_of_all() -> None:
     assert (row["expected_low"], row["expected_high"]) == pytest.approx((0.530837, 0.665394), abs=1e-6)
 
 
+def test_one_late_report_does_not_tell_the_end() -> None:
+    """The oldest message alone is at risk at 590 s and is delivered: the curve is complete, but by luck."""
+    lucky = frame([("a", "delivered", 5, 600, 500), ("a", "delivered", 590, 600, 1), ("a", "pending", None, 300, 200)])
+
+    found = analysis.delivery_rates(lucky)
+
+    assert found["expected_rate"].isna().all()
+    assert analysis.latency(lucky)["reached_90_s"].isna().all()
+
+
 def test_within_reads_everybody_at_the_same_age() -> None:
     """Only messages observed ten minutes count, and what came later counts as pending at that age."""
     messages = frame(

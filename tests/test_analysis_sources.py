@@ -203,6 +203,29 @@ def test_a_store_tells_its_coverage_and_gaps(tmp_path: Path) -> None:
     assert json.dumps(found.attrs)
 
 
+def test_a_store_counts_its_own_replies(filled: Store) -> None:
+    """Replies of the store's uplinks are matched to its messages, as those of its frames are."""
+    answered = filled.messages().query("status == 'delivered'").head(20)
+    for number, row in enumerate(answered.to_dict("records")):
+        filled.db.conn.execute(
+            "INSERT INTO uplinks (poll_id, account_id, message_id, phone, content, add_serial, sent_at, send_time, opt_out)"
+            " VALUES (1, 1, ?, ?, '退订', '', ?, '', ?)",
+            [
+                row["message_id"],
+                row["phone"],
+                int(row["submitted_at"].timestamp()) + 60,
+                "opt_out" if number % 2 else None,
+            ],
+        )
+    filled.db.conn.commit()
+
+    found = analysis.replies(filled, by=["campaign", "hour"], keywords=["退订"])
+
+    expected = analysis.replies(filled.messages(), ["campaign", "hour"], uplinks=filled.uplinks(), keywords=["退订"])
+    pd.testing.assert_frame_equal(found, expected)
+    assert found[["people", "opt_outs", "says_退订"]].sum().tolist() == [20, 10, 20]
+
+
 def test_an_empty_store_answers_with_no_rows(tmp_path: Path) -> None:
     """A new store has no rates, no codes and no latency, and says so without an error."""
     with Store(tmp_path / "mas.db") as store:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from masanalytics.analysis.counting import Counts
 from masanalytics.analysis.history import AGES, History, Norm
-from masanalytics.analysis.incidence import Curves, cumulative_incidence, ends, share_by, watched_until
+from masanalytics.analysis.incidence import LEAST_WATCHED, Curves, cumulative_incidence, ends, share_by, watched_until
 from masanalytics.analysis.intervals import effective_wilson, student_quantile
 from masanalytics.analysis.results import Note, note
 from masanalytics.frames import UNREPORTED_AFTER_S, Status
@@ -24,18 +24,15 @@ Bools = NDArray[np.bool_]
 REASONS = {
     "nothing": ("no message was accepted", "没有被接受的消息"),
     "no_history": (
-        "messages are still open, none was observed for 72 h, and there is no matured history to carry them on",
-        "仍有消息未收到回执，观察时间不足 72 小时，也没有可用的历史数据",
+        "messages are still open, hardly any was observed for 72 h, and there is no matured history to carry them on",
+        "仍有消息未收到回执，几乎没有消息观察满 72 小时，也没有可用的历史数据",
     ),
     "thin_history": (
         "messages are still open, and the matured history has fewer than 3 campaign days: how much they differ is unknown",
         "仍有消息未收到回执，而历史数据不足 3 个活动日，无法判断差异有多大",
     ),
     "too_early": ("half of the messages have been observed for less than 30 s", "半数消息的观察时间不足 30 秒"),
-    "misfit": (
-        "messages are still open, and today's reports do not develop as in the history: something has changed",
-        "仍有消息未收到回执，而今天的回执走势与历史不符：情况可能有变",
-    ),
+    "misfit": ("today's reports do not develop as in the history", "今天的回执走势与历史不符"),
 }
 _ENOUGH_EXPECTED = 5
 
@@ -74,6 +71,15 @@ class Expectation:
         """Return why a rate is NaN, by row."""
         return {str(row): why for row, why in enumerate(self.reason) if why is not None}
 
+    def told(self) -> list[Note]:
+        """Return what to mind: where the history did not fit, and why rates are missing."""
+        found = list(self.notes)
+        for why, (en, zh) in REASONS.items():
+            rows = self.reason.count(why)
+            if rows and why not in ("nothing", "misfit"):
+                found.append(note(why, f"no expected_rate for {rows} rows: {en}", f"{rows} 行没有 expected_rate：{zh}"))
+        return found
+
     def followed_by(self, other: Expectation) -> Expectation:
         """Return these groups and then those of `other`."""
         return Expectation(
@@ -96,7 +102,7 @@ def expected_ends(counts: Counts, history: Callable[[], History | None]) -> Expe
     alone = ends(curves, np.full(groups, np.inf), np.zeros(groups))
     known = n * ((status != Status.pending) | (seconds >= UNREPORTED_AFTER_S))
     low, high = effective_wilson(alone.expected, alone.variance, np.bincount(group, weights=known, minlength=groups))
-    complete = (horizon >= UNREPORTED_AFTER_S) | (alone.still_open < 1e-9)
+    complete = _ends_known(curves, group, status, seconds)
     some = ~np.isnan(horizon)
     reason: list[str | None] = [None if there else "nothing" for there in some]
     shown = complete & some
@@ -104,6 +110,18 @@ def expected_ends(counts: Counts, history: Callable[[], History | None]) -> Expe
     result = Expectation(rate, low, high, horizon, reason)
     open_groups = np.flatnonzero(some & ~complete)
     return _carried_on(result, counts.taken(taken), curves, open_groups, history) if len(open_groups) else result
+
+
+def _ends_known(curves: Curves, group: Ints, status: Ints, seconds: Floats) -> Bools:
+    """Return which groups tell their own end: nothing is open, or enough was watched for all of 72 h.
+
+    A curve that drops to nothing open because the one message left at risk was reported does not tell it.
+    """
+    pending, matured = status == Status.pending, seconds >= UNREPORTED_AFTER_S
+    young = np.bincount(group[pending & ~matured], minlength=curves.groups) > 0
+    unreported = np.bincount(group[pending & matured], minlength=curves.groups) > 0
+    _, watched = share_by(curves, np.full(curves.groups, float(UNREPORTED_AFTER_S)), delivered=True)
+    return ~young | (unreported & (watched >= LEAST_WATCHED))
 
 
 def _last_step(curves: Curves) -> Floats:

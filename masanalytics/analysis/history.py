@@ -184,7 +184,9 @@ class History:
         return f" for {value}", f"（{value}）"
 
 
-def matured_history(history: Any, data: Any, *, by_carrier: bool, messages: int = 0) -> History | None:
+def matured_history(
+    history: Any, data: Any, *, by_carrier: bool, messages: int = 0, account: tuple[Any, ...] | None = None
+) -> History | None:
     """Return the matured messages that `history` names, or None where there are none.
 
     Parameters
@@ -195,6 +197,8 @@ def matured_history(history: Any, data: Any, *, by_carrier: bool, messages: int 
         Whether to keep carriers apart.
     messages : int
         How many there are about, if known: of very many, a part of a few hundred thousand is read.
+    account : tuple of str, optional
+        Only of these accounts, where the messages say whose they are.
     """
     if history is None:
         return None
@@ -205,6 +209,7 @@ def matured_history(history: Any, data: Any, *, by_carrier: bool, messages: int 
     as_of = source.coverage_summary().get("as_of")
     dated = "submitted_at" in columns
     where = Filters(
+        values={"account": account} if account and "account" in columns else {},
         since=as_of - _LOOK_BACK_S if dated and as_of is not None else None,
         waited_at_least=UNREPORTED_AFTER_S,
         every=max(1, messages // _ENOUGH_MESSAGES),

@@ -18,10 +18,22 @@ from numpy.typing import NDArray
 
 from masanalytics.frames import Status
 
-__all__ = ["Curves", "Ends", "cumulative_incidence", "ends", "reached", "share_by", "watched_until"]
+__all__ = [
+    "LEAST_WATCHED",
+    "Curves",
+    "Ends",
+    "cumulative_incidence",
+    "ends",
+    "reached",
+    "share_by",
+    "watched_until",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+LEAST_WATCHED = 0.05
+"""A curve is believed as far as this share of the messages has been watched: beyond, one report may move it anywhere."""
+
 _GROUPS_AT_ONCE = 4096
 _ROUNDING = 1e-9
 
@@ -247,6 +259,8 @@ def _worth_of_open(curves: Curves, expected: Floats) -> Floats:
 def reached(curves: Curves, share: float) -> Floats:
     """Return when `share` of all accepted had been delivered, group by group; NaN where the curve never gets there.
 
+    What fewer than `LEAST_WATCHED` of the messages have been watched for does not count.
+
     Examples
     --------
     >>> status, seconds = np.array([5, 5, 4]), np.array([10.0, 20, 25])
@@ -254,7 +268,8 @@ def reached(curves: Curves, share: float) -> Floats:
     >>> reached(curves, 0.5).tolist(), reached(curves, 0.9).tolist()
     ([20.0], [nan])
     """
-    there = np.flatnonzero(curves.delivered_by >= share - _ROUNDING)
+    believed = curves.watched >= LEAST_WATCHED
+    there = np.flatnonzero((curves.delivered_by >= share - _ROUNDING) & believed)
     found = np.full(curves.groups, np.nan)
     groups, first = np.unique(curves.group[there], return_index=True)
     found[groups] = curves.time[there[first]]

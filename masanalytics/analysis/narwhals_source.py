@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["NarwhalsMessages"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SQL_BACKENDS = ("DUCKDB", "PYSPARK", "PYSPARK_CONNECT", "SQLFRAME", "IBIS")
+_SPARK = ("PYSPARK", "PYSPARK_CONNECT", "SQLFRAME")
 
 
 class NarwhalsMessages:
@@ -121,8 +121,15 @@ class NarwhalsMessages:
             return nw.col(name)
         if not isinstance(dtype, nw.Datetime):
             raise InputError(f"column {name!r} does not hold times but {dtype}", zh=f"列“{name}”不是时间，而是 {dtype}")
-        naive = dtype.time_zone is None and self._frame.implementation.name not in ("PYSPARK", "PYSPARK_CONNECT")
-        if self._frame.implementation.name in _SQL_BACKENDS:
+        backend, naive = self._frame.implementation.name, dtype.time_zone is None
+        if backend in _SPARK:
+            if naive:  # Spark casts such a column by its session's zone, whatever that is
+                raise InputError(
+                    f"column {name!r} is a timestamp without a zone: make it one with a zone (China time)",
+                    zh=f"列“{name}”是没有时区的时间：请先转换为带时区的时间（北京时间）",
+                )
+            return nw.col(name).cast(nw.Int64)
+        if backend == "DUCKDB":
             zero = _EPOCH.replace(tzinfo=None) if naive else _EPOCH
             seconds = (nw.col(name) - nw.lit(zero)).dt.total_seconds()
         else:

@@ -105,7 +105,7 @@ def delivery_rates(
     age = None if within is None else to_seconds(within)
     filters = Filters.parse(where, waited_at_least=age)
     counts, source = count_messages(data, Question(names, ("carrier",), filters))
-    past = _asked_once(history, data, counts)
+    past = _asked_once(history, data, counts, filters.values.get("account"))
     groups, expectation = _rows(counts, past, age)
     sizes = [len(groups)]
     if total and len(groups):
@@ -119,7 +119,7 @@ def delivery_rates(
         groups,
         source,
         where=filters,
-        notes=[*_notes(counts, age), *expectation.notes],
+        notes=[*_notes(counts, age), *expectation.told()],
         counted=groups["accepted"].tolist(),
     )
     result.attrs["within_s"] = age
@@ -157,13 +157,15 @@ def _rows(counts: Counts, past: Callable[[], History | None], age: int | None) -
     return pd.concat([counts.groups, pd.DataFrame(columns, index=counts.groups.index)], axis=1), expectation
 
 
-def _asked_once(history: Any, data: Any, counts: Counts) -> Callable[[], History | None]:
+def _asked_once(
+    history: Any, data: Any, counts: Counts, account: tuple[Any, ...] | None
+) -> Callable[[], History | None]:
     """Return what finds the history when a group needs it: looking for it costs a second count."""
 
     @cache
     def find() -> History | None:
         by_carrier = "carrier" in counts.keys.columns
-        return matured_history(history, data, by_carrier=by_carrier, messages=int(counts.n.sum()))
+        return matured_history(history, data, by_carrier=by_carrier, messages=int(counts.n.sum()), account=account)
 
     return find
 

@@ -31,7 +31,7 @@ Floats = NDArray[np.float64]
 Counted = tuple[pd.DataFrame, Ints, Floats, Ints]
 
 _ROWS_AT_ONCE = 2**18
-_KEPT = 4_000_000
+_KEPT = 1_000_000
 _SECONDS_ROOM = 2**33
 _SECONDS_ZERO = 2**32
 _LARGEST = 2**63

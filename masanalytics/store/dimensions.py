@@ -171,7 +171,8 @@ def conditions(conn: sqlite3.Connection, where: Narrowed) -> tuple[str, list[Any
     InputError
         If messages have no such column, or it cannot be narrowed by value.
     """
-    tests, values = ["1"], []
+    tests = ["1"]
+    values: list[Any] = []
     for name, options in where.values.items():
         there = [option for option in options if option is not None]
         test = f"({_one_of(name)}{f' OR {_is_missing(conn, name)}' if None in options else ''})"
@@ -253,7 +254,7 @@ def _texts(names: Mapping[int, str | None]) -> Callable[[Any, Bools], pd.Series]
         # An empty text is a missing one.
         labels = np.array([names.get(int(number)) or None for number in distinct], dtype=object)
         found = labels[place] if len(labels) else np.zeros(0, dtype=object)
-        return pd.Series(np.where(missing, None, found), dtype="str")
+        return pd.Series(found, dtype="str").mask(missing)
 
     return show
 
@@ -270,7 +271,7 @@ def _times(numbers: Any, missing: Bools) -> pd.Series:
 
 
 def _plain_texts(values: Any, missing: Bools) -> pd.Series:
-    return pd.Series(np.where(missing, None, np.asarray(values, dtype=object)), dtype="str")
+    return pd.Series(np.asarray(values, dtype=object), dtype="str").mask(missing)
 
 
 def _prefixes(numbers: Any, missing: Bools) -> pd.Series:

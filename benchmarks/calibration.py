@@ -1,0 +1,170 @@
+"""How right the intervals are, on simulated campaigns with known truth.
+
+Each campaign has a fast mode of seconds, a slow one of an hour and messages that are never reported. It is watched after
+1 minute, 10 minutes, 2 hours, 1 day and 5 days, alone and with four weeks of history, and every `expected_rate` is
+compared with the probability it estimates. A/A tests with staggered arms are read at 15 and 30 minutes.
+
+Run ``python benchmarks/calibration.py`` (a few minutes), or with ``--runs 100`` for a first look.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from masanalytics.analysis import compare, delivery_rates
+
+AGES = {"1 min": 60, "10 min": 600, "2 h": 7200, "1 day": 86_400, "5 days": 432_000}
+CARRIERS = np.array(["China Mobile", "China Unicom", "China Telecom"])
+START = 1_767_225_600
+DAY = 86_400
+
+
+@dataclass(frozen=True)
+class World:
+    """What is true of the simulated campaigns; `spread` is how much they differ (0: not at all)."""
+
+    delivered: float = 0.945
+    never: float = 0.015
+    fast: float = 0.85
+    fast_median_s: float = 6.0
+    slow_mean_s: float = 3600.0
+    spread: float = 0.0
+
+    def drawn(self, rng: np.random.Generator) -> World:
+        """Return one campaign's own truth."""
+        if not self.spread:
+            return self
+
+        def shifted(p: float) -> float:
+            return float(1 / (1 + np.exp(-(np.log(p / (1 - p)) + rng.normal(0, self.spread)))))
+
+        delivered = shifted(self.delivered)
+        return World(delivered, min(self.never, 1 - delivered), shifted(self.fast))
+
+
+def campaign(world: World, n: int, rng: np.random.Generator, over_s: int = 600) -> pd.DataFrame:
+    """Return a campaign's messages with their fates: ``sent`` (seconds after its start), ``after``, ``fate``, ``carrier``."""
+    never = min(world.never, 1 - world.delivered)
+    fate = rng.choice(["delivered", "failed", "never"], n, p=[world.delivered, 1 - world.delivered - never, never])
+    quick = rng.random(n) < world.fast
+    after = np.where(quick, world.fast_median_s * np.exp(rng.normal(0, 0.8, n)), rng.exponential(world.slow_mean_s, n))
+    after = np.where(fate == "never", np.inf, np.ceil(after))
+    sent = rng.integers(0, max(over_s, 1), n)
+    return pd.DataFrame(
+        {"sent": sent, "after": after, "fate": fate, "carrier": rng.choice(CARRIERS, n, p=[0.6, 0.22, 0.18])}
+    )
+
+
+def watched(fates: pd.DataFrame, at_s: float, name: str = "today", start: int = START) -> pd.DataFrame:
+    """Return the messages frame of a campaign as it looks `at_s` seconds after its start."""
+    gone = fates[fates["sent"] <= at_s]
+    waited = np.floor(at_s - gone["sent"])
+    known = gone["after"] <= waited
+    return pd.DataFrame(
+        {
+            "campaign": name,
+            "carrier": gone["carrier"].astype("str"),
+            "submitted_at": pd.to_datetime(start + gone["sent"], unit="s", utc=True).dt.tz_convert("Asia/Shanghai"),
+            "status": gone["fate"].where(known, "pending").astype("str"),
+            "latency_s": gone["after"].where(known),
+            "waited_s": waited,
+        }
+    )
+
+
+def four_weeks(world: World, n: int, rng: np.random.Generator) -> pd.DataFrame:
+    """Return 28 matured campaigns, one a day, the last one four days old."""
+    parts = []
+    for day in range(28):
+        fates = campaign(world.drawn(rng), n, rng)
+        parts.append(watched(fates, (32 - day) * DAY, f"day {day}", START - (32 - day) * DAY))
+    return pd.concat(parts, ignore_index=True)
+
+
+def expectations(world: World, runs: int, n: int, seed: int, *, with_history: bool) -> Iterator[dict[str, object]]:
+    """Yield, run by run and age by age, what was expected and what was true."""
+    rng = np.random.default_rng(seed)
+    for run in range(runs):
+        own = world.drawn(rng)
+        fates = campaign(own, n, rng)
+        history = four_weeks(world, n, rng) if with_history else None
+        for age, at_s in AGES.items():
+            found = delivery_rates(watched(fates, at_s), history=history).iloc[0]
+            reported = found["delivered"] + found["failed"]
+            yield {
+                "run": run, "age": age, "truth": own.delivered, "expected": found["expected_rate"],
+                "low": found["expected_low"], "high": found["expected_high"],
+                "of_accepted": found["delivery_rate"], "of_reported": found["delivered"] / max(reported, 1),
+            }  # fmt: skip
+
+
+def coverage_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return, by age, how often there was a number, how often its interval held the truth, and the naive rates' errors."""
+    rows = rows.assign(
+        number=rows["expected"].notna(),
+        covered=(rows["low"] <= rows["truth"]) & (rows["truth"] <= rows["high"]),
+        width=rows["high"] - rows["low"],
+        error=rows["expected"] - rows["truth"],
+        sent_error=rows["of_accepted"] - rows["truth"],
+        reported_error=rows["of_reported"] - rows["truth"],
+    )
+    told = rows[rows["number"]]
+    by_age = rows.groupby("age", sort=False)
+    return pd.DataFrame(
+        {
+            "a number": by_age["number"].mean(),
+            "covers": told.groupby("age", sort=False)["covered"].mean(),
+            "mean error": told.groupby("age", sort=False)["error"].mean(),
+            "mean width": told.groupby("age", sort=False)["width"].mean(),
+            "delivered/sent - truth": by_age["sent_error"].mean(),
+            "delivered/reported - truth": by_age["reported_error"].mean(),
+        }
+    ).reindex(list(AGES))
+
+
+def staggered_arms(world: World, n: int, rng: np.random.Generator, at_s: int, later_s: int = 600) -> pd.DataFrame:
+    """Return an A/A test whose arm B was sent `later_s` seconds after arm A, read `at_s` seconds after the start of A."""
+    arms = [(name, campaign(world, n, rng, over_s=120), shift) for name, shift in (("A", 0), ("B", later_s))]
+    return pd.concat([watched(fates, at_s - shift).assign(arm=name) for name, fates, shift in arms], ignore_index=True)
+
+
+def false_alarms(world: World, runs: int, n: int, seed: int, at_s: int) -> dict[str, float]:
+    """Return how often an A/A test is called significant: by `compare`, its rank test, and a naive comparison."""
+    rng = np.random.default_rng(seed)
+    wrong = {"compare": 0, "latency": 0, "naive": 0}
+    for _ in range(runs):
+        arms = staggered_arms(world, n, rng, at_s)
+        row = compare(arms, "arm", "A", "B").iloc[0]
+        wrong["compare"] += row["p_value"] < 0.05
+        wrong["latency"] += row["latency_p_value"] < 0.05
+        rate = arms["status"].eq("delivered").groupby(arms["arm"]).agg(["sum", "size"])
+        share = rate["sum"].sum() / rate["size"].sum()
+        z = (rate["sum"] / rate["size"]).diff().iloc[1] / np.sqrt(share * (1 - share) * (1 / rate["size"]).sum())
+        wrong["naive"] += abs(z) > 1.96
+    return {name: count / runs for name, count in wrong.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--messages", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    pd.set_option("display.width", 160)
+    for label, world in {"campaigns alike": World(), "campaigns that differ": World(spread=0.25)}.items():
+        for with_history in (False, True):
+            rows = pd.DataFrame(expectations(world, args.runs, args.messages, args.seed, with_history=with_history))
+            print(f"\n{label}, {'four weeks of history' if with_history else 'alone'}, {args.runs} runs")
+            print(coverage_table(rows).round(4).to_string())
+    for at_s in (900, 1800):
+        print(f"\nA/A, arm B ten minutes later, read at {at_s // 60} min, {2 * args.runs} runs")
+        print(false_alarms(World(), 2 * args.runs, args.messages, args.seed, at_s))
+
+
+if __name__ == "__main__":
+    main()
