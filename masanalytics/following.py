@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from masanalytics.errors import InputError
 from masanalytics.frames import EXCLUSIONS
 from masanalytics.language import choose
 from masanalytics.phones import normalise_phones
+from masanalytics.planning.columns import as_frame
 
 if TYPE_CHECKING:
     from masanalytics.planning import Plan
@@ -24,7 +25,7 @@ _ADDED = ("status", "error_code", "meaning", "received_at", "excluded_because")
 
 
 def outcomes(
-    df: pd.DataFrame,
+    df: Any,
     store: Store,
     *,
     phone: Hashable,
@@ -38,7 +39,7 @@ def outcomes(
     Parameters
     ----------
     df : DataFrame
-        The table the campaign was planned from (or any other with a column of numbers). It is not changed.
+        pandas or polars; the table the campaign was planned from (or any other with a column of numbers). It is not changed.
     store : Store
         Where the campaign is recorded.
     phone : hashable
@@ -73,8 +74,9 @@ def outcomes(
     >>> people = pd.DataFrame({"手机号": ["138 0013 8000", "021-66668888"]})
     >>> with mas.Store(":memory:") as store:
     ...     mas.outcomes(people, store, phone="手机号", campaign="问候", language="en")["excluded_because"].tolist()
-    ['not planned in this campaign', 'a landline']
+    ['nothing sent in this campaign yet', 'a landline']
     """
+    df = as_frame(df)
     names = [prefix + name for name in _ADDED]
     _check(df, phone, names)
     found = normalise_phones(df[phone])
@@ -95,7 +97,8 @@ def outcomes(
     beside[prefix + "received_at"] = pd.DatetimeIndex(pd.Series(added["received_at"])).tz_convert("Asia/Shanghai")
     for name in ("status", "error_code", "meaning", "excluded_because"):
         beside[prefix + name] = beside[prefix + name].astype("str")
-    return pd.concat([df, beside], axis=1)
+    rows: pd.DataFrame = pd.concat([df, beside], axis=1)
+    return rows
 
 
 def _check(df: pd.DataFrame, phone: Hashable, names: list[str]) -> None:
@@ -140,7 +143,7 @@ def _reasons(
     reasons = found["reason"].astype(object).where(found["reason"].notna(), None).to_numpy(copy=True)
     phones = pd.Series(keys)
     reasons[(phones.duplicated() & phones.notna()).to_numpy()] = "duplicate"
-    missing = np.array([reason is None for reason in reasons]) & ~known
+    missing = np.array([reason is None for reason in reasons], dtype=bool) & ~known
     opted_out = store.opted_out([key or "" for key in keys])
     reasons[missing & opted_out] = "opted_out"
     reasons[missing & ~opted_out] = "not_planned"
@@ -151,5 +154,5 @@ def _reasons(
         sent_before = because == "already_sent"
         reasons[there[~sent_before]] = because[~sent_before]
     words = {reason: choose(*texts, language) for reason, texts in EXCLUSIONS.items()}
-    words["not_planned"] = choose("not planned in this campaign", "未列入该活动的计划", language)
+    words["not_planned"] = choose("nothing sent in this campaign yet", "该活动尚未向此号码发送", language)
     return pd.Series([None if reason is None else words.get(reason, reason) for reason in reasons], dtype="str")

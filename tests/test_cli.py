@@ -120,7 +120,7 @@ def test_collect_and_its_status(platform, people):
     status = _run("collect", "--status", "--json")
     counted = json.loads(collected.stdout.splitlines()[-1])
 
-    assert stale.exit_code == 1
+    assert stale.exit_code == 2
     assert (counted["reports"], counted["drained"]) == (2, True)
     assert status.exit_code == 0
     assert json.loads(status.stdout)["fresh"] is True

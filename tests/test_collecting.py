@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from masanalytics.client import Client
 from masanalytics.clock import FastClock
 from masanalytics.collecting import Collector, replay
 from masanalytics.collecting.rhythm import Rhythm
 from masanalytics.collecting.service import run_forever, status
 from masanalytics.collecting.spool import spool_folder, spooled
-from masanalytics.errors import NetworkError, StoreError
+from masanalytics.errors import InputError, NetworkError, RefusedError, StoreError
 from masanalytics.simulator import Simulator
 from masanalytics.store import Store
 from masanalytics.store.polls import RawPoll
@@ -58,6 +59,29 @@ def test_wait_ends_when_enough_has_been_reported(sim, store, collector, bench, c
     collected = collector.wait("c1", until=0.99, progress=False)
 
     assert (collected.reached, collected.foreign) == (1.0, 0)
+
+
+def test_wait_for_a_mistyped_campaign_says_what_there_is(collector, bench, client):
+    """A campaign nobody planned is not "100 % reported": the names that are there are listed; nor is a share of 99."""
+    bench.account = client.account.name
+    bench.send(PHONES, "0101080000000000000001", campaign="积分到期")
+    with pytest.raises(InputError, match="积分到期"):
+        collector.wait("积分到朝")
+    with pytest.raises(InputError, match="from 0 to 1"):
+        collector.wait("积分到期", until=99)
+
+
+@pytest.mark.parametrize("way", ["collect", "drain"])
+def test_a_wrong_key_ends_collecting_with_advice(sim, store, way):
+    """A refusal that will not pass is an error that says what to do, not something to ask again and again."""
+    with Client(sim.account(secret_key="wrong"), clock=sim.clock) as client:
+        collector = Collector(client, store, say=lambda _text: None)
+        with pytest.raises(RefusedError, match="InvalidUsrOrPwd") as caught:
+            getattr(collector, way)()
+        collector.stop()
+
+    assert "ap_id" in str(caught.value)
+    assert len(sim.requests) == 1
 
 
 def test_wait_gives_up_at_its_timeout(sim, store, collector, bench, client):

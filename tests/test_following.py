@@ -41,7 +41,7 @@ def test_every_row_is_accounted_for(bench, make_report):
     assert result["received_at"].iloc[0] == pd.Timestamp("2026-01-01 08:00:10", tz="Asia/Shanghai")
     assert list(result["excluded_because"].fillna("-")) == [
         "-", "-", "-", "the number is already in the list", "a landline", "the person has opted out",
-        "not planned in this campaign",
+        "nothing sent in this campaign yet",
     ]  # fmt: skip
     pd.testing.assert_frame_equal(people, before)
 
@@ -72,3 +72,17 @@ def test_a_missing_column_is_named(store):
     """A wrong column name is answered with the columns there are."""
     with pytest.raises(InputError, match="the columns are: 手机号"):
         mas.outcomes(pd.DataFrame({"手机号": []}), store, phone="电话", campaign="c")
+
+
+def test_an_empty_table_and_a_polars_table(bench):
+    """No rows in, the same columns with no rows out; polars is taken as well."""
+    import polars as pl
+
+    bench.send(["13800138000"], G1)
+    empty = mas.outcomes(
+        pd.DataFrame({"手机号": pd.Series([], dtype="str")}), bench.store, phone="手机号", campaign="c1"
+    )
+    polars = mas.outcomes(pl.DataFrame({"手机号": ["13800138000"]}), bench.store, phone="手机号", campaign="c1")
+
+    assert list(empty.columns) == list(polars.columns)
+    assert (len(empty), list(polars["status"])) == (0, ["pending"])

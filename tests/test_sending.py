@@ -231,7 +231,13 @@ def test_a_proof_goes_to_oneself_and_touches_nothing(sim, client, store):
     proof = _send(_plan(store), client, store, to=["+86 139-0013-9000"])
     result = _send(_plan(store), client, store)
 
+    sim.clock.sleep(60)
+    collected = mas.Collector(client, store, say=lambda _text: None)
+    brought = collected.drain()
+    collected.stop()
+
     assert proof.accepted == 1
+    assert (brought.foreign, len(store.messages("问候 (proof)"))) == (0, 1)
     assert sim.accepted["13900139000", "客户0，您好"] == 1
     assert result.accepted == 50
 
@@ -310,6 +316,36 @@ def test_a_failing_canary_stops_the_run(store, clock):
     assert result.left == 0
     assert "MK:0012 × 5" in result.stopped_because
     assert not result.ok
+
+
+def test_a_canary_mended_goes_on(store, clock):
+    """After a failed canary the next run judges its own first messages, not the old failures again."""
+    failing = dict.fromkeys(PEOPLE["手机号"][:5], ("MK:0012", 3.0))
+    with mas.Simulator(https=False, clock=clock, behaviour=failing) as sim, sim.client() as client:
+        first = _send(_plan(store), client, store, canary=5)
+        second = _send(_plan(store), client, store, canary=5)
+
+    assert "failed" in first.stopped_because
+    assert (second.accepted, second.stopped_because) == (45, "")
+
+
+def test_what_the_client_refuses_itself_is_not_sent(sim, store):
+    """A plan made without the account meets allow_only in the client: nothing is sent and nothing is left in doubt."""
+    plan = _plan(store)
+    with _with_account(sim, allow_only=["13800138000"]) as client, pytest.raises(InputError, match="allow_only"):
+        _send(plan, client, store)
+    with sim.client() as client:
+        result = _send(_plan(store), client, store)
+
+    assert result.accepted == 50
+    assert set(sim.accepted.values()) == {1}
+
+
+@pytest.mark.parametrize("wrong", [{"limit": 0}, {"limit": -5}, {"workers": 0}])
+def test_numbers_that_make_no_sense_are_refused(client, store, wrong):
+    """A limit or a number of workers below one is an error, not a run that sends nothing."""
+    with pytest.raises(InputError, match="a whole number from 1"):
+        _send(_plan(store), client, store, **wrong)
 
 
 def test_a_silent_canary_stops_the_run(store, clock):

@@ -36,6 +36,8 @@ def command(ctx: click.Context, /, **_given: object) -> None:
 
     asked = ctx.params
     language = asked["language"]
+    if asked["status"] and not Path(asked["db"]).exists():
+        raise click.UsageError(f"--db: there is no file {asked['db']}")
     with Store(asked["db"]) as store:
         if asked["status"]:
             standing = [status(store, name, stale_after_s=asked["stale_after"]) for name in collected_accounts(store)]

@@ -48,6 +48,8 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except MasError as error:
             click.secho(f"{error.code}: {error}", err=True, fg="red")
+            for note in getattr(error, "__notes__", ()):
+                click.echo(note, err=True)
             sys.exit(75 if error.retryable else 1)
 
 

@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from masanalytics.account import Account
 
-__all__ = ["find_account", "with_account", "with_language", "with_store"]
+__all__ = ["find_account", "with_account", "with_existing_store", "with_language", "with_store"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -27,6 +27,17 @@ def with_store(command: _F) -> _F:
     """Add ``--db``: the store's file."""
     return click.option(
         "--db", type=click.Path(dir_okay=False), default="mas.db", show_default=True, help="The store (a SQLite file)."
+    )(command)
+
+
+def with_existing_store(command: _F) -> _F:
+    """Add ``--db`` for commands that only read: a mistyped name is an error, not a new file."""
+    return click.option(
+        "--db",
+        type=click.Path(exists=True, dir_okay=False),
+        default="mas.db",
+        show_default=True,
+        help="The store (a SQLite file).",
     )(command)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from masanalytics.cli.options import with_language, with_store
+from masanalytics.cli.options import with_existing_store, with_language
 
 
 @click.command("report")
 @click.argument("path", type=click.Path(dir_okay=False), default="report.html")
-@with_store
+@with_existing_store
 @click.option("--campaign", help="Only this campaign.")
 @click.option("--title", help="The report's title.")
 @with_language

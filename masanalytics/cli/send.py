@@ -23,6 +23,8 @@ from masanalytics.language import choose
 @click.option("--rate", type=float, help="Messages a second.")
 @click.option("--window", help="Hours in China time, such as 08:00-21:00.")
 @click.option("--workers", type=int, default=2, show_default=True)
+@click.option("--to", multiple=True, help="Send the first message to this number instead, as a proof; repeat it.")
+@click.option("--confirm", type=int, help="Refuse to run unless the plan is for exactly so many.")
 @click.option("--again", is_flag=True, help="Send the campaign to people who have had it already.")
 @click.option(
     "--excluded", type=click.Path(dir_okay=False), help="Write the rows left out, with reasons, to this file."
@@ -77,6 +79,8 @@ def command(ctx: click.Context, /, **_given: object) -> None:
                 rate=asked["rate"],
                 window=_window(asked["window"]),
                 workers=asked["workers"],
+                to=list(asked["to"]) or None,
+                confirm=asked["confirm"],
             )
     click.echo(result.text(language))
     ctx.exit(0 if result.ok else 2)

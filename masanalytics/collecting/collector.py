@@ -17,9 +17,9 @@ from masanalytics.collecting.neighbours import other_store
 from masanalytics.collecting.poller import Poller
 from masanalytics.collecting.result import Collected
 from masanalytics.collecting.rhythm import Rhythm
-from masanalytics.errors import MasError, NetworkError, StoreError
+from masanalytics.errors import InputError, MasError, NetworkError, RefusedError, StoreError
 from masanalytics.language import choose
-from masanalytics.protocol import Endpoint
+from masanalytics.protocol import FATAL, Endpoint, describe_rspcod
 from masanalytics.store.doubts import under_reported
 from masanalytics.store.reception import Received
 from masanalytics.store.turns import first_collection
@@ -33,6 +33,7 @@ __all__ = ["Collector"]
 
 _LOG = logging.getLogger(__name__)
 _GIVE_UP_AFTER = 12
+_LOOK_EVERY_S = 5.0
 _T = TypeVar("_T")
 
 
@@ -99,6 +100,7 @@ class Collector:
         self._greeted = False
         self._suspected: set[int] = set()
         self._due_at = 0.0
+        self._look_at = 0.0
 
     # ---- the ways to run ------------------------------------------------------------------------------------------
 
@@ -163,6 +165,7 @@ class Collector:
         Collected
             ``reached`` is the share at the end; falling short of `until` is not an error.
         """
+        self._check_wait(campaign, until)
         collected = self._begin()
         awaited = Awaited(self.store, campaign, until, self.clock)
         if not awaited.is_enough:
@@ -239,11 +242,21 @@ class Collector:
         return f"Collector({self.client.account.name}, {state}: {self.total.text(self._language)})"
 
     def _repr_html_(self) -> str:
-        state = choose("running", "运行中", self._language) if self.running else choose("idle", "未运行", self._language)
+        state = (
+            choose("running", "运行中", self._language) if self.running else choose("idle", "未运行", self._language)
+        )
         title = choose(f"Collector of {self.client.account.name}", f"采集 {self.client.account.name}", self._language)
         return card(f"{title}: {state}", self.total.figures(self._language), [self.total.text(self._language)])
 
     # ---- how it works ---------------------------------------------------------------------------------------------
+
+    def _check_wait(self, campaign: str | None, until: float) -> None:
+        if not 0 <= until <= 1:
+            raise InputError(
+                f"until={until!r}: a share from 0 to 1, such as 0.99", zh=f"until={until!r}：应为 0 到 1 之间"
+            )
+        if campaign is not None:
+            self.store.check_campaign(campaign)
 
     def _begin(self) -> Collected:
         if self._thread is None:  # stopped in the background earlier, and now used again
@@ -257,6 +270,7 @@ class Collector:
     def _catch_up(self) -> Collected:
         """Take in answers that wait, of this process or of one that is gone."""
         collected = Collected()
+        self._look_at = self.clock.monotonic() + _LOOK_EVERY_S
         for received in self._shielded(self._poller.catch_up):
             for count in (collected, self.total):
                 count.add(received)
@@ -296,7 +310,8 @@ class Collector:
             if pause > 0 and self.clock.wait(self._stop, pause):
                 return
             try:
-                self._catch_up()
+                if self.clock.monotonic() >= self._look_at:
+                    self._catch_up()
                 yield self._turn(self.rhythm.next_endpoint())
             except NetworkError as error:
                 self._note_failure(error)
@@ -324,6 +339,9 @@ class Collector:
             refused_before = self.rhythm.refused
             self.rhythm.note(endpoint, received)
             self._due_at = self.clock.monotonic() + self.rhythm.pause_s
+        if received.kind == "refused" and received.notice in FATAL:
+            meaning, advice = describe_rspcod(received.notice, self._language)
+            raise RefusedError(f"{meaning} ({received.notice}). {advice}", rspcod=received.notice)
         if received.kind != "records" and not refused_before:
             self._say(choose(*notices.NOT_DATA, self._language).format(notice=received.notice or "-"))
         return received

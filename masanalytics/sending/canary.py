@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from masanalytics.errors import InputError
 from masanalytics.language import choose
-from masanalytics.store.progress import campaign_progress, codes_of_failed
+from masanalytics.store.progress import batches_progress, codes_of_failed
 
 if TYPE_CHECKING:
     from masanalytics.collecting import Collector
     from masanalytics.sending.run import Run
 
 __all__ = ["Canary"]
+
+_LOOK_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +49,16 @@ class Canary:
         return cls(canary)
 
     def check(self, run: Run, collector: Collector) -> None:
-        """Wait for the reports of what has been sent, and stop the run if they do not look normal."""
-        campaign = run.result.campaign
-        collector.wait(campaign, self.reported, self.timeout_s, progress=False)
-        with run.store.reading() as conn:
-            now = campaign_progress(conn, campaign)
-            codes = codes_of_failed(conn, campaign, 3)
+        """Wait for the reports of the batches this run has sent, and stop it if they do not look normal."""
+        batches, clock = list(run.batch_ids), run.clock
+        end = clock.monotonic() + self.timeout_s
+        while True:
+            with run.store.reading() as conn:
+                now = batches_progress(conn, batches)
+            if now.share_reported >= self.reported or clock.monotonic() >= end or run.result.stopped_because:
+                break
+            collector.collect_if_due()
+            clock.sleep(_LOOK_S)
         failed = now.counts.get("failed", 0)
         if now.share_reported < self.reported:
             run.stop(
@@ -64,6 +70,8 @@ class Canary:
                 )
             )
         elif failed > self.most_failed * now.reported:
+            with run.store.reading() as conn:
+                codes = codes_of_failed(conn, batches, 3)
             listed = ", ".join(f"{code or '-'} × {count}" for code, count in codes)
             run.stop(
                 choose(

@@ -120,6 +120,7 @@ class SendResult:
 _NOTICES_SHOWN = 3
 _UNKNOWN_EN = (
     "{count} messages may or may not have been taken: they are not sent again by themselves. Their reports will tell "
-    "(keep collecting); see store.batches(state='unknown')."
+    "(keep collecting). If you know better: store.batches(state='unknown') lists them, and"
+    " mas.settle(store, batch_id, 'not_sent') lets them go."
 )
-_UNKNOWN_ZH = "{count} 条结果不明：平台可能已接收，不会自动重发。继续采集，状态报告会给出答案；见 store.batches(state='unknown')。"
+_UNKNOWN_ZH = "{count} 条结果不明：平台可能已接收，不会自动重发。继续采集，状态报告会给出答案。若您确知结果：store.batches(state='unknown') 可列出，mas.settle(store, batch_id, 'not_sent') 可放行。"

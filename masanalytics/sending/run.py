@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from masanalytics.client.results import Outcome, SubmitResult
 from masanalytics.errors import MasError, NetworkError, RefusedError
 from masanalytics.language import choose
 from masanalytics.sending.manners import Pacer, Window
@@ -24,13 +25,12 @@ from masanalytics.store.ledger import Answered, Claimed, RunStart, SendableBatch
 from masanalytics.store.progress import campaign_progress
 
 if TYPE_CHECKING:
-    from masanalytics.client import Client, SubmitResult
+    from masanalytics.client import Client
     from masanalytics.store import Store
 
 __all__ = ["Options", "Run"]
 
 _LOG = logging.getLogger(__name__)
-_PATIENCE_S = 600.0
 _REGISTER_AT_ONCE = 20_000
 _UNKNOWN_IN_A_ROW = 10
 _UNKNOWN_FROM_THE_START = 4
@@ -73,12 +73,13 @@ class Run:
         self._began = self.clock.monotonic()
         self._in_flight: dict[Future[SubmitResult], Claimed] = {}
         self._sizes: dict[int, int] = {}
+        self.batch_ids: list[int] = []
         self._unknown_in_a_row = 0
         self._not_sent_in_a_row = 0
         self._hold_until = 0.0
         self._error: MasError | None = None
         with store.writing(durable=True) as conn:
-            ledger.release_stale(conn, self.clock.now(), _PATIENCE_S)
+            settling.look_again(conn, ledger.release_stale(conn, self.clock.now(), beginning=True))
             self.result.before = campaign_progress(conn, start.campaign).counts
             self.record = ledger.start_run(conn, start, self.clock.now())
 
@@ -113,7 +114,10 @@ class Run:
             planned += sum(len(batch.phones) for batch in part)
             with self.store.writing() as conn:
                 registered |= ledger.register(conn, self.record, part, self.clock.now())
+        with self.store.writing() as conn:
+            ledger.drop_emptied(conn, self.record)
         self._sizes |= registered
+        self.batch_ids += registered
         self.result.planned += planned
         self._skip(planned - sum(registered.values()))
         return list(registered)
@@ -168,6 +172,7 @@ class Run:
             for answer in answers:
                 if answer.state == "accepted":
                     settling.adopt(conn, answer.batch_id)
+            settling.look_again(conn, [answer.batch_id for answer in answers if answer.state == "unknown"])
             claims = ledger.claim(conn, self.record, next_ids, self.clock.now())
         done.clear()
         self._skip(sum(self._sizes[one] for one in next_ids) - sum(len(claimed.phones) for claimed in claims))
@@ -190,8 +195,24 @@ class Run:
         return [(self._in_flight.pop(future), future.result()) for future in finished]
 
     def _submit(self, claimed: Claimed) -> SubmitResult:
-        """Run in a worker: one request, exactly as the store has it."""
-        serial = claimed.add_serial or None
+        """Run in a worker: one request. What the client refuses by itself (a number not allowed) surely never left."""
+        asked_at = self.clock.now()
+        try:
+            return self._request(claimed)
+        except MasError as error:
+            outcome: Outcome = "unknown" if isinstance(error, NetworkError) and error.sent else "not_sent"
+            return SubmitResult(
+                outcome,
+                message=error.text(),
+                fatal=True,
+                requested_at=asked_at,
+                answered_at=self.clock.now(),
+                error=error,
+            )
+
+    def _request(self, claimed: Claimed) -> SubmitResult:
+        """Make the request exactly as the store has it."""
+        serial = claimed.add_serial
         if claimed.template_id is not None:
             params = json.loads(claimed.params or "[]")
             return self.client.submit_template(claimed.phones, claimed.template_id, params, add_serial=serial)
@@ -251,7 +272,8 @@ class Run:
 
 
 def _in_words(result: SubmitResult) -> str:
-    return ". ".join(part.rstrip(".。") for part in (result.message, result.advice) if part)
+    parts = [part.rstrip(".。") for part in (result.message, result.advice) if part]
+    return choose(". ", "。").join(parts)
 
 
 def _answered(claimed: Claimed, result: SubmitResult) -> Answered:

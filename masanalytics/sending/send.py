@@ -97,6 +97,8 @@ def send(
     NetworkError, CertificateError
         If the platform cannot be reached.
     """
+    _check_whole("workers", workers)
+    _check_whole("limit", limit)
     plan = _as_plan(work, client, store, planning)
     size = len(plan)
     if confirm is not None and confirm != size:
@@ -105,7 +107,7 @@ def send(
             zh=f"confirm={confirm:,}，但计划为 {size:,} 条，请重新查看计划。未发送任何短信",
         )
     if to is not None:
-        return send_proof(plan, client, to)
+        return send_proof(plan, client, store, to)
     hours = Window.parse(window)
     if hours is not None and size:
         hours.check(client.clock.now(), max(plan.seconds, size / rate if rate else 0.0))
@@ -116,10 +118,11 @@ def send(
     start = RunStart(plan.campaign, client.account.name, plan.occasion, plan.hash, client.account.add_serial)
     parts = portions(plan.iter_batches(), first=test.size if test else None, most=limit)
     with _bar(size if limit is None else min(size, limit), progress=progress) as advance:
-        options = Options(max(1, workers), Pacer(rate, client.clock), hours, between, advance)
+        options = Options(workers, Pacer(rate, client.clock), hours, between, advance)
         run = Run(start, client, store, options)
         _carry_out(run, parts, lambda: test.check(run, collector) if test and collector else None)
     if run.failure is not None:
+        run.failure.add_note(run.result.text())
         raise run.failure
     return run.result
 
@@ -150,6 +153,11 @@ def _as_plan(work: Plan | Any, client: Client, store: Store, planning: dict[str,
             )
         return work
     return make_plan(work, store=store, account=client.account, **planning)
+
+
+def _check_whole(name: str, value: int | None) -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        raise InputError(f"{name}={value!r}: a whole number from 1", zh=f"{name}={value!r}：应为大于等于 1 的整数")
 
 
 def _nothing() -> None:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from masanalytics.frames import Status
 from masanalytics.store import lookups
 
-__all__ = ["CampaignProgress", "campaign_progress", "codes_of_failed"]
+__all__ = [
+    "CampaignProgress",
+    "batches_progress",
+    "campaign_progress",
+    "campaigns",
+    "codes_of_failed",
+    "knows_campaign",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +56,37 @@ def campaign_progress(conn: sqlite3.Connection, campaign: str | None) -> Campaig
     return CampaignProgress({Status(status).name: count for status, count in rows})
 
 
-def codes_of_failed(conn: sqlite3.Connection, campaign: str, most: int) -> list[tuple[str, int]]:
-    """Return the commonest error codes of a campaign's failed messages, with counts."""
-    return conn.execute(
-        "SELECT coalesce(c.code, ''), count(*) n FROM batches b CROSS JOIN messages m USING (batch_id)"
-        " LEFT JOIN codes c ON c.code_id = m.error_code_id WHERE b.campaign_id = ? AND m.status_id = 6"
-        " GROUP BY 1 ORDER BY n DESC, 1 LIMIT ?",
-        [lookups.find_campaign(conn, campaign), most],
-    ).fetchall()
+def batches_progress(conn: sqlite3.Connection, batch_ids: Sequence[int]) -> CampaignProgress:
+    """Return the counts of some batches."""
+    counts: dict[str, int] = {}
+    for batch_id in batch_ids:
+        for status, count in conn.execute(
+            "SELECT status_id, count(*) FROM messages WHERE batch_id = ? GROUP BY status_id", [batch_id]
+        ):
+            counts[Status(status).name] = counts.get(Status(status).name, 0) + count
+    return CampaignProgress(counts)
+
+
+def codes_of_failed(conn: sqlite3.Connection, batch_ids: Sequence[int], most: int) -> list[tuple[str, int]]:
+    """Return the commonest error codes of the failed messages of some batches, with counts."""
+    counts: Counter[str] = Counter()
+    for batch_id in batch_ids:
+        counts.update(
+            row[0]
+            for row in conn.execute(
+                "SELECT coalesce(c.code, '') FROM messages m LEFT JOIN codes c ON c.code_id = m.error_code_id"
+                " WHERE m.batch_id = ? AND m.status_id = 6",
+                [batch_id],
+            )
+        )
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:most]
+
+
+def knows_campaign(conn: sqlite3.Connection, campaign: str) -> bool:
+    """Whether anything was ever planned or sent under this name."""
+    return lookups.find_campaign(conn, campaign) is not None
+
+
+def campaigns(conn: sqlite3.Connection) -> list[str]:
+    """Return the names of all campaigns, newest first."""
+    return [row[0] for row in conn.execute("SELECT campaign FROM campaigns ORDER BY campaign_id DESC")]

@@ -71,7 +71,7 @@ def where_clause(filters: Mapping[str, object]) -> tuple[str, list[object]]:
         options = _several(wanted)
         marks = ",".join("?" * len(options))
         conditions.append(_CONDITIONS[name].format(marks=marks))
-        values.extend([int(Status[str(one)]) for one in options] if name == "status" else options)
+        values.extend(map(_status_number, options) if name == "status" else options)
     return " AND ".join(conditions), values
 
 
@@ -83,6 +83,14 @@ _CONDITIONS = {
     "phone": "m.phone IN ({marks})",
     "batch_id": "m.batch_id IN ({marks})",
 }
+
+
+def _status_number(name: object) -> int:
+    try:
+        return int(Status[str(name)])
+    except KeyError:
+        listed = ", ".join(status.name for status in Status)
+        raise InputError(f"status={name!r}: one of {listed}", zh=f"status={name!r}：可用 {listed}") from None
 
 
 def _several(wanted: object) -> list[object]:

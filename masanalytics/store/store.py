@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import shutil
 import tempfile
 import weakref
@@ -17,13 +18,12 @@ from masanalytics.cards import card
 from masanalytics.chinatime import format_instant
 from masanalytics.clock import Clock, SystemClock
 from masanalytics.errors import InputError
-from masanalytics.frames import STATUS_ZH
+from masanalytics.frames import BATCH_STATES, STATUS_ZH
 from masanalytics.language import choose
 from masanalytics.phones import normalise_phones
-from masanalytics.store import coverage, doubts, ledger, queries, reading, retention, settling, uplinks
+from masanalytics.store import coverage, doubts, ledger, progress, queries, reading, retention, settling, uplinks
 from masanalytics.store.connection import Connections
 from masanalytics.store.counting import CountsMessages
-from masanalytics.store.progress import campaign_progress
 
 if TYPE_CHECKING:
     import sqlite3
@@ -185,6 +185,11 @@ class Store(CountsMessages):
             ``planned_at, requested_at, answered_at`` (Asia/Shanghai), and ``verdict``: of a batch of unknown outcome, what
             its silence says (see `settle`).
         """
+        if state is not None and state not in BATCH_STATES:
+            raise InputError(
+                f"state={state!r}: one of {', '.join(BATCH_STATES)}",
+                zh=f"state={state!r}：可用 {'、'.join(BATCH_STATES)}",
+            )
         times = ("planned_at", "requested_at", "answered_at")
         integers = ("batch_id", "occasion", "messages", "delivered", "failed", "inferred")
         frame = self._view(queries.BATCHES, [campaign, campaign, state, state], times, integers)
@@ -326,13 +331,25 @@ class Store(CountsMessages):
             If there is no such batch of unknown outcome.
         """
         if state not in ("accepted", "not_sent"):
-            raise InputError(f"state={state!r}: say 'accepted' or 'not_sent'")
+            raise InputError(f"{state!r}: say 'accepted' or 'not_sent'", zh=f"{state!r}：请用 'accepted' 或 'not_sent'")
         with self.writing(durable=True) as conn:
             done = settling.settle(conn, batch_id, state)
         if not done:
             raise InputError(
                 f"batch {batch_id} is not of unknown outcome: see store.batches(state='unknown')",
                 zh=f"批次 {batch_id} 不是“结果不明”状态，请查看 store.batches(state='unknown')",
+            )
+
+    def check_campaign(self, campaign: str) -> None:
+        """Raise InputError if nothing was ever planned or sent under this name, naming those that are near."""
+        with self.reading() as conn:
+            known = progress.campaigns(conn)
+        if campaign not in known:
+            near = difflib.get_close_matches(campaign, known, 3, 0.3) or known[:5]
+            listed = ", ".join(map(repr, near)) or "-"
+            raise InputError(
+                f"there is no campaign {campaign!r} in {self.path.name}; there is: {listed}",
+                zh=f"{self.path.name} 中没有活动“{campaign}”；现有：{listed}",
             )
 
     # ---- how it shows itself ----------------------------------------------------------------------------------------
@@ -342,12 +359,20 @@ class Store(CountsMessages):
             sizes = [conn.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in ("messages", "batches")]
             ends = coverage.covered_until(conn)
         name = "…" if self._remove else self.path.name
-        heard = f"collected until {format_instant(max(ends.values()))}" if ends else "nothing collected yet"
-        return f"Store({name}): {sizes[0]:,} messages, {sizes[1]:,} batches, {heard}"
+        until = format_instant(max(ends.values(), default=None))
+        heard = (
+            choose(f"collected until {until}", f"已采集至 {until}")
+            if ends
+            else choose("nothing collected yet", "尚未采集")
+        )
+        return choose(
+            f"Store({name}): {sizes[0]:,} messages, {sizes[1]:,} batches, {heard}",
+            f"Store({name})：{sizes[0]:,} 条短信，{sizes[1]:,} 个批次，{heard}",
+        )
 
     def _repr_html_(self) -> str:
         with self.reading() as conn:
-            counts = campaign_progress(conn, None).counts
+            counts = progress.campaign_progress(conn, None).counts
         figures = {choose(name.replace("_", " "), STATUS_ZH[name]): count for name, count in counts.items()}
         return card(f"Store {self.path.name}", figures, [repr(self)])
 
@@ -357,6 +382,10 @@ class Store(CountsMessages):
 
 
 def _numbers(phones: Iterable[object]) -> list[str]:
+    if isinstance(phones, str) or not isinstance(phones, Iterable):
+        raise InputError(
+            "give a list or column of numbers, such as ['13800138000']", zh="请给出号码列表，如 ['13800138000']"
+        )
     asked = pd.Series(list(phones), dtype=object)
     found = normalise_phones(asked)["phone"]
     if found.isna().any():
