@@ -9,7 +9,7 @@ __all__ = ["mask_phone", "mask_phones_in", "mask_secret"]
 
 _GAP = r"[\s\-.()（）·]*"
 _DIGITS = re.compile(rf"\d(?:{_GAP}\d){{6,}}")
-_MOBILE = re.compile(rf"(?<!\d)1{_GAP}[3-9](?:{_GAP}\d){{9}}(?!\d)")
+_MOBILE = re.compile(rf"(?<!\d)(?:(?:00)?86{_GAP})?1{_GAP}[3-9](?:{_GAP}\d){{9}}(?!\d)")
 _WHOLE = 11
 _COUNTRY = re.compile(r"(?:00)?86(?=1[3-9]\d{9}$)")
 
@@ -35,8 +35,8 @@ def mask_phones_in(text: str) -> str:
 
     Examples
     --------
-    >>> mask_phones_in("请联系138 0013 8000，订单20260101123456")
-    '请联系138 **** 8000，订单20260101123456'
+    >>> mask_phones_in("请联系138 0013 8000或8613800138000，订单20260101123456")
+    '请联系138 **** 8000或86138****8000，订单20260101123456'
     """
     return _MOBILE.sub(_hide, text)
 

@@ -119,10 +119,35 @@ def test_no_difference_says_what_could_have_been_seen() -> None:
 
     row = analysis.compare(messages, "arm", "A", "B", language="en").iloc[0]
 
-    # (1.960 + 0.842) * sqrt(0.93 * 0.07 * 2 / 1000)
-    assert row["detectable"] == pytest.approx(0.03197, abs=1e-5)
+    # (1.960 + 0.842) * sqrt(0.92918 * 0.07082 * 2 / 1000), 0.92918 = (1860 + 1.9207) / (2000 + 3.8415)
+    assert row["detectable"] == pytest.approx(0.03214, abs=1e-5)
     assert row["sentence"].startswith("No difference shown between A and B (-2.3 to +2.3 points), p = 1.00")
     assert "would show 3.2 points or more" in row["sentence"]
+
+
+@pytest.mark.parametrize("status", ["delivered", "failed"])
+def test_twenty_of_twenty_do_not_show_everything(status: str) -> None:
+    """Two arms of 20 that agree entirely would show 18 points, and never less than their own interval is wide."""
+    messages = both(*(arm(name, [(status, 5, 20)], 5 * DAY) for name in "AB"))
+
+    row = analysis.compare(messages, "arm", "A", "B", language="en").iloc[0]
+
+    # (1.960 + 0.842) * sqrt(0.95619 * 0.04381 * 2 / 20), 0.95619 = (40 + 1.9207) / (40 + 3.8415)
+    assert row["detectable"] == pytest.approx(0.18133, abs=1e-5)
+    assert row["high"] == pytest.approx(0.16113, abs=1e-5)
+    assert "would show 18.1 points or more" in row["sentence"]
+
+
+@given(n=st.integers(2, 400), share=st.sampled_from([0.0, 1.0]))
+@settings(max_examples=30, deadline=None)
+def test_what_can_be_seen_is_never_finer_than_the_interval(n: int, share: float) -> None:
+    """However few or many agree entirely, the detectable difference is not below half the interval's width."""
+    good = round(n * share)
+    rows = [("delivered", 5.0, good), ("failed", 5.0, n - good)]
+
+    row = analysis.compare(both(*(arm(name, rows, 5 * DAY) for name in "AB")), "arm", "A", "B").iloc[0]
+
+    assert row["detectable"] >= row["high"] > 0
 
 
 def test_what_is_not_there_is_named() -> None:

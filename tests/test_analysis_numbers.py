@@ -160,6 +160,21 @@ def test_prices_and_contracts_differ() -> None:
         analysis.costs(BILLED, {"China Mobile": 0.04})
 
 
+@pytest.mark.parametrize("price", [-1, "x", None, float("nan"), float("inf"), [0.05]])
+def test_what_is_no_price_is_refused(price: Any) -> None:
+    """A price below 0, or none at all, is refused, alone and by carrier, where the carrier is named."""
+    with pytest.raises(InputError, match="is not an amount of money"):
+        analysis.costs(BILLED, price)
+    with pytest.raises(InputError, match="of China Unicom is not an amount of money"):
+        analysis.costs(BILLED, {"China Mobile": 0.04, "China Unicom": price})
+
+
+def test_only_the_functions_are_offered() -> None:
+    """What completion offers is what is meant for use, none of the modules behind it."""
+    assert sorted(dir(analysis)) == sorted(analysis.__all__)
+    assert "packing" not in dir(analysis)
+
+
 # ---- replies ----------------------------------------------------------------------------------------------------------
 
 

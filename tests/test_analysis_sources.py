@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from masanalytics import analysis
 from masanalytics.analysis.filters import Filters, to_instant, to_seconds
@@ -172,6 +174,63 @@ def test_the_parquet_export_answers_like_the_store(filled: Store, tmp_path: Path
     found = ask(duckdb.read_parquet(str(tmp_path / "*" / "*.parquet")))
 
     pd.testing.assert_frame_equal(found, ask(filled), check_dtype=False)
+
+
+EDGE = 2**32  # as far from 0 as a latency still packs, about
+ABSURD = [-62_135_596_800, 253_402_271_999, 253_370_736_000, END - EDGE, END + EDGE, END + EDGE + 1, 2**62, -(2**61), 0]
+
+
+def test_one_absurd_date_changes_no_rate(store: Store) -> None:
+    """A report dated in the year 9999 is one delivery, as in the frame, and stands among the faults."""
+    messages = random_messages(3, seed=1).assign(
+        status="delivered", error_code=None, latency_s=pd.array([5, 6, 251_603_510_000], dtype="Int64")
+    )
+    fill(store, messages.astype({"error_code": "str"}))
+
+    rates = analysis.delivery_rates(store, history=None)
+    speed = analysis.latency(store)
+
+    assert rates[["accepted", "delivered", "failed"]].values.tolist() == [[3, 3, 0]]
+    assert speed[["delivered", "p50_s", "max_s"]].values.tolist() == [[3, 6, 251_603_510_000]]
+    assert speed.attrs["faults"] == {"negative": 0, "beyond_72h": 1, "missing": 0}
+    assert analysis.delivery_rates(store, "carrier", history=None)["failed"].tolist() == [0] * len(
+        messages["carrier"].unique()
+    )
+
+
+@given(
+    times=st.lists(
+        st.tuples(
+            st.sampled_from([END - 500, END - 90_000, -62_135_596_800, 253_402_271_999, -1, 0]),
+            st.sampled_from(ABSURD) | st.integers(-62_135_596_800, 253_402_271_999) | st.integers(END, END + 99),
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+    reports=st.sampled_from([1, 4094, 4095, 4096, 10**9]),
+)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_instant_falsifies_a_count(
+    tmp_path_factory: pytest.TempPathFactory, times: list[tuple[int, int]], reports: int
+) -> None:
+    """Whatever instants the platform wrote (year 1, year 9999, before 1970), a store counts as its frame does."""
+    with Store(tmp_path_factory.mktemp("absurd") / "mas.db") as one:
+        fill(one, random_messages(len(times), seed=2))
+        statuses = [Status.delivered, Status.failed, Status.pending]
+        for number, (submitted, received) in enumerate(times, start=1):
+            status = statuses[number % 3]
+            one.db.conn.execute(
+                "UPDATE messages SET submitted_at = ?, received_at = ?, status_id = ?, reports = ? WHERE message_id = ?",
+                [submitted, None if status is Status.pending else received, int(status), reports, number],
+            )
+        one.db.conn.commit()
+        frame = one.messages()
+        for by in (None, "carrier", "hour", ["weekday", "reports"]):
+            pd.testing.assert_frame_equal(analysis.latency(one, by), analysis.latency(frame, by))
+            pd.testing.assert_frame_equal(
+                analysis.delivery_rates(one, by, history=None), analysis.delivery_rates(frame, by, history=None)
+            )
+        assert analysis.latency(one).attrs["faults"] == analysis.latency(frame).attrs["faults"]
 
 
 def test_a_question_in_plain_sql_has_the_same_answer(filled: Store) -> None:

@@ -15,6 +15,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +219,45 @@ def test_a_ca_file_and_another_name(server: TlsServer, tmp_path: Path) -> None:
     outcome, fatal, message = send(client_of(server, str(tmp_path / "ca.pem")))
     assert (outcome, fatal, server.requests) == ("not_sent", True, [])
     assert "127.0.0.1" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "tls", "said", "unsaid"),
+    [
+        ("127.0.0.1", "system", "vouched for by no authority given in tls=", "another host name"),
+        ("127.0.0.1", "other", "vouched for by no authority given in tls=", "another host name"),
+        ("mas.example", "ours", "made out to another host name", "vouched for by no authority"),
+        ("10.0.0.1", "ours", "made out to another host name", "vouched for by no authority"),
+    ],
+)
+def test_a_certificate_in_doubt_is_a_certificate_error(
+    server: TlsServer, tmp_path: Path, name: str, tls: str, said: str, unsaid: str
+) -> None:
+    """Polls raise it and submits carry it, and the text tells another host name from an unknown authority."""
+    AUTHORITY.cert_pem.write_to_path(tmp_path / "ours")
+    trustme.CA().cert_pem.write_to_path(tmp_path / "other")
+    server.certificate = Certificate(name)
+    with client_of(server, tls if tls == "system" else str(tmp_path / tls)) as client:
+        result = client.submit(["13800138000"], "hi")
+        with pytest.raises(CertificateError, match=said) as caught:
+            client.poll_reports()
+    assert (result.outcome, result.fatal, server.requests) == ("not_sent", True, [])
+    assert isinstance(result.error, CertificateError)
+    assert (caught.value.sent, caught.value.retryable) == (False, False)
+    assert said in result.message
+    assert unsaid not in result.message
+
+
+def test_a_certificate_that_has_expired(server: TlsServer, tmp_path: Path) -> None:
+    """A certificate of the right authority whose time is over is said to be out of date, not unknown."""
+    AUTHORITY.cert_pem.write_to_path(tmp_path / "ca.pem")
+    leaf = AUTHORITY.issue_cert(
+        "127.0.0.1", not_before=datetime(2020, 1, 1, tzinfo=UTC), not_after=datetime(2021, 1, 1, tzinfo=UTC)
+    )
+    leaf.configure_cert(server.certificate.context)
+    with client_of(server, str(tmp_path / "ca.pem")) as client, pytest.raises(CertificateError, match="not valid now"):
+        client.poll_reports()
+    assert server.requests == []
 
 
 @pytest.mark.parametrize("tls", ["first-use", "unverified", "sha256"])

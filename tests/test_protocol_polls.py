@@ -159,6 +159,9 @@ def test_wrappings(wrap: object) -> None:
         ({"mobile": "10086"}, ["10086"]),
         ({"mobile": "02166668888"}, ["02166668888"]),
         ({"mobile": "138****8001"}, ["138****8001"]),
+        ({"mobile": "10-086"}, ["10-086"]),
+        ({"mobile": "00852 5123 4567"}, ["00852 5123 4567"]),
+        ({"mobile": "1" * 20}, ["1" * 20]),
     ],
 )
 def test_forms_of_the_number(given_mobile: dict[str, object], expected: list[str]) -> None:
@@ -235,6 +238,12 @@ def test_the_other_spelling_of_the_group() -> None:
         ({"reportStatus": "DELIVRD", "mobile": {"a": 1}}, "mobile is not text"),
         ({"reportStatus": "DELIVRD", "mobile": True}, "mobile is not text"),
         ({"reportStatus": "DELIVRD", "mobile": "1" * 60}, "mobile is too long to be one"),
+        ({"reportStatus": "DELIVRD", "mobile": "1" * 21}, "mobile is too long to be one"),
+        ({"reportStatus": "DELIVRD", "mobile": "abc"}, "mobile has too few digits to be one"),
+        ({"reportStatus": "DELIVRD", "mobile": "手机1234"}, "mobile has too few digits to be one"),
+        ({"reportStatus": "DELIVRD", "mobile": 0}, "no mobile"),
+        ({"reportStatus": "DELIVRD", "mobile": 1234}, "mobile has too few digits to be one"),
+        ({"reportStatus": "DELIVRD", "mobiles": ["13800138001", "x"]}, "mobile has too few digits to be one"),
         ({"reportStatus": ["DELIVRD"], "mobile": "13800138001"}, "reportStatus is not text"),
         ({"reportStatus": "DELIVRD", "mobile": "13800138001", "msgGroup": {}}, "msgGroup is not text"),
     ],

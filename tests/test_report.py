@@ -257,11 +257,29 @@ def test_another_kind_of_file_is_refused(messages: pd.DataFrame, tmp_path: Path)
         write_report(messages, tmp_path / "report.docx")
 
 
+def test_a_missing_folder_is_made(messages: pd.DataFrame, tmp_path: Path):
+    """A report goes into a folder that is not there yet; one that cannot be made is refused with what to do."""
+    path = write_report(messages, tmp_path / "reports" / "2026" / "report.html", language="en")
+    assert "Of 100 accepted messages" in path.read_text(encoding="utf-8")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="choose another one for the report"):
+        write_report(messages, tmp_path / "file" / "report.html")
+
+
+def test_only_the_charts_are_offered():
+    """What completion offers of the charts is what is meant for use, none of the modules behind them."""
+    import masanalytics.plot
+
+    assert sorted(dir(masanalytics.plot)) == sorted(masanalytics.plot.__all__)
+    assert "inputs" not in dir(masanalytics.plot)
+
+
 def test_a_missing_column_is_named(messages: pd.DataFrame, tmp_path: Path):
     """A breakdown by a column that is not there is refused by name, and no file is left behind."""
     with pytest.raises(InputError, match="provinz"):
-        write_report(messages, tmp_path / "report.html", by=["provinz"])
-    assert list(tmp_path.glob("*.html")) == []
+        write_report(messages, tmp_path / "missing" / "report.html", by=["provinz"])
+    assert list(tmp_path.rglob("*.html")) == []
+    assert not (tmp_path / "missing").exists()
 
 
 def test_gaps_in_coverage_are_named_the_latest_first():

@@ -30,3 +30,8 @@ __all__ = [
     "replies",
     "timeline",
 ]
+
+
+def __dir__() -> list[str]:
+    """Offer what is meant for use, not the modules it is made in."""
+    return list(__all__)

@@ -80,7 +80,8 @@ def compare(
         - ``accepted_a, delivered_a, rate_a, accepted_b, delivered_b, rate_b``: counts and rates at that age
         - ``difference, low, high``: rate b - rate a with Newcombe's 95 % interval
         - ``p_value`` (pooled two-proportion z-test), ``p_adjusted`` (Holm, over the rows)
-        - ``detectable``: the smallest difference these numbers show with 80 % power
+        - ``detectable``: the smallest difference these numbers show with 80 % power, at the rate of both together (drawn
+          towards one half as by Agresti and Coull, so that few messages never seem to show everything)
         - ``median_a_s, median_b_s, median_difference_s, median_low_s, median_high_s``: latency of those delivered within
           the age, with Price and Bonett's interval; ``latency_p_value, latency_p_adjusted``: Mann-Whitney
         - with `adjust` also ``adjusted_difference, adjusted_low, adjusted_high, adjusted_p_value`` (Mantel-Haenszel
@@ -200,7 +201,9 @@ def _rates(counts: Counts, chosen: list[Bools], age: float | None) -> dict[str, 
     (ka, na), (kb, nb) = ((int(counts.n[arm & arrived].sum()), int(counts.n[arm].sum())) for arm in chosen)
     low, high = newcombe(kb, nb, ka, na)
     rate_a, rate_b = (k / n if n else np.nan for k, n in ((ka, na), (kb, nb)))
-    share = (ka + kb) / (na + nb) if na + nb else np.nan
+    # Drawn towards one half as by Agresti and Coull (1998): where all or none arrived, the rate as it stands would promise
+    # that the smallest difference shows.
+    share = (ka + kb + Z95**2 / 2) / (na + nb + Z95**2)
     detectable = (Z95 + _POWER_Z) * np.sqrt(share * (1 - share) * (1 / na + 1 / nb)) if na and nb else np.nan
     return {
         "accepted_a": na, "delivered_a": ka, "rate_a": rate_a, "accepted_b": nb, "delivered_b": kb, "rate_b": rate_b,

@@ -67,7 +67,7 @@ def costs(
     Raises
     ------
     InputError
-        If a column, or the price of a carrier, is missing.
+        If a column, or the price of a carrier, is missing, or a price is not a number from 0 up.
 
     Examples
     --------
@@ -84,6 +84,9 @@ def costs(
         raise InputError(
             f"billed={billed!r}: say 'accepted' or 'delivered'", zh=f"billed={billed!r}：请用 'accepted' 或 'delivered'"
         )
+    price = (
+        {name: _checked(one, name) for name, one in price.items()} if isinstance(price, Mapping) else _checked(price)
+    )
     filters = Filters.parse(where)
     # The carrier is asked for by name where the price needs it, so that a missing column is named.
     also = ["segments", "category", *(["carrier"] if isinstance(price, Mapping) else [])]
@@ -117,6 +120,21 @@ def _table(counts: Counts, bill: Floats, money: Floats) -> pd.DataFrame:
 
 def _sum(counts: Counts, values: Floats) -> Floats:
     return np.bincount(counts.group, weights=values, minlength=len(counts.groups)).astype(float)
+
+
+def _checked(price: Any, carrier: str | None = None) -> float:
+    """Return the price of a segment as a number."""
+    try:
+        number = float(price)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if not 0 <= number < float("inf"):
+        of, of_zh = ("", "") if carrier is None else (f" of {carrier}", f"（{carrier}）")
+        raise InputError(
+            f"price {price!r}{of} is not an amount of money: give what a segment costs, a number from 0 up",
+            zh=f"单价 {price!r}{of_zh} 不是有效金额：请给出每条短信的价格，且不小于 0",
+        )
+    return number
 
 
 def _prices(counts: Counts, price: float | Mapping[str, float]) -> Any:

@@ -17,6 +17,7 @@ __all__ = ["count_combinations", "factorize"]
 Ints = NDArray[np.int64]
 _LARGEST_KEY = 2**62
 _DENSE_ROOM = 2**20
+_WIDE = 2**36
 
 
 def factorize(values: pd.Series) -> tuple[Ints, pd.Series]:
@@ -44,6 +45,12 @@ def count_combinations(columns: Sequence[Ints], sizes: Sequence[int]) -> tuple[l
     >>> [row.tolist() for row in rows], n.tolist()
     ([[0, 1], [2, 0]], [1, 2])
     """
+    wide = next((place for place, size in enumerate(sizes) if size > _WIDE and size > len(columns[place])), None)
+    if wide is not None:  # one absurd value makes a column wide: its distinct values are few
+        distinct, numbers = np.unique(columns[wide], return_inverse=True)
+        narrow = [*columns[:wide], numbers.astype(np.int64), *columns[wide + 1 :]]
+        rows, counts = count_combinations(narrow, [*sizes[:wide], len(distinct), *sizes[wide + 1 :]])
+        return [*rows[:wide], distinct[rows[wide]], *rows[wide + 1 :]], counts
     fitting = next((k for k in range(len(sizes), 0, -1) if prod(sizes[:k]) <= _LARGEST_KEY), 1)
     if fitting < len(sizes):
         keys, numbers = np.unique(_pack(columns[:fitting], sizes[:fitting]), return_inverse=True)

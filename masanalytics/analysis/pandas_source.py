@@ -24,6 +24,7 @@ __all__ = ["PandasMessages"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+_SECONDS_CAP = 2**62 - 2
 
 
 class PandasMessages:
@@ -54,7 +55,8 @@ class PandasMessages:
             name: values.iloc[row].reset_index(drop=True)
             for name, (_, values), row in zip(by, dimensions, rows, strict=False)
         }
-        known = np.where(rows[-1] > 0, rows[-1] - 1.0 + first, np.nan)
+        # Added up as integers: far from 0, floats would lose the seconds.
+        known = np.where(rows[-1] > 0, (rows[-1] - 1 + first).astype(float), np.nan)
         return RawCounts(pd.DataFrame(keys, index=pd.RangeIndex(len(n))), rows[-2] - 1, known, n)
 
     def message_rows(self, columns: Sequence[str], *, where: Filters) -> pd.DataFrame:
@@ -133,6 +135,9 @@ def _whole(values: Floats | None, rows: int) -> tuple[Ints, int, int]:
         return np.zeros(rows, dtype=np.int64), 0, 1
     whole = np.rint(np.where(known, values, 0)).astype(np.int64)
     first, last = int(whole[known].min()), int(whole[known].max())
+    if max(-first, last) > _SECONDS_CAP:  # absurd, but no reason to overflow
+        whole = np.clip(whole, -_SECONDS_CAP, _SECONDS_CAP)
+        first, last = int(whole[known].min()), int(whole[known].max())
     return np.where(known, whole - first + 1, 0), first, last - first + 2
 
 

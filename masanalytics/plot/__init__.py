@@ -33,3 +33,8 @@ __all__ = [
     "timeline",
     "use_chinese_font",
 ]
+
+
+def __dir__() -> list[str]:
+    """Offer what is meant for use, not the modules it is made in."""
+    return list(__all__)

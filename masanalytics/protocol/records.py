@@ -29,6 +29,7 @@ __all__ = [
 _MOBILE = re.compile(r"(?:\+?86|0086)?(1[3-9][0-9]{9})")
 _BLANK = re.compile(r"[\s\-\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]+")
 _LONGEST_MOBILE = 40
+_FEWEST_DIGITS, _MOST_DIGITS = 5, 20  # of anything that can be a number: 10086, and the longest with prefixes
 _LONGEST_BAD = 2000
 _DELIVERED: Final = "DELIVRD"
 _INTERMEDIATE: Final = frozenset({"ACCEPTD", "ACCEPTED", "ENROUTE", "SCHEDULED", "BUFFERED"})
@@ -119,7 +120,7 @@ class BadRecord:
 
 
 class Instants:
-    """The instants of one page's times, each minute worked out once.
+    """The instants of one page's times, each worked out once.
 
     Examples
     --------
@@ -129,9 +130,16 @@ class Instants:
 
     def __init__(self) -> None:
         self._minutes: dict[str, int | None] = {}
+        self._known: dict[str, int | None] = {}
 
     def of(self, text: str) -> int | None:
         """Return the instant `text` means (epoch seconds UTC), or None."""
+        try:
+            return self._known[text]
+        except KeyError:
+            return self._known.setdefault(text, self._work_out(text))
+
+    def _work_out(self, text: str) -> int | None:
         length = len(text)
         if (length != 14 and length != 19) or not text.isascii() or not text[-2:].isdigit():
             return parse_platform_time(text) if text else None
@@ -238,8 +246,11 @@ def _mobiles(item: Mapping[str, Any]) -> list[str]:
     numbers = [number for number in numbers if number]
     if not numbers:
         raise ValueError("no mobile")
-    if any(len(number) > _LONGEST_MOBILE for number in numbers):
+    digits = [sum(map(str.isdecimal, unicodedata.normalize("NFKC", number))) for number in numbers]
+    if any(len(number) > _LONGEST_MOBILE for number in numbers) or max(digits) > _MOST_DIGITS:
         raise ValueError("mobile is too long to be one")
+    if min(digits) < _FEWEST_DIGITS:
+        raise ValueError("mobile has too few digits to be one")
     return numbers
 
 

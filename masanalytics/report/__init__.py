@@ -33,7 +33,8 @@ def write_report(
     data : Store, or DataFrame of messages (pandas, polars, DuckDB, Spark)
         As ``delivery_rates`` takes it.
     path : str or Path
-        Ends in ``.html`` or ``.xlsx`` (which needs the extra ``excel``). An existing file is replaced.
+        Ends in ``.html`` or ``.xlsx`` (which needs the extra ``excel``). An existing file is replaced,
+        a missing folder is made.
     campaign : str, optional
         Report on this campaign only.
     title : str, optional
@@ -55,7 +56,7 @@ def write_report(
     Raises
     ------
     InputError
-        If the file name ends in something else, or the messages lack a column.
+        If the file name ends in something else, its folder cannot be made, or the messages lack a column.
     MissingExtraError
         If an Excel file is asked for and xlsxwriter is not installed.
 
@@ -83,9 +84,23 @@ def write_report(
     if kind == ".xlsx":
         from masanalytics.report.excel import write_excel
 
-        write_excel(gather(data, request), request, target)
+        told = gather(data, request)
+        _make_folder(target.parent)
+        write_excel(told, request, target)
         return target
     from masanalytics.report.page import page
 
-    target.write_text(page(gather(data, request), request), encoding="utf-8", newline="\n")
+    text = page(gather(data, request), request)
+    _make_folder(target.parent)
+    target.write_text(text, encoding="utf-8", newline="\n")
     return target
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"the folder {folder} cannot be made ({error.strerror}): choose another one for the report",
+            zh=f"无法创建文件夹 {folder}（{error.strerror}）：请为报告选择其他文件夹",
+        ) from error

@@ -6,6 +6,7 @@ import errno
 import os
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from masanalytics.store.schema import migrations
 __all__ = ["Connections", "as_store_error"]
 
 _OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
+_TRY_AGAIN_S = 0.01
 
 
 class Connections:
@@ -133,8 +135,7 @@ class Connections:
         db = self.db
         if not created and not os.access(self.path, os.W_OK):
             return
-        if db.journal_mode != "wal":
-            db.enable_wal()
+        self._enable_wal(db)
         if not migrations.pending(db):
             return
         tables = set(db.table_names())
@@ -145,6 +146,19 @@ class Connections:
             )
         with self.writing(durable=True):  # two processes may open a new file at once: the second finds nothing to do
             migrations.apply(db)
+
+    def _enable_wal(self, db: Database) -> None:
+        """Switch to WAL mode where it is not on; SQLite itself does not wait for others here, so that it is tried again."""
+        end = time.monotonic() + self.busy_s
+        while True:
+            try:
+                db.enable_wal()
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() >= end:
+                    raise
+                time.sleep(_TRY_AGAIN_S)
+            else:
+                return
 
 
 def _here() -> tuple[int, int]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -29,11 +29,14 @@ __all__ = ["CountsMessages"]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Counted = tuple[pd.DataFrame, Ints, Floats, Ints]
+_Rows = tuple[list[tuple[Any, Any]], Ints, Floats, Ints]
 
 _ROWS_AT_ONCE = 2**18
 _KEPT = 1_000_000
 _SECONDS_ROOM = 2**33
 _SECONDS_ZERO = 2**32
+_SHORTEST, _LONGEST = 2 - _SECONDS_ZERO, _SECONDS_ROOM - 2 - _SECONDS_ZERO
+_SECONDS_CAP = 2**62 - 2
 _LARGEST = 2**63
 _NO_NUMBER = np.iinfo(np.int64).min
 
@@ -66,7 +69,7 @@ class CountsMessages:
             columns = [find_column(conn, name) for name in by]
             condition, values = conditions(conn, where)
             plan = _Plan(columns, seconds_sql(conn, seconds), condition, values, waited=seconds == "waited")
-            dimensions, status, counted, n = plan.packed(conn) if plan.fits else plan.grouped(conn)
+            dimensions, status, counted, n = plan.counted(conn)
         keys = {
             name: column.show(numbers, missing)
             for name, column, (numbers, missing) in zip(by, columns, dimensions, strict=True)
@@ -123,28 +126,63 @@ class _Plan:
         packable = all(column.size is not None for column in self.columns)
         return packable and prod(column.packed[1] for column in self.columns) * len(Status) * _SECONDS_ROOM < _LARGEST
 
-    def packed(self, conn: sqlite3.Connection) -> tuple[list[tuple[Ints, Any]], Ints, Floats, Ints]:
-        """Count by one packed integer a row."""
+    def counted(self, conn: sqlite3.Connection) -> _Rows:
+        """Count by packed integers where a row packs, and by GROUP BY the rest."""
+        if not self.fits:
+            return self.grouped(conn)
+        rows, complete = self.packed(conn)
+        if complete:
+            return rows
+        rest = replace(self, condition=f"{self.condition} AND ({self._outside})").grouped(conn)
+        dimensions = [
+            (np.concatenate([a, c]), np.concatenate([b, d])) for (a, b), (c, d) in zip(rows[0], rest[0], strict=True)
+        ]
+        status, seconds, n = (np.concatenate(pair) for pair in zip(rows[1:], rest[1:], strict=True))
+        return dimensions, status, seconds, n
+
+    @property
+    def _outside(self) -> str:
+        """SQL that is true for the rows whose numbers have no room in a packed integer."""
+        wide = [f"{column.sql} >= {column.size - 1}" for column in self.columns if column.size and column.open_end]
+        return " OR ".join([f"{self.seconds} NOT BETWEEN {_SHORTEST} AND {_LONGEST}", *wide])
+
+    def packed(self, conn: sqlite3.Connection) -> tuple[_Rows, bool]:
+        """Count by one packed integer a row; return whether that was all.
+
+        One absurd date of the platform must not spill over into its neighbours in the integer: what has no room there
+        is held at the edge, where it is recognized, and left out.
+        """
         key = ""
         for sql, size in (column.packed for column in self.columns):
             key = f"({key} * {size} + {sql})" if key else sql
         key = f"({key} * {len(Status)} + m.status_id)" if key else "m.status_id"
-        key = f"{key} * {_SECONDS_ROOM} + ifnull({self.seconds} + {_SECONDS_ZERO}, 0)"
+        if self.seconds != "NULL":
+            held = f"min(max({self.seconds}, {_SHORTEST - 1}), {_LONGEST + 1})"
+            key = f"{key} * {_SECONDS_ROOM} + ifnull({held} + {_SECONDS_ZERO}, 0)"
+        else:
+            key = f"({key}) * {_SECONDS_ROOM}"
         keys, n = _counted(conn, key, self.condition, self.values)
         rest, seconds = np.divmod(keys, _SECONDS_ROOM)
         rest, status = np.divmod(rest, len(Status))
-        dimensions = []
+        fitting = (seconds == 0) | ((seconds >= _SHORTEST + _SECONDS_ZERO) & (seconds <= _LONGEST + _SECONDS_ZERO))
+        parts = []
         for column in reversed(self.columns):
             rest, part = np.divmod(rest, column.packed[1])
-            dimensions.append(column.unpacked(part))
+            parts.append((column, part))
+            if column.open_end:
+                fitting &= part < column.packed[1] - 1
+        dimensions = [column.unpacked(part[fitting]) for column, part in reversed(parts)]
+        seconds, status = seconds[fitting], status[fitting]
         known = np.where(seconds > 0, seconds - float(_SECONDS_ZERO), np.nan)
-        return dimensions[::-1], status, _waited_from_0(known, status, self.waited), n
+        return (dimensions, status, _waited_from_0(known, status, self.waited), n[fitting]), bool(fitting.all())
 
-    def grouped(self, conn: sqlite3.Connection) -> tuple[list[tuple[Any, Any]], Ints, Floats, Ints]:
+    def grouped(self, conn: sqlite3.Connection) -> _Rows:
         """Count by SQLite's GROUP BY, where a dimension does not pack."""
         names = [f"c{number}" for number in range(len(self.columns))]
         join = " JOIN batches b USING (batch_id)" if any(column.joined for column in self.columns) else ""
-        parts = [*(column.sql for column in self.columns), "m.status_id", self.seconds]
+        # Beyond int64 SQLite goes on in floating point.
+        held = f"min(max({self.seconds}, -{_SECONDS_CAP}), {_SECONDS_CAP})"
+        parts = [*(column.sql for column in self.columns), "m.status_id", held]
         select = ", ".join(f"{sql} AS {name}" for sql, name in zip(parts, [*names, "status", "seconds"], strict=True))
         sql = f"SELECT {select}, count(*) AS n FROM messages m{join} WHERE {self.condition} GROUP BY {', '.join(map(str, range(1, len(parts) + 1)))}"
         integers = [name for name, column in zip(names, self.columns, strict=True) if column.integer]

@@ -81,6 +81,8 @@ class Column:
         Whether it needs the batches.
     always : bool
         Whether it is never NULL.
+    open_end : bool
+        Whether its numbers, though rarely, are as large as `size` and larger; packed, all from ``size - 1`` on are that.
     """
 
     sql: str
@@ -89,11 +91,14 @@ class Column:
     integer: bool = True
     joined: bool = False
     always: bool = False
+    open_end: bool = False
 
     @property
     def packed(self) -> tuple[str, int]:
         """SQL that is 0 where the value is missing, and how many numbers it can be."""
-        return (self.sql if self.always else f"ifnull({self.sql} + 1, 0)"), (self.size or 0) + (not self.always)
+        size = self.size or 0
+        sql = f"min({self.sql}, {size - 1})" if self.open_end else self.sql
+        return (sql if self.always else f"ifnull({sql} + 1, 0)"), size + (not self.always)
 
     def unpacked(self, numbers: Ints) -> tuple[Ints, Bools]:
         """Return the values that `packed` stands for, and which are missing."""
@@ -124,7 +129,9 @@ def find_column(conn: sqlite3.Connection, name: str) -> Column:
         return Column(waited_sql(conn), _integers())
     if name in ("hour", "weekday"):
         width, modulo, offset = (3600, 24, 0) if name == "hour" else (_DAY_S, 7, 3)  # 1970-01-01 was a Thursday
-        return Column(f"(((m.submitted_at + {CHINA_OFFSET_S}) / {width} + {offset}) % {modulo})", _integers(), modulo)
+        # The remainder is taken first and made positive: SQLite's % and / round towards 0, also before 1970.
+        within = f"((m.submitted_at + {CHINA_OFFSET_S + offset * width}) % {width * modulo} + {width * modulo})"
+        return Column(f"({within} % {width * modulo} / {width})", _integers(), modulo)
     kind, _, text = name.partition("/")
     width = _DAY_S if name == "day" else int(text) if kind == "time" and text.isdigit() else 0
     if not width:
@@ -132,8 +139,8 @@ def find_column(conn: sqlite3.Connection, name: str) -> Column:
     # Counted from the first bucket there is, the numbers are small enough to pack.
     low, high = conn.execute("SELECT min(submitted_at), max(submitted_at) FROM messages").fetchone()
     first, last = (((value or 0) + CHINA_OFFSET_S) // width for value in (low, high))
-    sql = f"((m.submitted_at + {CHINA_OFFSET_S}) / {width} - {first})"
-    return Column(sql, _integers(scale=width, offset=first * width - CHINA_OFFSET_S), int(last - first) + 1)
+    start = first * width - CHINA_OFFSET_S
+    return Column(f"((m.submitted_at - ({start})) / {width})", _integers(scale=width, offset=start), last - first + 1)
 
 
 def waited_sql(conn: sqlite3.Connection) -> str:
@@ -291,5 +298,5 @@ _FIXED = {
     "prefix": Column(
         "CASE WHEN m.phone GLOB '[0-9][0-9][0-9]*' THEN CAST(substr(m.phone, 1, 3) AS INTEGER) END", _prefixes, 1000
     ),
-    **{name: Column(f"m.{name}", _integers(), _SMALL_SIZE) for name in _SMALL},
+    **{name: Column(f"m.{name}", _integers(), _SMALL_SIZE, open_end=True) for name in _SMALL},
 }

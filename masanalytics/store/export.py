@@ -12,7 +12,7 @@ import pandas as pd
 
 from masanalytics.errors import MissingExtraError
 from masanalytics.frames import MESSAGE_COLUMNS
-from masanalytics.masking import mask_phone
+from masanalytics.masking import mask_phone, mask_phones_in
 from masanalytics.store.reading import read_messages
 
 __all__ = ["export_parquet"]
@@ -24,6 +24,7 @@ def export_parquet(conn: sqlite3.Connection, folder: Path, *, reveal: bool) -> l
     """Write all messages to ``folder/month=YYYY-MM/messages.parquet``; return the files.
 
     Reads a part of the file at a time, so memory does not grow with the store. Each file appears whole or not at all.
+    Unless `reveal`, mobile numbers are masked in ``phone`` and wherever they occur in ``content`` and ``params``.
 
     Raises
     ------
@@ -58,9 +59,17 @@ def export_parquet(conn: sqlite3.Connection, folder: Path, *, reveal: bool) -> l
 def _by_month(frame: pd.DataFrame, *, reveal: bool) -> dict[str, pd.DataFrame]:
     """Return the months' rows; messages never submitted go to the month ``unsent``."""
     if not reveal:
-        frame = frame.assign(phone=frame["phone"].map(mask_phone, na_action="ignore"))
+        texts = {name: _masked_within(frame[name]) for name in ("content", "params")}
+        frame = frame.assign(phone=frame["phone"].map(mask_phone, na_action="ignore"), **texts)
     months = frame["submitted_at"].dt.strftime("%Y-%m").fillna("unsent")
     return {str(month): part for month, part in frame.groupby(months, sort=True)}
+
+
+def _masked_within(texts: pd.Series) -> pd.Series:
+    """Return texts with the mobile numbers in them masked; each distinct one is looked at once."""
+    codes, distinct = pd.factorize(texts)
+    masked = pd.array([*(mask_phones_in(text) for text in distinct), None], dtype="str")
+    return pd.Series(masked.take(codes), index=texts.index)
 
 
 def _schema(pa: Any) -> Any:

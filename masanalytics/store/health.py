@@ -34,4 +34,6 @@ def collecting_health(conn: sqlite3.Connection, account: str) -> CollectingHealt
 
 def polled_accounts(conn: sqlite3.Connection) -> list[str]:
     """Return the accounts that were polled into this store, by name."""
-    return [row[0] for row in conn.execute("SELECT account FROM accounts JOIN pace USING (account_id) ORDER BY account")]
+    return [
+        row[0] for row in conn.execute("SELECT account FROM accounts JOIN pace USING (account_id) ORDER BY account")
+    ]

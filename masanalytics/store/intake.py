@@ -57,9 +57,9 @@ def take_reports(
     said = _read_codes(conn, records)
     homes, foreign = _find_batches(conn, account_id, records)
     keys = [(homes[index], record.mobile) for index, record in enumerate(records)]
-    known = _find_messages(conn, keys)
-    strays = [index for index, key in enumerate(keys) if key not in known]
-    if strays:
+    known = _find_messages(conn, keys, range(len(keys)))
+    if len(known) < len(keys):
+        strays = [index for index in range(len(keys)) if index not in known]
         made = _foreign_homes(conn, account_id, records, keys, strays, foreign)
         for index in strays:
             keys[index] = (made[index], records[index].mobile)
@@ -67,22 +67,22 @@ def take_reports(
         carriers = carriers_of([records[index].mobile for index in strays]).codes.tolist()
         rows = [(*keys[i], carrier, records[i].submitted_at) for i, carrier in zip(strays, carriers, strict=True)]
         _add_foreign(conn, account_id, rows)
-        known = _find_messages(conn, keys)
-    ids = [known[key].message_id for key in keys]
+        known |= _find_messages(conn, keys, strays)
+    messages = [known[index] for index in range(len(keys))]
     before = conn.total_changes
     conn.executemany(
         "INSERT OR IGNORE INTO reports (poll_id, message_id, report_status_id, error_code_id, submitted_at, received_at,"
         f" submit_date, receive_date) VALUES ({poll_id}, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
-                message_id, code.status_id, code.error_id, record.submitted_at, record.received_at, record.submit_date,
-                record.receive_date,
+                one.message_id, code.status_id, code.error_id, record.submitted_at, record.received_at,
+                record.submit_date, record.receive_date,
             )
-            for message_id, code, record in zip(ids, said, records, strict=True)
+            for one, code, record in zip(messages, said, records, strict=True)
         ],
     )  # fmt: skip
     all_new = conn.total_changes - before == len(records)
-    _write_outcomes(conn, [known[key] for key in keys], records, said, all_new=all_new)
+    _write_outcomes(conn, messages, records, said, all_new=all_new)
     return dict(Counter(batch_id for batch_id, _ in keys if batch_id in foreign))
 
 
@@ -156,18 +156,21 @@ def _nearest(candidates: list[tuple[int, int | None, bool]], submitted_at: int |
     return batch_id, is_foreign
 
 
-def _find_messages(conn: sqlite3.Connection, keys: Sequence[tuple[int, str]]) -> dict[tuple[int, str], _Known]:
-    found: dict[tuple[int, str], _Known] = {}
-    for start in range(0, len(keys), _ASK_AT_ONCE):
-        part = keys[start : start + _ASK_AT_ONCE]
+def _find_messages(
+    conn: sqlite3.Connection, keys: Sequence[tuple[int, str]], places: Sequence[int]
+) -> dict[int, _Known]:
+    """Return the messages of those `places` of `keys` where there is one."""
+    found: dict[int, _Known] = {}
+    for start in range(0, len(places), _ASK_AT_ONCE):
+        part = places[start : start + _ASK_AT_ONCE]
         rows = conn.execute(
-            f"WITH page (batch_id, phone) AS (VALUES {','.join(['(?,?)'] * len(part))})"
-            " SELECT m.batch_id, m.phone, m.message_id, m.reports FROM page CROSS JOIN messages m"
+            f"WITH page (place, batch_id, phone) AS (VALUES {','.join(['(?,?,?)'] * len(part))})"
+            " SELECT page.place, m.message_id, m.reports FROM page CROSS JOIN messages m"
             " ON m.batch_id = page.batch_id AND m.phone = page.phone",
-            [value for key in part for value in key],
+            [value for place in part for value in (place, *keys[place])],
         )
-        for batch_id, phone, message_id, reports in rows:
-            found[batch_id, phone] = _Known(message_id, reports)
+        for place, message_id, reports in rows:
+            found[place] = _Known(message_id, reports)
     return found
 
 

@@ -265,7 +265,7 @@ class Store(CountsMessages):
         folder : str or Path
             Where ``month=YYYY-MM/messages.parquet`` go; months that are there already are replaced.
         reveal : bool, optional
-            Whether to write whole phone numbers; by default their middle is hidden.
+            Whether to write whole phone numbers; by default their middle is hidden, in texts and params too.
 
         Returns
         -------

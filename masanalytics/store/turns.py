@@ -43,7 +43,8 @@ def take_turn(
     wall clock that jumps changes nothing; after a restart by the wall clock, and never for longer than one interval.
     """
     number = lookups.account_id(conn, account)
-    me = f"{this_process()}#{asker}"
+    process = this_process()
+    me = f"{process}#{asker}"
     row = conn.execute("SELECT wall, monotonic, era, holder FROM pace WHERE account_id = ?", [number]).fetchone()
     if row is not None:
         holder = None if row[3] == me else row[3]
@@ -65,7 +66,7 @@ def take_turn(
     )
     cursor = conn.execute(
         "INSERT INTO polls (account_id, endpoint, state, asked_at, process) VALUES (?, ?, 'asked', ?, ?)",
-        [number, endpoint, int(clock.now()), this_process()],
+        [number, endpoint, int(clock.now()), process],
     )
     return Turn(cursor.lastrowid or 0, 0.0)
 

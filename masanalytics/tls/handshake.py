@@ -26,6 +26,9 @@ _NOT_TLS = (
     "HTTP_REQUEST",
 )
 
+# What OpenSSL's X509_V_ERR_… say is wrong: not yet valid, has expired; the host name, the address is another.
+_DOUBTS: dict[int, Reach] = {9: "expired", 10: "expired", 62: "host", 64: "host"}
+
 
 def make_context(*, verify: bool, legacy: bool = False, system_store: bool = False) -> ssl.SSLContext:
     """Return the TLS settings of this package's connections.
@@ -106,7 +109,7 @@ def fetch_fingerprint(
 def classify(error: BaseException) -> tuple[Reach, str]:
     """Return what an error on the way to a server means, and its own short name."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return "verify", error.verify_message
+        return _DOUBTS.get(error.verify_code, "verify"), error.verify_message
     if isinstance(error, ssl.SSLEOFError):
         return "closed", "EOF"
     if isinstance(error, ssl.SSLError):

@@ -1,0 +1,65 @@
+"""Messages as Parquet: every message once, and no whole phone number unless it is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+pytest.importorskip("pyarrow")
+
+A, B = "13800138000", "13900139000"
+
+
+def exported(store, folder: Path, **options) -> pd.DataFrame:
+    files = store.export_parquet(folder, **options)
+    return pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
+
+
+@pytest.fixture
+def filled(bench, plain_batch):
+    """One batch with a shared text, one with texts of their own, one with a template, all of them naming numbers."""
+    run = bench.start()
+    bench.register(
+        run,
+        plain_batch([A], content=f"请联系{B}，订单20260101123456"),
+        plain_batch([B], content=None, contents=[f"您好，139 0013 9000 与 {A}"], mode="many_to_many"),
+        plain_batch(["13700137000"], content=None, mode="template", template_id="t1", params_text=f'["{A}","8元"]'),
+    )
+    return bench.store
+
+
+def test_numbers_are_masked_wherever_they_stand(filled, tmp_path: Path):
+    """By default no column of the export holds a whole mobile number; other digits stay."""
+    found = exported(filled, tmp_path)
+
+    assert found["phone"].tolist() == ["138****8000", "139****9000", "137****7000"]
+    assert found["content"].tolist()[:2] == [
+        "请联系139****9000，订单20260101123456",
+        "您好，139 **** 9000 与 138****8000",
+    ]
+    assert found["content"].isna().tolist() == [False, False, True]
+    assert found["params"].dropna().tolist() == ['["138****8000","8元"]']
+    assert A not in found.to_csv()
+    assert B not in found.to_csv()
+
+
+def test_numbers_can_be_asked_for(filled, tmp_path: Path):
+    """With reveal the export is what the store holds."""
+    found = exported(filled, tmp_path, reveal=True)
+
+    assert found["phone"].tolist() == [A, B, "13700137000"]
+    assert found["content"].tolist()[0] == f"请联系{B}，订单20260101123456"
+    assert found["params"].dropna().tolist() == [f'["{A}","8元"]']
+
+
+def test_a_month_without_texts(bench, plain_batch, tmp_path: Path):
+    """Messages that have neither text nor parameters are exported as they are."""
+    run = bench.start()
+    bench.register(run, plain_batch([A], content=None))
+
+    found = exported(bench.store, tmp_path)
+
+    assert found["phone"].tolist() == ["138****8000"]
+    assert found[["content", "params"]].isna().all(axis=None)
