@@ -71,7 +71,7 @@ def run_demo(folder: Path | None, *, language: str | None, echo: Callable[[str],
                 account=account,
                 price=0.05,
             )
-            echo(planned.text(language))
+            echo(planned.text(language, now=simulator.clock.now()))
             echo(_rows(_left_out(planned, language)))
             echo(choose(_FAST_EN, _FAST_ZH, language).format(speed=_SPEED))
             heading("Sending, and collecting reports until 99 % are in", "发送，并采集状态报告直到 99 % 有回执")

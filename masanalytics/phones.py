@@ -20,7 +20,7 @@ import pandas as pd
 
 from masanalytics.frames import EXCLUSIONS
 
-__all__ = ["REASONS", "Level", "cell_text", "normalise_phones", "parse_phones", "phone_texts"]
+__all__ = ["INVISIBLE", "REASONS", "Level", "cell_text", "normalise_phones", "parse_phones", "phone_texts"]
 
 Level = Literal["sendable", "valid"]
 
@@ -41,9 +41,19 @@ _TWO_NUMBERS: Final = 22
 _SHORTEST: Final = 7
 _POWERS = 10 ** np.arange(10, -1, -1, dtype=np.int64)
 
-_INVISIBLE = [0x00AD, 0x061C, 0x180E, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070)]
+INVISIBLE: Final = (
+    0x00AD,
+    0x061C,
+    0x180E,
+    0xFEFF,
+    *range(0x200B, 0x2010),
+    *range(0x202A, 0x202F),
+    *range(0x2060, 0x2070),
+)
+"""Characters that cannot be seen and stand for nothing: marks of direction, joiners, a byte-order mark."""
+
 _QUOTES = "'\"`´‘’‚‛“”„‟′″＇＂"
-_UNSEEN = dict.fromkeys([*_INVISIBLE, *map(ord, _QUOTES)])
+_UNSEEN = dict.fromkeys([*INVISIBLE, *map(ord, _QUOTES)])
 _DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−⁃﹘~_"), "-")
 _BLANK: Final = frozenset({"nan", "none", "null", "nat", "<na>", "n/a", "na", "#n/a", "无", "空", "暂无", "没有"})
 _LABEL = re.compile(

@@ -1,7 +1,8 @@
 """Sheets as offices have them, read without harm; and sheets that are safe to open, written.
 
-Reading turns nothing into a number: a phone column stays text, leading zeros stay, a number cell is its plain digits, a date
-cell its ISO date. Writing keeps text as text, so that no reply of a stranger ever runs as a formula.
+Reading turns no text into a number: a phone column stays text, leading zeros stay, a cell with a whole number is its plain
+digits. Only what a workbook itself holds as a decimal or a date stays one, so that a plan can ask how it is to be written.
+Writing keeps text as text, so that no reply of a stranger ever runs as a formula.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ _WORKBOOKS: Final = frozenset({".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".et"}
 _TEXTS: Final = frozenset({".csv", ".tsv", ".txt"})
 _ROWS_OF_A_SHEET: Final = 1_048_576
 _LONGEST_CELL: Final = 32_767
+_Cell = str | int | float | date | datetime | time | timedelta
+_NUMBERS_AND_TIMES: Final = (float, date, time, timedelta)  # a datetime is a date
 _PLAIN_NUMBER = re.compile(r"[+-]?\d[\d,]*(?:\.\d*)?(?:[eE][+-]?\d+)?")
 
 
@@ -43,8 +46,10 @@ def read_sheet(path: str | Path, *, sheet: str | int | None = None) -> pd.DataFr
     Returns
     -------
     DataFrame
-        Every column ``str`` (a Parquet file keeps the types it has), blank cells missing, blank rows left out. The index,
-        ``row``, is the line number that the sheet's owner sees. A title above the header is passed over: the header is the
+        Every column ``str``, blank cells missing, blank rows left out. A column of a workbook with decimals or dates among its
+        cells is ``object``: each cell what the workbook holds, an ``int``, ``float``, ``date``, ``datetime``, ``time``,
+        ``timedelta`` or text. A Parquet file keeps the types it has. The index, ``row``, is the line number that the sheet's
+        owner sees. A title above the header is passed over: the header is the
         first line that fills at least half as many cells (two at the least) as the fullest line.
 
     Raises
@@ -70,7 +75,7 @@ def read_sheet(path: str | Path, *, sheet: str | int | None = None) -> pd.DataFr
     )
 
 
-def _workbook_rows(file: Path, sheet: str | int | None) -> list[list[str | None]]:
+def _workbook_rows(file: Path, sheet: str | int | None) -> list[list[_Cell | None]]:
     try:
         import python_calamine
     except ImportError as error:
@@ -88,7 +93,7 @@ def _workbook_rows(file: Path, sheet: str | int | None) -> list[list[str | None]
     if sheet is None:
         for name in names:
             rows = _cells(book, name)
-            if any(any(row) for row in rows):
+            if any(cell is not None for row in rows for cell in row):
                 return rows
         return []
     if isinstance(sheet, int) and -len(names) <= sheet < len(names):
@@ -102,12 +107,12 @@ def _workbook_rows(file: Path, sheet: str | int | None) -> list[list[str | None]
     )
 
 
-def _cells(book: Any, name: str) -> list[list[str | None]]:
-    return [[_as_text(cell) for cell in row] for row in book.get_sheet_by_name(name).to_python(skip_empty_area=False)]
+def _cells(book: Any, name: str) -> list[list[_Cell | None]]:
+    return [[_kept(cell) for cell in row] for row in book.get_sheet_by_name(name).to_python(skip_empty_area=False)]
 
 
-def _as_text(cell: Any) -> str | None:
-    """Return a cell's text: digits without ``.0``, ISO dates, no time where it is midnight; None where it is blank."""
+def _kept(cell: Any) -> _Cell | None:
+    """Return what a cell holds: whole numbers as integers, truth values as Excel shows them; None where it is blank."""
     if isinstance(cell, str):
         return cell if cell.strip() else None
     if cell is None:
@@ -115,14 +120,19 @@ def _as_text(cell: Any) -> str | None:
     if isinstance(cell, bool):
         return str(cell).upper()
     if isinstance(cell, float):
-        return str(int(cell)) if cell.is_integer() else repr(cell)
-    if isinstance(cell, datetime):
-        return cell.date().isoformat() if cell.time() == time() else cell.isoformat(" ", "seconds")
-    if isinstance(cell, (date, time)):
-        return cell.isoformat()
-    if isinstance(cell, timedelta):
-        return str(cell)
-    return str(cell)
+        return int(cell) if cell.is_integer() else cell
+    return cell if isinstance(cell, (int, *_NUMBERS_AND_TIMES)) else str(cell)
+
+
+def _column(cells: Sequence[_Cell | None]) -> Any:
+    """Return a column's cells: as text, unless decimals or times are among them, which lose what they are as text."""
+    if not any(isinstance(cell, _NUMBERS_AND_TIMES) for cell in cells):
+        return pd.array([None if cell is None else str(cell) for cell in cells], dtype="str")
+    if any(isinstance(cell, datetime) for cell in cells):  # what is to be compared with a datetime must be one
+        cells = [datetime.combine(cell, time()) if type(cell) is date else cell for cell in cells]
+    column = np.empty(len(cells), dtype=object)
+    column[:] = cells
+    return column
 
 
 def _text_rows(file: Path) -> list[list[str | None]]:
@@ -160,7 +170,7 @@ def _separator(text: str) -> str:
     return best if counts[best] else ","
 
 
-def _tidy(rows: Sequence[Sequence[str | None]], file: Path) -> pd.DataFrame:
+def _tidy(rows: Sequence[Sequence[_Cell | None]], file: Path) -> pd.DataFrame:
     """Make a frame of raw rows: find the header, drop what is blank, name what has no name."""
     filled = [sum(cell is not None for cell in row) for row in rows]
     if not any(filled):
@@ -172,10 +182,12 @@ def _tidy(rows: Sequence[Sequence[str | None]], file: Path) -> pd.DataFrame:
     lines = [index for index in range(top + 1, len(rows)) if filled[index]]
     body = [[*rows[index], *[None] * (width - len(rows[index]))] for index in lines]
     keep = [place for place in range(width) if header[place] is not None or any(row[place] is not None for row in body)]
-    names = _unique([header[place] or f"column {place + 1}" for place in keep])
-    table = np.array(body, dtype=object).reshape(len(body), width)
-    columns = {name: pd.array(table[:, place], dtype="str") for name, place in zip(names, keep, strict=True)}
-    return pd.DataFrame(columns, index=pd.Index(np.array(lines, dtype=np.int64) + 1, name="row"))
+    names = _unique([f"column {place + 1}" if header[place] is None else str(header[place]) for place in keep])
+    columns = {name: _column([row[place] for row in body]) for name, place in zip(names, keep, strict=True)}
+    index = pd.Index(np.array(lines, dtype=np.int64) + 1, name="row")
+    return pd.DataFrame(
+        {name: pd.Series(cells, index=index, dtype=cells.dtype) for name, cells in columns.items()}, index
+    )
 
 
 def _unique(names: list[str]) -> list[str]:

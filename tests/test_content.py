@@ -102,13 +102,52 @@ def test_values_are_written_by_strict_rules(values: list[Any], spec: str, expect
 
 @pytest.mark.parametrize(
     "value",
-    [None, float("nan"), pd.NA, pd.NaT, "", "  ", "nan", "NaN", "NaT", "<NA>", "None", "null", "#N/A", Decimal("NaN")],
+    [
+        None,
+        float("nan"),
+        pd.NA,
+        pd.NaT,
+        "",
+        "  ",
+        "nan",
+        "NaN",
+        "NaT",
+        "<NA>",
+        "None",
+        "null",
+        "#N/A",
+        Decimal("NaN"),
+        "N/A",
+        "n/a",
+        "#NUM!",
+        "#VALUE!",
+        "#REF!",
+        "#ref!",
+        "(null)",
+        "Nan",
+        "none",
+        "NONE",
+        "NA",
+        "\u200b",
+        "\ufeff",
+        "\u202c",
+        "\u00a0",
+        "\u200b\u00a0\ufeff ",
+        "\u202aN/A\u202c",
+    ],
 )
 @pytest.mark.parametrize("spec", ["", ",d", "%m月", ">3"])
 def test_missing_values_are_never_written(value: object, spec: str) -> None:
     """Blank cells in all their forms are missing, whatever the format."""
     good: Any = "2026-01-31" if spec == "%m月" else "1"
     assert written([value, good], spec)[0] == MISSING
+
+
+def test_what_only_looks_like_a_missing_value_is_written() -> None:
+    """Markers count where they are the whole cell, not inside a name."""
+    values = ["Nana", "Noneman", "N/A级", "#1", "(空)", "NULL值", "李\u200b"]
+    assert written(values, "") == values
+    assert factorise_content(pd.Series(["\u200b\ufeff", "好"])).codes.tolist() == [MISSING, 1]
 
 
 @pytest.mark.parametrize(
@@ -140,7 +179,11 @@ def test_a_value_that_does_not_fit_leaves_its_row_out(values: list[Any], spec: s
         (pd.Series([dt.date(2026, 1, 31)]), "", "holds dates or times"),
         (pd.Series([dt.time(9)]), "", "such as {列:%H:%M}"),
         (pd.Series([pd.Timestamp("2026-01-31")]), "yyyy-MM-dd", "holds dates or times"),
-        (pd.Series([pd.Timedelta("1D")]), "", "holds dates or times"),
+        (
+            pd.Series([pd.Timedelta("1D")]),
+            "",
+            "holds durations (1 days 00:00:00), for which there is no format: make them a",
+        ),
         (pd.Series([True, False]), "", "make it a text such as 是 / 否"),
         (pd.Series(["张三"]), ",d", "the format in {列:,d} fits no value of the column '列'; the first is '张三'"),
         (pd.Series([1, 2]), "%m月", "fits no value"),

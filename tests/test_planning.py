@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from masanalytics.errors import InputError
 from masanalytics.frames import EXCLUSIONS
 from masanalytics.planning import Limits, plan
-from masanalytics.sheets import read_sheet
+from masanalytics.sheets import read_sheet, write_sheet
 
 A, B, C, D = "13800138000", "13900139000", "18600186000", "18900189000"
 
@@ -46,6 +46,16 @@ class FakeLedger:
 
 def people(**columns: list[Any]) -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
+
+
+def test_a_polars_list_of_people_to_leave_out() -> None:
+    """A suppression list may be a polars frame too."""
+    import polars as pl
+
+    people = pd.DataFrame({"phone": ["13800138000", "13900139000"]})
+    made = plan(people, phone="phone", text="您好", campaign="c", suppress=pl.DataFrame({"phone": ["13900139000"]}))
+
+    assert made.excluded["reason"].tolist() == ["suppressed"]
 
 
 def test_every_row_is_planned_or_left_out_with_its_reason() -> None:
@@ -196,6 +206,30 @@ def test_the_dtypes_of_a_sheet_do_not_change_its_plan(dtype: str) -> None:
     assert first.excluded["reason"].tolist() == other.excluded["reason"].tolist()
 
 
+def test_decimals_and_dates_of_a_workbook_need_a_format(tmp_path: Path) -> None:
+    """What Excel holds as a decimal or a date is written as asked, and never as Python or a program would show it."""
+    when = dt.datetime(2024, 5, 2, 9)  # noqa: DTZ001
+    rows = {
+        "手机": [int(A), B],
+        "余额": [1e-07, 100.0],
+        "到期日": [when, when + dt.timedelta(days=1)],
+        "积分": [5, 1280],
+    }
+    path = write_sheet(
+        pd.DataFrame({name: pd.Series(cells, dtype=object) for name, cells in rows.items()}), tmp_path / "a.xlsx"
+    )
+    df = read_sheet(path)
+    for text, said in (("余额{余额}元", "such as {余额:.2f}"), ("{到期日}到期", "such as {到期日:%Y年%m月%d日}")):
+        with pytest.raises(InputError) as caught:
+            plan(df, phone="手机", text=text, campaign="c")
+        assert said in caught.value.text("en")
+    made = plan(df, phone="手机", text="{积分}分，余额{余额:.2f}元{到期日:%m月%d日}到期", campaign="c")
+    assert made.messages[["phone", "content"]].values.tolist() == [
+        [A, "5分，余额0.00元05月02日到期"],
+        [B, "1280分，余额100.00元05月03日到期"],
+    ]
+
+
 def test_a_number_column_of_any_dtype_gives_the_same_plan() -> None:
     """Integers, floats because one cell is blank, nullable integers and text plan alike."""
     numbers = [int(A), int(B), int(A)]
@@ -258,6 +292,13 @@ def test_a_sheet_without_a_header_does_not_show_its_numbers() -> None:
         ({"text": "好", "add_serial": {"A": "1"}}, "not for None"),
         ({"text": {"A": "好"}}, "no arm column"),
         ({"text": "好", "suppress": "13800138000"}, "a list of numbers is needed"),
+        (
+            {"text": "好", "suppress": 5},
+            "a list of numbers is needed (a DataFrame, a Series or a list), this is one int",
+        ),
+        ({"text": "好", "suppress": b"13800138000"}, "a list of numbers is needed"),
+        ({"text": "好", "phone": None}, "phone=None: it must name the column that holds the numbers"),
+        ({"text": "好", "phone": ["p"]}, "it must name the column that holds the numbers"),
         ({"text": "好", "suppress": pd.DataFrame({"a": [1], "b": [2]})}, "which column of the list has the numbers?"),
         ({"text": "好", "regions": "missing.dat"}, "not a number-prefix data file"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pandas as pd
@@ -110,6 +111,27 @@ def test_numbers_that_lost_their_ends() -> None:
     rounded = pd.DataFrame({"p": [13_800_100_000.0 + 100_000 * i for i in range(3)] + [13_800_138_000.0]})
     made = plan(rounded, phone="p", text="好", campaign="c", signature="s")
     assert [(warning.code, warning.rows) for warning in made.warnings] == [("round_numbers", 3)]
+
+
+@pytest.mark.parametrize(
+    ("cells", "rows"),
+    [
+        (["1.38001E+10", "13900139000"], {"round_numbers": 1}),
+        (["1.38E+10"] * 40 + [""], {"round_numbers": 40}),
+        (["13800100000", "13900139000"], {}),
+        (["13800138000.0", "13900139000"], {}),
+    ],
+)
+def test_scientific_notation_that_a_table_reader_has_lost(cells: list[str], rows: dict[str, int]) -> None:
+    """Of the floats that pandas reads, one ending in 00000 is enough; every row counts, also the duplicates."""
+    text = "p,n\n" + "".join(f"{cell},{place}\n" for place, cell in enumerate(cells))
+    made = plan(pd.read_csv(io.StringIO(text)), phone="p", text="好", campaign="c", signature="s")
+    assert {warning.code: warning.rows for warning in made.warnings} == rows
+    if rows:
+        assert "read_sheet" in str(made.warnings[0])
+        assert "1.38001E+10" in str(made.warnings[0])
+    read = plan(pd.read_csv(io.StringIO(text), dtype=str), phone="p", text="好", campaign="c", signature="s")
+    assert not read.warnings
 
 
 def test_warnings_speak_both_languages() -> None:

@@ -116,7 +116,7 @@ def test_a_dead_process_leaves_unknown(bench, plain_batch):
         conn.execute("UPDATE batches SET process = 'elsewhere:1:1' WHERE batch_id = ?", [dead])
         released = ledger.release_stale(conn, bench.clock.now(), 600)
 
-    assert released == 1
+    assert released == [dead]
     assert list(bench.store.batches()["state"]) == ["submitting", "unknown"]
 
 
@@ -127,7 +127,7 @@ def test_even_a_living_process_is_not_waited_for_forever(bench, plain_batch):
     bench.claim(run, batch_id)
     bench.clock.sleep(601)
     with bench.store.writing() as conn:
-        assert ledger.release_stale(conn, bench.clock.now(), 600) == 1
+        assert ledger.release_stale(conn, bench.clock.now(), 600) == [batch_id]
 
 
 def test_already_sent_tells_number_by_number(bench):

@@ -60,7 +60,7 @@ def command(ctx: click.Context, /, **_given: object) -> None:
             account=account,
             store=store,
         )
-        click.echo(planned.text(language))
+        click.echo(planned.text(language, now=store.clock.now()))
         if asked["excluded"]:
             planned.excluded_to_excel(asked["excluded"])
         if not len(planned):

@@ -26,6 +26,7 @@ __all__ = ["Terms", "assemble"]
 Ints = npt.NDArray[np.int64]
 _Parts = TypeVar("_Parts")
 _ROUND: Final = 100_000
+_ENOUGH_ROUND: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def assemble(frame: pd.DataFrame, wording: Wording, terms: Terms) -> Plan:
     units, segments = _measure(composed, terms.signature)
     rows = _Rows(frame.index, exclusion, composed, arms, variants, units, segments)
     sent = _arrange(rows, terms)
-    notes += [_round_numbers(sent.numbers)]
+    notes += [_round_numbers(exclusion.numbers, column)]
     if sent.contents is not None:
         notes = [*lint(sent.contents, units[sent.rows], marketing=terms.marketing), *notes]
         notes += [] if terms.signature else [_no_signature(len(sent.rows))]
@@ -242,13 +243,22 @@ def _no_signature(count: int) -> PlanWarning:
     )
 
 
-def _round_numbers(numbers: Ints) -> PlanWarning:
-    """Warn of too many numbers that end in 00000: of a hundred thousand, one does by chance."""
-    count = int((numbers % _ROUND == 0).sum())
-    count = count if count >= 3 and count > 20 * len(numbers) / _ROUND else 0
+def _round_numbers(numbers: Ints, column: pd.Series[Any]) -> PlanWarning:
+    """Warn of too many numbers that end in 00000: of a hundred thousand, one does by chance.
+
+    All rows count, not those that are sent to: 1.38E+10 in every row is one number and its duplicates. A column of floats is
+    what a table reader makes of scientific notation, so there one such number is enough.
+    """
+    count = int((numbers[numbers > 0] % _ROUND == 0).sum())
+    enough = 1 if pd.api.types.is_float_dtype(column.dtype) else _ENOUGH_ROUND
+    count = count if count >= enough and count > 20 * len(numbers) / _ROUND else 0
     return PlanWarning(
         "round_numbers",
         count,
-        f"{count:,} numbers end in 00000: were they in scientific notation before the sheet was read?",
-        f"{count:,} 个号码以 00000 结尾：读取表格之前是否曾被存成科学计数法？",
+        f"{count:,} rows have a number that ends in 00000: most likely it was saved as 1.38001E+10, its last digits are lost, and"
+        " a stranger would get the message. Format the column as text where the sheet comes from and save it again; read it with"
+        " masanalytics.sheets.read_sheet(path) or pd.read_csv(path, dtype=str), which let such cells be left out",
+        f"{count:,} 行的号码以 00000 结尾：很可能曾被存成 1.38001E+10 这样的科学计数法，末尾数字已丢失，会误发给陌生人。"
+        "请在源表中把该列设为文本后重新保存，并用 masanalytics.sheets.read_sheet(path) 或 pd.read_csv(path, dtype=str) 读取，"
+        "这样的单元格会被排除",
     )

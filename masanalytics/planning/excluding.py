@@ -111,8 +111,16 @@ def listed_numbers(numbers: Any, phone: Any) -> tuple[Ints, int]:
     >>> numbers.tolist(), unread
     ([13800138000], 1)
     """
-    if isinstance(numbers, str):
+    if isinstance(numbers, (str, bytes)):
         raise InputError("a list of numbers is needed, not one text", zh="需要号码列表，而不是一段文字")
+    if not isinstance(numbers, Iterable):
+        kind = type(numbers).__name__
+        raise InputError(
+            f"a list of numbers is needed (a DataFrame, a Series or a list), this is one {kind}",
+            zh=f"需要号码列表（DataFrame、Series 或 list），得到的是单个 {kind}",
+        )
+    if hasattr(numbers, "to_pandas"):  # polars
+        numbers = numbers.to_pandas()
     if isinstance(numbers, pd.DataFrame):
         names = [name for name in (phone, "phone") if name in numbers.columns]
         if not names and numbers.shape[1] == 1:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from masanalytics.planning.values import BLANK_TEXTS
+from masanalytics.planning.values import BLANK_STARTS
 from masanalytics.segments import utf16_units
 
 __all__ = ["LONG_PIECE", "Pieces"]
@@ -23,7 +23,6 @@ _DIGITS_IN_A_ROW: Final = 7
 _SURROGATES = slice(0xD800, 0xE000)
 _ODD: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz.:<【】{}｛｝回电热致拨客咨详垂来服扣企微威薇加"
 _DIGITS: Final = "0123456789 -"
-_BLANK_STARTS: Final = frozenset(text[:1] for text in BLANK_TEXTS if text)
 _Flags = npt.NDArray[np.bool_]
 
 
@@ -116,13 +115,13 @@ def _holding(begins: npt.NDArray[Any], places: npt.NDArray[np.int64]) -> npt.NDA
 
 @lru_cache(maxsize=1)
 def _kinds() -> npt.NDArray[np.uint8]:
-    """Return a sum for each UTF-16 unit: 1 makes a text odd, 2 may be in a number, 4 in a pair, 8 is space, 16 begins a nan."""
+    """Return a sum for each UTF-16 unit: 1 makes a text odd, 2 may be in a number, 4 in a pair, 8 is space, 16 may begin a blank."""
     kinds = np.zeros(0x1_0000, dtype=np.uint8)
     kinds[list(map(ord, _ODD))] |= 1
     kinds[list(map(ord, _DIGITS))] |= 2
     kinds[_SURROGATES] |= 5
     kinds[[unit for unit in range(0x1_0000) if chr(unit).isspace()]] |= 8
-    kinds[list(map(ord, _BLANK_STARTS))] |= 16
+    kinds[list(map(ord, BLANK_STARTS))] |= 16
     kinds.flags.writeable = False
     return kinds
 

@@ -111,6 +111,11 @@ def plan(
     ([['13800138000', '张三，您好']], ['missing_value', 'empty_number'])
     """
     frame = as_frame(df)
+    if phone is None or not isinstance(phone, Hashable):
+        raise InputError(
+            f"phone={phone!r}: it must name the column that holds the numbers, such as phone='手机号'",
+            zh=f"phone={phone!r}：请写明号码所在列的列名，例如 phone='手机号'",
+        )
     wording = wording_of(frame.columns, content=content, text=text, template_id=template_id, params=params)
     if arm is None and "arm" in frame.columns:
         arm = "arm"

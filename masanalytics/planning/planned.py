@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from masanalytics.clock import SystemClock
 from masanalytics.frames import MODES
 from masanalytics.language import resolve_language
 from masanalytics.planning.batches import Limits
@@ -321,23 +322,23 @@ class Plan:
             frame.columns = pd.Index(["行", "位置", "号码", "原因代码", "原因"])
         return write_sheet(frame, path, sheet="excluded")
 
-    def text(self, language: str | None = None) -> str:
-        """Return the plan as plain text, phones masked."""
+    def text(self, language: str | None = None, *, now: float | None = None) -> str:
+        """Return the plan as plain text, phones masked; with `now` (epoch seconds) also when sending would end."""
         from masanalytics.planning.show import as_text
 
-        return as_text(self, resolve_language(language))
+        return as_text(self, resolve_language(language), now)
 
-    def html(self, language: str | None = None) -> str:
-        """Return the plan as HTML, phones masked."""
+    def html(self, language: str | None = None, *, now: float | None = None) -> str:
+        """Return the plan as HTML, phones masked; with `now` (epoch seconds) also when sending would end."""
         from masanalytics.planning.show import as_html
 
-        return as_html(self, resolve_language(language))
+        return as_html(self, resolve_language(language), now)
 
     def __repr__(self) -> str:
-        return self.text()
+        return self.text(now=SystemClock().now())
 
     def _repr_html_(self) -> str:
-        return self.html()
+        return self.html(now=SystemClock().now())
 
 
 def _line(value: Any) -> bytes:

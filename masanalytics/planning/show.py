@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from masanalytics.chinatime import format_instant
 from masanalytics.frames import MODES
 from masanalytics.language import Language
 from masanalytics.masking import mask_phone, mask_phones_in
@@ -57,7 +58,7 @@ def duration(seconds: float, language: Language) -> str:
     return f"{hours} 小时 {minutes} 分钟" if zh else f"{hours} h {minutes} min"
 
 
-def _view(plan: Plan, language: Language) -> _View:
+def _view(plan: Plan, language: Language, now: float | None) -> _View:
     zh = language == "zh"
     count, requests, time = len(plan), plan.requests, duration(plan.seconds, language)
     title = f"Plan “{plan.campaign}”: {count:,} messages, {requests:,} requests, about {time}"
@@ -67,7 +68,7 @@ def _view(plan: Plan, language: Language) -> _View:
         title += f"（第 {plan.occasion + 1} 轮）" if zh else f" (round {plan.occasion + 1})"
     return _View(
         title=title,
-        facts=_facts(plan, zh=zh),
+        facts=_facts(plan, now, zh=zh),
         excluded_title="未计划发送的行（已节省）" if zh else "Rows left out (and what that saves)",
         excluded=_excluded(plan, language),
         examples_title="手机上显示的样子" if zh else "As the phone will show it",
@@ -77,7 +78,7 @@ def _view(plan: Plan, language: Language) -> _View:
     )
 
 
-def _facts(plan: Plan, *, zh: bool) -> list[tuple[str, str]]:
+def _facts(plan: Plan, now: float | None, *, zh: bool) -> list[tuple[str, str]]:
     left = plan.rows - len(plan)
     facts = [
         (
@@ -90,6 +91,13 @@ def _facts(plan: Plan, *, zh: bool) -> list[tuple[str, str]]:
         ("请求" if zh else "requests", _requests(plan, zh=zh)),
         ("用时" if zh else "time", _time(plan, zh=zh)),
     ]
+    if now is not None and len(plan):
+        end = format_instant(now + plan.seconds)[5:16]
+        facts.append(
+            ("预计结束", f"{end}（北京时间，如现在开始）")
+            if zh
+            else ("ends", f"about {end} China time, if it starts now")
+        )
     cost = plan.cost
     if cost is not None:
         facts.insert(2, ("费用" if zh else "cost", f"¥{cost:,.2f}" + ("" if zh else f" at ¥{plan.price:g} a segment")))
@@ -114,6 +122,8 @@ def _segments(plan: Plan, *, zh: bool) -> str:
     counts = plan.planned.segments
     if counts is None:
         return "未知（模板内容只有平台知道）" if zh else "not known (only the platform has the template's text)"
+    if not len(counts):
+        return "0"
     sizes = np.bincount(counts)
     parts = [f"{sizes[parts]:,} × {parts}" for parts in np.flatnonzero(sizes).tolist()]
     listed = "，".join(parts) if zh else ", ".join(parts)
@@ -162,9 +172,9 @@ def _examples(plan: Plan, *, zh: bool) -> list[tuple[str, str, str]]:
     return lines
 
 
-def as_text(plan: Plan, language: Language) -> str:
-    """Return the plan as plain text."""
-    view = _view(plan, language)
+def as_text(plan: Plan, language: Language, now: float | None = None) -> str:
+    """Return the plan as plain text; with `now` (epoch seconds) also when sending would end."""
+    view = _view(plan, language, now)
     lines = [view.title, *(f"  {name}: {value}" for name, value in view.facts)]
     if view.excluded:
         lines += ["", view.excluded_title]
@@ -183,11 +193,11 @@ def _one_line(text: str) -> str:
     return text.replace("\r\n", "⏎").replace("\n", "⏎")
 
 
-def as_html(plan: Plan, language: Language) -> str:
-    """Return the plan as HTML; every value is escaped."""
+def as_html(plan: Plan, language: Language, now: float | None = None) -> str:
+    """Return the plan as HTML, every value escaped; with `now` (epoch seconds) also when sending would end."""
     from jinja2 import Environment
 
-    return Environment(autoescape=True).from_string(_TEMPLATE).render(view=_view(plan, language))
+    return Environment(autoescape=True).from_string(_TEMPLATE).render(view=_view(plan, language, now))
 
 
 _TEMPLATE: Final = """

@@ -18,29 +18,47 @@ import pandas as pd
 
 from masanalytics.errors import InputError
 from masanalytics.masking import mask_phones_in
+from masanalytics.phones import INVISIBLE
 from masanalytics.planning.content import Field
 
-__all__ = ["BLANK_TEXTS", "is_blank", "plain_texts", "write_all"]
+__all__ = ["BLANK_STARTS", "is_blank", "plain_texts", "write_all"]
 
-BLANK_TEXTS: Final = frozenset(
+_BLANK_TEXTS: Final = frozenset(
     {
         "",
         "nan",
-        "NaN",
-        "NAN",
-        "NaT",
-        "<NA>",
-        "None",
+        "nat",
+        "na",
+        "n/a",
+        "<na>",
+        "none",
+        "(none)",
         "null",
-        "NULL",
-        "#N/A",
-        "#VALUE!",
-        "#REF!",
-        "#NAME?",
-        "#DIV/0!",
-        "#NULL!",
+        "(null)",
+        "<null>",
+        "#n/a",
+        "#na",
+        "#value!",
+        "#ref!",
+        "#name?",
+        "#num!",
+        "#div/0!",
+        "#null!",
+        "#spill!",
+        "#calc!",
     }
 )
+_UNSEEN: Final = dict.fromkeys(INVISIBLE)
+
+BLANK_STARTS: Final = frozenset(
+    [
+        *(text[:1] for text in _BLANK_TEXTS if text),
+        *(text[:1].upper() for text in _BLANK_TEXTS if text),
+        *map(chr, INVISIBLE),
+    ]
+)
+"""What a blank text begins with, where it does not begin with space."""
+
 _NUMBER_SPEC = re.compile(
     r"(?:.?[<>=^])?[+\- ]?z?#?0?\d*(?P<group>[,_])?(?P<precision>\.\d+)?(?P<type>[bcdeEfFgGnoxX%])?"
 )
@@ -59,9 +77,18 @@ class _UnfitError(Exception):
 
 
 def is_blank(value: Any) -> bool:
-    """Return whether a cell holds nothing that could be written."""
+    r"""Return whether a cell holds nothing that could be written: no more than space, or what programs write for a gap.
+
+    Examples
+    --------
+    >>> [is_blank(value) for value in (" \u200b", "#NUM!", "N/A", None, "0", "Nana")]
+    [True, True, True, True, False, False]
+    """
     if isinstance(value, str):
-        return value in BLANK_TEXTS or value.isspace()
+        # Of a million texts nearly all are told by how they begin.
+        if value and value[0] not in BLANK_STARTS and not value[0].isspace():
+            return False
+        return value.translate(_UNSEEN).strip().casefold() in _BLANK_TEXTS
     return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value)
 
 
@@ -231,6 +258,12 @@ def _needs_format(field: Field, value: Any) -> InputError:
         return InputError(
             f"the column {name!r} holds decimals ({shown}): say how to write them, such as {how}",
             zh=f"列 {name!r} 中有小数（{shown}）：请写明格式，例如 {how}",
+        )
+    if isinstance(value, (timedelta, np.timedelta64)):
+        return InputError(
+            f"the column {name!r} holds durations ({shown}), for which there is no format: make them a text or a number"
+            f" before planning, such as days with df[{name!r}].dt.days",
+            zh=f"列 {name!r} 中是时长（{shown}），没有对应的格式：请先转换为文字或数字，例如用 df[{name!r}].dt.days 得到天数",
         )
     how = f"{{{name}:%H:%M}}" if isinstance(value, time) else f"{{{name}:%Y年%m月%d日}}"
     return InputError(

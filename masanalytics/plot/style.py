@@ -304,7 +304,11 @@ def source_parts(attrs: Mapping[Any, Any], language: str | None, notes: Sequence
     """Return what is to be said of where a result comes from, the as-of time first."""
     stored = {note["code"]: note for note in reversed(attrs.get("notes") or ()) if note["code"] not in _SAID_OTHERWISE}
     gaps = (attrs.get("coverage") or {}).get("gaps") or ()
-    said = choose(f"{len(gaps)} gap{'s' if len(gaps) > 1 else ''} in coverage", f"回执采集有 {len(gaps)} 处中断", language) if gaps else ""
+    said = (
+        choose(f"{len(gaps)} gap{'s' if len(gaps) > 1 else ''} in coverage", f"回执采集有 {len(gaps)} 处中断", language)
+        if gaps
+        else ""
+    )
     return [
         as_of_text(attrs, language),
         said,

@@ -1,0 +1,686 @@
+"""What goes wrong around the store: full, locked and read-only files, broken answers, jumping clocks. Nothing is lost by it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import masanalytics as mas
+from masanalytics.clock import FastClock, ManualClock
+from masanalytics.collecting import Collector, replay
+from masanalytics.collecting.spool import spool_folder, spooled, write_spool
+from masanalytics.errors import StoreError
+from masanalytics.simulator import Simulator
+from masanalytics.store import Store, uplinks
+from masanalytics.store.polls import RawPoll
+
+PEOPLE = pd.DataFrame({"手机号": [f"138{n:08d}" for n in range(400)], "姓名": [f"客户{n}" for n in range(400)]})
+
+
+def _plan(store, frame=PEOPLE, batch=50, **more):
+    limits = mas.planning.Limits(many_to_one=batch, many_to_many=batch)
+    return mas.plan(frame, phone="手机号", text="{姓名}，您好", campaign="c", store=store, limits=limits, **more)
+
+
+def _send(store, client, **options):
+    return mas.send(_plan(store), client, store, workers=1, progress=False, **options)
+
+
+def _collector(client, store):
+    return Collector(client, store, say=lambda _text: None)
+
+
+def _drain(client, store):
+    collector = _collector(client, store)
+    collected = collector.drain()
+    collector.stop()
+    return collected
+
+
+def _statuses(store):
+    return store.messages("c")["status"].value_counts().to_dict()
+
+
+def _from_call(client, name, number, act):
+    """Let `act` happen just before the `number`-th call of a client's method is answered."""
+    real, calls = getattr(client, name), []
+
+    def acting(*args, **more):
+        answer = real(*args, **more)
+        calls.append(None)
+        if len(calls) == number:
+            act()
+        return answer
+
+    setattr(client, name, acting)
+
+
+# ---- a full disk -----------------------------------------------------------------------------------------------------
+
+
+class SmallDisk:
+    """A file system of its own, of a few megabytes, that can be filled to the last byte."""
+
+    def __init__(self, folder: Path, megabytes: int) -> None:
+        self.folder = folder
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
+        try:
+            subprocess.run(command, check=True, capture_output=True, timeout=10)
+        except (OSError, subprocess.SubprocessError):
+            pytest.skip("mounting a small disk is not allowed here")
+
+    def fill(self) -> None:
+        with contextlib.suppress(OSError), (self.folder / "filler").open("ab", buffering=0) as filler:
+            for size in (1 << 16, 1 << 12, 1):
+                with contextlib.suppress(OSError):
+                    while filler.write(b"x" * size):
+                        pass
+
+    def free(self) -> None:
+        (self.folder / "filler").unlink()
+
+    def unmount(self) -> None:
+        subprocess.run(["umount", "-l", str(self.folder)], check=True, capture_output=True, timeout=10)
+
+
+@pytest.fixture
+def disk(tmp_path):
+    one = SmallDisk(tmp_path / "disk", megabytes=4)
+    yield one
+    one.unmount()
+
+
+def test_a_disk_that_is_full_from_the_start_sends_nothing(sim, client, clock, disk):
+    """Where nothing can be recorded, nothing leaves; with space again, everybody gets the message."""
+    with Store(disk.folder / "mas.db", clock=clock) as store:
+        disk.fill()
+        with pytest.raises(StoreError, match="is full"):
+            _send(store, client)
+        requests = len(sim.requests)
+        disk.free()
+        result = _send(store, client)
+
+    assert requests == 0
+    assert (result.accepted, sorted(sim.accepted.values())) == (400, [1] * 400)
+
+
+def test_a_disk_that_fills_up_while_sending_repeats_nothing(sim, client, clock, disk):
+    """Answers that could not be recorded leave their batches in doubt; the same kernel goes on, and reports settle them."""
+    with Store(disk.folder / "mas.db", clock=clock) as store:
+        _from_call(client, "submit_each", 3, disk.fill)
+        with pytest.raises(StoreError, match="is full"):
+            _send(store, client)
+        taken = sum(sim.accepted.values())
+        disk.free()
+        clock.sleep(5)
+        again = _send(store, client)
+        doubtful = list(store.batches(state="unknown")["messages"])
+        clock.sleep(60)
+        _drain(client, store)
+
+        assert 150 <= taken < 400
+        assert again.accepted == 400 - taken
+        assert doubtful
+        assert _statuses(store) == {"delivered": 400}
+    assert sorted(sim.accepted.values()) == [1] * 400
+
+
+def test_an_answer_that_meets_a_full_disk_waits_in_the_temporary_folder(
+    sim, client, clock, disk, monkeypatch, tmp_path
+):
+    """Neither the store nor its folder takes the answer: it waits elsewhere, is readable by its owner alone, and counts once."""
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    with Store(disk.folder / "mas.db", clock=clock) as store:
+        _send(store, client)
+        clock.sleep(60)
+        _from_call(client, "poll_reports", 1, disk.fill)
+        collector = _collector(client, store)
+        with pytest.raises(StoreError, match="safe in"):
+            collector.collect()
+        waiting = list(spooled(store.path))
+        mode = waiting[0].path.stat().st_mode & 0o777
+        with pytest.raises(StoreError, match="is full"):
+            collector.collect()
+        polls = sim.counts["polls"]
+        disk.free()
+        clock.sleep(10)
+        collected = collector.drain()
+        collector.stop()
+
+        assert len(waiting) == 1
+        assert (tmp_path / "tmp") in waiting[0].path.parents
+        assert mode == 0o600
+        assert polls == 1  # nothing is asked for that could not be kept
+        assert (collected.reports, len(store.reports())) == (400, 400)
+        assert _statuses(store) == {"delivered": 400}
+        assert list((tmp_path / "tmp").iterdir()) == []
+        assert list(store.polls()["state"]) == ["parsed"] * len(store.polls())
+    assert sim.min_poll_gap >= 5.0
+
+
+def test_a_file_that_may_not_grow_sends_nothing(sim, client, store):
+    """SQLite's own limit of size counts as a full disk, too."""
+    store.db.execute(f"PRAGMA max_page_count = {store.db.execute('PRAGMA page_count').fetchone()[0]}")
+    with pytest.raises(StoreError, match="is full"):
+        _send(store, client)
+    requests = len(sim.requests)
+    store.db.execute("PRAGMA max_page_count = 1000000")
+    result = _send(store, client)
+
+    assert requests == 0
+    assert (result.accepted, sorted(sim.accepted.values())) == (400, [1] * 400)
+
+
+# ---- somebody else's lock --------------------------------------------------------------------------------------------
+
+LOCKER = """
+import os, sqlite3, time
+
+def run(path, seconds):
+    conn = sqlite3.connect(path)
+    conn.execute("BEGIN IMMEDIATE")
+    os.write(1, b"go\\n")
+    time.sleep(seconds)
+    conn.rollback()
+"""
+
+
+def test_a_lock_that_passes_is_waited_for(tmp_path, launch):
+    """While another process holds the file for some seconds, sending and collecting wait, and nobody sees an error."""
+    locker = launch(LOCKER)
+    with (
+        Simulator(https=False, poll_interval=0, behaviour={}) as sim,
+        sim.client() as client,
+        Store(tmp_path / "mas.db", busy_s=20) as store,
+    ):
+        _from_call(client, "submit_each", 3, lambda: locker.start(path=str(store.path), seconds=0.7))
+        result = _send(store, client)
+        time.sleep(1.1)
+        assert locker.ended(5) == 0
+        _from_call(client, "poll_reports", 1, lambda: locker.start(path=str(store.path), seconds=0.7))
+        collected = _drain(client, store)
+
+        assert (result.accepted, collected.reports) == (400, 400)
+        assert _statuses(store) == {"delivered": 400}
+        assert sorted(sim.accepted.values()) == [1] * 400
+
+
+def test_a_lock_that_stays_stops_sending_in_words(sim, client, clock, tmp_path, launch):
+    """A lock longer than the patience is an error that says what to do; afterwards the run goes on, nobody twice."""
+    locker = launch(LOCKER)
+    with Store(tmp_path / "mas.db", clock=clock, busy_s=0.1) as store:
+        _from_call(client, "submit_each", 3, lambda: locker.start(path=str(store.path), seconds=60))
+        with pytest.raises(StoreError, match="locked by another program") as caught:
+            _send(store, client)
+        locker.kill()
+        again = _send(store, client)
+        clock.sleep(60)
+        _drain(client, store)
+
+        assert caught.value.retryable
+        assert again.accepted == 250
+        assert _statuses(store) == {"delivered": 400}
+    assert sorted(sim.accepted.values()) == [1] * 400
+
+
+def test_a_background_collector_outlasts_a_lock(tmp_path, launch):
+    """A lock beyond the patience does not end collecting in the background: the answer waits, and collecting goes on."""
+    locker, clock = launch(LOCKER), FastClock(50)
+    with (
+        Simulator(https=False, behaviour={}, clock=clock) as sim,
+        sim.client() as client,
+        Store(tmp_path / "mas.db", clock=clock, busy_s=0.1) as store,
+    ):
+        _send(store, client)
+        _from_call(client, "poll_reports", 1, lambda: locker.start(path=str(store.path), seconds=0.5))
+        with _collector(client, store) as collector:
+            _until(lambda: collector.total.reports == 400)
+
+        assert _statuses(store) == {"delivered": 400}
+        assert not spool_folder(store.path).exists()
+        assert sim.min_poll_gap >= 5.0
+
+
+# ---- a file that may not be written ----------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _immutable(path: Path):
+    """Make a store unchangeable, even for the superuser (all but its shared memory, which belongs to running programs)."""
+    files = [str(one) for one in (path, path.with_name(path.name + "-wal")) if one.exists()]
+    try:
+        subprocess.run(["chattr", "+i", *files], check=True, capture_output=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        pytest.skip("this file system has no unchangeable files")
+    try:
+        yield
+    finally:
+        subprocess.run(["chattr", "-i", *files], check=True, capture_output=True, timeout=10)
+
+
+def test_a_read_only_file_is_noticed_before_anything_leaves(sim, client, clock, tmp_path):
+    """Where nothing can be written, nothing is sent and nothing asked for; what is in the file can still be read."""
+    path = tmp_path / "mas.db"
+    with Store(path, clock=clock) as store:
+        _send(store, client)
+    requests = len(sim.requests)
+    with _immutable(path), Store(path, clock=clock) as store:
+        with pytest.raises(StoreError, match="cannot be written"):
+            _drain(client, store)
+        with pytest.raises(StoreError, match="cannot be written"):
+            mas.send(_plan(store, PEOPLE.assign(姓名="新")), client, store, progress=False)
+        assert len(store.messages()) == 400
+    assert len(sim.requests) == requests
+
+
+def test_a_file_made_read_only_while_polling_spools_the_answer(sim, client, clock, tmp_path):
+    """An answer that comes to a file made read-only meanwhile waits beside it, and is taken in once it may be written."""
+    with Store(tmp_path / "mas.db", clock=clock) as store, contextlib.ExitStack() as locked:
+        _send(store, client)
+        clock.sleep(60)
+        _from_call(client, "poll_reports", 1, lambda: locked.enter_context(_immutable(store.path)))
+        collector = _collector(client, store)
+        with pytest.raises(StoreError, match="safe in"):
+            collector.collect()
+        waiting = list(spooled(store.path))
+        locked.close()
+        clock.sleep(10)
+        collected = collector.drain()
+        collector.stop()
+
+        assert len(waiting) == 1
+        assert (collected.reports, len(store.reports())) == (400, 400)
+        assert _statuses(store) == {"delivered": 400}
+
+
+# ---- answers as nobody would write them ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "least", "state"),
+    [
+        ("broken_record", 2999, "unparsed"),
+        ("torn_record", 2999, "unparsed"),
+        ("invalid_utf8", 2999, None),
+        ("half", 2499, "unparsed"),
+        ("truncate", 2499, "unparsed"),
+        ("garbage", 2000, "unparsed"),
+    ],
+)
+def test_a_damaged_page_of_a_thousand_harms_no_other(sim, client, store, fault, least, state):
+    """Of three full pages the second is damaged: all that can be read counts, the raw answer is kept, the others are whole."""
+    numbers = [f"139{n:08d}" for n in range(3000)]
+    client.submit(numbers, "您好")
+    sim.clock.sleep(60)
+    sim.fault(fault, endpoint="report", after=1, times=1)
+    _drain(client, store)
+    polls = store.polls().query("endpoint == 'report'")
+    (damaged,) = [request for request in sim.requests if request.fault]
+    struck = polls["poll_id"].iloc[1]
+
+    assert damaged.rows == 1000
+    assert least <= len(store.reports()) <= 3000
+    assert state is None or polls["state"].iloc[1] == state
+    assert polls["state"].iloc[0] == polls["state"].iloc[2] == "parsed"
+    assert store.raw_answer(int(struck))
+
+
+HUGE = """
+import json, os, re
+import masanalytics as mas
+from masanalytics.collecting import Collector
+
+def memory(name):
+    with open("/proc/self/status", encoding="ascii") as status:
+        return int(re.search(name + r":\\s+(\\d+)", status.read())[1]) / 1024
+
+def run(path, account, result):
+    with mas.Store(path) as store, mas.Client(mas.Account(**account)) as client:
+        collector = Collector(client, store, say=lambda text: None)
+        before = memory("VmRSS")
+        collected = collector.drain()
+        collector.stop()
+    with open(result, "w") as file:
+        json.dump([collected.reports, memory("VmHWM") - before], file)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+def test_an_answer_of_50_megabytes_is_taken_in(tmp_path, launch):
+    """A page padded to 50 MB is stored and read, within a few times its size of memory."""
+    with Simulator(https=False, poll_interval=0, behaviour={}) as sim, sim.client() as client:
+        client.submit(list(PEOPLE["手机号"]), "您好")
+        time.sleep(1.1)
+        sim.fault("huge", endpoint="report", times=1, megabytes=50)
+        known = {"url": sim.url, "ec_name": client.account.ec_name, "ap_id": client.account.ap_id, "poll_interval": 0,
+                 "secret_key": sim.settings()["MAS_SECRET_KEY"], "sign": client.account.sign}  # fmt: skip
+        taker = launch(HUGE)
+        taker.start(wait_for_go=False, path=str(tmp_path / "mas.db"), account=known, result=str(tmp_path / "result"))
+        assert taker.ended(60) == 0
+    reports, megabytes = json.loads((tmp_path / "result").read_text())
+    with Store(tmp_path / "mas.db") as store:
+        assert (reports, len(store.reports())) == (400, 400)
+        assert store.polls()["size_bytes"].max() > 50_000_000
+    assert megabytes < 400
+
+
+def test_an_answer_that_trips_the_reader_keeps_out_no_other(sim, client, store, monkeypatch):
+    """A defect met in one answer sets that answer aside, with what it is; later ones come in, and replay() reads it when mended."""
+    real = uplinks.match_opt_out
+
+    def tripping(text, *more):
+        if text == "绊":
+            raise RuntimeError(text)
+        return real(text, *more)
+
+    monkeypatch.setattr(uplinks, "match_opt_out", tripping)
+    sim.reply("13800138000", "绊")
+    _drain(client, store)
+    sim.reply("13800138001", "T")
+    sim.clock.sleep(60)
+    collected = _drain(client, store)
+    before = list(store.uplinks()["content"])
+    stuck = store.polls(state="unparsed")
+    monkeypatch.undo()
+    replay(store)
+
+    assert (before, collected.opt_outs) == (["T"], 1)
+    assert list(stuck["notice"]) == ["RuntimeError"]
+    assert sorted(store.uplinks()["content"]) == ["T", "绊"]
+    assert store.polls(state="unparsed").empty
+
+
+_scalars = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20), st.sampled_from(
+        ["13800138000", "+8613800138000", "DELIVRD", "ACCEPTD", "20260101080000", "20260101240000", "99999999999999",
+         "0101080000000000000001", "\ud800", "\0", "1" * 60]
+    ),
+)  # fmt: skip
+_values = st.recursive(
+    _scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=2)
+)
+_KEYS = ["mobile", "mobiles", "msgGroup", "mgsGroup", "reportStatus", "errorCode", "submitDate", "receiveDate",
+         "smsContent", "addSerial", "sendTime", "x"]  # fmt: skip
+_rows = st.dictionaries(st.sampled_from(_KEYS), _values, max_size=9)
+_answers = st.one_of(
+    st.binary(max_size=60),
+    st.lists(_rows, max_size=4).map(lambda rows: json.dumps(rows).encode()),
+    _values.map(lambda value: json.dumps(value).encode()),
+    st.lists(_rows, min_size=1, max_size=4).map(lambda rows: json.dumps(rows).encode()[:-7]),
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(raw=_answers, endpoint=st.sampled_from(["report", "deliver"]))
+def test_whatever_is_answered_can_be_taken_in(bench, raw, endpoint):
+    """No answer at all trips the store, and what it took in can be read and shown."""
+    received = bench.receive(raw, endpoint)
+
+    assert received.kind in ("records", "refused", "unreadable")
+    assert received.reports + received.uplinks + received.set_aside >= 0
+    assert bench.store.raw_answer(len(bench.store.polls())) == raw
+
+
+def test_what_was_taken_in_of_anything_can_be_shown(bench):
+    """Odd but readable values end up as rows that every frame can show."""
+    odd = {"mobile": "13800138000", "reportStatus": "\ud800", "submitDate": "99999999999999", "receiveDate": "20260101240000",
+           "errorCode": "\0", "msgGroup": "x" * 500}  # fmt: skip
+    reply = {"mobile": "13800138000", "smsContent": "=1+1\0\ud800", "sendTime": "soon", "addSerial": 1}
+    bench.receive(json.dumps([odd, odd | {"mobile": ["+86 138-0013-8001", "10086"]}]).encode())
+    bench.receive(json.dumps([reply]).encode(), "deliver")
+
+    assert len(bench.store.messages()) == 3
+    assert len(bench.store.reports()) == 3
+    assert list(bench.store.uplinks()["add_serial"]) == ["1"]
+
+
+# ---- clocks that jump ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("jump", [-3600, 3600])
+def test_a_clock_that_jumps_while_sending_changes_nothing(sim, client, store, clock, jump):
+    """An hour back or forth in the middle of a run: everybody once, and all reports find their messages."""
+    _from_call(client, "submit_each", 3, lambda: clock.jump(jump))
+    result = _send(store, client, rate=100.0)
+    clock.sleep(60)
+    collected = _drain(client, store)
+
+    assert (result.accepted, result.ok) == (400, True)
+    assert (collected.reports, collected.foreign) == (400, 0)
+    assert _statuses(store) == {"delivered": 400}
+    assert sorted(sim.accepted.values()) == [1] * 400
+
+
+def test_a_clock_set_back_while_collecting_changes_nothing(sim, client, store, clock):
+    """An hour back in the middle of a collection: the pace holds, nothing is lost, and coverage never runs backwards."""
+    numbers = [f"139{n:08d}" for n in range(5000)]
+    client.submit(numbers, "您好")
+    clock.sleep(60)
+    _from_call(client, "poll_reports", 3, lambda: clock.jump(-3600))
+    began = clock.monotonic()
+    collected = _drain(client, store)
+    coverage = store.coverage()
+
+    assert (collected.reports, collected.drained, len(store.reports())) == (5000, True, 5000)
+    assert sim.min_poll_gap >= 5.0
+    assert clock.monotonic() - began < 60
+    assert (coverage["started_at"] <= coverage["ended_at"]).all()
+    clock.sleep(4000)
+    _drain(client, store)
+    assert (store.coverage()["gap_before_s"].dropna() > 0).all()
+
+
+def test_a_restart_with_the_clock_set_back_waits_one_interval(tmp_path, clock):
+    """After a restart with a wall clock an hour behind, collecting begins after one interval, not after an hour."""
+    with Simulator(https=False, behaviour={}, poll_interval=0, clock=clock) as sim:
+        account = sim.account(poll_interval=5.0)
+        with mas.Client(account, clock=clock) as client, Store(tmp_path / "mas.db", clock=clock) as store:
+            _drain(client, store)
+            polls = len(store.polls())
+        earlier = ManualClock(start=clock.now() - 3600)
+        with mas.Client(account, clock=earlier) as client, Store(tmp_path / "mas.db", clock=earlier) as store:
+            _drain(client, store)
+            assert len(store.polls()) > polls
+        assert earlier.monotonic() < 30
+
+
+# ---- several at once -------------------------------------------------------------------------------------------------
+
+OPENERS = """
+import os, sys
+from masanalytics.store import Store
+
+def run(path, number):
+    ready, go = os.pipe()
+    children = []
+    for _ in range(number):
+        pid = os.fork()
+        if pid == 0:
+            os.close(go)
+            os.read(ready, 1)  # returns when the parent closes its end
+            code = 1
+            try:
+                with Store(path) as store:
+                    store.opt_out([f"138{os.getpid():08d}"])
+                code = 0
+            finally:
+                os._exit(code)
+        children.append(pid)
+    os.close(go)
+    assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children] == [0] * number
+"""
+
+
+def test_many_processes_may_open_a_new_store_at_once(tmp_path, launch):
+    """Eight processes that open the same new file at the same moment all find its tables."""
+    opener = launch(OPENERS)
+    for attempt in range(5):
+        path = tmp_path / f"{attempt}.db"
+        opener.start(wait_for_go=False, path=str(path), number=8)
+        assert opener.ended(60) == 0
+        with Store(path) as store:
+            assert len(store.opt_outs()) == 8
+
+
+MAKER = """
+import os
+from masanalytics.store import Store
+
+def run(path):
+    os.write(1, b"go\\n")
+    with Store(path) as store:
+        store.opt_out(["13800138000"])
+"""
+
+
+def test_a_store_whose_making_was_killed_can_be_opened(tmp_path, launch):
+    """A new file is either whole or made whole by whoever opens it next, wherever its first process was killed."""
+    maker, killed = launch(MAKER), 0
+    for attempt in range(25):
+        path = tmp_path / f"{attempt}.db"
+        maker.start(path=str(path))
+        killed += maker.kill(attempt * 0.001)
+        with Store(path) as store:
+            store.opt_out(["13800138001"])
+            assert {"13800138001"} <= set(store.opt_outs()["phone"]) <= {"13800138000", "13800138001"}
+            assert store.messages().empty
+    assert killed > 0
+
+
+def test_stores_of_the_same_name_do_not_share_their_spool(tmp_path, monkeypatch):
+    """Answers that wait in the temporary folder come back to the store they belong to, and to no other of its name."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "a").write_text("")
+    (tmp_path / "b").write_text("")  # files in place of folders: nothing can be written beside the stores
+    poll = RawPoll(1, 0, "report", b"[]", 200, True, 2, 1)
+    path = write_spool(tmp_path / "a" / "mas.db", "企业/ap", poll)
+
+    assert (tmp_path / "tmp") in path.parents
+    assert [one.poll for one in spooled(tmp_path / "a" / "mas.db")] == [poll]
+    assert list(spooled(tmp_path / "b" / "mas.db")) == []
+
+
+def test_a_file_that_is_no_answer_is_left_alone(sim, client, store, caplog):
+    """Something else in the spool folder neither stops collecting nor goes away."""
+    stranger = spool_folder(store.path) / "1-x.answer"
+    stranger.parent.mkdir(mode=0o700)
+    stranger.write_text("rubbish")
+    client.submit(list(PEOPLE["手机号"]), "您好")
+    sim.clock.sleep(60)
+
+    assert _drain(client, store).reports == 400
+    assert stranger.read_text() == "rubbish"
+    assert "is not an answer" in caplog.text
+
+
+def test_a_running_collector_takes_in_what_a_killed_one_left(tmp_path):
+    """An answer that a killed process had stored but not read is taken in by whoever collects, without a restart."""
+    clock = FastClock(100)
+    with (
+        Simulator(https=False, behaviour={}, clock=clock) as sim,
+        sim.client() as client,
+        Store(tmp_path / "mas.db", clock=clock) as store,
+    ):
+        raw = b'[{"reportStatus":"DELIVRD","mobile":"13800138000","msgGroup":"0101080000000000000001"}]'
+        with _collector(client, store) as collector:
+            _until(lambda: collector.total.polls >= 2)
+            with store.writing() as conn:
+                conn.execute(
+                    "INSERT INTO polls (account_id, endpoint, state, asked_at, answered_at, process, http_status, complete,"
+                    " raw) VALUES (1, 'report', 'stored', ?, ?, 'elsewhere:1:1', 200, 1, ?)",
+                    [int(clock.now()), int(clock.now()), raw],
+                )
+            _until(lambda: collector.total.reports == 1)
+
+        assert len(store.reports()) == 1
+
+
+def test_a_collector_that_was_stopped_can_be_asked_again(sim, client, store):
+    """stop() ends what goes on; a later drain() collects all the same."""
+    collector = _collector(client, store)
+    collector.start()
+    collector.stop()
+    client.submit(list(PEOPLE["手机号"]), "您好")
+    sim.clock.sleep(60)
+    collected = collector.drain()
+    collector.stop()
+
+    assert (collected.reports, collected.drained) == (400, True)
+
+
+# ---- batches in doubt ------------------------------------------------------------------------------------------------
+
+
+def test_a_batch_of_a_dead_sender_is_settled_while_collecting(bench, plain_batch, make_report):
+    """Nobody sends any more: reports alone bring a batch that was in flight when its sender was killed to its outcome."""
+    phones = [f"138{n:08d}" for n in range(30)]
+    run = bench.start()
+    (batch_id,) = bench.register(run, plain_batch(phones))
+    bench.claim(run, batch_id)
+    with bench.store.writing() as conn:
+        conn.execute("UPDATE batches SET process = 'elsewhere:1:1#2'")
+    received = bench.receive([make_report(phone, "0101080000000000000001") for phone in phones[:10]])
+
+    assert (received.settled, received.foreign) == (1, 0)
+    assert bench.statuses() == dict.fromkeys(phones[:10], "delivered") | dict.fromkeys(phones[10:], "pending")
+
+
+def test_one_message_of_another_system_settles_nothing(bench, make_report):
+    """A code that another system sent to one of our customers in the same minute does not make a large batch accepted."""
+    phones = [f"138{n:08d}" for n in range(100)]
+    bench.send(phones, "")
+    received = bench.receive([make_report(phones[3], "0101080000000000000001")])
+
+    assert (received.settled, received.foreign) == (0, 1)
+    assert set(bench.statuses().values()) == {"unknown"}
+
+
+def test_an_answer_that_contradicts_itself_is_settled_by_its_group(bench, plain_batch, make_report):
+    """The answer named a msgGroup but no success: when reports name that group too, the batch was taken."""
+    phones = ["13800138000", "13800138001"]
+    run = bench.start()
+    (batch_id,) = bench.register(run, plain_batch(phones))
+    bench.claim(run, batch_id)
+    bench.answer(batch_id, "unknown", "0101080000000000000001")
+    received = bench.receive([make_report(phones[0], "0101080000000000000001")])
+
+    assert received.settled == 1
+    assert bench.statuses() == {phones[0]: "delivered", phones[1]: "pending"}
+    assert list(bench.store.batches()["inferred"]) == [1]
+
+
+def test_batches_whose_messages_went_with_a_later_run_are_gone(sim, client, store, bench, plain_batch):
+    """A run that was killed after planning leaves no empty batches behind once another has sent its messages."""
+    bench.account = client.account.name
+    run = bench.start()
+    bench.register(run, plain_batch(list(PEOPLE["手机号"][:30])), plain_batch(["13900139000"]))
+    _send(store, client)
+    batches = store.batches("c1")
+
+    assert len(batches) == 2  # another campaign is left alone
+    again = bench.start("c")
+    bench.register(again, plain_batch(["13900139001", "13900139002"]))
+    frame = pd.DataFrame({"手机号": ["13900139001"], "姓名": ["甲"]})
+    mas.send(_plan(store, frame), client, store, progress=False)
+    left = store.batches("c", state="planned")
+
+    assert list(left["messages"]) == [1]
+    assert store.messages("c", status="planned")["phone"].tolist() == ["13900139002"]
+
+
+def _until(condition) -> None:
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end, "nothing happened within 20 seconds"
+        threading.Event().wait(0.01)
