@@ -17,7 +17,7 @@ from masanalytics.store import Store
 
 # How often a collection is killed; by default as often as fits into some seconds. The whole measure is MAS_KILLS=200.
 KILLS = int(os.environ.get("MAS_KILLS", "0"))
-BUDGET_S = 12.0
+BUDGET_S = 10.0
 # How long everybody works on one store at once. The whole measure is MAS_SOAK_S=600.
 SOAK_S = float(os.environ.get("MAS_SOAK_S", "10"))
 REPORTS = 100_000

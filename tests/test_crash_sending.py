@@ -17,7 +17,7 @@ from masanalytics.store import Store
 
 # How often each kind of run is killed; by default as often as fits into some seconds. The whole measure is MAS_KILLS=100.
 KILLS = int(os.environ.get("MAS_KILLS", "0"))
-BUDGET_S = 5.0
+BUDGET_S = 3.0
 SIZE = 20_000
 
 SENDER = """
