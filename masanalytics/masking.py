@@ -1,11 +1,11 @@
-"""Keep phone numbers and secrets out of what people and logs see."""
+"""Keep phone numbers out of what people and logs see."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-__all__ = ["mask_phone", "mask_phones_in", "mask_secret"]
+__all__ = ["mask_phone", "mask_phones_in"]
 
 _GAP = r"[\s\-.()（）·]*"
 _DIGITS = re.compile(rf"\d(?:{_GAP}\d){{6,}}")
@@ -59,14 +59,3 @@ def _hide(found: re.Match[str]) -> str:
         else:
             masked.append(character)
     return "".join(masked)
-
-
-def mask_secret(secret: str) -> str:
-    """Say whether a secret is set, never what it is.
-
-    Examples
-    --------
-    >>> mask_secret("123qwe"), mask_secret("")
-    ('***', '(empty)')
-    """
-    return "***" if secret else "(empty)"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -35,10 +34,6 @@ _LOG = logging.getLogger(__name__)
 _GIVE_UP_AFTER = 12
 _LOOK_EVERY_S = 5.0
 _T = TypeVar("_T")
-
-
-def _to_stderr(text: str) -> None:
-    print(text, file=sys.stderr)  # noqa: T201
 
 
 class Collector:
@@ -79,7 +74,7 @@ class Collector:
         *,
         idle_s: float = 60.0,
         margin_s: float | None = None,
-        say: Callable[[str], object] = _to_stderr,
+        say: Callable[[str], object] = notices.to_stderr,
         language: str | None = None,
     ) -> None:
         interval = client.account.poll_interval

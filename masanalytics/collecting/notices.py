@@ -1,10 +1,11 @@
-"""The few things a person must be told while collecting, in English and Chinese."""
+"""The few things a person must be told while collecting, in English and Chinese, and where they go by default."""
 
 from __future__ import annotations
 
+import sys
 from typing import Final
 
-__all__ = ["FIRST_COLLECTION", "NOT_DATA", "OTHER_STORE", "REPORTS_STAY_AWAY"]
+__all__ = ["FIRST_COLLECTION", "NOT_DATA", "OTHER_STORE", "REPORTS_STAY_AWAY", "to_stderr"]
 
 FIRST_COLLECTION: Final = (
     "First collection of account {account} into this store. The platform hands each report out once: if another system "
@@ -27,3 +28,8 @@ REPORTS_STAY_AWAY: Final = (
     "taking your reports: does another system poll this account?",
     "批次 {batch} 仅 {share:.0%} 有回执，而同一活动的其他批次为 {others:.0%}。可能有其他系统在取走您的状态报告，请检查。",
 )
+
+
+def to_stderr(text: str) -> None:
+    """Show a line to whoever sits at the notebook or terminal."""
+    print(text, file=sys.stderr)  # noqa: T201

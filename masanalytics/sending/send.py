@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from masanalytics.collecting import Collector
+from masanalytics.collecting.notices import to_stderr
 from masanalytics.errors import InputError
 from masanalytics.language import choose
 from masanalytics.planning import Plan, PlannedBatch
@@ -138,7 +138,7 @@ def _carry_out(run: Run, parts: Iterable[Iterable[PlannedBatch]], check: Callabl
                     break
                 run.send(part)
     except KeyboardInterrupt:
-        _to_stderr(run.result.text())
+        to_stderr(run.result.text())
         raise
     finally:
         run.close()
@@ -162,10 +162,6 @@ def _check_whole(name: str, value: int | None) -> None:
 
 def _nothing() -> None:
     """Do nothing between requests."""
-
-
-def _to_stderr(text: str) -> None:
-    print(text, file=sys.stderr)  # noqa: T201
 
 
 @contextmanager

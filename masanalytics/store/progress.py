@@ -16,7 +16,6 @@ __all__ = [
     "campaign_progress",
     "campaigns",
     "codes_of_failed",
-    "knows_campaign",
 ]
 
 
@@ -80,11 +79,6 @@ def codes_of_failed(conn: sqlite3.Connection, batch_ids: Sequence[int], most: in
             )
         )
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:most]
-
-
-def knows_campaign(conn: sqlite3.Connection, campaign: str) -> bool:
-    """Whether anything was ever planned or sent under this name."""
-    return lookups.find_campaign(conn, campaign) is not None
 
 
 def campaigns(conn: sqlite3.Connection) -> list[str]:
