@@ -90,6 +90,17 @@ def store_rates(path: Path) -> Any:
     return lambda: mas.delivery_rates(mas.Store(path), by=["campaign", "carrier"])
 
 
+def store_rates_today(path: Path) -> Any:
+    """Rates of the last day, much of it open: the store's own history is read for where they will end."""
+    import pandas as pd
+
+    import masanalytics as mas
+
+    store = mas.Store(path)
+    since = pd.Timestamp(END - 86_400, unit="s", tz="UTC")
+    return lambda: mas.delivery_rates(store, by=["campaign", "carrier"], since=since)
+
+
 def read_sql_rates(path: Path) -> Any:
     return lambda: _read_sql(path).groupby(["campaign", "carrier", "status"]).size().unstack()
 
@@ -168,6 +179,10 @@ def duckdb_sql(path: Path) -> Any:
 
 CASES: dict[str, tuple[Callable[[Path], Any], Callable[[Path], Any]]] = {
     "Store: delivery_rates(by=[campaign, carrier]) / read_sql + groupby": (store_rates, read_sql_rates),
+    "Store: delivery_rates(since=yesterday), with the history / read_sql + groupby": (
+        store_rates_today,
+        read_sql_rates,
+    ),
     "Store: latency(by=hour) / read_sql + groupby": (store_latency, read_sql_latency),
     "DataFrame: delivery_rates / groupby of the same columns": (frame_rates, groupby_rates),
     "DataFrame: delivery_rates / groupby of status alone": (frame_rates, groupby_status_only),
@@ -196,6 +211,17 @@ def one(name: str, path: Path) -> None:
     print(json.dumps({"seconds": min(times), "mb": grown}))
 
 
+def scaling(path: Path, tenth: Path) -> None:
+    """Print how time and memory grow when the rows grow tenfold."""
+    for run in (store_rates, store_rates_today, store_latency):
+        a, b = measured(run.__name__, path), measured(run.__name__, tenth)
+        print(
+            f"{run.__name__}, ten times the rows: {a['seconds'] / b['seconds']:.1f} x the time,"
+            f" {a['mb']:.0f} MB / {b['mb']:.0f} MB",
+            flush=True,
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=5_000_000)
@@ -209,6 +235,10 @@ def main() -> None:
         path = args.path or Path(folder) / "store.db"
         if not path.exists():
             build(path, args.rows)
+        tenth = path.with_name(f"tenth-{path.name}")
+        if not tenth.exists():
+            build(tenth, args.rows // 10)
+        scaling(path, tenth)
         for label, (ours, by_hand) in CASES.items():
             a, b = measured(ours.__name__, path), measured(by_hand.__name__, path)
             print(

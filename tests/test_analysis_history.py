@@ -138,6 +138,40 @@ def test_an_incident_today_is_noticed_and_said() -> None:
     assert "历史不再适用（China Unicom）" in " ".join(notes_of(found, "zh"))
 
 
+def test_a_history_of_small_campaigns_fits_a_large_one_like_them() -> None:
+    """Of 20 messages 19 or all are delivered at once (59 of 60); today 59 of 60 of 20,000 are: nothing is odd about that."""
+    few = [
+        messages(f"day {day}", 5 + day / 20, [("delivered", 5, 20 - slow), ("delivered", 3600, slow)])
+        for day, slow in enumerate([0, 0, 1] * 80)
+    ]
+    today = messages("today", 600 / DAY, [("delivered", 5, 19_667), ("pending", None, 333)])
+
+    found = analysis.delivery_rates(today, history=pd.concat(few))
+
+    assert found.attrs["expected_reason"] == {}
+    assert found["expected_rate"][0] == pytest.approx((19_667 + 333 * 80.5 / 81) / 20_000)
+
+
+def test_failures_that_the_history_never_saw_are_odd() -> None:
+    """Where hardly anything ever failed, a hundred failures of a thousand today are noticed."""
+    days = [messages(f"day {day}", 5 + day, [("delivered", 5, 900), ("delivered", 3600, 100)]) for day in range(20)]
+    today = messages("today", 600 / DAY, [("delivered", 5, 800), ("failed", 5, 100), ("pending", None, 100)])
+
+    found = analysis.delivery_rates(today, history=pd.concat(days))
+
+    assert found.attrs["expected_reason"] == {"0": "misfit"}
+
+
+def test_a_group_all_reported_where_the_history_was_not_is_odd() -> None:
+    """Reported early and never before: the history is not believed."""
+    days = [messages(f"day {day}", 5 + day, [("delivered", 3600, 1000)]) for day in range(9)]
+    today = messages("today", 600 / DAY, [("delivered", 5, 900), ("pending", None, 100)])
+
+    found = analysis.delivery_rates(today, history=pd.concat(days))
+
+    assert found.attrs["expected_reason"] == {"0": "misfit"}
+
+
 def test_messages_of_no_campaign_are_no_history() -> None:
     """They are known through their reports only, so none of them ever stays open."""
     foreign = past().assign(campaign=pd.Series([None] * 10_000, dtype="str"))

@@ -34,7 +34,7 @@ REASONS = {
     "too_early": ("half of the messages have been observed for less than 30 s", "半数消息的观察时间不足 30 秒"),
     "misfit": ("today's reports do not develop as in the history", "今天的回执走势与历史不符"),
 }
-_ENOUGH_EXPECTED = 5
+_ENOUGH_COUNTED = 5
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,9 @@ def _fill(result: Expectation, today: _Today, past: History) -> None:
     variance = (share**2 * today.table(found.variance)).sum(axis=1) + from_history + between + unseen
     with np.errstate(divide="ignore", invalid="ignore"):
         freedom = np.where(between > 0, (of("units") - 1) * (variance / between) ** 2, np.inf)
-    z = np.array([student_quantile(0.975, max(1.0, df)) for df in freedom])
+    # A million groups have as many degrees of freedom; to three digits they have a few thousand.
+    digits, place = np.unique(np.log10(np.maximum(freedom, 1)).round(3), return_inverse=True)
+    z = np.array([student_quantile(0.975, 10**digit) for digit in digits])[place]
     low, high = effective_wilson(rate, variance, n, z)
     fits = _fits(result, today, past)
     for column, values in ((result.rate, rate), (result.low, low), (result.high, high)):
@@ -241,12 +243,15 @@ def _odd(today: _Today, past: History, places: Ints, *, delivered: bool) -> Bool
         return np.array([getattr(norms[number], name) for number in places])
 
     seen, watched = share_by(today.curves, today.each(AGES[places]), delivered=delivered)
+    seen = today.table(seen)
     share, n = of("share"), today.size * today.table(watched)
-    away = np.arcsin(np.sqrt(np.clip(today.table(seen), 0, 1))) - of("middle")
+    away = np.arcsin(np.sqrt(np.clip(seen, 0, 1))) - of("middle")
+    # Counted from a handful on, on either side: expected, or there.
+    counted = n * np.minimum(np.maximum(share, seen), 1 - np.minimum(share, seen))
     with np.errstate(divide="ignore", invalid="ignore"):
         score = np.abs(away) / np.sqrt(of("variance") + 1 / (4 * n))
-        tellable = (n * np.minimum(share, 1 - share) >= _ENOUGH_EXPECTED) & (places >= 0)[:, None]
-        return tellable & (score > of("limit"))
+        tellable = (counted >= _ENOUGH_COUNTED) & (places >= 0)[:, None]
+    return np.asarray(tellable & (score > of("limit")), dtype=bool)
 
 
 def _misfit_note(today: _Today, past: History, places: Ints, odd: Bools, *, delivered: bool) -> Note:

@@ -16,7 +16,7 @@ compared with the units' own (on the arcsine scale, units' differences included)
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -185,9 +185,11 @@ class History:
 
 
 def matured_history(
-    history: Any, data: Any, *, by_carrier: bool, messages: int = 0, account: tuple[Any, ...] | None = None
+    history: Any, data: Any, *, by_carrier: bool, account: tuple[Any, ...] | None = None
 ) -> History | None:
     """Return the matured messages that `history` names, or None where there are none.
+
+    Of very many, a part of a few hundred thousand is read.
 
     Parameters
     ----------
@@ -195,8 +197,6 @@ def matured_history(
         ``"auto"`` stands for `data` itself, whatever it is narrowed to.
     by_carrier : bool
         Whether to keep carriers apart.
-    messages : int
-        How many there are about, if known: of very many, a part of a few hundred thousand is read.
     account : tuple of str, optional
         Only of these accounts, where the messages say whose they are.
     """
@@ -212,8 +212,8 @@ def matured_history(
         values={"account": account} if account and "account" in columns else {},
         since=as_of - _LOOK_BACK_S if dated and as_of is not None else None,
         waited_at_least=UNREPORTED_AFTER_S,
-        every=max(1, messages // _ENOUGH_MESSAGES),
     )
+    where = replace(where, every=max(1, source.estimated_count(where) // _ENOUGH_MESSAGES))
     unit = [name for name in ("campaign", "day") if name in columns or (name == "day" and dated)]
     counts, _ = count_messages(source, Question(unit, ("carrier",) if by_carrier else (), where))
     taken = counts.accepted() & ~(np.isnan(counts.seconds) & (counts.status != Status.pending))
@@ -241,12 +241,15 @@ def _norm(happened: Floats, size: Floats) -> Norm:
         n, k = size[big, stratum], happened[big, stratum]
         if len(n) < _MIN_UNITS:
             continue
-        angle = np.arcsin(np.sqrt(k / n))
-        between = _beyond_chance(angle - np.average(angle, weights=n), 4 * n)
-        weight = 1 / (between + 1 / (4 * n))
+        # Shares of small units say little each, and on the arcsine scale they lean to one side: they are compared as they
+        # are, and only the outcome is carried over (by the delta method).
+        p = (k.sum() + 0.5) / (n.sum() + 1)
+        between = _beyond_chance(k / n - p, n / (p * (1 - p)))
+        weight = 1 / (between + p * (1 - p) / n)
         share[stratum] = k.sum() / n.sum()
-        middle[stratum] = np.average(angle, weights=weight)
-        variance[stratum] = between + 1 / weight.sum()
+        mean = np.clip(np.average(k / n, weights=weight), 0, 1)
+        middle[stratum] = np.arcsin(np.sqrt(mean))
+        variance[stratum] = (between + 1 / weight.sum()) / (4 * p * (1 - p))
         limit[stratum] = student_quantile(1 - _MISFIT_LEVEL / 2 / (4 * strata), len(n) - 1)
     return Norm(share, middle, variance, limit)
 

@@ -7,7 +7,7 @@ S. Holm (1979), Scandinavian Journal of Statistics 6:65-70; K. J. Rothman (1978)
 
 from __future__ import annotations
 
-from math import erfc, exp, lgamma, log, log1p, sqrt
+from math import erfc, exp, lgamma, log, log1p, pi, sqrt
 from statistics import NormalDist
 
 import numpy as np
@@ -171,14 +171,18 @@ def student_quantile(level: float, df: float) -> float:
     """
     if not np.isfinite(df) or df > 1e6:
         return NormalDist().inv_cdf(level)
-    low, high = 0.0, 1.0
+    # Newton's method for the logarithm of the p-value over that of t, which is concave: after one step it comes from above.
     target = 2 * (1 - level)
-    while student_p_value(high, df) > target:
-        high *= 2
-    for _ in range(80):
-        middle = (low + high) / 2
-        low, high = (middle, high) if student_p_value(middle, df) > target else (low, middle)
-    return (low + high) / 2
+    t = NormalDist().inv_cdf(level)
+    scale = exp(lgamma((df + 1) / 2) - lgamma(df / 2)) / sqrt(df * pi)
+    for _ in range(100):
+        p = student_p_value(t, df)
+        density = scale * exp(-(df + 1) / 2 * log1p(t * t / df))
+        step = p * log(p / target) / (2 * density * t)
+        t *= exp(step)
+        if abs(step) < 1e-13:
+            break
+    return t
 
 
 def _incomplete_beta(a: float, b: float, x: float) -> float:

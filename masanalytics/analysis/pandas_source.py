@@ -59,6 +59,11 @@ class PandasMessages:
         known = np.where(rows[-1] > 0, (rows[-1] - 1 + first).astype(float), np.nan)
         return RawCounts(pd.DataFrame(keys, index=pd.RangeIndex(len(n))), rows[-2] - 1, known, n)
 
+    def estimated_count(self, where: Filters) -> int:
+        """Return how many rows pass `where`."""
+        need = columns_needed([], where, seconds=None, available=self.message_columns())
+        return len(self._kept(where, need))
+
     def message_rows(self, columns: Sequence[str], *, where: Filters) -> pd.DataFrame:
         """Return these columns of the messages that pass `where`."""
         available = self.message_columns()
@@ -77,10 +82,10 @@ class PandasMessages:
         if not {"submitted_at", "waited_s"} <= set(self._frame.columns):
             return nothing
         waited = as_floats(self._frame["waited_s"])
+        ends = epoch_seconds(self._frame["submitted_at"]) + waited
         # What was submitted after the end of coverage has waited 0 and does not tell where that is.
-        ends = (epoch_seconds(self._frame["submitted_at"]) + waited)[waited > 0]
-        known = np.isfinite(ends)
-        return {**nothing, "as_of": int(ends[known].max())} if known.any() else nothing
+        last = np.max(ends, where=(waited > 0) & np.isfinite(ends), initial=-np.inf)
+        return {**nothing, "as_of": int(last)} if np.isfinite(last) else nothing
 
     def _kept(self, where: Filters, need: set[str]) -> pd.DataFrame:
         frame = self._frame[[name for name in self._frame.columns if name in need]]
@@ -121,11 +126,10 @@ def _asked_seconds(frame: pd.DataFrame, status: Ints, seconds: Seconds | None) -
         return None
     if seconds == "waited":
         return as_floats(frame["waited_s"])
-    reported = (status == Status.delivered) | (status == Status.failed)
-    values: Floats = np.where(reported, latencies(frame), np.nan)
-    pending = status == Status.pending
-    waited = as_floats(frame["waited_s"])
-    return np.asarray(np.where(pending, waited, values), dtype=float)
+    values = np.where((status == Status.delivered) | (status == Status.failed), latencies(frame), np.nan)
+    pending = np.flatnonzero(status == Status.pending)
+    values[pending] = as_floats(frame["waited_s"].take(pending))
+    return values
 
 
 def _whole(values: Floats | None, rows: int) -> tuple[Ints, int, int]:
@@ -133,12 +137,12 @@ def _whole(values: Floats | None, rows: int) -> tuple[Ints, int, int]:
     known = np.zeros(rows, dtype=bool) if values is None else np.isfinite(values)
     if values is None or not known.any():
         return np.zeros(rows, dtype=np.int64), 0, 1
-    whole = np.rint(np.where(known, values, 0)).astype(np.int64)
-    first, last = int(whole[known].min()), int(whole[known].max())
-    if max(-first, last) > _SECONDS_CAP:  # absurd, but no reason to overflow
-        whole = np.clip(whole, -_SECONDS_CAP, _SECONDS_CAP)
-        first, last = int(whole[known].min()), int(whole[known].max())
-    return np.where(known, whole - first + 1, 0), first, last - first + 2
+    # Absurd ones are held where they do not overflow.
+    whole = np.clip(np.rint(np.where(known, values, 0)), -_SECONDS_CAP, _SECONDS_CAP).astype(np.int64)
+    first, last = (int(end(whole, where=known, initial=whole[np.argmax(known)])) for end in (np.min, np.max))
+    whole -= first - 1
+    whole *= known
+    return whole, first, last - first + 2
 
 
 def latencies(frame: pd.DataFrame) -> Floats:
@@ -179,5 +183,6 @@ def epoch_seconds(column: pd.Series) -> Floats:
     zoned = isinstance(column.dtype, pd.DatetimeTZDtype)
     naive = column.dt.tz_convert("UTC").dt.tz_localize(None) if zoned else column
     instants = naive.to_numpy(dtype="datetime64[s]")
-    seconds = np.where(np.isnat(instants), np.nan, instants.astype(np.int64).astype(float))
+    seconds = instants.view(np.int64).astype(float)
+    seconds[np.isnat(instants)] = np.nan
     return seconds if zoned else seconds - CHINA_OFFSET_S

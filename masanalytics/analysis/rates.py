@@ -54,7 +54,7 @@ def delivery_rates(
         (failed) within it: rates at equal age. What came later counts as ``pending`` at that age.
     history : "auto", Store, DataFrame or None
         Matured messages of the same account, which carry ``expected_rate`` on beyond what was observed. ``"auto"``:
-        those of `data`, where that is a Store; None: none.
+        those of `data` itself, whatever the filters leave of it; None: none.
     total : bool
         Append a row of all groups together; its text dimensions say ``total``, others are missing.
     **where
@@ -165,7 +165,7 @@ def _asked_once(
     @cache
     def find() -> History | None:
         by_carrier = "carrier" in counts.keys.columns
-        return matured_history(history, data, by_carrier=by_carrier, messages=int(counts.n.sum()), account=account)
+        return matured_history(history, data, by_carrier=by_carrier, account=account)
 
     return find
 

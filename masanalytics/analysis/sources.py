@@ -58,6 +58,10 @@ class MessageSource(Protocol):
         """
         ...
 
+    def estimated_count(self, where: Filters) -> int:
+        """Return about how many messages pass `where`; 0 where finding out would be a pass over all of them."""
+        ...
+
     def message_rows(self, columns: Sequence[str], *, where: Filters) -> pd.DataFrame:
         """Return these columns of the messages that pass `where`, one row a message, times in China time."""
         ...

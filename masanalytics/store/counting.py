@@ -33,9 +33,8 @@ _Rows = tuple[list[tuple[Any, Any]], Ints, Floats, Ints]
 
 _ROWS_AT_ONCE = 2**18
 _KEPT = 1_000_000
-_SECONDS_ROOM = 2**33
-_SECONDS_ZERO = 2**32
-_SHORTEST, _LONGEST = 2 - _SECONDS_ZERO, _SECONDS_ROOM - 2 - _SECONDS_ZERO
+_SAMPLE = 2_000
+_SECONDS_ROOM = 2**29
 _SECONDS_CAP = 2**62 - 2
 _LARGEST = 2**63
 _NO_NUMBER = np.iinfo(np.int64).min
@@ -66,8 +65,8 @@ class CountsMessages:
             The dimensions, the status (as `masanalytics.frames.Status`), the seconds (NaN: unknown), how many messages.
         """
         with self.reading() as conn:
-            columns = [find_column(conn, name) for name in by]
-            condition, values = conditions(conn, where)
+            condition, values = among = conditions(conn, where)
+            columns = [find_column(conn, name, among) for name in by]
             plan = _Plan(columns, seconds_sql(conn, seconds), condition, values, waited=seconds == "waited")
             dimensions, status, counted, n = plan.counted(conn)
         keys = {
@@ -79,8 +78,8 @@ class CountsMessages:
     def message_rows(self, columns: Sequence[str], *, where: Narrowed) -> pd.DataFrame:
         """Return these columns of the messages, one row a message."""
         with self.reading() as conn:
-            found = [find_column(conn, name) for name in columns]
-            condition, values = conditions(conn, where)
+            condition, values = among = conditions(conn, where)
+            found = [find_column(conn, name, among) for name in columns]
             join = " JOIN batches b USING (batch_id)" if any(column.joined for column in found) else ""
             select = ", ".join(f"{column.sql} AS c{number}" for number, column in enumerate(found))
             cursor = conn.execute(f"SELECT {select} FROM messages m{join} WHERE {condition}", values)
@@ -90,6 +89,20 @@ class CountsMessages:
             missing = raw == _NO_NUMBER if column.integer else np.array([value is None for value in raw], dtype=bool)
             shown[name] = column.show(np.where(missing, 0, raw) if column.integer else raw, missing)
         return pd.DataFrame(shown)
+
+    def estimated_count(self, where: Narrowed) -> int:
+        """Return about how many messages pass `where`, from a sample of them."""
+        with self.reading() as conn:
+            condition, values = conditions(conn, where)
+            low, high = _first_and_last(conn)
+            step = max(1, (high - low) // _SAMPLE)
+            sql = (
+                "WITH RECURSIVE picked(message_id) AS (SELECT ? UNION ALL SELECT message_id + ? FROM picked WHERE"
+                " message_id + ? <= ?) SELECT count(*) FROM picked CROSS JOIN messages m USING (message_id)"
+                f" WHERE {condition}"
+            )
+            sampled: int = conn.execute(sql, [low, step, step, high, *values]).fetchone()[0]
+        return sampled * step
 
     def message_columns(self) -> Sequence[str]:
         """Return the columns messages have."""
@@ -121,10 +134,15 @@ class _Plan:
     waited: bool
 
     @property
+    def cells(self) -> int:
+        """How many combinations of dimensions and status there can be, as far as the columns tell."""
+        return prod(column.packed[1] for column in self.columns) * len(Status)
+
+    @property
     def fits(self) -> bool:
         """Whether a whole row packs into one integer."""
         packable = all(column.size is not None for column in self.columns)
-        return packable and prod(column.packed[1] for column in self.columns) * len(Status) * _SECONDS_ROOM < _LARGEST
+        return packable and self.cells * _SECONDS_ROOM < _LARGEST
 
     def counted(self, conn: sqlite3.Connection) -> _Rows:
         """Count by packed integers where a row packs, and by GROUP BY the rest."""
@@ -141,30 +159,40 @@ class _Plan:
         return dimensions, status, seconds, n
 
     @property
+    def _cell(self) -> str:
+        """SQL that numbers the combinations of dimensions and status from 0."""
+        number = ""
+        for sql, size in [*(column.packed for column in self.columns), ("m.status_id", len(Status))]:
+            number = f"({number} * {size} + {sql})" if number else sql
+        return number
+
+    @property
+    def _unknown(self) -> int:
+        """What stands for seconds that are not known."""
+        return -(_LARGEST // 2 // self.cells)
+
+    @property
+    def _key(self) -> str:
+        """SQL that packs a row into one integer, the seconds first: an absurd date then falls into no other cell.
+
+        Where it has no room at all, SQLite goes on in floating point, which is recognized.
+        """
+        if self.seconds == "NULL":
+            return self._cell
+        return f"ifnull({self.seconds} * {self.cells}, {self._unknown * self.cells}) + {self._cell}"
+
+    @property
     def _outside(self) -> str:
         """SQL that is true for the rows whose numbers have no room in a packed integer."""
         wide = [f"{column.sql} >= {column.size - 1}" for column in self.columns if column.size and column.open_end]
-        return " OR ".join([f"{self.seconds} NOT BETWEEN {_SHORTEST} AND {_LONGEST}", *wide])
+        return " OR ".join([f"typeof({self._key}) = 'real'", *wide])
 
     def packed(self, conn: sqlite3.Connection) -> tuple[_Rows, bool]:
-        """Count by one packed integer a row; return whether that was all.
-
-        One absurd date of the platform must not spill over into its neighbours in the integer: what has no room there
-        is held at the edge, where it is recognized, and left out.
-        """
-        key = ""
-        for sql, size in (column.packed for column in self.columns):
-            key = f"({key} * {size} + {sql})" if key else sql
-        key = f"({key} * {len(Status)} + m.status_id)" if key else "m.status_id"
-        if self.seconds != "NULL":
-            held = f"min(max({self.seconds}, {_SHORTEST - 1}), {_LONGEST + 1})"
-            key = f"{key} * {_SECONDS_ROOM} + ifnull({held} + {_SECONDS_ZERO}, 0)"
-        else:
-            key = f"({key}) * {_SECONDS_ROOM}"
-        keys, n = _counted(conn, key, self.condition, self.values)
-        rest, seconds = np.divmod(keys, _SECONDS_ROOM)
+        """Count by one packed integer a row; return whether that was all."""
+        keys, n, complete = _counted(conn, self._key, self.condition, self.values)
+        seconds, rest = np.divmod(keys, self.cells)
         rest, status = np.divmod(rest, len(Status))
-        fitting = (seconds == 0) | ((seconds >= _SHORTEST + _SECONDS_ZERO) & (seconds <= _LONGEST + _SECONDS_ZERO))
+        fitting = np.ones(len(keys), dtype=bool)
         parts = []
         for column in reversed(self.columns):
             rest, part = np.divmod(rest, column.packed[1])
@@ -173,8 +201,10 @@ class _Plan:
                 fitting &= part < column.packed[1] - 1
         dimensions = [column.unpacked(part[fitting]) for column, part in reversed(parts)]
         seconds, status = seconds[fitting], status[fitting]
-        known = np.where(seconds > 0, seconds - float(_SECONDS_ZERO), np.nan)
-        return (dimensions, status, _waited_from_0(known, status, self.waited), n[fitting]), bool(fitting.all())
+        unknown = (seconds == self._unknown) | (self.seconds == "NULL")
+        known = np.where(unknown, np.nan, seconds.astype(float))
+        rows = (dimensions, status, _waited_from_0(known, status, self.waited), n[fitting])
+        return rows, complete and bool(fitting.all())
 
     def grouped(self, conn: sqlite3.Connection) -> _Rows:
         """Count by SQLite's GROUP BY, where a dimension does not pack."""
@@ -201,26 +231,36 @@ def _waited_from_0(seconds: Floats, status: Ints, waited: bool) -> Floats:  # no
     return np.where((seconds < 0) & (waited | (status == Status.pending)), 0.0, seconds)
 
 
-def _counted(conn: sqlite3.Connection, key: str, condition: str, values: Sequence[Any]) -> tuple[Ints, Ints]:
-    """Return the distinct values of an integer expression and how often each comes, in flat memory.
+def _counted(conn: sqlite3.Connection, key: str, condition: str, values: Sequence[Any]) -> tuple[Ints, Ints, bool]:
+    """Return the distinct values of an integer expression, how often each comes, and whether all were integers.
 
-    SQLite hands over the numbers of many rows as one text, which numpy reads: half the time of a row at a time.
+    Memory is flat. SQLite hands over the numbers of many rows as one text, which numpy reads: half the time of a row at a
+    time.
     """
-    low, high = conn.execute("SELECT min(message_id), max(message_id) FROM messages").fetchone()
-    keys, n = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-    if low is None:
-        return keys, n
+    low, high = _first_and_last(conn)
+    keys, n, complete = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), True
     waiting: list[tuple[Ints, Ints]] = []
     sql = f"SELECT group_concat({key}) FROM messages m WHERE m.message_id BETWEEN ? AND ? AND {condition}"
     for start in range(low, high + 1, _ROWS_AT_ONCE):
         text = conn.execute(sql, [start, start + _ROWS_AT_ONCE - 1, *values]).fetchone()[0]
         if text is None:
             continue
+        if "." in text:
+            text = ",".join(number for number in text.split(",") if "." not in number)
+            complete = False
         waiting.append(np.unique(np.fromstring(text, dtype=np.int64, sep=","), return_counts=True))
         if sum(len(part) for part, _ in waiting) > max(_KEPT, len(keys)):
             keys, n = _merged([(keys, n), *waiting])
             waiting = []
-    return _merged([(keys, n), *waiting])
+    return *_merged([(keys, n), *waiting]), complete
+
+
+def _first_and_last(conn: sqlite3.Connection) -> tuple[int, int]:
+    """Return the least and the greatest message_id; (0, -1) where there is no message."""
+    # Asked for both at once, SQLite would read the whole table.
+    limits = "SELECT (SELECT min(message_id) FROM messages), (SELECT max(message_id) FROM messages)"
+    low, high = conn.execute(limits).fetchone()
+    return (0, -1) if low is None else (low, high)
 
 
 def _merged(parts: Sequence[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:

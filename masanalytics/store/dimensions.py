@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,10 +18,15 @@ from masanalytics.frames import CARRIERS, Status
 from masanalytics.store.coverage import covered_until
 from masanalytics.store.reading import china_times
 
-__all__ = ["Column", "Narrowed", "conditions", "find_column", "seconds_sql", "waited_sql"]
+__all__ = ["EVERYTHING", "Column", "Condition", "Narrowed", "conditions", "find_column", "seconds_sql", "waited_sql"]
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+
+Condition = tuple[str, Sequence[Any]]
+"""SQL on ``messages m`` and its parameters."""
+
+EVERYTHING: Condition = ("1", ())
 
 LATENCY_SQL = (
     f"CASE WHEN m.status_id IN ({int(Status.delivered)}, {int(Status.failed)}) THEN m.received_at - m.submitted_at END"
@@ -107,8 +112,8 @@ class Column:
         return np.maximum(numbers - 1, 0), numbers == 0
 
 
-def find_column(conn: sqlite3.Connection, name: str) -> Column:
-    """Return how the column or part of time `name` is got.
+def find_column(conn: sqlite3.Connection, name: str, among: Condition = EVERYTHING) -> Column:
+    """Return how the column or part of time `name` is got from the messages that pass `among`.
 
     Raises
     ------
@@ -137,7 +142,8 @@ def find_column(conn: sqlite3.Connection, name: str) -> Column:
     if not width:
         raise InputError(f"messages have no column {name!r}", zh=f"消息表中没有“{name}”这一列")
     # Counted from the first bucket there is, the numbers are small enough to pack.
-    low, high = conn.execute("SELECT min(submitted_at), max(submitted_at) FROM messages").fetchone()
+    limits = f"SELECT min(m.submitted_at), max(m.submitted_at) FROM messages m WHERE {among[0]}"
+    low, high = conn.execute(limits, among[1]).fetchone()
     first, last = (((value or 0) + CHINA_OFFSET_S) // width for value in (low, high))
     start = first * width - CHINA_OFFSET_S
     return Column(f"((m.submitted_at - ({start})) / {width})", _integers(scale=width, offset=start), last - first + 1)
@@ -170,16 +176,19 @@ def _coverage_end_sql(conn: sqlite3.Connection) -> str:
     return f"CASE m.account_id {whens} ELSE 0 END" if whens else "0"
 
 
-def conditions(conn: sqlite3.Connection, where: Narrowed) -> tuple[str, list[Any]]:
-    """Return the SQL conditions (``1`` for none) and their parameters.
+def conditions(conn: sqlite3.Connection, where: Narrowed) -> Condition:
+    """Return which messages `where` asks for.
 
     Raises
     ------
     InputError
         If messages have no such column, or it cannot be narrowed by value.
     """
-    tests = ["1"]
+    tests: list[str] = []
     values: list[Any] = []
+    if where.every > 1:  # first: it spares the other rows everything else
+        tests.append("m.message_id % ? = 0")
+        values.append(int(where.every))
     for name, options in where.values.items():
         there = [option for option in options if option is not None]
         test = f"({_one_of(name)}{f' OR {_is_missing(conn, name)}' if None in options else ''})"
@@ -189,13 +198,10 @@ def conditions(conn: sqlite3.Connection, where: Narrowed) -> tuple[str, list[Any
         if limit is not None:
             tests.append(text)
             values.append(int(limit))
-    if where.every > 1:
-        tests.append("m.message_id % ? = 0")
-        values.append(int(where.every))
     if where.waited_at_least is not None:
         tests.append(f"{waited_sql(conn)} >= ?")
         values.append(int(where.waited_at_least))
-    return " AND ".join(tests), values
+    return (" AND ".join(tests), values) if tests else EVERYTHING
 
 
 _CHOSEN = "(SELECT value FROM json_each(?))"
