@@ -26,7 +26,7 @@ GROUPS = {
     "The store": ["Store"],
     "Analyse": [
         "delivery_rates", "error_codes", "latency", "timeline", "compare", "explain_change", "replies", "number_health",
-        "costs",
+        "costs", "analysis.arrivals", "analysis.steps", "analysis.notes_of",
     ],
     "Draw": [f"plot.{name}" for name in mas.plot.__all__],
     "Hand on": ["write_report", "watch"],

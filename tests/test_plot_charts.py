@@ -18,8 +18,8 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 
 from masanalytics import plot
+from masanalytics.analysis import arrivals
 from masanalytics.errors import InputError
-from masanalytics.plot.curves import arrivals
 from masanalytics.plot.fonts import bundled_font
 from masanalytics.plot.style import SOURCE_GID
 

@@ -6,6 +6,7 @@ is exact arithmetic on that small table. What each result rests on stands in its
 
 from __future__ import annotations
 
+from masanalytics.analysis.arrivals import arrivals
 from masanalytics.analysis.changes import explain_change
 from masanalytics.analysis.comparing import compare
 from masanalytics.analysis.error_table import error_codes
@@ -14,11 +15,13 @@ from masanalytics.analysis.latencies import latency
 from masanalytics.analysis.money import costs
 from masanalytics.analysis.rates import delivery_rates
 from masanalytics.analysis.results import notes_of
+from masanalytics.analysis.steps import steps
 from masanalytics.analysis.timelines import timeline
 from masanalytics.analysis.uplinks import replies
 
 __all__ = [
     "HealthRule",
+    "arrivals",
     "compare",
     "costs",
     "delivery_rates",
@@ -28,6 +31,7 @@ __all__ = [
     "notes_of",
     "number_health",
     "replies",
+    "steps",
     "timeline",
 ]
 

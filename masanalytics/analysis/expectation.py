@@ -98,7 +98,7 @@ def expected_ends(counts: Counts, history: Callable[[], History | None]) -> Expe
     taken = counts.accepted()
     group, status, seconds, n = counts.group[taken], counts.status[taken], counts.seconds[taken], counts.n[taken]
     curves = cumulative_incidence(group, groups, status, seconds, n)
-    horizon = _last_step(curves)
+    horizon = curves.last
     alone = ends(curves, np.full(groups, np.inf), np.zeros(groups))
     known = n * ((status != Status.pending) | (seconds >= UNREPORTED_AFTER_S))
     low, high = effective_wilson(alone.expected, alone.variance, np.bincount(group, weights=known, minlength=groups))
@@ -122,14 +122,6 @@ def _ends_known(curves: Curves, group: Ints, status: Ints, seconds: Floats) -> B
     unreported = np.bincount(group[pending & matured], minlength=curves.groups) > 0
     _, watched = share_by(curves, np.full(curves.groups, float(UNREPORTED_AFTER_S)), delivered=True)
     return ~young | (unreported & (watched >= LEAST_WATCHED))
-
-
-def _last_step(curves: Curves) -> Floats:
-    """Return the time of each group's last step; NaN where it has none."""
-    last = np.full(curves.groups, np.nan)
-    some = np.diff(curves.start) > 0
-    last[some] = curves.time[curves.start[1:][some] - 1]
-    return last
 
 
 def _carried_on(

@@ -79,6 +79,14 @@ class Curves:
         """Each step's group."""
         return np.repeat(np.arange(self.groups), np.diff(self.start))
 
+    @property
+    def last(self) -> Floats:
+        """Up to when each group was observed: the time of its last step; NaN where it has none."""
+        found = np.full(self.groups, np.nan)
+        some = np.diff(self.start) > 0
+        found[some] = self.time[self.start[1:][some] - 1]
+        return found
+
     def at(self, time: Floats) -> Ints:
         """Return the last step of each group at or before `time` (one entry a group); -1 where there is none."""
         inside = self.time <= np.asarray(time, dtype=float)[self.group]

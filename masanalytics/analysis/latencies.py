@@ -130,8 +130,8 @@ def _notes(counts: Counts, faults: dict[str, int]) -> list[Note]:
         notes.append(
             note(
                 "still_pending",
-                f"{pending} messages are still pending: the times of the delivered will grow; reached_* count them",
-                f"仍有 {pending} 条消息在等待回执：已送达消息的时长还会变大；reached_* 已计入它们",
+                f"{pending} messages are still pending: the times of those delivered so far are shorter than they will be in the end",
+                f"仍有 {pending} 条消息在等待回执：目前已送达消息的时长比最终的偏短",
             )
         )
     return notes

@@ -194,8 +194,8 @@ def _notes(result: pd.DataFrame, unsettled: Any) -> list[Note]:
         notes.append(
             note(
                 "unsettled",
-                "the latest buckets are still waiting for reports: pass within= to compare at equal age",
-                "最近的时段仍在等待回执：请用 within= 在相同观察时长下比较",
+                "the latest points are still waiting for reports and look worse than they will be",
+                "最近的时段仍在等待回执，看起来比最终结果差",
             )
         )
     return notes

@@ -68,7 +68,7 @@ def latency(
         return _quantiles(data, ax, language)
     if is_result(data, _CURVE):
         return _curves(data, ax, language)
-    from masanalytics.plot.curves import arrivals
+    from masanalytics.analysis import arrivals
 
     # More lines than colours cannot be told apart.
     curve = arrivals(data, by, most_groups=len(style.SERIES), **keywords)

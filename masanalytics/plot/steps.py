@@ -8,10 +8,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from masanalytics.frames import ACCEPTED, Status
 from masanalytics.language import choose
 from masanalytics.plot import style
-from masanalytics.plot.inputs import is_result
+from masanalytics.plot.inputs import result_of
 from masanalytics.plot.words import count, percent
 
 __all__ = ["funnel"]
@@ -53,7 +52,7 @@ def funnel(data: Any, *, ax: Axes | None = None, language: str | None = None, **
     >>> [float(bar.get_width()) for bar in ax.patches]
     [1000.0, 980.0, 930.0, 41.0]
     """
-    steps = data if is_result(data, _COLUMNS) else _counted(data, where)
+    steps = result_of(data, "steps", _COLUMNS, **where)
     with style.canvas(ax, height=style.row_height(len(steps)) + 0.3) as axes:
         style.title(axes, "From plan to reply" if len(steps) > 3 else "From plan to handset", "从计划到送达", language)
         if steps.empty or not steps["count"].iloc[0]:
@@ -64,27 +63,6 @@ def funnel(data: Any, *, ax: Axes | None = None, language: str | None = None, **
             _draw(axes, steps.reset_index(drop=True), words, language)
         style.source_line(axes, steps.attrs, language)
     return axes
-
-
-def _counted(data: Any, where: dict[str, Any]) -> pd.DataFrame:
-    """Count the steps by status; the analysis does the counting."""
-    from masanalytics.analysis import delivery_rates, replies
-    from masanalytics.analysis.counting import Question, count_messages
-    from masanalytics.analysis.filters import Filters
-
-    counts, _ = count_messages(data, Question((), (), Filters.parse(where), seconds=None))
-    accepted = [Status[name] for name in ACCEPTED]
-    of_status = {status: int(counts.n[counts.status == status].sum()) for status in Status}
-    rows = [
-        ("planned", sum(of_status.values()), 0),
-        ("accepted", sum(of_status[status] for status in accepted), 0),
-        ("delivered", of_status[Status.delivered], of_status[Status.pending]),
-    ]
-    if hasattr(data, "uplinks"):  # a Store; a frame of messages holds no replies
-        rows.append(("replied", int(replies(data, by=None, **where)["people"].sum()), 0))
-    steps = pd.DataFrame(rows, columns=["step", "count", "pending"])
-    steps.attrs = dict(delivery_rates(data, **where).attrs)
-    return steps
 
 
 def _draw(ax: Axes, steps: pd.DataFrame, words: list[str], language: str | None) -> None:

@@ -1,13 +1,12 @@
-"""The curve of arrivals, asked of the analysis: which share of all accepted had been delivered after which time."""
+"""The curve of arrivals: which share of all accepted had been delivered after which time."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
+from numpy.typing import NDArray
 
 from masanalytics.analysis.counting import Question, count_messages
 from masanalytics.analysis.dimensions import as_names
@@ -17,9 +16,12 @@ from masanalytics.analysis.intervals import effective_wilson
 from masanalytics.analysis.results import finished
 from masanalytics.frames import UNREPORTED_AFTER_S
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 __all__ = ["arrivals"]
 
-Floats = npt.NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 _POINTS = 90
 _SECONDS_EXACTLY = 12
@@ -30,8 +32,8 @@ def arrivals(
 ) -> pd.DataFrame | None:
     """Return the share of all accepted messages delivered by each time since submission, pending ones censored.
 
-    The Aalen-Johansen estimate of the analysis, read at times that a log axis can show: every second at first, then some
-    eighty up to where messages have been observed, 72 h at most.
+    The Aalen-Johansen estimate behind `expected_rate`, read at times that a log axis can show: every second at first, then
+    some eighty up to where messages have been observed, 72 h at most. `masanalytics.plot.latency` draws it.
 
     Parameters
     ----------
@@ -51,11 +53,14 @@ def arrivals(
 
     Examples
     --------
+    >>> import pandas as pd
     >>> messages = pd.DataFrame({"status": ["delivered", "delivered", "pending"], "latency_s": [2, 4, None],
     ...                          "waited_s": [60, 60, 10]})
     >>> arrivals(messages)["share"].round(3).tolist()[:7]
     [0.0, 0.0, 0.333, 0.333, 0.667, 0.667, 0.667]
     """
+    import pandas as pd
+
     filters = Filters.parse(where)
     counts, source = count_messages(data, Question(as_names(by), (), filters))
     counts = counts.taken(counts.accepted())
@@ -64,7 +69,7 @@ def arrivals(
         return None
     curves = cumulative_incidence(counts.group, len(groups), counts.status, counts.seconds, counts.n)
     accepted = np.bincount(counts.group, weights=counts.n, minlength=len(groups)).astype(float)
-    last = _last_step(curves)
+    last = curves.last
     # Each curve's own end is read too: there it says what became of all that was observed.
     times = np.unique(
         np.append(_times(float(curves.time.max(initial=0.0))), last[(last >= 0) & (last <= UNREPORTED_AFTER_S)])
@@ -99,9 +104,3 @@ def _read(curves: Curves, times: Floats, accepted: Floats) -> tuple[Floats, Floa
     share, variance = np.array([end.expected for end in at]), np.array([end.variance for end in at])
     low, high = effective_wilson(share, variance, np.broadcast_to(accepted, share.shape))
     return share, low, high
-
-
-def _last_step(curves: Curves) -> Floats:
-    """Return up to when each group was observed; nothing is said beyond."""
-    filled = np.append(curves.time, 0.0)
-    return np.where(np.diff(curves.start) > 0, filled[np.maximum(curves.start[1:] - 1, 0)], -1.0)
