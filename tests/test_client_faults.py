@@ -58,6 +58,18 @@ def hanging(raw: bytes = b"") -> Behaviour:
     return behave
 
 
+def dripping(raw: bytes) -> Behaviour:
+    """Say `raw`, then a space now and then, for ever."""
+
+    def behave(line: socket.socket, body: bytes) -> bool:
+        line.sendall(raw)
+        while True:
+            time.sleep(0.01)
+            line.sendall(b" ")
+
+    return behave
+
+
 def closing(line: socket.socket, body: bytes) -> bool:
     """Hang up."""
     return False
@@ -218,7 +230,7 @@ def test_answers_and_faults(
 ) -> None:
     """Whatever comes back, the request was seen once, and only the platform's clear word settles it."""
     server = serve(behaviour)
-    result = submit(server, timeout=(1, 0.15))
+    result = submit(server, timeout=(2, 0.5))
     assert (result.outcome, result.rspcod, result.fatal) == (outcome, rspcod, fatal)
     assert result.message
     assert len(server.requests) == 1
@@ -245,7 +257,7 @@ def test_answers_and_faults(
 )
 def test_each_fault_has_one_clear_sentence(serve: Callable[..., RawServer], behaviour: Behaviour, words: str) -> None:
     """The message says what happened and what to do."""
-    assert words in submit(serve(behaviour), timeout=(1, 0.15)).message
+    assert words in submit(serve(behaviour), timeout=(2, 0.5)).message
 
 
 @pytest.mark.parametrize("behaviour", [closing, resetting])
@@ -423,9 +435,18 @@ def test_half_a_page_is_kept(serve: Callable[..., RawServer], cut: int) -> None:
 def test_every_byte_before_a_break_is_kept(serve: Callable[..., RawServer], tail: Behaviour) -> None:
     """Chunks and a line gone silent are kept to their last byte too."""
     server = serve(tail)
-    with client_of(server, timeout=(1, 0.15)) as client:
+    with client_of(server, timeout=(2, 0.5)) as client:
         got = client.poll_uplinks()
     assert (got.raw, got.complete) == (b"[null, tr", False)
+
+
+def test_an_answer_that_only_drips_is_broken_off(serve: Callable[..., RawServer]) -> None:
+    """A server that sends a byte now and then, for ever, does not hold the client: what came is kept."""
+    raw = json.dumps([RECORD]).encode()[:-1]
+    server = serve(dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n" + raw))
+    with client_of(server, timeout=(2, 0.15)) as client:
+        got = client.poll_reports()
+    assert (got.raw.rstrip(), got.complete, len(got.page.records)) == (raw, False, 1)
 
 
 @pytest.mark.parametrize("cut", [12, 15, 17, 20, 33, 34, 55, 59])
@@ -487,7 +508,7 @@ def test_polls_that_are_no_data(
 def test_a_lost_poll(serve: Callable[..., RawServer], behaviour: Behaviour) -> None:
     """A poll whose answer is lost says what may be gone; it is not asked again."""
     server = serve(behaviour)
-    with client_of(server, timeout=(1, 0.15)) as client, pytest.raises(NetworkError) as caught:
+    with client_of(server, timeout=(2, 0.5)) as client, pytest.raises(NetworkError) as caught:
         client.poll_reports()
     assert (caught.value.sent, caught.value.retryable, len(server.requests)) == (True, True, 1)
     assert "up to 1000 may be lost" in caught.value.text("en")

@@ -572,6 +572,14 @@ def test_the_plan_shows_itself_without_secrets_or_whole_numbers() -> None:
     assert "计费条数: 3（1 × 1，1 × 2）" in made.text("zh")
 
 
+def test_no_part_of_a_plan_shows_a_whole_number() -> None:
+    """Whatever of a plan ends up in a cell's output or a log line, it shows counts."""
+    made = plan(people(p=[A, "abc", B]), phone="p", text="您好", campaign="c")
+
+    assert repr(made.planned) == "PlannedMessages(2 numbers, 1 requests)"
+    assert repr(made.left_out) == "Excluded(1 rows)"
+
+
 def test_the_summary_says_what_is_left_out_and_saved() -> None:
     """Rows, segments and cost of what is planned and of each reason, most frequent first."""
     df = people(p=[A, A, A, B, "1"], n=["一", "一", "一", None, "一"])

@@ -6,6 +6,7 @@ request is written, so that "surely never left" is a fact and not an inference f
 
 from __future__ import annotations
 
+import time
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ __all__ = ["Answer", "Failure", "Transport"]
 
 _PIECE: Final = 1 << 16
 _LARGEST: Final = 1 << 28  # 256 MB: no page is a hundredth of it
+_PATIENCE: Final = 10  # times the read timeout: an answer may be slow, but one that only drips is taken as broken off
 _HEADERS: Final = {
     "User-Agent": f"masanalytics/{__version__}",
     "Content-Type": "application/json",
@@ -211,7 +213,7 @@ class Transport:
         requested_at = self._clock.now()
         try:
             with self._request(path, body) as response:
-                whole, complete = _read(response)
+                whole, complete = self._read(response)
                 headers = dict(response.headers)
             return Answer(response.status_code, headers, whole, complete, requested_at, self._clock.now())
         except (requests.RequestException, HTTPError, HTTPException, OSError, ValueError) as error:
@@ -222,6 +224,28 @@ class Transport:
     def close(self) -> None:
         """Close the connections; a later exchange opens new ones."""
         self._session.close()
+
+    def _read(self, response: requests.Response) -> tuple[bytes, bool]:
+        """Return the body, and whether it is whole. Piece by piece as they arrive: what came before a break is kept."""
+        pieces: list[bytes] = []
+        size = 0
+        complete = True
+        end = time.monotonic() + _PATIENCE * self._network.timeout[1]  # as the socket counts: not on a test's clock
+        try:
+            while size < _LARGEST and time.monotonic() < end:
+                piece = response.raw.read1(_PIECE, decode_content=False)
+                if not piece:
+                    break
+                pieces.append(piece)
+                size += len(piece)
+            else:
+                complete = False
+        except (HTTPError, HTTPException, OSError):
+            complete = False
+        body = b"".join(pieces)
+        if not (body or _announced(response)):
+            complete = False
+        return _decoded(body, response.headers.get("Content-Encoding", "")), complete
 
     def _request(self, path: str, body: bytes | None) -> requests.Response:
         return self._session.request(
@@ -235,26 +259,6 @@ class Transport:
             allow_redirects=False,
             stream=True,
         )
-
-
-def _read(response: requests.Response) -> tuple[bytes, bool]:
-    """Return the body, and whether it is whole. Piece by piece as they arrive: what came before a break is kept."""
-    pieces: list[bytes] = []
-    size = 0
-    complete = True
-    try:
-        while size < _LARGEST:
-            piece = response.raw.read1(_PIECE, decode_content=False)
-            if not piece:
-                break
-            pieces.append(piece)
-            size += len(piece)
-    except (HTTPError, HTTPException, OSError):
-        complete = False
-    body = b"".join(pieces)
-    if size >= _LARGEST or not (body or _announced(response)):
-        complete = False
-    return _decoded(body, response.headers.get("Content-Encoding", "")), complete
 
 
 def _announced(response: requests.Response) -> bool:

@@ -84,7 +84,7 @@ class PlannedBatch:
         return f"PlannedBatch({self.index}, {self.mode!r}, {len(self)} numbers)"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class PlannedMessages:
     """The messages in the order they are sent in; `starts` says where each request begins, and where the last ends."""
 
@@ -103,13 +103,16 @@ class PlannedMessages:
     examples: tuple[int, ...]
     labels: pd.Index[Any]
 
+    def __repr__(self) -> str:
+        return f"PlannedMessages({len(self.numbers)} numbers, {len(self.starts) - 1} requests)"
+
     def first_text(self, texts: Texts | None, batch: int) -> str | None:
         """Return the first of `texts` in a request: the only one, where the request has one for all."""
         start = int(self.starts[batch])
         return None if texts is None else texts.render(start, start + 1)[0]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Excluded:
     """The rows left out: where they stood, the number as it was found, why, and the parts that this saves."""
 
@@ -118,6 +121,9 @@ class Excluded:
     reasons: npt.NDArray[np.int8]
     segments: npt.NDArray[np.int32] | None
     labels: pd.Index[Any]
+
+    def __repr__(self) -> str:
+        return f"Excluded({len(self.rows)} rows)"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
