@@ -81,6 +81,19 @@ def test_send_with_yes_sends_and_a_second_time_finds_nothing_to_do(platform, peo
     assert (tmp_path / "left-out.xlsx").exists()
 
 
+def test_send_leaves_out_a_list_of_numbers(platform, people, tmp_path):
+    """--suppress is a sheet of people who must not get it; --signature counts in every text."""
+    (tmp_path / "no.csv").write_text("手机号\n13900139000\n", encoding="utf-8")
+    done = _run(
+        "send", people, "--phone", "手机号", "--text", "{姓名}您好", "--campaign", "问候", "--yes",
+        "--suppress", tmp_path / "no.csv", "--signature", "示例", "--add-serial", "07",
+    )  # fmt: skip
+
+    assert done.exit_code == 0, done.output
+    assert dict(platform.accepted) == {("13800138000", "甲您好"): 1}
+    assert "【示例】甲您好" in done.output
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -17,6 +17,11 @@ from masanalytics.language import choose
 @click.option("--template-id", help="A template's id.")
 @click.option("--params", multiple=True, help="A column for the template, in order; repeat it.")
 @click.option("--worksheet", help="Which sheet of an .xlsx file; the first by default.")
+@click.option("--signature", help="The signature's text, if not the account's; it counts in every text.")
+@click.option("--add-serial", help="The extension of the service code that replies go to.")
+@click.option(
+    "--suppress", type=click.Path(exists=True, dir_okay=False), help="A sheet of numbers that must not get it."
+)
 @click.option("--price", type=float, help="Price of one segment, to show the cost.")
 @click.option("--canary", type=int, help="Send so many first, and go on only if their reports look normal.")
 @click.option("--limit", type=int, help="Send at most so many.")
@@ -54,6 +59,9 @@ def command(ctx: click.Context, /, **_given: object) -> None:
             content=asked["content"],
             template_id=asked["template_id"],
             params=list(asked["params"]) or None,
+            signature=asked["signature"],
+            add_serial=asked["add_serial"],
+            suppress=read_sheet(asked["suppress"]) if asked["suppress"] else None,
             price=asked["price"],
             again=asked["again"],
             rate=asked["rate"],
