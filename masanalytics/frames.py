@@ -31,6 +31,7 @@ __all__ = [
     "ACCEPTED",
     "BATCH_STATES",
     "CARRIERS",
+    "CARRIERS_ZH",
     "DERIVED",
     "EXCLUSIONS",
     "MESSAGE_COLUMNS",
@@ -74,6 +75,15 @@ MODES: Final = ("one_to_one", "many_to_one", "many_to_many", "template", "foreig
 
 CARRIERS: Final = ("China Mobile", "China Unicom", "China Telecom", "China Broadnet", "unknown")
 """Carriers as frames name them (the one the prefix was assigned to: numbers can be ported)."""
+
+CARRIERS_ZH: Final = {
+    "China Mobile": "中国移动",
+    "China Unicom": "中国联通",
+    "China Telecom": "中国电信",
+    "China Broadnet": "中国广电",
+    "unknown": "未知",
+}
+"""Carriers as Chinese texts name them; a filter takes either."""
 
 UNREPORTED_AFTER_S: Final = 72 * 3600
 """After this long under coverage a pending message counts as unreported (carriers report for up to 72 h)."""

@@ -362,3 +362,26 @@ def test_times_without_a_zone_are_china_time() -> None:
     assert Filters.parse({"until": pd.Timestamp("2021-09-06 06:45:06", tz="UTC")}).until == 1_630_910_706
     with pytest.raises(InputError, match="is not a time"):
         Filters.parse({"since": "yesterday-ish"})
+
+
+@pytest.mark.parametrize("as_frame", [False, True])
+def test_a_name_that_no_message_has_is_an_error(filled: Store, as_frame: bool) -> None:
+    """A mistyped campaign, carrier or column is named with what comes near, instead of an empty answer."""
+    data = filled.messages() if as_frame else filled
+    there = filled.messages()["campaign"].dropna().iloc[0]
+
+    with pytest.raises(InputError, match=f"no message has campaign '{there}x'; there is: .*{there}"):
+        analysis.delivery_rates(data, campaign=f"{there}x")
+    with pytest.raises(InputError, match="no message has carrier '联通'"):
+        analysis.timeline(data, carrier="联通")
+    with pytest.raises(InputError, match="no column 'carier' .did you mean '?carrier"):
+        analysis.latency(data, by="carier")
+    assert analysis.delivery_rates(data, campaign=there, since="2090-01-01").empty
+
+
+def test_a_carrier_is_found_by_its_chinese_name_too(filled: Store) -> None:
+    """What charts and reports call 中国联通 is China Unicom in frames: a filter takes either."""
+    chinese, english = (analysis.delivery_rates(filled, carrier=name) for name in ("中国联通", "China Unicom"))
+
+    pd.testing.assert_frame_equal(chinese, english)
+    assert chinese.attrs["filters"] == {"carrier": ["China Unicom"]}

@@ -11,10 +11,12 @@ from typing import Any
 
 from masanalytics.chinatime import CHINA_OFFSET_S, format_instant
 from masanalytics.errors import InputError
+from masanalytics.frames import CARRIERS_ZH
 
 __all__ = ["Filters", "to_instant", "to_seconds"]
 
 _LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?|w|weeks?)")
+_CARRIERS_EN = {zh: en for en, zh in CARRIERS_ZH.items()}
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -53,8 +55,11 @@ class Filters:
         named = dict(conditions)
         since, until = named.pop("since", None), named.pop("until", None)
         values = {**(named.pop("where", None) or {}), **named}
+        options = {name: _options(value) for name, value in values.items() if value is not None}
+        if "carrier" in options:
+            options["carrier"] = _either_language(options["carrier"])
         return cls(
-            values={name: _options(value) for name, value in values.items() if value is not None},
+            values=options,
             since=None if since is None else to_instant(since),
             until=None if until is None else to_instant(until),
             waited_at_least=waited_at_least,
@@ -63,7 +68,8 @@ class Filters:
     def describe(self) -> dict[str, Any]:
         """Return the filters as plain values, for `.attrs`."""
         found: dict[str, Any] = {
-            name: [None if value is None else str(value) for value in values] for name, values in self.values.items()
+            name: [None if value is None else str(value) for value in values if _CARRIERS_EN.get(value) not in values]
+            for name, values in self.values.items()
         }
         if self.since is not None:
             found["since"] = format_instant(self.since)
@@ -142,6 +148,12 @@ def _no_length(value: Any) -> InputError:
         f"{value!r} is not a length of time: write it as '10min', '2h', '3d' or a number of seconds",
         zh=f"{value!r} 不是时长：请写成 '10min'、'2h'、'3d' 或秒数",
     )
+
+
+def _either_language(carriers: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return carriers with the English name beside a Chinese one: frames hold it, charts and reports show the other."""
+    both = [(name, _CARRIERS_EN[name]) if name in _CARRIERS_EN else (name,) for name in carriers]
+    return tuple(dict.fromkeys(name for names in both for name in names))
 
 
 def _options(value: Any) -> tuple[Any, ...]:

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from masanalytics.analysis.filters import Filters
+from masanalytics.analysis.naming import refuse_unknown_names
 from masanalytics.analysis.sources import MessageSource
 from masanalytics.chinatime import format_instant
 from masanalytics.errors import InputError
@@ -69,7 +70,15 @@ def finished(
     notes: Iterable[Note] = (),
     counted: Sequence[int] | None = None,
 ) -> pd.DataFrame:
-    """Return `frame` with its attrs set; `counted` is how many messages each row rests on."""
+    """Return `frame` with its attrs set; `counted` is how many messages each row rests on.
+
+    Raises
+    ------
+    InputError
+        If it is empty because no message has a name it is narrowed to.
+    """
+    if frame.empty:
+        refuse_unknown_names(source, where)
     coverage = dict(source.coverage_summary())
     frame.attrs["as_of"] = format_instant(coverage.get("as_of"))
     frame.attrs["coverage"] = {name: _plain(coverage.get(name)) for name in ("end", "gaps")}

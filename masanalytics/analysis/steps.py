@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from masanalytics.analysis.counting import Question, count_messages
 from masanalytics.analysis.filters import Filters
+from masanalytics.analysis.naming import refuse_unknown_names
 from masanalytics.analysis.results import finished
 from masanalytics.analysis.uplinks import replies
 from masanalytics.frames import ACCEPTED, Status
@@ -42,6 +43,8 @@ def steps(data: Any, **where: Any) -> pd.DataFrame:
 
     filters = Filters.parse(where)
     counts, source = count_messages(data, Question((), (), filters, seconds=None))
+    if not len(counts.n):
+        refuse_unknown_names(source, filters)
     of_status = {status: int(counts.n[counts.status == status].sum()) for status in Status}
     rows = [
         ("planned", sum(of_status.values()), 0),

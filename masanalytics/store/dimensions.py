@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from masanalytics.chinatime import CHINA_OFFSET_S
 from masanalytics.errors import InputError
-from masanalytics.frames import CARRIERS, Status
+from masanalytics.frames import CARRIERS, DERIVED, MESSAGE_COLUMNS, Status
 from masanalytics.store.coverage import covered_until
 from masanalytics.store.reading import china_times
 
@@ -140,7 +141,7 @@ def find_column(conn: sqlite3.Connection, name: str, among: Condition = EVERYTHI
     kind, _, text = name.partition("/")
     width = _DAY_S if name == "day" else int(text) if kind == "time" and text.isdigit() else 0
     if not width:
-        raise InputError(f"messages have no column {name!r}", zh=f"消息表中没有“{name}”这一列")
+        raise _no_column(name, [*MESSAGE_COLUMNS, *DERIVED])
     # Counted from the first bucket there is, the numbers are small enough to pack.
     limits = f"SELECT min(m.submitted_at), max(m.submitted_at) FROM messages m WHERE {among[0]}"
     low, high = conn.execute(limits, among[1]).fetchone()
@@ -228,9 +229,21 @@ def _one_of(name: str) -> str:
         return f"m.{name} IN {_CHOSEN}"
     if name == "content":
         return f"coalesce(m.content, (SELECT content FROM batches c WHERE c.batch_id = m.batch_id)) IN {_CHOSEN}"
+    if name not in MESSAGE_COLUMNS:
+        raise _no_column(name, MESSAGE_COLUMNS)
     raise InputError(
         f"messages cannot be narrowed by {name!r}: use since= and until= for times",
         zh=f"不能按“{name}”筛选消息；时间请用 since= 和 until=",
+    )
+
+
+def _no_column(name: str, known: Collection[str]) -> InputError:
+    near = get_close_matches(name, known, 2, 0.6)
+    listed = ", ".join(known)
+    hint, hint_zh = (f" (did you mean {' or '.join(near)}?)", f"（是否指 {'、'.join(near)}？）") if near else ("", "")
+    return InputError(
+        f"messages have no column {name!r}{hint}; there is: {listed}",
+        zh=f"消息表中没有“{name}”这一列{hint_zh}；现有：{listed}",
     )
 
 
