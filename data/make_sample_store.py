@@ -290,14 +290,20 @@ def make_sample_store(path: str | Path) -> Path:
     path = Path(path)
     if path.exists():
         raise FileExistsError(f"{path} is there already: remove it, or give another name")
-    with Store(path) as store, store.writing() as conn:
+    draft = path.with_name(f"{path.stem}-draft.db")  # so that a file of this name is always a whole store
+    for end in ("", "-wal", "-shm"):
+        draft.with_name(draft.name + end).unlink(missing_ok=True)
+    with Store(draft) as store, store.writing() as conn:
         writer = Writer(conn, People(Population(incidents=(INCIDENT,))))
         for campaign in campaigns():
             writer.write(campaign)
         writer.finish()
-    return path
+    return draft.rename(path)
 
 
 if __name__ == "__main__":
-    target = make_sample_store(sys.argv[1] if len(sys.argv) > 1 else "sample.db")
+    try:
+        target = make_sample_store(sys.argv[1] if len(sys.argv) > 1 else "sample.db")
+    except FileExistsError as error:
+        sys.exit(str(error))
     sys.stdout.write(f"{target}: {target.stat().st_size / 1e6:.0f} MB\n")

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-__all__ = ["Clock", "FastClock", "ManualClock", "SystemClock"]
+__all__ = ["Clock", "FastClock", "ManualClock", "SystemClock", "is_simulated"]
 
 
 class Clock(Protocol):
@@ -71,6 +71,17 @@ class SystemClock:
     def wait(self, event: threading.Event, seconds: float) -> bool:
         """Wait until `event` is set, at most `seconds`."""
         return event.wait(max(0.0, seconds))
+
+
+def is_simulated(clock: Clock) -> bool:
+    """Whether the clock's seconds are not the machine's, so that whoever reads a length of time must be told.
+
+    Examples
+    --------
+    >>> is_simulated(SystemClock()), is_simulated(FastClock(speed=60))
+    (False, True)
+    """
+    return not isinstance(clock, SystemClock)
 
 
 class FastClock:

@@ -11,12 +11,13 @@ import csv
 import io
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from masanalytics.language import choose, resolve_language
+from masanalytics.cards import card, plain_card
+from masanalytics.language import Language, choose, resolve_language
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,11 +32,19 @@ _NO_ADVICE = (
     "Keep the code; look the batch up in 云MAS 报表/统计报表/话单查询, or ask the carrier with msgGroup, number and time.",
     "保留该代码；在云MAS“报表/统计报表/话单查询”中查询该批次，或凭 msgGroup、号码和时间向运营商查询。",
 )
+_WITHOUT_CODE = ("no code", "无代码")
+_NETWORKS = {
+    "cmpp": ("China Mobile (CMPP)", "中国移动（CMPP）"),
+    "sgip": ("China Unicom (SGIP)", "中国联通（SGIP）"),
+    "smgp": ("China Telecom (SMGP)", "中国电信（SMGP）"),
+    "platform": ("the platform", "平台"),
+}
+_MATCHES = {"exact": ("this very code", "完全匹配"), "prefix": ("by its family", "按代码前缀")}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CodeDescription:
-    """What is known of one code.
+    """What is known of one code. Shows itself as a card in a notebook, as lines of text elsewhere.
 
     Attributes
     ----------
@@ -53,6 +62,8 @@ class CodeDescription:
         Where the meaning was published.
     network : str
         Whose code it is: ``cmpp`` (China Mobile), ``sgip`` (Unicom), ``smgp`` (Telecom), ``platform``; empty if unknown.
+    language : {"en", "zh"}
+        The language it speaks.
     """
 
     code: str
@@ -63,6 +74,40 @@ class CodeDescription:
     advice: str
     source: str
     network: str
+    language: Language = field(default="en", compare=False)
+
+    def text(self) -> str:
+        """Return what is known as a few lines for people.
+
+        Examples
+        --------
+        >>> describe_code("mk:9999", language="en").text().splitlines()[:2]
+        ['mk:9999: SMSC final state UNDELIV', '  category: Empty, suspended or off']
+        """
+        return plain_card(*self._shown())
+
+    def __repr__(self) -> str:
+        return self.text()
+
+    def _repr_html_(self) -> str:
+        return card(*self._shown())
+
+    def _shown(self) -> tuple[str, dict[str, object], list[str]]:
+        """Return heading, figures and notes, in the language it was asked for in."""
+
+        def say(en: str, zh: str) -> str:
+            return choose(en, zh, self.language)
+
+        figures: dict[str, object] = {}
+        if self.known:
+            figures[say("category", "类别")] = category_name(self.category, self.language)
+            figures[say("whose code", "来自")] = say(*_NETWORKS.get(self.network, (self.network, self.network)))
+            figures[say("found", "匹配方式")] = say(*_MATCHES[self.match])
+        source = say(f"Source: {self.source}", f"出处：{self.source}") if self.source else ""
+        title = say(
+            f"{self.code or _WITHOUT_CODE[0]}: {self.meaning}", f"{self.code or _WITHOUT_CODE[1]}：{self.meaning}"
+        )
+        return title, figures, [self.advice, source]
 
 
 class _Entry(NamedTuple):
@@ -114,12 +159,13 @@ def describe_code(code: object, *, carrier: str | None = None, language: str | N
     text = _as_text(code)
     key = _fold(text)
     entry = None if key in _MISSING else _find(key, carrier)
-    chosen = 0 if resolve_language(language) == "en" else 1
+    spoken = resolve_language(language)
+    chosen = 0 if spoken == "en" else 1
     if entry is None:
         missing = key in _MISSING
         meaning = (_NO_CODE if missing else _NOT_LISTED)[chosen]
         return CodeDescription(
-            "" if missing else text, False, "unknown", "unknown", meaning, _NO_ADVICE[chosen], "", ""
+            "" if missing else text, False, "unknown", "unknown", meaning, _NO_ADVICE[chosen], "", "", spoken
         )
     return CodeDescription(
         text,
@@ -130,6 +176,7 @@ def describe_code(code: object, *, carrier: str | None = None, language: str | N
         entry.advice[chosen],
         entry.source,
         entry.network,
+        spoken,
     )
 
 

@@ -6,12 +6,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from masanalytics.clock import FastClock
 from masanalytics.frames import EXCLUSIONS
-from masanalytics.language import choose
+from masanalytics.language import choose, counted
 from masanalytics.masking import mask_phone, mask_phones_in
 from masanalytics.samples import sample_path
 
@@ -74,14 +75,15 @@ def run_demo(folder: Path | None, *, language: str | None, echo: Callable[[str],
             echo(planned.text(language, now=simulator.clock.now()))
             echo(_rows(_left_out(planned, language)))
             echo(choose(_FAST_EN, _FAST_ZH, language).format(speed=_SPEED))
-            heading("Sending, and collecting reports until 99 % are in", "发送，并采集状态报告直到 99 % 有回执")
+            heading("Sending, and collecting reports until 99 % are in", "发送，并采集回执，直到 99% 有回执")
             collector = Collector(client, store, say=echo, language=language)
             began = time.monotonic()
             sent = send(planned, client, store, collector=collector, progress=progress)
-            sent.seconds = time.monotonic() - began  # as the person at the screen feels it, not the fast platform
+            sent.seconds, sent.platform_time = time.monotonic() - began, False  # as the person at the screen feels it
             echo(sent.text(language))
             echo(collector.wait(_CAMPAIGN, until=0.99, timeout=3 * 86400, progress=progress).text(language))
             echo(collector.drain(timeout=3600).text(language))
+            echo(choose("In all: ", "合计：", language) + replace(collector.total, foreign=0).text(language))
             collector.stop()
             _show(store, heading, echo, language)
             files = _pictures(store, target, language)
@@ -113,8 +115,9 @@ def _show(
     opted_out = len(store.opt_outs())
     echo(
         choose(
-            f"{len(uplinks)} replies; {opted_out} people opted out, and no later plan of this store will reach them.",
-            f"共 {len(uplinks)} 条上行；{opted_out} 人退订，此后本库的任何计划都不会再发给他们。",
+            f"{counted(len(uplinks), 'reply', 'replies')}; {counted(opted_out, 'person', 'people')} opted out, whom no later"
+            " plan of this store will reach.",
+            f"共 {len(uplinks)} 条上行回复；{opted_out} 人退订，此后本库的任何计划都不会再发给他们。",
             language,
         )
     )
@@ -194,7 +197,7 @@ def _rows(frame: pd.DataFrame, percent: tuple[str, ...] = ()) -> str:
 
 
 _FAST_EN = "\n(On this platform time runs {speed:.0f} times as fast: hours of reports pass in seconds.)"
-_FAST_ZH = "\n（本模拟平台时间快 {speed:.0f} 倍：数小时的状态报告几秒内到齐。）"
+_FAST_ZH = "\n（本模拟平台时间快 {speed:.0f} 倍：数小时的回执几秒内到齐。）"
 _NEXT_EN = """
 Try next:
   open {folder}/report.html
@@ -208,4 +211,4 @@ _NEXT_ZH = """
   python -c "import masanalytics as mas; print(mas.delivery_rates(mas.Store('{folder}/mas.db'), by='hour'))"
   masanalytics codes MK:0012          查询状态码含义
   masanalytics simulator              启动模拟平台做实验
-  masanalytics doctor                 有账户后：在 .env 中填写 MAS_URL、MAS_EC_NAME、MAS_AP_ID、MAS_SECRET_KEY"""
+  masanalytics doctor                 有账号后：在 .env 中填写 MAS_URL、MAS_EC_NAME、MAS_AP_ID、MAS_SECRET_KEY"""

@@ -374,7 +374,7 @@ def test_a_name_that_no_message_has_is_an_error(filled: Store, as_frame: bool) -
         analysis.delivery_rates(data, campaign=f"{there}x")
     with pytest.raises(InputError, match="no message has carrier '联通'"):
         analysis.timeline(data, carrier="联通")
-    with pytest.raises(InputError, match="no column 'carier' .did you mean '?carrier"):
+    with pytest.raises(InputError, match=r"no column 'carier' .did you mean '?carrier"):
         analysis.latency(data, by="carier")
     assert analysis.delivery_rates(data, campaign=there, since="2090-01-01").empty
 

@@ -189,3 +189,7 @@ def test_the_demo_end_to_end(tmp_path):
     assert len(messages) > 1800
     assert messages["status"].isin(["delivered", "failed"]).mean() >= 0.99
     assert "Try next" in shown
+
+    collected = re.search(r"In all: .* and (\d+) replies in .*; (\d+) opted out", shown)
+    below = re.search(r"(\d+) replies; (\d+) people opted out", shown)
+    assert collected.groups() == below.groups()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import math
 import subprocess
 import sys
@@ -132,3 +133,35 @@ def test_describing_a_code_needs_no_pandas():
     script = "import sys, masanalytics.codes as c; c.describe_code('DB:0141'); print('pandas' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_a_described_code_shows_itself_as_text_and_as_a_card():
+    """What is known of a code reads as lines of text and as a card, with the same facts, in the language asked for."""
+    english, chinese = describe_code("mk:9999", language="en"), describe_code("MK:9999", language="zh")
+
+    assert repr(english).splitlines()[:4] == [
+        "mk:9999: SMSC final state UNDELIV",
+        "  category: Empty, suspended or off",
+        "  whose code: China Mobile (CMPP)",
+        "  found: by its family",
+    ]
+    assert english.text() == repr(english)
+    assert repr(chinese).splitlines()[:4] == [
+        "MK:9999：短信中心状态为 UNDELIV",
+        "  类别: 空号、停机或关机",
+        "  来自: 中国移动（CMPP）",
+        "  匹配方式: 按代码前缀",
+    ]
+    for found in (english, chinese):
+        for fact in (found.meaning, found.advice, found.source):
+            assert fact in repr(found)
+            assert html.escape(fact) in found._repr_html_()
+
+
+def test_a_codes_card_runs_nothing():
+    """A code comes from outside: whatever it holds is shown, never run; one that is missing is said to be."""
+    shown = describe_code("<script>alert(1)</script>", language="en")._repr_html_()
+
+    assert "<script" not in shown
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;: Not in the catalogue" in shown
+    assert describe_code(None, language="zh").text().startswith("无代码：回执中没有代码")

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import sqlite3
 import tempfile
 import threading
 import time
+from datetime import datetime
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+import masanalytics as mas
 from masanalytics.client import Client
 from masanalytics.clock import FastClock
-from masanalytics.collecting import Collector, replay
+from masanalytics.collecting import Collected, Collector, replay
 from masanalytics.collecting.rhythm import Rhythm
 from masanalytics.collecting.service import run_forever, status
 from masanalytics.collecting.spool import spool_folder, spooled
@@ -85,14 +90,103 @@ def test_a_wrong_key_ends_collecting_with_advice(sim, store, way):
 
 
 def test_wait_gives_up_at_its_timeout(sim, store, collector, bench, client):
-    """Falling short is not an error: the share reached is told."""
+    """Falling short is not an error: the share reached is told, that time was up, and how many are still out."""
     bench.account = client.account.name
     bench.send(PHONES, "0101080000000000000001")
     began = sim.clock.monotonic()
     collected = collector.wait("c1", until=0.99, timeout=120, progress=False)
+    collector.stop()
 
-    assert collected.reached == 0.0
+    assert (collected.reached, collected.accepted, collected.reported, collected.gave_up_s) == (0.0, 40, 0, 120)
     assert sim.clock.monotonic() - began <= 121
+    assert collected.text("en").endswith(
+        "; 0.0% reported: 0 of 40; gave up after 2 min (platform time): 40 messages still without a report; "
+        "nothing more waiting now"
+    )
+    assert "已等待 2 分钟（平台时间），不再等待：仍有 40 条没有回执" in collected.text("zh")
+
+
+def test_wait_says_what_was_there_before(sim, store, collector, client):
+    """Reports fetched while sending, or by an earlier call, are counted apart, so that the counts add up."""
+    plan = mas.plan(pd.DataFrame({"p": PHONES}), phone="p", text="您好", campaign="c", store=store)
+    mas.send(plan, client, store, progress=False)
+    sim.clock.sleep(60)
+    first = collector.wait("c", progress=False)
+    second = collector.wait("c", progress=False)
+
+    assert first.text("en").startswith("40 reports and 0 replies in 1 poll; 100.0% reported: 40 of 40")
+    assert "before" not in first.text("en")
+    assert second.text("en").startswith(
+        "0 reports and 0 replies in 0 polls; 100.0% reported: 40 of 40, 40 of them before this call"
+    )
+    assert "40 条中的 40 条，其中 40 条在本次调用之前" in second.text("zh")
+    assert second.gave_up_s is None
+
+
+def test_wait_where_nothing_was_accepted(store, collector, bench, plain_batch):
+    """A campaign without an accepted message is not called fully reported."""
+    bench.register(bench.start(), plain_batch(PHONES))
+
+    assert "no accepted message to wait for" in collector.wait("c1", progress=False).text("en")
+
+
+@pytest.mark.parametrize("way", ["collect", "drain", "wait"])
+def test_an_interrupted_call_says_what_was_done(sim, store, client, way):
+    """Ctrl-C lets the poll under way be stored, says what came until then, and the next call goes on."""
+    said: list[str] = []
+    collector = Collector(client, store, say=said.append, language="en")
+    plan = mas.plan(pd.DataFrame({"p": PHONES}), phone="p", text="您好", campaign="c", store=store)
+    mas.send(plan, client, store, progress=False)
+    sim.clock.sleep(60)
+    real = client.poll_reports
+
+    def interrupted():
+        os.kill(os.getpid(), signal.SIGINT)
+        return real()
+
+    client.poll_reports = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        getattr(collector, way)()
+    client.poll_reports = real
+    counts = store.messages()["status"].value_counts().to_dict()
+    after = collector.drain()
+    collector.stop()
+
+    assert said[1:] == [
+        "Interrupted: 40 reports and 0 replies in 1 poll. Whatever came is in the store; run it again to go on."
+    ]
+    assert counts == {"delivered": 40}
+    assert after.drained
+
+
+@pytest.mark.parametrize(
+    ("collected", "english", "chinese"),
+    [
+        (Collected(), "0 reports and 0 replies in 0 polls", "0 次查询，收到 0 条回执、0 条上行回复"),
+        (
+            Collected(polls=1, reports=1, uplinks=1, opt_outs=1, foreign=1, set_aside=1, settled=1, refused=1, drained=True),
+            "1 report and 1 reply in 1 poll; 1 opted out; 1 of a batch not known as this store's when it came; 1 that could"
+            " not be read, kept; 1 batch of unknown outcome settled; 1 answer was not data (too soon, or refused); nothing"
+            " more waiting now",
+            "1 次查询，收到 1 条回执、1 条上行回复；1 人退订；1 条到达时不属于本库已知的批次；1 条无法解析，已保留；"
+            "1 个结果不明的批次已确认；1 次应答不是数据（过快或被拒绝）；平台暂无更多数据",
+        ),
+        (
+            Collected(polls=2, reached=0.5, accepted=2, reported=1, reported_before=0, gave_up_s=60.0),
+            "0 reports and 0 replies in 2 polls; 50.0% reported: 1 of 2; gave up after 60 s: 1 message still without a report",
+            "2 次查询，收到 0 条回执、0 条上行回复；已有 50.0% 收到回执：2 条中的 1 条；已等待 60 秒，不再等待：仍有 1 条没有回执",
+        ),
+        (
+            Collected(polls=2000, reports=1500, gave_up_s=7200.0, platform_time=True),
+            "1,500 reports and 0 replies in 2,000 polls; gave up after 2 h (platform time): more may be waiting",
+            "2,000 次查询，收到 1,500 条回执、0 条上行回复；已等待 2 小时（平台时间），不再等待：可能还有数据",
+        ),
+    ],
+)  # fmt: skip
+def test_what_was_collected_in_words(collected, english, chinese):
+    """One is said as one, several as several, and only what happened is said."""
+    assert collected.text("en") == english
+    assert collected.text("zh") == chinese
 
 
 def test_the_first_collection_says_that_reports_are_handed_out_once(client, store):
@@ -407,7 +501,10 @@ def test_run_forever_ends_cleanly_and_leaves_a_health_file(tmp_path):
 
         assert done == [0]
         assert "40 reports" in lines[-1]
-        assert '"fresh": true' in Path(tmp_path / "health").read_text()
+        written = json.loads(Path(tmp_path / "health").read_text())
+        assert written["fresh"] is True
+        assert datetime.fromisoformat(written["covered_until_time"]).timestamp() == written["covered_until"]
+        assert written["last_poll_time"].endswith("+08:00")
         assert standing.fresh
         assert "fresh" in standing.text("en")
 

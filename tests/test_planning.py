@@ -407,7 +407,7 @@ def test_templates_are_grouped_by_equal_params() -> None:
     assert (made.segments, made.cost) == (None, None)
     assert made.excluded["reason"].tolist() == ["missing_value"]
     assert made.batches["params"].tolist() == ['["金","01月31日"]', '["银","01月31日"]']
-    assert "as plain texts: 1 requests" in made.text("en")
+    assert "as plain texts: 1 request," in made.text("en")
     assert "若改为普通短信: 1 次请求" in made.text("zh")
 
 
@@ -568,7 +568,7 @@ def test_the_plan_shows_itself_without_secrets_or_whole_numbers() -> None:
     assert "¥0.15 at ¥0.05 a segment" in text
     assert "the number is already in the list  (1 segment, ¥0.05)" in text
     assert "first (138****8000): 【示例】<b>张</b>，致电137****7000" in text
-    assert "2 messages hold a phone number" in text
+    assert "2 messages with a phone number" in text
     assert "计费条数: 3（1 × 1，1 × 2）" in made.text("zh")
 
 
@@ -576,8 +576,8 @@ def test_no_part_of_a_plan_shows_a_whole_number() -> None:
     """Whatever of a plan ends up in a cell's output or a log line, it shows counts."""
     made = plan(people(p=[A, "abc", B]), phone="p", text="您好", campaign="c")
 
-    assert repr(made.planned) == "PlannedMessages(2 numbers, 1 requests)"
-    assert repr(made.left_out) == "Excluded(1 rows)"
+    assert repr(made.planned) == "PlannedMessages(2 numbers, 1 request)"
+    assert repr(made.left_out) == "Excluded(1 row)"
 
 
 def test_the_summary_says_what_is_left_out_and_saved() -> None:

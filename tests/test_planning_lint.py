@@ -138,6 +138,6 @@ def test_warnings_speak_both_languages() -> None:
     """A warning is a sentence in either language, with the count."""
     df = pd.DataFrame({"p": ["13800138000"]})
     (warning,) = plan(df, phone="p", text="见www.a.com", campaign="c", signature="s").warnings
-    assert warning.text("en") == "1 messages hold a link: China Mobile blocks links that are not registered"
+    assert warning.text("en") == "1 message with a link: China Mobile blocks links that are not registered"
     assert warning.text("zh") == "1 条短信含有链接：未报备的链接会被中国移动拦截"
     assert str(warning) == warning.text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.transforms import Bbox
 
 mpl.use("Agg")
 
@@ -21,6 +23,8 @@ from masanalytics import plot
 from masanalytics.analysis import arrivals
 from masanalytics.errors import InputError
 from masanalytics.plot.fonts import bundled_font
+from masanalytics.plot.look import CELL_GID
+from masanalytics.plot.room import ROW_GID
 from masanalytics.plot.style import SOURCE_GID
 
 CARRIERS = ["China Mobile", "China Unicom", "China Telecom"]
@@ -274,7 +278,8 @@ def test_delivery_rates_says_denominator_pending_and_time():
     """Beside each rate stand its denominator and what is pending; below it the as-of time, gaps and notes."""
     ax = plot.delivery_rates(rates(1), language="en")
     assert "90.0%" in texts(ax)
-    assert "n=1,000, 40 pending" in texts(ax)
+    assert "n=1,000" in texts(ax)
+    assert "40 pending" in texts(ax)
     assert source(ax).replace("\n", " · ") == (
         "As of 2026-01-03 10:44:05 (China time) · 2 gaps in coverage · seen with care"
     )
@@ -380,11 +385,14 @@ def test_timeline_draws_no_line_across_a_time_without_messages():
 
 
 def test_timeline_of_groups_has_a_line_each():
-    """Six groups get a line of their own; a seventh is named in the source line."""
+    """Six groups get a line of their own, told apart by marks too; a seventh is grey in the volume, and said to be."""
     frame = pd.concat([course(4).assign(carrier=f"c{i}") for i in range(7)])
     ax = plot.timeline(frame[["carrier", *course(1)]], language="en")
     assert len(ax.get_legend_handles_labels()[1]) == 6
-    assert "1 smaller groups not shown" in source(ax.figure.axes[1])
+    assert "light grey: 1 smaller group, in the volume only" in source(ax.figure.axes[1])
+    named = [line for line in ax.lines if not str(line.get_label()).startswith("_")]
+    assert [line.get_marker() for line in named] == ["o", "s", "^", "D", "v", "P"]
+    assert sum(bar.get_height() for bar in ax.figure.axes[1].patches) == 7 * 4 * 100
 
 
 def test_heatmap_writes_n_into_each_cell_and_hatches_thin_ones():
@@ -516,3 +524,155 @@ def test_intervals_of_one_point_are_a_line():
     ax = plot.timeline(course(1), language="en")
     whiskers = [part for part in ax.collections if isinstance(part, LineCollection)]
     assert whiskers[0].get_segments()[0][:, 1].tolist() == pytest.approx([0.9, 1.0])
+
+
+@charts
+def test_charts_fit_into_a_small_place(name: str):
+    """In three by two inches nothing is cut off, and the names of rows do not run into each other."""
+    draw, make = CHARTS[name]
+    figure, ax = plt.subplots(figsize=(3, 2), dpi=100)
+    draw(make(40), ax=ax, language="en")
+    figure.canvas.draw()
+    drawn = Bbox.union([part.get_tightbbox() for part in figure.axes]).transformed(figure.transFigure.inverted())
+    assert drawn.x0 > -0.02
+    assert drawn.y0 > -0.02
+    assert drawn.x1 < 1.02
+    assert drawn.y1 < 1.02
+    if ax.yaxis.get_tick_params().get("length") == 0:
+        boxes = [label.get_window_extent() for label in ax.get_yticklabels()]
+        assert all(upper.y0 >= lower.y1 - 1 for upper, lower in itertools.pairwise(boxes))
+
+
+def test_a_chart_grows_until_its_rows_have_their_height():
+    """Long sentences below a comparison make the figure higher instead of pushing its rows together."""
+    frame = pairs(3).assign(sentence="a sentence that goes on " * 20)
+    ax = plot.compare(frame, language="en")
+    ax.figure.canvas.draw()
+    boxes = [label.get_window_extent() for label in ax.get_yticklabels()]
+    assert all(upper.y0 > lower.y1 for upper, lower in itertools.pairwise(boxes))
+    assert ax.get_position().height * ax.figure.get_figheight() > 1.4
+
+
+def test_of_too_many_groups_the_largest_are_shown():
+    """Of a hundred groups the sixty largest are drawn, in their order, and the chart says so."""
+    frame = rates(100).assign(accepted=np.arange(1000, 1100))
+    ax = plot.delivery_rates(frame, language="en")
+    dots = [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "o"]
+    assert dots == pytest.approx([0.9 - place / 1000 for place in range(40, 100)])
+    assert "the 60 largest of 100 groups" in source(ax)
+
+
+def test_a_heat_map_of_many_groups_stays_drawable():
+    """Of a thousand rows the sixty with most messages are drawn; messages of no group have a row too."""
+    frame = pd.DataFrame({"campaign": [f"c{i:04d}" for i in range(1000)] + [None], "hour": 9})
+    frame = frame.assign(accepted=[*range(30, 1030), 2000], delivered=30, delivery_rate=0.5, low=0.4, high=0.6)
+    ax = plot.heatmap(frame, language="en")
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert names == [*(f"c{i:04d}" for i in range(941, 1000)), "unknown"]
+    assert "the 60 largest of 1,001 groups by campaign" in source(ax)
+
+
+def test_heatmap_at_equal_age_says_so():
+    """The age a result is restricted to stands in the title."""
+    frame = week(3)
+    frame.attrs["within_s"] = 600
+    assert plot.heatmap(frame, language="zh").get_title() == "提交后 10 分内的送达率（按星期、提交时段）"
+
+
+def test_names_that_differ_at_their_end_stay_apart():
+    """Long names that begin alike are cut in the middle, so that no two rows have the same name."""
+    names = [f"{'春节客户回馈活动' * 10}第{i}批" for i in range(20)]
+    ax = plot.delivery_rates(rates(20).assign(carrier=names), language="zh")
+    shown = [label.get_text() for label in ax.get_yticklabels()]
+    assert len(set(shown)) == 20
+    assert all(name.endswith(f"第{i}批") for i, name in enumerate(shown))
+
+
+def test_numbers_beside_rows_do_not_meet():
+    """However large the counts, what stands beside a row is in columns that leave each other room."""
+    frame = codes(3).assign(count=[1_234_567_890, 12, 3])
+    ax = plot.error_codes(frame, language="en")
+    ax.figure.canvas.draw()
+    beside = [text for text in ax.texts if text.get_gid() == ROW_GID]
+    numbers, shares = beside[:3], beside[3:]
+    ends = max(text.get_window_extent().x1 for text in numbers)
+    assert ends < min(text.get_window_extent().x0 for text in shares)
+
+
+def test_a_change_needs_both_sides():
+    """Where one side has no messages the waterfall says what is missing."""
+    frame = changes(1).assign(rate_before=np.nan, contribution=np.nan)
+    frame.attrs["change"] = {"rate_before": np.nan, "rate_after": 0.9}
+    assert "Messages of both times are needed" in texts(plot.explain_change(frame, language="en"))
+
+
+def test_curves_of_groups_differ_by_dashes():
+    """In grey print the curves of groups can be told apart: each has dashes of its own."""
+    ax = plot.latency(curve(3), language="en")
+    lines = [line for line in ax.lines if not str(line.get_label()).startswith("_")]
+    assert len({str(line._unscaled_dash_pattern) for line in lines}) == 3
+
+
+def test_curves_say_how_many_messages_they_rest_on():
+    """Where the curve carries the number of accepted messages, the legend says it."""
+    ax = plot.latency(curve(1).assign(accepted=1234), language="en")
+    assert ax.get_legend().get_texts()[0].get_text() == "delivered so far, n=1,234"
+
+
+def test_cells_of_codes_hold_share_and_count():
+    """With groups each cell says the share of accepted and how many messages that is."""
+    frame = codes(2).assign(carrier=CARRIERS[:2])[["carrier", *codes(0)]]
+    ax = plot.error_codes(frame, language="en")
+    cells = [text.get_text() for text in ax.texts if text.get_gid() != SOURCE_GID]
+    assert cells == ["<0.1%\n4", "<0.1%\n2"]
+
+
+@charts
+def test_charts_can_be_read_on_dark_pages(name: str):
+    """In matplotlib's dark style no text is dark on dark, neither in a figure of its own nor in one that is given."""
+    draw, make = CHARTS[name]
+    with plt.style.context("dark_background"):
+        for ax in (draw(make(3), language="en"), draw(make(3), ax=plt.subplots(figsize=(12, 8))[1], language="en")):
+            figure = ax.get_figure(root=True)
+            assert mpl.colors.to_hex(figure.get_facecolor()) == "#000000"
+            written = [ax.title, ax.xaxis.label, *ax.get_yticklabels(), *ax.get_xticklabels(), *ax.texts]
+            for text in written:
+                if text.get_text() and text.get_gid() != CELL_GID:
+                    assert sum(mpl.colors.to_rgb(text.get_color())) > 0.9, text
+
+
+def test_a_dark_page_leaves_other_charts_alone():
+    """What else is drawn on a dark figure keeps its colours."""
+    with plt.style.context("dark_background"):
+        _, (mine, other) = plt.subplots(1, 2, figsize=(12, 5))
+        band = other.fill_between([0, 1], [0, 1], alpha=0.1)
+        other.tick_params(labelcolor="red")
+        plot.delivery_rates(rates(2), ax=mine, language="en")
+    assert band.get_alpha() == 0.1
+    assert other.get_xticklabels()[0].get_color() == "red"
+
+
+def test_a_chart_that_fails_leaves_no_figure_open():
+    """An error while drawing closes the figure that was made for it."""
+    broken = course(3).assign(time="yesterday")
+    with pytest.raises(AttributeError):
+        plot.timeline(broken, language="en")
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("days", [0.02, 1, 26, 60, 200, 900])
+@pytest.mark.parametrize("width", [3, 5.3, 10])
+def test_times_on_an_axis_are_few_and_more_than_one(days: float, width: float):
+    """Over an hour or three years, in narrow charts and wide ones, two to eight times are written."""
+    times = pd.date_range("2025-12-17 03:00", periods=5, freq=pd.Timedelta(days=days / 5), tz="Asia/Shanghai")
+    _, ax = plt.subplots(figsize=(width, 4))
+    plot.timeline(course(5).assign(time=times), ax=ax, language="en")
+    volume = ax.figure.axes[1]
+    low, high = volume.get_xlim()
+    assert 2 <= sum(low <= tick <= high for tick in volume.get_xticks()) <= 8
+
+
+def test_a_comparison_at_several_ages_names_none():
+    """Where some pairs are compared at an age and others are settled, the title claims no age for all."""
+    ax = plot.compare(pairs(2).assign(within_s=[600.0, np.nan]), language="en")
+    assert ax.get_title() == "Difference in delivery rate"

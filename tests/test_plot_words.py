@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from masanalytics.plot.words import by_phrase, count, display_width, duration, group_label, percent, wrap
+from masanalytics.plot.words import by_phrase, count, display_width, duration, group_label, percent, shorten, wrap
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,7 @@ def test_durations(seconds, en, zh):
         ("campaign", float("nan"), "unknown", "未知"),
         ("campaign", "total", "total", "合计"),
         ("prefix", "138", "138", "138"),
+        ("campaign", "   ", "(blank)", "（空白）"),
     ],
 )
 def test_groups_are_named_in_both_languages(column, value, en, zh):
@@ -86,3 +87,18 @@ def test_wrapped_text_keeps_its_width_and_its_letters(text, width, lines):
     assert "".join(text.split()).startswith(joined.removesuffix("…").rstrip("，。：）、；,;:")) or "…" not in wrapped
     if "…" not in wrapped:
         assert joined == "".join(text.split())
+
+
+@given(st.text(alphabet="ab 中文第-é", max_size=80), st.integers(6, 40))
+def test_shortened_names_keep_both_ends(text, width):
+    """A long name keeps its beginning and its end and fits; a short one stays as it is."""
+    line, short = " ".join(text.split()), shorten(text, width)
+    assert display_width(short) <= width
+    if display_width(line) <= width:
+        assert short == line
+    else:
+        head, tail = short.split("…")
+        assert line.startswith(head)
+        assert line.endswith(tail)
+        assert head
+        assert tail

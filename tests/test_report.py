@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import matplotlib as mpl
 import pandas as pd
@@ -19,12 +20,18 @@ mpl.use("Agg")
 
 import matplotlib.pyplot as plt
 import python_calamine
+from click.testing import CliRunner, Result
 
+from masanalytics.cli.main import main
 from masanalytics.errors import InputError, MissingExtraError
+from masanalytics.planning import plan
 from masanalytics.plot.fonts import bundled_font
 from masanalytics.report import write_report
 from masanalytics.report.contents import _spans
-from masanalytics.report.sections import Request
+from masanalytics.report.excel import _sheet_name
+from masanalytics.report.request import Request, harmless
+from masanalytics.report.words import behind
+from masanalytics.store import Store
 
 EVIL = '=HYPERLINK("http://x","13800138000")<script>alert(1)</script>'
 
@@ -194,7 +201,15 @@ def test_a_report_of_nothing_says_so(messages: pd.DataFrame, tmp_path: Path):
     text = written(tmp_path, messages.head(0), language="en")
     assert "There are no accepted messages to report on." in text
     assert "What each figure means" in text
-    assert written(tmp_path, messages, language="zh", campaign="没有这个活动").count("没有可报告的已受理短信。") == 1
+    assert written(tmp_path, messages, language="zh", since="2027-01-01").count("没有可报告的已受理短信。") == 1
+    assert write_report(messages.head(0), tmp_path / "nothing.xlsx", language="en").exists()
+
+
+def test_a_campaign_that_is_not_there_is_refused(messages: pd.DataFrame, tmp_path: Path):
+    """A mistyped campaign is an error that names those there are, and no empty report is handed on."""
+    with pytest.raises(InputError, match="春节"):
+        write_report(messages, tmp_path / "report.html", campaign="春季")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_pending_messages_are_said_and_bounded(messages: pd.DataFrame, tmp_path: Path):
@@ -262,7 +277,7 @@ def test_a_missing_folder_is_made(messages: pd.DataFrame, tmp_path: Path):
     path = write_report(messages, tmp_path / "reports" / "2026" / "report.html", language="en")
     assert "Of 100 accepted messages" in path.read_text(encoding="utf-8")
     (tmp_path / "file").write_text("x")
-    with pytest.raises(InputError, match="choose another one for the report"):
+    with pytest.raises(InputError, match="choose another place"):
         write_report(messages, tmp_path / "file" / "report.html")
 
 
@@ -291,6 +306,237 @@ def test_gaps_in_coverage_are_named_the_latest_first():
     assert text.startswith("2026-01-07 10:00:00 – 2026-01-07 12:00:00; 2026-01-06")
     assert text.endswith("; 2 more")
     assert _spans([], Request(language="zh")) == "无中断"
+
+
+HOSTILE = [
+    "</style><script>alert(1)</script>", "]]></svg><img src=x onerror=alert(2)>", '" onmouseover="alert(3)', "+1", "-1",
+    "@SUM(A1)", "\t=1+1", "\r=2+2", "🎉 👩\u200d👧", "nul\x00 bell\x07 esc\x1b[31m", "\u202egnp.exe", "a\ufffe\uffff", "x" * 10_000,
+    "长" * 10_000, "$a^2_{$", "_x0041_", "total", "other", "nan",
+]  # fmt: skip
+
+
+@pytest.fixture
+def hostile() -> pd.DataFrame:
+    """40 messages of each hostile campaign, province and code; every fourth failed."""
+    names = pd.Series(HOSTILE * 40, dtype=object)
+    status = pd.Series(["failed", "delivered", "delivered", "delivered"] * (len(names) // 4))
+    return pd.DataFrame(
+        {
+            "campaign": names,
+            "province": names.iloc[::-1].to_numpy(),
+            "status": status,
+            "error_code": names.where(status == "failed", None),
+            "latency_s": 3,
+            "waited_s": 300_000,
+        }
+    )
+
+
+def test_hostile_names_are_text_on_the_page(hostile: pd.DataFrame, tmp_path: Path):
+    """Names and codes with markup, control signs and ten thousand letters show as short text; nothing runs or loads."""
+    text = written(tmp_path, hostile, language="en", title="</title><script>alert(0)</script>\x00\ud800")
+    page = Page(text)
+    assert (page.scripts, page.handlers, page.links) == (1, [], [])
+    assert "&lt;/style&gt;&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff\ufffe\uffff]", text)
+    assert max(len(cell) for table in page.tables for row in table for cell in row) <= 300
+
+
+def test_hostile_names_are_text_in_excel(hostile: pd.DataFrame, tmp_path: Path):
+    """The workbook is well-formed, opens, and holds the same names as text: no formula, no link."""
+    path = write_report(hostile, tmp_path / "report.xlsx", language="en", title="=1+1\x00\ud800\x1f")
+    with zipfile.ZipFile(path) as parts:
+        for name in parts.namelist():
+            if name.endswith(".xml"):
+                tree = ET.fromstring(parts.read(name))
+                assert not [part for part in tree.iter() if part.tag.endswith(("}f", "}hyperlink"))]
+    book = python_calamine.CalamineWorkbook.from_path(str(path))
+    names = [row[0] for row in book.get_sheet_by_name("Delivery rate by campaign").to_python()]
+    assert {"+1", "-1", "@SUM(A1)", "=1+1", "=2+2", "_x0041_", "nul bell esc[31m", "gnp.exe"} <= set(names)
+    assert book.get_sheet_by_name("Summary").to_python()[0][0] == "=1+1"
+
+
+def test_a_column_of_any_name_can_be_broken_down_by(messages: pd.DataFrame, tmp_path: Path):
+    """The name of somebody's own column is text too: in headings, in ids, in the names of sheets."""
+    evil = 'x"><script>alert(1)</script>\\g<0> 13800138000'
+    mine = messages.assign(**{evil: ["a", "b"] * 50})
+    text = written(tmp_path, mine, language="en", by=evil)
+    assert Page(text).scripts == 1
+    assert 'id="rates-0"' in text
+    assert "13800138000" not in text
+    book = python_calamine.CalamineWorkbook.from_path(
+        str(write_report(mine, tmp_path / "r.xlsx", by=evil, language="en"))
+    )
+    assert book.sheet_names[1].startswith("Delivery rate by x")
+
+
+@pytest.mark.parametrize(
+    ("title", "taken", "name"),
+    [
+        ("a/b[c]:*?", set(), "a b c"),
+        ("'quoted'", set(), "quoted"),
+        ("History", {"history"}, "History 2"),
+        ("x" * 40, {"x" * 31}, "x" * 27 + " 2"),
+        ("🎉" * 20, set(), "🎉" * 15),
+        ("???", set(), "-"),
+    ],
+)
+def test_a_sheet_is_called_what_excel_allows(title: str, taken: set[str], name: str):
+    """A sheet's name has no special letter, at most 31 as Excel counts them, and is there once."""
+    assert _sheet_name(title, taken) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["１３８００１３８０００", "138\u200b0013\u200b8000", "138\u200d0013\u200d8000", "138 0013 8000", "١٣٨٠٠١٣٨٠٠٠"],
+)
+def test_a_number_cannot_hide_from_being_masked(name: str):
+    """A number in full-width or Arabic digits, or with invisible signs between them, is masked; unless asked for."""
+    assert "****8000" in Request().clean(f"客户 {name}").replace(" ", "")
+    assert "*" not in Request(reveal=True).clean(name)
+
+
+def test_what_joins_faces_stays():
+    """A family of faces stays one, a second direction of writing and line breaks do not."""
+    assert harmless("👩\u200d👧\r\n\u2067ok\ufeff") == "👩\u200d👧 ok"
+
+
+def test_what_is_missing_sorts_last_and_numbers_as_numbers(messages: pd.DataFrame, tmp_path: Path):
+    """A cell carries what it is sorted by: the number itself, not as it is written; nothing where it is missing."""
+    slow = messages.assign(latency_s=[9] * 10 + [4000] * 70 + [6] * 20)
+    slow.loc[slow["carrier"] == "China Unicom", "status"] = ["failed"] * 20
+    text = written(tmp_path, slow, language="en")
+    assert 'data-order="4000.0"' in text
+    assert re.search(r'data-name="Half of accepted" data-order="" class="number">–<', text)
+
+
+def test_the_page_names_who_is_behind(messages: pd.DataFrame, tmp_path: Path):
+    """The headline names the groups that lie clearly below the whole, with their rate and number of messages."""
+    rows = pd.concat([messages.assign(campaign="spring")] * 9 + [messages.assign(campaign="old list", status="failed")])
+    text = written(tmp_path, rows.reset_index(drop=True), language="en")
+    assert "Clearly lower than the whole: campaign old list 0% (of 100)" in text
+
+
+@pytest.mark.parametrize(
+    ("row", "is_named"),
+    [
+        ({"accepted": 500, "delivery_rate": 0.80, "most": 0.80}, True),
+        ({"accepted": 500, "delivery_rate": 0.80, "most": 0.89}, False),  # young: it may still arrive
+        (
+            {"accepted": 100, "delivery_rate": 0.82, "most": 0.82},
+            False,
+        ),  # the lowest of sixty by chance: 2.67 deviations
+        ({"accepted": 29, "delivery_rate": 0.30, "most": 0.30}, False),  # few
+        ({"accepted": 90_000, "delivery_rate": 0.885, "most": 0.885}, False),  # a point and a half
+    ],
+)
+def test_only_what_is_surely_lower_is_named(row: dict[str, float], is_named: bool):
+    """A group is not named for its youth, for chance, for a handful of messages or for a small difference."""
+    whole = pd.DataFrame({"accepted": [100_000], "delivery_rate": [0.90]})
+    usual = {"accepted": 100, "delivery_rate": 0.90, "most": 0.90}
+    rates = pd.DataFrame([{"city": "x", **row}] + [{"city": str(place), **usual} for place in range(59)])
+    assert bool(behind(whole, [("city", rates)], "en")) is is_named
+
+
+def test_silence_after_three_days_is_said(messages: pd.DataFrame, tmp_path: Path):
+    """Messages without a report after 72 hours are said in the headline: the counts add up before the reader's eyes."""
+    rows = messages.assign(status=["pending"] * 10 + ["delivered"] * 90, error_code=None)
+    rows["latency_s"] = rows["latency_s"].where(rows["status"] == "delivered")
+    text = written(tmp_path, rows, language="en")
+    assert "10 got no report within 72 hours and count as not delivered." in text
+
+
+def test_where_all_is_settled_nothing_is_expected(messages: pd.DataFrame, tmp_path: Path):
+    """The estimate of the end and the upper bound are left out where no message is pending."""
+    text = written(tmp_path, messages, language="en")
+    assert ">Expected end</button>" not in text
+    assert ">At most</button>" not in text
+
+
+def test_every_section_says_its_denominator(messages: pd.DataFrame, tmp_path: Path):
+    """Below every chart and table stands of how many accepted messages they speak; a chart of fewer groups says so."""
+    text = written(tmp_path, messages, language="en")
+    assert text.count("of 100 accepted") == len(re.findall(r"<section id=", text)) - 2
+    many = messages.assign(campaign=[f"c{i % 30}" for i in range(100)])
+    assert "the chart shows 25 of 30" in written(tmp_path, many, language="en")
+
+
+def test_a_failed_report_leaves_the_old_one(messages: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A report is replaced whole or not at all, and what cannot be written is an error that says what to do."""
+    path = write_report(messages, tmp_path / "春节 report.html", language="en")
+    before = path.read_bytes()
+
+    def full(_self: Path, _content: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_bytes", full)
+        with pytest.raises(InputError, match="No space left on device"):
+            write_report(messages, path, language="zh")
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["春节 report.html"]
+    (tmp_path / "folder.xlsx").mkdir()
+    with pytest.raises(InputError, match="cannot be written"):
+        write_report(messages, tmp_path / "folder.xlsx")
+
+
+def test_the_summary_sheet_holds_numbers(messages: pd.DataFrame, tmp_path: Path):
+    """The figures of all messages together are numbers in the workbook too."""
+    path = write_report(messages, tmp_path / "report.xlsx", language="en")
+    rows = python_calamine.CalamineWorkbook.from_path(str(path)).get_sheet_by_name("Summary").to_python()
+    figures = {row[0]: row[1] for row in reversed(rows)}
+    assert (figures["Accepted"], figures["Delivery rate"]) == (100, 0.9)
+    assert figures["Delivery rate: 95% from"] == pytest.approx(0.8256, abs=1e-4)
+
+
+@pytest.fixture
+def store_file(tmp_path: Path) -> Path:
+    """A store with the campaign 春节, planned only."""
+    with Store(tmp_path / "my store.db") as store:
+        plan(pd.DataFrame({"phone": ["13800138000"]}), phone="phone", text="hello", campaign="春节", store=store)
+        store.open_occasion("春节")
+    return tmp_path / "my store.db"
+
+
+def shell(*words: object) -> Result:
+    return CliRunner().invoke(main, ["report", *map(str, words)])
+
+
+def test_the_shell_writes_a_report(store_file: Path, tmp_path: Path):
+    """The command writes into paths with spaces and Chinese, replaces what is there, and prints where it is."""
+    path = tmp_path / "报告 一" / "report 三月.html"
+    for _ in range(2):
+        done = shell(path, "--db", store_file, "--since", "2026-03-01", "--language", "zh", "--title", "三月")
+        assert (done.exit_code, done.output.strip()) == (0, str(path))
+    assert "<title>三月</title>" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["r.html", "--campaign", "春天"], "there is no campaign '春天'"),
+        (["r.docx"], "r.docx: a report is an .html or an .xlsx file"),
+        (["r.html", "--since", "yesterday-ish"], "yesterday-ish"),
+        (["r.html", "--by", "provinz"], "provinz"),
+        (["/proc/none/r.html"], "choose another place"),
+    ],
+)
+def test_the_shell_says_what_is_wrong(store_file: Path, words: list[str], said: str, monkeypatch: pytest.MonkeyPatch):
+    """A wrong campaign, suffix, day, column or place is one line that says so, with exit code 1 and no file."""
+    monkeypatch.chdir(store_file.parent)
+    monkeypatch.setenv("MAS_LANGUAGE", "en")
+    done = shell(*words, "--db", store_file)
+    assert done.exit_code == 1
+    assert said in done.output
+    assert "Traceback" not in done.output
+    assert not (store_file.parent / "r.html").exists()
+
+
+def test_the_shell_makes_no_store(tmp_path: Path):
+    """A mistyped store is an error of usage, not a new file."""
+    done = shell(tmp_path / "r.html", "--db", tmp_path / "none.db")
+    assert done.exit_code == 2
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
@@ -96,3 +97,29 @@ def test_a_terminal_gets_a_line_a_view(capsys: pytest.CaptureFixture[str], monke
     monkeypatch.delitem(__import__("sys").modules, "IPython", raising=False)
     watch(messages(0), language="en")
     assert capsys.readouterr().out.startswith("all messages: accepted 10, delivered 10")
+
+
+class Shell:
+    """What is asked of IPython."""
+
+    execution_count = 7
+
+
+def test_the_last_view_is_not_shown_twice(monkeypatch: pytest.MonkeyPatch):
+    """As the result of the cell that watched, the view is not displayed once more; in a later cell it is."""
+    monkeypatch.setattr("masanalytics.report.live._shell", lambda: Shell)
+    monkeypatch.setattr("masanalytics.report.live._output", lambda: lambda _seen: None)
+    last: Any = watch(messages(0), language="en")
+    assert (last.accepted, last._ipython_display_()) == (10, None)
+    monkeypatch.setattr(Shell, "execution_count", 8)
+    with pytest.raises(NotImplementedError):
+        last._ipython_display_()
+
+
+def test_interrupting_the_first_drawing_is_no_error():
+    """Ctrl-C while the first view is being shown ends it too."""
+
+    def interrupted(_seen: Glance) -> None:
+        raise KeyboardInterrupt
+
+    assert watch(messages(1), clock=ManualClock(), show=interrupted).accepted == 10

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import masanalytics as mas
+from masanalytics.clock import SystemClock
 from masanalytics.errors import CertificateError, InputError, NetworkError, RefusedError
 from masanalytics.frames import CARRIERS
 from masanalytics.planning import PlannedBatch
-from masanalytics.sending import Canary
+from masanalytics.sending import Canary, SendResult
 from masanalytics.sending.manners import Pacer, Window
 from masanalytics.sending.portions import portions
 
@@ -270,7 +271,10 @@ def test_an_interrupt_stops_after_the_request_in_flight(sim, client, store, caps
     result = _send(_plan(store), client, store)
 
     assert states == {"accepted": 1, "planned": 4}
-    assert "run the same again to go on" in said
+    assert said.splitlines() == [
+        "问候: of 50 messages 10 accepted, 40 not tried; 1 request in 0 s (platform time).",
+        "Stopped: interrupted; run the same again to go on",
+    ]
     assert (result.planned, result.accepted) == (40, 40)
     assert set(sim.accepted.values()) == {1}
 
@@ -363,11 +367,56 @@ def test_reports_are_collected_while_sending(store, clock):
     with mas.Simulator(https=False, clock=clock, behaviour={}) as sim, sim.client() as client:
         collector = mas.Collector(client, store, say=lambda _text: None)
         limits = mas.planning.Limits(many_to_one=10, many_to_many=10)
-        _send(_plan(store, limits=limits), client, store, collector=collector, rate=1.0, workers=1)
+        result = _send(_plan(store, limits=limits), client, store, collector=collector, rate=1.0, workers=1)
+        meanwhile = collector.total.reports
+        collector.drain()
         collector.stop()
 
-    assert collector.total.reports >= 30
+    assert meanwhile >= 30
+    assert result.collected.reports == meanwhile
+    assert f"Collected while sending: {meanwhile} reports and 0 replies in" in result.text("en")
+    assert f"发送期间采集：{result.collected.polls} 次查询，收到 {meanwhile} 条回执" in result.text("zh")
     assert sim.min_poll_gap >= 5.0
+
+
+def test_the_time_of_a_simulated_platform_is_named(sim, client, store):
+    """Seconds of a clock that is not the machine's are never shown as if somebody had waited them."""
+    took = SendResult("c", planned=1888, accepted=1888, requests=2, seconds=661.6)
+    simulated = SendResult("c", planned=1, accepted=1, requests=1, seconds=661.6, platform_time=True)
+
+    assert took.text("en") == "c: of 1,888 messages 1,888 accepted; 2 requests in 11 min."
+    assert took.text("zh") == "活动 c：共 1,888 条，平台已接收 1,888 条；2 次请求，用时 11 分钟。"
+    assert simulated.text("en") == "c: of 1 message 1 accepted; 1 request in 11 min (platform time)."
+    assert simulated.text("zh") == "活动 c：共 1 条，平台已接收 1 条；1 次请求，用时 11 分钟（平台时间）。"
+    assert _send(_plan(store), client, store).platform_time is True
+
+
+def test_the_machines_own_time_is_not_labelled(tmp_path):
+    """With the system's clock a time is a time."""
+    with mas.Simulator(https=False, clock=SystemClock(), behaviour={}) as sim, mas.Store(tmp_path / "mas.db") as store:
+        client = mas.Client(sim.account())
+        result = _send(_plan(store), client, store)
+        client.close()
+
+    assert result.text("en") == "问候: of 50 messages 50 accepted; 1 request in 1 s."
+
+
+def test_one_message_in_doubt_is_one_message():
+    """What happened to a single message is said in the singular."""
+    text = SendResult("c", planned=1, unknown=1, requests=1, before={"unknown": 1}).text("en")
+
+    assert text.startswith("Found from earlier runs of c: 1 of unknown outcome.\nc: of 1 message 1 of unknown outcome;")
+    assert "1 message may or may not have been taken: it is not sent again by itself. Its report will tell" in text
+
+
+def test_nothing_to_send_shows_no_bar(sim, client, store, capfd):
+    """The same cell run again prints nothing; the result says that nothing was left to send."""
+    mas.send(_plan(store), client, store)
+    assert "50/50" in capfd.readouterr().err
+    result = mas.send(_plan(store), client, store)
+
+    assert "".join(capfd.readouterr()) == ""
+    assert result.text("en") == "Found from earlier runs of 问候: 50 accepted.\n问候: nothing left to send."
 
 
 def test_a_window_refuses_before_and_stops_at_its_edge(sim, client, store, clock):

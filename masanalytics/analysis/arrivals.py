@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from masanalytics.analysis.counting import Question, count_messages
-from masanalytics.analysis.dimensions import as_names
+from masanalytics.analysis.dimensions import WINDOW, as_names
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.incidence import Curves, cumulative_incidence, ends
 from masanalytics.analysis.intervals import effective_wilson
@@ -49,7 +49,8 @@ def arrivals(
     Returns
     -------
     DataFrame or None
-        After `by`: ``seconds`` (float), ``share, low, high`` (float, 0 to 1; a 95 % interval at each time).
+        After `by`: ``seconds`` (float), ``share, low, high`` (float, 0 to 1; a 95 % interval at each time), ``accepted``
+        (int): how many messages the whole curve rests on.
 
     Examples
     --------
@@ -62,12 +63,13 @@ def arrivals(
     import pandas as pd
 
     filters = Filters.parse(where)
-    counts, source = count_messages(data, Question(as_names(by), (), filters))
+    counts, source = count_messages(data, Question(as_names(by), (WINDOW,), filters))
     counts = counts.taken(counts.accepted())
     groups = counts.groups
     if most_groups is not None and len(groups) > most_groups:
         return None
-    curves = cumulative_incidence(counts.group, len(groups), counts.status, counts.seconds, counts.n)
+    status, seconds = counts.observed()
+    curves = cumulative_incidence(counts.group, len(groups), status, seconds, counts.n)
     accepted = np.bincount(counts.group, weights=counts.n, minlength=len(groups)).astype(float)
     last = curves.last
     # Each curve's own end is read too: there it says what became of all that was observed.
@@ -83,6 +85,7 @@ def arrivals(
         "share": share[place, group],
         "low": low[place, group],
         "high": high[place, group],
+        "accepted": accepted[group].astype(np.int64),
     }
     frame = pd.concat([groups.iloc[group].reset_index(drop=True), pd.DataFrame(columns)], axis=1)
     return finished(frame, source, where=filters)

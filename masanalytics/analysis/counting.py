@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from masanalytics.analysis.dimensions import present, time_part
+from masanalytics.analysis.dimensions import BEYOND, MATURED, WINDOW, YOUNG, present, time_part
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources import MessageSource, RawCounts, Seconds, as_source
 from masanalytics.frames import ACCEPTED, DERIVED, UNREPORTED_AFTER_S, Status
@@ -98,6 +98,23 @@ class Counts:
         """Return the same rows, grouped by other dimensions."""
         return Counts(self.keys, self.status, self.seconds, self.n, list(by))
 
+    @cached_property
+    def window(self) -> Ints:
+        """How far each row's messages have been watched: see `masanalytics.analysis.dimensions`."""
+        if WINDOW not in self.keys.columns:
+            return np.full(len(self.n), YOUNG)
+        return self.keys[WINDOW].to_numpy(dtype=np.int64, na_value=YOUNG)
+
+    def matured(self) -> NDArray[np.bool_]:
+        """Return which rows have 72 h of coverage behind them."""
+        return np.asarray(self.window == MATURED, dtype=bool)
+
+    def observed(self) -> tuple[Ints, Floats]:
+        """Return status and seconds as far as coverage reaches: who was reported later was still open at its end."""
+        beyond = (self.window >= BEYOND) & (self.status != Status.pending) & self.accepted()
+        status = np.where(beyond, int(Status.pending), self.status)
+        return status, np.where(beyond, (self.window - BEYOND).astype(float), self.seconds)
+
     def accepted(self) -> NDArray[np.bool_]:
         """Return which rows the platform accepted."""
         accepted: NDArray[np.bool_] = np.isin(self.status, [Status[name] for name in ACCEPTED])
@@ -119,7 +136,7 @@ def count_messages(data: Any, question: Question) -> tuple[Counts, MessageSource
     """
     source = as_source(data)
     available = list(source.message_columns())
-    also = [name for name in question.also if name in available or time_part(name) is not None]
+    also = [name for name in question.also if name in available or name == WINDOW or time_part(name) is not None]
     wanted = list(dict.fromkeys([*question.by, *also]))
     late = {name: options for name, options in question.where.values.items() if _is_derived(name, available)}
     asked = list(dict.fromkeys([*wanted, *late]))

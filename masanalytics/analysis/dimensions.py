@@ -9,7 +9,12 @@ A source of messages (a frame, a Store) is asked for *source dimensions*: its ow
 ``day``            the epoch second at which the day begins
 ``time/SECONDS``   the epoch second at which the bucket of that width begins
 ``prefix``         the first three digits of ``phone``
+``#window``        how far the message has been watched (below)
 =================  ======================================================================
+
+The *window* of a message is 0 where 72 h after its submission are covered, else 1, and 2 + s where its report is dated
+later than the end of coverage, s seconds after submission: other reports of that time have not been heard yet, so for
+anything that counts who is still open the message was open when last seen.
 """
 
 from __future__ import annotations
@@ -25,10 +30,24 @@ from masanalytics.frames import DERIVED
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DAY_S", "PREFIX_DIGITS", "TimePart", "as_names", "missing_columns", "present", "time_part"]
+__all__ = [
+    "BEYOND",
+    "DAY_S",
+    "MATURED",
+    "PREFIX_DIGITS",
+    "WINDOW",
+    "YOUNG",
+    "TimePart",
+    "as_names",
+    "missing_columns",
+    "present",
+    "time_part",
+]
 
 DAY_S = 86_400
 PREFIX_DIGITS = 3
+WINDOW = "#window"
+MATURED, YOUNG, BEYOND = 0, 1, 2
 
 
 class TimePart(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,13 @@ from numpy.typing import NDArray
 from masanalytics.analysis.counting import Counts
 from masanalytics.analysis.history import AGES, History, Norm
 from masanalytics.analysis.incidence import LEAST_WATCHED, Curves, cumulative_incidence, ends, share_by, watched_until
-from masanalytics.analysis.intervals import effective_wilson, student_quantile
+from masanalytics.analysis.intervals import effective_wilson, student_quantile, wilson
 from masanalytics.analysis.results import Note, note
 from masanalytics.frames import UNREPORTED_AFTER_S, Status
+from masanalytics.language import counted, duration
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["REASONS", "Expectation", "expected_ends"]
 
@@ -28,13 +33,15 @@ REASONS = {
         "仍有消息未收到回执，几乎没有消息观察满 72 小时，也没有可用的历史数据",
     ),
     "thin_history": (
-        "messages are still open, and the matured history has fewer than 3 campaign days: how much they differ is unknown",
-        "仍有消息未收到回执，而历史数据不足 3 个活动日，无法判断差异有多大",
+        "messages are still open, and the matured history has fewer than 3 days with 20 messages: how much days differ is"
+        " unknown",
+        "仍有消息未收到回执，而历史数据中达到 20 条消息的日子不足 3 个，无法判断差异有多大",
     ),
     "too_early": ("half of the messages have been observed for less than 30 s", "半数消息的观察时间不足 30 秒"),
     "misfit": ("today's reports do not develop as in the history", "今天的回执走势与历史不符"),
 }
 _ENOUGH_COUNTED = 5
+_DOUBTFUL = 3.0
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,9 @@ class Expectation:
         for why, (en, zh) in REASONS.items():
             rows = self.reason.count(why)
             if rows and why not in ("nothing", "misfit"):
-                found.append(note(why, f"no expected_rate for {rows} rows: {en}", f"{rows} 行没有 expected_rate：{zh}"))
+                found.append(
+                    note(why, f"no forecast for {counted(rows, 'row')}: {en}", f"{rows} 行无法预测最终送达率：{zh}")
+                )
         return found
 
     def followed_by(self, other: Expectation) -> Expectation:
@@ -92,52 +101,112 @@ class Expectation:
         )
 
 
+@dataclass(frozen=True)
+class _Rows:
+    """The counted rows of accepted messages, as far as coverage reaches, and what is known of their groups.
+
+    Attributes
+    ----------
+    group, status, seconds, n : array
+        As `cumulative_incidence` takes them.
+    young : array of bool
+        Which rows have less than 72 h of coverage behind them.
+    keys : DataFrame
+        The dimensions of the rows.
+    accepted, delivered : array of int
+        By group, all reports that came.
+    old, old_delivered : array of int
+        By group, of the messages with 72 h of coverage behind them.
+    """
+
+    group: Ints
+    status: Ints
+    seconds: Floats
+    n: Ints
+    young: Bools
+    keys: pd.DataFrame
+    accepted: Ints
+    delivered: Ints
+    old: Ints
+    old_delivered: Ints
+
+    @classmethod
+    def of(cls, counts: Counts) -> _Rows:
+        """Take the accepted rows of `counts`."""
+        taken, old, arrived = counts.accepted(), counts.matured(), counts.status == Status.delivered
+        status, seconds = counts.observed()
+        return cls(
+            counts.group[taken], status[taken], seconds[taken], counts.n[taken], ~old[taken], counts.keys[taken],
+            counts.tally(taken), counts.tally(arrived), counts.tally(taken & old), counts.tally(arrived & old),
+        )  # fmt: skip
+
+    @property
+    def groups(self) -> int:
+        """How many groups there are."""
+        return len(self.accepted)
+
+    def has(self, rows: Bools) -> Bools:
+        """Return which groups have messages among `rows`."""
+        return np.bincount(self.group[rows], weights=self.n[rows], minlength=self.groups) > 0
+
+
 def expected_ends(counts: Counts, history: Callable[[], History | None]) -> Expectation:
-    """Estimate where each group's delivery rate will end; `history` is asked only if a group needs it."""
-    groups = len(counts.groups)
-    taken = counts.accepted()
-    group, status, seconds, n = counts.group[taken], counts.status[taken], counts.seconds[taken], counts.n[taken]
-    curves = cumulative_incidence(group, groups, status, seconds, n)
-    horizon = curves.last
-    alone = ends(curves, np.full(groups, np.inf), np.zeros(groups))
-    known = n * ((status != Status.pending) | (seconds >= UNREPORTED_AFTER_S))
-    low, high = effective_wilson(alone.expected, alone.variance, np.bincount(group, weights=known, minlength=groups))
-    complete = _ends_known(curves, group, status, seconds)
-    some = ~np.isnan(horizon)
+    """Estimate where each group's delivery rate will end; `history` is asked only if a group needs it.
+
+    Where no message is open any more the rate is final. Otherwise messages with 72 h of coverage behind them are taken as
+    they ended, and the younger ones are carried on by the history.
+    """
+    rows = _Rows.of(counts)
+    some = rows.accepted > 0
+    rate = np.where(some, rows.delivered / np.where(some, rows.accepted, 1), np.nan)
+    low, high = wilson(rows.delivered, rows.accepted)
+    still_open = counts.tally((counts.status == Status.pending) & ~counts.unreported()) > 0
+    settled = some & ~still_open
+    curves = cumulative_incidence(rows.group, rows.groups, rows.status, rows.seconds, rows.n)
     reason: list[str | None] = [None if there else "nothing" for there in some]
-    shown = complete & some
-    rate, low, high = (np.where(shown, values, np.nan) for values in (alone.expected, low, high))
-    result = Expectation(rate, low, high, horizon, reason)
-    open_groups = np.flatnonzero(some & ~complete)
-    return _carried_on(result, counts.taken(taken), curves, open_groups, history) if len(open_groups) else result
+    rate, low, high = (np.where(settled, values, np.nan) for values in (rate, low, high))
+    result = Expectation(rate, low, high, curves.last, reason)
+    open_groups = np.flatnonzero(some & still_open)
+    if len(open_groups):
+        _carry_on(result, rows, curves, open_groups, history)
+    return result
 
 
-def _ends_known(curves: Curves, group: Ints, status: Ints, seconds: Floats) -> Bools:
-    """Return which groups tell their own end: nothing is open, or enough was watched for all of 72 h.
+def _carry_on(
+    result: Expectation, rows: _Rows, curves: Curves, open_groups: Ints, history: Callable[[], History | None]
+) -> None:
+    """Fill in the groups with messages that are still open."""
+    past = history()
+    if past is None or not past.thick:
+        _by_themselves(result, rows, curves, open_groups, "no_history" if past is None else "thin_history")
+        return
+    young = rows.young
+    today = cumulative_incidence(rows.group[young], rows.groups, rows.status[young], rows.seconds[young], rows.n[young])
+    place = np.searchsorted(AGES, watched_until(today, 0.5)[open_groups], side="right") - 1
+    _by_themselves(result, rows, curves, open_groups[place < 0], "too_early")
+    old_enough = place >= 0
+    if old_enough.any():
+        _fill(result, rows, _today(rows, past, open_groups[old_enough], place[old_enough]), past)
+
+
+def _by_themselves(result: Expectation, rows: _Rows, curves: Curves, open_groups: Ints, why: str) -> None:
+    """Let groups tell their own end where enough of them was watched for 72 h; say `why` of the others.
 
     A curve that drops to nothing open because the one message left at risk was reported does not tell it.
     """
-    pending, matured = status == Status.pending, seconds >= UNREPORTED_AFTER_S
-    young = np.bincount(group[pending & ~matured], minlength=curves.groups) > 0
-    unreported = np.bincount(group[pending & matured], minlength=curves.groups) > 0
-    _, watched = share_by(curves, np.full(curves.groups, float(UNREPORTED_AFTER_S)), delivered=True)
-    return ~young | (unreported & (watched >= LEAST_WATCHED))
-
-
-def _carried_on(
-    result: Expectation, counts: Counts, curves: Curves, open_groups: Ints, history: Callable[[], History | None]
-) -> Expectation:
-    """Fill in the groups whose end the messages themselves do not tell."""
-    past = history()
-    if past is None or not past.thick:
-        _because(result, open_groups, "no_history" if past is None else "thin_history")
-        return result
-    place = np.searchsorted(AGES, watched_until(curves, 0.5)[open_groups], side="right") - 1
-    _because(result, open_groups[place < 0], "too_early")
-    old_enough = place >= 0
-    if old_enough.any():
-        _fill(result, _today(counts, past, open_groups[old_enough], place[old_enough]), past)
-    return result
+    pending = rows.status == Status.pending
+    unreported = rows.has(pending & (rows.seconds >= UNREPORTED_AFTER_S))
+    unwatched = rows.has(pending & np.isnan(rows.seconds))
+    _, watched = share_by(curves, np.full(rows.groups, float(UNREPORTED_AFTER_S)), delivered=True)
+    told = (unreported & ~unwatched & (watched >= LEAST_WATCHED))[open_groups]
+    alone = ends(curves, np.full(rows.groups, np.inf), np.zeros(rows.groups))
+    known = np.bincount(
+        rows.group, weights=rows.n * (~pending | (rows.seconds >= UNREPORTED_AFTER_S)), minlength=rows.groups
+    )
+    low, high = effective_wilson(alone.expected, alone.variance, known)
+    for column, values in ((result.rate, alone.expected), (result.low, low), (result.high, high)):
+        column[open_groups[told]] = values[open_groups[told]]
+    _because(result, open_groups[~told], why)
 
 
 @dataclass(frozen=True)
@@ -170,19 +239,19 @@ class _Today:
         return values.reshape(self.size.shape)
 
 
-def _today(counts: Counts, past: History, groups: Ints, place: Ints) -> _Today:
-    number = np.full(len(counts.groups), -1)
+def _today(rows: _Rows, past: History, groups: Ints, place: Ints) -> _Today:
+    number = np.full(rows.groups, -1)
     number[groups] = np.arange(len(groups))
-    inside = number[counts.group] >= 0
+    inside = (number[rows.group] >= 0) & rows.young
     strata = past.size.shape[1]
-    cell = (number[counts.group] * strata + past.strata_of(counts.keys))[inside]
+    cell = number[rows.group[inside]] * strata + past.strata_of(rows.keys[inside])
     cells = len(groups) * strata
-    curves = cumulative_incidence(cell, cells, counts.status[inside], counts.seconds[inside], counts.n[inside])
-    size = np.bincount(cell, weights=counts.n[inside], minlength=cells).astype(float).reshape(-1, strata)
+    curves = cumulative_incidence(cell, cells, rows.status[inside], rows.seconds[inside], rows.n[inside])
+    size = np.bincount(cell, weights=rows.n[inside], minlength=cells).astype(float).reshape(-1, strata)
     return _Today(groups, place, curves, size)
 
 
-def _fill(result: Expectation, today: _Today, past: History) -> None:
+def _fill(result: Expectation, rows: _Rows, today: _Today, past: History) -> None:
     """Write the carried-on rates and intervals of the open groups into the result."""
     ladders = {number: past.ladder(AGES[number]) for number in np.unique(today.place)}
 
@@ -190,60 +259,80 @@ def _fill(result: Expectation, today: _Today, past: History) -> None:
         return np.array([getattr(ladders[number], name) for number in today.place], dtype=float)
 
     found = ends(today.curves, today.each(AGES[today.place]), of("carried").ravel())
-    share = today.size / today.size.sum(axis=1, keepdims=True)
+    young, old = today.size.sum(axis=1), rows.old[today.group]
+    every = young + old
+    old_rate = rows.old_delivered[today.group] / np.where(old > 0, old, 1)
+    share = today.size / every[:, None]
     still_open = share * today.table(found.still_open)
-    rate = (share * today.table(found.expected)).sum(axis=1)
-    rich = of("rich").astype(bool)
-    from_history = (np.where(rich, still_open, 0) ** 2 * of("sampling")).sum(axis=1)
-    from_history += np.where(rich, 0, still_open * np.sqrt(of("sampling"))).sum(axis=1) ** 2
-    between = still_open.sum(axis=1) ** 2 * of("between") * (1 + 1 / of("units"))
-    n = today.size.sum(axis=1)
+    rate = (share * today.table(found.expected)).sum(axis=1) + old / every * old_rate
     # One delivered and one failed message more, as Agresti and Coull (1998) add: a handful of messages of which none
     # has failed yet does not mean that none will.
-    unseen = (rate**2 + (1 - rate) ** 2) / (n * (n + 2))
-    variance = (share**2 * today.table(found.variance)).sum(axis=1) + from_history + between + unseen
-    with np.errstate(divide="ignore", invalid="ignore"):
-        freedom = np.where(between > 0, (of("units") - 1) * (variance / between) ** 2, np.inf)
-    # A million groups have as many degrees of freedom; to three digits they have a few thousand.
-    digits, place = np.unique(np.log10(np.maximum(freedom, 1)).round(3), return_inverse=True)
-    z = np.array([student_quantile(0.975, 10**digit) for digit in digits])[place]
-    low, high = effective_wilson(rate, variance, n, z)
-    fits = _fits(result, today, past)
+    unseen = (rate**2 + (1 - rate) ** 2) / (every * (every + 2))
+    fits, doubt = _fits(result, today, past)
+    between = still_open.sum(axis=1) ** 2 * of("between") * (1 + 1 / of("units"))
+    variance = (
+        (share**2 * today.table(found.variance)).sum(axis=1)
+        + old * old_rate * (1 - old_rate) / every**2
+        + (still_open**2 * of("sampling")).sum(axis=1)
+        + ((share * doubt) ** 2).sum(axis=1)
+        + between
+        + unseen
+    )
+    low, high = effective_wilson(rate, variance, every, _quantiles(variance, between, of("units")))
     for column, values in ((result.rate, rate), (result.low, low), (result.high, high)):
         column[today.group[fits]] = values[fits]
     _because(result, today.group[~fits], "misfit")
 
 
-def _fits(result: Expectation, today: _Today, past: History) -> Bools:
-    """Return for which groups today's early development looks like the history's, and note where it does not."""
-    fits = np.ones(len(today.group), dtype=bool)
+def _quantiles(variance: Floats, between: Floats, units: Floats) -> Floats:
+    """Return Student's quantiles: only the part between units is estimated from few of them (Satterthwaite)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        freedom = np.where(between > 0, (units - 1) * (variance / between) ** 2, np.inf)
+    # A million groups have as many degrees of freedom; to three digits they have a few thousand.
+    digits, place = np.unique(np.log10(np.maximum(freedom, 1)).round(3), return_inverse=True)
+    return np.array([student_quantile(0.975, 10**digit) for digit in digits])[place]
+
+
+def _fits(result: Expectation, today: _Today, past: History) -> tuple[Bools, Floats]:
+    """Return for which groups today's early development looks like the history's, and by how much it may be off.
+
+    Clearly otherwise: the history is not believed, and a note says where. Somewhat otherwise: what is seen to be missing (or
+    too much) may stay so, and makes the interval wider.
+    """
+    fits, doubt = np.ones(len(today.group), dtype=bool), np.zeros_like(today.size)
     early = np.searchsorted(AGES, AGES[today.place] / 8, side="right") - 1
     for places in (early, today.place):
         for delivered in (True, False):
-            odd = _odd(today, past, places, delivered=delivered)
+            score, off, limit = _compared(today, past, places, delivered=delivered)
+            odd = score > limit
             fits &= ~odd.any(axis=1)
             if odd.any():
                 result.notes.append(_misfit_note(today, past, places, odd, delivered=delivered))
-    return fits
+            if places is today.place:
+                doubt = np.maximum(doubt, np.where(score > _DOUBTFUL, np.abs(off), 0.0))
+    return fits, doubt
 
 
-def _odd(today: _Today, past: History, places: Ints, *, delivered: bool) -> Bools:
-    """Return which groups and strata develop otherwise than the history's units; those too small to tell do not."""
+def _compared(today: _Today, past: History, places: Ints, *, delivered: bool) -> tuple[Floats, Floats, Floats]:
+    """Return by how many standard deviations groups and strata differ from the history's units, by how much, and the limit.
+
+    Those too small to tell do not differ.
+    """
     norms: dict[int, Norm] = {number: past.norm(AGES[number], delivered=delivered) for number in np.unique(places)}
 
     def of(name: str) -> Floats:
         return np.array([getattr(norms[number], name) for number in places])
 
-    seen, watched = share_by(today.curves, today.each(AGES[places]), delivered=delivered)
-    seen = today.table(seen)
+    shares, watched = share_by(today.curves, today.each(AGES[places]), delivered=delivered)
+    seen = today.table(shares)
     share, n = of("share"), today.size * today.table(watched)
     away = np.arcsin(np.sqrt(np.clip(seen, 0, 1))) - of("middle")
     # Counted from a handful on, on either side: expected, or there.
-    counted = n * np.minimum(np.maximum(share, seen), 1 - np.minimum(share, seen))
+    several = n * np.minimum(np.maximum(share, seen), 1 - np.minimum(share, seen))
     with np.errstate(divide="ignore", invalid="ignore"):
         score = np.abs(away) / np.sqrt(of("variance") + 1 / (4 * n))
-        tellable = (counted >= _ENOUGH_COUNTED) & (places >= 0)[:, None]
-    return np.asarray(tellable & (score > of("limit")), dtype=bool)
+    tellable = (several >= _ENOUGH_COUNTED) & (places >= 0)[:, None] & ~np.isnan(share)
+    return np.where(tellable, score, 0.0), seen - share, of("limit")
 
 
 def _misfit_note(today: _Today, past: History, places: Ints, odd: Bools, *, delivered: bool) -> Note:
@@ -255,9 +344,9 @@ def _misfit_note(today: _Today, past: History, places: Ints, odd: Bools, *, deli
     what, what_zh = ("delivered", "送达") if delivered else ("reported", "有回执")
     return note(
         "misfit",
-        f"history no longer fits{who}: {now:.1%} {what} within {age:.0f} s, {before:.1%} in the history; "
-        "expected_rate is withheld, least and most bound it",
-        f"历史不再适用{who_zh}：{age:.0f} 秒内{what_zh} {now:.1%}，历史为 {before:.1%}；不给出 expected_rate，请看 least 与 most",
+        f"history no longer fits{who}: {now:.1%} {what} within {duration(age, 'en')}, {before:.1%} in the history; something"
+        " has changed, so no forecast is given",
+        f"历史不再适用{who_zh}：{duration(age, 'zh')}内{what_zh} {now:.1%}，历史为 {before:.1%}；情况已变，因此不作预测",
     )
 
 

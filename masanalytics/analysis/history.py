@@ -7,7 +7,7 @@ for matured messages is the ratio of sums ``delivered after h / open at h``. The
 Sources: T. Mack (1993), ASTIN Bulletin 23:213-225 (chain ladder and its error, estimated from how much the past periods
 differ); J. F. Lawless (1994), Canadian Journal of Statistics 22:15-31 (reporting delay); R. DerSimonian and N. Laird (1986),
 Controlled Clinical Trials 7:177-188 (the variance between units beyond chance). A unit is one campaign on one day: how
-much units differ is how much today may differ.
+much units differ is how much today may differ. Campaigns of fewer than 20 messages are taken together by day.
 
 The history is believed only while today's early development looks like it: delivered and reported shares at two ages are
 compared with the units' own (on the arcsine scale, units' differences included), carrier by carrier.
@@ -27,7 +27,7 @@ from masanalytics.analysis.counting import Counts, Question, count_messages, gro
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.intervals import student_quantile
 from masanalytics.analysis.sources import as_source
-from masanalytics.frames import UNREPORTED_AFTER_S, Status
+from masanalytics.frames import CARRIERS_ZH, UNREPORTED_AFTER_S, Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,8 +44,7 @@ _LOOK_BACK_S = 31 * 86_400
 _ENOUGH_MESSAGES = 400_000
 _UNIT_MESSAGES = 20
 _MIN_UNITS = 3
-_RICH_OPEN = 50
-_MISFIT_LEVEL = 0.0001
+_MISFIT_LEVEL = 0.0002
 
 
 @dataclass(frozen=True)
@@ -57,18 +56,16 @@ class Ladder:
     carried : array of float
         By stratum: the probability that a message open at this age ends delivered.
     sampling : array of float
-        By stratum: the variance of `carried` from how few messages it rests on.
+        By stratum: the variance of `carried` from how few messages it rests on. A stratum that the history has hardly
+        seen goes by all together, with the weight of two messages only: nearly anything may become of it.
     between : float
         The variance of `carried` between units beyond chance.
-    rich : array of bool
-        By stratum: whether it has enough open messages to speak for itself; the others go by all together.
     units : float
         How many units it rests on, counted by their weight.
     """
 
     carried: Floats
     sampling: Floats
-    rich: NDArray[np.bool_]
     between: float
     units: float
 
@@ -91,6 +88,12 @@ class Norm:
     middle: Floats
     variance: Floats
     limit: Floats
+
+    def completed(self, together: Norm) -> Norm:
+        """Return the same, with the norm of all strata together where a stratum has none."""
+        none = np.isnan(self.share)
+        names = ("share", "middle", "variance", "limit")
+        return Norm(*(np.where(none, getattr(together, name), getattr(self, name)) for name in names))
 
 
 @dataclass(frozen=True)
@@ -133,12 +136,10 @@ class History:
         later = self._sum((self.status == Status.delivered) & (self.seconds > age))
         # Half a message of each kind keeps the ratio off 0 and 1, where its variance would be nothing.
         every = (later.sum() + 0.5) / (still_open.sum() + 1)
-        by_stratum = (later.sum(axis=0) + 0.5) / (still_open.sum(axis=0) + 1)
-        rich = still_open.sum(axis=0) >= _RICH_OPEN
-        carried = np.where(rich, by_stratum, every)
-        exposed = np.where(rich, still_open.sum(axis=0), still_open.sum()) + 1
+        exposed = still_open.sum(axis=0) + 2
+        carried = (later.sum(axis=0) + 2 * every) / exposed
         between, units = self._between(still_open, later, carried)
-        return Ladder(carried, carried * (1 - carried) / exposed, rich, between, units)
+        return Ladder(carried, carried * (1 - carried) / (exposed + 1), between, units)
 
     @staticmethod
     def _between(still_open: Floats, later: Floats, carried: Floats) -> tuple[float, float]:
@@ -157,7 +158,13 @@ class History:
         happened = self._reported_by(age)
         if delivered:
             happened &= self.status == Status.delivered
-        return _norm(self._sum(happened), self.size)
+        times = self._sum(happened)
+        own = _norm(times, self.size)
+        if not np.isnan(own.share).any():
+            return own
+        # What says too little of itself is compared with all together.
+        together = _norm(times.sum(axis=1, keepdims=True), self.size.sum(axis=1, keepdims=True))
+        return own.completed(together)
 
     def _reported_by(self, age: float) -> NDArray[np.bool_]:
         reported: NDArray[np.bool_] = (self.status != Status.pending) & (self.seconds <= age)
@@ -180,8 +187,10 @@ class History:
         """Return how a note names a stratum, in English and Chinese."""
         if not len(self.strata.columns):
             return "", ""
+        if stratum >= len(self.strata):
+            return " for carriers it has not seen", "（历史中没有的运营商）"
         value = self.strata["carrier"].iloc[stratum]
-        return f" for {value}", f"（{value}）"
+        return f" for {value}", f"（{CARRIERS_ZH.get(value, value)}）"
 
 
 def matured_history(
@@ -225,8 +234,19 @@ def matured_history(
 
 def _history(counts: Counts) -> History:
     stratum, strata = group_rows(counts.keys[[name for name in ("carrier",) if name in counts.keys.columns]])
-    cell = counts.group * (len(strata) + 1) + stratum
-    return History(strata, cell, counts.status, counts.seconds, counts.n, len(counts.groups))
+    unit = _units(counts)
+    cell = unit * (len(strata) + 1) + stratum
+    return History(strata, cell, counts.status, counts.seconds, counts.n, int(unit.max()) + 1)
+
+
+def _units(counts: Counts) -> Ints:
+    """Return the unit of each row: its campaign and day, or all small campaigns of its day together, or all the rest."""
+    unit = counts.group.copy()
+    for coarser in ([name for name in ("day",) if name in counts.by], []):
+        small = np.bincount(unit, weights=counts.n)[unit] < _UNIT_MESSAGES
+        together, _ = group_rows(counts.keys[coarser]) if coarser else (np.zeros(len(unit), dtype=np.int64), None)
+        unit = np.unique(np.where(small, unit.max() + 1 + together, unit), return_inverse=True)[1]
+    return unit
 
 
 def _values(keys: pd.DataFrame) -> Iterator[tuple[Any, bool]]:

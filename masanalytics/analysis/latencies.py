@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from masanalytics.analysis.counting import Counts, Question, count_messages
-from masanalytics.analysis.dimensions import as_names
+from masanalytics.analysis.dimensions import WINDOW, as_names
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.incidence import cumulative_incidence, reached
 from masanalytics.analysis.quantiles import counted_times
@@ -73,7 +73,7 @@ def latency(data: Any, by: str | Sequence[str] | None = None, *, within: Any = N
     refuse_taken_names(names, LATENCY_COLUMNS)
     age = None if within is None else to_seconds(within)
     filters = Filters.parse(where, waited_at_least=age)
-    counts, source = count_messages(data, Question(names, (), filters))
+    counts, source = count_messages(data, Question(names, (WINDOW,), filters))
     faults = _faults(counts)
     result = _table(counts, age)
     result = finished(result, source, where=filters, notes=_notes(counts, faults), counted=result["delivered"].tolist())
@@ -91,16 +91,17 @@ def _table(counts: Counts, age: int | None) -> pd.DataFrame:
     groups = len(counts.groups)
     times = counted_times(counts.group[delivered], groups, counts.seconds[delivered], counts.n[delivered])
     taken = counts.accepted()
-    curves = cumulative_incidence(
-        counts.group[taken], groups, counts.status[taken], counts.seconds[taken], counts.n[taken]
-    )
+    status, seconds = counts.observed()
+    curves = cumulative_incidence(counts.group[taken], groups, status[taken], seconds[taken], counts.n[taken])
+    # How long open messages have been open must be known.
+    told = counts.tally(taken & (counts.status == Status.pending) & np.isnan(counts.seconds)) == 0
     columns = {
         "delivered": counts.tally(delivered),
         "mean_s": times.mean(),
         **{f"p{level}_s": times.quantile(level / 100) for level in (50, 90, 95, 99)},
         "max_s": times.ranked(times.total - 1),
-        "reached_50_s": reached(curves, 0.5),
-        "reached_90_s": reached(curves, 0.9),
+        "reached_50_s": np.where(told, reached(curves, 0.5), np.nan),
+        "reached_90_s": np.where(told, reached(curves, 0.9), np.nan),
     }
     return pd.concat([counts.groups, pd.DataFrame(columns, index=counts.groups.index)], axis=1)
 

@@ -10,13 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from masanalytics.analysis.dimensions import PREFIX_DIGITS, missing_columns, time_part
+from masanalytics.analysis.dimensions import (
+    BEYOND,
+    MATURED,
+    PREFIX_DIGITS,
+    WINDOW,
+    YOUNG,
+    missing_columns,
+    time_part,
+)
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.needs import columns_needed
 from masanalytics.analysis.sources import RawCounts, Seconds, status_numbers
 from masanalytics.chinatime import CHINA_OFFSET_S
 from masanalytics.errors import InputError
-from masanalytics.frames import Status
+from masanalytics.frames import UNREPORTED_AFTER_S, Status
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -49,7 +57,7 @@ class NarwhalsMessages:
         named = {f"by{number}": self._dimension(name) for number, name in enumerate(by)}
         named["status"] = nw.col("status")
         if seconds is not None:
-            named["seconds"] = self._outcome_seconds() if seconds == "outcome" else _rounded("waited_s")
+            named["seconds"] = self._outcome_seconds() if seconds == "outcome" else self._whole("waited_s")
         kept = self._kept(where).select(**named)
         counted = _to_pandas(kept.group_by(*named).agg(n=nw.len()))
         keys = {name: counted[f"by{number}"] for number, name in enumerate(by)}
@@ -110,6 +118,8 @@ class NarwhalsMessages:
             return nw.col(name)
         if name == "prefix":
             return nw.col("phone").cast(nw.String).str.slice(0, PREFIX_DIGITS)
+        if name == WINDOW:
+            return self._window()
         part = time_part(name)
         if part is None:  # columns_needed has already refused such a name
             raise KeyError(name)
@@ -140,24 +150,39 @@ class NarwhalsMessages:
             seconds = nw.col(name).dt.timestamp("ms") // 1000
         return seconds - CHINA_OFFSET_S if naive else seconds
 
+    def _window(self) -> nw.Expr:
+        import narwhals as nw
+
+        waited = self._whole("waited_s")
+        beyond = nw.when(self._latency() > waited).then(nw.max_horizontal(waited, nw.lit(0)) + BEYOND)
+        return nw.when(waited >= UNREPORTED_AFTER_S).then(nw.lit(MATURED)).otherwise(beyond.otherwise(nw.lit(YOUNG)))
+
+    def _latency(self) -> nw.Expr:
+        if "latency_s" in self._schema:
+            return self._whole("latency_s")
+        return self._epoch("received_at") - self._epoch("submitted_at")
+
+    def _whole(self, name: str) -> nw.Expr:
+        """Return a column of numbers, or of lengths of time, as whole seconds."""
+        import narwhals as nw
+
+        dtype = self._schema[name]
+        if dtype.is_integer():
+            return nw.col(name)
+        if isinstance(dtype, nw.Duration):
+            return nw.col(name).dt.total_seconds()
+        known = nw.when(nw.col(name).is_finite()).then(nw.col(name)) if dtype.is_float() else nw.col(name)
+        return (known + 0.5).floor().cast(nw.Int64)
+
     def _outcome_seconds(self) -> nw.Expr:
         import narwhals as nw
 
-        if "latency_s" in self._schema:
-            latency = _rounded("latency_s")
-        else:
-            latency = self._epoch("received_at") - self._epoch("submitted_at")
+        latency = self._latency()
         status = nw.col("status")
         reported = status.is_in(_spelled(self._schema["status"], Status.delivered, Status.failed))
         pending = status.is_in(_spelled(self._schema["status"], Status.pending))
-        waited = nw.when(pending).then(_rounded("waited_s"))
+        waited = nw.when(pending).then(self._whole("waited_s"))
         return nw.when(reported).then(latency).otherwise(waited)
-
-
-def _rounded(name: str) -> nw.Expr:
-    import narwhals as nw
-
-    return nw.col(name).round().cast(nw.Int64)
 
 
 def _spelled(dtype: Any, *statuses: Status) -> list[Any]:

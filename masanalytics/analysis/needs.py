@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from masanalytics.analysis.dimensions import missing_columns, time_part
+from masanalytics.analysis.dimensions import WINDOW, missing_columns, time_part
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources import Seconds
 
@@ -29,6 +29,8 @@ def columns_needed(by: Sequence[str], where: Filters, *, seconds: Seconds | None
     for name in by:
         if name in available:
             need.add(name)
+        elif name == WINDOW:
+            need.add("waited_s")
         elif name == "prefix":
             need.add("phone")
         else:

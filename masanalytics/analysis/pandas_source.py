@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from masanalytics.analysis.dimensions import PREFIX_DIGITS, missing_columns, time_part
+from masanalytics.analysis.dimensions import (
+    BEYOND,
+    PREFIX_DIGITS,
+    WINDOW,
+    missing_columns,
+    time_part,
+)
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.needs import columns_needed
 from masanalytics.analysis.packing import count_combinations, factorize
 from masanalytics.analysis.sources import RawCounts, Seconds, status_numbers
 from masanalytics.chinatime import CHINA_OFFSET_S
 from masanalytics.errors import InputError
-from masanalytics.frames import Status
+from masanalytics.frames import UNREPORTED_AFTER_S, Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +49,7 @@ class PandasMessages:
 
         need = columns_needed(by, where, seconds=seconds, available=self.message_columns())
         frame = self._kept(where, need)
-        dimensions = [factorize(self._dimension(frame, name)) for name in by]
+        dimensions = [_window(frame) if name == WINDOW else factorize(self._dimension(frame, name)) for name in by]
         status, distinct = factorize(frame["status"])
         numbers = np.array(status_numbers(distinct), dtype=np.int64)
         status = numbers[status] + 1
@@ -121,6 +127,19 @@ class PandasMessages:
         return pd.Series(pd.array(np.asarray(part.of(whole)), dtype="Int64")).where(pd.Series(known))
 
 
+def _window(frame: pd.DataFrame) -> tuple[Ints, pd.Series]:
+    """Return each message's window, and all there are up to the largest."""
+    import pandas as pd
+
+    waited = as_floats(frame["waited_s"])
+    window = (~(waited >= UNREPORTED_AFTER_S)).astype(np.int64)  # MATURED, YOUNG
+    young = np.flatnonzero(window)
+    watched, latency = (np.floor(values[young] + 0.5) for values in (waited, latencies(frame)))
+    beyond = latency > watched
+    window[young[beyond]] = BEYOND + np.maximum(watched[beyond], 0).astype(np.int64)
+    return window, pd.Series(range(int(window.max(initial=0)) + 1))
+
+
 def _asked_seconds(frame: pd.DataFrame, status: Ints, seconds: Seconds | None) -> Floats | None:
     if seconds is None:
         return None
@@ -138,7 +157,7 @@ def _whole(values: Floats | None, rows: int) -> tuple[Ints, int, int]:
     if values is None or not known.any():
         return np.zeros(rows, dtype=np.int64), 0, 1
     # Absurd ones are held where they do not overflow.
-    whole = np.clip(np.rint(np.where(known, values, 0)), -_SECONDS_CAP, _SECONDS_CAP).astype(np.int64)
+    whole = np.clip(np.floor(np.where(known, values, 0) + 0.5), -_SECONDS_CAP, _SECONDS_CAP).astype(np.int64)
     first, last = (int(end(whole, where=known, initial=whole[np.argmax(known)])) for end in (np.min, np.max))
     whole -= first - 1
     whole *= known

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from masanalytics.analysis.counting import Counts, Question, count_messages
-from masanalytics.analysis.dimensions import as_names
+from masanalytics.analysis.dimensions import WINDOW, as_names
 from masanalytics.analysis.expectation import Expectation, expected_ends
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.history import History, matured_history
@@ -104,7 +104,7 @@ def delivery_rates(
     refuse_taken_names(names, RATE_COLUMNS)
     age = None if within is None else to_seconds(within)
     filters = Filters.parse(where, waited_at_least=age)
-    counts, source = count_messages(data, Question(names, ("carrier",), filters))
+    counts, source = count_messages(data, Question(names, ("carrier", WINDOW), filters))
     past = _asked_once(history, data, counts, filters.values.get("account"))
     groups, expectation = _rows(counts, past, age)
     sizes = [len(groups)]

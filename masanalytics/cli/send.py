@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from masanalytics.cli.options import find_account, with_account, with_language, with_store
-from masanalytics.language import choose
+from masanalytics.language import choose, counted
 
 
 @click.command("send")
@@ -73,7 +73,9 @@ def command(ctx: click.Context, /, **_given: object) -> None:
             planned.excluded_to_excel(asked["excluded"])
         if not len(planned):
             return
-        question = choose(f"Send {len(planned):,} messages?", f"确定发送 {len(planned):,} 条短信吗？", language)
+        question = choose(
+            f"Send {counted(len(planned), 'message')}?", f"确定发送 {len(planned):,} 条短信吗？", language
+        )
         if not asked["yes"] and not click.confirm(question):
             click.echo(choose("Nothing was sent.", "未发送任何短信。", language))
             ctx.exit(1)

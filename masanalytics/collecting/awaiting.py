@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from masanalytics.language import choose
 from masanalytics.store.progress import CampaignProgress, campaign_progress
 
 if TYPE_CHECKING:
@@ -48,6 +51,21 @@ class Awaited:
     def is_enough(self) -> bool:
         """Whether the awaited share was there at the last count."""
         return self.progress.share_reported >= self._until
+
+    @contextmanager
+    def bar(self, language: str | None, *, progress: bool) -> Iterator[Callable[[], None]]:
+        """Show a bar of the reported messages; yields what brings it up to date."""
+        from tqdm.auto import tqdm
+
+        start = self.progress
+        words = choose("reports", "回执", language)
+        with tqdm(total=start.accepted, initial=start.reported, desc=words, unit="", disable=not progress) as bar:
+
+            def show() -> None:
+                bar.total = self.progress.accepted
+                bar.update(self.progress.reported - bar.n)
+
+            yield show
 
     def count(self) -> float:
         """Count the campaign and return the share that has been reported."""

@@ -7,9 +7,11 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import TYPE_CHECKING, TypeVar
 
 from masanalytics.cards import card
+from masanalytics.clock import is_simulated
 from masanalytics.collecting import notices
 from masanalytics.collecting.awaiting import Awaited
 from masanalytics.collecting.neighbours import other_store
@@ -85,8 +87,8 @@ class Collector:
         self.total = Collected()
         self._say = say
         self._language = language
-        margin = interval * 0.02 if margin_s is None else margin_s
-        self._poller = Poller(client, store, interval_s=interval + margin, clock=self.clock)
+        interval += interval * 0.02 if margin_s is None else margin_s
+        self._poller = Poller(client, store, interval_s=interval, clock=self.clock)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._failure: MasError | None = None
@@ -94,8 +96,7 @@ class Collector:
         self._hand: ThreadPoolExecutor | None = None
         self._greeted = False
         self._suspected: set[int] = set()
-        self._due_at = 0.0
-        self._look_at = 0.0
+        self._due_at = self._look_at = 0.0
 
     # ---- the ways to run ------------------------------------------------------------------------------------------
 
@@ -114,11 +115,12 @@ class Collector:
         StoreError
             If an answer could not be stored; its text says where it waits.
         """
-        collected = self._begin()
         both: tuple[Endpoint, Endpoint] = ("report", "deliver")
-        for endpoint in both:
-            collected.add(self._turn(endpoint))
-        collected.drained = self.rhythm.drained
+        with self._told_if_interrupted():
+            collected = self._begin()
+            for endpoint in both:
+                collected.add(self._turn(endpoint))
+            collected.drained = self.rhythm.drained
         return collected
 
     def drain(self, timeout: float | None = None) -> Collected:
@@ -127,16 +129,18 @@ class Collector:
         Returns
         -------
         Collected
-            ``drained`` tells whether the queues were empty at the end.
+            ``drained`` tells whether the queues were empty at the end, ``gave_up_s`` whether the timeout ended it.
         """
-        collected = self._begin()
-        self.rhythm.start_over()
-        for received in self._turns(timeout):
-            collected.add(received)
-            if self.rhythm.drained:
-                break
-        collected.drained = self.rhythm.drained
-        self._look_for_absent_reports()
+        with self._told_if_interrupted():
+            collected = self._begin()
+            self.rhythm.start_over()
+            for received in self._turns(timeout):
+                collected.add(received)
+                if self.rhythm.drained:
+                    break
+            collected.drained = self.rhythm.drained
+            self._note_time_up(collected, timeout, enough=collected.drained)
+            self._look_for_absent_reports()
         return collected
 
     def wait(
@@ -158,24 +162,28 @@ class Collector:
         Returns
         -------
         Collected
-            ``reached`` is the share at the end; falling short of `until` is not an error.
+            ``reached`` is the share at the end; falling short of `until` is not an error, and ``gave_up_s`` says so.
         """
         self._check_wait(campaign, until)
-        collected = self._begin()
-        awaited = Awaited(self.store, campaign, until, self.clock)
-        if not awaited.is_enough:
-            with self._bar(awaited, progress=progress) as show:
-                for received in self._turns(timeout):
-                    collected.add(received)
-                    awaited.note(received)
+        with self._told_if_interrupted():
+            collected = self._begin()
+            awaited = Awaited(self.store, campaign, until, self.clock)
+            collected.reported_before = awaited.progress.reported
+            if not awaited.is_enough:
+                with awaited.bar(self._language, progress=progress) as show:
+                    for received in self._turns(timeout):
+                        collected.add(received)
+                        awaited.note(received)
+                        show()
+                        if awaited.is_enough:
+                            break
+                    awaited.count()
                     show()
-                    if awaited.is_enough:
-                        break
-                awaited.count()
-                show()
-        collected.reached = awaited.progress.share_reported
-        collected.drained = self.rhythm.drained
-        self._look_for_absent_reports()
+            collected.accepted, collected.reported = awaited.progress.accepted, awaited.progress.reported
+            collected.reached = awaited.progress.share_reported
+            collected.drained = self.rhythm.drained
+            self._note_time_up(collected, timeout, enough=awaited.is_enough)
+            self._look_for_absent_reports()
         return collected
 
     def collect_if_due(self) -> Collected:
@@ -231,17 +239,15 @@ class Collector:
         return self._thread is not None and self._thread.is_alive()
 
     def __repr__(self) -> str:
-        state = (
-            choose("running", "运行中", self._language) if self.running else choose("idle", "未运行", self._language)
-        )
-        return f"Collector({self.client.account.name}, {state}: {self.total.text(self._language)})"
+        return f"Collector({self.client.account.name}, {self._state()}: {self.total.text(self._language)})"
 
     def _repr_html_(self) -> str:
-        state = (
-            choose("running", "运行中", self._language) if self.running else choose("idle", "未运行", self._language)
-        )
-        title = choose(f"Collector of {self.client.account.name}", f"采集 {self.client.account.name}", self._language)
-        return card(f"{title}: {state}", self.total.figures(self._language), [self.total.text(self._language)])
+        name = self.client.account.name
+        title = choose(f"Collector of {name}: ", f"采集 {name}：", self._language)
+        return card(title + self._state(), self.total.figures(self._language), [self.total.text(self._language)])
+
+    def _state(self) -> str:
+        return choose(*(("running", "运行中") if self.running else ("idle", "未运行")), self._language)
 
     # ---- how it works ---------------------------------------------------------------------------------------------
 
@@ -254,8 +260,6 @@ class Collector:
             self.store.check_campaign(campaign)
 
     def _begin(self) -> Collected:
-        if self._thread is None:  # stopped in the background earlier, and now used again
-            self._stop.clear()
         if not self.running:
             self._stop.clear()  # an earlier stop() does not keep a later call from collecting
         collected = self._catch_up()
@@ -264,13 +268,27 @@ class Collector:
 
     def _catch_up(self) -> Collected:
         """Take in answers that wait, of this process or of one that is gone."""
-        collected = Collected()
+        collected = Collected(platform_time=is_simulated(self.clock))
         self._look_at = self.clock.monotonic() + _LOOK_EVERY_S
         for received in self._shielded(self._poller.catch_up):
             for count in (collected, self.total):
                 count.add(received)
                 count.polls -= 1
         return collected
+
+    @contextmanager
+    def _told_if_interrupted(self) -> Iterator[None]:
+        """Say what a call had done when Ctrl-C, or the notebook's stop button, ended it."""
+        before = deepcopy(self.total)
+        try:
+            yield
+        except KeyboardInterrupt:
+            self._tell(notices.INTERRUPTED, done=self.total.since(before).text(self._language))
+            raise
+
+    def _note_time_up(self, collected: Collected, timeout: float | None, *, enough: bool) -> None:
+        if timeout is not None and not enough and not self._stop.is_set():
+            collected.gave_up_s = timeout
 
     def _greet(self) -> None:
         if self._greeted:
@@ -280,10 +298,13 @@ class Collector:
         with self.store.writing() as conn:
             first = first_collection(conn, account, self.clock.now())
         if first:
-            self._say(choose(*notices.FIRST_COLLECTION, self._language).format(account=account))
+            self._tell(notices.FIRST_COLLECTION, account=account)
         other = other_store(self.client.account, self.store.path, self.clock.now())
         if other is not None:
-            self._say(choose(*notices.OTHER_STORE, self._language).format(account=account, other=other))
+            self._tell(notices.OTHER_STORE, account=account, other=other)
+
+    def _tell(self, texts: tuple[str, str], /, **facts: object) -> None:
+        self._say(choose(*texts, self._language).format(**facts))
 
     def _look_for_absent_reports(self) -> None:
         """Say, once a batch, that its reports stay away although its neighbours' came."""
@@ -292,8 +313,7 @@ class Collector:
         for batch_id, share, others in found:
             if batch_id not in self._suspected:
                 self._suspected.add(batch_id)
-                text = choose(*notices.REPORTS_STAY_AWAY, self._language)
-                self._say(text.format(batch=batch_id, share=share, others=others))
+                self._tell(notices.REPORTS_STAY_AWAY, batch=batch_id, share=share, others=others)
 
     def _turns(self, timeout: float | None) -> Iterator[Received]:
         """Poll again and again; a platform out of reach is asked less and less often, then given up."""
@@ -328,17 +348,22 @@ class Collector:
                 return Received("records")
 
     def _poll(self, poll_id: int, endpoint: Endpoint) -> Received:
-        received = self._shielded(lambda: self._poller.poll(poll_id, endpoint))
-        with self._lock:
-            self.total.add(received)
-            refused_before = self.rhythm.refused
-            self.rhythm.note(endpoint, received)
-            self._due_at = self.clock.monotonic() + self.rhythm.pause_s
+        refused_before = self.rhythm.refused
+        received = self._shielded(lambda: self._asked(poll_id, endpoint))
         if received.kind == "refused" and received.notice in FATAL:
             meaning, advice = describe_rspcod(received.notice, self._language)
             raise RefusedError(f"{meaning} ({received.notice}). {advice}", rspcod=received.notice)
         if received.kind != "records" and not refused_before:
-            self._say(choose(*notices.NOT_DATA, self._language).format(notice=received.notice or "-"))
+            self._tell(notices.NOT_DATA, notice=received.notice or "-")
+        return received
+
+    def _asked(self, poll_id: int, endpoint: Endpoint) -> Received:
+        """Poll, and count what came before anybody can interrupt."""
+        received = self._poller.poll(poll_id, endpoint)
+        with self._lock:
+            self.total.add(received)
+            self.rhythm.note(endpoint, received)
+            self._due_at = self.clock.monotonic() + self.rhythm.pause_s
         return received
 
     def _shielded(self, work: Callable[[], _T]) -> _T:
@@ -372,20 +397,3 @@ class Collector:
             self._say(str(error))
         finally:
             self.store.close_thread()
-
-    @contextmanager
-    def _bar(self, awaited: Awaited, *, progress: bool) -> Iterator[Callable[[], None]]:
-        from tqdm.auto import tqdm
-
-        start = awaited.progress
-        words = choose("reports", "状态报告", self._language)
-        bar = tqdm(total=start.accepted, initial=start.reported, desc=words, unit="", disable=not progress, leave=True)
-
-        def show() -> None:
-            bar.total = awaited.progress.accepted
-            bar.update(awaited.progress.reported - bar.n)
-
-        try:
-            yield show
-        finally:
-            bar.close()

@@ -9,12 +9,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from masanalytics.chinatime import format_instant
+from masanalytics.chinatime import CHINA, format_instant
 from masanalytics.errors import MasError
-from masanalytics.language import choose
+from masanalytics.language import choose, counted
 from masanalytics.store.health import CollectingHealth, collecting_health, polled_accounts
 
 if TYPE_CHECKING:
@@ -36,8 +37,11 @@ class Standing:
     health: CollectingHealth
 
     def json(self) -> str:
-        """Return one line of JSON."""
-        return json.dumps({"account": self.account, "fresh": self.fresh, **asdict(self.health)}, ensure_ascii=False)
+        """Return one line of JSON; its instants in epoch seconds, and in China time beside them."""
+        health = self.health
+        readable = {"covered_until_time": _iso(health.covered_until), "last_poll_time": _iso(health.last_poll_at)}
+        found = {"account": self.account, "fresh": self.fresh, **asdict(health), **readable}
+        return json.dumps(found, ensure_ascii=False)
 
     def text(self, language: str | None = None) -> str:
         """Return a line for people."""
@@ -45,11 +49,15 @@ class Standing:
         heard = format_instant(health.covered_until)
         return choose(
             f"{self.account}: {'fresh' if self.fresh else 'STALE'}; everything fetched until {heard}, last poll "
-            f"{format_instant(health.last_poll_at)}; {health.unparsed} answers to look at, {health.lost} lost",
+            f"{format_instant(health.last_poll_at)}; {counted(health.unparsed, 'answer')} to look at, {health.lost:,} lost",
             f"{self.account}：{'正常' if self.fresh else '已过期'}；数据采集至 {heard}，最近查询 "
-            f"{format_instant(health.last_poll_at)}；{health.unparsed} 份应答待查看，{health.lost} 份丢失",
+            f"{format_instant(health.last_poll_at)}；{health.unparsed:,} 份应答待查看，{health.lost:,} 份丢失",
             language,
         )
+
+
+def _iso(instant: int | None) -> str | None:
+    return None if instant is None else datetime.fromtimestamp(instant, UTC).astimezone(CHINA).isoformat()
 
 
 def status(store: Store, account: str, *, stale_after_s: float = 600.0) -> Standing:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from masanalytics.carriers import carrier_codes, load_regions, region_codes
 from masanalytics.errors import InputError
+from masanalytics.language import counted
 from masanalytics.phones import cell_text, parse_phones
 from masanalytics.planning.batches import Cut, Limits, cut_contents, cut_templates, interleave
 from masanalytics.planning.columns import find_column
@@ -229,7 +230,11 @@ def _unreadable(count: int) -> PlanWarning:
     return PlanWarning(
         "unreadable_suppression",
         count,
-        f"{count:,} entries of the suppression list are no mobile numbers: they keep nobody out",
+        counted(
+            count,
+            "entry of the suppression list is no mobile number: it keeps nobody out",
+            "entries of the suppression list are no mobile numbers: they keep nobody out",
+        ),
         f"屏蔽名单中有 {count:,} 条不是手机号，不起作用",
     )
 
@@ -238,8 +243,9 @@ def _no_signature(count: int) -> PlanWarning:
     return PlanWarning(
         "signature_unknown",
         count,
-        f"{count:,} messages are counted without a signature: give its text as signature= or in the account",
-        f"{count:,} 条短信未计入签名：请用 signature= 或在账户中给出签名文字",
+        counted(count, "message is", "messages are")
+        + " counted without a signature: give its text as signature= or in the account",
+        f"{count:,} 条短信未计入签名：请用 signature= 或在账号中给出签名文字",
     )
 
 
@@ -255,7 +261,7 @@ def _round_numbers(numbers: Ints, column: pd.Series[Any]) -> PlanWarning:
     return PlanWarning(
         "round_numbers",
         count,
-        f"{count:,} rows have a number that ends in 00000: most likely it was saved as 1.38001E+10, its last digits are lost, and"
+        f"{counted(count, 'row has', 'rows have')} a number that ends in 00000: most likely it was saved as 1.38001E+10, its last digits are lost, and"
         " a stranger would get the message. Format the column as text where the sheet comes from and save it again; read it with"
         " masanalytics.sheets.read_sheet(path) or pd.read_csv(path, dtype=str), which let such cells be left out",
         f"{count:,} 行的号码以 00000 结尾：很可能曾被存成 1.38001E+10 这样的科学计数法，末尾数字已丢失，会误发给陌生人。"

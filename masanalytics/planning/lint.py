@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from masanalytics.language import choose
+from masanalytics.language import choose, counted
 from masanalytics.planning.factors import Factor
 from masanalytics.planning.pieces import LONG_PIECE
 from masanalytics.planning.texts import Texts
@@ -96,39 +96,39 @@ _MAYBE = re.compile("|".join([*(need.pattern for need in _NEEDS.values()), "回"
 
 _MEANING: Final = {
     "own_signature": (
-        "hold 【 or 】 of their own: the platform puts the signature in front, and may refuse another",
+        "with 【 or 】 in the text: the platform puts the signature in front, and may refuse another",
         "含有【或】：平台会自动加签名，自带括号可能被拒",
     ),
     "link": (
-        "hold a link: China Mobile blocks links that are not registered",
+        "with a link: China Mobile blocks links that are not registered",
         "含有链接：未报备的链接会被中国移动拦截",
     ),
     "phone_number": (
-        "hold a phone number: China Mobile blocks numbers that are not registered",
+        "with a phone number: China Mobile blocks numbers that are not registered",
         "含有电话号码：未报备的号码会被中国移动拦截",
     ),
     "contact": (
-        "hold a QQ or WeChat contact: China Mobile blocks contacts that are not registered",
+        "with a QQ or WeChat contact: China Mobile blocks contacts that are not registered",
         "含有 QQ 或微信联系方式：未报备的会被中国移动拦截",
     ),
     "outside_bmp": (
-        "hold emoji or rare characters outside the basic plane: they count twice, and some phones show boxes",
+        "with emoji or rare characters outside the basic plane: they count twice, and some phones show boxes",
         "含有表情或生僻字（基本平面之外）：按两个字计费，部分手机显示为方框",
     ),
     "unfilled": (
-        "still hold braces with a name in them: a placeholder that was not filled?",
+        "with a name in braces: a placeholder that was not filled?",
         "含有未替换的 {占位符}？",
     ),
     "printed_missing": (
-        "hold nan, NaT, None or null as text: a blank cell was printed",
+        "with nan, NaT, None or null as text: a blank cell was printed",
         "含有 nan、NaT、None 或 null：空单元格被当作文字写进了短信",
     ),
     "too_long": (
-        f"are longer than {LONG_UNITS} characters with the signature: the platform's limit is not documented",
+        f"of more than {LONG_UNITS} characters with the signature: the platform's limit is not documented",
         f"连签名超过 {LONG_UNITS} 字：平台未公布字数上限，可能被拒",
     ),
     "no_opt_out": (
-        "read like marketing and do not say how to opt out (拒收请回复R)",
+        "with words of marketing and none on how to opt out (拒收请回复R)",
         "像是营销短信，但没有写明退订方式（如“拒收请回复R”）",
     ),
 }
@@ -207,4 +207,4 @@ def _codes_in(text: str) -> set[str]:
 
 def _warning(code: str, rows: int) -> PlanWarning:
     english, chinese = _MEANING[code]
-    return PlanWarning(code, rows, f"{rows:,} messages {english}", f"{rows:,} 条短信{chinese}")
+    return PlanWarning(code, rows, f"{counted(rows, 'message')} {english}", f"{rows:,} 条短信{chinese}")

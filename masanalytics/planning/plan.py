@@ -63,9 +63,9 @@ def plan(
         A template of the platform, with `params`: columns, or ``"column:format"``, in its order.
     campaign : str
         Under this name a number gets a message at most once.
-    store : Ledger, optional
-        What is known of opt-outs and of what this campaign has sent.
-    account : Sender, optional
+    store : Store, optional
+        Knows who has opted out and what this campaign has sent.
+    account : Account, optional
         Gives the signature's text, ``allow_only`` and the extension of the service code.
     signature : str, optional
         The signature's text, with or without 【】, if not the account's. It counts in every text.

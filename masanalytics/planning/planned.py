@@ -16,7 +16,7 @@ import pandas as pd
 
 from masanalytics.clock import SystemClock
 from masanalytics.frames import MODES
-from masanalytics.language import resolve_language
+from masanalytics.language import counted, resolve_language
 from masanalytics.planning.batches import Limits
 from masanalytics.planning.lint import PlanWarning
 from masanalytics.planning.texts import Texts
@@ -81,7 +81,7 @@ class PlannedBatch:
         return len(self.phones)
 
     def __repr__(self) -> str:
-        return f"PlannedBatch({self.index}, {self.mode!r}, {len(self)} numbers)"
+        return f"PlannedBatch({self.index}, {self.mode!r}, {counted(len(self), 'number')})"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -104,7 +104,7 @@ class PlannedMessages:
     labels: pd.Index[Any]
 
     def __repr__(self) -> str:
-        return f"PlannedMessages({len(self.numbers)} numbers, {len(self.starts) - 1} requests)"
+        return f"PlannedMessages({counted(len(self.numbers), 'number')}, {counted(len(self.starts) - 1, 'request')})"
 
     def first_text(self, texts: Texts | None, batch: int) -> str | None:
         """Return the first of `texts` in a request: the only one, where the request has one for all."""
@@ -123,7 +123,7 @@ class Excluded:
     labels: pd.Index[Any]
 
     def __repr__(self) -> str:
-        return f"Excluded({len(self.rows)} rows)"
+        return f"Excluded({counted(len(self.rows), 'row')})"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

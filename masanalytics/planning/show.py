@@ -9,13 +9,12 @@ import numpy as np
 
 from masanalytics.chinatime import format_instant
 from masanalytics.frames import MODES
-from masanalytics.language import Language
+from masanalytics.language import Language, counted, duration
 from masanalytics.masking import mask_phone, mask_phones_in
 from masanalytics.planning.planned import Plan
 from masanalytics.planning.tables import summary_table
 
-__all__ = ["as_html", "as_text", "duration"]
-
+__all__ = ["as_html", "as_text"]
 
 _MODES_ZH: Final = {
     "one_to_one": "单发",
@@ -40,28 +39,10 @@ class _View:
     warnings: list[str]
 
 
-def duration(seconds: float, language: Language) -> str:
-    """Return a length of time for people.
-
-    Examples
-    --------
-    >>> duration(0.4, "en"), duration(1915, "en"), duration(7300, "zh")
-    ('1 s', '32 min', '2 小时 2 分钟')
-    """
-    zh = language == "zh"
-    if seconds < 90:
-        return f"{max(1, round(seconds))} {'秒' if zh else 's'}"
-    minutes = round(seconds / 60)
-    if minutes < 90:
-        return f"{minutes} {'分钟' if zh else 'min'}"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} 小时 {minutes} 分钟" if zh else f"{hours} h {minutes} min"
-
-
 def _view(plan: Plan, language: Language, now: float | None) -> _View:
     zh = language == "zh"
     count, requests, time = len(plan), plan.requests, duration(plan.seconds, language)
-    title = f"Plan “{plan.campaign}”: {count:,} messages, {requests:,} requests, about {time}"
+    title = f"Plan “{plan.campaign}”: {counted(count, 'message')}, {counted(requests, 'request')}, about {time}"
     if zh:
         title = f"计划“{plan.campaign}”：{count:,} 条短信，{requests:,} 次请求，约 {time}"
     if plan.occasion:
@@ -111,7 +92,7 @@ def _facts(plan: Plan, now: float | None, *, zh: bool) -> list[tuple[str, str]]:
                 if zh
                 else (
                     "as plain texts",
-                    f"{shared:,} requests, about {time} (a template needs a request for each set of parameters)",
+                    f"{counted(shared, 'request')}, about {time} (a template needs a request for each set of parameters)",
                 )
             )
     facts.append(("校验" if zh else "hash", plan.hash[:12]))
@@ -155,7 +136,7 @@ def _excluded(plan: Plan, language: Language) -> list[tuple[str, str, str]]:
     for rows, meaning, segments in zip(table["rows"], table["meaning"], table["segments"], strict=True):
         saved = 0 if plan.segments is None else int(segments)
         cost = plan.cost_of(saved)
-        words = f"{saved:,} 条" if language == "zh" else f"{saved:,} segment{'s' if saved != 1 else ''}"
+        words = f"{saved:,} 条" if language == "zh" else counted(saved, "segment")
         money = "" if cost is None else f", ¥{cost:,.2f}"
         lines.append((f"{rows:,}", str(meaning), f"{words}{money}" if saved else ""))
     return lines

@@ -14,12 +14,13 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from masanalytics.language import choose
 from masanalytics.plot import style
 from masanalytics.plot.inputs import result_of
-from masanalytics.plot.words import count, duration, group_label, percent
+from masanalytics.plot.words import count, duration, group_label, percent, shorten
 
 __all__ = ["compare"]
 
 _COLUMNS = ("a", "b", "rate_a", "rate_b", "difference", "low", "high", "p_value")
 _SENTENCES = 3
+_ROOM_FOR_SENTENCES = 7.0
 
 
 def compare(
@@ -63,25 +64,31 @@ def compare(
     """
     given = {"by": by, "a": a, "b": b, **keywords}
     result = result_of(data, "compare", _COLUMNS, language=language, **given)
-    frame = result.head(style.MOST_ROWS)
+    frame = result.head(style.rows_that_fit(ax))
+    longest = 38 if ax is None else 28
+    pairs = [_pair(row, by, longest, language) for row in frame.to_dict("records")]
     with style.canvas(ax, width=10, height=style.row_height(len(frame), 2)) as axes:
         style.title(axes, *_title(frame), language)
         if frame.empty:
             style.say_nothing_to_show(axes, language, "Nothing to compare", "没有可比较的组")
         else:
-            style.name_rows(axes, [_pair(row, by, language) for row in frame.to_dict("records")], width=30)
-            for place, row in enumerate(frame.to_dict("records")):
-                _draw(axes, place, row, language)
+            style.name_rows(axes, pairs, width=30)
+            _draw(axes, frame, language)
             _axis(axes, frame, language)
             style.legend_below(axes, *_legend(language))
-        sentences = list(frame["sentence"]) if "sentence" in frame and len(frame) <= _SENTENCES else []
-        style.source_line(axes, result.attrs, language, notes=[str(text) for text in sentences])
+        in_words = "sentence" in frame and len(frame) <= _SENTENCES and style.figure_width(axes) > _ROOM_FOR_SENTENCES
+        sentences = list(frame["sentence"]) if in_words else []
+        notes = [str(text) for text in sentences]
+        if len(result) > len(frame):
+            left_out = f"first {len(frame)} of {len(result)} pairs", f"仅显示前 {len(frame)} 对，共 {len(result)} 对"
+            notes.append(choose(*left_out, language))
+        style.source_line(axes, result.attrs, language, notes=notes)
     return axes
 
 
 def _title(frame: pd.DataFrame) -> tuple[str, str]:
-    ages: list[float] = list(frame["within_s"].dropna().unique()) if "within_s" in frame else []
-    if len(ages) != 1:
+    ages: list[float] = list(frame["within_s"].unique()) if "within_s" in frame else []
+    if len(ages) != 1 or pd.isna(ages[0]):  # pairs whose reports are all in are compared at no age
         return "Difference in delivery rate", "送达率差异"
     return (
         f"Difference in what was delivered within {duration(ages[0], 'en')}",
@@ -89,24 +96,25 @@ def _title(frame: pd.DataFrame) -> tuple[str, str]:
     )
 
 
-def _pair(row: dict[Any, Any], by: str | None, language: str | None) -> str:
-    one, other = (group_label([by or ""], [row[name]], language) for name in ("a", "b"))
+def _pair(row: dict[Any, Any], by: str | None, longest: int, language: str | None) -> str:
+    one, other = (shorten(group_label([by or ""], [row[name]], language), longest) for name in ("a", "b"))
     return choose(f"{other} against {one}", f"{other} 相比 {one}", language)
 
 
-def _draw(ax: Axes, place: int, row: dict[Any, Any], language: str | None) -> None:
-    clear = row["low"] > 0 or row["high"] < 0
-    colour = style.BLUE if clear else style.GREY
-    ax.plot([row["low"], row["high"]], [place, place], color=colour, lw=2.4, solid_capstyle="butt")
-    ax.plot(row["difference"], place, "o", ms=8, color=colour, mfc=colour if clear else "white", mew=1.6)
-    rates = choose(
-        f"{percent(row['rate_b'])} against {percent(row['rate_a'])}",
-        f"{percent(row['rate_b'])} 相比 {percent(row['rate_a'])}",
-        language,
-    )
-    sizes = f"n={count(row['accepted_b'])}, {count(row['accepted_a'])}" if "accepted_a" in row else ""
-    p = row.get("p_adjusted", row["p_value"])
-    style.beside_row(ax, place, [(rates, 10), (sizes, 136), (_p_text(p), 240)], muted=not clear)
+def _draw(ax: Axes, frame: pd.DataFrame, language: str | None) -> None:
+    clear = ((frame["low"] > 0) | (frame["high"] < 0)).tolist()
+    rows = frame.to_dict("records")
+    for place, (row, sure) in enumerate(zip(rows, clear, strict=True)):
+        colour = style.BLUE if sure else style.GREY
+        ax.plot([row["low"], row["high"]], [place, place], color=colour, lw=2.4, solid_capstyle="butt")
+        ax.plot(row["difference"], place, "o", ms=8, color=colour, mfc=colour if sure else "white", mew=1.6)
+    rates = [(percent(row["rate_b"]), percent(row["rate_a"])) for row in rows]
+    columns = [
+        [choose(f"{b} against {a}", f"{b} 相比 {a}", language) for b, a in rates],
+        [f"n={count(row['accepted_b'])}, {count(row['accepted_a'])}" if "accepted_a" in row else "" for row in rows],
+        [_p_text(row.get("p_adjusted", row["p_value"])) for row in rows],
+    ]
+    style.beside_rows(ax, columns, muted=[not sure for sure in clear], give_up=(2, 0))
 
 
 def _p_text(p: float) -> str:
@@ -123,13 +131,10 @@ def _axis(ax: Axes, frame: pd.DataFrame, language: str | None) -> None:
     ax.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 2.5, 5, 10]))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{round(100 * share, 2):+g}" if share else "0"))
     ax.grid(axis="x", color=style.LINE, lw=0.8)
-    ax.set_xlabel(
-        choose(
-            "percentage points; right of 0: the first named delivers more",
-            "百分点；大于 0 表示前者送达率更高",
-            language,
-        )
-    )
+    said = "percentage points; right of 0: the first named delivers more", "百分点；大于 0 表示前者送达率更高"
+    if style.figure_width(ax) < _ROOM_FOR_SENTENCES:
+        said = "percentage points, first − second", "百分点（前者 − 后者）"
+    ax.set_xlabel(choose(*said, language))
 
 
 def _legend(language: str | None) -> tuple[list[Artist], list[str]]:

@@ -44,7 +44,7 @@ def latency(
     Parameters
     ----------
     data : Store, DataFrame of messages, curve of arrivals, or result of ``latency``
-        A curve needs ``seconds, share, low, high``; quantiles need ``p50_s, p90_s, p95_s, p99_s``, and show
+        A curve needs ``seconds, share, low, high``, and may have ``accepted`` (how many it rests on); quantiles need ``p50_s, p90_s, p95_s, p99_s``, and show
         ``reached_50_s`` and ``reached_90_s`` (seconds until half and nine in ten of all accepted had arrived).
     by, **keywords
         Handed to the analysis when `data` holds messages.
@@ -84,48 +84,67 @@ def _curves(curve: pd.DataFrame, ax: Axes | None, language: str | None) -> Axes:
         if curve.empty:
             style.say_nothing_to_show(axes, language)
         else:
-            parts = [curve] if not columns else [part for _, part in curve.groupby(columns, sort=False, dropna=False)]
-            for part, colour in zip(parts, style.SERIES, strict=False):
-                name = group_label(columns, list(part[columns].iloc[0]), language) if columns else ""
-                _draw_curve(axes, part, colour, name, language)
+            _draw_groups(axes, curve, columns, language)
             _time_axis(axes, float(curve["seconds"].max()), language)
             axes.set_ylim(0, 1.02)
             axes.grid(axis="y", color=style.LINE, lw=0.8)
             style.percent_axis(axes.yaxis)
             axes.set_ylabel(choose("share of all accepted", "占全部受理数的比例", language))
             axes.set_xlabel(choose("time since submission", "提交后经过的时间", language))
-            _legend(axes, grouped=bool(columns), language=language)
+            accepted = curve["accepted"].iloc[0] if "accepted" in curve else None
+            _legend(axes, grouped=bool(columns), accepted=accepted, language=language)
         style.source_line(axes, curve.attrs, language)
     return axes
 
 
-def _draw_curve(ax: Axes, part: pd.DataFrame, colour: str, name: str, language: str | None) -> None:
+def _draw_groups(ax: Axes, curve: pd.DataFrame, columns: list[str], language: str | None) -> None:
+    if not columns:
+        _draw_curve(ax, curve, style.BLUE)
+        _write_marks(ax, curve, language)
+        return
+    parts = [part for _, part in curve.groupby(columns, sort=False, dropna=False)]
+    for part, colour, dashes in zip(parts, style.SERIES, style.DASHES, strict=False):
+        name = style.short_name(ax, group_label(columns, list(part[columns].iloc[0]), language))
+        n = f", n={count(part['accepted'].iloc[0])}" if "accepted" in part else ""
+        _draw_curve(ax, part, colour, dashes, f"{name} {percent(float(part['share'].iloc[-1]))}{n}")
+
+
+def _draw_curve(ax: Axes, part: pd.DataFrame, colour: str, dashes: Any = "-", name: str = "") -> None:
     # A log axis has no zero: what arrived within the first second is drawn at one second.
     seconds = part["seconds"].clip(lower=1).to_numpy(dtype=float)
     share = part["share"].to_numpy(dtype=float)
     ax.fill_between(seconds, part["low"], part["high"], step="post", color=colour, alpha=0.15, lw=0)
-    ax.plot(
-        seconds, share, drawstyle="steps-post", color=colour, lw=2, label=name and f"{name} {percent(float(share[-1]))}"
-    )
-    if not name:
-        # The curve goes no further than messages have been observed; its last value is written there.
-        end = float(seconds[-1]), float(share[-1])
-        ax.annotate(percent(end[1]), end, xytext=(5, 0), textcoords="offset points", va="center", fontsize=11,
-                    color=colour, annotation_clip=False)  # fmt: skip
+    ax.plot(seconds, share, drawstyle="steps-post", color=colour, lw=2, ls=dashes, label=name or None)
+    for mark in _MARKS:
+        reached = np.flatnonzero(share >= mark)
+        if len(reached):
+            ax.plot(seconds[reached[0]], mark, "o", ms=6, mfc="white", mec=colour, mew=1.6, zorder=3)
+
+
+def _write_marks(ax: Axes, curve: pd.DataFrame, language: str | None) -> None:
+    """Write beside a single curve when half and nine in ten had arrived, and how far it has come."""
+    seconds, share = curve["seconds"].to_numpy(dtype=float), curve["share"].to_numpy(dtype=float)
+    size = style.points(ax, 11)
+    # The curve goes no further than messages have been observed; its last value is written there.
+    end = max(float(seconds[-1]), 1.0), float(share[-1])
+    ax.annotate(percent(end[1]), end, xytext=(5, 0), textcoords="offset points", va="center", fontsize=size,
+                color=style.BLUE, annotation_clip=False)  # fmt: skip
     for mark in _MARKS:
         reached = np.flatnonzero(share >= mark)
         if not len(reached):
             continue
-        at = seconds[reached[0]]
-        ax.plot(at, mark, "o", ms=6, mfc="white", mec=colour, mew=1.6, zorder=3)
-        if not name:
-            text = choose(f"{mark:.0%} after {duration(at, 'en')}", f"{mark:.0%}：{duration(at, 'zh')}", language)
-            ax.annotate(text, (at, mark), xytext=(9, -5), textcoords="offset points", va="top", fontsize=11)
+        at = float(seconds[reached[0]])
+        text = choose(f"{mark:.0%} after {duration(at, 'en')}", f"{mark:.0%}：{duration(at, 'zh')}", language)
+        if at < 1:
+            text = choose(f"{mark:.0%} within 1 s", f"{mark:.0%}：1 秒内", language)
+        ax.annotate(text, (max(at, 1), mark), xytext=(9, -5), textcoords="offset points", va="top", fontsize=size)
 
 
-def _legend(ax: Axes, *, grouped: bool, language: str | None) -> None:
+def _legend(ax: Axes, *, grouped: bool, accepted: float | None, language: str | None) -> None:
     handles, labels = ax.get_legend_handles_labels() if grouped else ([Line2D([], [], color=style.BLUE, lw=2)], [""])
-    labels = labels if grouped else [choose("delivered so far", "已送达", language)]
+    if not grouped:
+        n = f"{choose(', ', '，', language)}n={count(accepted)}" if accepted is not None else ""
+        labels = [choose("delivered so far", "已送达", language) + n]
     parts: list[Artist] = [
         *handles,
         Patch(color=style.MUTED if grouped else style.BLUE, alpha=0.2, lw=0),
@@ -137,46 +156,53 @@ def _legend(ax: Axes, *, grouped: bool, language: str | None) -> None:
 
 def _quantiles(result: pd.DataFrame, ax: Axes | None, language: str | None) -> Axes:
     columns = by_columns(result, "delivered")
-    frame = result.head(style.MOST_ROWS)
+    frame, left_out = style.largest(result, ax, language, size="delivered")
     labels = [group_label(columns, list(row), language) for row in frame[columns].itertuples(index=False)]
-    with style.canvas(ax, height=style.row_height(len(frame))) as axes:
+    with style.canvas(ax, height=style.row_height(len(frame), style.lines_of(labels))) as axes:
         _entitle(axes, columns, language)
         if frame.empty:
             style.say_nothing_to_show(axes, language)
         else:
             style.name_rows(axes, labels)
-            for row, group in enumerate(frame.to_dict("records")):
-                _draw_quantiles(axes, row, group, language)
+            _draw_quantiles(axes, frame, language)
             shown = [name for name in (*_RESULT, "reached_90_s") if name in frame]
             _time_axis(axes, float(np.nanmax([frame[shown].max(axis=None), 60.0])), language)
             axes.set_xlabel(
                 choose("time since submission, of the delivered", "提交后经过的时间（已送达短信）", language)
             )
             style.legend_below(axes, *_quantile_legend(reached="reached_50_s" in frame, language=language))
-        style.source_line(axes, result.attrs, language, notes=_notes(result, language))
+        style.source_line(axes, result.attrs, language, notes=[*left_out, *_notes(result, language)])
     return axes
 
 
 def _notes(result: pd.DataFrame, language: str | None) -> list[str]:
-    if all(note["code"] != "still_pending" for note in result.attrs.get("notes") or ()):
-        return []
-    return [
-        choose("reports are still coming: slow deliveries are missing", "回执尚未到齐：较慢的送达尚未计入", language)
+    notes = style.within_note(result.attrs, language)
+    if any(note["code"] == "still_pending" for note in result.attrs.get("notes") or ()):
+        notes.append(
+            choose(
+                "reports are still coming: slow deliveries are missing", "回执尚未到齐：较慢的送达尚未计入", language
+            )
+        )
+    return notes
+
+
+def _draw_quantiles(ax: Axes, frame: pd.DataFrame, language: str | None) -> None:
+    groups = frame.to_dict("records")
+    for row, group in enumerate(groups):
+        p50, p90, p95, p99 = (max(group[name], 1) if pd.notna(group[name]) else np.nan for name in _RESULT)
+        ax.plot([p50, p99], [row, row], color=style.BLUE, lw=1.4, solid_capstyle="butt")
+        ax.plot([p50, p90], [row, row], color=style.BLUE, lw=6, alpha=0.45, solid_capstyle="butt")
+        ax.plot(p50, row, "o", ms=8, color=style.BLUE)
+        ax.plot(p95, row, "|", ms=10, mew=1.6, color=style.BLUE)
+        for name in ("reached_50_s", "reached_90_s"):
+            if pd.notna(group.get(name)):
+                ax.plot(max(group[name], 1), row + 0.24, "D", ms=5, mfc="white", mec=style.ORANGE, mew=1.3)
+    medians = [duration(group["p50_s"], language) for group in groups]
+    columns = [
+        [choose(f"median {median}", f"中位数 {median}", language) for median in medians],
+        [f"n={count(group['delivered'])}" for group in groups],
     ]
-
-
-def _draw_quantiles(ax: Axes, row: int, group: dict[Any, Any], language: str | None) -> None:
-    p50, p90, p95, p99 = (max(group[name], 1) if pd.notna(group[name]) else np.nan for name in _RESULT)
-    ax.plot([p50, p99], [row, row], color=style.BLUE, lw=1.4, solid_capstyle="butt")
-    ax.plot([p50, p90], [row, row], color=style.BLUE, lw=6, alpha=0.45, solid_capstyle="butt")
-    ax.plot(p50, row, "o", ms=8, color=style.BLUE)
-    ax.plot(p95, row, "|", ms=10, mew=1.6, color=style.BLUE)
-    for name in ("reached_50_s", "reached_90_s"):
-        if pd.notna(group.get(name)):
-            ax.plot(max(group[name], 1), row + 0.24, "D", ms=5, mfc="white", mec=style.ORANGE, mew=1.3)
-    median = duration(group["p50_s"], language)
-    texts = [(choose(f"median {median}", f"中位数 {median}", language), 10), (f"n={count(group['delivered'])}", 138)]
-    style.beside_row(ax, row, texts)
+    style.beside_rows(ax, columns, give_up=(0,))
 
 
 def _quantile_legend(*, reached: bool, language: str | None) -> tuple[list[Artist], list[str]]:

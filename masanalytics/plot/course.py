@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib.dates as mdates
 import numpy as np
@@ -18,9 +18,10 @@ from matplotlib.ticker import MaxNLocator
 from masanalytics.chinatime import CHINA
 from masanalytics.language import choose
 from masanalytics.plot import style
-from masanalytics.plot.fonts import printable
 from masanalytics.plot.inputs import by_columns, result_of
-from masanalytics.plot.words import by_phrase, duration, group_label
+from masanalytics.plot.look import dress
+from masanalytics.plot.room import body
+from masanalytics.plot.words import by_phrase, count, duration, group_label
 
 __all__ = ["timeline"]
 
@@ -28,9 +29,13 @@ _COLUMNS = ("time", "accepted", "delivered", "failed", "pending", "delivery_rate
 _LIMITS = ("limit_low", "limit_high")
 _GAP = 1.5
 _MANY = 80
+# Lower than this, names of the axes would run into each other; the legend says what is drawn.
+_ROOM_FOR_LABELS = 2.6
+_ROOM_FOR_CENTRE = 6.0
 # A point of which more than this share is pending will still rise: it is drawn lighter.
 _OPEN = 0.05
-_STACK = (("delivered", style.BLUE, ""), ("failed", style.VERMILION, ""), ("pending", "white", "////"))
+# Light, dark and hatched: told apart in grey print too.
+_STACK = (("delivered", "#7fb8d8", ""), ("failed", style.VERMILION, ""), ("pending", "white", "////"))
 
 
 def timeline(
@@ -45,9 +50,9 @@ def timeline(
     """Draw the delivery rate over the time of submission, with the number of messages below it.
 
     The band around the line is each point's 95 % interval. Where the result has control limits they are drawn as grey
-    steps, and points outside them are ringed. Where more
-    than 5 % is still pending the line is dotted: it will rise. Volume is stacked: delivered, failed, pending. With groups (six at most)
-    each has a line of its own colour, and volume is stacked by group.
+    steps, and points outside them are ringed. Where more than 5 % is still pending the line is dotted: it will rise.
+    Volume is stacked: delivered, failed, pending. With groups each of the six largest has a line of its own colour and
+    marks, and volume is stacked by group.
 
     Parameters
     ----------
@@ -101,7 +106,7 @@ def _title(columns: list[str], within_s: float | None) -> tuple[str, str]:
     if within_s is None:
         return f"Delivery rate over time{en and ','}{en}", f"送达率走势{zh}"
     return (
-        f"Delivered within {duration(within_s, 'en')}, over time",
+        f"Delivered within {duration(within_s, 'en')}, over time{en and ','}{en}",
         f"提交后 {duration(within_s, 'zh')}内送达率走势{zh}",
     )
 
@@ -112,23 +117,35 @@ def _draw_groups(
     """Draw one line, or one a group; return what was drawn and what to say of the rest."""
     result, columns = asked
     if not columns:
-        _draw_rate(ax, result, width, style.BLUE)
+        _draw_rate(ax, result, width, (style.BLUE, style.MARKS[0]))
         _draw_volume(volume, result, width * 0.9)
         return result, []
     parts = [(key, part) for key, part in result.groupby(columns, sort=False, dropna=False)]
     parts.sort(key=lambda pair: -pair[1]["accepted"].sum())
     base: dict[float, float] = {}
-    for (key, part), colour in zip(parts, style.SERIES, strict=False):
-        name = group_label(columns, list(key) if isinstance(key, tuple) else [key], language)
-        _draw_rate(ax, part, width, colour, printable(name))
-        moments = _moments(part["time"])
-        below = [base.get(moment, 0.0) for moment in moments]
-        volume.bar(moments, part["accepted"], width * 0.9, bottom=below, color=colour, lw=0)
-        base.update(zip(moments, np.asarray(below) + part["accepted"].to_numpy(dtype=float), strict=True))
+    for place, (key, part) in enumerate(parts):
+        colour = style.SERIES[place] if place < len(style.SERIES) else style.LINE
+        if place < len(style.SERIES):
+            name = group_label(columns, list(key) if isinstance(key, tuple) else [key], language)
+            n = f" n={count(part['accepted'].sum())}"
+            _draw_rate(ax, part, width, (colour, style.MARKS[place]), style.short_name(ax, name) + n)
+        _stack(volume, part, base, (width, colour, style.HATCHES[place] if place < len(style.HATCHES) else ""))
     drawn = pd.concat([part for _, part in parts[: len(style.SERIES)]])
     left = len(parts) - len(style.SERIES)
-    said = choose(f"{left} smaller groups not shown", f"另有 {left} 个较小的组未显示", language)
-    return drawn, [said] if left > 0 else []
+    said = (
+        f"light grey: {left} smaller group{'s' if left > 1 else ''}, in the volume only",
+        f"浅灰：另有 {left} 个较小的组，仅计入短信数",
+    )
+    return drawn, [choose(*said, language)] if left > 0 else []
+
+
+def _stack(ax: Axes, part: pd.DataFrame, base: dict[float, float], drawn: tuple[float, str, str]) -> None:
+    """Stack the volume of one group on `base`, which is kept up."""
+    width, colour, hatch = drawn
+    moments = _moments(part["time"])
+    below = np.array([base.get(moment, 0.0) for moment in moments])
+    ax.bar(moments, part["accepted"], width * 0.9, bottom=below, fc=colour, ec="white", hatch=hatch, lw=0)
+    base.update(zip(moments, below + part["accepted"].to_numpy(dtype=float), strict=True))
 
 
 def _bucket(times: pd.Series) -> float:
@@ -158,14 +175,14 @@ def _part_below(ax: Axes) -> Axes:
         parts = spec.subgridspec(2, 1, height_ratios=[2, 1], hspace=0.08)
         ax.set_subplotspec(parts[0])
         lower = figure.add_subplot(parts[1], sharex=ax)
-    lower.spines[["top", "right"]].set_visible(False)
-    lower.set_axisbelow(True)
+    dress(lower, style.points(ax, 1))
     ax.tick_params(labelbottom=False)
     figure.align_ylabels([ax, lower])
     return lower
 
 
-def _draw_rate(ax: Axes, part: pd.DataFrame, width: float, colour: str, name: str = "") -> None:
+def _draw_rate(ax: Axes, part: pd.DataFrame, width: float, drawn: tuple[str, str], name: str = "") -> None:
+    colour, shape = drawn
     moments = _moments(part["time"])
     rate, low, high = (part[column].to_numpy(dtype=float) for column in ("delivery_rate", "low", "high"))
     if not name and set(_LIMITS) <= set(part):
@@ -179,12 +196,15 @@ def _draw_rate(ax: Axes, part: pd.DataFrame, width: float, colour: str, name: st
         ax.fill_between(moments[piece], low[piece], high[piece], color=colour, alpha=0.13, lw=0)
     still_open = (part["pending"] > _OPEN * part["accepted"]).to_numpy()
     ax.plot(*_apart(moments, rate, breaks), ":", color=colour, lw=1.4, alpha=0.6)
-    ax.plot(moments[still_open], rate[still_open], "o", color=colour, ms=4, alpha=0.35, mew=0)
+    ax.plot(moments[still_open], rate[still_open], shape, color=colour, ms=4, alpha=0.35, mew=0)
     settled = np.where(still_open, np.nan, rate)
-    size = 4 if len(part) < _MANY else 1.5
-    ax.plot(*_apart(moments, settled, breaks), "o-", color=colour, lw=1.8, ms=size, label=name or None)
+    many = len(part) >= _MANY
+    # Among many points, marks at some of them are enough to tell lines apart.
+    size, every = (4.5, len(part) // 10) if many and name else (1.5 if many else 4.5, None)
+    ax.plot(*_apart(moments, settled, breaks), color=colour, lw=1.8, marker=shape, ms=size, markevery=every,
+            label=name or None)  # fmt: skip
     thin = (part["accepted"] < style.SMALL_N).to_numpy()
-    ax.plot(moments[thin], rate[thin], "o", ms=5, mfc="white", mec=colour, mew=1.2)
+    ax.plot(moments[thin], rate[thin], shape, ms=5 if len(part) < _MANY else 3, mfc="white", mec=colour, mew=1.2)
     if not name and "outside" in part:
         out = part["outside"].fillna(value=False).to_numpy(dtype=bool)
         ax.plot(moments[out], rate[out], "o", ms=11, mfc="none", mec=style.VERMILION, mew=1.8)
@@ -208,12 +228,29 @@ def _draw_volume(ax: Axes, result: pd.DataFrame, width: float) -> None:
 def _volume_axis(ax: Axes, language: str | None) -> None:
     ax.yaxis.set_major_locator(MaxNLocator(3, integer=True))
     ax.yaxis.set_major_formatter(lambda number, _: f"{number:,.0f}")
-    ax.set_ylabel(choose("messages", "短信数", language))
-    ax.set_xlabel(choose("time of submission (China time)", "提交时间（北京时间）", language))
-    locator = mdates.AutoDateLocator(minticks=2, maxticks=8)  # type: ignore[no-untyped-call]
+    if body(ax) > _ROOM_FOR_LABELS:
+        ax.set_ylabel(choose("messages", "短信数", language))
+    # Where there is little room, the year and month at the right end would run into the middle.
+    place: Literal["left", "center"] = "left" if style.figure_width(ax) < _ROOM_FOR_CENTRE else "center"
+    ax.set_xlabel(choose("time of submission (China time)", "提交时间（北京时间）", language), loc=place)
+    locator = _Dates(max(3, min(8, int(style.figure_width(ax) / 1.1))))
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(_dates(locator))
     ax.grid(axis="y", color=style.LINE, lw=0.8)
+
+
+class _Dates(mdates.AutoDateLocator):
+    """Ticks at round times, every second or third of them where there is room for no more than `most`."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
+        self._most = most
+
+    def __call__(self) -> list[float]:
+        axis: Any = self.axis
+        low, high = sorted(axis.get_view_interval())
+        ticks = [tick for tick in super().__call__() if low <= tick <= high]  # type: ignore[no-untyped-call]
+        return ticks[:: -(-len(ticks) // self._most) or 1]
 
 
 def _dates(locator: mdates.AutoDateLocator) -> mdates.ConciseDateFormatter:
@@ -230,9 +267,11 @@ def _rate_axis(ax: Axes, result: pd.DataFrame, language: str | None) -> None:
     shown = result[["low", "high", *(limit for limit in _LIMITS if limit in result)]].to_numpy(dtype=float)
     least, most = (float(np.nanmin(shown)), float(np.nanmax(shown))) if np.isfinite(shown).any() else (0.0, 1.0)
     margin = max(0.08 * (most - least), 0.005)
-    ax.set_ylim(max(0.0, least - margin), min(1.005, most + margin))
+    # Points at nothing and at all are shown whole.
+    ax.set_ylim(max(-0.03 * (most - least), least - margin), min(1 + 0.03 * (most - least) + 0.001, most + margin))
     style.percent_axis(ax.yaxis)
-    ax.set_ylabel(choose("delivered ÷ accepted", "送达数 ÷ 受理数", language))
+    if body(ax) > _ROOM_FOR_LABELS:
+        ax.set_ylabel(choose("delivered ÷ accepted", "送达数 ÷ 受理数", language))
     ax.grid(axis="y", color=style.LINE, lw=0.8)
 
 

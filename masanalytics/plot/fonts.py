@@ -20,7 +20,7 @@ from matplotlib.ft2font import FT2Font
 from masanalytics.errors import InputError
 from masanalytics.language import choose
 
-__all__ = ["bundled_font", "font_chain", "printable", "use_chinese_font"]
+__all__ = ["bundled_font", "font_chain", "printable", "printable_lines", "use_chinese_font"]
 
 FALLBACK = "DejaVu Sans"
 _PROBE = "送达率喆￥"
@@ -106,6 +106,11 @@ def printable(text: str, chain: tuple[str, ...] | None = None) -> str:
     known = _glyphs(font_chain() if chain is None else chain)
     joined = " ".join(text.split())
     return "".join(char if ord(char) in known else _MISSING_MARK for char in joined).replace("$", r"\$")
+
+
+def printable_lines(text: str) -> str:
+    """Make each line of `text` drawable."""
+    return "\n".join(printable(line) for line in text.split("\n"))
 
 
 @cache

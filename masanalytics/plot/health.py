@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from masanalytics.language import choose
 from masanalytics.plot import style
@@ -59,10 +60,12 @@ def number_health(data: Any, *, ax: Axes | None = None, language: str | None = N
             words = {name: choose(en, zh, language) for name, (en, zh, _) in _VERDICTS.items()}
             words["unseen"] = choose("never written to", "从未发送过", language)
             style.name_rows(axes, [words.get(verdict, verdict) for verdict in verdicts])
-            for row, verdict in enumerate(verdicts):
-                n = float(numbers.get(verdict, 0))
-                axes.barh(row, n, height=0.6, color=_VERDICTS.get(verdict, ("", "", style.GREY))[2])
-                style.beside_row(axes, row, [(count(n), 10), (percent(n / len(result)), 78)])
+            found = [int(numbers.get(verdict, 0)) for verdict in verdicts]
+            colours = [_VERDICTS.get(verdict, ("", "", style.GREY))[2] for verdict in verdicts]
+            axes.barh(range(len(verdicts)), found, height=0.6, color=colours)
+            shares = [percent(n / len(result)) for n in found]
+            style.beside_rows(axes, [[count(n) for n in found], shares], give_up=(1,))
+            axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
             axes.set_xlim(0, max(numbers.values()) * 1.02)
             axes.xaxis.set_major_formatter(lambda n, _: f"{n:,.0f}")
             axes.grid(axis="x", color=style.LINE, lw=0.8)

@@ -14,6 +14,7 @@ from masanalytics.plot import style
 from masanalytics.plot.arrival import latency
 from masanalytics.plot.course import timeline
 from masanalytics.plot.fonts import printable
+from masanalytics.plot.look import ink_on
 from masanalytics.plot.pareto import error_codes
 from masanalytics.plot.rates import delivery_rates
 
@@ -54,10 +55,10 @@ def overview(
 
     with style.look():
         engine = ConstrainedLayoutEngine(w_pad=0.15, h_pad=0.15)
-        figure, axes = plt.subplots(2, 2, figsize=(18, 11), layout=engine, squeeze=False)
+        figure, axes = plt.subplots(2, 2, figsize=(16, 10), layout=engine, squeeze=False)
         campaign = where.get("campaign")
         name = campaign if isinstance(campaign, str) else choose("Overview", "总览", language)
-        figure.suptitle(printable(name), fontsize=19)
+        figure.suptitle(printable(name), fontsize=19, color=ink_on(figure))
     delivery_rates(data, by=by, ax=axes[0, 0], language=language, **where)
     latency(data, by=by, ax=axes[0, 1], language=language, **where)
     error_codes(data, top=_MOST_CODES, ax=axes[1, 0], language=language, **where)

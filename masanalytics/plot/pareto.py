@@ -10,7 +10,6 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from masanalytics.language import choose
 from masanalytics.plot import cells, style
@@ -22,7 +21,7 @@ __all__ = ["error_codes"]
 _COLUMNS = ("error_code", "count", "share", "share_of_failed")
 _MOST_CODES = 15
 _OTHERS = "other"
-_MOST_NUMBERED = 12
+_MOST_GROUPS = 60
 
 
 def error_codes(
@@ -37,7 +36,7 @@ def error_codes(
     """Draw which codes the failures carry, most frequent first, with what each means.
 
     A bar is the code's share of all failed messages; the line adds them up from the top. With `by` (or a result that
-    has groups) every cell shows the code's share of the group's accepted messages.
+    has groups) every cell shows the code's share of the group's accepted messages, and how many they are.
 
     Parameters
     ----------
@@ -63,12 +62,13 @@ def error_codes(
     >>> [label.get_text() for label in ax.get_yticklabels()]
     ['MK:0001 Empty number']
     """
-    asked = top or (None if by or is_result(data, _COLUMNS) else _MOST_CODES - 1)
+    most = style.rows_that_fit(ax, _MOST_CODES)
+    asked = top or (None if by or is_result(data, _COLUMNS) else most - 1)
     result = result_of(data, "error_codes", _COLUMNS, by=by, top=asked, language=language, **keywords)
     columns = by_columns(result, "error_code")
     if columns and not result.empty:
         return _by_group(result, columns, ax, language)
-    frame = result.head(_MOST_CODES)
+    frame = result.head(most)
     lines = 2 if "meaning" in frame else 1
     with style.canvas(ax, width=10, height=style.row_height(len(frame), lines)) as axes:
         style.title(axes, "Why messages failed", "失败原因（错误码）", language)
@@ -77,7 +77,8 @@ def error_codes(
         else:
             style.name_rows(axes, _labels(frame, language), width=36)
             _draw_bars(axes, frame, language)
-        style.source_line(axes, result.attrs, language, notes=_left_out(len(result), len(frame), language))
+        notes = [*style.within_note(result.attrs, language), *_left_out(len(result), len(frame), language)]
+        style.source_line(axes, result.attrs, language, notes=notes)
     return axes
 
 
@@ -105,10 +106,10 @@ def _draw_bars(ax: Axes, frame: pd.DataFrame, language: str | None) -> None:
         (line,) = ax.plot(added, rows, "o-", ms=4, lw=1.2, color=style.MUTED)
         handles.append(line)
         labels.append(choose("added up from the top", "自上而下累计", language))
-    for row, line_of in enumerate(frame.to_dict("records")):
-        share = percent(line_of["share"])
-        of_accepted = choose(f"{share} of accepted", f"占受理 {share}", language)
-        style.beside_row(ax, row, [(count(line_of["count"]), 10), (of_accepted, 58)])
+    shares = [percent(share) for share in frame["share"]]
+    of_accepted = [choose(f"{share} of accepted", f"占受理 {share}", language) for share in shares]
+    numbers = [count(number) for number in frame["count"]]
+    style.beside_rows(ax, [numbers, of_accepted], give_up=(1, 0))
     ax.set_xlim(0, 1.02)
     style.percent_axis(ax.xaxis)
     ax.grid(axis="x", color=style.LINE, lw=0.8)
@@ -117,40 +118,63 @@ def _draw_bars(ax: Axes, frame: pd.DataFrame, language: str | None) -> None:
 
 
 def _by_group(result: pd.DataFrame, columns: list[str], ax: Axes | None, language: str | None) -> Axes:
-    groups = result[columns].drop_duplicates().head(style.MOST_ROWS)
+    all_groups = result[columns].drop_duplicates()
+    groups = all_groups.head(_MOST_GROUPS)
     column = result.groupby(columns, dropna=False, sort=False).ngroup().to_numpy()
     code, codes = pd.factorize(result["error_code"], use_na_sentinel=False)
-    frequent = np.argsort(-np.bincount(code, weights=result["count"].astype(float)), kind="stable")[:_MOST_CODES]
+    order = np.argsort(-np.bincount(code, weights=result["count"].astype(float)), kind="stable")
+    frequent = order[: style.rows_that_fit(ax, _MOST_CODES)]
     row = np.full(len(codes), -1)
     row[frequent] = np.arange(len(frequent))
     table = np.full((len(frequent), len(groups)), np.nan)
+    counted = np.zeros(table.shape)
     inside = (row[code] >= 0) & (column < len(groups))
     table[row[code][inside], column[inside]] = result["share"].to_numpy(dtype=float)[inside]
+    counted[row[code][inside], column[inside]] = result["count"].to_numpy(dtype=float)[inside]
     names = result.iloc[[int(np.argmax(code == number)) for number in frequent]]
-    size = (5.0 + 0.42 * max(len(groups), 8), style.row_height(len(frequent), 2) + 0.6)
+    size = (5.0 + 0.42 * max(len(groups), 12), style.row_height(len(frequent), 2) + 0.6)
     with style.canvas(ax, width=size[0], height=size[1]) as axes:
         phrases = by_phrase(columns, "en"), by_phrase(columns, "zh")
         style.title(axes, f"Why messages failed,{phrases[0]}", f"失败原因{phrases[1]}", language)
-        _fill(axes, table)
         style.name_rows(axes, _labels(names, language), width=36)
+        written = _fill(axes, table, counted)
         cells.name_columns(
             axes, [group_label(columns, list(group), language) for group in groups.itertuples(index=False)]
         )
-        notes = [choose("cells: share of the group's accepted messages", "单元格：占该组受理数的比例", language)]
+        notes = [*style.within_note(result.attrs, language), _explained(language, written=written)]
+        if len(all_groups) > len(groups):
+            shown = (
+                f"first {len(groups)} of {len(all_groups):,} groups",
+                f"仅显示前 {len(groups)} 组，共 {len(all_groups):,} 组",
+            )
+            notes.append(choose(*shown, language))
         style.source_line(axes, result.attrs, language, notes=notes + _left_out(len(codes), len(frequent), language))
     return axes
 
 
-def _fill(ax: Axes, table: npt.NDArray[np.float64]) -> None:
+def _explained(language: str | None, *, written: bool) -> str:
+    if not written:
+        return choose("shade: share of the group's accepted messages", "颜色：占该组受理数的比例", language)
+    return choose(
+        "cells: share of the group's accepted messages, number below",
+        "单元格：占该组受理数的比例，下方为条数",
+        language,
+    )
+
+
+def _fill(ax: Axes, table: npt.NDArray[np.float64], counted: npt.NDArray[np.float64]) -> bool:
+    """Shade the cells; return whether they had room for their numbers, which a scale of shades stands in for."""
     image = cells.shade_cells(ax, table, least=0.0, most=float(np.nanmax(table)))
-    if table.shape[1] <= _MOST_NUMBERED:
-        for place in np.argwhere(table > 0):
-            row, column = int(place[0]), int(place[1])
-            cells.write_cell(ax, image, (row, column), percent(table[row, column]), size=10)
-    elif isinstance(figure := ax.get_figure(root=True), Figure):
-        bar = figure.colorbar(image, ax=ax, fraction=0.025, pad=0.01)
-        style.percent_axis(bar.ax.yaxis)
-        bar.outline.set_visible(False)
+    texts = {
+        (int(row), int(column)): f"{percent(table[row, column])}\n{count(counted[row, column])}"
+        for row, column in np.argwhere(table > 0)
+    }
+    size = cells.type_size(ax, table.shape, texts.values())
+    for place, text in texts.items() if size else ():
+        cells.write_cell(ax, image, place, text, size=size)
+    if not size:
+        cells.scale_beside(ax, image)
+    return size > 0
 
 
 def _left_out(all_codes: int, shown: int, language: str | None) -> list[str]:

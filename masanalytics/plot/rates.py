@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 from masanalytics.language import choose
 from masanalytics.plot import style
 from masanalytics.plot.inputs import by_columns, result_of
-from masanalytics.plot.words import by_phrase, duration, group_label, percent
+from masanalytics.plot.words import by_phrase, count, duration, group_label, percent
 
 __all__ = ["delivery_rates"]
 
@@ -63,11 +63,11 @@ def delivery_rates(
     result = result_of(data, "delivery_rates", _COLUMNS, by=by, within=within, **keywords)
     columns = by_columns(result, "accepted")
     # At equal age "pending" means later than that age: there is nothing to wait for, and no end to expect.
-    frame = result.head(style.MOST_ROWS)
+    frame, left_out = style.largest(result, ax, language)
     if result.attrs.get("within_s") is not None:
         frame = frame.drop(columns=[name for name in _OPEN if name in frame])
     labels = [group_label(columns, list(row), language) for row in frame[columns].itertuples(index=False)]
-    with style.canvas(ax, height=style.row_height(len(frame))) as axes:
+    with style.canvas(ax, height=style.row_height(len(frame), style.lines_of(labels))) as axes:
         _entitle(axes, columns, result.attrs.get("within_s"), language)
         if frame.empty:
             style.say_nothing_to_show(axes, language)
@@ -76,7 +76,8 @@ def delivery_rates(
             _draw_rows(axes, frame, language)
             _axis(axes, frame, language)
             style.legend_below(axes, *_legend(frame, language))
-        style.source_line(axes, result.attrs, language, notes=_notes(result, frame, language))
+        notes = [*left_out, *_small(frame, language)]
+        style.source_line(axes, result.attrs, language, notes=notes, expected="expected_rate" in frame)
     return axes
 
 
@@ -90,7 +91,8 @@ def _entitle(ax: Axes, columns: Sequence[str], within_s: float | None, language:
 
 
 def _draw_rows(ax: Axes, frame: pd.DataFrame, language: str | None) -> None:
-    for row, group in enumerate(frame.to_dict("records")):
+    groups = frame.to_dict("records")
+    for row, group in enumerate(groups):
         small = group["accepted"] < style.SMALL_N
         if group.get("most", 0) > group.get("least", 0):
             ax.barh(row, group["most"] - group["least"], left=group["least"], height=0.5, color=style.BLUE, alpha=0.15)
@@ -98,9 +100,11 @@ def _draw_rows(ax: Axes, frame: pd.DataFrame, language: str | None) -> None:
         ax.plot(group["delivery_rate"], row, "o", ms=7, color=style.BLUE, mfc="white" if small else style.BLUE, mew=1.5)
         if pd.notna(group.get("expected_rate")) and group.get("pending", 0):
             _draw_expected(ax, row, group)
-        pending = group.get("pending", 0)
-        texts = [(percent(group["delivery_rate"]), 10), (style.out_of(group["accepted"], pending, language), 60)]
-        style.beside_row(ax, row, texts, muted=small)
+    rates = [percent(group["delivery_rate"]) for group in groups]
+    sizes = [f"n={count(group['accepted'])}" for group in groups]
+    waiting = [style.pending_text(group.get("pending", 0), language) for group in groups]
+    muted = [group["accepted"] < style.SMALL_N for group in groups]
+    style.beside_rows(ax, [rates, sizes, waiting], muted=muted, give_up=(2, 0))
 
 
 def _draw_expected(ax: Axes, row: int, group: dict[Any, Any]) -> None:
@@ -139,16 +143,7 @@ def _legend(frame: pd.DataFrame, language: str | None) -> tuple[list[Artist], li
     return handles, labels
 
 
-def _notes(result: pd.DataFrame, frame: pd.DataFrame, language: str | None) -> list[str]:
-    notes = []
-    if len(result) > len(frame):
-        notes.append(
-            choose(
-                f"first {len(frame)} of {len(result)} groups",
-                f"仅显示前 {len(frame)} 组，共 {len(result)} 组",
-                language,
-            )
-        )
-    if (frame["accepted"] < style.SMALL_N).any():
-        notes.append(choose(f"hollow: fewer than {style.SMALL_N} messages", f"空心：不足 {style.SMALL_N} 条", language))
-    return notes
+def _small(frame: pd.DataFrame, language: str | None) -> list[str]:
+    if not (frame["accepted"] < style.SMALL_N).any():
+        return []
+    return [choose(f"hollow: fewer than {style.SMALL_N} messages", f"空心：不足 {style.SMALL_N} 条", language)]

@@ -66,20 +66,22 @@ def explain_change(
     result = result_of(before, "explain_change", _COLUMNS, by=by, **given, **keywords)
     columns = by_columns(result, "share_before")
     order = np.argsort(-result["contribution"].abs().to_numpy(dtype=float), kind="stable")
-    top, rest = result.iloc[np.sort(order[:_MOST_CELLS])], result.iloc[order[_MOST_CELLS:]]
+    most = style.rows_that_fit(ax, _MOST_CELLS + 3) - 3
+    top, rest = result.iloc[np.sort(order[: max(most, 1)])], result.iloc[order[max(most, 1) :]]
     bars = len(top) + 2 + bool(len(rest))
     with style.canvas(ax, width=10, height=style.row_height(bars)) as axes:
         en, zh = by_phrase(columns, "en"), by_phrase(columns, "zh")
         style.title(axes, f"What changed the delivery rate{en and ','}{en}", f"送达率变化的原因{zh}", language)
-        if result.empty:
-            style.say_nothing_to_show(axes, language)
+        if result.empty or pd.isna(_overall(result, "before")) or pd.isna(_overall(result, "after")):
+            both = "Messages of both times are needed to compare", "两段时间都要有短信才能比较"
+            style.say_nothing_to_show(axes, language, *(() if result.empty else both))
         else:
             labels = [group_label(columns, list(cell), language) for cell in top[columns].itertuples(index=False)]
             others = [choose(f"{len(rest)} others", f"其他 {len(rest)} 项", language)] if len(rest) else []
             ends = choose("before", "之前", language), choose("after", "之后", language)
             style.name_rows(axes, [ends[0], *labels, *others, ends[1]], width=30)
             _draw(axes, result, (top, rest), language)
-            style.legend_below(axes, *_legend(language))
+            style.legend_below(axes, *_legend(language, intervals={"low", "high"} <= set(top)))
         style.source_line(axes, result.attrs, language, notes=_codes(top, columns, language))
     return axes
 
@@ -100,7 +102,6 @@ def _draw(ax: Axes, result: pd.DataFrame, cells: tuple[pd.DataFrame, pd.DataFram
     last = len(steps) + 1
     for row, level in ((0, levels[0]), (last, levels[-1])):
         ax.barh(row, level, height=0.6, color=style.GREY)
-        style.beside_row(ax, row, [(percent(level), 10)])
     for row, (step, level) in enumerate(zip(steps, levels[:-1], strict=True), start=1):
         ax.barh(row, step, left=level, height=0.6, color=style.VERMILION if step < 0 else style.BLUE)
         ax.plot([level, level], [row - 0.7, row + 0.3], color=style.MUTED, lw=0.8)
@@ -108,10 +109,9 @@ def _draw(ax: Axes, result: pd.DataFrame, cells: tuple[pd.DataFrame, pd.DataFram
         for row, (low, high, level) in enumerate(zip(top["low"], top["high"], levels[:-1], strict=False), start=1):
             ax.plot([level + low, level + high], [row, row], color=style.INK, lw=1.2)
     ax.plot([levels[-1]] * 2, [last - 0.7, last + 0.3], color=style.MUTED, lw=0.8)
-    for row, cell in enumerate(top.to_dict("records"), start=1):
-        style.beside_row(ax, row, [(_points(cell["contribution"]), 10), (_moved(cell, language), 66)])
-    if len(rest):
-        style.beside_row(ax, last - 1, [(_points(steps[-1]), 10)])
+    cells_moved = [_moved(cell, language) for cell in top.to_dict("records")]
+    changes = [percent(levels[0]), *(_points(step) for step in steps), percent(levels[-1])]
+    style.beside_rows(ax, [changes, ["", *cells_moved]], give_up=(1, 0))
     margin = max(0.15 * (levels.max() - levels.min()), 0.003)
     ax.set_xlim(max(0.0, levels.min() - margin), levels.max() + margin)
     style.percent_axis(ax.xaxis)
@@ -137,14 +137,14 @@ def _moved(cell: dict[Any, Any], language: str | None) -> str:
     return choose(f"rate {rates}, share {shares}", f"送达率 {rates}，占比 {shares}", language)
 
 
-def _legend(language: str | None) -> tuple[list[Artist], list[str]]:
-    handles: list[Artist] = [
-        Patch(color=style.VERMILION),
-        Patch(color=style.BLUE),
-        Line2D([], [], color=style.INK, lw=1.2),
+def _legend(language: str | None, *, intervals: bool) -> tuple[list[Artist], list[str]]:
+    parts: list[tuple[Artist, str]] = [
+        (
+            Patch(color=style.VERMILION),
+            choose("lowered the rate (percentage points)", "拉低送达率（百分点）", language),
+        ),
+        (Patch(color=style.BLUE), choose("raised it", "拉高送达率", language)),
     ]
-    return handles, [
-        choose("lowered the rate (percentage points)", "拉低送达率（百分点）", language),
-        choose("raised it", "拉高送达率", language),
-        choose("95% interval", "95% 区间", language),
-    ]
+    if intervals:
+        parts.append((Line2D([], [], color=style.INK, lw=1.2), choose("95% interval", "95% 区间", language)))
+    return [handle for handle, _ in parts], [label for _, label in parts]

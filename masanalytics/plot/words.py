@@ -15,7 +15,17 @@ from masanalytics.codes import category_name
 from masanalytics.frames import STATUS_ZH
 from masanalytics.language import choose, resolve_language
 
-__all__ = ["by_phrase", "column_name", "count", "display_width", "duration", "group_label", "percent", "wrap"]
+__all__ = [
+    "by_phrase",
+    "column_name",
+    "count",
+    "display_width",
+    "duration",
+    "group_label",
+    "percent",
+    "shorten",
+    "wrap",
+]
 
 _COLUMNS = {
     "account": ("account", "账户"),
@@ -162,6 +172,8 @@ def group_label(columns: Sequence[str], values: Sequence[Any], language: str | N
 def _value(column: str, value: Any, language: str | None) -> str:
     if pd.isna(value) or value == "":
         return choose("unknown", "未知", language)
+    if not str(value).strip():
+        return choose("(blank)", "（空白）", language)
     if column == "weekday":
         return _weekday(value, language)
     if column == "hour" and str(value).removesuffix(".0").isdigit():
@@ -194,6 +206,31 @@ def display_width(text: str) -> int:
     12
     """
     return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
+
+
+def shorten(text: str, width: int) -> str:
+    """Return `text` on one line of at most `width` Latin letters, with … in its middle where it is longer.
+
+    Names of campaigns often begin alike and differ in their last words.
+
+    Examples
+    --------
+    >>> shorten("春节客户回馈活动第二批次华东大区", 20), shorten("spring", 20)
+    ('春节客户回…华东大区', 'spring')
+    """
+    line = " ".join(text.split())
+    if display_width(line) <= width:
+        return line
+    head, tail, room = "", "", width - 1
+    for char in line:
+        if display_width(head + char) > (room + 1) // 2:
+            break
+        head += char
+    for char in reversed(line):
+        if display_width(head + char + tail) > room:
+            break
+        tail = char + tail
+    return f"{head.rstrip()}…{tail.lstrip()}"
 
 
 def wrap(text: str, width: int, lines: int = 2) -> str:

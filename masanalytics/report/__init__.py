@@ -8,6 +8,7 @@ from typing import Any
 
 from masanalytics.errors import InputError
 from masanalytics.report.live import watch
+from masanalytics.report.request import Request
 
 __all__ = ["watch", "write_report"]
 
@@ -20,7 +21,7 @@ def write_report(
     title: str | None = None,
     language: str | None = None,
     reveal: bool = False,
-    by: Sequence[str] | None = None,
+    by: str | Sequence[str] | None = None,
     **where: Any,
 ) -> Path:
     """Write what became of the messages as one file to hand on: delivery rates, failures, speed, and what each means.
@@ -43,8 +44,8 @@ def write_report(
         By default the user's own.
     reveal : bool
         Show phone numbers that occur in names and titles whole; by default their middle is hidden.
-    by : sequence of str, optional
-        Breakdowns of the delivery rate; by default campaign, carrier and province, where there are several.
+    by : str or sequence of str, optional
+        Breakdowns of the delivery rate, one a column; by default campaign, carrier and province, where there are several.
     **where
         Further filters, as for ``delivery_rates``: ``since=``, ``until=``, any column.
 
@@ -56,7 +57,7 @@ def write_report(
     Raises
     ------
     InputError
-        If the file name ends in something else, its folder cannot be made, or the messages lack a column.
+        If the file name ends in something else, it cannot be written, or the messages lack a column.
     MissingExtraError
         If an Excel file is asked for and xlsxwriter is not installed.
 
@@ -70,9 +71,6 @@ def write_report(
     ...     "Of 2 accepted messages, 1 were delivered" in written.read_text(encoding="utf-8")
     True
     """
-    from masanalytics.report.contents import gather
-    from masanalytics.report.sections import Request
-
     target = Path(path)
     kind = target.suffix.lower()
     if kind not in (".html", ".htm", ".xlsx"):
@@ -80,27 +78,40 @@ def write_report(
             f"{target.name}: a report is an .html or an .xlsx file", zh=f"{target.name}：报告文件应为 .html 或 .xlsx"
         )
     given = {**where, **({} if campaign is None else {"campaign": campaign})}
-    request = Request(language=language, title=title, reveal=reveal, by=by, where=given)
-    if kind == ".xlsx":
-        from masanalytics.report.excel import write_excel
-
-        told = gather(data, request)
-        _make_folder(target.parent)
-        write_excel(told, request, target)
-        return target
-    from masanalytics.report.page import page
-
-    text = page(gather(data, request), request)
-    _make_folder(target.parent)
-    target.write_text(text, encoding="utf-8", newline="\n")
+    names = [by] if isinstance(by, str) else by
+    request = Request(language=language, title=title, reveal=reveal, by=names, where=given)
+    content = _as_excel(data, request) if kind == ".xlsx" else _as_page(data, request)
+    _replace(target, content)
     return target
 
 
-def _make_folder(folder: Path) -> None:
+def _as_excel(data: Any, request: Request) -> bytes:
+    from masanalytics.report.contents import gather
+    from masanalytics.report.excel import excel, need_library
+
+    need_library()
+    return excel(gather(data, request), request)
+
+
+def _as_page(data: Any, request: Request) -> bytes:
+    from masanalytics.report.contents import gather
+    from masanalytics.report.page import page
+
+    return page(gather(data, request), request).encode("utf-8")
+
+
+def _replace(target: Path, content: bytes) -> None:
+    """Write `content` so that what was there before stays whole until all of it is written."""
+    part = target.with_name(f".{target.name}.part")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            part.write_bytes(content)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(
-            f"the folder {folder} cannot be made ({error.strerror}): choose another one for the report",
-            zh=f"无法创建文件夹 {folder}（{error.strerror}）：请为报告选择其他文件夹",
+            f"{target} cannot be written ({error.strerror}): close it where it is open, or choose another place",
+            zh=f"无法写入 {target}（{error.strerror}）：若文件已打开请先关闭，或换一个位置",
         ) from error

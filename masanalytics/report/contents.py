@@ -13,15 +13,14 @@ from masanalytics import analysis
 from masanalytics.analysis.sources import as_source
 from masanalytics.plot.words import column_name
 from masanalytics.report import sections, tables
-from masanalytics.report.sections import Request, Section, source_of
-from masanalytics.report.words import headline
+from masanalytics.report.request import Request
+from masanalytics.report.sections import Asked, Section, source_of
+from masanalytics.report.words import behind, headline
 
 __all__ = ["Contents", "gather"]
 
-_TOP_CODES = 14
 _MOST_GAPS = 5
-# The health of numbers needs every message in memory, which the rest of a report does not.
-_MOST_FOR_HEALTH = 1_000_000
+_LONGEST_TITLE, _LONGEST_NAME, _LONGEST_SENTENCE = 120, 40, 1000
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,10 @@ class Contents:
         What it is about, and up to when.
     headline : sequence of str
         The most important things in sentences.
-    facts : sequence of (str, str)
-        The most important figures, with their names.
+    whole : DataFrame
+        The delivery rate of all messages together: no row, or one.
+    figures : sequence of Column
+        Those of its columns that are shown, rates first.
     sections : sequence of Section
         Charts and tables.
     sources : sequence of (str, str)
@@ -45,7 +46,8 @@ class Contents:
     title: str
     as_of: str
     headline: Sequence[str]
-    facts: Sequence[tuple[str, str]]
+    whole: pd.DataFrame
+    figures: Sequence[tables.Column]
     sections: Sequence[Section]
     sources: Sequence[tuple[str, str]]
 
@@ -61,31 +63,38 @@ def gather(data: Any, request: Request) -> Contents:
         What is asked.
     """
     whole = analysis.delivery_rates(data, **request.where)
-    codes = analysis.error_codes(data, top=_TOP_CODES, language=request.language, **request.where)
-    times = analysis.latency(data, **request.where)
-    sentences = headline(whole, codes, times, request.language)
+    asked = Asked(data, request, set(as_source(data).message_columns()), whole)
+    rates = sections.all_rates(asked)
     return Contents(
-        title=request.clean(request.title or _title(request)),
+        title=request.clean(request.title or _title(request), _LONGEST_TITLE),
         as_of=source_of(whole, request),
-        headline=[request.clean(sentence) for sentence in sentences],
-        facts=_facts(whole, request),
-        sections=_sections(data, request, whole, codes),
+        headline=_headline(asked, rates),
+        whole=whole,
+        figures=sorted(tables.columns_of(whole, tables.RATES), key=lambda column: column.kind == "count"),
+        sections=_sections(asked, rates),
         sources=_sources(data, whole, request),
     )
 
 
-def _sections(data: Any, request: Request, whole: pd.DataFrame, codes: pd.DataFrame) -> list[Section]:
-    accepted = int(whole["accepted"].sum())
-    if not accepted:
+def _headline(asked: Asked, rates: Sequence[tuple[str, pd.DataFrame]]) -> list[str]:
+    request = asked.request
+    codes = analysis.error_codes(asked.data, top=1, language=request.language, **request.where)
+    times = analysis.latency(asked.data, **request.where)
+    first, *others = headline(asked.whole, codes, times, request.language)
+    worst = behind(asked.whole, rates, request.language, lambda name: request.clean(name, _LONGEST_NAME))
+    return [request.clean(sentence, _LONGEST_SENTENCE) for sentence in (first, *others, worst) if sentence]
+
+
+def _sections(asked: Asked, rates: Sequence[tuple[str, pd.DataFrame]]) -> list[Section]:
+    if not asked.accepted:
         return []
-    available = set(as_source(data).message_columns())
     return [
-        *sections.breakdowns(data, request, available),
-        *sections.course(data, request, available),
-        sections.failures(codes, request),
-        sections.speed(data, request, available),
-        *sections.responses(data, request),
-        *(sections.health(data, request, available) if accepted <= _MOST_FOR_HEALTH else []),
+        *sections.breakdowns(asked, rates),
+        *sections.course(asked),
+        sections.failures(asked),
+        sections.speed(asked),
+        *sections.responses(asked),
+        *sections.health(asked),
     ]
 
 
@@ -95,26 +104,21 @@ def _title(request: Request) -> str:
     return request.say(f"{name}: report", f"{name}：分析报告")
 
 
-def _facts(whole: pd.DataFrame, request: Request) -> list[tuple[str, str]]:
-    if whole.empty:
-        return []
-    # Rates first: they are what is looked for.
-    columns = sorted(tables.columns_of(whole, tables.RATES), key=lambda column: column.kind == "count")
-    cells = tables.cells_of(whole, columns, request.language, request.clean)[0]
-    return [(column.name(request.language), cell.text) for column, cell in zip(columns, cells, strict=True)]
-
-
 def _sources(data: Any, whole: pd.DataFrame, request: Request) -> list[tuple[str, str]]:
     path = getattr(data, "path", None)
+    origin = request.clean(Path(str(path)).name) if path else request.say("a table of messages", "一张短信表")
     coverage = whole.attrs.get("coverage") or {}
     rows = [
-        (request.say("Data", "数据来源"), Path(str(path)).name if path else type(data).__name__),
+        (request.say("Data", "数据来源"), origin),
         (request.say("As of (China time)", "数据截至（北京时间）"), str(whole.attrs.get("as_of", "-"))),
-        (request.say("Nobody polled", "未采集回执的时段"), _spans(coverage.get("gaps") or [], request)),
+        (
+            request.say("Gaps in coverage: nobody fetched reports", "采集中断：无人采集回执的时段"),
+            _spans(coverage.get("gaps") or [], request),
+        ),
     ]
     for name, values in (whole.attrs.get("filters") or {}).items():
         shown = ", ".join(map(str, values)) if isinstance(values, list) else str(values)
-        rows.append((column_name(name, request.language), request.clean(shown)))
+        rows.append((request.clean(column_name(name, request.language)), request.clean(shown)))
     return rows
 
 

@@ -6,7 +6,6 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -16,80 +15,107 @@ from masanalytics.errors import MissingExtraError
 from masanalytics.plot.words import display_width
 from masanalytics.report.contents import Contents
 from masanalytics.report.pictures import as_png
-from masanalytics.report.sections import Request, Section
+from masanalytics.report.request import Request
+from masanalytics.report.sections import Section
 from masanalytics.report.tables import Column, plain
 from masanalytics.report.words import definitions
 
-__all__ = ["write_excel"]
+__all__ = ["excel", "need_library"]
 
 # What people wrote stays text: no cell of the file is ever a formula or a link.
 _OPTIONS = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "in_memory": True}
 _FORMATS = {"count": "#,##0", "share": "0.0%", "seconds": "#,##0.0"}
 _BAD_IN_NAMES = re.compile(r"[\[\]:*?/\\']")
-_WIDEST = 60
+_WIDEST = 34
+_NAMES_WIDE, _TEXTS_WIDE, _NUMBER_WIDE, _LINE = 40, 100, 11, 16
+_ONE_PAGE = 45
 _LONGEST_NAME = 31
 _A4 = 9
 
 
-def write_excel(contents: Contents, request: Request, path: Path) -> None:
-    """Write the whole report to `path`.
+def need_library() -> Any:
+    """Return xlsxwriter.
 
     Raises
     ------
     MissingExtraError
-        If xlsxwriter is not installed.
+        If it is not installed.
     """
     try:
         import xlsxwriter
     except ImportError as error:
         raise MissingExtraError.of("excel", "xlsxwriter", "writing an .xlsx report", "写入 .xlsx 报告") from error
+    return xlsxwriter
 
-    with xlsxwriter.Workbook(str(path), _OPTIONS) as book:
+
+def excel(contents: Contents, request: Request) -> bytes:
+    """Return the whole report as a workbook."""
+    file = io.BytesIO()
+    with need_library().Workbook(file, _OPTIONS) as book:
         formats = _formats(book)
         _summary(book.add_worksheet(request.say("Summary", "概要")), contents, request, formats)
-        taken = {request.say("Summary", "概要").lower()}
+        taken = {request.say("Summary", "概要").lower(), "history"}  # the second is Excel's own
         for section in contents.sections:
             _sheet(book.add_worksheet(_sheet_name(section.title, taken)), section, request, formats)
         book.set_properties({"title": contents.title})
+    return file.getvalue()
 
 
 def _formats(book: Any) -> dict[str, Any]:
     base = {"font_size": 11, "valign": "top"}
+    head = {**base, "bold": True, "bottom": 1, "bg_color": "#F3F5F7", "text_wrap": True}
     return {
         "title": book.add_format({**base, "font_size": 16, "bold": True}),
-        "head": book.add_format({**base, "bold": True, "bottom": 1, "bg_color": "#F3F5F7", "text_wrap": True}),
-        "text": book.add_format({**base, "text_wrap": True, "num_format": "@"}),
-        "note": book.add_format({**base, "font_color": "#59636E"}),
+        "head": book.add_format({**head, "indent": 1}),
+        "head_number": book.add_format({**head, "align": "right"}),
+        "text": book.add_format({**base, "text_wrap": True, "num_format": "@", "indent": 1}),
+        "note": book.add_format({**base, "font_color": "#59636E", "text_wrap": True}),
         "day": book.add_format({**base, "num_format": "yyyy-mm-dd", "align": "left"}),
         "time": book.add_format({**base, "num_format": "yyyy-mm-dd hh:mm", "align": "left"}),
         **{kind: book.add_format({**base, "num_format": shape}) for kind, shape in _FORMATS.items()},
+        **{
+            f"beside_{kind}": book.add_format({**base, "num_format": shape, "align": "left"})
+            for kind, shape in _FORMATS.items()
+        },
     }
 
 
 def _summary(sheet: Any, contents: Contents, request: Request, formats: dict[str, Any]) -> None:
-    sheet.set_column(0, 0, 28)
-    sheet.set_column(1, 1, 100)
+    sheet.set_column(0, 0, _NAMES_WIDE)
+    sheet.set_column(1, 1, _TEXTS_WIDE)
     sheet.hide_gridlines(2)
     sheet.write_string(0, 0, contents.title, formats["title"])
-    row = 2
-    for sentence in contents.headline:
+    for row, sentence in enumerate(contents.headline, 2):
         sheet.merge_range(row, 0, row, 1, "", formats["text"])
         sheet.write_string(row, 0, sentence, formats["text"])
-        row += 1
+        # No spreadsheet makes a row high enough for merged cells by itself.
+        sheet.set_row(row, _LINE * (1 + display_width(sentence) // (_NAMES_WIDE + _TEXTS_WIDE - 8)))
+    place = _figures(sheet, 3 + len(contents.headline), contents, request, formats)
     parts = (
         (request.say("What this was computed from", "数据与口径"), contents.sources),
         (request.say("What each figure means", "各项指标的含义"), definitions(request.language)),
     )
     for heading, lines in parts:
-        row += 1
-        sheet.write_string(row, 0, heading, formats["head"])
-        sheet.write_blank(row, 1, None, formats["head"])
-        for name, value in lines:
-            row += 1
+        sheet.write_string(place, 0, heading, formats["head"])
+        sheet.write_blank(place, 1, None, formats["head"])
+        for row, (name, value) in enumerate(lines, place + 1):
             sheet.write_string(row, 0, name, formats["text"])
             sheet.write_string(row, 1, value, formats["text"])
-        row += 1
+            sheet.set_row(row, _LINE * (1 + display_width(value) // (_TEXTS_WIDE + 4)))
+        place += len(lines) + 2
     _for_print(sheet)
+
+
+def _figures(sheet: Any, place: int, contents: Contents, request: Request, formats: dict[str, Any]) -> int:
+    """Write the figures of all messages together from row `place` on, one a row, and return the next free row."""
+    beside = {kind: formats[f"beside_{kind}"] for kind in _FORMATS}
+    fields = _fields(contents.figures, request)
+    for record in contents.whole.to_dict("records"):
+        for row, field in enumerate(fields, place):
+            sheet.write_string(row, 0, field.heading, formats["text"])
+            _write(sheet, (row, 1), record, field, request, beside)
+        place += len(fields) + 1
+    return place
 
 
 @dataclass(frozen=True)
@@ -108,28 +134,55 @@ class _Field:
 def _sheet(sheet: Any, section: Section, request: Request, formats: dict[str, Any]) -> None:
     fields = _fields(section.columns, request)
     records = section.table.to_dict("records")
+    _table(sheet, fields, records, request, formats)
+    _source(sheet, len(records) + 2, section, len(fields), formats["note"])
+    if section.chart is not None:
+        image = io.BytesIO(as_png(section.chart.draw, height=section.chart.height))
+        picture = {"image_data": image, "description": section.title}
+        sheet.insert_image(len(records) + 4, 0, "chart.png", picture)
+    _for_print(sheet, on_one_page=len(records) <= _ONE_PAGE)
+    sheet.repeat_rows(0)
+
+
+def _table(
+    sheet: Any, fields: Sequence[_Field], records: Sequence[dict[Any, Any]], request: Request, formats: dict[str, Any]
+) -> None:
+    lines = dict.fromkeys(range(len(records) + 1), 1) | {0: 2}
     for place, field in enumerate(fields):
-        sheet.write_string(0, place, field.heading, formats["head"])
-        texts = [_text(record, field, request) for record in records] if field.kind == "text" else ["000,000.0"]
-        widest = max(map(display_width, [field.heading, *texts]), default=0)
-        sheet.set_column(place, place, min(widest + 2, _WIDEST))
+        wide = _width(records, field, request)
+        sheet.set_column(place, place, wide)
+        sheet.write_string(0, place, field.heading, formats["head" if field.kind == "text" else "head_number"])
         for row, record in enumerate(records, start=1):
             _write(sheet, (row, place), record, field, request, formats)
+            if field.kind == "text":
+                lines[row] = max(lines[row], 1 + display_width(_text(record, field, request)) // (wide - 1))
+    for row, deep in lines.items():
+        sheet.set_row(row, _LINE * deep)
     sheet.freeze_panes(1, 0)
     if records:
         sheet.autofilter(0, 0, len(records), len(fields) - 1)
-    sheet.write_string(len(records) + 2, 0, section.source, formats["note"])
-    if section.draw is not None:
-        picture = {"image_data": io.BytesIO(as_png(section.draw, height=section.height)), "description": section.title}
-        sheet.insert_image(len(records) + 4, 0, "chart.png", picture)
-    _for_print(sheet)
-    sheet.repeat_rows(0)
+
+
+def _source(sheet: Any, row: int, section: Section, columns: int, form: Any) -> None:
+    """Write where a table comes from, no wider than the table: what sticks out would make the whole page print smaller."""
+    if columns > 1:
+        sheet.merge_range(row, 0, row, columns - 1, "", form)
+    sheet.write_string(row, 0, section.source, form)
+    sheet.set_row(row, _LINE * (1 + display_width(section.source) // (_NUMBER_WIDE * columns)))
+
+
+def _width(records: Sequence[dict[Any, Any]], field: _Field, request: Request) -> int:
+    """Return how wide a column is; the heads of numbers break into two lines."""
+    if field.kind != "text":
+        return max(_NUMBER_WIDE, display_width(field.heading) // 2 + 3)
+    texts = [field.heading, *(_text(record, field, request) for record in records)]
+    return min(max(map(display_width, texts)) + 2, _WIDEST)
 
 
 def _fields(columns: Sequence[Column], request: Request) -> list[_Field]:
     fields = []
     for column in columns:
-        name = column.name(request.language)
+        name = request.clean(column.name(request.language))
         unit = request.say(" (s)", "（秒）") if column.kind == "seconds" else ""
         fields.append(_Field(name + unit, column.key, column))
         if column.interval:
@@ -159,18 +212,23 @@ def _text(record: dict[Any, Any], field: _Field, request: Request) -> str:
     return request.clean(plain(record[field.key], field.column, request.language))
 
 
-def _for_print(sheet: Any) -> None:
-    sheet.set_landscape()
+def _for_print(sheet: Any, *, on_one_page: bool = True) -> None:
     sheet.set_paper(_A4)
-    sheet.fit_to_pages(1, 0)
+    sheet.fit_to_pages(1, 1 if on_one_page else 0)
 
 
 def _sheet_name(title: str, taken: set[str]) -> str:
     """Return `title` as a sheet may be called: no more than 31 letters, none of them special, each name once."""
-    name = _BAD_IN_NAMES.sub(" ", title).strip()[:_LONGEST_NAME] or "-"
-    number = 1
+    whole = _cut(_BAD_IN_NAMES.sub(" ", title), _LONGEST_NAME)
+    name, number = whole, 1
     while name.lower() in taken:
         number += 1
-        name = f"{name[: _LONGEST_NAME - 4]} {number}"
+        name = f"{_cut(whole, _LONGEST_NAME - 4)} {number}"
     taken.add(name.lower())
     return name
+
+
+def _cut(name: str, longest: int) -> str:
+    """Return the start of `name`, counted as Excel counts letters: those beyond the first 65,536 are two."""
+    start = name.strip().encode("utf-16-le")[: 2 * longest]
+    return start.decode("utf-16-le", "ignore").strip() or "-"

@@ -157,8 +157,8 @@ def watch(
     put = show or _output()
     end = None if timeout is None else time.monotonic() + timeout
     seen = glance(data, campaign, language=language, **where)
-    put(seen)
     try:
+        put(seen)
         while not seen.settled and (end is None or time.monotonic() < end):
             time.sleep(every)
             now = glance(data, campaign, language=language, **where)
@@ -166,22 +166,48 @@ def watch(
                 put(now)
             seen = now
     except KeyboardInterrupt:
+        pass
+    return _returned(seen) if show is None else seen
+
+
+@dataclass(frozen=True)
+class _Shown(Glance):
+    """A view that is on display already in the cell it is returned from: as that cell's result it is not shown again."""
+
+    cell: int = -1
+
+    def _ipython_display_(self) -> None:
+        shell = _shell()
+        if shell is None or shell.execution_count != self.cell:
+            raise NotImplementedError  # IPython's way to go on as usual
+
+
+def _returned(seen: Glance) -> Glance:
+    shell = _shell()
+    if shell is None:
         return seen
-    return seen
+    return _Shown(seen.rates, seen.title, seen.curve, seen.language, cell=shell.execution_count)
+
+
+def _shell() -> Any:
+    """Return the running IPython, None outside of one."""
+    if "IPython" not in sys.modules:
+        return None
+    from IPython import get_ipython
+
+    return get_ipython()
 
 
 def _output() -> Callable[[Glance], object]:
     """Return what shows a view: one output of the notebook that is replaced, or a line of the terminal."""
-    if "IPython" in sys.modules:
-        from IPython import get_ipython
-        from IPython.display import DisplayHandle
+    if _shell() is None:
+        return lambda seen: sys.stdout.write(f"{seen!r}\n")
+    from IPython.display import DisplayHandle
 
-        if get_ipython() is not None:
-            handle: Any = DisplayHandle()  # type: ignore[no-untyped-call]
-            ways = iter([handle.display])
+    handle: Any = DisplayHandle()  # type: ignore[no-untyped-call]
+    ways = iter([handle.display])
 
-            def replace(seen: Glance) -> None:
-                next(ways, handle.update)(seen)
+    def replace(seen: Glance) -> None:
+        next(ways, handle.update)(seen)
 
-            return replace
-    return lambda seen: sys.stdout.write(f"{seen!r}\n")
+    return replace

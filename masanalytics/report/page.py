@@ -16,7 +16,8 @@ from masanalytics.language import resolve_language
 from masanalytics.report import tables
 from masanalytics.report.contents import Contents
 from masanalytics.report.pictures import as_svg
-from masanalytics.report.sections import Request, Section
+from masanalytics.report.request import Request
+from masanalytics.report.sections import Section
 from masanalytics.report.webfont import font_face
 from masanalytics.report.words import definitions
 
@@ -34,6 +35,7 @@ def page(contents: Contents, request: Request) -> str:
     shown: dict[str, Any] = {
         "language": {"en": "en", "zh": "zh-CN"}[resolve_language(request.language)],
         "contents": contents,
+        "facts": _facts(contents, request),
         "sections": [_section(section, request) for section in contents.sections],
         "definitions": definitions(request.language),
         "say": request.say,
@@ -61,15 +63,26 @@ def _visible(text: str) -> str:
     return re.sub(r"<svg.*?</svg>|<style.*?</style>|<script.*?</script>|<[^>]*>", "", text, flags=re.DOTALL)
 
 
+def _facts(contents: Contents, request: Request) -> list[tuple[str, str]]:
+    names = [column.name(request.language) for column in contents.figures]
+    rows = tables.cells_of(contents.whole, contents.figures, request.language, request.clean)
+    return [(name, cell.text) for row in rows for name, cell in zip(names, row, strict=True)]
+
+
 def _section(section: Section, request: Request) -> dict[str, Any]:
     svg = ""
-    if section.draw is not None:
-        svg = as_svg(section.draw, name=section.name, label=str(escape(section.title)), height=section.height)
+    if section.chart is not None:
+        chart = section.chart
+        svg = as_svg(chart.draw, name=section.name, label=str(escape(section.title)), height=chart.height)
     return {
         "section": section,
         "svg": Markup(svg),  # noqa: S704 - drawn by matplotlib, texts are outlines
         "columns": [
-            {"name": column.name(request.language), "number": column.is_number, "look": _LOOKS.get(column.key, "text")}
+            {
+                "name": request.clean(column.name(request.language)),
+                "number": column.is_number,
+                "look": _LOOKS.get(column.key, "text"),
+            }
             for column in section.columns
         ],
         "rows": tables.cells_of(section.table, section.columns, request.language, request.clean),

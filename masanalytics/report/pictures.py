@@ -44,11 +44,15 @@ def as_svg(draw: Callable[[Axes], Axes], *, name: str, label: str, height: float
             figure.savefig(buffer, format="svg", metadata=_NO_METADATA)
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
+    # Marks the charts put on their own parts would be ids that occur many times.
+    svg = re.sub(r' id="masanalytics-[^"]*"', "", svg)
     # Ids such as axes_1 come back in every chart, and glyph outlines are looked up by id.
     svg = re.sub(r'(?<=id=")([^"]+)(?=")', rf"{name}-\1", svg)
     svg = re.sub(r'(?<=href="#)([^"]+)(?=")', rf"{name}-\1", svg)
     svg = re.sub(r"(?<=url\(#)([^)]+)(?=\))", rf"{name}-\1", svg)
-    return re.sub(r'<svg([^>]*?) width="[^"]*"([^>]*)>', rf'<svg role="img" aria-label="{label}"\1\2>', svg, count=1)
+    svg = re.sub(r'<svg([^>]*?) width="[^"]*"', r"<svg\1", svg, count=1)
+    # Joined, not substituted: a backslash of somebody's column name means nothing here.
+    return f'<svg role="img" aria-label="{label}"' + svg.removeprefix("<svg")
 
 
 def as_png(draw: Callable[[Axes], Axes], *, height: float, dpi: int = 110) -> bytes:

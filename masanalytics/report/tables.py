@@ -65,7 +65,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell as people read it, with the value it is sorted by."""
+    """One cell as people read it, with the value it is sorted by: nothing where it is missing, to stay last."""
 
     text: str
     order: float | str
@@ -120,6 +120,8 @@ HEALTH = (
     Column("numbers", ("Numbers", "号码数"), "count"),
     Column("meaning", ("Meaning", "含义"), "text"),
 )
+# Where everything is settled they say the rate once more.
+_WHILE_PENDING = ("most", "expected_rate")
 _KEPT_WHEN_EMPTY = ("accepted", "delivered", "failed", "pending", "delivery_rate")
 
 
@@ -137,8 +139,8 @@ def _holds(result: pd.DataFrame, column: Column) -> bool:
     if column.key in _KEPT_WHEN_EMPTY or result.empty:
         return True
     values = result[column.key]
-    if column.key == "most":
-        return bool((values > result["least"]).any())
+    if column.key in _WHILE_PENDING and "pending" in result.columns:
+        return bool(((result["pending"] > 0) & values.notna()).any())
     return bool((values > 0).any()) if column.kind == "count" else bool(values.notna().any())
 
 
@@ -156,7 +158,7 @@ def _cell(row: dict[Any, Any], column: Column, language: str | None, clean: Call
         if column.interval and pd.notna(value):
             low, high = (percent(row[end]) for end in column.interval)
             text = f"{text} ({low.removesuffix('%')}–{high})"
-        return Cell(text, -1.0 if pd.isna(value) else float(value))
+        return Cell(text, "" if pd.isna(value) else float(value))
     text = clean(plain(value, column, language))
     order: float | str = text
     if column.kind == "group" and isinstance(value, int | float) and pd.notna(value):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from statistics import NormalDist
 from typing import Any
 
 import pandas as pd
 
 from masanalytics.language import choose, resolve_language
-from masanalytics.plot.words import count, duration, percent
+from masanalytics.plot.words import column_name, count, duration, group_label, percent
 
-__all__ = ["definitions", "headline"]
+__all__ = ["behind", "definitions", "headline"]
+
+_LEAST_GROUP, _LEAST_GAP, _MOST_NAMED = 30, 0.02, 3
 
 _DEFINITIONS = (
     (
@@ -65,8 +69,14 @@ _DEFINITIONS = (
         "对全部回执到齐后送达率的估计（Aalen–Johansen 法；超出已观测范围的部分由账户自身历史推算）及其 95% 区间。",
     ),
     (
-        "Median, 90%, 95%, 99%",
-        "中位数、90%、95%、99%",
+        "Of accepted, of failed",
+        "占受理、占失败",
+        "How many messages failed with a code, as a share of all accepted and of all failed messages.",
+        "以该错误码失败的短信数，分别占全部受理数和全部失败数的比例。",
+    ),
+    (
+        "Median, 90%, 95%, 99%, longest",
+        "中位数、90%、95%、99%、最长",
         "Time from submission to delivery, of the delivered messages: half, 90% … were at least this fast.",
         "已送达短信从提交到送达的时间：有一半、90%……的短信不超过该时间。",
     ),
@@ -75,6 +85,24 @@ _DEFINITIONS = (
         "受理数过半、受理数九成",
         "When half, and nine in ten, of all accepted messages had arrived; a dash where that has not happened.",
         "全部受理短信中有一半、九成送达所用的时间；尚未达到时以横线表示。",
+    ),
+    (
+        "Answered, response rate",
+        "回复人数、回复率",
+        "People who wrote back, and their share of the delivered messages, with its 95% interval.",
+        "回复短信的人数，及其占送达数的比例与 95% 区间。",
+    ),
+    (
+        "Opted out, opt-out rate",
+        "退订、退订率",
+        "People whose answer asks for no more messages, and their share of the delivered messages, with its 95% interval.",
+        "回复要求退订的人数，及其占送达数的比例与 95% 区间。",
+    ),
+    (
+        "State of the numbers",
+        "号码健康状况",
+        "What the latest reports say of each number: whether writing to it again makes sense. Advice, not a fact.",
+        "根据最近的回执判断各号码是否值得继续发送；仅为建议，并非定论。",
     ),
 )
 
@@ -103,8 +131,74 @@ def headline(rates: pd.DataFrame, codes: pd.DataFrame, times: pd.DataFrame, lang
     if rates.empty or not rates["accepted"].iloc[0]:
         return [choose("There are no accepted messages to report on.", "没有可报告的已受理短信。", language)]
     whole: dict[Any, Any] = rates.iloc[0].to_dict()
-    sentences = [_rate(whole, language), _open(whole, language), _why(whole, codes, language), _speed(times, language)]
+    sentences = [
+        _rate(whole, language),
+        _open(whole, language),
+        _silent(whole, language),
+        _why(whole, codes, language),
+        _speed(times, language),
+    ]
     return [sentence for sentence in sentences if sentence]
+
+
+def behind(
+    whole: pd.DataFrame,
+    groups: Sequence[tuple[str, pd.DataFrame]],
+    language: str | None,
+    clean: Callable[[str], str] = str,
+) -> str:
+    """Return which groups lie clearly below the whole, the most costly ones first; nothing where none does.
+
+    A group is named when it has 30 messages or more, and two points or more would be missing even if all its pending ones
+    arrived, and so many that chance alone would do it to any of the groups looked at in one report of twenty (Bonferroni).
+
+    Parameters
+    ----------
+    whole : DataFrame
+        ``delivery_rates`` without groups.
+    groups : sequence of (str, DataFrame)
+        A column, and ``delivery_rates`` by it.
+    clean : function
+        Makes a group's name fit to be shown.
+
+    Examples
+    --------
+    >>> whole = pd.DataFrame({"accepted": [2000], "delivery_rate": [0.85]})
+    >>> rates = pd.DataFrame({"carrier": ["a", "b"], "accepted": [1000, 1000], "delivery_rate": [0.95, 0.75],
+    ...                       "most": [0.95, 0.75]})
+    >>> behind(whole, [("carrier", rates)], "en")
+    'Clearly lower than the whole: carrier b 75.0% (of 1,000).'
+    """
+    if whole.empty:
+        return ""
+    rate, looks = float(whole["delivery_rate"].iloc[0]), sum(len(rates) for _, rates in groups)
+    found = [(column, row) for column, rates in groups for row in _low(rates, rate, looks)]
+    found.sort(key=lambda each: each[1]["accepted"] * (each[1]["delivery_rate"] - rate))
+    if not found:
+        return ""
+    parts = [
+        (
+            clean(group_label([column], [row[column]], language)),
+            column_name(column, language),
+            percent(row["delivery_rate"]),
+            count(row["accepted"]),
+        )
+        for column, row in found[:_MOST_NAMED]
+    ]
+    return choose(
+        f"Clearly lower than the whole: {', '.join(f'{kind} {name} {rate} (of {n})' for name, kind, rate, n in parts)}.",
+        f"明显低于整体：{'、'.join(f'{kind}“{name}”{rate}（受理 {n} 条）' for name, kind, rate, n in parts)}。",
+        language,
+    )
+
+
+def _low(rates: pd.DataFrame, whole: float, looks: int) -> list[dict[Any, Any]]:
+    """Return the groups that lie below `whole` by more than the largest of so many looks would by chance."""
+    steps = NormalDist().inv_cdf(1 - 0.05 / looks)
+    by_chance = steps * (whole * (1 - whole) / rates["accepted"]) ** 0.5
+    is_low = whole - rates["most"] >= by_chance.clip(lower=_LEAST_GAP)
+    rows: list[dict[Any, Any]] = rates[is_low & (rates["accepted"] >= _LEAST_GROUP)].to_dict("records")
+    return rows
 
 
 def _rate(whole: dict[Any, Any], language: str | None) -> str:
@@ -129,6 +223,17 @@ def _open(whole: dict[Any, Any], language: str | None) -> str:
         en += f", and is expected at {rate} ({low} to {high})"
         zh += f"，预计为 {rate}（{low} 至 {high}）"
     return choose(f"{en}.", f"{zh}。", language)
+
+
+def _silent(whole: dict[Any, Any], language: str | None) -> str:
+    if not whole.get("unreported"):
+        return ""
+    unreported = count(whole["unreported"])
+    return choose(
+        f"{unreported} got no report within 72 hours and count as not delivered.",
+        f"有 {unreported} 条在 72 小时内没有回执，按未送达计。",
+        language,
+    )
 
 
 def _why(whole: dict[Any, Any], codes: pd.DataFrame, language: str | None) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from masanalytics.clock import is_simulated
 from masanalytics.errors import InputError
-from masanalytics.language import choose
+from masanalytics.language import choose, duration
 from masanalytics.store.progress import batches_progress, codes_of_failed
 
 if TYPE_CHECKING:
@@ -61,12 +62,14 @@ class Canary:
             clock.sleep(_LOOK_S)
         failed = now.counts.get("failed", 0)
         if now.share_reported < self.reported:
+            simulated = is_simulated(clock)
+            waited = [duration(self.timeout_s, language, platform_time=simulated) for language in ("en", "zh")]
             run.stop(
                 choose(
-                    f"the canary: after {self.timeout_s:.0f} s only {now.share_reported:.0%} of {now.accepted:,} were "
+                    f"the canary: after {waited[0]} only {now.share_reported:.0%} of {now.accepted:,} were "
                     "reported; look at the account (are reports switched on?), then run it again to go on",
-                    f"试发：{self.timeout_s:.0f} 秒内 {now.accepted:,} 条中仅 {now.share_reported:.0%} 有回执；"
-                    "请检查账户是否开启回执，再次运行即可继续",
+                    f"试发：{waited[1]}内 {now.accepted:,} 条中仅 {now.share_reported:.0%} 有回执；"
+                    "请检查账号是否开启回执，再次运行即可继续",
                 )
             )
         elif failed > self.most_failed * now.reported:
@@ -75,7 +78,7 @@ class Canary:
             listed = ", ".join(f"{code or '-'} × {count}" for code, count in codes)
             run.stop(
                 choose(
-                    f"the canary: {failed:,} of {now.reported:,} reported messages failed ({listed}); mend the cause, "
+                    f"the canary: {failed:,} of {now.reported:,} reported failed ({listed}); mend the cause, "
                     "then run it again to go on",
                     f"试发：已回执 {now.reported:,} 条中失败 {failed:,} 条（{listed}）；请先排除原因，再次运行即可继续",
                 )

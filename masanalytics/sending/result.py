@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from masanalytics.cards import card
-from masanalytics.language import choose
+from masanalytics.collecting import Collected
+from masanalytics.language import choose, counted, duration
 
 __all__ = ["SendResult"]
 
@@ -28,7 +29,11 @@ class SendResult:
     requests : int
         Submit requests made.
     seconds : float
-        How long it took.
+        How long it took, by the client's clock.
+    platform_time : bool
+        Whether that clock is a simulated platform's, and not the one on the wall.
+    collected : Collected or None
+        What a collector that took turns with sending fetched meanwhile.
     stopped_because : str
         Empty where the run came to its end.
     before : dict of str to int
@@ -46,6 +51,8 @@ class SendResult:
     skipped: int = 0
     requests: int = 0
     seconds: float = 0.0
+    platform_time: bool = False
+    collected: Collected | None = None
     stopped_because: str = ""
     before: dict[str, int] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
@@ -65,7 +72,8 @@ class SendResult:
         lines = [self._found(language), self._done(language)]
         lines += [f"  ! {notice}" for notice in self.notices[:_NOTICES_SHOWN] if notice != self.stopped_because]
         if self.unknown:
-            lines.append(choose(_UNKNOWN_EN, _UNKNOWN_ZH, language).format(count=f"{self.unknown:,}"))
+            lines.append(self._doubtful(language))
+        lines.append(self._came_in(language))
         if self.stopped_because:
             lines.append(choose("Stopped: ", "已停止：", language) + self.stopped_because)
         return "\n".join(line for line in lines if line)
@@ -75,9 +83,22 @@ class SendResult:
         doubtful = self.before.get("unknown", 0)
         if not earlier and not doubtful:
             return ""
-        en = f"Found from earlier runs of {self.campaign}: {earlier:,} accepted, {doubtful:,} of unknown outcome."
-        zh = f"活动 {self.campaign} 之前的运行：平台已接收 {earlier:,} 条，结果不明 {doubtful:,} 条。"
-        return choose(en, zh, language)
+        en = _listed([(earlier, "{} accepted"), (doubtful, "{} of unknown outcome")], ", ")
+        zh = _listed([(earlier, "平台已接收 {} 条"), (doubtful, "结果不明 {} 条")], "，")
+        return choose(
+            f"Found from earlier runs of {self.campaign}: {en}.", f"活动 {self.campaign} 之前的运行：{zh}。", language
+        )
+
+    def _doubtful(self, language: str | None) -> str:
+        en = counted(self.unknown, *_UNKNOWN_EN) + _IF_YOU_KNOW_EN
+        return choose(en, f"{self.unknown:,} {_UNKNOWN_ZH}", language)
+
+    def _came_in(self, language: str | None) -> str:
+        if self.collected is None or not self.collected.polls:
+            return ""
+        # A report may be quicker than the answer to its own batch: "not known" says nothing here.
+        collected = replace(self.collected, foreign=0)
+        return choose("Collected while sending: ", "发送期间采集：", language) + collected.text(language)
 
     def _done(self, language: str | None) -> str:
         if not self.planned:
@@ -92,13 +113,19 @@ class SendResult:
             (self.skipped, "gone out or opted out meanwhile", "已由其他运行发出或已退订"),
             (self.left, "not tried", "未尝试"),
         ]
-        en = ", ".join(f"{count:,} {word}" for count, word, _ in counts if count)
-        zh = "，".join(f"{word} {count:,} 条" for count, _, word in counts if count)
+        en = _listed([(count, f"{{}} {word}") for count, word, _ in counts], ", ")
+        zh = _listed([(count, f"{word} {{}} 条") for count, _, word in counts], "，")
+        if self.requests:
+            en += f"; {counted(self.requests, 'request')} in {self._time('en')}"
+            zh += f"；{self.requests:,} 次请求，用时 {self._time('zh')}"
         return choose(
-            f"{self.campaign}: of {self.planned:,} messages {en}; {self.requests:,} requests in {self.seconds:.1f} s.",
-            f"活动 {self.campaign}：共 {self.planned:,} 条，{zh}；{self.requests:,} 次请求，用时 {self.seconds:.1f} 秒。",
+            f"{self.campaign}: of {counted(self.planned, 'message')} {en}.",
+            f"活动 {self.campaign}：共 {self.planned:,} 条，{zh}。",
             language,
         )
+
+    def _time(self, language: str) -> str:
+        return duration(self.seconds, language, platform_time=self.platform_time)
 
     def __repr__(self) -> str:
         return f"SendResult({self.text()})"
@@ -117,10 +144,17 @@ class SendResult:
         return card(choose(f"Sent: {self.campaign}", f"发送：{self.campaign}"), figures, self.text().splitlines())
 
 
+def _listed(counts: list[tuple[int, str]], comma: str) -> str:
+    return comma.join(words.format(f"{count:,}") for count, words in counts if count)
+
+
 _NOTICES_SHOWN = 3
 _UNKNOWN_EN = (
-    "{count} messages may or may not have been taken: they are not sent again by themselves. Their reports will tell "
-    "(keep collecting). If you know better: store.batches(state='unknown') lists them, and"
-    " mas.settle(store, batch_id, 'not_sent') lets them go."
+    "message may or may not have been taken: it is not sent again by itself. Its report will tell",
+    "messages may or may not have been taken: they are not sent again by themselves. Their reports will tell",
 )
-_UNKNOWN_ZH = "{count} 条结果不明：平台可能已接收，不会自动重发。继续采集，状态报告会给出答案。若您确知结果：store.batches(state='unknown') 可列出，mas.settle(store, batch_id, 'not_sent') 可放行。"
+_IF_YOU_KNOW_EN = (
+    " (keep collecting). If you know better: store.batches(state='unknown') lists the batches, and"
+    " mas.settle(store, batch_id, 'not_sent') lets one go."
+)
+_UNKNOWN_ZH = "条结果不明：平台可能已接收，不会自动重发。继续采集，回执会给出答案。若您确知结果：store.batches(state='unknown') 可列出，mas.settle(store, batch_id, 'not_sent') 可放行。"

@@ -16,6 +16,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from masanalytics.client.results import Outcome, SubmitResult
+from masanalytics.clock import is_simulated
 from masanalytics.errors import MasError, NetworkError, RefusedError
 from masanalytics.language import choose
 from masanalytics.sending.manners import Pacer, Window
@@ -69,7 +70,7 @@ class Run:
         self.store = store
         self.options = options
         self.clock = client.clock
-        self.result = SendResult(start.campaign)
+        self.result = SendResult(start.campaign, platform_time=is_simulated(self.clock))
         self._began = self.clock.monotonic()
         self._in_flight: dict[Future[SubmitResult], Claimed] = {}
         self._sizes: dict[int, int] = {}

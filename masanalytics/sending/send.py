@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from masanalytics.collecting import Collector
 from masanalytics.collecting.notices import to_stderr
 from masanalytics.errors import InputError
-from masanalytics.language import choose
+from masanalytics.language import choose, counted
 from masanalytics.planning import Plan, PlannedBatch
 from masanalytics.planning import plan as make_plan
 from masanalytics.sending.canary import Canary
@@ -103,7 +104,7 @@ def send(
     size = len(plan)
     if confirm is not None and confirm != size:
         raise InputError(
-            f"confirm={confirm:,}, but the plan is for {size:,} messages: look at the plan again. Nothing was sent",
+            f"confirm={confirm:,}, but the plan is for {counted(size, 'message')}: look at the plan again. Nothing was sent",
             zh=f"confirm={confirm:,}，但计划为 {size:,} 条，请重新查看计划。未发送任何短信",
         )
     if to is not None:
@@ -120,28 +121,39 @@ def send(
     with _bar(size if limit is None else min(size, limit), progress=progress) as advance:
         options = Options(workers, Pacer(rate, client.clock), hours, between, advance)
         run = Run(start, client, store, options)
-        _carry_out(run, parts, lambda: test.check(run, collector) if test and collector else None)
+        _carry_out(run, parts, lambda: test.check(run, collector) if test and collector else None, collector)
     if run.failure is not None:
         run.failure.add_note(run.result.text())
         raise run.failure
     return run.result
 
 
-def _carry_out(run: Run, parts: Iterable[Iterable[PlannedBatch]], check: Callable[[], object]) -> None:
-    interrupted = choose("interrupted; run the same again to go on", "已中断；再次运行即可继续")
+def _carry_out(
+    run: Run, parts: Iterable[Iterable[PlannedBatch]], check: Callable[[], object], collector: Collector | None
+) -> None:
+    """Send part after part. An interrupt ends as KeyboardInterrupt, after it was said what had been done."""
+    before = None if collector is None else deepcopy(collector.total)
     try:
-        with deferred_interrupt(lambda: run.stop(interrupted)):
-            for number, part in enumerate(parts):
-                if number > 0:
-                    check()
-                if run.result.stopped_because:
-                    break
-                run.send(part)
+        try:
+            _send_parts(run, parts, check)
+        finally:
+            if collector is not None and before is not None:
+                run.result.collected = collector.total.since(before)
+            run.close()
     except KeyboardInterrupt:
         to_stderr(run.result.text())
         raise
-    finally:
-        run.close()
+
+
+def _send_parts(run: Run, parts: Iterable[Iterable[PlannedBatch]], check: Callable[[], object]) -> None:
+    interrupted = choose("interrupted; run the same again to go on", "已中断；再次运行即可继续")
+    with deferred_interrupt(lambda: run.stop(interrupted)):
+        for number, part in enumerate(parts):
+            if number > 0:
+                check()
+            if run.result.stopped_because:
+                break
+            run.send(part)
 
 
 def _as_plan(work: Plan | Any, client: Client, store: Store, planning: dict[str, Any]) -> Plan:
@@ -166,7 +178,8 @@ def _nothing() -> None:
 
 @contextmanager
 def _bar(total: int, *, progress: bool) -> Iterator[Callable[[int], object]]:
+    """Show a bar where there is something to send."""
     from tqdm.auto import tqdm
 
-    with tqdm(total=total, desc=choose("sent", "发送"), unit="", disable=not progress) as bar:
+    with tqdm(total=total, desc=choose("sent", "发送"), unit="", disable=not progress or not total) as bar:
         yield bar.update

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from masanalytics.chinatime import to_platform_time
 from masanalytics.clock import Clock, FastClock, SystemClock
 from masanalytics.errors import InputError
+from masanalytics.language import counted
 from masanalytics.simulator.behaviour import Behaviour, Scripted
 from masanalytics.simulator.certificate import Certificate, load_certificate, make_certificate
 from masanalytics.simulator.faults import Fault, Faults
@@ -45,7 +46,8 @@ class Simulator:
     seed : int
         Makes runs repeat: what becomes of a message depends on the seed, number, text and day, and the hour it is sent.
     clock : Clock, optional
-        The platform's time, by default the machine's. Give the client's side the same one (`client` does).
+        The platform's time, by default the machine's. The client's side needs the same one: `client` has it, a store gets it
+        as ``Store("mas.db", clock=sim.clock)``.
     speed : float, optional
         In place of `clock`: how many seconds of the platform pass in one real second. From about 250 on, the way of a
         request through the machine takes longer than the five-second rule, which then is not enforced.
@@ -115,7 +117,7 @@ class Simulator:
 
     def __repr__(self) -> str:
         where = self.url if self._server else "stopped"
-        return f"<Simulator {where}, {self.counts['accepted']} messages accepted>"
+        return f"<Simulator {where}, {counted(self.counts['accepted'], 'message')} accepted>"
 
     def start(self) -> Simulator:
         """Listen; after `stop`, again on the same port and with everything still known. Returns itself.

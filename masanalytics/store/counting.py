@@ -34,7 +34,7 @@ _Rows = tuple[list[tuple[Any, Any]], Ints, Floats, Ints]
 _ROWS_AT_ONCE = 2**18
 _KEPT = 1_000_000
 _SAMPLE = 2_000
-_SECONDS_ROOM = 2**29
+_SECONDS_ROOM = 2**26
 _SECONDS_CAP = 2**62 - 2
 _LARGEST = 2**63
 _NO_NUMBER = np.iinfo(np.int64).min
@@ -65,9 +65,9 @@ class CountsMessages:
             The dimensions, the status (as `masanalytics.frames.Status`), the seconds (NaN: unknown), how many messages.
         """
         with self.reading() as conn:
-            condition, values = among = conditions(conn, where)
+            among = conditions(conn, where)
             columns = [find_column(conn, name, among) for name in by]
-            plan = _Plan(columns, seconds_sql(conn, seconds), condition, values, waited=seconds == "waited")
+            plan = _Plan(columns, seconds_sql(conn, seconds), among.sql, among.values, waited=seconds == "waited")
             dimensions, status, counted, n = plan.counted(conn)
         keys = {
             name: column.show(numbers, missing)
@@ -78,11 +78,11 @@ class CountsMessages:
     def message_rows(self, columns: Sequence[str], *, where: Narrowed) -> pd.DataFrame:
         """Return these columns of the messages, one row a message."""
         with self.reading() as conn:
-            condition, values = among = conditions(conn, where)
+            among = conditions(conn, where)
             found = [find_column(conn, name, among) for name in columns]
             join = " JOIN batches b USING (batch_id)" if any(column.joined for column in found) else ""
             select = ", ".join(f"{column.sql} AS c{number}" for number, column in enumerate(found))
-            cursor = conn.execute(f"SELECT {select} FROM messages m{join} WHERE {condition}", values)
+            cursor = conn.execute(f"SELECT {select} FROM messages m{join} WHERE {among.sql}", among.values)
             got = fetch_columns(cursor, [f"c{number}" for number, column in enumerate(found) if column.integer])
         shown = {}
         for name, column, raw in zip(columns, found, got.values(), strict=True):
@@ -93,15 +93,15 @@ class CountsMessages:
     def estimated_count(self, where: Narrowed) -> int:
         """Return about how many messages pass `where`, from a sample of them."""
         with self.reading() as conn:
-            condition, values = conditions(conn, where)
+            among = conditions(conn, where)
             low, high = _first_and_last(conn)
             step = max(1, (high - low) // _SAMPLE)
             sql = (
                 "WITH RECURSIVE picked(message_id) AS (SELECT ? UNION ALL SELECT message_id + ? FROM picked WHERE"
                 " message_id + ? <= ?) SELECT count(*) FROM picked CROSS JOIN messages m USING (message_id)"
-                f" WHERE {condition}"
+                f" WHERE {among.sql}"
             )
-            sampled: int = conn.execute(sql, [low, step, step, high, *values]).fetchone()[0]
+            sampled: int = conn.execute(sql, [low, step, step, high, *among.values]).fetchone()[0]
         return sampled * step
 
     def message_columns(self) -> Sequence[str]:

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from masanalytics.chinatime import CHINA_OFFSET_S
 from masanalytics.errors import InputError
-from masanalytics.frames import CARRIERS, DERIVED, MESSAGE_COLUMNS, Status
+from masanalytics.frames import CARRIERS, DERIVED, MESSAGE_COLUMNS, UNREPORTED_AFTER_S, Status
 from masanalytics.store.coverage import covered_until
 from masanalytics.store.reading import china_times
 
@@ -24,10 +24,27 @@ __all__ = ["EVERYTHING", "Column", "Condition", "Narrowed", "conditions", "find_
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-Condition = tuple[str, Sequence[Any]]
-"""SQL on ``messages m`` and its parameters."""
 
-EVERYTHING: Condition = ("1", ())
+class Condition(NamedTuple):
+    """Which messages pass.
+
+    Attributes
+    ----------
+    sql : str
+        A test on ``messages m``.
+    values : sequence
+        Its parameters.
+    earliest, latest : int, optional
+        Their first and last ``submitted_at``, where the test tells.
+    """
+
+    sql: str
+    values: Sequence[Any] = ()
+    earliest: int | None = None
+    latest: int | None = None
+
+
+EVERYTHING = Condition("1")
 
 LATENCY_SQL = (
     f"CASE WHEN m.status_id IN ({int(Status.delivered)}, {int(Status.failed)}) THEN m.received_at - m.submitted_at END"
@@ -89,6 +106,8 @@ class Column:
         Whether it is never NULL.
     open_end : bool
         Whether its numbers, though rarely, are as large as `size` and larger; packed, all from ``size - 1`` on are that.
+    packed_sql : str, optional
+        A simpler expression for packing, with an open end already.
     """
 
     sql: str
@@ -98,12 +117,13 @@ class Column:
     joined: bool = False
     always: bool = False
     open_end: bool = False
+    packed_sql: str | None = None
 
     @property
     def packed(self) -> tuple[str, int]:
         """SQL that is 0 where the value is missing, and how many numbers it can be."""
         size = self.size or 0
-        sql = f"min({self.sql}, {size - 1})" if self.open_end else self.sql
+        sql = self.packed_sql or (f"min({self.sql}, {size - 1})" if self.open_end else self.sql)
         return (sql if self.always else f"ifnull({sql} + 1, 0)"), size + (not self.always)
 
     def unpacked(self, numbers: Ints) -> tuple[Ints, Bools]:
@@ -131,6 +151,8 @@ def find_column(conn: sqlite3.Connection, name: str, among: Condition = EVERYTHI
         return Column(f"m.{_CODES[name]}", *_labelled(conn, "SELECT code_id, code FROM codes"))
     if name in _BATCH_TEXTS:
         return Column("m.batch_id", *_labelled(conn, f"SELECT batch_id, {name} FROM batches"))
+    if name == "#window":
+        return _window(conn)
     if name == "waited_s":
         return Column(waited_sql(conn), _integers())
     if name in ("hour", "weekday"):
@@ -143,11 +165,25 @@ def find_column(conn: sqlite3.Connection, name: str, among: Condition = EVERYTHI
     if not width:
         raise _no_column(name, [*MESSAGE_COLUMNS, *DERIVED])
     # Counted from the first bucket there is, the numbers are small enough to pack.
-    limits = f"SELECT min(m.submitted_at), max(m.submitted_at) FROM messages m WHERE {among[0]}"
-    low, high = conn.execute(limits, among[1]).fetchone()
+    low, high = among.earliest, among.latest
+    if low is None or high is None:
+        limits = f"SELECT min(m.submitted_at), max(m.submitted_at) FROM messages m WHERE {among.sql}"
+        low, high = conn.execute(limits, among.values).fetchone()
     first, last = (((value or 0) + CHINA_OFFSET_S) // width for value in (low, high))
     start = first * width - CHINA_OFFSET_S
     return Column(f"((m.submitted_at - ({start})) / {width})", _integers(scale=width, offset=start), last - first + 1)
+
+
+def _window(conn: sqlite3.Connection) -> Column:
+    """Return how far a message has been watched, as the analysis counts it (`masanalytics.analysis.dimensions`)."""
+    end = _coverage_end_sql(conn)
+    kind = (
+        f"CASE WHEN m.submitted_at <= {end} - {UNREPORTED_AFTER_S} THEN 0"
+        f" WHEN m.received_at > max({end}, m.submitted_at) THEN 2 {{}}ELSE 1 END"
+    )
+    # Reports beyond the end of coverage are there only while somebody catches up: those rows are counted apart.
+    sql, packed = kind.format(f"+ max({end} - m.submitted_at, 0) "), kind.format("")
+    return Column(f"({sql})", _integers(), 3, always=True, open_end=True, packed_sql=f"({packed})")
 
 
 def waited_sql(conn: sqlite3.Connection) -> str:
@@ -199,10 +235,13 @@ def conditions(conn: sqlite3.Connection, where: Narrowed) -> Condition:
         if limit is not None:
             tests.append(text)
             values.append(int(limit))
+    latest = None if where.until is None else int(where.until) - 1
     if where.waited_at_least is not None:
         tests.append(f"{waited_sql(conn)} >= ?")
         values.append(int(where.waited_at_least))
-    return (" AND ".join(tests), values) if tests else EVERYTHING
+        latest = max(covered_until(conn).values(), default=0) - int(where.waited_at_least)
+    since = None if where.since is None else int(where.since)
+    return Condition(" AND ".join(tests), values, since, latest) if tests else EVERYTHING
 
 
 _CHOSEN = "(SELECT value FROM json_each(?))"

@@ -14,14 +14,22 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from masanalytics.cards import card
-from masanalytics.chinatime import format_instant
+from masanalytics.cards import card, plain_card
 from masanalytics.clock import Clock, SystemClock
-from masanalytics.errors import InputError
-from masanalytics.frames import BATCH_STATES, STATUS_ZH
-from masanalytics.language import choose
-from masanalytics.phones import normalise_phones
-from masanalytics.store import coverage, doubts, ledger, progress, queries, reading, retention, settling, uplinks
+from masanalytics.errors import InputError, StoreError
+from masanalytics.frames import BATCH_STATES
+from masanalytics.store import (
+    coverage,
+    doubts,
+    ledger,
+    progress,
+    queries,
+    reading,
+    retention,
+    settling,
+    showing,
+    uplinks,
+)
 from masanalytics.store.connection import Connections
 from masanalytics.store.counting import CountsMessages
 
@@ -285,13 +293,13 @@ class Store(CountsMessages):
 
     def opt_out(self, phones: Iterable[object], *, reason: str = "by hand") -> int:
         """Put numbers on the opt-out list, which every plan of this store respects; return how many were not on it."""
-        good = _numbers(phones)
+        good = uplinks.mobile_numbers(phones)
         with self.writing() as conn:
             return uplinks.opt_out(conn, good, reason, self.clock.now())
 
     def opt_in(self, phones: Iterable[object]) -> int:
         """Take numbers off the opt-out list; return how many were on it."""
-        good = _numbers(phones)
+        good = uplinks.mobile_numbers(phones)
         with self.writing() as conn:
             return uplinks.opt_in(conn, good, self.clock.now())
 
@@ -354,43 +362,31 @@ class Store(CountsMessages):
 
     # ---- how it shows itself ----------------------------------------------------------------------------------------
 
+    def text(self, language: str | None = None) -> str:
+        """Return what its card in a notebook says, as plain text: the messages by status, and how far reports were fetched."""
+        return plain_card(*self._shown(language))
+
     def __repr__(self) -> str:
-        with self.reading() as conn:
-            sizes = [conn.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in ("messages", "batches")]
-            ends = coverage.covered_until(conn)
-        name = "…" if self._remove else self.path.name
-        until = format_instant(max(ends.values(), default=None))
-        heard = (
-            choose(f"collected until {until}", f"已采集至 {until}")
-            if ends
-            else choose("nothing collected yet", "尚未采集")
-        )
-        return choose(
-            f"Store({name}): {sizes[0]:,} messages, {sizes[1]:,} batches, {heard}",
-            f"Store({name})：{sizes[0]:,} 条短信，{sizes[1]:,} 个批次，{heard}",
-        )
+        try:
+            with self.reading() as conn:
+                return showing.in_one_line(conn, self._name)
+        except StoreError as error:  # a temporary store that was closed, a folder that is gone
+            return f"Store({self._name}): {error}"
 
     def _repr_html_(self) -> str:
+        try:
+            return card(*self._shown())
+        except StoreError:
+            return card(repr(self), {})
+
+    @property
+    def _name(self) -> str:
+        return "…" if self._remove else self.path.name
+
+    def _shown(self, language: str | None = None) -> tuple[str, dict[str, object], list[str]]:
         with self.reading() as conn:
-            counts = progress.campaign_progress(conn, None).counts
-        figures = {choose(name.replace("_", " "), STATUS_ZH[name]): count for name, count in counts.items()}
-        return card(f"Store {self.path.name}", figures, [repr(self)])
+            return showing.shown(conn, self._name, language)
 
     def _view(self, sql: str, values: Sequence[object], times: Sequence[str], integers: Sequence[str]) -> pd.DataFrame:
         with self.reading() as conn:
             return reading.read_view(conn, sql, values, times=times, integers=integers)
-
-
-def _numbers(phones: Iterable[object]) -> list[str]:
-    if isinstance(phones, str) or not isinstance(phones, Iterable):
-        raise InputError(
-            "give a list or column of numbers, such as ['13800138000']", zh="请给出号码列表，如 ['13800138000']"
-        )
-    asked = pd.Series(list(phones), dtype=object)
-    found = normalise_phones(asked)["phone"]
-    if found.isna().any():
-        raise InputError(
-            f"{int(found.isna().sum())} of {len(asked)} are not mobile numbers; nothing was changed",
-            zh=f"{len(asked)} 个中有 {int(found.isna().sum())} 个不是手机号，未作任何更改",
-        )
-    return [str(phone) for phone in found]

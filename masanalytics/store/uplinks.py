@@ -5,10 +5,15 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
 
+import pandas as pd
+
+from masanalytics.errors import InputError
+from masanalytics.language import counted
 from masanalytics.opt_out_words import match_opt_out
+from masanalytics.phones import normalise_phones
 from masanalytics.protocol import UplinkRecord
 
-__all__ = ["opt_in", "opt_out", "opted_out", "take_uplinks"]
+__all__ = ["mobile_numbers", "opt_in", "opt_out", "opted_out", "take_uplinks"]
 
 _CLOCKS_DIFFER_S = 120
 _LOOK_BACK = 50
@@ -79,3 +84,26 @@ def _last_message(conn: sqlite3.Connection, account_id: int, record: UplinkRecor
     exact = [row[0] for row in rows if row[1] and record.add_serial.endswith(row[1])]
     plain = [row[0] for row in rows if not row[1]]
     return next(iter([*exact, *plain, *(row[0] for row in rows)]), None)
+
+
+def mobile_numbers(phones: Iterable[object]) -> list[str]:
+    """Return numbers given by a person in the form the store keeps.
+
+    Raises
+    ------
+    InputError
+        If one of them is no mobile number.
+    """
+    if isinstance(phones, str) or not isinstance(phones, Iterable):
+        raise InputError(
+            "give a list or column of numbers, such as ['13800138000']", zh="请给出号码列表，如 ['13800138000']"
+        )
+    asked = pd.Series(list(phones), dtype=object)
+    found = normalise_phones(asked)["phone"]
+    if wrong := int(found.isna().sum()):
+        said = counted(wrong, "entry is not a mobile number", "entries are not mobile numbers")
+        raise InputError(
+            f"{said}, of {len(asked):,}: nothing was changed",
+            zh=f"{len(asked)} 个中有 {wrong} 个不是手机号，未作任何更改",
+        )
+    return [str(phone) for phone in found]

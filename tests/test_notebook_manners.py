@@ -1,0 +1,143 @@
+"""How objects show themselves in a notebook and in a terminal: the facts, in words, without secrets, whole numbers or markup."""
+
+from __future__ import annotations
+
+import html
+import re
+
+import pandas as pd
+import pytest
+
+import masanalytics as mas
+from masanalytics.analysis import delivery_rates
+from masanalytics.language import counted, duration
+
+WHOLE_NUMBER = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)")
+PEOPLE = pd.DataFrame({"手机号": [f"138001380{n:02d}" for n in range(20)], "姓名": ["<script>甲</script>"] * 20})
+DAY = 86_400
+
+
+@pytest.fixture
+def shown(sim, client, store, collector):
+    """Everything a person meets in a notebook, of one campaign whose name is not to be trusted."""
+    campaign = "<script>alert(1)</script> 13800138000"
+    plan = mas.plan(PEOPLE, phone="手机号", text="{姓名}您好，电13900139000", campaign="问候", store=store)
+    sent = mas.send(plan, client, store, progress=False)
+    proof = mas.send(plan, client, store, to=["13800138000"], progress=False)
+    sim.clock.sleep(60)
+    collected = collector.wait("问候", progress=False)
+    return {
+        "Plan": plan,
+        "SendResult": sent,
+        "proof": proof,
+        "refused": mas.SendResult("c", planned=1, rejected=1, notices=["<b>13800138000</b>"], stopped_because=campaign),
+        "Collected": collected,
+        "Collector": collector,
+        "Store": store,
+        "Account": sim.account(),
+        "Client": client,
+        "Simulator": sim,
+        "SubmitResult": client.submit(["13800138000"], "您好"),
+        "CodeDescription": mas.describe_code("MK:0001"),
+    }
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_nothing_shows_a_secret_a_whole_number_or_markup(shown, sim, monkeypatch, language):
+    """Repr and HTML of every object hide the key and the middle of numbers, and escape what strangers wrote."""
+    monkeypatch.setenv("MAS_LANGUAGE", language)
+    secret = sim.settings()["MAS_SECRET_KEY"]
+    refused = shown.pop("refused")  # its texts are the platform's, and the caller's own
+    for name, one in shown.items():
+        for text in (repr(one), one._repr_html_() if hasattr(one, "_repr_html_") else ""):
+            assert secret not in text, name
+            assert WHOLE_NUMBER.search(text) is None, name
+            assert "<script" not in text or text == repr(one), name
+    assert "<script" not in refused._repr_html_()
+    assert "<b>13" not in refused._repr_html_()
+
+
+def test_nothing_is_printed_that_was_not_asked_for(sim, client, store, capfd):
+    """Planning, sending, collecting and looking print nothing, except the bars and the notices a person must see."""
+    plan = mas.plan(PEOPLE, phone="手机号", text="您好", campaign="问候", store=store)
+    mas.send(plan, client, store, progress=False)
+    collector = mas.Collector(client, store, say=lambda _text: None)
+    collector.wait("问候", timeout=60, progress=False)
+    collector.drain(timeout=60)
+    collector.stop()
+    for one in (plan, collector, store):
+        one._repr_html_()
+
+    assert "".join(capfd.readouterr()) == ""
+
+
+def test_the_stores_card_counts_as_delivery_rates_does(bench, store, make_report):
+    """Pending is what may still be reported; what was silent for 72 hours of coverage is unreported, in a figure of its own."""
+    bench.send([f"138001380{n:02d}" for n in range(5)], "0101080000000000000001")
+    bench.receive([make_report("13800138000", "0101080000000000000001")])
+    bench.clock.sleep(3 * DAY)
+    bench.send([f"139001390{n:02d}" for n in range(3)], "0101080000000000000002", campaign="c2")
+    bench.receive([make_report("13900139000", "0101080000000000000002", "MK:0001")])
+    figures = store.text("en").splitlines()
+    rates = delivery_rates(store).iloc[0]
+
+    assert figures == [
+        "Store mas.db",
+        "  pending: 2",
+        "  unreported: 4",
+        "  delivered: 1",
+        "  failed: 1",
+        "  Store(mas.db): 8 messages, 2 batches, collected until 2026-01-04 08:00:00",
+        "  pending: a report may still come; unreported: none came within 72 hours of coverage",
+    ]
+    assert (rates["pending"], rates["unreported"], rates["delivered"], rates["failed"]) == (2, 4, 1, 1)
+    assert store.text("zh").splitlines()[1:5] == ["  待回执: 2", "  无回执: 4", "  已送达: 1", "  失败: 1"]
+    for line in figures[-2:]:
+        assert html.escape(line.strip()) in store._repr_html_()
+
+
+def test_a_second_short_of_72_hours_is_pending(bench, store, make_report):
+    """The border is the one of the rates."""
+    bench.send(["13800138000", "13800138001"], "0101080000000000000001")
+    bench.clock.sleep(3 * DAY - 1)
+    bench.receive([make_report("13800138000", "0101080000000000000001")])
+
+    assert "pending: 1" in store.text("en")
+    assert delivery_rates(store).loc[0, "unreported"] == 0
+
+
+def test_every_status_has_its_figure(bench, store, plain_batch):
+    """What was planned, refused, not sent or is in doubt is counted too; what there is none of is not shown."""
+    run = bench.start()
+    ids = bench.register(run, *(plain_batch([f"1380013800{n}"]) for n in range(4)))
+    bench.claim(run, *ids[1:])
+    for batch_id, state in zip(ids[1:], ("rejected", "not_sent", "unknown"), strict=True):
+        bench.answer(batch_id, state)
+
+    assert store.text("en").splitlines()[1:5] == ["  planned: 1", "  not sent: 1", "  rejected: 1", "  unknown: 1"]
+
+
+def test_a_store_that_cannot_be_read_still_has_a_name():
+    """Showing a temporary store after it was closed says so, and raises nothing."""
+    store = mas.Store(":memory:")
+    store.close()
+
+    assert repr(store).startswith("Store(…): ")
+    assert "Store(…): " in store._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "english", "chinese"),
+    [(0, "0 s", "0 秒"), (0.02, "1 s", "1 秒"), (60, "60 s", "60 秒"), (89.6, "90 s", "90 秒"), (90, "2 min", "2 分钟"),
+     (661.6, "11 min", "11 分钟"), (5400, "1 h 30 min", "1 小时 30 分钟"), (7200, "2 h", "2 小时"), (259_200, "72 h", "72 小时")],
+)  # fmt: skip
+def test_lengths_of_time_are_in_units_people_use(seconds, english, chinese):
+    """Seconds are shown up to a minute and a half, minutes up to an hour and a half, hours from there on."""
+    assert (duration(seconds, "en"), duration(seconds, "zh")) == (english, chinese)
+
+
+def test_one_is_not_said_as_several():
+    """A count has a word for one and a word for others."""
+    shown = [counted(number, "entry is", "entries are") for number in (0, 1, 2, 1000)]
+
+    assert shown == ["0 entries are", "1 entry is", "2 entries are", "1,000 entries are"]
