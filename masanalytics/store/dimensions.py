@@ -155,6 +155,11 @@ def find_column(conn: sqlite3.Connection, name: str, among: Condition = EVERYTHI
         return _window(conn)
     if name == "waited_s":
         return Column(waited_sql(conn), _integers())
+    return _time_column(conn, name, among)
+
+
+def _time_column(conn: sqlite3.Connection, name: str, among: Condition) -> Column:
+    """Return how a part of ``submitted_at`` is got."""
     if name in ("hour", "weekday"):
         width, modulo, offset = (3600, 24, 0) if name == "hour" else (_DAY_S, 7, 3)  # 1970-01-01 was a Thursday
         # The remainder is taken first and made positive: SQLite's % and / round towards 0, also before 1970.
