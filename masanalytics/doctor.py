@@ -281,7 +281,7 @@ def _clock(there: float | None, clock: Clock, language: str | None) -> Finding:
     )
     advice = choose(
         "Set it: how long messages have been waited for is measured against it.",
-        "请校准：等待回执的时长以本机时钟计算。",
+        "请校准：待回执的时长以本机时钟计算。",
         language,
     )
     return Finding("clock", ok=False, text=text, advice=advice)

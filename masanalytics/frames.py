@@ -62,7 +62,7 @@ STATUS_ZH: Final = {
     "not_sent": "未发出",
     "rejected": "平台拒绝",
     "unknown": "结果不明",
-    "pending": "等待回执",
+    "pending": "待回执",
     "delivered": "已送达",
     "failed": "失败",
 }

@@ -58,7 +58,7 @@ def test_durations(seconds, en, zh):
         ("time", pd.Timestamp("2026-01-03 09:15", tz="Asia/Shanghai"), "2026-01-03 09:15", "2026-01-03 09:15"),
         ("carrier", "China Broadnet", "China Broadnet", "中国广电"),
         ("category", "blacklist", "On a blocklist", "号码在黑名单中"),
-        ("status", "pending", "pending", "等待回执"),
+        ("status", "pending", "pending", "待回执"),
         ("campaign", float("nan"), "unknown", "未知"),
         ("campaign", "total", "total", "合计"),
         ("prefix", "138", "138", "138"),

@@ -14,6 +14,7 @@ from masanalytics.analysis.incidence import cumulative_incidence, reached
 from masanalytics.analysis.quantiles import counted_times
 from masanalytics.analysis.results import Note, finished, note, refuse_taken_names
 from masanalytics.frames import UNREPORTED_AFTER_S, Status
+from masanalytics.language import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,8 +132,8 @@ def _notes(counts: Counts, faults: dict[str, int]) -> list[Note]:
         notes.append(
             note(
                 "still_pending",
-                f"{pending} messages are still pending: the times of those delivered so far are shorter than they will be in the end",
-                f"仍有 {pending} 条消息在等待回执：目前已送达消息的时长比最终的偏短",
+                f"{counted(pending, 'message')} still pending: the times of those delivered so far are shorter than they will be in the end",
+                f"仍有 {pending:,} 条消息待回执：目前已送达消息的时长比最终的偏短",
             )
         )
     return notes

@@ -10,6 +10,7 @@ from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources import MessageSource
 from masanalytics.errors import InputError
 from masanalytics.frames import CARRIERS, CARRIERS_ZH, MODES, Status
+from masanalytics.masking import mask_phones_in
 
 __all__ = ["refuse_unknown_names"]
 
@@ -46,9 +47,9 @@ def refuse_unknown_names(source: MessageSource, where: Filters) -> None:
 
 
 def _unknown(name: str, options: tuple[Any, ...], there: list[str]) -> InputError:
-    asked = ", ".join(repr(option) for option in options)
+    asked = mask_phones_in(", ".join(repr(option) for option in options))
     near = [text for option in options for text in get_close_matches(str(option), there, 3, 0.3)]
-    listed = list(dict.fromkeys(near)) or there[:_SHOWN] or ["-"]
+    listed = [mask_phones_in(text) for text in list(dict.fromkeys(near)) or there[:_SHOWN]] or ["-"]
     more, more_zh = (", …", "……") if len(there) > len(listed) else ("", "")
     return InputError(
         f"no message has {name} {asked}; there is: {', '.join(listed)}{more}",

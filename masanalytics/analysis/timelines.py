@@ -195,7 +195,7 @@ def _notes(result: pd.DataFrame, unsettled: Any) -> list[Note]:
             note(
                 "unsettled",
                 "the latest points are still waiting for reports and look worse than they will be",
-                "最近的时段仍在等待回执，看起来比最终结果差",
+                "最近的时段仍待回执，看起来比最终结果差",
             )
         )
     return notes

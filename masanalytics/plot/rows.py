@@ -14,7 +14,6 @@ from masanalytics.plot.room import AROUND, LINE_SHARE, ROW_GID, body, figure_wid
 from masanalytics.plot.words import display_width, shorten, wrap
 
 __all__ = [
-    "beside_row",
     "beside_rows",
     "largest",
     "lines_of",
@@ -131,13 +130,6 @@ def _names_width(ax: Axes) -> float:
     lines = [line for label in ax.get_yticklabels() for line in label.get_text().split("\n")]
     size = label_size(ax)
     return max((display_width(line) for line in lines), default=0) * _LETTER * size
-
-
-def beside_row(ax: Axes, row: float, texts: Sequence[tuple[str, float]], *, muted: bool = False) -> None:
-    """Write texts to the right of one row, outside the Axes, each so many points from its edge."""
-    size = min(points(ax, 11.5), label_size(ax))
-    for place, (text, distance) in enumerate(texts):
-        _write_beside(ax, (row, points(ax, distance)), text, size, MUTED if muted or place else INK)
 
 
 def _write_beside(ax: Axes, place: tuple[float, float], text: str, size: float, colour: str) -> None:

@@ -67,6 +67,7 @@ def funnel(data: Any, *, ax: Axes | None = None, language: str | None = None, **
 
 def _draw(ax: Axes, steps: pd.DataFrame, words: list[str], language: str | None) -> None:
     first = float(steps["count"].iloc[0])
+    counts, shares = [], []
     for row, step in enumerate(steps.to_dict("records")):
         n, pending = float(step["count"]), float(step.get("pending", 0) or 0)
         ax.barh(row, n, height=0.62, color=style.BLUE, alpha=1 - 0.18 * min(row, 3))
@@ -74,7 +75,9 @@ def _draw(ax: Axes, steps: pd.DataFrame, words: list[str], language: str | None)
         if pending:
             ax.barh(row, pending, left=n, height=0.62, color="white", edgecolor=style.GREY, hatch="////", lw=0.5)
             said += choose(f", {count(pending)} pending", f"，待回执 {count(pending)}", language)
-        style.beside_row(ax, row, [(count(n), 10), (said, 82)])
+        counts.append(count(n))
+        shares.append(said)
+    style.beside_rows(ax, [counts, shares], give_up=(1,))
     ax.set_xlim(0, first * 1.01)
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     ax.xaxis.set_major_formatter(lambda n, _: f"{n:,.0f}")

@@ -33,7 +33,6 @@ from masanalytics.plot.look import (
 )
 from masanalytics.plot.room import canvas, figure_width, fit, label_size, loose_axes, points, room_of
 from masanalytics.plot.rows import (
-    beside_row,
     beside_rows,
     largest,
     lines_of,
@@ -61,7 +60,6 @@ __all__ = [
     "SMALL_N",
     "VERMILION",
     "as_of_text",
-    "beside_row",
     "beside_rows",
     "canvas",
     "figure_width",

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from masanalytics.codes import category_name
-from masanalytics.frames import STATUS_ZH
+from masanalytics.frames import CARRIERS_ZH, STATUS_ZH
 from masanalytics.language import choose, resolve_language
 
 __all__ = [
@@ -48,13 +48,6 @@ _COLUMNS = {
     "status": ("status", "状态"),
     "template_id": ("template", "模板"),
     "weekday": ("weekday", "星期"),
-}
-_CARRIERS_ZH = {
-    "China Mobile": "中国移动",
-    "China Unicom": "中国联通",
-    "China Telecom": "中国电信",
-    "China Broadnet": "中国广电",
-    "unknown": "未知",
 }
 _WEEKDAYS = (
     ("Mon", "周一"),
@@ -183,7 +176,7 @@ def _value(column: str, value: Any, language: str | None) -> str:
     if isinstance(value, pd.Timestamp | date):
         return f"{value:%Y-%m-%d %H:%M}".removesuffix(" 00:00")
     if resolve_language(language) == "zh":
-        words = _CARRIERS_ZH if column == "carrier" else STATUS_ZH if column == "status" else {}
+        words = CARRIERS_ZH if column == "carrier" else STATUS_ZH if column == "status" else {}
         return words.get(str(value), str(value))
     return str(value)
 
