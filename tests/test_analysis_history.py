@@ -274,3 +274,101 @@ def test_an_a_a_test_with_staggered_arms_is_rarely_significant(simulation: Modul
     assert 0.01 <= found["compare"] <= 0.1
     assert 0.01 <= found["latency"] <= 0.1
     assert found["naive"] > 0.12
+
+
+def test_an_outage_of_a_carrier_the_history_never_saw_is_noticed() -> None:
+    """Where a carrier is new and nothing arrives, it is compared with all others together, and no number is given."""
+    today = messages("today", 1800 / DAY, [("pending", None, 1000)], carrier="China Broadnet")
+
+    found = analysis.delivery_rates(today, history=past(carrier="China Mobile"))
+
+    assert found.attrs["expected_reason"] == {"0": "misfit"}
+    assert "history no longer fits for carriers it has not seen: 0.0% delivered" in " ".join(notes_of(found, "en"))
+
+
+def test_a_carrier_new_to_the_history_is_less_sure() -> None:
+    """What becomes of the open messages of a carrier nobody knows is hardly known, though it began like the others."""
+    rows = [("delivered", 5, 1600), ("failed", 5, 40), ("pending", None, 360)]
+    known, new = (messages("today", 600 / DAY, rows, carrier=name) for name in ("China Mobile", "China Broadnet"))
+
+    sure, unsure = (
+        analysis.delivery_rates(today, history=past(carrier="China Mobile")).iloc[0] for today in (known, new)
+    )
+
+    assert unsure["expected_rate"] == pytest.approx(sure["expected_rate"], abs=1e-3)
+    width = {name: row["expected_high"] - row["expected_low"] for name, row in (("known", sure), ("new", unsure))}
+    assert width["new"] > 4 * width["known"]
+
+
+def test_an_outage_today_is_noticed_inside_a_month_of_messages() -> None:
+    """Asked about everything, old messages do not hide that today's do not arrive."""
+    everything = pd.concat([past(), messages("today", 1800 / DAY, [("pending", None, 2000)])], ignore_index=True)
+    fine = pd.concat([past(), TODAY], ignore_index=True)
+
+    outage, usual = (analysis.delivery_rates(frame) for frame in (everything, fine))
+
+    assert outage.attrs["expected_reason"] == {"0": "misfit"}
+    # 10 old days of 1,000 with 950 delivered, and today's 2,000 as in the first test of this file.
+    carried = (1500 + 2 * 1500.5 / 1801) / 1802
+    assert usual["expected_rate"][0] == pytest.approx((9500 + 2000 * (0.8 + 0.18 * carried)) / 12_000)
+
+
+def test_small_campaigns_are_a_history_together() -> None:
+    """Twenty days of ten campaigns with 5 messages each: a day is a unit."""
+    few = [
+        messages(f"day {day} number {number}", 5 + day, [("delivered", 5, 4), ("delivered", 3600, 1)])
+        for day in range(20)
+        for number in range(10)
+    ]
+    today = messages("today", 600 / DAY, [("delivered", 5, 800), ("pending", None, 200)])
+
+    found = analysis.delivery_rates(today, history=pd.concat(few))
+
+    assert found.attrs["expected_reason"] == {}
+    assert found["expected_rate"][0] == pytest.approx(0.8 + 0.2 * (200 + 2 * 200.5 / 201) / 202)
+
+
+def test_a_history_that_fits_somewhat_badly_makes_the_interval_wider() -> None:
+    """Three points fewer than ever before, after ten minutes: not impossible, and the interval says so."""
+    rows = [("delivered", 5, 1541), ("failed", 5, 40), ("pending", None, 419)]
+
+    usual, odd = (
+        analysis.delivery_rates(messages("today", 600 / DAY, part), history=past()).iloc[0]
+        for part in ([("delivered", 5, 1600), *rows[1:2], ("pending", None, 360)], rows)
+    )
+
+    assert odd["expected_high"] - odd["expected_low"] > 2 * (usual["expected_high"] - usual["expected_low"])
+
+
+def test_reports_beyond_the_end_of_coverage_wait_until_it_reaches_them() -> None:
+    """While a backlog is drained, what came early does not make the rest look late, and no time is taken for known."""
+    drained = messages("today", 0, [("delivered", 5, 20), ("delivered", 9, 20), ("pending", None, 60)])
+
+    speed = analysis.latency(drained).iloc[0]
+    rates = analysis.delivery_rates(drained, history=past()).iloc[0]
+
+    assert speed[["delivered", "p50_s", "max_s"]].tolist() == [40, 7, 9]
+    assert speed[["reached_50_s", "reached_90_s"]].isna().all()
+    assert rates[["delivered", "pending", "delivery_rate"]].tolist() == [40, 60, 0.4]
+    assert np.isnan(rates["expected_rate"])
+
+
+def test_all_reported_is_final_however_far_coverage_is() -> None:
+    """Nothing is open any more: the rate is what it is."""
+    found = analysis.delivery_rates(messages("today", 0, [("delivered", 5, 90), ("failed", 9, 10)])).iloc[0]
+
+    assert found[["delivery_rate", "expected_rate", "expected_low", "expected_high"]].tolist() == pytest.approx(
+        [0.9, 0.9, *found[["low", "high"]]]
+    )
+
+
+def test_a_campaign_that_was_all_refused_moves_no_other() -> None:
+    """Of a campaign without accepted messages nothing is expected; the next one keeps its own end."""
+    refused = messages("a", 600 / DAY, [("rejected", None, 50)])
+
+    found = analysis.delivery_rates(pd.concat([refused, TODAY], ignore_index=True), "campaign", history=past())
+
+    alone = analysis.delivery_rates(TODAY, "campaign", history=past())
+    assert found["campaign"].tolist() == ["a", "today"]
+    assert found.attrs["expected_reason"] == {"0": "nothing"}
+    pd.testing.assert_frame_equal(found[1:].reset_index(drop=True), alone)

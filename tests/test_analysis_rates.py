@@ -360,3 +360,19 @@ def test_the_order_of_rows_does_not_matter(rows: list[tuple[Any, ...]], random: 
         pd.testing.assert_frame_equal(
             analysis.delivery_rates(random_frame(rows), by=by), analysis.delivery_rates(random_frame(shuffled), by=by)
         )
+
+
+def test_the_total_of_a_category_is_called_total_too() -> None:
+    """The dimension may be text, a category or numbers: text says total, numbers are missing."""
+    frame = MATURED.assign(kind=pd.Categorical(["x"] * len(MATURED)), number=7)
+
+    found = analysis.delivery_rates(frame, ["kind", "number"], total=True)
+
+    assert found["kind"].tolist() == ["x", "total"]
+    assert found["number"].isna().tolist() == [False, True]
+
+
+def test_a_history_that_is_a_word_is_refused() -> None:
+    """Only "auto" is one."""
+    with pytest.raises(InputError, match="history='none': give 'auto', None"):
+        analysis.delivery_rates(MATURED, history="none")

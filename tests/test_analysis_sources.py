@@ -385,3 +385,39 @@ def test_a_carrier_is_found_by_its_chinese_name_too(filled: Store) -> None:
 
     pd.testing.assert_frame_equal(chinese, english)
     assert chinese.attrs["filters"] == {"carrier": ["China Unicom"]}
+
+
+UNEVEN = pd.DataFrame(
+    {
+        "campaign": ["a"] * 4 + ["b"] * 4,
+        "status": ["delivered", "pending", "failed", "delivered"] * 2,
+        "latency_s": [5.5, np.nan, 30.0, np.nan, 700.0, np.nan, 2.0, 4.5],
+        "waited_s": [60.0, np.nan, 20.0, 300_000.0, 600.0, 400.0, np.nan, 4.4],
+    }
+)
+"""Unknown times, halves, and reports dated beyond the end of coverage."""
+
+
+@pytest.mark.parametrize("question", [analysis.delivery_rates, analysis.latency, analysis.arrivals])
+def test_unknown_times_and_late_reports_mean_the_same_in_every_frame(question: Any) -> None:
+    """NaN (polars' too), halves of seconds and reports beyond coverage count alike in pandas, polars, DuckDB and Arrow."""
+    polars, duckdb = pytest.importorskip("polars"), pytest.importorskip("duckdb")
+    frame = UNEVEN  # noqa: F841  (DuckDB finds it by its name)
+    asked = question(UNEVEN, "campaign")
+
+    for other in (
+        polars.DataFrame(UNEVEN.to_dict("list")),
+        polars.from_pandas(UNEVEN),
+        duckdb.sql("SELECT * FROM frame"),
+        polars.from_pandas(UNEVEN).lazy(),
+    ):
+        pd.testing.assert_frame_equal(question(other, "campaign"), asked, check_dtype=False)
+
+
+def test_waiting_times_may_be_lengths_of_time() -> None:
+    """A Duration column of polars counts as its seconds."""
+    polars = pytest.importorskip("polars")
+    frame = polars.DataFrame({"status": ["delivered", "pending"], "latency_s": [5, None], "waited_s": [600, 600]})
+    lengths = frame.with_columns(polars.duration(seconds=polars.col("waited_s")).alias("waited_s"))
+
+    pd.testing.assert_frame_equal(analysis.latency(lengths), analysis.latency(frame))

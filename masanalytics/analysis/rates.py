@@ -16,6 +16,7 @@ from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.history import History, matured_history
 from masanalytics.analysis.intervals import wilson
 from masanalytics.analysis.results import Note, finished, note, refuse_taken_names
+from masanalytics.errors import InputError
 from masanalytics.frames import Status
 
 if TYPE_CHECKING:
@@ -161,6 +162,11 @@ def _asked_once(
     history: Any, data: Any, counts: Counts, account: tuple[Any, ...] | None
 ) -> Callable[[], History | None]:
     """Return what finds the history when a group needs it: looking for it costs a second count."""
+    if isinstance(history, str) and history != "auto":
+        raise InputError(
+            f"history={history!r}: give 'auto', None, or a Store or frame of matured messages",
+            zh=f"history={history!r}：请填 'auto'、None，或已成熟消息的 Store 或消息表",
+        )
 
     @cache
     def find() -> History | None:
@@ -174,8 +180,13 @@ def _labelled(row: pd.DataFrame, groups: pd.DataFrame, names: Sequence[str]) -> 
     """Return the total row with its dimensions said to be ``total``, or missing where they are not text."""
     import pandas as pd
 
-    text = {name: pd.api.types.is_string_dtype(groups[name]) or groups[name].dtype == object for name in names}
-    labels = {name: pd.Series(["total" if text[name] else None]).astype(groups[name].dtype) for name in names}
+    labels = {}
+    for name in names:
+        dtype = groups[name].dtype
+        if isinstance(dtype, pd.CategoricalDtype):
+            dtype = dtype.categories.dtype
+        text = pd.api.types.is_string_dtype(dtype) or pd.api.types.is_object_dtype(dtype)
+        labels[name] = pd.Series(["total" if text else None]).astype(dtype)
     return pd.concat([pd.DataFrame(labels, index=row.index), row], axis=1)
 
 
