@@ -421,3 +421,13 @@ def test_waiting_times_may_be_lengths_of_time() -> None:
     lengths = frame.with_columns(polars.duration(seconds=polars.col("waited_s")).alias("waited_s"))
 
     pd.testing.assert_frame_equal(analysis.latency(lengths), analysis.latency(frame))
+
+
+@pytest.mark.parametrize("by", ["carrier", "phone"])
+def test_a_part_of_a_store_is_read_in_blocks_of_neighbours(store: Store, by: str) -> None:
+    """One message in three of 1,000: the first 256, then those from 769 on, whichever way they are counted."""
+    fill(store, random_messages(1000, seed=4))
+
+    *_, n = store.grouped_count([by], where=Filters(every=3))
+
+    assert n.sum() == 256 + 232

@@ -8,7 +8,7 @@ small integer (``phone``, ``content``) goes through SQLite's own GROUP BY.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from math import prod
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from masanalytics.chinatime import format_instant
 from masanalytics.frames import MESSAGE_COLUMNS, Status
 from masanalytics.store.coverage import covered_until, intervals
-from masanalytics.store.dimensions import Column, Narrowed, conditions, find_column, seconds_sql
+from masanalytics.store.dimensions import Column, Condition, Narrowed, conditions, find_column, seconds_sql
 from masanalytics.store.reading import fetch_columns
 
 __all__ = ["CountsMessages"]
@@ -34,6 +34,7 @@ _Rows = tuple[list[tuple[Any, Any]], Ints, Floats, Ints]
 _ROWS_AT_ONCE = 2**18
 _KEPT = 1_000_000
 _SAMPLE = 2_000
+_BLOCK = 256
 _SECONDS_ROOM = 2**26
 _SECONDS_CAP = 2**62 - 2
 _LARGEST = 2**63
@@ -67,7 +68,7 @@ class CountsMessages:
         with self.reading() as conn:
             among = conditions(conn, where)
             columns = [find_column(conn, name, among) for name in by]
-            plan = _Plan(columns, seconds_sql(conn, seconds), among.sql, among.values, waited=seconds == "waited")
+            plan = _Plan(columns, seconds_sql(conn, seconds), among, waited=seconds == "waited")
             dimensions, status, counted, n = plan.counted(conn)
         keys = {
             name: column.show(numbers, missing)
@@ -129,8 +130,7 @@ class _Plan:
 
     columns: Sequence[Column]
     seconds: str
-    condition: str
-    values: Sequence[Any]
+    among: Condition
     waited: bool
 
     @property
@@ -151,7 +151,7 @@ class _Plan:
         rows, complete = self.packed(conn)
         if complete:
             return rows
-        rest = replace(self, condition=f"{self.condition} AND ({self._outside})").grouped(conn)
+        rest = replace(self, among=self.among._replace(sql=f"{self.among.sql} AND ({self._outside})")).grouped(conn)
         dimensions = [
             (np.concatenate([a, c]), np.concatenate([b, d])) for (a, b), (c, d) in zip(rows[0], rest[0], strict=True)
         ]
@@ -189,7 +189,7 @@ class _Plan:
 
     def packed(self, conn: sqlite3.Connection) -> tuple[_Rows, bool]:
         """Count by one packed integer a row; return whether that was all."""
-        keys, n, complete = _counted(conn, self._key, self.condition, self.values)
+        keys, n, complete = _counted(conn, self._key, self.among)
         seconds, rest = np.divmod(keys, self.cells)
         rest, status = np.divmod(rest, len(Status))
         fitting = np.ones(len(keys), dtype=bool)
@@ -213,10 +213,12 @@ class _Plan:
         # Beyond int64 SQLite goes on in floating point.
         held = f"min(max({self.seconds}, -{_SECONDS_CAP}), {_SECONDS_CAP})"
         parts = [*(column.sql for column in self.columns), "m.status_id", held]
+        low, _ = _first_and_last(conn)
+        sampled = f"(m.message_id - {low}) / {_BLOCK} % {self.among.every} = 0" if self.among.every > 1 else "1"
         select = ", ".join(f"{sql} AS {name}" for sql, name in zip(parts, [*names, "status", "seconds"], strict=True))
-        sql = f"SELECT {select}, count(*) AS n FROM messages m{join} WHERE {self.condition} GROUP BY {', '.join(map(str, range(1, len(parts) + 1)))}"
+        sql = f"SELECT {select}, count(*) AS n FROM messages m{join} WHERE {sampled} AND {self.among.sql} GROUP BY {', '.join(map(str, range(1, len(parts) + 1)))}"
         integers = [name for name, column in zip(names, self.columns, strict=True) if column.integer]
-        got = fetch_columns(conn.execute(sql, list(self.values)), [*integers, "status", "seconds", "n"])
+        got = fetch_columns(conn.execute(sql, list(self.among.values)), [*integers, "status", "seconds", "n"])
         dimensions = []
         for name in names:
             raw = got[name]
@@ -231,28 +233,44 @@ def _waited_from_0(seconds: Floats, status: Ints, waited: bool) -> Floats:  # no
     return np.where((seconds < 0) & (waited | (status == Status.pending)), 0.0, seconds)
 
 
-def _counted(conn: sqlite3.Connection, key: str, condition: str, values: Sequence[Any]) -> tuple[Ints, Ints, bool]:
+def _counted(conn: sqlite3.Connection, key: str, among: Condition) -> tuple[Ints, Ints, bool]:
     """Return the distinct values of an integer expression, how often each comes, and whether all were integers.
 
     Memory is flat. SQLite hands over the numbers of many rows as one text, which numpy reads: half the time of a row at a
     time.
     """
-    low, high = _first_and_last(conn)
     keys, n, complete = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), True
     waiting: list[tuple[Ints, Ints]] = []
-    sql = f"SELECT group_concat({key}) FROM messages m WHERE m.message_id BETWEEN ? AND ? AND {condition}"
-    for start in range(low, high + 1, _ROWS_AT_ONCE):
-        text = conn.execute(sql, [start, start + _ROWS_AT_ONCE - 1, *values]).fetchone()[0]
-        if text is None:
-            continue
+    for text in _texts_of(conn, key, among):
+        whole = text
         if "." in text:
-            text = ",".join(number for number in text.split(",") if "." not in number)
+            whole = ",".join(number for number in text.split(",") if "." not in number)
             complete = False
-        waiting.append(np.unique(np.fromstring(text, dtype=np.int64, sep=","), return_counts=True))
+        waiting.append(np.unique(np.fromstring(whole, dtype=np.int64, sep=","), return_counts=True))
         if sum(len(part) for part, _ in waiting) > max(_KEPT, len(keys)):
             keys, n = _merged([(keys, n), *waiting])
             waiting = []
     return *_merged([(keys, n), *waiting]), complete
+
+
+def _texts_of(conn: sqlite3.Connection, key: str, among: Condition) -> Iterator[str]:
+    """Yield the values of an expression, separated by commas, some 100,000 rows at a time.
+
+    Where one message in so many is enough, short blocks of neighbours are read: the others need not even be passed over.
+    """
+    low, high = _first_and_last(conn)
+    rows, step = (_ROWS_AT_ONCE, _ROWS_AT_ONCE) if among.every == 1 else (_BLOCK, _BLOCK * among.every)
+    sql = f"SELECT group_concat({key}) FROM messages m WHERE m.message_id BETWEEN ? AND ? AND {among.sql}"
+    texts: list[str] = []
+    for start in range(low, high + 1, step):
+        text = conn.execute(sql, [start, start + rows - 1, *among.values]).fetchone()[0]
+        if text is not None:
+            texts.append(text)
+        if len(texts) * rows >= _ROWS_AT_ONCE:
+            yield ",".join(texts)
+            texts = []
+    if texts:
+        yield ",".join(texts)
 
 
 def _first_and_last(conn: sqlite3.Connection) -> tuple[int, int]:

@@ -36,12 +36,15 @@ class Condition(NamedTuple):
         Its parameters.
     earliest, latest : int, optional
         Their first and last ``submitted_at``, where the test tells.
+    every : int
+        One in so many is enough.
     """
 
     sql: str
     values: Sequence[Any] = ()
     earliest: int | None = None
     latest: int | None = None
+    every: int = 1
 
 
 EVERYTHING = Condition("1")
@@ -228,9 +231,6 @@ def conditions(conn: sqlite3.Connection, where: Narrowed) -> Condition:
     """
     tests: list[str] = []
     values: list[Any] = []
-    if where.every > 1:  # first: it spares the other rows everything else
-        tests.append("m.message_id % ? = 0")
-        values.append(int(where.every))
     for name, options in where.values.items():
         there = [option for option in options if option is not None]
         test = f"({_one_of(name)}{f' OR {_is_missing(conn, name)}' if None in options else ''})"
@@ -246,7 +246,7 @@ def conditions(conn: sqlite3.Connection, where: Narrowed) -> Condition:
         values.append(int(where.waited_at_least))
         latest = max(covered_until(conn).values(), default=0) - int(where.waited_at_least)
     since = None if where.since is None else int(where.since)
-    return Condition(" AND ".join(tests), values, since, latest) if tests else EVERYTHING
+    return Condition(" AND ".join(tests) or "1", values, since, latest, where.every)
 
 
 _CHOSEN = "(SELECT value FROM json_each(?))"
