@@ -136,7 +136,7 @@ def test_latency_worked_by_hand() -> None:
     assert found.iloc[0, :7].tolist() == pytest.approx([3, 12, 4, 24.8, 27.4, 29.48, 30])
     assert found["reached_50_s"].tolist() == [30]
     assert found["reached_90_s"].isna().all()
-    assert any("1 messages are still pending" in text for text in notes_of(found, "en"))
+    assert any("1 message still pending" in text for text in notes_of(found, "en"))
 
 
 def test_faulty_latencies_are_kept_and_counted() -> None:
