@@ -97,6 +97,22 @@ def test_the_rest_of_a_top_list_is_one_honest_row() -> None:
     assert found["meaning"].tolist()[-1] == "2 other codes"
 
 
+def test_a_code_called_other_is_not_the_rest() -> None:
+    """Where a code is itself called so, the row of the rest is called (other)."""
+    found = analysis.error_codes(failures(["other"] * 3 + ["DB:0141"] * 2 + ["MN:0090"]), top=1, language="en")
+
+    assert found[["error_code", "count"]].values.tolist() == [["other", 3], ["(other)", 3]]
+    assert found["meaning"].tolist()[-1] == "2 other codes"
+
+
+def test_failures_within_an_age_are_noted_in_words() -> None:
+    """Five hours are said as five hours, in both languages."""
+    found = analysis.error_codes(failures(["DB:0141"]), within="5h")
+
+    assert notes_of(found, "en") == ["failed within 5 h"]
+    assert notes_of(found, "zh") == ["5 小时内失败"]
+
+
 def test_error_codes_of_nothing() -> None:
     """No messages, and no failures, give the columns without rows."""
     for messages in (failures(["x"])[:0], failures([], delivered=3)):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from masanalytics import analysis
-from masanalytics.analysis import HealthRule
+from masanalytics.analysis import HealthRule, notes_of
 from masanalytics.errors import InputError
 
 EMPTY, OFF, BLACK, BLOCKED_TEXT = "MK:0001", "MN:0090", "DB:0141", "REJECT:content"
@@ -111,6 +114,130 @@ def test_a_sheet_gets_a_row_a_number_in_its_order() -> None:
     assert found[["phone", "sent", "verdict"]].values.tolist() == [["9", 0, "unseen"], ["1", 1, "good"]]
 
 
+def test_numbers_are_read_as_a_plan_reads_them() -> None:
+    """Floats, blanks, +86 and full width are one number, in the history and in the sheet; what is none is counted."""
+    written = ["13800000001", "+86 138 0000 0001", "１３８０００００００１", "13800000002"]
+    messages = history(*((phone, "delivered", None, "2026-01-01") for phone in written))
+    sheet = [13800000001.0, "138 0000 0001", " 13800000001", 13800000003, "10086", None]
+
+    found = analysis.number_health(messages, phones=sheet)
+    floats = analysis.number_health(messages.assign(phone=13800000001.0), phones=pd.Series([13800000001.0, np.nan]))
+
+    assert found[["phone", "sent", "verdict"]].fillna("-").values.tolist() == [
+        ["13800000001", 3, "good"], ["13800000001", 3, "good"], ["13800000001", 3, "good"],
+        ["13800000003", 0, "unseen"], ["10086", 0, "unseen"], ["-", 0, "unseen"],
+    ]  # fmt: skip
+    assert "2 of 6 cells hold no mobile number: they are left as they are" in notes_of(found, "en")
+    assert floats[["phone", "sent"]].fillna("-").values.tolist() == [["13800000001", 4], ["-", 0]]
+    assert analysis.number_health(messages)["phone"].tolist() == ["13800000001", "13800000002"]
+    assert analysis.number_health(messages, phones="13800000002")["sent"].tolist() == [1]
+
+
+def test_masked_numbers_are_refused() -> None:
+    """138****0000 is many people: the error says where whole numbers come from."""
+    messages = history(("13800000001", "delivered", None, "2026-01-01"))
+    for data, phones in ((messages.assign(phone="138****0001"), None), (messages, ["138****0001"])):
+        with pytest.raises(InputError, match=r"ask the Store itself, or export with .*reveal=True") as raised:
+            analysis.number_health(data, phones=phones)
+        assert "脱敏" in raised.value.zh
+
+
+def test_an_export_is_refused_unless_it_was_revealed(bench: Any, plain_batch: Any, tmp_path: Path) -> None:
+    """The error's advice works: the Store itself, and an export with whole numbers, tell people apart."""
+    pytest.importorskip("pyarrow")
+    run = bench.start()
+    bench.register(run, plain_batch(["13800138000", "13899998000"]))
+    masked, whole = (
+        pd.concat(map(pd.read_parquet, bench.store.export_parquet(tmp_path / str(reveal), reveal=reveal)))
+        for reveal in (False, True)
+    )
+    accepted = {"status": "delivered", "submitted_at": pd.Timestamp("2026-01-01")}
+
+    with pytest.raises(InputError, match="masked"):
+        analysis.number_health(masked.assign(**accepted))
+    assert analysis.number_health(whole.assign(**accepted))["phone"].tolist() == ["13800138000", "13899998000"]
+    assert analysis.number_health(bench.store, hour=9).empty
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_messages_of_one_second_have_a_fixed_order(order: int) -> None:
+    """Pending, failures by their codes, then what arrived; a message without a time is the earliest."""
+    at, never = "2026-01-01", None
+    for messages, row in (
+        ([("delivered", None, at), ("failed", BLACK, at)], [0, BLACK, "good"]),
+        ([("failed", BLACK, at), ("failed", EMPTY, at)], [2, EMPTY, "doubtful"]),
+        ([("failed", None, at), ("failed", EMPTY, at)], [2, None, "doubtful"]),
+        ([("delivered", None, never), ("failed", BLACK, at)], [1, BLACK, "blocked"]),
+        ([("failed", BLACK, never), ("delivered", None, never)], [0, BLACK, "good"]),
+    ):
+        found = analysis.number_health(history(*(("1", *message) for message in messages[::order])))
+
+        shown = found[["failed_in_a_row", "last_code", "verdict"]].astype(object)
+        assert shown.where(shown.notna(), None).values.tolist() == [row]
+
+
+messages_of_few_seconds = st.lists(
+    st.tuples(
+        st.sampled_from(["1", "13800000001", "+8613800000001"]),
+        st.sampled_from(["pending", "delivered", "failed"]),
+        st.sampled_from([EMPTY, OFF, BLACK, "5", None]),
+        st.sampled_from(["2026-01-01", "2026-01-02", None]),
+        st.sampled_from(["China Mobile", "China Unicom", None]),
+        st.sampled_from(["2026-01-02", None]),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(messages_of_few_seconds.flatmap(lambda rows: st.tuples(st.just(rows), st.permutations(rows))))
+def test_the_order_of_rows_never_matters(both: Any) -> None:
+    """Whatever the times, missing and alike, shuffled rows give the same table."""
+    tables = []
+    for rows in both:
+        messages = history(*(row[:4] for row in rows)).assign(
+            carrier=pd.Series([row[4] for row in rows], dtype="str"),
+            received_at=pd.to_datetime(pd.Series([row[5] for row in rows], dtype="str")),
+        )
+        tables.append(analysis.number_health(messages))
+
+    pd.testing.assert_frame_equal(*tables)
+
+
+def test_the_last_code_and_its_category_are_of_one_message() -> None:
+    """A last failure without a code has no code, and not that of the failure before."""
+    found = analysis.number_health(
+        history(("1", "failed", BLACK, "2026-01-01"), ("1", "failed", None, "2026-01-02"))
+    ).iloc[0]
+
+    assert pd.isna(found["last_code"])
+    assert (found["last_category"], found["verdict"]) == ("unknown", "doubtful")
+
+
+@pytest.mark.parametrize(
+    ("where", "phones"),
+    [
+        ({"hour": 9}, ["13800000001"]),
+        ({"hour": [9, 10]}, ["13800000001", "18600000002"]),
+        ({"prefix": "186"}, ["18600000002"]),
+        ({"category": "blacklist"}, ["18600000002"]),
+        ({"weekday": 3, "prefix": "138"}, ["13800000001"]),
+        ({"day": "2026-01-02"}, []),
+        ({"carrier": "China Mobile", "hour": 9}, ["13800000001"]),
+    ],
+)
+def test_health_is_narrowed_by_what_is_derived(where: dict[str, Any], phones: list[str]) -> None:
+    """By hour, weekday, prefix and category, alone and beside columns, as every other function is."""
+    messages = history(
+        ("+86 13800000001", "delivered", None, "2026-01-01 09:30"),
+        ("18600000002", "failed", BLACK, "2026-01-01 10:30"),
+    ).assign(carrier="China Mobile")
+
+    assert analysis.number_health(messages, **where)["phone"].tolist() == phones
+    with pytest.raises(InputError, match="no column 'hours'"):
+        analysis.number_health(messages, hours=9)
+
+
 def test_health_does_not_mind_the_order_of_rows_and_of_nothing_there_is_none() -> None:
     """Shuffled messages give the same table, no messages the same columns."""
     messages = history(
@@ -210,6 +337,92 @@ def test_replies_worked_by_hand() -> None:
     assert found.loc[1, "delivered"] == 0
     assert np.isnan(found.loc[1, "response_rate"])
     assert found.attrs["unmatched"] == 1
+
+
+REPLIED_AT = pd.Timestamp("2026-01-31 09:00", tz="Asia/Shanghai")
+SENT = pd.DataFrame(
+    {
+        "message_id": range(1, 10),
+        "phone": [f"138{n:08d}" for n in range(1, 6)] + [f"186{n:08d}" for n in range(6, 10)],
+        "campaign": "a",
+        "content": "春节特惠",
+        "status": ["delivered"] * 2 + ["pending"] * 7,
+        "error_code": pd.Series([None] * 9, dtype="str"),
+        "submitted_at": REPLIED_AT,
+    }
+)
+SAID = pd.DataFrame(
+    {
+        "message_id": [1, 3, 4, 5, 6, 7],
+        "phone": "x",
+        "content": "TD",
+        "sent_at": [REPLIED_AT + pd.Timedelta(f"{after}s") for after in (9, 8, 7, 6, 5, -3)],
+        "opt_out": "opt_out",
+    }
+)
+
+
+def test_rates_are_of_the_delivered_and_answers_come_after_the_message() -> None:
+    """Two delivered, one of which answered, four more before their report: a rate of 1/2; one reply is older than its message."""
+    found = analysis.replies(SENT, uplinks=SAID)
+
+    row = found.iloc[0]
+    assert row[["delivered", "replies", "people", "opt_outs", "response_rate", "opt_out_rate"]].tolist() == [
+        2, 5, 5, 5, 0.5, 0.5,
+    ]  # fmt: skip
+    # Wilson, 1 of 2.
+    bounds = pytest.approx([0.094531, 0.905469, 0.094531, 0.905469], abs=1e-6)
+    assert row[["low", "high", "opt_out_low", "opt_out_high"]].tolist() == bounds
+    assert row[["p50_s", "p90_s"]].tolist() == pytest.approx([7, 8.6])
+    assert found.attrs["unmatched"] == 1
+    assert "1 replies answer no known message (or are dated before it)" in notes_of(found, "en")
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.sampled_from(["delivered", "pending", "failed", "unknown"]), min_size=1, max_size=8),
+    st.lists(st.tuples(st.integers(1, 9), st.integers(-50, 900_000)), max_size=12),
+)
+def test_a_response_rate_is_a_rate(statuses: list[str], said: list[tuple[int, int]]) -> None:
+    """Whatever was answered when, rates are within their interval and times are not negative."""
+    messages = SENT.iloc[: len(statuses)].assign(status=statuses)
+    texts = pd.DataFrame(said, columns=["message_id", "after"]).assign(phone="x", content="TD", opt_out="opt_out")
+    texts["sent_at"] = REPLIED_AT + pd.to_timedelta(texts.pop("after"), unit="s")
+
+    found = analysis.replies(messages, uplinks=texts.astype({"message_id": "int64"}))
+
+    for rate, low, high in (("response_rate", "low", "high"), ("opt_out_rate", "opt_out_low", "opt_out_high")):
+        rates = found[found[rate].notna()]
+        assert ((rates[low] <= rates[rate]) & (rates[rate] <= rates[high])).all()
+        assert rates[rate].between(0, 1).all()
+    assert not (found[["p50_s", "p90_s"]] < 0).any(axis=None)
+
+
+def test_replies_by_columns_that_uplinks_have_too() -> None:
+    """The message's own content, phone and number are meant."""
+    by_content = analysis.replies(SENT, "content", uplinks=SAID)
+    by_phone = analysis.replies(SENT, "phone", uplinks=SAID)
+    by_id = analysis.replies(SENT, "message_id", uplinks=SAID)
+
+    assert by_content[["content", "people"]].values.tolist() == [["春节特惠", 5]]
+    assert by_phone["people"].tolist() == by_id["people"].tolist() == [1, 0, 1, 1, 1, 1, 0, 0, 0]
+    assert by_phone["phone"].tolist() == SENT["phone"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("where", "people"),
+    [
+        ({"hour": 9}, [5]),
+        ({"hour": 10}, []),
+        ({"prefix": "186"}, [1]),
+        ({"category": "delivered"}, [1]),
+        ({"message_id": [3, 4, 9]}, [2]),
+        ({"prefix": "138", "status": "pending"}, [3]),
+    ],
+)
+def test_replies_are_narrowed_by_what_is_derived(where: dict[str, Any], people: list[int]) -> None:
+    """By hour, prefix, category and the message's own number, as every other function is."""
+    assert analysis.replies(SENT, uplinks=SAID, **where)["people"].tolist() == people
 
 
 def test_replies_of_a_frame_need_the_uplinks() -> None:

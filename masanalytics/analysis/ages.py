@@ -11,11 +11,13 @@ from masanalytics.analysis.counting import Counts, Question, count_messages
 from masanalytics.analysis.results import Note, note
 from masanalytics.analysis.sources import MessageSource
 from masanalytics.frames import Status
+from masanalytics.language import duration
 
 __all__ = ["SHORT_AGE_S", "common_age", "equal_age_notes", "waited_counts"]
 
 SHORT_AGE_S = 60
-"""A shortest observed age below this says little: the age that nine in ten have reached is taken instead."""
+"""A shortest observed age below this says little: the age that nine in ten have reached is taken instead, the younger ones
+left out."""
 
 _NEARLY_ALL = 0.1
 
@@ -52,15 +54,39 @@ def _youngest(part: Counts, share: float) -> float:
     return float(seconds[order][np.searchsorted(upto, int(share * upto[-1]), side="right")])
 
 
-def equal_age_notes(age: float | None, *, asked: bool) -> list[Note]:
-    """Return what to know about the age of a comparison."""
+def equal_age_notes(age: float | None, *parts: Counts, asked: bool) -> list[Note]:
+    """Return what to know about the age at which `parts` (counted by waiting time) were compared; nothing of no messages."""
+    if not parts or not all(part.n.sum() for part in parts):
+        return []
     if age is None:
-        return [note("settled", "all reports are in: the rates are final", "回执均已到齐：比例为最终值")]
-    how, how_zh = ("as asked", "按指定") if asked else ("the shortest observed age", "取最短观察时长")
-    return [
-        note(
-            "equal_age",
-            f"compared at equal age: delivered within {age:.0f} s ({how})",
-            f"在相同观察时长下比较：{age:.0f} 秒内送达（{how_zh}）",
+        return [_settled_note(*parts)]
+    # Where the waiting time is unknown nothing says that the message has been observed so long.
+    younger = sum(int(part.n[~(part.seconds >= int(age))].sum()) for part in parts)
+    total = sum(int(part.n.sum()) for part in parts)
+    how, how_zh = ("the shortest observed age", "取最短观察时长")
+    if asked:
+        how, how_zh = ("as asked", "按指定")
+    elif younger:
+        how, how_zh = ("what nine in ten have reached", "九成短信已达到的时长")
+    length, length_zh = duration(age, "en"), duration(age, "zh")
+    found = note(
+        "equal_age",
+        f"compared at equal age: delivered within {length} ({how})",
+        f"在相同观察时长下比较：{length_zh}内送达（{how_zh}）",
+    )
+    left_out = note(
+        "left_out",
+        f"left out: {younger} of {total} messages, observed for less than {length}",
+        f"{total} 条消息中有 {younger} 条观察不足 {length_zh}，未计入",
+    )
+    return [found, left_out] if younger else [found]
+
+
+def _settled_note(*parts: Counts) -> Note:
+    if any(part.unreported().any() for part in parts):
+        return note(
+            "settled",
+            "every message has its report or has waited 72 h: the rates are final",
+            "每条消息或已有回执，或已等满 72 小时：比例为最终值",
         )
-    ]
+    return note("settled", "all reports are in: the rates are final", "回执均已到齐：比例为最终值")

@@ -15,8 +15,9 @@ from masanalytics.analysis.counting import Counts, Question, count_messages, gro
 from masanalytics.analysis.dimensions import as_names
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.intervals import Z95, holm, newcombe, two_proportion_p_value
+from masanalytics.analysis.power import detectable_change
 from masanalytics.analysis.ranks import median, median_difference, rank_test
-from masanalytics.analysis.results import finished
+from masanalytics.analysis.results import Note, finished, note
 from masanalytics.analysis.sentences import sentence
 from masanalytics.analysis.strata import stratified_difference
 from masanalytics.errors import InputError
@@ -35,7 +36,7 @@ COMPARE_COLUMNS = (
     "median_low_s", "median_high_s", "latency_p_value", "latency_p_adjusted", "sentence",
 )  # fmt: skip
 _ADJUSTED = ("adjusted_difference", "adjusted_low", "adjusted_high", "adjusted_p_value")
-_POWER_Z = 0.8416212335729143
+_OUTCOMES = ("category", "error_code", "report_status", "status", "received_at", "latency_s")
 _ALL_PAIRS_OF = 12
 
 
@@ -65,7 +66,8 @@ def compare(
         The age to compare at, such as ``"10min"``: only messages observed that long, delivered within it. By default the
         shortest observed age of the two; where every report is in (or 72 h have passed) the final rates.
     adjust : str or sequence of str, optional
-        Compare within these dimensions (``"carrier"``) and average: what remains when the mix is made equal.
+        Compare within these dimensions (``"carrier"``) and average: what remains when the mix is made equal. Only what
+        was known before sending: within an error category there is no difference left to compare.
     language : {"en", "zh"}, optional
         Of ``sentence``; by default the user's own.
     **where
@@ -80,10 +82,12 @@ def compare(
         - ``accepted_a, delivered_a, rate_a, accepted_b, delivered_b, rate_b``: counts and rates at that age
         - ``difference, low, high``: rate b - rate a with Newcombe's 95 % interval
         - ``p_value`` (pooled two-proportion z-test), ``p_adjusted`` (Holm, over the rows)
-        - ``detectable``: the smallest difference these numbers show with 80 % power, at the rate of both together (drawn
-          towards one half as by Agresti and Coull, so that few messages never seem to show everything)
+        - ``detectable``: the smallest change that these numbers show four times in five (80 % power), of either arm and in
+          either direction, from the rate of both together (drawn towards one half as by Agresti and Coull, so that few
+          messages never seem to show everything); NaN where they are too few to show any
         - ``median_a_s, median_b_s, median_difference_s, median_low_s, median_high_s``: latency of those delivered within
-          the age, with Price and Bonett's interval; ``latency_p_value, latency_p_adjusted``: Mann-Whitney
+          the age, with the interval by MOVER from the two medians' order statistics;
+          ``latency_p_value, latency_p_adjusted``: Mann-Whitney
         - with `adjust` also ``adjusted_difference, adjusted_low, adjusted_high, adjusted_p_value`` (Mantel-Haenszel
           weights, stratified Newcombe interval, Cochran-Mantel-Haenszel test)
         - ``sentence``: the same in words
@@ -91,7 +95,7 @@ def compare(
     Raises
     ------
     InputError
-        If a column or a value is missing.
+        If a column or a value is missing, or `adjust` names what is only known of the outcome.
 
     Notes
     -----
@@ -113,18 +117,27 @@ def compare(
     names, strata = as_names(by), as_names(adjust)
     if len(names) != 1:
         raise InputError(f"by={by!r}: compare by one column", zh=f"by={by!r}：请按一列比较")
+    _refuse_outcomes(strata)
     filters = Filters.parse(where)
     waited, source = waited_counts(data, Question(names, (), filters))
     pairs = _pairs(waited.groups[names[0]], names[0], a, b)
     asked = None if within is None else float(to_seconds(within))
-    arms = _Arms(data, Question(names, strata, filters), waited)
+    arms = _Arms(data, Question(list(dict.fromkeys([*names, *strata])), (), filters), strata, waited)
     rows = [arms.compared(pair, asked) for pair in pairs]
     result = _table(rows, strata, language)
-    ages = {None if np.isnan(age) else age for age in result["within_s"]}
-    notes = [item for age in sorted(ages, key=str) for item in equal_age_notes(age, asked=within is not None)]
-    result = finished(result, source, where=filters, notes=notes)
+    result = finished(result, source, where=filters, notes=_age_notes(arms, asked=within is not None))
     result.attrs["adjust"] = strata
     return result
+
+
+def _refuse_outcomes(strata: Sequence[str]) -> None:
+    known_later = [name for name in strata if name in _OUTCOMES]
+    if known_later:
+        raise InputError(
+            f"adjust={known_later[0]!r} is part of the outcome, so that within it nothing is left to compare: adjust for "
+            "what was known before sending, such as 'carrier' or 'province'",
+            zh=f"adjust={known_later[0]!r} 属于结果本身，在其内部没有差异可比：请用发送前已知的维度，如 'carrier'、'province'",
+        )
 
 
 def _pairs(values: pd.Series, by: str, a: Any, b: Any) -> list[tuple[Any, Any]]:
@@ -150,24 +163,28 @@ def _pairs(values: pd.Series, by: str, a: Any, b: Any) -> list[tuple[Any, Any]]:
 
 @dataclass
 class _Arms:
-    """The arms' counts; each age is counted once."""
+    """The arms' counts; each age is counted once. `read_at` keeps which values were read at which age."""
 
     data: Any
     question: Question
+    strata: Sequence[str]
     waited: Counts
     at: dict[float | None, Counts] = field(default_factory=dict)
+    read_at: dict[float | None, list[Any]] = field(default_factory=dict)
 
     def compared(self, pair: tuple[Any, Any], asked: float | None) -> dict[str, Any]:
         """Return one row of the result, without what depends on the other rows."""
         name = self.question.by[0]
-        arms = [
-            self.waited.taken((self.waited.keys[name] == value).to_numpy(dtype=bool, na_value=False)) for value in pair
-        ]
-        age = asked if asked is not None else common_age(*arms)
+        age = asked if asked is not None else common_age(*(self.of([value]) for value in pair))
+        self.read_at.setdefault(age, []).extend(pair)
         counts = self._counted(age)
         chosen = [(counts.keys[name] == value).to_numpy(dtype=bool, na_value=False) for value in pair]
         row: dict[str, Any] = {"a": pair[0], "b": pair[1], "within_s": np.nan if age is None else age}
         return row | _rates(counts, chosen, age) | _latencies(counts, chosen, age) | self._adjusted(counts, chosen, age)
+
+    def of(self, values: list[Any]) -> Counts:
+        """Return the messages of these values, counted by waiting time."""
+        return self.waited.taken(self.waited.keys[self.question.by[0]].isin(values).to_numpy(dtype=bool))
 
     def _counted(self, age: float | None) -> Counts:
         if age not in self.at:
@@ -177,9 +194,9 @@ class _Arms:
         return self.at[age]
 
     def _adjusted(self, counts: Counts, chosen: list[Bools], age: float | None) -> dict[str, Any]:
-        if not self.question.also:
+        if not self.strata:
             return {}
-        stratum, strata = group_rows(counts.keys[list(self.question.also)])
+        stratum, strata = group_rows(counts.keys[list(self.strata)])
         arrived = _arrived(counts, age)
         (ka, na), (kb, nb) = (
             tuple(
@@ -189,6 +206,19 @@ class _Arms:
             for arm in chosen
         )
         return dict(zip(_ADJUSTED, stratified_difference(ka, na, kb, nb), strict=True))
+
+
+def _age_notes(arms: _Arms, *, asked: bool) -> list[Note]:
+    """Return what to know about the ages; where the pairs were read at several, of how many pairs each holds."""
+    pairs = sum(len(values) for values in arms.read_at.values()) // 2
+    found: list[Note] = []
+    for age, values in arms.read_at.items():
+        some, some_zh = "", ""
+        if len(arms.read_at) > 1:
+            some, some_zh = f"{len(values) // 2} of {pairs} pairs: ", f"{pairs} 对中的 {len(values) // 2} 对："
+        notes = equal_age_notes(age, arms.of(values), asked=asked)
+        found += [note(item["code"], some + item["en"], some_zh + item["zh"]) for item in notes]
+    return found
 
 
 def _arrived(counts: Counts, age: float | None) -> Bools:
@@ -204,11 +234,10 @@ def _rates(counts: Counts, chosen: list[Bools], age: float | None) -> dict[str, 
     # Drawn towards one half as by Agresti and Coull (1998): where all or none arrived, the rate as it stands would promise
     # that the smallest difference shows.
     share = (ka + kb + Z95**2 / 2) / (na + nb + Z95**2)
-    detectable = (Z95 + _POWER_Z) * np.sqrt(share * (1 - share) * (1 / na + 1 / nb)) if na and nb else np.nan
     return {
         "accepted_a": na, "delivered_a": ka, "rate_a": rate_a, "accepted_b": nb, "delivered_b": kb, "rate_b": rate_b,
         "difference": rate_b - rate_a, "low": float(low), "high": float(high),
-        "p_value": float(two_proportion_p_value(kb, nb, ka, na)), "detectable": float(detectable),
+        "p_value": float(two_proportion_p_value(kb, nb, ka, na)), "detectable": detectable_change(na, nb, share),
     }  # fmt: skip
 
 

@@ -10,9 +10,9 @@ import numpy as np
 from masanalytics.analysis.counting import Counts, Question, count_messages, group_rows
 from masanalytics.analysis.dimensions import as_names
 from masanalytics.analysis.filters import Filters, to_seconds
-from masanalytics.analysis.results import finished, note, refuse_taken_names
+from masanalytics.analysis.results import Note, finished, note, refuse_taken_names
 from masanalytics.frames import Status
-from masanalytics.language import choose
+from masanalytics.language import choose, duration
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +42,8 @@ def error_codes(
     by : str or sequence of str, optional
         As for `delivery_rates`.
     top : int, optional
-        Keep each group's most frequent codes and add the others up in a row ``other``, which says how many they are.
+        Keep each group's most frequent codes and add the others up in a row ``other`` (``(other)`` where a code itself is
+        called so), which says how many they are.
     within : str, timedelta or number of seconds, optional
         Only messages observed that long; failures that came later do not count.
     language : {"en", "zh"}, optional
@@ -81,10 +82,14 @@ def error_codes(
     question = Question(names, ("error_code", "carrier"), filters, seconds="outcome" if age is not None else None)
     counts, source = count_messages(data, question)
     result = _table(counts, age, top, language)
-    notes = [] if age is None else [note("within", f"failed within {age} s", f"{age} 秒内失败")]
+    notes = [] if age is None else [_within_note(age)]
     result = finished(result, source, where=filters, notes=notes)
     result.attrs["within_s"] = age
     return result
+
+
+def _within_note(age: int) -> Note:
+    return note("within", f"failed within {duration(age, 'en')}", f"{duration(age, 'zh')}内失败")
 
 
 def _table(counts: Counts, age: int | None, top: int | None, language: str | None) -> pd.DataFrame:
@@ -149,6 +154,7 @@ def _topped(cells: pd.DataFrame, top: int, language: str | None) -> pd.DataFrame
         return cells
     summed = rest.groupby("group", as_index=False).agg(count=("count", "sum"), codes=("count", "size"))
     texts = [choose(f"{codes} other codes", f"其他 {codes} 个代码", language) for codes in summed.pop("codes")]
-    others = summed.assign(code="other", meaning=pd.Series(texts, dtype="str"))
+    name = "(other)" if (cells["code"] == "other").any() else "other"
+    others = summed.assign(code=name, meaning=pd.Series(texts, dtype="str"))
     joined = pd.concat([cells[rank < top], others], ignore_index=True)
     return joined.sort_values("group", kind="stable", ignore_index=True)

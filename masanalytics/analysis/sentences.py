@@ -41,17 +41,20 @@ def sentence(row: Mapping[str, Any], strata: Sequence[str] = (), language: str |
         en = f"{b} delivers {size:.1f} points {more} than {a}{en_age} ({bounds[0]:.1f} to {bounds[1]:.1f}), {_p(p)}"
         zh = f"{zh_age}{b} 的送达率比 {a} {more_zh} {size:.1f} 个百分点（{bounds[0]:.1f} 到 {bounds[1]:.1f}），{_p(p)}"
     else:
-        detectable = 100 * row["detectable"]
-        en = (
-            f"No difference shown between {a} and {b}{en_age} ({low:+.1f} to {high:+.1f} points), {_p(p)}; these numbers "
-            f"would show {detectable:.1f} points or more"
-        )
-        zh = (
-            f"{zh_age}未见 {a} 与 {b} 有差异（{low:+.1f} 到 {high:+.1f} 个百分点），{_p(p)}；"
-            f"以目前的数量，能发现 {detectable:.1f} 个百分点以上的差异"
-        )
+        en_power, zh_power = _power(100 * row["detectable"])
+        en = f"No difference shown between {a} and {b}{en_age} ({low:+.1f} to {high:+.1f} points), {_p(p)}; {en_power}"
+        zh = f"{zh_age}未见 {a} 与 {b} 有差异（{low:+.1f} 到 {high:+.1f} 个百分点），{_p(p)}；{zh_power}"
     mix, mix_zh = _mix(row, strata) if strata else ("", "")
     return choose(f"{en}{mix}.", f"{zh}{mix_zh}。", language)
+
+
+def _power(detectable: float) -> tuple[str, str]:
+    if np.isnan(detectable):
+        return "these numbers are too few to show any", "以目前的数量，任何差异都难以发现"
+    return (
+        f"these numbers would show {detectable:.1f} points or more",
+        f"以目前的数量，能发现 {detectable:.1f} 个百分点以上的差异",
+    )
 
 
 def _age(seconds: float) -> tuple[str, str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from masanalytics.analysis.counting import Question, count_messages, group_rows
-from masanalytics.analysis.dimensions import as_names, missing_columns, time_part
+from masanalytics.analysis.derived_filters import Options, columns_behind, divided
+from masanalytics.analysis.dimensions import as_names, missing_columns
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.intervals import wilson
 from masanalytics.analysis.results import Note, finished, note, refuse_taken_names
@@ -60,13 +62,15 @@ def replies(
     DataFrame
         One row a group with accepted messages. After `by`:
 
-        - ``delivered`` (int); ``replies`` (int); ``people`` (int): distinct messages answered
-        - ``response_rate, low, high``: people / delivered with Wilson's 95 % interval; NaN if none was delivered
-        - ``opt_outs`` (int): messages answered with an opt-out; ``opt_out_rate, opt_out_low, opt_out_high``: of delivered
+        - ``delivered`` (int); ``replies`` (int); ``people`` (int): distinct messages answered, whatever their report says
+        - ``response_rate, low, high``: the answered among the delivered / delivered, with Wilson's 95 % interval; NaN if
+          none was delivered. Who answers before the report is in counts here once it is
+        - ``opt_outs`` (int): messages answered with an opt-out; ``opt_out_rate, opt_out_low, opt_out_high``: those among
+          the delivered / delivered
         - ``p50_s, p90_s``: seconds from submission to the first reply
         - ``says_...`` (int): one column a keyword
 
-        Replies to no known message are counted in ``.attrs["unmatched"]``.
+        Replies to no known message, or dated before it was submitted, are counted in ``.attrs["unmatched"]`` only.
 
     Raises
     ------
@@ -99,8 +103,8 @@ def replies(
     counts = counts.taken(counts.accepted())
     groups, delivered = counts.groups, counts.tally(counts.status == Status.delivered)
     found, unmatched = _answers(store, source, uplinks, names, filters, to_seconds(within))
-    found = found.assign(group=_places(groups, found[names]))
-    columns = _columns(found[found["group"] >= 0], delivered, says)
+    found = found.assign(_group=_places(groups, found[names]))
+    columns = _columns(found[found["_group"] >= 0], delivered, says)
     result = pd.concat([groups, pd.DataFrame(columns, index=groups.index)], axis=1)
     result = finished(
         result, source, where=filters, denominator="delivered", notes=_notes(unmatched), counted=delivered.tolist()
@@ -125,18 +129,18 @@ def _answers(
 ) -> tuple[pd.DataFrame, int]:
     """Return the replies to the messages asked about, with the dimensions of those messages; and how many had none."""
     said = _uplinks(store, uplinks)
-    known = said["message_id"].notna()
-    asked = said.loc[known, "message_id"].astype("int64")
-    columns = ["message_id", "submitted_at", *_columns_for(names, source)]
-    where = Filters(
-        {**filters.values, "message_id": tuple(dict.fromkeys(asked.tolist()))}, filters.since, filters.until
-    )
-    messages = source.message_rows(list(dict.fromkeys(columns)), where=where)
-    dimensions = _dimensions(messages, names)
-    table = said[known].assign(message_id=asked).merge(dimensions, on="message_id", how="inner")
-    table["after_s"] = _epoch(table["sent_at"]) - table.pop("message_at")
-    unmatched = int((~known).sum())
-    return table[~(table["after_s"] > within)].reset_index(drop=True), unmatched
+    known = said["_message_id"].notna()
+    said, strangers = said[known].astype({"_message_id": "int64"}), int((~known).sum())
+    pushed, late = divided(filters, source)
+    wanted = filters.values.get("message_id")
+    ids = tuple(one for one in dict.fromkeys(said["_message_id"].tolist()) if wanted is None or one in wanted)
+    where = replace(pushed, values={**pushed.values, "message_id": ids})
+    columns = columns_behind(["message_id", "submitted_at", "status", *names, *late], source)
+    messages = source.message_rows(columns, where=where)
+    table = said.merge(_dimensions(messages, names, late), on="_message_id", how="inner")
+    table["_after_s"] = _epoch(table["_sent_at"]) - table.pop("_message_at")
+    early = table["_after_s"] < 0
+    return table[~early & ~(table["_after_s"] > within)].reset_index(drop=True), strangers + int(early.sum())
 
 
 def _uplinks(store: Any, uplinks: pd.DataFrame | None) -> pd.DataFrame:
@@ -151,27 +155,20 @@ def _uplinks(store: Any, uplinks: pd.DataFrame | None) -> pd.DataFrame:
     error = missing_columns(_UPLINK_COLUMNS, list(map(str, uplinks.columns)), "uplinks")
     if error is not None:
         raise error
-    return uplinks[list(_UPLINK_COLUMNS)]
+    # Names of their own: the messages may be asked about by content, phone or any other column.
+    found = uplinks[["message_id", "content", "sent_at", "opt_out"]]
+    return found.rename(columns={name: f"_{name}" for name in found.columns})
 
 
-def _columns_for(names: list[str], source: MessageSource) -> list[str]:
-    available = source.message_columns()
-    needed = {"prefix": ["phone"], "category": ["error_code", *(["carrier"] if "carrier" in available else [])]}
-    return [
-        column
-        for name in names
-        for column in ([name] if name in available else [] if time_part(name) else needed.get(name, [name]))
-    ]
-
-
-def _dimensions(messages: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    """Return message_id, the dimensions asked for and the time of submission, one row a message."""
-    named = ["message_id", *names]
+def _dimensions(messages: pd.DataFrame, names: list[str], late: Options) -> pd.DataFrame:
+    """Return the dimensions asked for, id and time of submission of each message, and whether it was delivered."""
     # Counted by its own id, each message gets the dimensions as every other result shows them.
-    table, _ = count_messages(messages.assign(status="delivered"), Question(named, (), Filters(), None))
+    table, _ = count_messages(messages, Question(list(dict.fromkeys(["message_id", *names])), (), Filters(late), None))
     at = dict(zip(messages["message_id"].tolist(), _epoch(messages["submitted_at"]), strict=True))
     ids = table.keys["message_id"].astype("int64")
-    return table.keys[named].assign(message_id=ids, message_at=[at[key] for key in ids.tolist()])
+    return table.keys[names].assign(
+        _message_id=ids, _message_at=[at[key] for key in ids.tolist()], _delivered=table.status == Status.delivered
+    )
 
 
 def _epoch(column: pd.Series) -> Any:
@@ -186,22 +183,22 @@ def _columns(found: pd.DataFrame, delivered: Any, says: dict[str, str]) -> dict[
     groups = len(delivered)
 
     def tally(rows: pd.DataFrame) -> Any:
-        return np.bincount(rows["group"].to_numpy(dtype=np.int64), minlength=groups).astype(np.int64)
+        return np.bincount(rows["_group"].to_numpy(dtype=np.int64), minlength=groups).astype(np.int64)
 
-    first = found.sort_values("after_s", kind="stable").drop_duplicates("message_id")
-    out = found[found["opt_out"] == "opt_out"].drop_duplicates("message_id")
-    group, after = first["group"].to_numpy(dtype=np.int64), first["after_s"].to_numpy(dtype=float)
+    first = found.sort_values("_after_s", kind="stable").drop_duplicates("_message_id")
+    out = found[found["_opt_out"] == "opt_out"].drop_duplicates("_message_id")
+    group, after = first["_group"].to_numpy(dtype=np.int64), first["_after_s"].to_numpy(dtype=float)
     times = counted_times(group, groups, after, np.ones(len(first), dtype=np.int64))
-    people, opt_outs = tally(first), tally(out)
-    low, high = wilson(np.minimum(people, delivered), delivered)
-    out_low, out_high = wilson(np.minimum(opt_outs, delivered), delivered)
+    answered, stopped = tally(first[first["_delivered"]]), tally(out[out["_delivered"]])
+    low, high = wilson(answered, delivered)
+    out_low, out_high = wilson(stopped, delivered)
     some = delivered > 0
     of = np.where(some, delivered, 1)
-    text = found["content"].astype("str").map(_folded)
+    text = found["_content"].astype("str").map(_folded)
     return {
-        "delivered": delivered, "replies": tally(found), "people": people,
-        "response_rate": np.where(some, people / of, np.nan), "low": low, "high": high,
-        "opt_outs": opt_outs, "opt_out_rate": np.where(some, opt_outs / of, np.nan), "opt_out_low": out_low,
+        "delivered": delivered, "replies": tally(found), "people": tally(first),
+        "response_rate": np.where(some, answered / of, np.nan), "low": low, "high": high,
+        "opt_outs": tally(out), "opt_out_rate": np.where(some, stopped / of, np.nan), "opt_out_low": out_low,
         "opt_out_high": out_high, "p50_s": times.quantile(0.5), "p90_s": times.quantile(0.9),
         **{column: tally(found[text == _folded(keyword)]) for keyword, column in says.items()},
     }  # fmt: skip
@@ -216,4 +213,10 @@ def _folded(text: Any) -> str:
 def _notes(unmatched: int) -> list[Note]:
     if not unmatched:
         return []
-    return [note("unmatched", f"{unmatched} replies answer no known message", f"{unmatched} 条回复找不到对应的消息")]
+    return [
+        note(
+            "unmatched",
+            f"{unmatched} replies answer no known message (or are dated before it)",
+            f"{unmatched} 条回复找不到对应的消息（或时间早于该消息）",
+        )
+    ]
