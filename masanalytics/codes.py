@@ -34,9 +34,9 @@ _NO_ADVICE = (
 )
 _WITHOUT_CODE = ("no code", "无代码")
 _NETWORKS = {
-    "cmpp": ("China Mobile (CMPP)", "中国移动（CMPP）"),
-    "sgip": ("China Unicom (SGIP)", "中国联通（SGIP）"),
-    "smgp": ("China Telecom (SMGP)", "中国电信（SMGP）"),
+    "cmpp": ("China Mobile's gateway (CMPP)", "中国移动网关（CMPP）"),
+    "sgip": ("China Unicom's gateway (SGIP)", "中国联通网关（SGIP）"),
+    "smgp": ("China Telecom's gateway (SMGP)", "中国电信网关（SMGP）"),
     "platform": ("the platform", "平台"),
 }
 _MATCHES = {"exact": ("this very code", "完全匹配"), "prefix": ("by its family", "按代码前缀")}

@@ -209,6 +209,6 @@ _NEXT_ZH = """
 接下来可以试试：
   打开 {folder}/report.html
   python -c "import masanalytics as mas; print(mas.delivery_rates(mas.Store('{folder}/mas.db'), by='hour'))"
-  masanalytics codes MK:0012          查询状态码含义
+  masanalytics codes MK:0012          查询错误码含义
   masanalytics simulator              启动模拟平台做实验
   masanalytics doctor                 有账号后：在 .env 中填写 MAS_URL、MAS_EC_NAME、MAS_AP_ID、MAS_SECRET_KEY"""

@@ -113,7 +113,7 @@ def check(
 def _configuration(account: Account, language: str | None) -> list[Finding]:
     text = choose(
         f"account {account.name} at {account.url}, complete.",
-        f"账户 {account.name}，地址 {account.url}，配置完整。",
+        f"账号 {account.name}，地址 {account.url}，配置完整。",
         language,
     )
     if account.sign:
@@ -138,7 +138,7 @@ def _server(client: Client, account: Account, clock: Clock, language: str | None
             text=choose("plain HTTP: no certificate.", "明文 HTTP：没有证书。", language),
             advice=choose(
                 "Polls send the secret key unprotected; use https:// if the account allows it.",
-                "查询时密钥会明文传输；如账户支持，请使用 https://。",
+                "查询时密钥会明文传输；如账号支持，请使用 https://。",
                 language,
             ),
         )

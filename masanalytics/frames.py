@@ -136,6 +136,6 @@ EXCLUSIONS: Final = {
     "opted_out": ("the person has opted out", "用户已退订"),
     "suppressed": ("on the suppression list given", "在屏蔽名单中"),
     "already_sent": ("this campaign has already been sent to the number", "该活动已向此号码发送过"),
-    "not_allowed": ("not on the account's allow_only list", "不在账户的 allow_only 名单中"),
+    "not_allowed": ("not on the account's allow_only list", "不在账号的 allow_only 名单中"),
 }
 """Why a row is left out of a plan: reason -> (English, Chinese)."""

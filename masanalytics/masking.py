@@ -7,9 +7,10 @@ import unicodedata
 
 __all__ = ["mask_phone", "mask_phones_in"]
 
-_GAP = r"[\s\-.()（）·]*"
+# As offices write and phones paste them: dashes of every width, and signs that nobody sees.
+_GAP = r"[\s\-\u2010-\u2015－.．()（）·\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]*"
 _DIGITS = re.compile(rf"\d(?:{_GAP}\d){{6,}}")
-_MOBILE = re.compile(rf"(?<!\d)(?:(?:00)?86{_GAP})?1{_GAP}[3-9](?:{_GAP}\d){{9}}(?!\d)")
+_MOBILE = re.compile(rf"(?<!\d)(?:(?:[0０]{{2}})?[8８][6６]{_GAP})?[1１]{_GAP}[3-9３-９](?:{_GAP}\d){{9}}(?!\d)")
 _WHOLE = 11
 _COUNTRY = re.compile(r"(?:00)?86(?=1[3-9]\d{9}$)")
 
@@ -37,6 +38,8 @@ def mask_phones_in(text: str) -> str:
     --------
     >>> mask_phones_in("请联系138 0013 8000或8613800138000，订单20260101123456")
     '请联系138 **** 8000或86138****8000，订单20260101123456'
+    >>> mask_phones_in("１３８００１３８０００")
+    '１３８****８０００'
     """
     return _MOBILE.sub(_hide, text)
 
@@ -44,7 +47,7 @@ def mask_phones_in(text: str) -> str:
 def _hide(found: re.Match[str]) -> str:
     """Hide the digits of a number but for its first three and last four (of a short one: but for the last four)."""
     text = found.group()
-    digits = re.sub(r"\D", "", text)
+    digits = unicodedata.normalize("NFKC", re.sub(r"\D", "", text))
     if len(digits) < _WHOLE:
         return "****" + digits[-4:]
     country = _COUNTRY.match(digits)

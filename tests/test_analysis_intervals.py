@@ -137,7 +137,7 @@ def test_the_rank_test_is_that_of_scipy(cells: list[tuple[int, int]], shift: int
 
 
 def test_the_interval_of_a_median_difference_covers_it() -> None:
-    """Price and Bonett's interval holds the true difference of medians in 93 to 99 % of 600 samples."""
+    """The interval from order statistics, put together by MOVER, holds the true difference of medians in 93 to 99 % of 600 samples."""
     rng = np.random.default_rng(4)
     ones = np.ones(200, dtype=int)
     held = 0

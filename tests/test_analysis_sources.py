@@ -262,6 +262,22 @@ def test_a_store_tells_its_coverage_and_gaps(tmp_path: Path) -> None:
     assert json.dumps(found.attrs)
 
 
+def test_gaps_that_cannot_concern_the_messages_are_not_spoken_of(tmp_path: Path) -> None:
+    """Polling stopped a day after the messages: a gap for them, none for later ones, nor four days after the last."""
+    with Store(tmp_path / "mas.db") as store:
+        fill(store, random_messages(50, seed=1))
+        day = 86_400
+        for start in (END + day, END + 9 * day):
+            store.db.conn.execute("INSERT INTO coverage VALUES (1, ?, ?)", [start, start + day])
+        store.db.conn.commit()
+        gaps = [
+            len(analysis.delivery_rates(store, **where).attrs["coverage"]["gaps"])
+            for where in ({}, {"until": END - 2 * day}, {"until": END - 4 * day}, {"since": END + 10 * day})
+        ]
+
+    assert gaps == [2, 1, 0, 0]
+
+
 def test_a_store_counts_its_own_replies(filled: Store) -> None:
     """Replies of the store's uplinks are matched to its messages, as those of its frames are."""
     answered = filled.messages().query("status == 'delivered'").head(20)

@@ -142,14 +142,14 @@ def test_a_described_code_shows_itself_as_text_and_as_a_card():
     assert repr(english).splitlines()[:4] == [
         "mk:9999: SMSC final state UNDELIV",
         "  category: Empty, suspended or off",
-        "  whose code: China Mobile (CMPP)",
+        "  whose code: China Mobile's gateway (CMPP)",
         "  found: by its family",
     ]
     assert english.text() == repr(english)
     assert repr(chinese).splitlines()[:4] == [
         "MK:9999：短信中心状态为 UNDELIV",
         "  类别: 空号、停机或关机",
-        "  来自: 中国移动（CMPP）",
+        "  来自: 中国移动网关（CMPP）",
         "  匹配方式: 按代码前缀",
     ]
     for found in (english, chinese):

@@ -476,6 +476,21 @@ def test_messages_are_analysed_where_no_result_is_given():
     assert len(plot.overview(messages, freq="h", language="zh").ravel()) == 4
 
 
+@pytest.mark.parametrize(
+    ("seconds", "title"),
+    [(0, "From plan to handset"), (60, "Delivery rate over time"), (3600, "Delivery rate over time")],
+)
+def test_the_overview_of_a_campaign_sent_at_once_shows_steps_instead_of_a_course(seconds: int, title: str):
+    """One point is no course: within one minute the steps are drawn, within one hour the minutes."""
+    at = pd.Timestamp("2026-01-03 09:00", tz="Asia/Shanghai")
+    messages = pd.DataFrame(
+        {"status": ["delivered", "failed"], "submitted_at": [at, at + pd.Timedelta(seconds=seconds)],
+         "latency_s": [10, 20], "waited_s": [9000, 9000], "carrier": "China Mobile", "error_code": [None, "MK:0001"]}
+    )  # fmt: skip
+    axes = plot.overview(messages, language="en")
+    assert axes[1, 1].get_title() == title
+
+
 def test_the_curve_of_arrivals_counts_pending_as_waiting():
     """Hand-worked: a message pending since 25 s leaves the two before it at a quarter each, and the last at a half."""
     messages = pd.DataFrame(

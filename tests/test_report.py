@@ -30,7 +30,7 @@ from masanalytics.report import write_report
 from masanalytics.report.contents import _spans
 from masanalytics.report.excel import _sheet_name
 from masanalytics.report.request import Request, harmless
-from masanalytics.report.words import behind
+from masanalytics.report.words import behind, headline
 from masanalytics.store import Store
 
 EVIL = '=HYPERLINK("http://x","13800138000")<script>alert(1)</script>'
@@ -107,9 +107,37 @@ def test_the_headline_says_the_rate_with_denominator_and_interval(messages: pd.D
     """The first sentence has accepted, delivered, rate and interval; the next why messages failed and how fast."""
     text = written(tmp_path, messages, language="en")
     assert "Of 100 accepted messages, 90 were delivered: 90.0% (95% interval 82.6% to 94.5%)." in text
-    assert "10 failed, most often with MK:0001 (" in text
-    assert "): 6, 60.0% of the failed." in text
+    assert "10 failed; no single code leads: MK:0001 (" in text
     assert "Half of the accepted messages had arrived after 6 s, nine in ten after 6 s." in text
+
+
+@pytest.mark.parametrize(
+    ("counts", "english", "chinese"),
+    [
+        ([40, 10], "50 failed, most often with A:1 (one): 40, 80.0% of the failed.", "最多的原因是 A:1（one）：40 条"),
+        ([3, 3], "50 failed; no single code leads: A:1 (one) 3, B:2 (two) 3.", "没有明显居首的原因：A:1（one）3 条"),
+        ([7], "50 failed, all with A:1 (one).", "原因均为 A:1（one）。"),
+    ],
+)
+def test_a_code_is_called_the_most_frequent_where_chance_does_not_explain_its_lead(counts, english, chinese):
+    """40 against 10 is a lead, 3 against 3 is none; a single code is the cause of all."""
+    rates = pd.DataFrame({"accepted": [100], "delivered": [50], "failed": [50], "pending": [0], "delivery_rate": [0.5],
+                          "low": [0.4], "high": [0.6]})  # fmt: skip
+    codes = pd.DataFrame({"error_code": ["A:1", "B:2"], "meaning": ["one", "two"], "share_of_failed": [0.8, 0.2]})
+    codes = codes.head(len(counts)).assign(count=counts)
+
+    assert headline(rates, codes, pd.DataFrame(), "en")[1] == english
+    assert chinese in headline(rates, codes, pd.DataFrame(), "zh")[1]
+
+
+def test_masked_numbers_leave_out_the_state_of_the_numbers_alone(messages: pd.DataFrame, tmp_path: Path):
+    """A frame exported without its numbers still makes a report: who is who is not known, the rest is."""
+    masked = messages.assign(phone=[f"138****{number:04d}" for number in range(len(messages))])
+    text = written(tmp_path, masked, language="en")
+
+    assert "90.0% (95% interval" in text
+    assert 'id="health"' not in text
+    assert 'id="health"' in written(tmp_path, messages, language="en")
 
 
 def test_tables_hold_the_figures(messages: pd.DataFrame, tmp_path: Path):

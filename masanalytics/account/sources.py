@@ -92,7 +92,7 @@ def _read_profiles(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise ConfigError(
             f"no file {path}: create it with one table for each account, such as [shop].",
-            zh=f"找不到 {path}：请创建它，每个账户写成一个表，例如 [shop]。",
+            zh=f"找不到 {path}：请创建它，每个账号写成一个表，例如 [shop]。",
         ) from None
     except (OSError, ValueError) as error:
         # A TOML error names a line and column, never the text there; a decoding error would quote bytes.
@@ -109,7 +109,7 @@ def _check_profile(name: str, table: Mapping[str, Any], known: Collection[str]) 
             hint_zh = f"是否想写 {near[0]}？" if near else ""
             raise ConfigError(
                 f"profile {name!r} has a setting {key!r} that an account does not have.{hint}",
-                zh=f"配置 {name!r} 中的 {key!r} 不是账户的设置项。{hint_zh}",
+                zh=f"配置 {name!r} 中的 {key!r} 不是账号的设置项。{hint_zh}",
             )
     missing = [key for key in REQUIRED if key not in table]
     if missing:

@@ -76,8 +76,8 @@ def equal_age_notes(age: float | None, *parts: Counts, asked: bool) -> list[Note
     )
     left_out = note(
         "left_out",
-        f"left out: {younger} of {total} messages, observed for less than {length}",
-        f"{total} 条消息中有 {younger} 条观察不足 {length_zh}，未计入",
+        f"left out: {younger:,} of {total:,} messages, observed for less than {length}",
+        f"{total:,} 条消息中有 {younger:,} 条观察不足 {length_zh}，未计入",
     )
     return [found, left_out] if younger else [found]
 

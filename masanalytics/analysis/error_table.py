@@ -17,9 +17,12 @@ from masanalytics.language import choose, duration
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ERROR_COLUMNS", "error_codes"]
+__all__ = ["ERROR_COLUMNS", "OTHERS", "error_codes"]
 
 ERROR_COLUMNS = ("error_code", "count", "share", "share_of_failed", "category", "meaning", "advice")
+OTHERS = ("other", "(other)")
+"""What the row of all other codes is called, and what where a code itself is called so."""
+
 _UNICOM = "China Unicom"
 
 
@@ -154,7 +157,8 @@ def _topped(cells: pd.DataFrame, top: int, language: str | None) -> pd.DataFrame
         return cells
     summed = rest.groupby("group", as_index=False).agg(count=("count", "sum"), codes=("count", "size"))
     texts = [choose(f"{codes} other codes", f"其他 {codes} 个代码", language) for codes in summed.pop("codes")]
-    name = "(other)" if (cells["code"] == "other").any() else "other"
+    plain, marked = OTHERS
+    name = marked if (cells["code"] == plain).any() else plain
     others = summed.assign(code=name, meaning=pd.Series(texts, dtype="str"))
     joined = pd.concat([cells[rank < top], others], ignore_index=True)
     return joined.sort_values("group", kind="stable", ignore_index=True)

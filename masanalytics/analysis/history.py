@@ -215,7 +215,7 @@ def matured_history(
     columns = set(source.message_columns())
     if "waited_s" not in columns:
         return None
-    as_of = source.coverage_summary().get("as_of")
+    as_of = source.coverage_summary(Filters()).get("as_of")
     dated = "submitted_at" in columns
     where = Filters(
         values={"account": account} if account and "account" in columns else {},

@@ -135,16 +135,16 @@ def _notes(result: pd.DataFrame, unread: int) -> list[Note]:
     notes = [
         note(
             "advice",
-            f"{left_out} of {len(result)} numbers are better left out; carriers' codes are vague, so this is advice",
-            f"{len(result)} 个号码中建议剔除 {left_out} 个；运营商代码含义并不精确，仅供参考",
+            f"{left_out:,} of {len(result):,} numbers are better left out; carriers' codes are vague, so this is advice",
+            f"{len(result):,} 个号码中建议剔除 {left_out:,} 个；运营商代码含义并不精确，仅供参考",
         )
     ]
     if unread:
         notes.append(
             note(
                 "unread_numbers",
-                f"{unread} of {len(result)} cells hold no mobile number: they are left as they are",
-                f"{len(result)} 个单元格中有 {unread} 个不是手机号：保持原样",
+                f"{unread:,} of {len(result):,} cells hold no mobile number: they are left as they are",
+                f"{len(result):,} 个单元格中有 {unread:,} 个不是手机号：保持原样",
             )
         )
     return notes

@@ -126,7 +126,7 @@ def _notes(counts: Counts, faults: dict[str, int]) -> list[Note]:
     }
     for name, (en, zh) in texts.items():
         if faults[name]:
-            notes.append(note(f"latency_{name}", f"{faults[name]} messages {en}", f"{faults[name]} 条消息{zh}"))
+            notes.append(note(f"latency_{name}", f"{faults[name]:,} messages {en}", f"{faults[name]:,} 条消息{zh}"))
     pending = int(counts.n[(counts.status == Status.pending) & ~counts.unreported()].sum())
     if pending:
         notes.append(

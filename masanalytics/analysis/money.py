@@ -156,7 +156,7 @@ def _notes(unknown: int) -> list[Note]:
     return [
         note(
             "no_segments",
-            f"{unknown} messages have no known length (sent by another system) and are not in the cost",
-            f"{unknown} 条消息长度未知（由其他系统发送），未计入费用",
+            f"{unknown:,} messages have no known length (sent by another system) and are not in the cost",
+            f"{unknown:,} 条消息长度未知（由其他系统发送），未计入费用",
         )
     ]

@@ -79,7 +79,7 @@ class NarwhalsMessages:
             raise error
         return _to_pandas(self._kept(where).select(*columns))
 
-    def coverage_summary(self) -> Mapping[str, Any]:
+    def coverage_summary(self, where: Filters) -> Mapping[str, Any]:  # noqa: ARG002 - a frame knows no gaps of its own
         """Return the end of coverage that ``submitted_at + waited_s`` tells."""
         import narwhals as nw
         import pandas as pd

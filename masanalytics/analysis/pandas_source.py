@@ -79,7 +79,7 @@ class PandasMessages:
         need = {*columns_needed([], where, seconds=None, available=available), *columns}
         return self._kept(where, need)[list(columns)].reset_index(drop=True)
 
-    def coverage_summary(self) -> Mapping[str, Any]:
+    def coverage_summary(self, where: Filters) -> Mapping[str, Any]:  # noqa: ARG002 - a frame knows no gaps of its own
         """Return the end of coverage that ``submitted_at + waited_s`` tells, and what the frame's attrs say."""
         told = self._frame.attrs.get("coverage")
         if isinstance(told, Mapping):

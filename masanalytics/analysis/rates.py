@@ -18,6 +18,7 @@ from masanalytics.analysis.intervals import wilson
 from masanalytics.analysis.results import Note, finished, note, refuse_taken_names
 from masanalytics.errors import InputError
 from masanalytics.frames import Status
+from masanalytics.language import duration
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -196,8 +197,8 @@ def _notes(counts: Counts, age: int | None) -> list[Note]:
         notes.append(
             note(
                 "within",
-                f"only messages observed for at least {age} s; delivered and failed within that time",
-                f"仅统计已观察至少 {age} 秒的消息；送达与失败均指在此时间内",
+                f"only messages observed for at least {duration(age, 'en')}; delivered and failed within that time",
+                f"仅统计已观察至少 {duration(age, 'zh')}的消息；送达与失败均指在此时间内",
             )
         )
     nobody = (counts.keys["campaign"].isna() & (counts.n > 0)).any() if "campaign" in counts.by else False

@@ -4,7 +4,7 @@ The attrs are plain texts, numbers, lists and dicts, so that a result can be wri
 
 =================  =====================================================================================
 ``as_of``          end of coverage as text in China time (``"-"`` where unknown)
-``coverage``       ``end``: the end of coverage by account; ``gaps``: when nobody polled
+``coverage``       ``end``: the end of coverage by account; ``gaps``: when nobody polled, though reports could come
 ``denominator``    what the rates are shares of
 ``filters``        which messages were asked about
 ``notes``          list of ``{"code", "en", "zh"}``: what to mind when reading the numbers
@@ -79,7 +79,7 @@ def finished(
     """
     if frame.empty:
         refuse_unknown_names(source, where)
-    coverage = dict(source.coverage_summary())
+    coverage = dict(source.coverage_summary(where))
     frame.attrs["as_of"] = format_instant(coverage.get("as_of"))
     frame.attrs["coverage"] = {name: _plain(coverage.get(name)) for name in ("end", "gaps")}
     frame.attrs["denominator"] = denominator
@@ -92,8 +92,8 @@ def finished(
             found.append(
                 note(
                     "small_groups",
-                    f"{len(small)} of {len(frame)} rows rest on fewer than {SMALL_GROUP} messages: read their intervals",
-                    f"{len(frame)} 行中有 {len(small)} 行不足 {SMALL_GROUP} 条消息：请看区间",
+                    f"{len(small):,} of {len(frame):,} rows rest on fewer than {SMALL_GROUP} messages: read their intervals",
+                    f"{len(frame):,} 行中有 {len(small):,} 行不足 {SMALL_GROUP} 条消息：请看区间",
                 )
             )
     frame.attrs["notes"] = [dict(item) for item in found]

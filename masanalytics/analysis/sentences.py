@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from masanalytics.language import choose
+from masanalytics.language import choose, duration
 
 __all__ = ["sentence"]
 
@@ -60,11 +60,7 @@ def _power(detectable: float) -> tuple[str, str]:
 def _age(seconds: float) -> tuple[str, str]:
     if np.isnan(seconds):
         return "", ""
-    for size, en, zh in ((86_400, "days", "天"), (3600, "h", "小时"), (60, "min", "分钟")):
-        if seconds >= 2 * size or seconds == size:
-            number = f"{seconds / size:.1f}".removesuffix(".0")
-            return f" within {number} {en if number != '1' else en.removesuffix('s')}", f"{number} {zh}内，"
-    return f" within {seconds:.0f} s", f"{seconds:.0f} 秒内，"
+    return f" within {duration(seconds, 'en')}", f"{duration(seconds, 'zh')}内，"
 
 
 def _p(p: float) -> str:

@@ -70,8 +70,11 @@ class MessageSource(Protocol):
         """Return the names of the columns there are."""
         ...
 
-    def coverage_summary(self) -> Mapping[str, Any]:
-        """Return ``as_of`` (epoch seconds or None: the end of coverage), ``end`` (by account) and ``gaps``."""
+    def coverage_summary(self, where: Filters) -> Mapping[str, Any]:
+        """Return ``as_of`` (epoch seconds or None: the end of coverage), ``end`` (by account) and ``gaps``.
+
+        Gaps that cannot concern messages that pass `where` are left out, where the source can tell.
+        """
         ...
 
 

@@ -216,7 +216,7 @@ def _notes(unmatched: int) -> list[Note]:
     return [
         note(
             "unmatched",
-            f"{unmatched} replies answer no known message (or are dated before it)",
-            f"{unmatched} 条回复找不到对应的消息（或时间早于该消息）",
+            f"{unmatched:,} replies answer no known message (or are dated before it)",
+            f"{unmatched:,} 条回复找不到对应的消息（或时间早于该消息）",
         )
     ]

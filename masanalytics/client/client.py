@@ -191,7 +191,7 @@ class Client:
             raise InputError(
                 f"{len(strangers)} numbers are not on the account's allow_only list, the first is "
                 f"{mask_phone(strangers[0])}. Nothing was sent.",
-                zh=f"有 {len(strangers)} 个号码不在账户的 allow_only 名单中，第一个是 {mask_phone(strangers[0])}。未发送任何内容。",
+                zh=f"有 {len(strangers)} 个号码不在账号的 allow_only 名单中，第一个是 {mask_phone(strangers[0])}。未发送任何内容。",
             )
 
     def _serial(self, add_serial: str | None) -> str:

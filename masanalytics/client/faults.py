@@ -163,7 +163,7 @@ def _why_unknown(answer: Answer, said: SubmitAnswer, path: str) -> str:
 def _settled_later() -> str:
     return choose(
         "The platform may have taken it, so it is not sent again by itself; reports that name its numbers will settle it.",
-        "平台可能已经接收，因此不会自动重发；之后的状态报告若包含其中号码，即可确定结果。",
+        "平台可能已经接收，因此不会自动重发；之后的回执若包含其中号码，即可确定结果。",
     )
 
 

@@ -23,7 +23,7 @@ __all__ = ["latency"]
 _RESULT = ("p50_s", "p90_s", "p95_s", "p99_s")
 _CURVE = ("seconds", "share", "low", "high")
 _TICKS = (1, 10, 60, 600, 3600, 86400, 259200)
-_FINE_TICKS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
+_FINE_TICKS = (1, 2, 5, 10, 30, 60, 120, 300, 600)
 _MARKS = (0.5, 0.9)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from masanalytics.analysis import timeline as timeline_table
 from masanalytics.language import choose
 from masanalytics.plot import style
 from masanalytics.plot.arrival import latency
@@ -17,6 +19,7 @@ from masanalytics.plot.fonts import printable
 from masanalytics.plot.look import ink_on
 from masanalytics.plot.pareto import error_codes
 from masanalytics.plot.rates import delivery_rates
+from masanalytics.plot.steps import funnel
 
 __all__ = ["overview"]
 
@@ -27,7 +30,7 @@ def overview(
     data: Any,
     *,
     by: str | Sequence[str] | None = "carrier",
-    freq: str = "h",
+    freq: str | None = None,
     language: str | None = None,
     **where: Any,
 ) -> npt.NDArray[np.object_]:
@@ -39,8 +42,9 @@ def overview(
         As the analysis takes it.
     by : str or sequence of str, optional
         What rates and arrival are grouped by; None for all together.
-    freq : str
-        The buckets of the course, as for ``timeline``.
+    freq : str, optional
+        The buckets of the course, as for ``timeline``; by default hours, or minutes for what was sent within one hour.
+        Where all was sent in one bucket there is no course: how far the messages came is drawn instead.
     language : {"en", "zh"}, optional
         Of the texts; by default the user's own.
     **where
@@ -62,5 +66,15 @@ def overview(
     delivery_rates(data, by=by, ax=axes[0, 0], language=language, **where)
     latency(data, by=by, ax=axes[0, 1], language=language, **where)
     error_codes(data, top=_MOST_CODES, ax=axes[1, 0], language=language, **where)
-    timeline(data, freq=freq, ax=axes[1, 1], language=language, **where)
+    _course(data, freq, axes[1, 1], language, where)
     return axes
+
+
+def _course(data: Any, freq: str | None, ax: Axes, language: str | None, where: Mapping[str, Any]) -> None:
+    """Draw the course over time, or the steps from plan to handset where one bucket holds everything."""
+    for buckets in (freq,) if freq else ("h", "min"):
+        times = timeline_table(data, buckets, **where)
+        if len(times) != 1:
+            timeline(times, ax=ax, language=language)
+            return
+    funnel(data, ax=ax, language=language, **where)

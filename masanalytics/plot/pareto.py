@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
+from masanalytics.analysis.error_table import OTHERS
 from masanalytics.language import choose
 from masanalytics.plot import cells, style
 from masanalytics.plot.inputs import by_columns, is_result, result_of
@@ -20,7 +21,6 @@ __all__ = ["error_codes"]
 
 _COLUMNS = ("error_code", "count", "share", "share_of_failed")
 _MOST_CODES = 15
-_OTHERS = "other"
 _MOST_GROUPS = 60
 
 
@@ -88,7 +88,7 @@ def _labels(frame: pd.DataFrame, language: str | None) -> list[str]:
         return codes
     meanings = frame["meaning"].fillna("").astype(str)
     return [
-        meaning if code == _OTHERS else f"{code} {meaning}".strip()
+        meaning if code in OTHERS else f"{code} {meaning}".strip()
         for code, meaning in zip(codes, meanings, strict=True)
     ]
 
@@ -97,7 +97,7 @@ def _draw_bars(ax: Axes, frame: pd.DataFrame, language: str | None) -> None:
     rows = np.arange(len(frame))
     bars = ax.barh(rows, frame["share_of_failed"], height=0.6, color=style.VERMILION, alpha=0.85)
     for bar, code in zip(bars, frame["error_code"], strict=True):
-        if code == _OTHERS:
+        if code in OTHERS:
             bar.set_facecolor(style.GREY)
     handles: list[Artist] = [bars[0]]
     labels = [choose("share of all failed", "占失败总数", language)]

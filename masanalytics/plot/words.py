@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 _COLUMNS = {
-    "account": ("account", "账户"),
+    "account": ("account", "账号"),
     "accepted": ("accepted", "已受理"),
     "arm": ("arm", "分组"),
     "batch_id": ("batch", "批次"),

@@ -29,7 +29,7 @@ _MEANINGS: Final = {
         "accepted (not yet delivered)",
         "数据验证通过（不代表已送达）",
         "What became of each message comes with its report.",
-        "每条短信的结果见状态报告。",
+        "每条短信的结果见回执。",
     ),
     "IllegalMac": _Meaning(
         "the check sum (mac) does not match",

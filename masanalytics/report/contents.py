@@ -78,7 +78,7 @@ def gather(data: Any, request: Request) -> Contents:
 
 def _headline(asked: Asked, rates: Sequence[tuple[str, pd.DataFrame]]) -> list[str]:
     request = asked.request
-    codes = analysis.error_codes(asked.data, top=1, language=request.language, **request.where)
+    codes = analysis.error_codes(asked.data, top=2, language=request.language, **request.where)
     times = analysis.latency(asked.data, **request.where)
     first, *others = headline(asked.whole, codes, times, request.language)
     worst = behind(asked.whole, rates, request.language, lambda name: request.clean(name, _LONGEST_NAME))

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from masanalytics.analysis.error_table import OTHERS
 from masanalytics.codes import category_name
 from masanalytics.language import choose
 from masanalytics.plot.words import column_name, count, duration, group_label, percent
@@ -180,4 +181,4 @@ def plain(value: Any, column: Column, language: str | None) -> str:
         return choose("no code", "无代码", language) if column.key == "error_code" else "–"
     if column.kind == "category":
         return category_name(str(value), language)
-    return choose("others", "其他", language) if column.key == "error_code" and value == "other" else str(value)
+    return choose("others", "其他", language) if column.key == "error_code" and value in OTHERS else str(value)

@@ -8,12 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from masanalytics.language import choose, resolve_language
+from masanalytics.language import Language, choose, resolve_language
 from masanalytics.plot.words import column_name, count, duration, group_label, percent
 
 __all__ = ["behind", "definitions", "headline"]
 
 _LEAST_GROUP, _LEAST_GAP, _MOST_NAMED = 30, 0.02, 3
+_CHI_SQUARED = 3.84  # 5 % of one degree of freedom
 
 _DEFINITIONS = (
     (
@@ -29,14 +30,14 @@ _DEFINITIONS = (
         "Delivered",
         "送达",
         "A state report DELIVRD came: the message reached the handset.",
-        "收到状态报告 DELIVRD，即短信已到达手机。",
+        "收到回执 DELIVRD，即短信已到达手机。",
     ),
     ("Failed", "失败", "A state report with any other final code came.", "收到其他最终状态的报告。"),
     (
         "Pending",
         "待回执",
         "No report yet. Carriers report for up to 72 hours, so a pending message is neither delivered nor failed.",
-        "尚未收到状态报告。运营商最长 72 小时内返回回执，因此待回执的短信既不算送达也不算失败。",
+        "尚未收到回执。运营商最长 72 小时内返回，因此待回执的短信既不算送达也不算失败。",
     ),
     (
         "Unreported",
@@ -66,7 +67,7 @@ _DEFINITIONS = (
             "An estimate of the rate once all reports are in (Aalen–Johansen; beyond what was observed, the account's own "
             "history), with its 95% interval."
         ),
-        "对全部回执到齐后送达率的估计（Aalen–Johansen 法；超出已观测范围的部分由账户自身历史推算）及其 95% 区间。",
+        "对全部回执到齐后送达率的估计（Aalen–Johansen 法；超出已观测范围的部分由账号自身历史推算）及其 95% 区间。",
     ),
     (
         "Of accepted, of failed",
@@ -239,14 +240,33 @@ def _silent(whole: dict[Any, Any], language: str | None) -> str:
 def _why(whole: dict[Any, Any], codes: pd.DataFrame, language: str | None) -> str:
     if codes.empty:
         return ""
-    top: dict[Any, Any] = codes.iloc[0].to_dict()
-    code = choose("no code", "无代码", language) if pd.isna(top["error_code"]) else top["error_code"]
-    failed, often, share = count(whole["failed"]), count(top["count"]), percent(top["share_of_failed"])
+    failed, top = count(whole["failed"]), codes.iloc[0].to_dict()
+    often, share = count(top["count"]), percent(top["share_of_failed"])
+    if len(codes) == 1:
+        return choose(
+            f"{failed} failed, all with {_cause(top, 'en')}.",
+            f"失败 {failed} 条，原因均为 {_cause(top, 'zh')}。",
+            language,
+        )
+    second = codes.iloc[1].to_dict()
+    # One code leads where chance would seldom put it so far ahead of another that is as frequent (McNemar's test).
+    if (top["count"] - second["count"]) ** 2 > _CHI_SQUARED * (top["count"] + second["count"]):
+        return choose(
+            f"{failed} failed, most often with {_cause(top, 'en')}: {often}, {share} of the failed.",
+            f"失败 {failed} 条，最多的原因是 {_cause(top, 'zh')}：{often} 条，占失败的 {share}。",
+            language,
+        )
     return choose(
-        f"{failed} failed, most often with {code} ({top['meaning']}): {often}, {share} of the failed.",
-        f"失败 {failed} 条，最多的原因是 {code}（{top['meaning']}）：{often} 条，占失败的 {share}。",
+        f"{failed} failed; no single code leads: {_cause(top, 'en')} {often}, {_cause(second, 'en')} {count(second['count'])}.",
+        f"失败 {failed} 条，没有明显居首的原因：{_cause(top, 'zh')}{often} 条，{_cause(second, 'zh')}{count(second['count'])} 条。",
         language,
     )
+
+
+def _cause(row: dict[Any, Any], language: Language) -> str:
+    if pd.isna(row["error_code"]):
+        return choose("no code", "无代码", language)
+    return choose(f"{row['error_code']} ({row['meaning']})", f"{row['error_code']}（{row['meaning']}）", language)
 
 
 def _speed(times: pd.DataFrame, language: str | None) -> str:

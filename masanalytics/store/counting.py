@@ -7,11 +7,12 @@ small integer (``phone``, ``content``) goes through SQLite's own GROUP BY.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from math import prod
+from math import inf, prod
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from masanalytics.chinatime import format_instant
-from masanalytics.frames import MESSAGE_COLUMNS, Status
-from masanalytics.store.coverage import covered_until, intervals
+from masanalytics.frames import MESSAGE_COLUMNS, UNREPORTED_AFTER_S, Status
+from masanalytics.store.coverage import between, covered_until, intervals
 from masanalytics.store.dimensions import Column, Condition, Narrowed, conditions, find_column, seconds_sql
 from masanalytics.store.reading import fetch_columns
 
@@ -109,19 +110,42 @@ class CountsMessages:
         """Return the columns messages have."""
         return list(MESSAGE_COLUMNS)
 
-    def coverage_summary(self) -> Mapping[str, Any]:
-        """Return the end of coverage (``as_of``, epoch seconds; ``end`` by account, text) and the ``gaps`` before it."""
+    def coverage_summary(self, where: Narrowed) -> Mapping[str, Any]:
+        """Return how far and when reports were fetched.
+
+        Returns
+        -------
+        mapping
+            The end of coverage (``as_of``, epoch seconds; ``end`` by account, text) and the ``gaps`` in which reports of
+            the messages asked about could come: from their first submission until 72 h after their last.
+        """
         with self.reading() as conn:
             ends = covered_until(conn)
             spans = intervals(conn, None)
-        last: dict[str, int] = {}
-        gaps = []
-        for account, start, end in spans:
-            if account in last:
-                gaps.append({"account": account, "from": format_instant(last[account]), "until": format_instant(start)})
-            last[account] = end
-        end_by_account = {account: format_instant(end) for account, end in last.items()}
+            first, last = _submitted(conn, where)
+        gaps = [
+            {"account": account, "from": format_instant(start), "until": format_instant(end)}
+            for account, start, end in between(spans)
+            if end > first and start < last + UNREPORTED_AFTER_S
+        ]
+        end_by_account = {account: format_instant(end) for account, _, end in spans}
         return {"as_of": max(ends.values(), default=None), "end": end_by_account, "gaps": gaps}
+
+
+def _submitted(conn: sqlite3.Connection, where: Narrowed) -> tuple[float, float]:
+    """Return between which instants the messages asked about were submitted, as far as campaigns and times tell."""
+    first, last = -inf, inf
+    names = where.values.get("campaign", (None,))
+    if None not in names:
+        told = conn.execute(
+            "SELECT min(ifnull(answered_at, requested_at)), max(ifnull(answered_at, requested_at)) FROM batches"
+            " JOIN campaigns USING (campaign_id) WHERE campaign IN (SELECT value FROM json_each(?))",
+            [json.dumps(names, default=str)],
+        ).fetchone()
+        if told[0] is not None:
+            first, last = told
+    since, until = (-inf if where.since is None else where.since), (inf if where.until is None else where.until)
+    return max(first, since), min(last, until)
 
 
 @dataclass(frozen=True)
@@ -216,7 +240,9 @@ class _Plan:
         low, _ = _first_and_last(conn)
         sampled = f"(m.message_id - {low}) / {_BLOCK} % {self.among.every} = 0" if self.among.every > 1 else "1"
         select = ", ".join(f"{sql} AS {name}" for sql, name in zip(parts, [*names, "status", "seconds"], strict=True))
-        sql = f"SELECT {select}, count(*) AS n FROM messages m{join} WHERE {sampled} AND {self.among.sql} GROUP BY {', '.join(map(str, range(1, len(parts) + 1)))}"
+        groups = ", ".join(map(str, range(1, len(parts) + 1)))
+        narrowed = f"{sampled} AND {self.among.sql}"
+        sql = f"SELECT {select}, count(*) AS n FROM messages m{join} WHERE {narrowed} GROUP BY {groups}"
         integers = [name for name, column in zip(names, self.columns, strict=True) if column.integer]
         got = fetch_columns(conn.execute(sql, list(self.among.values)), [*integers, "status", "seconds", "n"])
         dimensions = []

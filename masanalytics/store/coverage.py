@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
+from itertools import pairwise
 
-__all__ = ["GAP_S", "covered_until", "extend", "intervals"]
+__all__ = ["GAP_S", "between", "covered_until", "extend", "intervals"]
 
 GAP_S = 600
 """Longer than this between two drained polls counts as a gap in which nobody polled."""
@@ -37,3 +39,14 @@ def intervals(conn: sqlite3.Connection, account: str | None) -> list[tuple[str, 
         " WHERE ? IS NULL OR account = ? ORDER BY account, started_at",
         [account, account],
     ).fetchall()
+
+
+def between(spans: Iterable[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
+    """Return the gaps (account, start, end) between an account's covered intervals, in the order of `intervals`.
+
+    Examples
+    --------
+    >>> between([("ours", 0, 100), ("ours", 900, 1000), ("theirs", 50, 60)])
+    [('ours', 100, 900)]
+    """
+    return [(one[0], one[2], other[1]) for one, other in pairwise(spans) if one[0] == other[0]]
