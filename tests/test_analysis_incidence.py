@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -60,6 +65,33 @@ def test_it_is_that_of_statsmodels(cells: list[tuple[int, int, int]]) -> None:
         assert found.delivered[0] == pytest.approx(oracle.cinc[0][place], abs=1e-9)
         if oracle.cinc_se[0][place] > 0 and found.still_open[0] > 1e-9:
             assert np.sqrt(found.variance[0]) == pytest.approx(oracle.cinc_se[0][place], abs=1e-9)
+
+
+def test_it_is_that_of_lifelines() -> None:
+    """Incidence and variance equal lifelines' AalenJohansenFitter on 40 samples without ties."""
+    python = os.environ.get("LIFELINES_PYTHON")
+    if not python:
+        pytest.skip("LIFELINES_PYTHON names no Python that has lifelines (it wants an older pandas than this project)")
+    rng = np.random.default_rng(11)
+    samples = [
+        {
+            "seconds": rng.choice(np.arange(1, 2000), size, replace=False).tolist(),
+            "events": rng.choice(3, size, p=[0.3, 0.5, 0.2]).tolist(),
+        }
+        for size in (3, 10, 60, 400) * 10
+    ]
+    oracle = Path(__file__).with_name("lifelines_oracle.py")
+    done = subprocess.run([python, oracle], input=json.dumps(samples), capture_output=True, text=True, check=True)
+
+    for sample, answer in zip(samples, json.loads(done.stdout), strict=True):
+        status = np.array([PENDING, DELIVERED, FAILED])[sample["events"]]
+        curves = curves_of(status.tolist(), sample["seconds"])
+        found = [ends(curves, np.array([time]), np.zeros(1)) for time in answer["seconds"]]
+        # Where none is left at risk lifelines has no variance.
+        known = ~np.isnan(answer["variance"])
+        assert [float(end.delivered[0]) for end in found] == pytest.approx(answer["share"], abs=1e-12)
+        variances = np.array([float(end.variance[0]) for end in found])
+        assert variances[known] == pytest.approx(np.array(answer["variance"])[known], abs=1e-12)
 
 
 def test_without_failures_it_is_kaplan_meier() -> None:
