@@ -106,6 +106,17 @@ def test_one_late_report_does_not_tell_the_end() -> None:
     assert analysis.latency(lucky)["reached_90_s"].isna().all()
 
 
+def test_messages_without_a_province_say_what_sets_it() -> None:
+    """Grouped by a province that none has, the result says what to install; where one has it, nothing."""
+    messages = frame([("a", "delivered", 5, 3600, 3)]).assign(province=pd.Series([None] * 3, dtype="str"))
+
+    without = analysis.delivery_rates(messages, "province")
+    known = analysis.delivery_rates(messages.assign(province=["广东", None, None]), "province")
+
+    assert "no_regions" in [note["code"] for note in without.attrs["notes"]]
+    assert "no_regions" not in [note["code"] for note in known.attrs["notes"]]
+
+
 def test_within_reads_everybody_at_the_same_age() -> None:
     """Only messages observed ten minutes count, and what came later counts as pending at that age."""
     messages = frame(

@@ -210,4 +210,13 @@ def _notes(counts: Counts, age: int | None) -> list[Note]:
                 "不属于任何活动的消息只能从回执得知：没有回执的看不到",
             )
         )
+    nowhere = [name for name in ("province", "city") if name in counts.by and counts.keys[name].isna().all()]
+    if nowhere and len(counts.n):
+        notes.append(
+            note(
+                "no_regions",
+                f"no message has a {nowhere[0]}: it is set when a campaign is planned with masanalytics[regions] installed",
+                "消息没有省市信息：需在安装 masanalytics[regions] 后制定计划才会写入",
+            )
+        )
     return notes
