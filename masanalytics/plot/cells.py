@@ -17,7 +17,16 @@ from masanalytics.plot.look import dress
 from masanalytics.plot.room import body, label_size
 from masanalytics.plot.words import display_width
 
-__all__ = ["BLUES", "REDS", "name_columns", "scale_beside", "shade_cells", "type_size", "write_cell"]
+__all__ = [
+    "BLUES",
+    "REDS",
+    "height_for_names",
+    "name_columns",
+    "scale_beside",
+    "shade_cells",
+    "type_size",
+    "write_cell",
+]
 
 # Light to dark in one hue: the order survives grey print and every colour vision.
 BLUES = LinearSegmentedColormap.from_list("mas_blues", ["#e3eef7", "#8fbadd", "#2f7fb8", "#0b3c66"])
@@ -27,6 +36,7 @@ _GAMMA = 0.5
 _CELL_TYPE, _LEAST_TYPE = 10.0, 5.0
 _LEAST_ACROSS = 8
 _SHARED = 0.5
+_UPRIGHT_SHARE, _TWO_LINES = 0.33, 2.4
 
 
 def shade_cells(
@@ -93,6 +103,12 @@ def write_cell(ax: Axes, image: AxesImage, place: tuple[int, int], text: str, *,
     )
 
 
+def height_for_names(labels: Sequence[str]) -> float:
+    """Return how many inches high a table must be for the names of its columns to be read upright, on two lines."""
+    widest = max((display_width(label) for label in labels), default=0)
+    return min(widest / 2 + 2, 16) * 0.56 * 11 / 72 / _UPRIGHT_SHARE
+
+
 def name_columns(ax: Axes, labels: Sequence[str]) -> None:
     """Name the columns 0, 1, 2 … of a table, upright where there are many or the names are long.
 
@@ -105,8 +121,9 @@ def name_columns(ax: Axes, labels: Sequence[str]) -> None:
     upright = widest > across and (across < _LEAST_ACROSS or widest > 2 * across)
     size = max(_LEAST_TYPE, min(size, room / 1.25)) if upright else size
     # Upright names take from the height of the table: a third of it at most.
-    long = min(24, max(10, int(0.33 * body(ax) * 72 / (0.56 * size))))
-    shown = style.wrapped_apart(labels, long if upright else max(across, 1), 1 if upright else 2)
+    long = min(24, max(10, int(_UPRIGHT_SHARE * body(ax) * 72 / (0.56 * size))))
+    lines = 1 if upright and room < _TWO_LINES * size else 2
+    shown = style.wrapped_apart(labels, long if upright else max(across, 1), lines)
     step = max(1, int(np.ceil(1.15 * size / room))) if upright else 1
     ax.set_xticks(
         range(0, len(labels), step), [printable_lines(label) for label in shown[::step]], rotation=90 if upright else 0

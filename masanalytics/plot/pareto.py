@@ -22,6 +22,7 @@ __all__ = ["error_codes"]
 _COLUMNS = ("error_code", "count", "share", "share_of_failed")
 _MOST_CODES = 15
 _MOST_GROUPS = 60
+_UPRIGHT_FROM = 12
 
 
 def error_codes(
@@ -132,15 +133,16 @@ def _by_group(result: pd.DataFrame, columns: list[str], ax: Axes | None, languag
     table[row[code][inside], column[inside]] = result["share"].to_numpy(dtype=float)[inside]
     counted[row[code][inside], column[inside]] = result["count"].to_numpy(dtype=float)[inside]
     names = result.iloc[[int(np.argmax(code == number)) for number in frequent]]
+    labels = [group_label(columns, list(group), language) for group in groups.itertuples(index=False)]
     size = (5.0 + 0.42 * max(len(groups), 12), style.row_height(len(frequent), 2) + 0.6)
+    if len(groups) > _UPRIGHT_FROM:
+        size = (size[0], max(size[1], style.row_height(0) + cells.height_for_names(labels)))
     with style.canvas(ax, width=size[0], height=size[1]) as axes:
         phrases = by_phrase(columns, "en"), by_phrase(columns, "zh")
         style.title(axes, f"Why messages failed,{phrases[0]}", f"失败原因{phrases[1]}", language)
         style.name_rows(axes, _labels(names, language), width=36)
         written = _fill(axes, table, counted)
-        cells.name_columns(
-            axes, [group_label(columns, list(group), language) for group in groups.itertuples(index=False)]
-        )
+        cells.name_columns(axes, labels)
         notes = [*style.within_note(result.attrs, language), _explained(language, written=written)]
         if len(all_groups) > len(groups):
             shown = (

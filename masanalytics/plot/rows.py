@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -82,15 +83,32 @@ def name_rows(ax: Axes, labels: Sequence[str], *, width: int = _LABEL_WIDTH) -> 
 
 
 def wrapped_apart(labels: Sequence[str], width: int, lines: int) -> list[str]:
-    """Wrap names; where cutting their ends would make two alike, cut the middle instead."""
+    """Wrap names; where cutting their ends would make two alike, cut the middle instead, or the start they share.
+
+    Examples
+    --------
+    >>> wrapped_apart(["spring sale north", "spring sale south"], 10, 1)
+    ['spri…rth', 'spri…uth']
+    >>> wrapped_apart(["会员活动第1批华东大区", "会员活动第2批华东大区"], 8, 1)
+    ['…1批华…', '…2批华…']
+    """
     shown = [wrap(label, width, lines) for label in labels]
     if len(set(shown)) == len(set(labels)):
         return shown
     cut = [label.endswith("…") and not name.endswith("…") for label, name in zip(shown, labels, strict=True)]
-    return [
+    shown = [
         wrap(shorten(name, width * lines - 2 * lines), width, lines) if is_cut else label
         for label, name, is_cut in zip(shown, labels, cut, strict=True)
     ]
+    alike: dict[str, list[str]] = {}
+    for label, name in zip(shown, labels, strict=True):
+        alike.setdefault(label, []).append(name)
+    return [_unlike(label, name, alike[label], width, lines) for label, name in zip(shown, labels, strict=True)]
+
+
+def _unlike(label: str, name: str, others: Sequence[str], width: int, lines: int) -> str:
+    shared = len(list(takewhile(lambda letters: len(set(letters)) == 1, zip(*others, strict=False))))
+    return label if len(set(others)) == 1 else wrap(f"…{name[shared:]}", width, lines)
 
 
 def _lines_for(room: float, width: int, rows: int, *, narrow: bool) -> tuple[int, int]:
