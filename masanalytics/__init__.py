@@ -14,12 +14,14 @@ from masanalytics._version import __version__
 if TYPE_CHECKING:
     from masanalytics import plot as plot
     from masanalytics.account import Account as Account
+    from masanalytics.analysis import HealthRule as HealthRule
     from masanalytics.analysis import compare as compare
     from masanalytics.analysis import costs as costs
     from masanalytics.analysis import delivery_rates as delivery_rates
     from masanalytics.analysis import error_codes as error_codes
     from masanalytics.analysis import explain_change as explain_change
     from masanalytics.analysis import latency as latency
+    from masanalytics.analysis import notes_of as notes_of
     from masanalytics.analysis import number_health as number_health
     from masanalytics.analysis import replies as replies
     from masanalytics.analysis import timeline as timeline
@@ -60,6 +62,7 @@ _HOMES = {
     "Client": "client",
     "Collector": "collecting",
     "ConfigError": "errors",
+    "HealthRule": "analysis",
     "InputError": "errors",
     "MasError": "errors",
     "MissingExtraError": "errors",
@@ -78,6 +81,7 @@ _HOMES = {
     "error_codes": "analysis",
     "explain_change": "analysis",
     "latency": "analysis",
+    "notes_of": "analysis",
     "number_health": "analysis",
     "outcomes": "following",
     "plan": "planning",

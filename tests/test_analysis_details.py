@@ -18,6 +18,15 @@ from masanalytics.errors import InputError
 DAY = 86_400
 
 
+def test_steps_call_only_those_pending_whose_report_may_still_come() -> None:
+    """Of two messages without a report the one silent for more than 72 h under coverage is unreported, not pending."""
+    messages = pd.DataFrame({"status": ["delivered", "pending", "pending"], "waited_s": [300_000, 3600, 300_000]})
+
+    assert analysis.steps(messages)[["step", "count", "pending"]].values.tolist() == [
+        ["planned", 3, 0], ["accepted", 3, 0], ["delivered", 1, 1],
+    ]  # fmt: skip
+
+
 def failures(codes: list[Any], carrier: str = "China Mobile", delivered: int = 0) -> pd.DataFrame:
     n = len(codes)
     return pd.DataFrame(

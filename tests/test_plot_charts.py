@@ -591,7 +591,7 @@ def test_heatmap_at_equal_age_says_so():
     """The age a result is restricted to stands in the title."""
     frame = week(3)
     frame.attrs["within_s"] = 600
-    assert plot.heatmap(frame, language="zh").get_title() == "提交后 10 分内的送达率（按星期、提交时段）"
+    assert plot.heatmap(frame, language="zh").get_title() == "提交后 10 分钟内的送达率（按星期、提交时段）"
 
 
 def test_names_that_differ_at_their_end_stay_apart():

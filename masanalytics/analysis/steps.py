@@ -8,6 +8,7 @@ from masanalytics.analysis.counting import Question, count_messages
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.naming import refuse_unknown_names
 from masanalytics.analysis.results import finished
+from masanalytics.analysis.sources import as_source
 from masanalytics.analysis.uplinks import replies
 from masanalytics.frames import ACCEPTED, Status
 
@@ -23,15 +24,15 @@ def steps(data: Any, **where: Any) -> pd.DataFrame:
     Parameters
     ----------
     data : Store, or DataFrame of messages (pandas, polars, DuckDB, Spark)
-        Needs ``status``.
+        Needs ``status``; with ``waited_s``, messages silent for more than 72 h are not pending any more.
     **where
         As for `delivery_rates`.
 
     Returns
     -------
     DataFrame
-        One row a step: ``step`` (``planned``, ``accepted``, ``delivered``, and of a Store ``replied``), ``count`` (int),
-        ``pending`` (int): how many may still come to be delivered.
+        One row a step: ``step`` (``planned``, ``accepted``, ``delivered``, and of a Store ``replied``: of the delivered), ``count``
+        (int), ``pending`` (int): how many may still come to be delivered.
 
     Examples
     --------
@@ -42,15 +43,22 @@ def steps(data: Any, **where: Any) -> pd.DataFrame:
     import pandas as pd
 
     filters = Filters.parse(where)
-    counts, source = count_messages(data, Question((), (), filters, seconds=None))
+    waited = "waited_s" in as_source(data).message_columns()
+    counts, source = count_messages(data, Question((), (), filters, seconds="waited" if waited else None))
     if not len(counts.n):
         refuse_unknown_names(source, filters)
     of_status = {status: int(counts.n[counts.status == status].sum()) for status in Status}
     rows = [
         ("planned", sum(of_status.values()), 0),
         ("accepted", sum(of_status[Status[name]] for name in ACCEPTED), 0),
-        ("delivered", of_status[Status.delivered], of_status[Status.pending]),
+        (
+            "delivered",
+            of_status[Status.delivered],
+            of_status[Status.pending] - int(counts.n[counts.unreported()].sum()),
+        ),
     ]
     if hasattr(data, "uplinks"):  # a Store; a frame of messages holds no replies
-        rows.append(("replied", int(replies(data, by=None, **where)["people"].sum()), 0))
+        answers = replies(data, by=None, **where)
+        # A step holds part of the one before: who answered a message that is not known to be delivered is left out.
+        rows.append(("replied", int((answers["response_rate"].fillna(0) * answers["delivered"]).round().sum()), 0))
     return finished(pd.DataFrame(rows, columns=["step", "count", "pending"]), source, where=filters)

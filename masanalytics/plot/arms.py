@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from masanalytics.language import choose
+from masanalytics.language import choose, duration
 from masanalytics.plot import style
 from masanalytics.plot.inputs import result_of
-from masanalytics.plot.words import count, duration, group_label, percent, shorten
+from masanalytics.plot.words import count, group_label, percent, shorten
 
 __all__ = ["compare"]
 

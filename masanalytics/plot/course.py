@@ -16,12 +16,12 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from masanalytics.chinatime import CHINA
-from masanalytics.language import choose
+from masanalytics.language import choose, duration
 from masanalytics.plot import style
 from masanalytics.plot.inputs import by_columns, result_of
 from masanalytics.plot.look import dress
 from masanalytics.plot.room import body
-from masanalytics.plot.words import by_phrase, count, duration, group_label
+from masanalytics.plot.words import by_phrase, count, group_label
 
 __all__ = ["timeline"]
 

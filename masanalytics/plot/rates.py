@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from masanalytics.language import choose
+from masanalytics.language import choose, duration
 from masanalytics.plot import style
 from masanalytics.plot.inputs import by_columns, result_of
-from masanalytics.plot.words import by_phrase, count, duration, group_label, percent
+from masanalytics.plot.words import by_phrase, count, group_label, percent
 
 __all__ = ["delivery_rates"]
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
-from masanalytics.language import choose, resolve_language
+from masanalytics.language import choose, duration, resolve_language
 from masanalytics.plot.fonts import printable, printable_lines
 from masanalytics.plot.look import (
     BLUE,
@@ -41,7 +41,7 @@ from masanalytics.plot.rows import (
     rows_that_fit,
     wrapped_apart,
 )
-from masanalytics.plot.words import display_width, duration, shorten, wrap
+from masanalytics.plot.words import display_width, shorten, wrap
 
 __all__ = [
     "BLUE",

@@ -12,11 +12,11 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
 from masanalytics.errors import InputError
-from masanalytics.language import choose
+from masanalytics.language import choose, duration
 from masanalytics.plot import cells, style
 from masanalytics.plot.fonts import printable_lines
 from masanalytics.plot.inputs import by_columns, is_result, result_of
-from masanalytics.plot.words import by_phrase, column_name, duration, group_label, percent
+from masanalytics.plot.words import by_phrase, column_name, group_label, percent
 
 __all__ = ["heatmap"]
 

@@ -7,6 +7,7 @@ import textwrap
 import unicodedata
 from collections.abc import Sequence
 from datetime import date
+from itertools import pairwise
 from typing import Any
 
 import pandas as pd
@@ -94,12 +95,14 @@ def count(number: float) -> str:
 
 
 def duration(seconds: float, language: str | None = None) -> str:
-    """Return a length of time in its two largest units.
+    """Return a measured length of time in its two largest units; ages to read at are said by `language.duration`.
 
     Examples
     --------
     >>> duration(45, "en"), duration(200, "en"), duration(7500, "zh"), duration(90000, "en")
     ('45 s', '3 min 20 s', '2 小时 5 分', '1 d 1 h')
+    >>> duration(15119, "en"), duration(86399, "en")
+    ('4 h 12 min', '1 d')
     >>> duration(2.4, "en"), duration(float("nan"), "en"), duration(-3, "en")
     ('2.4 s', '–', '-3 s')
     """
@@ -109,7 +112,8 @@ def duration(seconds: float, language: str | None = None) -> str:
         return "-" + duration(-seconds, language)
     if seconds < 10 and seconds != int(seconds):
         return f"{seconds:.1f} {choose('s', '秒', language)}"
-    left, parts = round(seconds), []
+    smallest = next((smaller for (size, *_), (smaller, *_) in pairwise(_UNITS) if seconds >= size), 1)
+    left, parts = round(seconds / smallest) * smallest, []
     for size, en, zh in _UNITS:
         amount, left = divmod(left, size)
         if amount:
