@@ -21,8 +21,8 @@ from masanalytics.analysis.counting import Counts, Question, count_messages, gro
 from masanalytics.analysis.dimensions import as_names
 from masanalytics.analysis.filters import Filters, to_instant, to_seconds
 from masanalytics.analysis.intervals import Z95, newcombe
+from masanalytics.analysis.opening import as_source
 from masanalytics.analysis.results import finished, refuse_taken_names
-from masanalytics.analysis.sources import as_source
 from masanalytics.errors import InputError
 from masanalytics.frames import Status
 

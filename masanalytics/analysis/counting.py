@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from masanalytics.analysis.dimensions import BEYOND, MATURED, WINDOW, YOUNG, present, time_part
 from masanalytics.analysis.filters import Filters
-from masanalytics.analysis.sources import MessageSource, RawCounts, Seconds, as_source
+from masanalytics.analysis.opening import as_source
+from masanalytics.analysis.sources import MessageSource, RawCounts, Seconds
 from masanalytics.frames import ACCEPTED, DERIVED, UNREPORTED_AFTER_S, Status
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from masanalytics.analysis.counting import Counts, Question, count_messages, group_rows
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.intervals import student_quantile
-from masanalytics.analysis.sources import as_source
+from masanalytics.analysis.opening import as_source
 from masanalytics.frames import CARRIERS_ZH, UNREPORTED_AFTER_S, Status
 
 if TYPE_CHECKING:

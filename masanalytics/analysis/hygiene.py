@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from masanalytics.analysis.derived_filters import columns_behind, divided, passing
 from masanalytics.analysis.filters import Filters
+from masanalytics.analysis.opening import as_source
+from masanalytics.analysis.pandas_source import epoch_seconds
 from masanalytics.analysis.results import Note, finished, note
-from masanalytics.analysis.sources import MessageSource, as_source, status_numbers
+from masanalytics.analysis.sources import MessageSource, status_numbers
 from masanalytics.errors import InputError
 from masanalytics.frames import Status
 
@@ -204,8 +206,6 @@ def _sheet(phones: Iterable[Any]) -> tuple[pd.Series, int]:
 def _messages(source: MessageSource, filters: Filters) -> tuple[pd.DataFrame, list[str]]:
     """Return the accepted messages with number, time, outcome and category, oldest first; and the numbers' texts."""
     import pandas as pd
-
-    from masanalytics.analysis.pandas_source import epoch_seconds
 
     optional = [name for name in ("carrier", "received_at") if name in source.message_columns()]
     pushed, late = divided(filters, source)

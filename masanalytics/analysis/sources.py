@@ -7,7 +7,7 @@ polars frame, a DuckDB relation, a Spark frame) and brings back a small table, o
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from masanalytics.analysis.filters import Filters
 from masanalytics.errors import InputError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["MessageSource", "RawCounts", "Seconds", "as_source", "status_numbers"]
+__all__ = ["MessageSource", "RawCounts", "Seconds", "status_numbers"]
 
 Seconds = Literal["outcome", "waited"]
 
@@ -76,35 +76,6 @@ class MessageSource(Protocol):
         Gaps that cannot concern messages that pass `where` are left out, where the source can tell.
         """
         ...
-
-
-def as_source(data: Any) -> MessageSource:
-    """Return `data` as a source of messages.
-
-    Raises
-    ------
-    InputError
-        If it is neither a Store nor a frame.
-    """
-    import pandas as pd
-
-    if isinstance(data, pd.DataFrame):
-        from masanalytics.analysis.pandas_source import PandasMessages
-
-        return PandasMessages(data)
-    if isinstance(data, MessageSource):
-        return data
-    import narwhals as nw
-
-    frame = nw.from_native(data, pass_through=True)
-    if isinstance(frame, (nw.DataFrame, nw.LazyFrame)):
-        from masanalytics.analysis.narwhals_source import NarwhalsMessages
-
-        return NarwhalsMessages(cast("Any", frame))
-    raise InputError(
-        f"data is a {type(data).__name__}: give a Store or a frame of messages (pandas, polars, DuckDB, Spark)",
-        zh=f"data 的类型是 {type(data).__name__}：请提供 Store 或消息表（pandas、polars、DuckDB、Spark）",
-    )
 
 
 def status_numbers(distinct: Iterable[Any]) -> list[int]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from masanalytics.analysis.counting import Question, count_messages
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.naming import refuse_unknown_names
+from masanalytics.analysis.opening import as_source
 from masanalytics.analysis.results import finished
-from masanalytics.analysis.sources import as_source
 from masanalytics.analysis.uplinks import replies
 from masanalytics.frames import ACCEPTED, Status
 

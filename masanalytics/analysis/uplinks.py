@@ -13,6 +13,7 @@ from masanalytics.analysis.derived_filters import Options, columns_behind, divid
 from masanalytics.analysis.dimensions import as_names, missing_columns
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.intervals import wilson
+from masanalytics.analysis.pandas_source import epoch_seconds
 from masanalytics.analysis.results import Note, finished, note, refuse_taken_names
 from masanalytics.analysis.sources import MessageSource
 from masanalytics.errors import InputError
@@ -138,7 +139,7 @@ def _answers(
     columns = columns_behind(["message_id", "submitted_at", "status", *names, *late], source)
     messages = source.message_rows(columns, where=where)
     table = said.merge(_dimensions(messages, names, late), on="_message_id", how="inner")
-    table["_after_s"] = _epoch(table["_sent_at"]) - table.pop("_message_at")
+    table["_after_s"] = epoch_seconds(table["_sent_at"]) - table.pop("_message_at")
     early = table["_after_s"] < 0
     return table[~early & ~(table["_after_s"] > within)].reset_index(drop=True), strangers + int(early.sum())
 
@@ -164,17 +165,11 @@ def _dimensions(messages: pd.DataFrame, names: list[str], late: Options) -> pd.D
     """Return the dimensions asked for, id and time of submission of each message, and whether it was delivered."""
     # Counted by its own id, each message gets the dimensions as every other result shows them.
     table, _ = count_messages(messages, Question(list(dict.fromkeys(["message_id", *names])), (), Filters(late), None))
-    at = dict(zip(messages["message_id"].tolist(), _epoch(messages["submitted_at"]), strict=True))
+    at = dict(zip(messages["message_id"].tolist(), epoch_seconds(messages["submitted_at"]), strict=True))
     ids = table.keys["message_id"].astype("int64")
     return table.keys[names].assign(
         _message_id=ids, _message_at=[at[key] for key in ids.tolist()], _delivered=table.status == Status.delivered
     )
-
-
-def _epoch(column: pd.Series) -> Any:
-    from masanalytics.analysis.pandas_source import epoch_seconds
-
-    return epoch_seconds(column)
 
 
 def _columns(found: pd.DataFrame, delivered: Any, says: dict[str, str]) -> dict[str, Any]:

@@ -1,0 +1,37 @@
+"""From what the user has, a Store or a frame of any kind, to the source of messages that is asked."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from masanalytics.analysis.narwhals_source import NarwhalsMessages
+from masanalytics.analysis.pandas_source import PandasMessages
+from masanalytics.analysis.sources import MessageSource
+from masanalytics.errors import InputError
+
+__all__ = ["as_source"]
+
+
+def as_source(data: Any) -> MessageSource:
+    """Return `data` as a source of messages.
+
+    Raises
+    ------
+    InputError
+        If it is neither a Store nor a frame.
+    """
+    import pandas as pd
+
+    if isinstance(data, pd.DataFrame):
+        return PandasMessages(data)
+    if isinstance(data, MessageSource):
+        return data
+    import narwhals as nw
+
+    frame = nw.from_native(data, pass_through=True)
+    if isinstance(frame, (nw.DataFrame, nw.LazyFrame)):
+        return NarwhalsMessages(cast("Any", frame))
+    raise InputError(
+        f"data is a {type(data).__name__}: give a Store or a frame of messages (pandas, polars, DuckDB, Spark)",
+        zh=f"data 的类型是 {type(data).__name__}：请提供 Store 或消息表（pandas、polars、DuckDB、Spark）",
+    )
