@@ -506,3 +506,20 @@ def test_one_source_is_cut_in_two_and_read_at_equal_age() -> None:
     assert set(found["category"].fillna("-")) == {"-", "delivered"}
     with pytest.raises(InputError, match="say what to compare with"):
         analysis.explain_change(messages)
+
+
+def test_many_ages_are_said_in_one_line() -> None:
+    """Four arms sent a minute apart, three pairs with the oldest read at three ages: one note tells the range."""
+    messages = both(
+        *(arm(name, [("delivered", 5, 8), ("pending", None, 2)], 1200 - 60 * i) for i, name in enumerate("ABCD"))
+    )
+
+    found = analysis.compare(messages, "arm", "A")
+
+    assert found["within_s"].tolist() == [1140, 1080, 1020]
+    assert notes_of(found, "en") == [
+        "3 of 3 pairs: compared at equal age, each pair at its own (within_s): delivered within 17 min to 19 min"
+    ]
+    assert notes_of(found, "zh") == [
+        "3 对中的 3 对：在相同观察时长下比较，每对各取其时长（within_s）：17 分钟至19 分钟内送达"
+    ]

@@ -412,7 +412,7 @@ def test_heatmap_wants_two_dimensions():
 
 
 def test_compare_draws_intervals_around_nothing():
-    """A difference whose interval leaves out zero is solid, one that reaches across it hollow and grey."""
+    """A difference that chance does not explain is solid, one that it may explain hollow and grey."""
     ax = plot.compare(pairs(2), language="en")
     dots = [line for line in ax.lines if line.get_marker() == "o"]
     assert [dot.get_xdata()[0] for dot in dots] == [0.018, 0.001]
@@ -421,6 +421,13 @@ def test_compare_draws_intervals_around_nothing():
     assert "95.8% against 94.0%" in texts(ax)
     assert "p < 0.0001" in texts(ax)
     assert "in words" in source(ax)
+
+
+def test_compare_marks_by_the_corrected_p_value():
+    """An interval that leaves out zero is no proof where many were compared: hollow with p = 0.63 after Holm."""
+    ax = plot.compare(pairs(1).assign(p_value=0.016, p_adjusted=0.63), language="en")
+    assert [line.get_markerfacecolor() for line in ax.lines if line.get_marker() == "o"] == ["white"]
+    assert "p = 0.63" in texts(ax)
 
 
 def test_explain_change_is_a_waterfall_that_adds_up():

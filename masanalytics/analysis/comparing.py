@@ -22,6 +22,7 @@ from masanalytics.analysis.sentences import sentence
 from masanalytics.analysis.strata import stratified_difference
 from masanalytics.errors import InputError
 from masanalytics.frames import Status
+from masanalytics.language import duration
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +39,7 @@ COMPARE_COLUMNS = (
 _ADJUSTED = ("adjusted_difference", "adjusted_low", "adjusted_high", "adjusted_p_value")
 _OUTCOMES = ("category", "error_code", "report_status", "status", "received_at", "latency_s")
 _ALL_PAIRS_OF = 12
+_AGES_SAID = 2
 
 
 def compare(
@@ -211,14 +213,38 @@ class _Arms:
 def _age_notes(arms: _Arms, *, asked: bool) -> list[Note]:
     """Return what to know about the ages; where the pairs were read at several, of how many pairs each holds."""
     pairs = sum(len(values) for values in arms.read_at.values()) // 2
+    ages = [age for age in arms.read_at if age is not None]
     found: list[Note] = []
     for age, values in arms.read_at.items():
+        if age is not None and len(ages) > _AGES_SAID:
+            continue
         some, some_zh = "", ""
         if len(arms.read_at) > 1:
             some, some_zh = f"{len(values) // 2} of {pairs} pairs: ", f"{pairs} 对中的 {len(values) // 2} 对："
         notes = equal_age_notes(age, arms.of(values), asked=asked)
         found += [note(item["code"], some + item["en"], some_zh + item["zh"]) for item in notes]
-    return found
+    return [*found, _many_ages_note(arms, ages, pairs)] if len(ages) > _AGES_SAID else found
+
+
+def _many_ages_note(arms: _Arms, ages: list[float], pairs: int) -> Note:
+    """Return what to know where the pairs were read at many ages: between which, and at whose cost."""
+    several = sum(len(arms.read_at[age]) for age in ages) // 2
+    cut = sum(
+        len(arms.read_at[age]) // 2
+        for age in ages
+        if any(item["code"] == "left_out" for item in equal_age_notes(age, arms.of(arms.read_at[age]), asked=False))
+    )
+    (first, last), (first_zh, last_zh) = (
+        [duration(end(ages), language) for end in (min, max)] for language in ("en", "zh")
+    )
+    left_out = f"; younger messages are left out of {cut:,} of them" if cut else ""
+    left_out_zh = f"；其中 {cut:,} 对未计入观察时长不足的消息" if cut else ""
+    return note(
+        "equal_age",
+        f"{several:,} of {pairs:,} pairs: compared at equal age, each pair at its own (within_s): delivered within {first} "
+        f"to {last}{left_out}",
+        f"{pairs:,} 对中的 {several:,} 对：在相同观察时长下比较，每对各取其时长（within_s）：{first_zh}至{last_zh}内送达{left_out_zh}",
+    )
 
 
 def _arrived(counts: Counts, age: float | None) -> Bools:

@@ -20,6 +20,7 @@ __all__ = ["compare"]
 
 _COLUMNS = ("a", "b", "rate_a", "rate_b", "difference", "low", "high", "p_value")
 _SENTENCES = 3
+_SIGNIFICANT = 0.05
 _ROOM_FOR_SENTENCES = 7.0
 
 
@@ -35,7 +36,8 @@ def compare(
 ) -> Axes:
     """Draw how much more the second of each pair delivers than the first, with its 95 % interval.
 
-    An interval that reaches across zero is grey and hollow: such a difference chance alone makes.
+    A difference whose p-value (corrected where several pairs are compared) is not below 0.05 is grey and hollow: chance
+    alone makes such. The intervals are each pair's own.
 
     Parameters
     ----------
@@ -102,7 +104,8 @@ def _pair(row: dict[Any, Any], by: str | None, longest: int, language: str | Non
 
 
 def _draw(ax: Axes, frame: pd.DataFrame, language: str | None) -> None:
-    clear = ((frame["low"] > 0) | (frame["high"] < 0)).tolist()
+    p_values = frame["p_adjusted" if "p_adjusted" in frame else "p_value"]
+    clear = (p_values < _SIGNIFICANT).tolist()
     rows = frame.to_dict("records")
     for place, (row, sure) in enumerate(zip(rows, clear, strict=True)):
         colour = style.BLUE if sure else style.GREY
@@ -112,7 +115,7 @@ def _draw(ax: Axes, frame: pd.DataFrame, language: str | None) -> None:
     columns = [
         [choose(f"{b} against {a}", f"{b} 相比 {a}", language) for b, a in rates],
         [f"n={count(row['accepted_b'])}, {count(row['accepted_a'])}" if "accepted_a" in row else "" for row in rows],
-        [_p_text(row.get("p_adjusted", row["p_value"])) for row in rows],
+        [_p_text(p) for p in p_values],
     ]
     style.beside_rows(ax, columns, muted=[not sure for sure in clear], give_up=(2, 0))
 
