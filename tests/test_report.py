@@ -256,6 +256,20 @@ def test_a_frame_with_the_columns_of_the_rates_alone_is_enough(tmp_path: Path):
     assert "Of 4 accepted messages, 3 were delivered" in written(tmp_path, bare, language="en")
 
 
+def test_one_message_is_said_as_one(messages: pd.DataFrame, tmp_path: Path):
+    """Of a single message the headline speaks in the singular."""
+    text = written(tmp_path, messages.tail(1), language="en")
+    assert "Of 1 accepted message, 1 was delivered: 100%" in text
+
+
+def test_no_share_in_a_page_reads_like_a_phone_number(messages: pd.DataFrame, tmp_path: Path):
+    """A share of 10 in 72, 0.13888888888, sorts by 0.138889: no eleven digits stand anywhere in the page's tables."""
+    shares = messages.head(72).assign(status=["delivered"] * 10 + ["failed"] * 62, error_code="MK:0001")
+    tables = re.findall(r"<table.*?</table>", written(tmp_path, shares, language="en"), re.DOTALL)
+    assert tables
+    assert not re.search(r"1[3-9]\d{9}", "".join(tables))
+
+
 def test_excel_holds_numbers_not_texts(messages: pd.DataFrame, tmp_path: Path):
     """Counts and rates are numbers, the interval's ends have columns, codes and names are texts."""
     path = write_report(messages, tmp_path / "report.xlsx", language="en")

@@ -68,7 +68,7 @@ def write_report(
     ...                          "latency_s": [3, 9], "waited_s": [900, 900]})
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     written = write_report(messages, f"{folder}/report.html", language="en")
-    ...     "Of 2 accepted messages, 1 were delivered" in written.read_text(encoding="utf-8")
+    ...     "Of 2 accepted messages, 1 was delivered" in written.read_text(encoding="utf-8")
     True
     """
     target = Path(path)

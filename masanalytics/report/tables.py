@@ -159,7 +159,8 @@ def _cell(row: dict[Any, Any], column: Column, language: str | None, clean: Call
         if column.interval and pd.notna(value):
             low, high = (percent(row[end]) for end in column.interval)
             text = f"{text} ({low.removesuffix('%')}–{high})"
-        return Cell(text, "" if pd.isna(value) else float(value))
+        # Six digits behind the point sort a share; more could read like a phone number.
+        return Cell(text, "" if pd.isna(value) else round(float(value), 6))
     text = clean(plain(value, column, language))
     order: float | str = text
     if column.kind == "group" and isinstance(value, int | float) and pd.notna(value):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from masanalytics.language import Language, choose, resolve_language
+from masanalytics.language import Language, choose, counted, resolve_language
 from masanalytics.plot.words import column_name, count, duration, group_label, percent
 
 __all__ = ["behind", "definitions", "headline"]
@@ -205,9 +205,10 @@ def _low(rates: pd.DataFrame, whole: float, looks: int) -> list[dict[Any, Any]]:
 def _rate(whole: dict[Any, Any], language: str | None) -> str:
     accepted, delivered = count(whole["accepted"]), count(whole["delivered"])
     rate, low, high = (percent(whole[name]) for name in ("delivery_rate", "low", "high"))
-    so_far = ("have been delivered so far", "目前已送达") if whole["pending"] else ("were delivered", "送达")
+    were, have = ("was", "has") if whole["delivered"] == 1 else ("were", "have")
+    so_far = (f"{have} been delivered so far", "目前已送达") if whole["pending"] else (f"{were} delivered", "送达")
     return choose(
-        f"Of {accepted} accepted messages, {delivered} {so_far[0]}: {rate} (95% interval {low} to {high}).",
+        f"Of {counted(int(whole['accepted']), 'accepted message')}, {delivered} {so_far[0]}: {rate} (95% interval {low} to {high}).",
         f"已受理 {accepted} 条短信，{so_far[1]} {delivered} 条，送达率 {rate}（95% 区间 {low} 至 {high}）。",
         language,
     )
