@@ -11,7 +11,7 @@ import tokenize
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 import click
@@ -169,8 +169,8 @@ def test_the_readme_names_places_that_are_there() -> None:
 
 
 def test_every_document_for_people_is_there_in_both_languages() -> None:
-    """Only the reference, made from the docstrings, is in English alone."""
-    assert {relative(path) for path in ENGLISH} - {relative(path) for path, _ in PAIRS} == {"docs/reference.md"}
+    """None is in English alone."""
+    assert [relative(path) for path in ENGLISH] == [relative(path) for path, _ in PAIRS]
 
 
 @pytest.mark.parametrize(("english", "chinese"), PAIRS, ids=[relative(path) for path, _ in PAIRS])
@@ -207,11 +207,35 @@ def test_links_lead_somewhere(path: Path) -> None:
             assert anchor in {slug(text) for _, text in HEADING.findall(prose(there))}, target
 
 
-def test_the_reference_is_up_to_date() -> None:
+@pytest.mark.parametrize(("language", "file"), [("en", "reference.md"), ("zh", "reference.zh-CN.md")])
+def test_the_reference_is_up_to_date(language: str, file: str) -> None:
     """``python docs/make_reference.py`` would change nothing."""
-    made = runpy.run_path(str(ROOT / "docs" / "make_reference.py"))["reference"]()
+    made = runpy.run_path(str(ROOT / "docs" / "make_reference.py"))["reference"](language)
 
-    assert (ROOT / "docs" / "reference.md").read_text(encoding="utf-8") == made
+    assert (ROOT / "docs" / file).read_text(encoding="utf-8") == made
+
+
+def test_the_chinese_reference_describes_what_the_english_one_does() -> None:
+    """Of every name and method both have the same sections, and in them the same parameters; nothing is left over."""
+    tool = runpy.run_path(str(ROOT / "docs" / "make_reference.py"))
+    described: set[str] = set()
+    differing: list[tuple[str, object, object]] = []
+    for name in (name for names in tool["groups"]().values() for name in names):
+        thing = tool["find"](name)
+        parts = [(name, thing), *((f"{name}.{key}", value) for key, value in tool["members"](thing))]
+        for part, own in parts:
+            english, chinese = (outline(tool, tool["Words"](language).doc(part, own)) for language in ("en", "zh"))
+            described.add(part)
+            if english != chinese and not isinstance(own, property):  # of a property only the first line is shown
+                differing.append((part, english, chinese))
+
+    assert differing == []
+    assert set(tool["Words"]("zh").translated) <= described
+
+
+def outline(tool: dict[str, Any], doc: Any) -> dict[str, list[str]]:
+    """Return the sections of a docstring and what each describes."""
+    return {title: tool["entries"](body) if title in tool["LISTS"] else [] for title, body in doc.sections.items()}
 
 
 def test_the_reference_has_every_public_name() -> None:
@@ -228,5 +252,5 @@ def test_a_document_names_no_machine(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
 
     assert not re.search(r"/(home|Users|tmp|root|work)/", text)
-    if path.name != "reference.md":  # its examples are the code's own
+    if not path.name.startswith("reference."):  # its examples are the code's own
         assert not re.search(r"(?<!\d)1[3-9]\d{9}(?!\d)", text)
