@@ -239,7 +239,7 @@ def test_health_is_narrowed_by_what_is_derived(where: dict[str, Any], phones: li
 
 
 def test_health_does_not_mind_the_order_of_rows_and_of_nothing_there_is_none() -> None:
-    """Shuffled messages give the same table, no messages the same columns."""
+    """Shuffled messages give the same table, no messages the same columns and no advice."""
     messages = history(
         *((str(i % 5), ["failed", "delivered"][i % 3 == 0], EMPTY, f"2026-01-{i + 1:02d}") for i in range(25))
     )
@@ -247,7 +247,8 @@ def test_health_does_not_mind_the_order_of_rows_and_of_nothing_there_is_none() -
     found = analysis.number_health(messages)
 
     pd.testing.assert_frame_equal(found, analysis.number_health(messages.sample(frac=1, random_state=3)))
-    assert analysis.number_health(messages[:0]).columns.tolist() == found.columns.tolist()
+    nothing = analysis.number_health(messages[:0])
+    assert (nothing.columns.tolist(), notes_of(nothing)) == (found.columns.tolist(), [])
 
 
 # ---- costs ------------------------------------------------------------------------------------------------------------

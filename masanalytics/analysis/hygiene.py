@@ -133,6 +133,8 @@ def number_health(
 
 
 def _notes(result: pd.DataFrame, unread: int) -> list[Note]:
+    if result.empty:
+        return []
     left_out = result["verdict"].isin(["dead", "blocked"]).sum()
     notes = [
         note(
