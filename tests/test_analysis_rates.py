@@ -387,3 +387,29 @@ def test_a_history_that_is_a_word_is_refused() -> None:
     """Only "auto" is one."""
     with pytest.raises(InputError, match="history='none': give 'auto', None"):
         analysis.delivery_rates(MATURED, history="none")
+
+
+@pytest.mark.slow
+def test_a_million_groups_are_counted_like_one() -> None:
+    """A row a number: every tenth failed, every hundredth pending; the rows add up to the whole, small ones marked."""
+    n = 1_000_000
+    place = np.arange(n)
+    status = np.select([place % 100 == 0, place % 10 == 0], ["pending", "failed"], "delivered")
+    messages = pd.DataFrame(
+        {
+            "phone": 13_000_000_000 + place,
+            "status": status,
+            "latency_s": np.where(status == "pending", np.nan, 5.0),
+            "waited_s": 3600,
+        }
+    )
+
+    found = analysis.delivery_rates(messages, by="phone", history=None)
+
+    assert found[["accepted", "delivered", "failed", "pending"]].sum().tolist() == [n, 900_000, 90_000, 10_000]
+    assert len(found) == len(found.attrs["small_groups"]) == n
+    assert found.iloc[[0, 1, 10]][["delivered", "failed", "pending"]].values.tolist() == [
+        [0, 0, 1],
+        [1, 0, 0],
+        [0, 1, 0],
+    ]
