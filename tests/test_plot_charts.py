@@ -281,11 +281,11 @@ def test_delivery_rates_says_denominator_pending_and_time():
     assert "n=1,000" in texts(ax)
     assert "40 pending" in texts(ax)
     assert source(ax).replace("\n", " · ") == (
-        "As of 2026-01-03 10:44:05 (China time) · 2 gaps in coverage · seen with care"
+        "State reports as of 2026-01-03 10:44:05 (China time) · 2 gaps in coverage · seen with care"
     )
     chinese = plot.delivery_rates(rates(1), language="zh")
     assert chinese.get_title() == "送达率（按运营商）"
-    assert "数据截至 2026-01-03 10:44:05（北京时间）" in source(chinese)
+    assert "回执数据截至 2026-01-03 10:44:05（北京时间）" in source(chinese)
     assert "中国移动" in [label.get_text() for label in chinese.get_yticklabels()]
 
 

@@ -221,11 +221,11 @@ def source_parts(attrs: Mapping[Any, Any], language: str | None, notes: Sequence
 
 
 def as_of_text(attrs: Mapping[Any, Any], language: str | None) -> str:
-    """Return "as of …" from a result's attrs, nothing where they do not say."""
+    """Return what a result was computed from, and as of when, from its attrs; nothing where they do not say."""
     as_of = attrs.get("as_of")
     if not as_of or as_of == "-":
         return ""
-    return choose(f"As of {as_of} (China time)", f"数据截至 {as_of}（北京时间）", language)
+    return choose(f"State reports as of {as_of} (China time)", f"回执数据截至 {as_of}（北京时间）", language)
 
 
 def within_note(attrs: Mapping[Any, Any], language: str | None) -> list[str]:
