@@ -34,10 +34,10 @@ import pandas as pd
 import sqlite_utils
 
 import masanalytics as mas
-from masanalytics.chinatime import to_platform_time
 from masanalytics.simulator.behaviour import Draw, Fates
-from masanalytics.store import polls, reception, turns
+from masanalytics.store import poll_ingestion, polls, turns
 from masanalytics.store.polls import RawPoll
+from masanalytics.timezone import to_platform_time
 
 CODES = ("DELIVRD", "MK:0001", "MI:0024", "ID:0076", "CB:0053", "DB:0141", "EXPIRED")
 COLUMNS = (
@@ -243,7 +243,7 @@ def _take_page(store: mas.Store, phones: list[str], group: str) -> float:
         polls.keep_raw(conn, poll)
         turns.give_back(conn, "a", store.clock)
     with store.writing() as conn:
-        received = reception.receive(conn, poll, None)
+        received = poll_ingestion.receive(conn, poll, None)
     if received.reports != len(phones):
         raise SystemExit(f"a page brought {received}")
     return time.perf_counter() - began

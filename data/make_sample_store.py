@@ -19,14 +19,14 @@ from pathlib import Path
 import numpy as np
 
 from masanalytics.carriers import carrier_codes
-from masanalytics.chinatime import to_platform_time
-from masanalytics.frames import Status
-from masanalytics.opt_out_words import match_opt_out
+from masanalytics.opt_outs import match_opt_out
 from masanalytics.segments import count_segments
 from masanalytics.simulator.behaviour import Draw, Fates
-from masanalytics.simulator.chance import message_keys, number_keys, uniform
 from masanalytics.simulator.population import Incident, Population
+from masanalytics.simulator.random_keys import message_keys, number_keys, uniform
 from masanalytics.store import Store
+from masanalytics.timezone import to_platform_time
+from masanalytics.vocabulary import Status
 
 __all__ = ["AS_OF", "make_sample_store"]
 

@@ -13,6 +13,7 @@ from masanalytics._version import __version__
 
 if TYPE_CHECKING:
     from masanalytics import plot as plot
+    from masanalytics._outcomes import outcomes as outcomes
     from masanalytics.account import Account as Account
     from masanalytics.analysis import HealthRule as HealthRule
     from masanalytics.analysis import compare as compare
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from masanalytics.errors import NetworkError as NetworkError
     from masanalytics.errors import RefusedError as RefusedError
     from masanalytics.errors import StoreError as StoreError
-    from masanalytics.following import outcomes as outcomes
     from masanalytics.planning import Plan as Plan
     from masanalytics.planning import plan as plan
     from masanalytics.planning import split as split
@@ -83,7 +83,7 @@ _HOMES = {
     "latency": "analysis",
     "notes_of": "analysis",
     "number_health": "analysis",
-    "outcomes": "following",
+    "outcomes": "_outcomes",
     "plan": "planning",
     "read_sheet": "sheets",
     "replay": "collecting",

@@ -20,8 +20,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from masanalytics.errors import InputError
-from masanalytics.frames import CARRIERS
 from masanalytics.phones import parse_phones
+from masanalytics.vocabulary import CARRIERS
 
 __all__ = ["Regions", "carrier_codes", "carriers_of", "load_regions", "region_codes", "regions_of"]
 
@@ -52,7 +52,7 @@ def _carrier_table() -> npt.NDArray[np.int8]:
 
 
 def carrier_codes(numbers: Numbers) -> npt.NDArray[np.int8]:
-    """Return the carrier of each eleven-digit number as a position in `masanalytics.frames.CARRIERS`.
+    """Return the carrier of each eleven-digit number as a position in `masanalytics.vocabulary.CARRIERS`.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def carriers_of(phones: Iterable[object]) -> pd.Categorical[str]:
     Returns
     -------
     Categorical
-        One of `masanalytics.frames.CARRIERS` for each; ``"unknown"`` where there is no number.
+        One of `masanalytics.vocabulary.CARRIERS` for each; ``"unknown"`` where there is no number.
 
     Examples
     --------

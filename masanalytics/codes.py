@@ -17,7 +17,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from masanalytics.cards import card, plain_card
-from masanalytics.language import Language, choose, resolve_language
+from masanalytics.i18n import Language, choose, resolve_language
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from masanalytics.clock import FastClock
-from masanalytics.frames import EXCLUSIONS
-from masanalytics.language import choose, counted
+from masanalytics.i18n import choose, counted
 from masanalytics.masking import mask_phone, mask_phones_in
 from masanalytics.samples import sample_path
+from masanalytics.vocabulary import EXCLUSIONS
 
 if TYPE_CHECKING:
     import pandas as pd

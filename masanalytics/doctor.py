@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from masanalytics.account import Account
-from masanalytics.chinatime import format_instant
 from masanalytics.client import Client
 from masanalytics.client.trust import address_of, changed_certificate
 from masanalytics.clock import Clock, SystemClock
 from masanalytics.errors import ConfigError, MasError, NetworkError
-from masanalytics.language import choose
+from masanalytics.i18n import choose
+from masanalytics.timezone import format_instant
 from masanalytics.tls import (
     KnownHosts,
     certificate_expiry,

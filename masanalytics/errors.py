@@ -17,7 +17,9 @@ No data is not an error; a half-finished poll is.
 
 from __future__ import annotations
 
-from masanalytics.language import choose
+from typing import Any
+
+from masanalytics.i18n import Text, resolve_language
 
 __all__ = [
     "AnswerError",
@@ -37,12 +39,15 @@ class MasError(Exception):
 
     Parameters
     ----------
-    message : str
-        What was wrong, where, and what to do, in English. Never holds a secret or a whole phone number.
-    zh : str, optional
-        The same in Chinese. Shown instead where the user's language is Chinese.
+    message : str or Text
+        What was wrong, where, and what to do: an English sentence with ``{names}``. Never holds a secret or a whole phone
+        number.
+    many : str, optional
+        What is said where the parameter ``count`` is not one.
     retryable : bool, optional
         Whether doing the same again later can succeed.
+    **parameters
+        The values of the names in `message`.
 
     Attributes
     ----------
@@ -50,29 +55,46 @@ class MasError(Exception):
         A short, stable name for programs to branch on.
     retryable : bool
         Whether doing the same again later can succeed.
+    said : Text
+        The sentence and its parameters; ``str(error)`` says it in the language in use.
 
     Examples
     --------
-    >>> error = InputError("no column 手机号", zh="没有“手机号”这一列")
-    >>> error.code, error.retryable
-    ('input', False)
-    >>> print(error.text("zh"))
-    没有“手机号”这一列
+    >>> error = InputError("no column {name}", name="手机号")
+    >>> error.code, error.retryable, error.text("en")
+    ('input', False, 'no column 手机号')
     """
 
     code = "mas"
     retryable = False
 
-    def __init__(self, message: str, *, zh: str = "", retryable: bool | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.zh = zh
+    def __init__(
+        self, message: str | Text, many: str = "", /, *, zh: str = "", retryable: bool | None = None, **parameters: Any
+    ) -> None:
+        # The pairs of sentences that are still to become msgids.
+        if isinstance(message, str) and (zh or not (parameters or many or "{{" in message)):
+            message = Text(message.replace("{", "{{").replace("}", "}}"))
+        self.said = message if isinstance(message, Text) else Text(message, many, **parameters)
+        self._zh = zh
+        super().__init__(self.said)
         if retryable is not None:
             self.retryable = retryable
 
     def text(self, language: str | None = None) -> str:
-        """Return the message in ``"en"`` or ``"zh"`` (by default in the user's language)."""
-        return choose(self.message, self.zh or self.message, language)
+        """Return the message in ``"en"`` or ``"zh"`` (by default in the language in use)."""
+        if self._zh and resolve_language(language) == "zh":
+            return self._zh
+        return self.said.text(language)
+
+    @property
+    def message(self) -> str:
+        """The message in English."""
+        return self.said.text("en")
+
+    @property
+    def zh(self) -> str:
+        """The message in Chinese."""
+        return self.text("zh")
 
     def __str__(self) -> str:
         return self.text()
@@ -123,8 +145,18 @@ class NetworkError(MasError):
     code = "network"
     retryable = True
 
-    def __init__(self, message: str, *, zh: str = "", retryable: bool | None = None, sent: bool = False) -> None:
-        super().__init__(message, zh=zh, retryable=retryable)
+    def __init__(
+        self,
+        message: str | Text,
+        many: str = "",
+        /,
+        *,
+        zh: str = "",
+        retryable: bool | None = None,
+        sent: bool = False,
+        **parameters: Any,
+    ) -> None:
+        super().__init__(message, many, zh=zh, retryable=retryable, **parameters)
         self.sent = sent
 
 
@@ -146,8 +178,18 @@ class RefusedError(MasError):
 
     code = "refused"
 
-    def __init__(self, message: str, *, zh: str = "", retryable: bool | None = None, rspcod: str = "") -> None:
-        super().__init__(message, zh=zh, retryable=retryable)
+    def __init__(
+        self,
+        message: str | Text,
+        many: str = "",
+        /,
+        *,
+        zh: str = "",
+        retryable: bool | None = None,
+        rspcod: str = "",
+        **parameters: Any,
+    ) -> None:
+        super().__init__(message, many, zh=zh, retryable=retryable, **parameters)
         self.rspcod = rspcod
 
 

@@ -18,14 +18,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from masanalytics.frames import EXCLUSIONS
+from masanalytics.vocabulary import EXCLUSIONS
 
 __all__ = ["INVISIBLE", "REASONS", "Level", "cell_text", "normalise_phones", "parse_phones", "phone_texts"]
 
 Level = Literal["sendable", "valid"]
 
 REASONS: Final = tuple(EXCLUSIONS)
-"""The reasons of `masanalytics.frames.EXCLUSIONS` in their order: `parse_phones` answers positions in it."""
+"""The reasons of `masanalytics.vocabulary.EXCLUSIONS` in their order: `parse_phones` answers positions in it."""
 
 _LOWEST, _BEYOND = 13_000_000_000, 20_000_000_000
 _CHUNK: Final = 65_536
@@ -91,7 +91,7 @@ def normalise_phones(column: pd.Series[Any], level: Level = "sendable") -> pd.Da
     -------
     DataFrame
         With the index of `column`: ``phone`` (str, eleven digits, missing where refused) and ``reason`` (str, missing
-        where there is a number, otherwise a key of `masanalytics.frames.EXCLUSIONS`). Scientific notation is read only
+        where there is a number, otherwise a key of `masanalytics.vocabulary.EXCLUSIONS`). Scientific notation is read only
         where its mantissa carries every digit.
 
     Examples

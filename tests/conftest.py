@@ -21,8 +21,8 @@ from masanalytics.client import Client
 from masanalytics.clock import ManualClock
 from masanalytics.collecting import Collector
 from masanalytics.simulator import Simulator
-from masanalytics.store import Store, ledger, polls, reception, settling, turns
-from masanalytics.store.reception import Received
+from masanalytics.store import Store, poll_ingestion, polls, reconciliation, sends, turns
+from masanalytics.store.poll_ingestion import Received
 
 
 @pytest.fixture(autouse=True)
@@ -85,26 +85,24 @@ class Bench:
         self.store = store
         self.clock = clock
 
-    def start(self, campaign: str = "c1", occasion: int = 0, add_serial: str = "") -> ledger.RunRecord:
-        start = ledger.RunStart(campaign, self.account, occasion, "hash", add_serial)
+    def start(self, campaign: str = "c1", occasion: int = 0, add_serial: str = "") -> sends.RunRecord:
+        start = sends.RunStart(campaign, self.account, occasion, "hash", add_serial)
         with self.store.writing() as conn:
-            return ledger.start_run(conn, start, self.clock.now())
+            return sends.start_run(conn, start, self.clock.now())
 
-    def register(self, run: ledger.RunRecord, *batches: PlainBatch) -> list[int]:
+    def register(self, run: sends.RunRecord, *batches: PlainBatch) -> list[int]:
         with self.store.writing() as conn:
-            return list(ledger.register(conn, run, batches, self.clock.now()))
+            return list(sends.register(conn, run, batches, self.clock.now()))
 
-    def claim(self, run: ledger.RunRecord, *batch_ids: int) -> list[ledger.Claimed]:
+    def claim(self, run: sends.RunRecord, *batch_ids: int) -> list[sends.Claimed]:
         with self.store.writing(durable=True) as conn:
-            return ledger.claim(conn, run, batch_ids, self.clock.now())
+            return sends.claim(conn, run, batch_ids, self.clock.now())
 
     def answer(self, batch_id: int, state: str, msg_group: str = "", rspcod: str = "") -> None:
         with self.store.writing(durable=True) as conn:
-            ledger.record_answers(
-                conn, [ledger.Answered(batch_id, state, msg_group, rspcod, "", int(self.clock.now()))]
-            )
+            sends.record_answers(conn, [sends.Answered(batch_id, state, msg_group, rspcod, "", int(self.clock.now()))])
             if state == "accepted":
-                settling.adopt(conn, batch_id)
+                reconciliation.adopt(conn, batch_id)
 
     def send(self, phones: list[str], msg_group: str, campaign: str = "c1", add_serial: str = "") -> int:
         """Send one batch that the platform takes; return its id."""
@@ -125,7 +123,7 @@ class Bench:
             poll = polls.RawPoll(turn.poll_id, number, endpoint, body, 200, True, now, now)
             polls.keep_raw(conn, poll)
             turns.give_back(conn, self.account, self.clock)
-            return reception.receive(conn, poll, self.store.opt_out_words)
+            return poll_ingestion.receive(conn, poll, self.store.opt_out_words)
 
     def statuses(self, campaign: str | None = "c1") -> dict[str, str]:
         frame = self.store.messages(campaign)

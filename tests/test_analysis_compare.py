@@ -13,10 +13,10 @@ from statsmodels.stats.proportion import power_proportions_2indep
 
 from masanalytics import analysis
 from masanalytics.analysis import notes_of
-from masanalytics.analysis.changes import _decomposed
-from masanalytics.analysis.intervals import two_proportion_p_value
-from masanalytics.analysis.ranks import median_difference
+from masanalytics.analysis._explain_change import _decomposed
 from masanalytics.errors import InputError
+from masanalytics.stats.proportions import two_proportion_p_value
+from masanalytics.stats.ranks import median_difference
 
 DAY = 86_400
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from masanalytics import analysis
 from masanalytics.analysis import notes_of
-from masanalytics.analysis.quantiles import counted_times
 from masanalytics.errors import InputError
+from masanalytics.stats.order_statistics import counted_times
 
 DAY = 86_400
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from masanalytics.analysis.incidence import Curves, cumulative_incidence, ends, reached, watched_until
+from masanalytics.stats.competing_risks import Curves, cumulative_incidence, ends, reached, watched_until
 
 DELIVERED, FAILED, PENDING = 5, 6, 4
 rows = st.lists(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from masanalytics.analysis.intervals import (
+from masanalytics.stats.proportions import (
     effective_wilson,
     holm,
     newcombe,
@@ -17,8 +17,8 @@ from masanalytics.analysis.intervals import (
     two_proportion_p_value,
     wilson,
 )
-from masanalytics.analysis.ranks import median_difference, rank_test
-from masanalytics.analysis.strata import stratified_difference
+from masanalytics.stats.ranks import median_difference, rank_test
+from masanalytics.stats.strata import stratified_difference
 
 counts = st.integers(0, 2000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 

@@ -18,8 +18,8 @@ from masanalytics import analysis
 from masanalytics.analysis.filters import Filters, to_instant, to_seconds
 from masanalytics.analysis.packing import count_combinations
 from masanalytics.errors import InputError
-from masanalytics.frames import CARRIERS, Status
 from masanalytics.store import Store
+from masanalytics.vocabulary import CARRIERS, Status
 
 END = 1_768_000_000
 WORDS = [status.name for status in Status]

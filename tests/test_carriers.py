@@ -15,7 +15,7 @@ from phonenumbers import carrier
 
 from masanalytics.carriers import carrier_codes, carriers_of, load_regions, regions_of
 from masanalytics.errors import InputError
-from masanalytics.frames import CARRIERS
+from masanalytics.vocabulary import CARRIERS
 
 
 def test_one_number_of_each_carrier() -> None:

@@ -19,14 +19,14 @@ import masanalytics as mas
 from masanalytics.client import Client
 from masanalytics.clock import FastClock
 from masanalytics.collecting import Collected, Collector, replay
-from masanalytics.collecting.rhythm import Rhythm
+from masanalytics.collecting.poll_schedule import Rhythm
 from masanalytics.collecting.service import run_forever, status
 from masanalytics.collecting.spool import spool_folder, spooled
 from masanalytics.errors import InputError, NetworkError, RefusedError, StoreError
 from masanalytics.simulator import Simulator
 from masanalytics.store import Store
+from masanalytics.store.poll_ingestion import Received
 from masanalytics.store.polls import RawPoll
-from masanalytics.store.reception import Received
 
 PHONES = [f"138001380{n:02d}" for n in range(40)]
 

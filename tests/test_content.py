@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from masanalytics.errors import InputError
-from masanalytics.planning.content import parse_template
 from masanalytics.planning.factors import MISSING, UNFIT, Factor, factorise, factorise_content
+from masanalytics.planning.templates import parse_template
 
 
 def written(values: list[Any] | pd.Series[Any], spec: str = "") -> list[str | int]:

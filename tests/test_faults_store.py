@@ -20,7 +20,7 @@ from masanalytics.collecting import Collector, replay
 from masanalytics.collecting.spool import spool_folder, spooled, write_spool
 from masanalytics.errors import StoreError
 from masanalytics.simulator import Simulator
-from masanalytics.store import Store, uplinks
+from masanalytics.store import Store, uplink_ingestion
 from masanalytics.store.polls import RawPoll
 
 PEOPLE = pd.DataFrame({"手机号": [f"138{n:08d}" for n in range(400)], "姓名": [f"客户{n}" for n in range(400)]})
@@ -377,14 +377,14 @@ def test_an_answer_of_50_megabytes_is_taken_in(tmp_path, launch):
 
 def test_an_answer_that_trips_the_reader_keeps_out_no_other(sim, client, store, monkeypatch):
     """A defect met in one answer sets that answer aside, with what it is; later ones come in, and replay() reads it when mended."""
-    real = uplinks.match_opt_out
+    real = uplink_ingestion.match_opt_out
 
     def tripping(text, *more):
         if text == "绊":
             raise RuntimeError(text)
         return real(text, *more)
 
-    monkeypatch.setattr(uplinks, "match_opt_out", tripping)
+    monkeypatch.setattr(uplink_ingestion, "match_opt_out", tripping)
     sim.reply("13800138000", "绊")
     _drain(client, store)
     sim.reply("13800138001", "T")

@@ -10,7 +10,7 @@ import pytest
 
 import masanalytics as mas
 from masanalytics.analysis import delivery_rates
-from masanalytics.language import counted, duration
+from masanalytics.i18n import counted, duration
 
 WHOLE_NUMBER = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)")
 PEOPLE = pd.DataFrame({"手机号": [f"138001380{n:02d}" for n in range(20)], "姓名": ["<script>甲</script>"] * 20})

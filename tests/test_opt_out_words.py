@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from masanalytics.opt_out_words import DEFAULT_WORDS, match_opt_out
+from masanalytics.opt_outs import DEFAULT_WORDS, match_opt_out
 
 
 @pytest.mark.parametrize(

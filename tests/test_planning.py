@@ -18,9 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from masanalytics.errors import InputError
-from masanalytics.frames import EXCLUSIONS
 from masanalytics.planning import Limits, plan
 from masanalytics.sheets import read_sheet, write_sheet
+from masanalytics.vocabulary import EXCLUSIONS
 
 A, B, C, D = "13800138000", "13900139000", "18600186000", "18900189000"
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from masanalytics.errors import InputError
-from masanalytics.frames import MODES
-from masanalytics.planning.batches import Cut, Limits, cut_contents, cut_templates, interleave
+from masanalytics.planning.batching import Cut, Limits, cut_contents, cut_templates, interleave
+from masanalytics.vocabulary import MODES
 
 
 def cut(sizes: list[int], limits: Limits | None = None) -> list[tuple[str, int]]:

@@ -22,10 +22,10 @@ import matplotlib.pyplot as plt
 from masanalytics import plot
 from masanalytics.analysis import arrivals
 from masanalytics.errors import InputError
+from masanalytics.plot.chart import SOURCE_GID
 from masanalytics.plot.fonts import bundled_font
-from masanalytics.plot.look import CELL_GID
 from masanalytics.plot.room import ROW_GID
-from masanalytics.plot.style import SOURCE_GID
+from masanalytics.plot.theme import CELL_GID
 
 CARRIERS = ["China Mobile", "China Unicom", "China Telecom"]
 NOTES = {

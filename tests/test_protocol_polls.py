@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from masanalytics.frames import Status
 from masanalytics.protocol import (
     BadRecord,
     Page,
@@ -20,6 +19,7 @@ from masanalytics.protocol import (
     outcome_of,
     read_page,
 )
+from masanalytics.vocabulary import Status
 
 REAL_FAILURE = (
     '[{"errorCode":"CM:2007","mobile":"13800138000","msgGroup":"0906144506000001364223",'

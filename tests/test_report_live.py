@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 
 from masanalytics.clock import ManualClock
 from masanalytics.plot.fonts import bundled_font
-from masanalytics.report.live import Glance, glance, watch
+from masanalytics.report._watch import Glance, glance, watch
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +49,7 @@ class Changing:
 def test_it_stops_by_itself_when_every_report_is_in(monkeypatch: pytest.MonkeyPatch):
     """A view is shown whenever something changed, and the last one is the settled one."""
     source, clock, shown = Changing(6, 6, 3, 0), ManualClock(), []
-    monkeypatch.setattr("masanalytics.report.live.glance", lambda _data, *a, **k: glance(source(), *a, **k))
+    monkeypatch.setattr("masanalytics.report._watch.glance", lambda _data, *a, **k: glance(source(), *a, **k))
     last = watch(None, every=5, clock=clock, show=shown.append, language="en")
     assert [int(seen.rates["pending"].iloc[0]) for seen in shown] == [6, 3, 0]
     assert last.settled
@@ -107,8 +107,8 @@ class Shell:
 
 def test_the_last_view_is_not_shown_twice(monkeypatch: pytest.MonkeyPatch):
     """As the result of the cell that watched, the view is not displayed once more; in a later cell it is."""
-    monkeypatch.setattr("masanalytics.report.live._shell", lambda: Shell)
-    monkeypatch.setattr("masanalytics.report.live._output", lambda: lambda _seen: None)
+    monkeypatch.setattr("masanalytics.report._watch._shell", lambda: Shell)
+    monkeypatch.setattr("masanalytics.report._watch._output", lambda: lambda _seen: None)
     last: Any = watch(messages(0), language="en")
     assert (last.accepted, last._ipython_display_()) == (10, None)
     monkeypatch.setattr(Shell, "execution_count", 8)

@@ -12,7 +12,7 @@ import pytest
 
 import masanalytics as mas
 from masanalytics.carriers import carriers_of, regions_of
-from masanalytics.frames import MESSAGE_COLUMNS
+from masanalytics.vocabulary import MESSAGE_COLUMNS
 
 SCRIPT = Path(__file__).resolve().parent.parent / "data" / "make_sample_store.py"
 

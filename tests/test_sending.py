@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 import masanalytics as mas
 from masanalytics.clock import SystemClock
 from masanalytics.errors import CertificateError, InputError, NetworkError, RefusedError
-from masanalytics.frames import CARRIERS
 from masanalytics.planning import PlannedBatch
 from masanalytics.sending import Canary, SendResult
-from masanalytics.sending.manners import Pacer, Window
 from masanalytics.sending.portions import portions
+from masanalytics.sending.rate_limit import Pacer, Window
+from masanalytics.vocabulary import CARRIERS
 
 PEOPLE = pd.DataFrame({"手机号": [f"138001380{n:02d}" for n in range(50)], "姓名": [f"客户{n}" for n in range(50)]})
 

@@ -8,13 +8,13 @@ import phonenumbers
 import pytest
 from phonenumbers import carrier as oracle
 
-from masanalytics.frames import CARRIERS
 from masanalytics.simulator.behaviour import Draw, Scripted
 from masanalytics.simulator.carriers import carrier_index
-from masanalytics.simulator.chance import message_keys, normal, number_keys, uniform
-from masanalytics.simulator.fatecodes import CODES
+from masanalytics.simulator.failure_codes import CODES
 from masanalytics.simulator.population import Incident, Population
+from masanalytics.simulator.random_keys import message_keys, normal, number_keys, uniform
 from masanalytics.simulator.replies import TEXTS
+from masanalytics.vocabulary import CARRIERS
 
 NOON = 1_767_240_000.0  # 2026-01-01 12:00 in China
 NIGHT = NOON - 10 * 3600

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from masanalytics.simulator.queues import ReportQueue, UplinkQueue
-from masanalytics.simulator.rows import ROW
+from masanalytics.simulator.report_rows import ROW
 from masanalytics.simulator.wire import Refusal, open_body
 
 dues = st.lists(st.floats(0, 100, allow_nan=False), max_size=30)

@@ -9,8 +9,8 @@ import json
 import pytest
 
 from masanalytics.clock import ManualClock
+from masanalytics.simulator.audit_log import Ledger
 from masanalytics.simulator.behaviour import Scripted
-from masanalytics.simulator.ledger import Ledger
 from masanalytics.simulator.platform import Platform
 from masanalytics.simulator.settings import PlatformAccount, Rules, Style
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from masanalytics.collecting import replay
-from masanalytics.frames import MESSAGE_COLUMNS, Status
-from masanalytics.store.outcomes import Evidence, Outcome, fold
+from masanalytics.store.message_outcomes import Evidence, Outcome, fold
+from masanalytics.vocabulary import MESSAGE_COLUMNS, Status
 
 A, B, C = "13800138000", "13800138001", "13800138002"
 G1, G2 = "0101080000000000000001", "0101080000000000000002"

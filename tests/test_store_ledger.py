@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from masanalytics.errors import InputError, StoreError
-from masanalytics.store import Store, ledger
+from masanalytics.store import Store, sends
 
 A, B, C = "13800138000", "13800138001", "13800138002"
 
@@ -114,7 +114,7 @@ def test_a_dead_process_leaves_unknown(bench, plain_batch):
     bench.claim(run, mine, dead)
     with bench.store.writing() as conn:
         conn.execute("UPDATE batches SET process = 'elsewhere:1:1' WHERE batch_id = ?", [dead])
-        released = ledger.release_stale(conn, bench.clock.now(), 600)
+        released = sends.release_stale(conn, bench.clock.now(), 600)
 
     assert released == [dead]
     assert list(bench.store.batches()["state"]) == ["submitting", "unknown"]
@@ -127,7 +127,7 @@ def test_even_a_living_process_is_not_waited_for_forever(bench, plain_batch):
     bench.claim(run, batch_id)
     bench.clock.sleep(601)
     with bench.store.writing() as conn:
-        assert ledger.release_stale(conn, bench.clock.now(), 600) == [batch_id]
+        assert sends.release_stale(conn, bench.clock.now(), 600) == [batch_id]
 
 
 def test_already_sent_tells_number_by_number(bench):
@@ -178,7 +178,7 @@ def test_a_late_answer_settles_a_batch_given_up(bench, plain_batch):
     bench.claim(run, batch_id)
     bench.clock.sleep(601)
     with bench.store.writing() as conn:
-        ledger.release_stale(conn, bench.clock.now(), 600)
+        sends.release_stale(conn, bench.clock.now(), 600)
     bench.answer(batch_id, "accepted", "0101080000000000000009")
 
     assert bench.statuses() == {A: "pending"}

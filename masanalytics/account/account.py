@@ -6,7 +6,9 @@ import os
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
 
-from masanalytics.account.checks import (
+from masanalytics.account.config import environment_settings, profile_settings
+from masanalytics.account.secret import Secret
+from masanalytics.account.validation import (
     VARIABLES,
     allowed_numbers,
     base_url,
@@ -17,8 +19,6 @@ from masanalytics.account.checks import (
     poll_seconds,
     tls_mode,
 )
-from masanalytics.account.secret import Secret
-from masanalytics.account.sources import environment_settings, profile_settings
 
 __all__ = ["Account"]
 

@@ -6,18 +6,18 @@ is exact arithmetic on that small table. What each result rests on stands in its
 
 from __future__ import annotations
 
-from masanalytics.analysis.arrivals import arrivals
-from masanalytics.analysis.changes import explain_change
-from masanalytics.analysis.comparing import compare
-from masanalytics.analysis.error_table import error_codes
-from masanalytics.analysis.hygiene import HealthRule, number_health
-from masanalytics.analysis.latencies import latency
-from masanalytics.analysis.money import costs
-from masanalytics.analysis.rates import delivery_rates
+from masanalytics.analysis._arrivals import arrivals
+from masanalytics.analysis._compare import compare
+from masanalytics.analysis._costs import costs
+from masanalytics.analysis._delivery_rates import delivery_rates
+from masanalytics.analysis._error_codes import error_codes
+from masanalytics.analysis._explain_change import explain_change
+from masanalytics.analysis._funnel import steps
+from masanalytics.analysis._latency import latency
+from masanalytics.analysis._number_health import HealthRule, number_health
+from masanalytics.analysis._replies import replies
+from masanalytics.analysis._timeline import timeline
 from masanalytics.analysis.results import notes_of
-from masanalytics.analysis.steps import steps
-from masanalytics.analysis.timelines import timeline
-from masanalytics.analysis.uplinks import replies
 
 __all__ = [
     "HealthRule",

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from masanalytics.analysis.counting import Counts, Question, count_messages
+from masanalytics.analysis.grouped_count import Counts, Question, count_messages
 from masanalytics.analysis.results import Note, note
 from masanalytics.analysis.sources import MessageSource
-from masanalytics.frames import Status
-from masanalytics.language import duration
+from masanalytics.i18n import duration
+from masanalytics.vocabulary import Status
 
 __all__ = ["SHORT_AGE_S", "common_age", "equal_age_notes", "waited_counts"]
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from masanalytics.analysis.counting import Question, count_messages
 from masanalytics.analysis.dimensions import time_part
 from masanalytics.analysis.filters import Filters
+from masanalytics.analysis.grouped_count import Question, count_messages
 from masanalytics.analysis.sources import MessageSource
-from masanalytics.frames import DERIVED
+from masanalytics.vocabulary import DERIVED
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -23,9 +23,9 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from masanalytics.chinatime import CHINA_OFFSET_S
 from masanalytics.errors import InputError
-from masanalytics.frames import DERIVED
+from masanalytics.timezone import CHINA_OFFSET_S
+from masanalytics.vocabulary import DERIVED
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from masanalytics.chinatime import CHINA_OFFSET_S, format_instant
 from masanalytics.errors import InputError
-from masanalytics.frames import CARRIERS_ZH
+from masanalytics.timezone import CHINA_OFFSET_S, format_instant
+from masanalytics.vocabulary import CARRIERS_ZH
 
 __all__ = ["Filters", "to_instant", "to_seconds"]
 

@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from masanalytics.analysis.counting import Counts, Question, count_messages, group_rows
 from masanalytics.analysis.filters import Filters
-from masanalytics.analysis.intervals import student_quantile
+from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
 from masanalytics.analysis.opening import as_source
-from masanalytics.frames import CARRIERS_ZH, UNREPORTED_AFTER_S, Status
+from masanalytics.stats.proportions import student_quantile
+from masanalytics.vocabulary import CARRIERS_ZH, UNREPORTED_AFTER_S, Status
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,8 +9,8 @@ from typing import Any
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources import MessageSource
 from masanalytics.errors import InputError
-from masanalytics.frames import CARRIERS, CARRIERS_ZH, MODES, Status
 from masanalytics.masking import mask_phones_in
+from masanalytics.vocabulary import CARRIERS, CARRIERS_ZH, MODES, Status
 
 __all__ = ["refuse_unknown_names"]
 

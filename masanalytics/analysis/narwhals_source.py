@@ -22,9 +22,9 @@ from masanalytics.analysis.dimensions import (
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.needs import columns_needed
 from masanalytics.analysis.sources import RawCounts, Seconds, status_numbers
-from masanalytics.chinatime import CHINA_OFFSET_S
 from masanalytics.errors import InputError
-from masanalytics.frames import UNREPORTED_AFTER_S, Status
+from masanalytics.timezone import CHINA_OFFSET_S
+from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
 
 if TYPE_CHECKING:
     import narwhals as nw

@@ -19,9 +19,9 @@ from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.needs import columns_needed
 from masanalytics.analysis.packing import count_combinations, factorize
 from masanalytics.analysis.sources import RawCounts, Seconds, status_numbers
-from masanalytics.chinatime import CHINA_OFFSET_S
 from masanalytics.errors import InputError
-from masanalytics.frames import UNREPORTED_AFTER_S, Status
+from masanalytics.timezone import CHINA_OFFSET_S
+from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.naming import refuse_unknown_names
 from masanalytics.analysis.sources import MessageSource
-from masanalytics.chinatime import format_instant
 from masanalytics.errors import InputError
-from masanalytics.language import resolve_language
+from masanalytics.i18n import resolve_language
+from masanalytics.timezone import format_instant
 
 if TYPE_CHECKING:
     import pandas as pd

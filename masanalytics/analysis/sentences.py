@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from masanalytics.language import choose, duration
+from masanalytics.i18n import choose, duration
 
 __all__ = ["sentence"]
 

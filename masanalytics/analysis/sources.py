@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_ch
 
 from masanalytics.analysis.filters import Filters
 from masanalytics.errors import InputError
-from masanalytics.frames import Status
+from masanalytics.vocabulary import Status
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +31,7 @@ class RawCounts(NamedTuple):
     keys : DataFrame
         The source dimensions asked for (see `dimensions`), missing values missing.
     status : array of int
-        As `masanalytics.frames.Status`; -1 where it is missing.
+        As `masanalytics.vocabulary.Status`; -1 where it is missing.
     seconds : array of float
         Whole seconds, NaN where unknown. Asked for as ``"outcome"``: ``latency_s`` of delivered and failed, ``waited_s``
         of pending, NaN of others. As ``"waited"``: ``waited_s`` of all. As None: all NaN.

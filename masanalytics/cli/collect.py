@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from masanalytics.cli.options import find_account, with_account, with_language, with_store
-from masanalytics.language import choose
+from masanalytics.i18n import choose
 
 _TRY_AGAIN = 75  # EX_TEMPFAIL, which cron and mail systems know
 

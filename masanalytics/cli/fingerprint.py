@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from masanalytics.language import choose
+from masanalytics.i18n import choose
 
 
 @click.command("fingerprint")

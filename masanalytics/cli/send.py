@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from masanalytics.cli.options import find_account, with_account, with_language, with_store
-from masanalytics.language import choose, counted
+from masanalytics.i18n import choose, counted
 
 
 @click.command("send")

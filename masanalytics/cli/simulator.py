@@ -6,7 +6,7 @@ import time
 
 import click
 
-from masanalytics.language import choose
+from masanalytics.i18n import choose
 
 
 @click.command("simulator")

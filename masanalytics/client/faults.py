@@ -14,7 +14,7 @@ from masanalytics.client.results import Outcome, SubmitResult
 from masanalytics.client.transport import Answer, Failure
 from masanalytics.client.trust import address_of, changed_certificate
 from masanalytics.errors import MasError, NetworkError
-from masanalytics.language import choose
+from masanalytics.i18n import choose
 from masanalytics.protocol import FULL_PAGE, SubmitAnswer, describe_rspcod, is_fatal, read_submit
 from masanalytics.tls import Reach, classify, host_key, unreachable
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from masanalytics.chinatime import format_instant
 from masanalytics.errors import MasError
-from masanalytics.language import choose
+from masanalytics.i18n import choose
 from masanalytics.protocol import Endpoint, Page, read_page
+from masanalytics.timezone import format_instant
 
 __all__ = ["Outcome", "PollAnswer", "SubmitResult"]
 

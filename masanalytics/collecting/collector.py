@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, TypeVar
 from masanalytics.cards import card
 from masanalytics.clock import is_simulated
 from masanalytics.collecting import notices
-from masanalytics.collecting.awaiting import Awaited
 from masanalytics.collecting.neighbours import other_store
+from masanalytics.collecting.poll_schedule import Rhythm
 from masanalytics.collecting.poller import Poller
 from masanalytics.collecting.result import Collected
-from masanalytics.collecting.rhythm import Rhythm
+from masanalytics.collecting.wait_progress import Awaited
 from masanalytics.errors import InputError, MasError, NetworkError, RefusedError, StoreError
-from masanalytics.language import choose
+from masanalytics.i18n import choose
 from masanalytics.protocol import FATAL, Endpoint, describe_rspcod
 from masanalytics.store.doubts import under_reported
-from masanalytics.store.reception import Received
+from masanalytics.store.poll_ingestion import Received
 from masanalytics.store.turns import first_collection
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from masanalytics.collecting.spool import spooled, write_spool
 from masanalytics.errors import MasError, NetworkError, StoreError
 from masanalytics.protocol import Endpoint
+from masanalytics.store.poll_ingestion import Received, receive
 from masanalytics.store.polls import (
     RawPoll,
     is_waiting,
@@ -20,7 +21,6 @@ from masanalytics.store.polls import (
     read_raw,
     waiting_polls,
 )
-from masanalytics.store.reception import Received, receive
 from masanalytics.store.turns import Turn, give_back, take_turn
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from masanalytics.store import reception
+from masanalytics.store import poll_ingestion
 
 if TYPE_CHECKING:
     from masanalytics.store import Store
@@ -28,4 +28,4 @@ def replay(store: Store) -> int:
         How many answers were read.
     """
     with store.writing(durable=True) as conn:
-        return reception.replay(conn, store.opt_out_words)
+        return poll_ingestion.replay(conn, store.opt_out_words)

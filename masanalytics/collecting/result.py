@@ -6,8 +6,8 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 
 from masanalytics.cards import card
-from masanalytics.language import choose, counted, duration
-from masanalytics.store.reception import Received
+from masanalytics.i18n import choose, counted, duration
+from masanalytics.store.poll_ingestion import Received
 
 __all__ = ["Collected"]
 

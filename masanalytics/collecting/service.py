@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from masanalytics.chinatime import CHINA, format_instant
 from masanalytics.errors import MasError
-from masanalytics.language import choose, counted
+from masanalytics.i18n import choose, counted
 from masanalytics.store.health import CollectingHealth, collecting_health, polled_accounts
+from masanalytics.timezone import CHINA, format_instant
 
 if TYPE_CHECKING:
     from masanalytics.collecting.collector import Collector

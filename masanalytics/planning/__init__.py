@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from masanalytics.planning.batches import Limits
+from masanalytics.planning._plan import plan
+from masanalytics.planning._split import split
+from masanalytics.planning.batching import Limits
+from masanalytics.planning.content_checks import PlanWarning
 from masanalytics.planning.ledger import Ledger, Sender
-from masanalytics.planning.lint import PlanWarning
-from masanalytics.planning.plan import plan
 from masanalytics.planning.planned import Plan, PlannedBatch
-from masanalytics.planning.splitting import split
 
 __all__ = ["Ledger", "Limits", "Plan", "PlanWarning", "PlannedBatch", "Sender", "plan", "split"]

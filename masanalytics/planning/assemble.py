@@ -12,14 +12,14 @@ import pandas as pd
 
 from masanalytics.carriers import carrier_codes, load_regions, region_codes
 from masanalytics.errors import InputError
-from masanalytics.language import counted
+from masanalytics.i18n import counted
 from masanalytics.phones import cell_text, parse_phones
-from masanalytics.planning.batches import Cut, Limits, cut_contents, cut_templates, interleave
+from masanalytics.planning.batching import Cut, Limits, cut_contents, cut_templates, interleave
 from masanalytics.planning.columns import find_column
 from masanalytics.planning.compose import Composed, Wording, compose
-from masanalytics.planning.excluding import Exclusion, listed_numbers, variants_of
+from masanalytics.planning.content_checks import PlanWarning, lint
+from masanalytics.planning.exclusions import Exclusion, listed_numbers, variants_of
 from masanalytics.planning.ledger import Ledger
-from masanalytics.planning.lint import PlanWarning, lint
 from masanalytics.planning.planned import Excluded, Plan, PlannedMessages
 
 __all__ = ["Terms", "assemble"]
@@ -118,7 +118,7 @@ def _arms(frame: pd.DataFrame, terms: Terms) -> npt.NDArray[np.object_] | None:
 def _exclude(
     exclusion: Exclusion, composed: Composed, template_id: str | None, terms: Terms, occasion: int
 ) -> tuple[Ints | None, list[PlanWarning]]:
-    """Leave rows out, in the order that `masanalytics.planning.excluding` states; return variants and warnings."""
+    """Leave rows out, in the order that `masanalytics.planning.exclusions` states; return variants and warnings."""
     unread = 0
     if terms.store is not None:
         exclusion.opted_out(terms.store)

@@ -14,9 +14,9 @@ import pandas as pd
 from masanalytics.errors import InputError
 from masanalytics.phones import REASONS
 from masanalytics.planning.columns import find_column, missing_columns
-from masanalytics.planning.content import Field, Template, parse_param, parse_template
 from masanalytics.planning.factors import MISSING, UNFIT, Factor, factorise, factorise_content
 from masanalytics.planning.pieces import Pieces
+from masanalytics.planning.templates import Field, Template, parse_param, parse_template
 from masanalytics.planning.texts import Texts
 
 __all__ = ["Composed", "Wording", "compose", "wording_of"]

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from masanalytics.planning.content import Field
 from masanalytics.planning.pieces import Pieces
-from masanalytics.planning.values import is_blank, plain_texts, write_all
+from masanalytics.planning.templates import Field
+from masanalytics.planning.value_formats import is_blank, plain_texts, write_all
 
 __all__ = ["MISSING", "UNFIT", "Factor", "factorise", "factorise_content"]
 

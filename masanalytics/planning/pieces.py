@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from masanalytics.planning.values import BLANK_STARTS
+from masanalytics.planning.value_formats import BLANK_STARTS
 from masanalytics.segments import utf16_units
 
 __all__ = ["LONG_PIECE", "Pieces"]

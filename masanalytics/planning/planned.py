@@ -15,13 +15,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from masanalytics.clock import SystemClock
-from masanalytics.frames import MODES
-from masanalytics.language import counted, resolve_language
-from masanalytics.planning.batches import Limits
-from masanalytics.planning.lint import PlanWarning
+from masanalytics.i18n import counted, resolve_language
+from masanalytics.planning.batching import Limits
+from masanalytics.planning.content_checks import PlanWarning
 from masanalytics.planning.texts import Texts
 from masanalytics.segments import bracketed
 from masanalytics.sheets import write_sheet
+from masanalytics.vocabulary import MODES
 
 __all__ = ["Excluded", "Plan", "PlannedBatch", "PlannedMessages"]
 
@@ -51,7 +51,7 @@ class PlannedBatch:
     segments : list of (int or None)
         Parts of each message; None in ``template``, since the platform alone knows the text.
     carriers : list of int
-        Positions in `masanalytics.frames.CARRIERS`.
+        Positions in `masanalytics.vocabulary.CARRIERS`.
     regions : list of (province, city)
         Empty texts where they are not known.
     variants : list of int
@@ -225,7 +225,7 @@ class Plan:
         """The rows left out, in their order; with `messages` they are all rows.
 
         Columns: ``row`` (index label), ``position`` (int64, from 0), ``phone`` (as it was found, missing where the cell was blank),
-        ``reason`` (a key of `masanalytics.frames.EXCLUSIONS`), ``meaning`` (the same in words, in the user's language).
+        ``reason`` (a key of `masanalytics.vocabulary.EXCLUSIONS`), ``meaning`` (the same in words, in the user's language).
         """
         from masanalytics.planning import tables
 

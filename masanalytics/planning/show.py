@@ -7,12 +7,12 @@ from typing import Final
 
 import numpy as np
 
-from masanalytics.chinatime import format_instant
-from masanalytics.frames import MODES
-from masanalytics.language import Language, counted, duration
+from masanalytics.i18n import Language, counted, duration
 from masanalytics.masking import mask_phone, mask_phones_in
 from masanalytics.planning.planned import Plan
 from masanalytics.planning.tables import summary_table
+from masanalytics.timezone import format_instant
+from masanalytics.vocabulary import MODES
 
 __all__ = ["as_html", "as_text"]
 

@@ -9,10 +9,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from masanalytics.carriers import place_names
-from masanalytics.frames import CARRIERS, EXCLUSIONS, MODES
-from masanalytics.language import Language
+from masanalytics.i18n import Language
 from masanalytics.masking import mask_phone, mask_phones_in
 from masanalytics.phones import REASONS
+from masanalytics.vocabulary import CARRIERS, EXCLUSIONS, MODES
 
 if TYPE_CHECKING:
     from masanalytics.planning.planned import Plan

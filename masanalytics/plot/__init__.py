@@ -8,17 +8,17 @@ Every chart takes ``ax=`` (where to draw) and ``language=`` (``"en"`` or ``"zh"`
 shows Chinese also where no Chinese font is installed. For charts of your own there is `use_chinese_font`.
 """
 
-from masanalytics.plot.arms import compare
-from masanalytics.plot.arrival import latency
-from masanalytics.plot.course import timeline
+from masanalytics.plot._compare import compare
+from masanalytics.plot._delivery_rates import delivery_rates
+from masanalytics.plot._error_codes import error_codes
+from masanalytics.plot._explain_change import explain_change
+from masanalytics.plot._funnel import funnel
+from masanalytics.plot._heatmap import heatmap
+from masanalytics.plot._latency import latency
+from masanalytics.plot._number_health import number_health
+from masanalytics.plot._overview import overview
+from masanalytics.plot._timeline import timeline
 from masanalytics.plot.fonts import use_chinese_font
-from masanalytics.plot.health import number_health
-from masanalytics.plot.panels import overview
-from masanalytics.plot.pareto import error_codes
-from masanalytics.plot.rates import delivery_rates
-from masanalytics.plot.steps import funnel
-from masanalytics.plot.waterfall import explain_change
-from masanalytics.plot.week import heatmap
 
 __all__ = [
     "compare",

@@ -18,7 +18,7 @@ from matplotlib import font_manager
 from matplotlib.ft2font import FT2Font
 
 from masanalytics.errors import InputError
-from masanalytics.language import choose
+from masanalytics.i18n import choose
 
 __all__ = ["bundled_font", "font_chain", "printable", "printable_lines", "use_chinese_font"]
 

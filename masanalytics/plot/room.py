@@ -12,7 +12,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, MaxNLocator
 from matplotlib.transforms import Bbox, BboxTransform
 
-from masanalytics.plot.look import dress, look, suit_page
+from masanalytics.plot.theme import dress, look, suit_page
 
 __all__ = ["AROUND", "body", "canvas", "figure_width", "fit", "label_size", "loose_axes", "points", "room_of"]
 

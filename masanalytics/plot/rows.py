@@ -8,10 +8,10 @@ from itertools import takewhile
 import pandas as pd
 from matplotlib.axes import Axes
 
-from masanalytics.language import choose
+from masanalytics.i18n import choose
 from masanalytics.plot.fonts import printable, printable_lines
-from masanalytics.plot.look import INK, MUTED
 from masanalytics.plot.room import AROUND, LINE_SHARE, ROW_GID, body, figure_width, label_size, points
+from masanalytics.plot.theme import INK, MUTED
 from masanalytics.plot.words import display_width, shorten, wrap
 
 __all__ = [

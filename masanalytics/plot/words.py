@@ -13,8 +13,8 @@ from typing import Any
 import pandas as pd
 
 from masanalytics.codes import category_name
-from masanalytics.frames import CARRIERS_ZH, STATUS_ZH
-from masanalytics.language import choose, resolve_language
+from masanalytics.i18n import choose, resolve_language
+from masanalytics.vocabulary import CARRIERS_ZH, STATUS_ZH
 
 __all__ = [
     "by_phrase",

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from masanalytics.protocol.answers import SubmitAnswer, read_submit
-from masanalytics.protocol.bodies import (
+from masanalytics.protocol.lenient_json import excerpt
+from masanalytics.protocol.polls import FULL_PAGE, Endpoint, Page, read_page
+from masanalytics.protocol.records import (
+    BadRecord,
+    ReportRecord,
+    UplinkRecord,
+    fold_mobile,
+    is_intermediate,
+    outcome_of,
+)
+from masanalytics.protocol.requests import (
     DELIVER,
     MAX_MOBILES,
     MAX_PAIRS,
@@ -18,16 +27,7 @@ from masanalytics.protocol.bodies import (
     submit_body,
     template_body,
 )
-from masanalytics.protocol.lenient import excerpt
-from masanalytics.protocol.polls import FULL_PAGE, Endpoint, Page, read_page
-from masanalytics.protocol.records import (
-    BadRecord,
-    ReportRecord,
-    UplinkRecord,
-    fold_mobile,
-    is_intermediate,
-    outcome_of,
-)
+from masanalytics.protocol.responses import SubmitAnswer, read_submit
 from masanalytics.protocol.rspcod import FATAL, KNOWN_RSPCODS, describe_rspcod, is_fatal
 
 __all__ = [

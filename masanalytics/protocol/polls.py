@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, NamedTuple, cast
 
-from masanalytics.protocol.lenient import UNREADABLE, decode_text, excerpt, read_json, unwrap
+from masanalytics.protocol.lenient_json import UNREADABLE, decode_text, excerpt, read_json, unwrap
 from masanalytics.protocol.records import BadRecord, Instants, ReportRecord, UplinkRecord, read_report, read_uplink
 from masanalytics.protocol.salvage import salvage
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, Final, NamedTuple
 
-from masanalytics.chinatime import parse_platform_time
-from masanalytics.frames import Status
 from masanalytics.masking import mask_phone
+from masanalytics.timezone import parse_platform_time
+from masanalytics.vocabulary import Status
 
 __all__ = [
     "BadRecord",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from masanalytics.language import choose
+from masanalytics.i18n import choose
 
 __all__ = ["FATAL", "KNOWN_RSPCODS", "describe_rspcod", "is_fatal"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from masanalytics.protocol.lenient import DECODER
+from masanalytics.protocol.lenient_json import DECODER
 from masanalytics.protocol.records import BadRecord
 
 __all__ = ["salvage"]

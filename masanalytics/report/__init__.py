@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from masanalytics.errors import InputError
-from masanalytics.report.live import watch
+from masanalytics.report._watch import watch
 from masanalytics.report.request import Request
 
 __all__ = ["watch", "write_report"]

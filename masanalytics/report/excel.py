@@ -10,7 +10,6 @@ from typing import Any
 
 import pandas as pd
 
-from masanalytics.chinatime import CHINA
 from masanalytics.errors import MissingExtraError
 from masanalytics.plot.words import display_width
 from masanalytics.report.contents import Contents
@@ -19,6 +18,7 @@ from masanalytics.report.request import Request
 from masanalytics.report.sections import Section
 from masanalytics.report.tables import Column, plain
 from masanalytics.report.words import definitions
+from masanalytics.timezone import CHINA
 
 __all__ = ["excel", "need_library"]
 

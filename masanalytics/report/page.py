@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from masanalytics._version import __version__
-from masanalytics.language import resolve_language
+from masanalytics.i18n import resolve_language
 from masanalytics.report import tables
 from masanalytics.report.contents import Contents
 from masanalytics.report.pictures import as_svg

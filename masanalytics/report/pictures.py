@@ -9,7 +9,7 @@ from collections.abc import Callable
 import matplotlib as mpl
 from matplotlib.axes import Axes
 
-from masanalytics.plot.style import SOURCE_GID, loose_axes
+from masanalytics.plot.chart import SOURCE_GID, loose_axes
 
 __all__ = ["as_png", "as_svg"]
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from masanalytics.language import choose
+from masanalytics.i18n import choose
 from masanalytics.masking import mask_phones_in
 
 __all__ = ["Request", "harmless"]

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 
 from masanalytics import analysis, plot
 from masanalytics.errors import InputError
-from masanalytics.plot.style import row_height, source_parts
+from masanalytics.plot.chart import row_height, source_parts
 from masanalytics.plot.words import column_name, count
 from masanalytics.report import tables
 from masanalytics.report.request import Request

@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from masanalytics.analysis.error_table import OTHERS
+from masanalytics.analysis._error_codes import OTHERS
 from masanalytics.codes import category_name
-from masanalytics.language import choose
+from masanalytics.i18n import choose
 from masanalytics.plot.words import column_name, count, duration, group_label, percent
 
 __all__ = [

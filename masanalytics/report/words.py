@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from masanalytics.language import Language, choose, counted, resolve_language
+from masanalytics.i18n import Language, choose, counted, resolve_language
 from masanalytics.plot.words import column_name, count, duration, group_label, percent
 
 __all__ = ["behind", "definitions", "headline"]

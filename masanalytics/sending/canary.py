@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from masanalytics.clock import is_simulated
 from masanalytics.errors import InputError
-from masanalytics.language import choose, duration
+from masanalytics.i18n import choose, duration
 from masanalytics.store.progress import batches_progress, codes_of_failed
 
 if TYPE_CHECKING:
     from masanalytics.collecting import Collector
-    from masanalytics.sending.run import Run
+    from masanalytics.sending.sender import Run
 
 __all__ = ["Canary"]
 

@@ -10,10 +10,10 @@ import pandas as pd
 from masanalytics.carriers import carriers_of
 from masanalytics.errors import InputError
 from masanalytics.phones import normalise_phones
-from masanalytics.sending.manners import Pacer
+from masanalytics.sending.rate_limit import Pacer
 from masanalytics.sending.result import SendResult
-from masanalytics.sending.run import Options, Run
-from masanalytics.store.ledger import RunStart
+from masanalytics.sending.sender import Options, Run
+from masanalytics.store.sends import RunStart
 
 if TYPE_CHECKING:
     from masanalytics.client import Client

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from masanalytics.cards import card
 from masanalytics.collecting import Collected
-from masanalytics.language import choose, counted, duration
+from masanalytics.i18n import choose, counted, duration
 
 __all__ = ["SendResult"]
 

@@ -9,12 +9,12 @@ together), `faults` and `damage` (what goes wrong), `certificate`, `handler`, `s
 Nothing here imports the toolkit's own ``protocol``: a mistake there must not hide here too.
 """
 
+from masanalytics.simulator.audit_log import Deviation, HandedOut, Message, Request
 from masanalytics.simulator.behaviour import Behaviour, Draw, Fates, Reply, Scripted
 from masanalytics.simulator.faults import KINDS, Fault
-from masanalytics.simulator.ledger import Deviation, HandedOut, Message, Request
-from masanalytics.simulator.local import Simulator, serve
 from masanalytics.simulator.population import Incident, Population
 from masanalytics.simulator.settings import DEFAULT_ACCOUNT, PlatformAccount, Rules, Style
+from masanalytics.simulator.simulator import Simulator, serve
 
 __all__ = [
     "DEFAULT_ACCOUNT",

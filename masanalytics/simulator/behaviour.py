@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from masanalytics.simulator.chance import Floats, Ints, Keys
+from masanalytics.simulator.random_keys import Floats, Ints, Keys
 
 __all__ = ["ACCEPTD", "DELIVRD", "Behaviour", "Draw", "Fates", "Reply", "Scripted"]
 
@@ -25,7 +25,7 @@ class Draw:
     phones : int64
         The numbers; negative where the text given was no number.
     keys : uint64
-        Keys for `masanalytics.simulator.chance`, one a message.
+        Keys for `masanalytics.simulator.random_keys`, one a message.
     numbers : uint64
         The same, one a number: equal in every campaign.
     instant : float

@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from masanalytics.frames import CARRIERS
-from masanalytics.simulator.chance import Ints
+from masanalytics.simulator.random_keys import Ints
+from masanalytics.vocabulary import CARRIERS
 
 __all__ = ["MOBILE", "TELECOM", "UNICOM", "carrier_index"]
 
@@ -38,7 +38,7 @@ _TABLE = _table()
 
 
 def carrier_index(phones: Ints) -> Ints:
-    """Return for each 11-digit number the position of its carrier in `masanalytics.frames.CARRIERS`.
+    """Return for each 11-digit number the position of its carrier in `masanalytics.vocabulary.CARRIERS`.
 
     Examples
     --------

@@ -12,9 +12,9 @@ from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urlsplit
 
+from masanalytics.simulator.audit_log import Request
 from masanalytics.simulator.damage import JSON, Payload, damaged, page_bytes, web_page
 from masanalytics.simulator.faults import Fault
-from masanalytics.simulator.ledger import Request
 from masanalytics.simulator.platform import Answer
 from masanalytics.simulator.wire import ENDPOINTS
 

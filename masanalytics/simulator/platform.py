@@ -10,15 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from masanalytics.chinatime import to_platform_time
 from masanalytics.clock import Clock
 from masanalytics.errors import ConfigError
+from masanalytics.simulator.audit_log import HandedPage, Ledger, Request, TakenBatch
 from masanalytics.simulator.behaviour import ACCEPTD, DELIVRD, Behaviour, Draw, Fates
-from masanalytics.simulator.chance import Ints, Keys, message_keys, number_keys, uniform
-from masanalytics.simulator.checks import ALL_MOBILES, Submission, check_poll, check_submit
-from masanalytics.simulator.ledger import HandedPage, Ledger, Request, TakenBatch
 from masanalytics.simulator.queues import Page, ReportQueue, UplinkQueue
-from masanalytics.simulator.rows import (
+from masanalytics.simulator.random_keys import Ints, Keys, message_keys, number_keys, uniform
+from masanalytics.simulator.report_rows import (
     BROKEN_SEGMENT,
     ROW,
     Rows,
@@ -29,8 +27,10 @@ from masanalytics.simulator.rows import (
     spread_reports,
     uplink_text,
 )
+from masanalytics.simulator.request_checks import ALL_MOBILES, Submission, check_poll, check_submit
 from masanalytics.simulator.settings import PlatformAccount, Rules, Style
 from masanalytics.simulator.wire import Opened, Refusal, open_body, refusal_text, success_text
+from masanalytics.timezone import to_platform_time
 
 __all__ = ["Answer", "Platform"]
 

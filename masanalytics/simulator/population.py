@@ -13,18 +13,28 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from masanalytics.chinatime import CHINA_OFFSET_S
-from masanalytics.frames import CARRIERS
 from masanalytics.simulator.behaviour import Draw, Fates
 from masanalytics.simulator.carriers import carrier_index
-from masanalytics.simulator.chance import Floats, Ints, Keys, normal, number_keys, uniform
-from masanalytics.simulator.fatecodes import ALIVE, BLOCKED, CODES, EMPTY, EXPIRED, FAULT, OFF, SUSPENDED, pick_codes
+from masanalytics.simulator.failure_codes import (
+    ALIVE,
+    BLOCKED,
+    CODES,
+    EMPTY,
+    EXPIRED,
+    FAULT,
+    OFF,
+    SUSPENDED,
+    pick_codes,
+)
+from masanalytics.simulator.random_keys import Floats, Ints, Keys, normal, number_keys, uniform
 from masanalytics.simulator.replies import draw_replies
+from masanalytics.timezone import CHINA_OFFSET_S
+from masanalytics.vocabulary import CARRIERS
 
 __all__ = ["STATES", "Incident", "Population"]
 
 STATES = ("alive", "empty", "suspended", "blocked", "off")
-"""What a number can be, in the order of `masanalytics.simulator.fatecodes`."""
+"""What a number can be, in the order of `masanalytics.simulator.failure_codes`."""
 
 # By carrier, in the order of CARRIERS: median seconds of a quick delivery, share of faults relative to Population.fault,
 # share without any report relative to Population.unreported.
@@ -46,7 +56,7 @@ class Incident:
     share : float
         Share of the messages concerned that fail.
     carrier : str, optional
-        One of `masanalytics.frames.CARRIERS`; all of them by default.
+        One of `masanalytics.vocabulary.CARRIERS`; all of them by default.
     prefixes : tuple of str
         Only numbers that start so (a province, say); all by default.
     code : str

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from masanalytics.simulator.rows import ROW, Rows
+from masanalytics.simulator.report_rows import ROW, Rows
 
 __all__ = ["Page", "ReportQueue", "UplinkQueue", "Waiting"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from masanalytics.simulator.behaviour import Reply
-from masanalytics.simulator.chance import Floats, Keys, normal, uniform
+from masanalytics.simulator.random_keys import Floats, Keys, normal, uniform
 
 __all__ = ["TEXTS", "draw_replies"]
 

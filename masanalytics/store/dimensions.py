@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from masanalytics.chinatime import CHINA_OFFSET_S
 from masanalytics.errors import InputError
-from masanalytics.frames import CARRIERS, DERIVED, MESSAGE_COLUMNS, UNREPORTED_AFTER_S, Status
 from masanalytics.store.coverage import covered_until
 from masanalytics.store.reading import china_times
+from masanalytics.timezone import CHINA_OFFSET_S
+from masanalytics.vocabulary import CARRIERS, DERIVED, MESSAGE_COLUMNS, UNREPORTED_AFTER_S, Status
 
 __all__ = ["EVERYTHING", "Column", "Condition", "Narrowed", "conditions", "find_column", "seconds_sql", "waited_sql"]
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
-from masanalytics.frames import UNREPORTED_AFTER_S
-from masanalytics.language import choose
+from masanalytics.i18n import choose
+from masanalytics.vocabulary import UNREPORTED_AFTER_S
 
 __all__ = ["Doubt", "doubts", "under_reported"]
 

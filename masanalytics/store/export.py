@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 
 from masanalytics.errors import MissingExtraError
-from masanalytics.frames import MESSAGE_COLUMNS
 from masanalytics.masking import mask_phone, mask_phones_in
 from masanalytics.store.reading import read_messages
+from masanalytics.vocabulary import MESSAGE_COLUMNS
 
 __all__ = ["export_parquet"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from masanalytics.protocol import Endpoint
 from masanalytics.store import lookups
-from masanalytics.store.process import is_alive
+from masanalytics.store.process_identity import is_alive
 
 __all__ = ["RawPoll", "is_waiting", "keep_raw", "keep_spooled", "mark_lost", "put_off", "read_raw", "waiting_polls"]
 

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from masanalytics.frames import Status
 from masanalytics.store import lookups
+from masanalytics.vocabulary import Status
 
 __all__ = [
     "CampaignProgress",

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from masanalytics.chinatime import CHINA
 from masanalytics.errors import InputError
-from masanalytics.frames import CARRIERS, MESSAGE_COLUMNS, Status
 from masanalytics.store.coverage import covered_until
+from masanalytics.timezone import CHINA
+from masanalytics.vocabulary import CARRIERS, MESSAGE_COLUMNS, Status
 
 __all__ = ["as_instant", "china_times", "fetch_columns", "read_messages", "read_view", "where_clause"]
 
@@ -121,7 +121,7 @@ def china_times(seconds: np.ndarray) -> pd.DatetimeIndex:
 
 
 def read_messages(conn: sqlite3.Connection, filters: Mapping[str, object]) -> pd.DataFrame:
-    """Return messages as a frame with the columns of `masanalytics.frames.MESSAGE_COLUMNS`."""
+    """Return messages as a frame with the columns of `masanalytics.vocabulary.MESSAGE_COLUMNS`."""
     condition, values = where_clause(filters)
     cursor = conn.execute(f"{_SELECT}{' WHERE ' + condition if condition else ''} ORDER BY m.message_id", values)
     got = fetch_columns(cursor, ("message_id", *_INTEGERS))

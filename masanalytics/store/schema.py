@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
-from masanalytics.frames import CARRIERS, Status
+from masanalytics.vocabulary import CARRIERS, Status
 
 __all__ = ["migrations"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 
-from masanalytics.chinatime import format_instant
-from masanalytics.frames import STATUS_ZH, UNREPORTED_AFTER_S, Status
-from masanalytics.language import choose, counted
+from masanalytics.i18n import choose, counted
 from masanalytics.store.coverage import covered_until
 from masanalytics.store.dimensions import waited_sql
+from masanalytics.timezone import format_instant
+from masanalytics.vocabulary import STATUS_ZH, UNREPORTED_AFTER_S, Status
 
 __all__ = ["counts_by_status", "in_one_line", "shown"]
 

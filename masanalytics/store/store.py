@@ -17,21 +17,21 @@ import pandas as pd
 from masanalytics.cards import card, plain_card
 from masanalytics.clock import Clock, SystemClock
 from masanalytics.errors import InputError, StoreError
-from masanalytics.frames import BATCH_STATES
 from masanalytics.store import (
     coverage,
     doubts,
-    ledger,
     progress,
     queries,
     reading,
+    reconciliation,
     retention,
-    settling,
+    sends,
     showing,
-    uplinks,
+    uplink_ingestion,
 )
-from masanalytics.store.connection import Connections
-from masanalytics.store.counting import CountsMessages
+from masanalytics.store.database import Connections
+from masanalytics.store.sql_count import CountsMessages
+from masanalytics.vocabulary import BATCH_STATES
 
 if TYPE_CHECKING:
     import sqlite3
@@ -51,7 +51,7 @@ class Store(CountsMessages):
     busy_s : float, optional
         How long to wait while another program writes, in seconds.
     opt_out_words : collection of str, optional
-        The replies that mean "no more"; by default those of `masanalytics.opt_out_words`.
+        The replies that mean "no more"; by default those of `masanalytics.opt_outs`.
     clock : Clock, optional
         Where the time comes from.
 
@@ -132,7 +132,7 @@ class Store(CountsMessages):
         Returns
         -------
         DataFrame
-            The columns of `masanalytics.frames.MESSAGE_COLUMNS`; times in Asia/Shanghai, latencies in seconds.
+            The columns of `masanalytics.vocabulary.MESSAGE_COLUMNS`; times in Asia/Shanghai, latencies in seconds.
         """
         unknown = set(filters) - {"account", "status", "phone", "batch_id", "since", "until"}
         if unknown:
@@ -183,7 +183,7 @@ class Store(CountsMessages):
         Parameters
         ----------
         state : str, optional
-            One of `masanalytics.frames.BATCH_STATES`.
+            One of `masanalytics.vocabulary.BATCH_STATES`.
 
         Returns
         -------
@@ -293,20 +293,20 @@ class Store(CountsMessages):
 
     def opt_out(self, phones: Iterable[object], *, reason: str = "by hand") -> int:
         """Put numbers on the opt-out list, which every plan of this store respects; return how many were not on it."""
-        good = uplinks.mobile_numbers(phones)
+        good = uplink_ingestion.mobile_numbers(phones)
         with self.writing() as conn:
-            return uplinks.opt_out(conn, good, reason, self.clock.now())
+            return uplink_ingestion.opt_out(conn, good, reason, self.clock.now())
 
     def opt_in(self, phones: Iterable[object]) -> int:
         """Take numbers off the opt-out list; return how many were on it."""
-        good = uplinks.mobile_numbers(phones)
+        good = uplink_ingestion.mobile_numbers(phones)
         with self.writing() as conn:
-            return uplinks.opt_in(conn, good, self.clock.now())
+            return uplink_ingestion.opt_in(conn, good, self.clock.now())
 
     def opted_out(self, phones: Sequence[str]) -> np.ndarray:
         """Return, number by number, whether it has opted out."""
         with self.reading() as conn:
-            known = uplinks.opted_out(conn)
+            known = uplink_ingestion.opted_out(conn)
         return np.fromiter((phone in known for phone in phones), dtype=bool, count=len(phones))
 
     # ---- what a plan and a sender ask -------------------------------------------------------------------------------
@@ -314,14 +314,14 @@ class Store(CountsMessages):
     def open_occasion(self, campaign: str, again: bool = False) -> int:  # noqa: FBT001, FBT002
         """Return which round of the campaign a new plan belongs to (0 is the first)."""
         with self.reading() as conn:
-            return ledger.open_occasion(conn, campaign, again=again)
+            return sends.open_occasion(conn, campaign, again=again)
 
     def already_sent(
         self, campaign: str, occasion: int, phones: Sequence[str], variants: Sequence[int] | np.ndarray
     ) -> np.ndarray:
         """Return, number by number, whether the campaign was sent, or may have been sent, to it."""
         with self.reading() as conn:
-            return ledger.already_sent(conn, campaign, occasion, phones, list(variants))
+            return sends.already_sent(conn, campaign, occasion, phones, list(variants))
 
     def settle(self, batch_id: int, state: Literal["accepted", "not_sent"]) -> None:
         """Say what became of a batch whose outcome is unknown.
@@ -341,7 +341,7 @@ class Store(CountsMessages):
         if state not in ("accepted", "not_sent"):
             raise InputError(f"{state!r}: say 'accepted' or 'not_sent'", zh=f"{state!r}：请用 'accepted' 或 'not_sent'")
         with self.writing(durable=True) as conn:
-            done = settling.settle(conn, batch_id, state)
+            done = reconciliation.settle(conn, batch_id, state)
         if not done:
             raise InputError(
                 f"batch {batch_id} is not of unknown outcome: see store.batches(state='unknown')",

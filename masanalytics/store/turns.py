@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from masanalytics.clock import Clock
 from masanalytics.store import lookups
-from masanalytics.store.process import is_alive, this_process
+from masanalytics.store.process_identity import is_alive, this_process
 
 __all__ = ["Turn", "first_collection", "give_back", "take_turn"]
 

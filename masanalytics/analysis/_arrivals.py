@@ -1,0 +1,109 @@
+"""The curve of arrivals: which share of all accepted had been delivered after which time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from masanalytics.analysis.dimensions import WINDOW, as_names
+from masanalytics.analysis.filters import Filters
+from masanalytics.analysis.grouped_count import Question, count_messages
+from masanalytics.analysis.results import finished
+from masanalytics.stats.competing_risks import Curves, cumulative_incidence, ends
+from masanalytics.stats.proportions import effective_wilson
+from masanalytics.vocabulary import UNREPORTED_AFTER_S
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["arrivals"]
+
+Floats = NDArray[np.float64]
+
+_POINTS = 90
+_SECONDS_EXACTLY = 12
+
+
+def arrivals(
+    data: Any, by: str | Sequence[str] | None = None, *, most_groups: int | None = None, **where: Any
+) -> pd.DataFrame | None:
+    """Return the share of all accepted messages delivered by each time since submission, pending ones censored.
+
+    The Aalen-Johansen estimate behind `expected_rate`, read at times that a log axis can show: every second at first, then
+    some eighty up to where messages have been observed, 72 h at most. `masanalytics.plot.latency` draws it.
+
+    Parameters
+    ----------
+    data : Store, or DataFrame of messages
+        As ``latency`` takes it.
+    by : str or sequence of str, optional
+        As for ``latency``.
+    most_groups : int, optional
+        None is returned where there are more groups than this.
+    **where
+        As for ``latency``.
+
+    Returns
+    -------
+    DataFrame or None
+        After `by`: ``seconds`` (float), ``share, low, high`` (float, 0 to 1; a 95 % interval at each time), ``accepted``
+        (int): how many messages the whole curve rests on.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> messages = pd.DataFrame({"status": ["delivered", "delivered", "pending"], "latency_s": [2, 4, None],
+    ...                          "waited_s": [60, 60, 10]})
+    >>> arrivals(messages)["share"].round(3).tolist()[:7]
+    [0.0, 0.0, 0.333, 0.333, 0.667, 0.667, 0.667]
+    """
+    import pandas as pd
+
+    filters = Filters.parse(where)
+    counts, source = count_messages(data, Question(as_names(by), (WINDOW,), filters))
+    counts = counts.taken(counts.accepted())
+    groups = counts.groups
+    if most_groups is not None and len(groups) > most_groups:
+        return None
+    status, seconds = counts.observed()
+    curves = cumulative_incidence(counts.group, len(groups), status, seconds, counts.n)
+    accepted = np.bincount(counts.group, weights=counts.n, minlength=len(groups)).astype(float)
+    last = curves.last
+    # Each curve's own end is read too: there it says what became of all that was observed.
+    times = np.unique(
+        np.append(_times(float(curves.time.max(initial=0.0))), last[(last >= 0) & (last <= UNREPORTED_AFTER_S)])
+    )
+    share, low, high = _read(curves, times, accepted)
+    place, group = np.nonzero(times[:, None] <= last[None, :])
+    order = np.lexsort((place, group))
+    place, group = place[order], group[order]
+    columns = {
+        "seconds": times[place],
+        "share": share[place, group],
+        "low": low[place, group],
+        "high": high[place, group],
+        "accepted": accepted[group].astype(np.int64),
+    }
+    frame = pd.concat([groups.iloc[group].reset_index(drop=True), pd.DataFrame(columns)], axis=1)
+    return finished(frame, source, where=filters)
+
+
+def _times(last: float) -> Floats:
+    """Return the times to read the curves at: every second at first, then ever further apart."""
+    last = min(last, float(UNREPORTED_AFTER_S))
+    early = np.arange(min(last, _SECONDS_EXACTLY) + 1)
+    if last <= _SECONDS_EXACTLY:
+        return early
+    return np.unique(np.append(early, np.round(np.geomspace(_SECONDS_EXACTLY, last, _POINTS))))
+
+
+def _read(curves: Curves, times: Floats, accepted: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return share and interval, one row a time and one column a group."""
+    nothing = np.zeros(curves.groups)
+    at = [ends(curves, np.full(curves.groups, time), nothing) for time in times]
+    share, variance = np.array([end.expected for end in at]), np.array([end.variance for end in at])
+    low, high = effective_wilson(share, variance, np.broadcast_to(accepted, share.shape))
+    return share, low, high

@@ -1,0 +1,289 @@
+"""Comparing campaigns, texts or the arms of a split, always at equal age."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from masanalytics.analysis.ages import common_age, equal_age_notes, waited_counts
+from masanalytics.analysis.dimensions import as_names
+from masanalytics.analysis.filters import Filters, to_seconds
+from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
+from masanalytics.analysis.results import Note, finished, note
+from masanalytics.analysis.sentences import sentence
+from masanalytics.errors import InputError
+from masanalytics.i18n import duration
+from masanalytics.stats.power import detectable_change
+from masanalytics.stats.proportions import Z95, holm, newcombe, two_proportion_p_value
+from masanalytics.stats.ranks import median, median_difference, rank_test
+from masanalytics.stats.strata import stratified_difference
+from masanalytics.vocabulary import Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["COMPARE_COLUMNS", "compare"]
+
+Bools = NDArray[np.bool_]
+
+COMPARE_COLUMNS = (
+    "a", "b", "within_s", "accepted_a", "delivered_a", "rate_a", "accepted_b", "delivered_b", "rate_b", "difference",
+    "low", "high", "p_value", "p_adjusted", "detectable", "median_a_s", "median_b_s", "median_difference_s",
+    "median_low_s", "median_high_s", "latency_p_value", "latency_p_adjusted", "sentence",
+)  # fmt: skip
+_ADJUSTED = ("adjusted_difference", "adjusted_low", "adjusted_high", "adjusted_p_value")
+_OUTCOMES = ("category", "error_code", "report_status", "status", "received_at", "latency_s")
+_ALL_PAIRS_OF = 12
+_AGES_SAID = 2
+
+
+def compare(
+    data: Any,
+    by: str,
+    a: Any = None,
+    b: Any = None,
+    *,
+    within: Any = None,
+    adjust: str | Sequence[str] | None = None,
+    language: str | None = None,
+    **where: Any,
+) -> pd.DataFrame:
+    """Return whether b delivers more than a, at equal age, with an interval and in words.
+
+    Parameters
+    ----------
+    data : Store, or DataFrame of messages (pandas, polars, DuckDB, Spark)
+        Needs ``status, latency_s`` (or ``submitted_at, received_at``), ``waited_s``, `by` and the columns of `adjust`.
+    by : str
+        What tells the two apart: ``"campaign"``, ``"arm"``, ``"content"``, ``"template_id"``, or any dimension.
+    a, b : object or list, optional
+        Values of `by`. `b` may be a list: each is compared with `a`. Without `b`, `a` with every other value; without
+        both, every pair.
+    within : str, timedelta or number of seconds, optional
+        The age to compare at, such as ``"10min"``: only messages observed that long, delivered within it. By default the
+        shortest observed age of the two; where every report is in (or 72 h have passed) the final rates.
+    adjust : str or sequence of str, optional
+        Compare within these dimensions (``"carrier"``) and average: what remains when the mix is made equal. Only what
+        was known before sending: within an error category there is no difference left to compare.
+    language : {"en", "zh"}, optional
+        Of ``sentence``; by default the user's own.
+    **where
+        As for `delivery_rates`.
+
+    Returns
+    -------
+    DataFrame
+        One row a pair:
+
+        - ``a, b``: the values; ``within_s``: the age compared at (NaN: final)
+        - ``accepted_a, delivered_a, rate_a, accepted_b, delivered_b, rate_b``: counts and rates at that age
+        - ``difference, low, high``: rate b - rate a with Newcombe's 95 % interval
+        - ``p_value`` (pooled two-proportion z-test), ``p_adjusted`` (Holm, over the rows)
+        - ``detectable``: the smallest change that these numbers show four times in five (80 % power), of either arm and in
+          either direction, from the rate of both together (drawn towards one half as by Agresti and Coull, so that few
+          messages never seem to show everything); NaN where they are too few to show any
+        - ``median_a_s, median_b_s, median_difference_s, median_low_s, median_high_s``: latency of those delivered within
+          the age, with the interval by MOVER from the two medians' order statistics;
+          ``latency_p_value, latency_p_adjusted``: Mann-Whitney
+        - with `adjust` also ``adjusted_difference, adjusted_low, adjusted_high, adjusted_p_value`` (Mantel-Haenszel
+          weights, stratified Newcombe interval, Cochran-Mantel-Haenszel test)
+        - ``sentence``: the same in words
+
+    Raises
+    ------
+    InputError
+        If a column or a value is missing, or `adjust` names what is only known of the outcome.
+
+    Notes
+    -----
+    Latencies are compared among the delivered only, cut at the same age in both arms; that a message arrives at all is
+    the question of the rates.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> messages = pd.DataFrame({
+    ...     "arm": ["A"] * 200 + ["B"] * 200,
+    ...     "status": (["delivered"] * 160 + ["failed"] * 40) + (["delivered"] * 184 + ["failed"] * 16),
+    ...     "latency_s": 5, "waited_s": 300_000,
+    ... })
+    >>> found = compare(messages, "arm", "A", "B", language="en")
+    >>> print(found["sentence"][0])
+    B delivers 12.0 points more than A (5.2 to 18.8), p = 0.0005.
+    """
+    names, strata = as_names(by), as_names(adjust)
+    if len(names) != 1:
+        raise InputError(f"by={by!r}: compare by one column", zh=f"by={by!r}：请按一列比较")
+    _refuse_outcomes(strata)
+    filters = Filters.parse(where)
+    waited, source = waited_counts(data, Question(names, (), filters))
+    pairs = _pairs(waited.groups[names[0]], names[0], a, b)
+    asked = None if within is None else float(to_seconds(within))
+    arms = _Arms(data, Question(list(dict.fromkeys([*names, *strata])), (), filters), strata, waited)
+    rows = [arms.compared(pair, asked) for pair in pairs]
+    result = _table(rows, strata, language)
+    result = finished(result, source, where=filters, notes=_age_notes(arms, asked=within is not None))
+    result.attrs["adjust"] = strata
+    return result
+
+
+def _refuse_outcomes(strata: Sequence[str]) -> None:
+    known_later = [name for name in strata if name in _OUTCOMES]
+    if known_later:
+        raise InputError(
+            f"adjust={known_later[0]!r} is part of the outcome, so that within it nothing is left to compare: adjust for "
+            "what was known before sending, such as 'carrier' or 'province'",
+            zh=f"adjust={known_later[0]!r} 属于结果本身，在其内部没有差异可比：请用发送前已知的维度，如 'carrier'、'province'",
+        )
+
+
+def _pairs(values: pd.Series, by: str, a: Any, b: Any) -> list[tuple[Any, Any]]:
+    """Return the pairs of values to compare."""
+    there = values.dropna().tolist()
+    if a is None and b is None:
+        if len(there) > _ALL_PAIRS_OF:
+            raise InputError(
+                f"{by!r} has {len(there)} values: say which to compare, as in compare(data, {by!r}, a, b)",
+                zh=f"“{by}”有 {len(there)} 个值：请指明比较哪两个，如 compare(data, {by!r}, a, b)",
+            )
+        return list(combinations(there, 2))
+    wanted = list(b) if isinstance(b, (list, tuple)) else [value for value in there if value != a] if b is None else [b]
+    for value in [a, *wanted]:
+        if value not in there:
+            known = ", ".join(map(str, there[:_ALL_PAIRS_OF]))
+            raise InputError(
+                f"no message has {by} = {value!r}; there are: {known or '-'}",
+                zh=f"没有 {by} = {value!r} 的消息；现有：{known or '-'}",
+            )
+    return [(a, value) for value in wanted]
+
+
+@dataclass
+class _Arms:
+    """The arms' counts; each age is counted once. `read_at` keeps which values were read at which age."""
+
+    data: Any
+    question: Question
+    strata: Sequence[str]
+    waited: Counts
+    at: dict[float | None, Counts] = field(default_factory=dict)
+    read_at: dict[float | None, list[Any]] = field(default_factory=dict)
+
+    def compared(self, pair: tuple[Any, Any], asked: float | None) -> dict[str, Any]:
+        """Return one row of the result, without what depends on the other rows."""
+        name = self.question.by[0]
+        age = asked if asked is not None else common_age(*(self.of([value]) for value in pair))
+        self.read_at.setdefault(age, []).extend(pair)
+        counts = self._counted(age)
+        chosen = [(counts.keys[name] == value).to_numpy(dtype=bool, na_value=False) for value in pair]
+        row: dict[str, Any] = {"a": pair[0], "b": pair[1], "within_s": np.nan if age is None else age}
+        return row | _rates(counts, chosen, age) | _latencies(counts, chosen, age) | self._adjusted(counts, chosen, age)
+
+    def of(self, values: list[Any]) -> Counts:
+        """Return the messages of these values, counted by waiting time."""
+        return self.waited.taken(self.waited.keys[self.question.by[0]].isin(values).to_numpy(dtype=bool))
+
+    def _counted(self, age: float | None) -> Counts:
+        if age not in self.at:
+            where = replace(self.question.where, waited_at_least=None if age is None else int(age))
+            counts, _ = count_messages(self.data, replace(self.question, where=where))
+            self.at[age] = counts.taken(counts.accepted())
+        return self.at[age]
+
+    def _adjusted(self, counts: Counts, chosen: list[Bools], age: float | None) -> dict[str, Any]:
+        if not self.strata:
+            return {}
+        stratum, strata = group_rows(counts.keys[list(self.strata)])
+        arrived = _arrived(counts, age)
+        (ka, na), (kb, nb) = (
+            tuple(
+                np.bincount(stratum[rows], weights=counts.n[rows], minlength=len(strata)).astype(float)
+                for rows in (arm & arrived, arm)
+            )
+            for arm in chosen
+        )
+        return dict(zip(_ADJUSTED, stratified_difference(ka, na, kb, nb), strict=True))
+
+
+def _age_notes(arms: _Arms, *, asked: bool) -> list[Note]:
+    """Return what to know about the ages; where the pairs were read at several, of how many pairs each holds."""
+    pairs = sum(len(values) for values in arms.read_at.values()) // 2
+    ages = [age for age in arms.read_at if age is not None]
+    found: list[Note] = []
+    for age, values in arms.read_at.items():
+        if age is not None and len(ages) > _AGES_SAID:
+            continue
+        some, some_zh = "", ""
+        if len(arms.read_at) > 1:
+            some, some_zh = f"{len(values) // 2} of {pairs} pairs: ", f"{pairs} 对中的 {len(values) // 2} 对："
+        notes = equal_age_notes(age, arms.of(values), asked=asked)
+        found += [note(item["code"], some + item["en"], some_zh + item["zh"]) for item in notes]
+    return [*found, _many_ages_note(arms, ages, pairs)] if len(ages) > _AGES_SAID else found
+
+
+def _many_ages_note(arms: _Arms, ages: list[float], pairs: int) -> Note:
+    """Return what to know where the pairs were read at many ages: between which, and at whose cost."""
+    several = sum(len(arms.read_at[age]) for age in ages) // 2
+    cut = sum(
+        len(arms.read_at[age]) // 2
+        for age in ages
+        if any(item["code"] == "left_out" for item in equal_age_notes(age, arms.of(arms.read_at[age]), asked=False))
+    )
+    (first, last), (first_zh, last_zh) = (
+        [duration(end(ages), language) for end in (min, max)] for language in ("en", "zh")
+    )
+    left_out = f"; younger messages are left out of {cut:,} of them" if cut else ""
+    left_out_zh = f"；其中 {cut:,} 对未计入观察时长不足的消息" if cut else ""
+    return note(
+        "equal_age",
+        f"{several:,} of {pairs:,} pairs: compared at equal age, each pair at its own (within_s): delivered within {first} "
+        f"to {last}{left_out}",
+        f"{pairs:,} 对中的 {several:,} 对：在相同观察时长下比较，每对各取其时长（within_s）：{first_zh}至{last_zh}内送达{left_out_zh}",
+    )
+
+
+def _arrived(counts: Counts, age: float | None) -> Bools:
+    delivered: Bools = counts.status == Status.delivered
+    return delivered if age is None else delivered & ~(counts.seconds > age)
+
+
+def _rates(counts: Counts, chosen: list[Bools], age: float | None) -> dict[str, Any]:
+    arrived = _arrived(counts, age)
+    (ka, na), (kb, nb) = ((int(counts.n[arm & arrived].sum()), int(counts.n[arm].sum())) for arm in chosen)
+    low, high = newcombe(kb, nb, ka, na)
+    rate_a, rate_b = (k / n if n else np.nan for k, n in ((ka, na), (kb, nb)))
+    # Drawn towards one half as by Agresti and Coull (1998): where all or none arrived, the rate as it stands would promise
+    # that the smallest difference shows.
+    share = (ka + kb + Z95**2 / 2) / (na + nb + Z95**2)
+    return {
+        "accepted_a": na, "delivered_a": ka, "rate_a": rate_a, "accepted_b": nb, "delivered_b": kb, "rate_b": rate_b,
+        "difference": rate_b - rate_a, "low": float(low), "high": float(high),
+        "p_value": float(two_proportion_p_value(kb, nb, ka, na)), "detectable": detectable_change(na, nb, share),
+    }  # fmt: skip
+
+
+def _latencies(counts: Counts, chosen: list[Bools], age: float | None) -> dict[str, Any]:
+    timed = _arrived(counts, age) & ~np.isnan(counts.seconds)
+    a, b = ((counts.seconds[arm & timed], counts.n[arm & timed]) for arm in chosen)
+    difference, low, high = median_difference(a, b)
+    return {
+        "median_a_s": median(*a), "median_b_s": median(*b), "median_difference_s": difference,
+        "median_low_s": low, "median_high_s": high, "latency_p_value": rank_test(a, b),
+    }  # fmt: skip
+
+
+def _table(rows: list[dict[str, Any]], strata: list[str], language: str | None) -> pd.DataFrame:
+    import pandas as pd
+
+    adjusted = list(_ADJUSTED) if strata else []
+    before, last = COMPARE_COLUMNS[:-1], COMPARE_COLUMNS[-1]
+    table = pd.DataFrame(rows, columns=[*before, *adjusted])
+    table["p_adjusted"] = holm(table["p_value"].astype(float))
+    table["latency_p_adjusted"] = holm(table["latency_p_value"].astype(float))
+    texts = [sentence(cast("dict[str, Any]", row), strata, language) for row in table.to_dict("records")]
+    return table.assign(**{last: pd.Series(texts, dtype="str", index=table.index)})

@@ -1,0 +1,162 @@
+"""What it cost: billed segments, what a delivered message costs, and what was spent on numbers that do not exist."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from masanalytics.analysis._number_health import HealthRule
+from masanalytics.analysis.dimensions import as_names
+from masanalytics.analysis.filters import Filters
+from masanalytics.analysis.grouped_count import Counts, Question, count_messages
+from masanalytics.analysis.results import Note, finished, note, refuse_taken_names
+from masanalytics.errors import InputError
+from masanalytics.vocabulary import Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["COST_COLUMNS", "costs"]
+
+Floats = NDArray[np.float64]
+
+COST_COLUMNS = (
+    "accepted", "segments", "cost", "delivered", "cost_per_delivered", "cost_not_delivered", "cost_dead_numbers",
+)  # fmt: skip
+_BILLED = {"accepted": (4, 5, 6), "delivered": (5,)}
+
+
+def costs(
+    data: Any,
+    price: float | Mapping[str, float],
+    by: str | Sequence[str] | None = None,
+    *,
+    billed: str = "accepted",
+    **where: Any,
+) -> pd.DataFrame:
+    """Return what the messages cost, and how much of it bought nothing.
+
+    Parameters
+    ----------
+    data : Store, or DataFrame of messages (pandas, polars, DuckDB, Spark)
+        Needs ``status, segments, error_code`` and the columns of `by`; ``carrier`` if `price` is by carrier.
+    price : float or mapping of str to float
+        Of one segment, in your currency; or carrier -> price.
+    by : str or sequence of str, optional
+        As for `delivery_rates`.
+    billed : {"accepted", "delivered"}
+        What your contract bills: every message the platform accepted, or the delivered ones only.
+    **where
+        As for `delivery_rates`.
+
+    Returns
+    -------
+    DataFrame
+        One row a group; no rows if there are no messages. After `by`:
+
+        - ``accepted, segments`` (int): messages accepted, and billed segments
+        - ``cost`` (float), ``delivered`` (int), ``cost_per_delivered`` (NaN if none was)
+        - ``cost_not_delivered``: spent on messages without a delivery report so far
+        - ``cost_dead_numbers``: of that, on failures whose code says the number does not exist or is out of service
+
+        Messages whose ``segments`` are missing (this store did not send them) cost nothing here; a note counts them.
+
+    Raises
+    ------
+    InputError
+        If a column, or the price of a carrier, is missing, or a price is not a number from 0 up.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> messages = pd.DataFrame({
+    ...     "status": ["delivered", "delivered", "failed"], "segments": [1, 2, 1], "error_code": [None, None, "MK:0001"],
+    ... })
+    >>> costs(messages, 0.05).round(4).values.tolist()
+    [[3.0, 4.0, 0.2, 2.0, 0.1, 0.05, 0.05]]
+    """
+    names = as_names(by)
+    refuse_taken_names([name for name in names if name != "segments"], COST_COLUMNS)
+    if billed not in _BILLED:
+        raise InputError(
+            f"billed={billed!r}: say 'accepted' or 'delivered'", zh=f"billed={billed!r}：请用 'accepted' 或 'delivered'"
+        )
+    price = (
+        {name: _checked(one, name) for name, one in price.items()} if isinstance(price, Mapping) else _checked(price)
+    )
+    filters = Filters.parse(where)
+    # The carrier is asked for by name where the price needs it, so that a missing column is named.
+    also = ["segments", "category", *(["carrier"] if isinstance(price, Mapping) else [])]
+    asked = count_messages(data, Question([*names, *also], (), filters, None))
+    counts, source = asked[0].regrouped(names), asked[1]
+    segments = counts.keys["segments"].to_numpy(dtype=float, na_value=np.nan)
+    bill: Floats = np.where(np.isin(counts.status, _BILLED[billed]), np.nan_to_num(segments), 0.0) * counts.n
+    result = _table(counts, bill, bill * _prices(counts, price))
+    unknown = int(counts.n[counts.accepted() & np.isnan(segments)].sum())
+    return finished(result, source, where=filters, notes=_notes(unknown), counted=result["accepted"].tolist())
+
+
+def _table(counts: Counts, bill: Floats, money: Floats) -> pd.DataFrame:
+    import pandas as pd
+
+    arrived = counts.status == Status.delivered
+    gone = counts.keys["category"].isin(HealthRule().gone_by).to_numpy(dtype=bool) & (counts.status == Status.failed)
+    cost, delivered = _sum(counts, money), counts.tally(arrived)
+    columns = {
+        "accepted": counts.tally(counts.accepted()),
+        "segments": np.rint(_sum(counts, bill)).astype(np.int64),
+        "cost": cost,
+        "delivered": delivered,
+        "cost_per_delivered": np.where(delivered > 0, cost / np.where(delivered > 0, delivered, 1), np.nan),
+        "cost_not_delivered": _sum(counts, np.where(arrived, 0.0, money)),
+        "cost_dead_numbers": _sum(counts, np.where(gone, money, 0.0)),
+    }
+    columns = {name: values for name, values in columns.items() if name not in counts.by}
+    return pd.concat([counts.groups, pd.DataFrame(columns, index=counts.groups.index)], axis=1)
+
+
+def _sum(counts: Counts, values: Floats) -> Floats:
+    return np.bincount(counts.group, weights=values, minlength=len(counts.groups)).astype(float)
+
+
+def _checked(price: Any, carrier: str | None = None) -> float:
+    """Return the price of a segment as a number."""
+    try:
+        number = float(price)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if not 0 <= number < float("inf"):
+        of, of_zh = ("", "") if carrier is None else (f" of {carrier}", f"（{carrier}）")
+        raise InputError(
+            f"price {price!r}{of} is not an amount of money: give what a segment costs, a number from 0 up",
+            zh=f"单价 {price!r}{of_zh} 不是有效金额：请给出每条短信的价格，且不小于 0",
+        )
+    return number
+
+
+def _prices(counts: Counts, price: float | Mapping[str, float]) -> Any:
+    if not isinstance(price, Mapping):
+        return float(price)
+    carriers = counts.keys["carrier"].astype("str").fillna("unknown")
+    missing = sorted(set(carriers[counts.accepted()]) - set(price))
+    if missing:
+        raise InputError(
+            f"no price for {', '.join(missing)}: add it to price=",
+            zh=f"缺少 {'、'.join(missing)} 的单价：请在 price= 中补上",
+        )
+    return carriers.map(dict(price)).fillna(0.0).to_numpy(dtype=float)
+
+
+def _notes(unknown: int) -> list[Note]:
+    if not unknown:
+        return []
+    return [
+        note(
+            "no_segments",
+            f"{unknown:,} messages have no known length (sent by another system) and are not in the cost",
+            f"{unknown:,} 条消息长度未知（由其他系统发送），未计入费用",
+        )
+    ]

@@ -1,0 +1,222 @@
+"""Delivery rates: what arrived, what is still open, and where it will end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from masanalytics.analysis.dimensions import WINDOW, as_names
+from masanalytics.analysis.filters import Filters, to_seconds
+from masanalytics.analysis.forecast import Expectation, expected_ends
+from masanalytics.analysis.grouped_count import Counts, Question, count_messages
+from masanalytics.analysis.history import History, matured_history
+from masanalytics.analysis.results import Note, finished, note, refuse_taken_names
+from masanalytics.errors import InputError
+from masanalytics.i18n import duration
+from masanalytics.stats.proportions import wilson
+from masanalytics.vocabulary import Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["RATE_COLUMNS", "delivery_rates", "rate_columns"]
+
+Ints = NDArray[np.int64]
+
+RATE_COLUMNS = (
+    "accepted", "delivered", "failed", "pending", "unreported", "delivery_rate", "low", "high", "least", "most",
+    "expected_rate", "expected_low", "expected_high", "horizon_s",
+)  # fmt: skip
+
+
+def delivery_rates(
+    data: Any,
+    by: str | Sequence[str] | None = None,
+    *,
+    within: Any = None,
+    history: Any = "auto",
+    total: bool = False,
+    **where: Any,
+) -> pd.DataFrame:
+    """Return how much of what the platform accepted was delivered, and where that will end.
+
+    Parameters
+    ----------
+    data : Store, or DataFrame of messages (pandas, polars, DuckDB, Spark)
+        Needs ``status, latency_s`` (or ``submitted_at, received_at``), ``waited_s`` and the columns of `by`.
+    by : str or sequence of str, optional
+        Columns, or ``day``, ``hour``, ``weekday`` (of ``submitted_at``, China time), ``prefix``, ``category``. Without
+        it the result is one row.
+    within : str, timedelta or number of seconds, optional
+        Such as ``"10min"``. Only messages observed that long count, and as delivered (failed) only those delivered
+        (failed) within it: rates at equal age. What came later counts as ``pending`` at that age.
+    history : "auto", Store, DataFrame or None
+        Matured messages of the same account, which carry ``expected_rate`` on beyond what was observed. ``"auto"``:
+        those of `data` itself, whatever the filters leave of it; None: none.
+    total : bool
+        Append a row of all groups together; its text dimensions say ``total``, others are missing.
+    **where
+        ``since=``, ``until=`` (of ``submitted_at``: from, before) and any column: ``campaign="spring"``,
+        ``carrier=["China Mobile", "China Unicom"]``. Columns whose names are not Python names go into ``where={...}``.
+
+    Returns
+    -------
+    DataFrame
+        One row a group, in the order of its values, missing ones last; no rows if there are no messages. After `by`:
+
+        - ``accepted`` (int) = ``delivered + failed + pending + unreported`` (no report after 72 h of coverage)
+        - ``delivery_rate, low, high`` (float): delivered / accepted with Wilson's 95 % interval; NaN if none accepted
+        - ``least, most``: the rate if all pending failed, and if all arrived
+        - ``expected_rate, expected_low, expected_high``: where the rate will end, with a 95 % interval
+          (Aalen-Johansen; beyond what was observed, chain ladder over the history); NaN where neither reaches
+        - ``horizon_s``: seconds after submission up to which the messages themselves tell
+
+        ``.attrs``: see `masanalytics.analysis.results`; ``expected_reason`` says, by index label, why an
+        ``expected_rate`` is NaN.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, naming it and the nearest names.
+
+    Notes
+    -----
+    The interval of ``expected_rate`` is for the rate that messages like these have, as Wilson's is: with every report
+    in, both are the same.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> messages = pd.DataFrame({
+    ...     "status": ["delivered", "delivered", "failed", "pending"],
+    ...     "latency_s": [3, 40, 9, None],
+    ...     "waited_s": [900, 900, 900, 900],
+    ... })
+    >>> found = delivery_rates(messages)
+    >>> found[["accepted", "delivered", "failed", "pending", "delivery_rate", "least", "most"]].values.tolist()
+    [[4.0, 2.0, 1.0, 1.0, 0.5, 0.5, 0.75]]
+    >>> delivery_rates(messages, within="10s")[["delivered", "failed", "pending"]].values.tolist()
+    [[1, 1, 2]]
+    """
+    names = as_names(by)
+    refuse_taken_names(names, RATE_COLUMNS)
+    age = None if within is None else to_seconds(within)
+    filters = Filters.parse(where, waited_at_least=age)
+    counts, source = count_messages(data, Question(names, ("carrier", WINDOW), filters))
+    past = _asked_once(history, data, counts, filters.values.get("account"))
+    groups, expectation = _rows(counts, past, age)
+    sizes = [len(groups)]
+    if total and len(groups):
+        import pandas as pd
+
+        below, expected_below = _rows(counts.regrouped([]), past, age)
+        groups = pd.concat([groups, _labelled(below, groups, names)], ignore_index=True)
+        expectation = expectation.followed_by(expected_below)
+        sizes.append(1)
+    result = finished(
+        groups,
+        source,
+        where=filters,
+        notes=[*_notes(counts, age), *expectation.told()],
+        counted=groups["accepted"].tolist(),
+    )
+    result.attrs["within_s"] = age
+    result.attrs["expected_reason"] = expectation.reasons()
+    return result
+
+
+def rate_columns(counts: Counts, age: int | None = None) -> dict[str, Any]:
+    """Return ``accepted`` to ``most`` of each group, at `age` seconds or as they stand."""
+    in_time = np.ones(len(counts.n), dtype=bool) if age is None else ~(counts.seconds > age)
+    delivered = counts.tally((counts.status == Status.delivered) & in_time)
+    failed = counts.tally((counts.status == Status.failed) & in_time)
+    accepted = counts.tally(counts.accepted())
+    unreported = counts.tally(counts.unreported())
+    pending = accepted - delivered - failed - unreported
+    low, high = wilson(delivered, accepted)
+    some = accepted > 0
+    of = np.where(some, accepted, 1)
+
+    def rate(n: Ints) -> NDArray[np.float64]:
+        return np.where(some, n / of, np.nan)
+
+    return {
+        "accepted": accepted, "delivered": delivered, "failed": failed, "pending": pending, "unreported": unreported,
+        "delivery_rate": rate(delivered), "low": low, "high": high, "least": rate(delivered),
+        "most": rate(delivered + pending),
+    }  # fmt: skip
+
+
+def _rows(counts: Counts, past: Callable[[], History | None], age: int | None) -> tuple[pd.DataFrame, Expectation]:
+    import pandas as pd
+
+    expectation = expected_ends(counts, past)
+    columns = {**rate_columns(counts, age), **expectation.columns()}
+    return pd.concat([counts.groups, pd.DataFrame(columns, index=counts.groups.index)], axis=1), expectation
+
+
+def _asked_once(
+    history: Any, data: Any, counts: Counts, account: tuple[Any, ...] | None
+) -> Callable[[], History | None]:
+    """Return what finds the history when a group needs it: looking for it costs a second count."""
+    if isinstance(history, str) and history != "auto":
+        raise InputError(
+            f"history={history!r}: give 'auto', None, or a Store or frame of matured messages",
+            zh=f"history={history!r}：请填 'auto'、None，或已成熟消息的 Store 或消息表",
+        )
+
+    @cache
+    def find() -> History | None:
+        by_carrier = "carrier" in counts.keys.columns
+        return matured_history(history, data, by_carrier=by_carrier, account=account)
+
+    return find
+
+
+def _labelled(row: pd.DataFrame, groups: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Return the total row with its dimensions said to be ``total``, or missing where they are not text."""
+    import pandas as pd
+
+    labels = {}
+    for name in names:
+        dtype = groups[name].dtype
+        if isinstance(dtype, pd.CategoricalDtype):
+            dtype = dtype.categories.dtype
+        text = pd.api.types.is_string_dtype(dtype) or pd.api.types.is_object_dtype(dtype)
+        labels[name] = pd.Series(["total" if text else None]).astype(dtype)
+    return pd.concat([pd.DataFrame(labels, index=row.index), row], axis=1)
+
+
+def _notes(counts: Counts, age: int | None) -> list[Note]:
+    notes = []
+    if age is not None:
+        notes.append(
+            note(
+                "within",
+                f"only messages observed for at least {duration(age, 'en')}; delivered and failed within that time",
+                f"仅统计已观察至少 {duration(age, 'zh')}的消息；送达与失败均指在此时间内",
+            )
+        )
+    nobody = (counts.keys["campaign"].isna() & (counts.n > 0)).any() if "campaign" in counts.by else False
+    if nobody:
+        notes.append(
+            note(
+                "no_campaign",
+                "messages of no campaign are known through their reports only: those without a report are not seen",
+                "不属于任何活动的消息只能从回执得知：没有回执的看不到",
+            )
+        )
+    nowhere = [name for name in ("province", "city") if name in counts.by and counts.keys[name].isna().all()]
+    if nowhere and len(counts.n):
+        notes.append(
+            note(
+                "no_regions",
+                f"no message has a {nowhere[0]}: it is set when a campaign is planned with masanalytics[regions] installed",
+                "消息没有省市信息：需在安装 masanalytics[regions] 后制定计划才会写入",
+            )
+        )
+    return notes

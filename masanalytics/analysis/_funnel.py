@@ -1,0 +1,64 @@
+"""From planned to replied: how many messages are left after each step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from masanalytics.analysis._replies import replies
+from masanalytics.analysis.filters import Filters
+from masanalytics.analysis.grouped_count import Question, count_messages
+from masanalytics.analysis.naming import refuse_unknown_names
+from masanalytics.analysis.opening import as_source
+from masanalytics.analysis.results import finished
+from masanalytics.vocabulary import ACCEPTED, Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["steps"]
+
+
+def steps(data: Any, **where: Any) -> pd.DataFrame:
+    """Return how many messages were planned, accepted by the platform, delivered, and replied to.
+
+    Parameters
+    ----------
+    data : Store, or DataFrame of messages (pandas, polars, DuckDB, Spark)
+        Needs ``status``; with ``waited_s``, messages silent for more than 72 h are not pending any more.
+    **where
+        As for `delivery_rates`.
+
+    Returns
+    -------
+    DataFrame
+        One row a step: ``step`` (``planned``, ``accepted``, ``delivered``, and of a Store ``replied``: of the delivered), ``count``
+        (int), ``pending`` (int): how many may still come to be delivered.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> steps(pd.DataFrame({"status": ["delivered", "failed", "pending", "not_sent"]})).values.tolist()
+    [['planned', 4, 0], ['accepted', 3, 0], ['delivered', 1, 1]]
+    """
+    import pandas as pd
+
+    filters = Filters.parse(where)
+    waited = "waited_s" in as_source(data).message_columns()
+    counts, source = count_messages(data, Question((), (), filters, seconds="waited" if waited else None))
+    if not len(counts.n):
+        refuse_unknown_names(source, filters)
+    of_status = {status: int(counts.n[counts.status == status].sum()) for status in Status}
+    rows = [
+        ("planned", sum(of_status.values()), 0),
+        ("accepted", sum(of_status[Status[name]] for name in ACCEPTED), 0),
+        (
+            "delivered",
+            of_status[Status.delivered],
+            of_status[Status.pending] - int(counts.n[counts.unreported()].sum()),
+        ),
+    ]
+    if hasattr(data, "uplinks"):  # a Store; a frame of messages holds no replies
+        answers = replies(data, by=None, **where)
+        # A step holds part of the one before: who answered a message that is not known to be delivered is left out.
+        rows.append(("replied", int((answers["response_rate"].fillna(0) * answers["delivered"]).round().sum()), 0))
+    return finished(pd.DataFrame(rows, columns=["step", "count", "pending"]), source, where=filters)

@@ -1,0 +1,139 @@
+"""How long delivery takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from masanalytics.analysis.dimensions import WINDOW, as_names
+from masanalytics.analysis.filters import Filters, to_seconds
+from masanalytics.analysis.grouped_count import Counts, Question, count_messages
+from masanalytics.analysis.results import Note, finished, note, refuse_taken_names
+from masanalytics.i18n import counted
+from masanalytics.stats.competing_risks import cumulative_incidence, reached
+from masanalytics.stats.order_statistics import counted_times
+from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["LATENCY_COLUMNS", "latency"]
+
+LATENCY_COLUMNS = (
+    "delivered", "mean_s", "p50_s", "p90_s", "p95_s", "p99_s", "max_s", "reached_50_s", "reached_90_s",
+)  # fmt: skip
+
+
+def latency(data: Any, by: str | Sequence[str] | None = None, *, within: Any = None, **where: Any) -> pd.DataFrame:
+    """Return how long delivery took, and when half and nine in ten of all accepted messages had arrived.
+
+    Parameters
+    ----------
+    data : Store, or DataFrame of messages (pandas, polars, DuckDB, Spark)
+        Needs ``status, latency_s`` (or ``submitted_at, received_at``), ``waited_s`` and the columns of `by`.
+    by : str or sequence of str, optional
+        As for `delivery_rates`.
+    within : str, timedelta or number of seconds, optional
+        Only messages observed that long, and of the delivered those delivered within it: comparable at different ages.
+    **where
+        As for `delivery_rates`.
+
+    Returns
+    -------
+    DataFrame
+        One row a group; no rows if there are no messages. After `by`:
+
+        - ``delivered`` (int)
+        - ``mean_s, p50_s, p90_s, p95_s, p99_s, max_s`` (float, seconds): of the delivered whose latency is known, as
+          pandas computes them. While reports are still coming these are too small: slow ones are missing
+        - ``reached_50_s, reached_90_s`` (float, seconds): when half, and nine in ten, of all accepted had arrived, with
+          pending messages as censored (Aalen-Johansen); NaN where that never happens, or has not happened yet
+
+        ``.attrs["faults"]``: how many delivered or failed messages have a ``negative`` latency, one ``beyond_72h``, and
+        how many a ``missing`` one. They are kept in the numbers (but for the missing).
+
+    Raises
+    ------
+    InputError
+        If a column is missing, naming it and the nearest names.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> messages = pd.DataFrame({
+    ...     "status": ["delivered", "delivered", "delivered", "pending"],
+    ...     "latency_s": [2, 4, 30, None],
+    ...     "waited_s": [60, 60, 60, 60],
+    ... })
+    >>> latency(messages)[["delivered", "mean_s", "p50_s", "max_s", "reached_50_s", "reached_90_s"]].values.tolist()
+    [[3.0, 12.0, 4.0, 30.0, 4.0, nan]]
+    """
+    names = as_names(by)
+    refuse_taken_names(names, LATENCY_COLUMNS)
+    age = None if within is None else to_seconds(within)
+    filters = Filters.parse(where, waited_at_least=age)
+    counts, source = count_messages(data, Question(names, (WINDOW,), filters))
+    faults = _faults(counts)
+    result = _table(counts, age)
+    result = finished(result, source, where=filters, notes=_notes(counts, faults), counted=result["delivered"].tolist())
+    result.attrs["faults"] = faults
+    result.attrs["within_s"] = age
+    return result
+
+
+def _table(counts: Counts, age: int | None) -> pd.DataFrame:
+    import pandas as pd
+
+    delivered = counts.status == Status.delivered
+    if age is not None:
+        delivered &= ~(counts.seconds > age)
+    groups = len(counts.groups)
+    times = counted_times(counts.group[delivered], groups, counts.seconds[delivered], counts.n[delivered])
+    taken = counts.accepted()
+    status, seconds = counts.observed()
+    curves = cumulative_incidence(counts.group[taken], groups, status[taken], seconds[taken], counts.n[taken])
+    # How long open messages have been open must be known.
+    told = counts.tally(taken & (counts.status == Status.pending) & np.isnan(counts.seconds)) == 0
+    columns = {
+        "delivered": counts.tally(delivered),
+        "mean_s": times.mean(),
+        **{f"p{level}_s": times.quantile(level / 100) for level in (50, 90, 95, 99)},
+        "max_s": times.ranked(times.total - 1),
+        "reached_50_s": np.where(told, reached(curves, 0.5), np.nan),
+        "reached_90_s": np.where(told, reached(curves, 0.9), np.nan),
+    }
+    return pd.concat([counts.groups, pd.DataFrame(columns, index=counts.groups.index)], axis=1)
+
+
+def _faults(counts: Counts) -> dict[str, int]:
+    reported = (counts.status == Status.delivered) | (counts.status == Status.failed)
+    kinds = {
+        "negative": counts.seconds < 0,
+        "beyond_72h": counts.seconds > UNREPORTED_AFTER_S,
+        "missing": np.isnan(counts.seconds),
+    }
+    return {name: int(counts.n[reported & rows].sum()) for name, rows in kinds.items()}
+
+
+def _notes(counts: Counts, faults: dict[str, int]) -> list[Note]:
+    notes = []
+    texts = {
+        "negative": ("were reported before they were submitted", "的回执时间早于提交时间"),
+        "beyond_72h": ("were reported after more than 72 h", "的回执晚于 72 小时"),
+        "missing": ("were reported without a usable time", "的回执没有可用的时间"),
+    }
+    for name, (en, zh) in texts.items():
+        if faults[name]:
+            notes.append(note(f"latency_{name}", f"{faults[name]:,} messages {en}", f"{faults[name]:,} 条消息{zh}"))
+    pending = int(counts.n[(counts.status == Status.pending) & ~counts.unreported()].sum())
+    if pending:
+        notes.append(
+            note(
+                "still_pending",
+                f"{counted(pending, 'message')} still pending: the times of those delivered so far are shorter than they will be in the end",
+                f"仍有 {pending:,} 条消息待回执：目前已送达消息的时长比最终的偏短",
+            )
+        )
+    return notes

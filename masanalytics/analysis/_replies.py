@@ -1,0 +1,217 @@
+"""What people answered: how many, how soon, how many want no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from masanalytics.analysis.derived_filters import Options, columns_behind, divided
+from masanalytics.analysis.dimensions import as_names, missing_columns
+from masanalytics.analysis.filters import Filters, to_seconds
+from masanalytics.analysis.grouped_count import Question, count_messages, group_rows
+from masanalytics.analysis.pandas_source import epoch_seconds
+from masanalytics.analysis.results import Note, finished, note, refuse_taken_names
+from masanalytics.analysis.sources import MessageSource
+from masanalytics.errors import InputError
+from masanalytics.stats.proportions import wilson
+from masanalytics.vocabulary import Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["REPLY_COLUMNS", "replies"]
+
+REPLY_COLUMNS = (
+    "delivered", "replies", "people", "response_rate", "low", "high", "opt_outs", "opt_out_rate", "opt_out_low",
+    "opt_out_high", "p50_s", "p90_s",
+)  # fmt: skip
+_UPLINK_COLUMNS = ("message_id", "phone", "content", "sent_at", "opt_out")
+
+
+def replies(
+    store: Any,
+    by: str | Sequence[str] | None = "campaign",
+    *,
+    uplinks: pd.DataFrame | None = None,
+    within: Any = "7d",
+    keywords: Sequence[str] = (),
+    **where: Any,
+) -> pd.DataFrame:
+    """Return how many people answered, how soon, and how many opted out.
+
+    Parameters
+    ----------
+    store : Store, or DataFrame of messages (pandas, polars, DuckDB, Spark)
+        Needs ``message_id, phone, status, submitted_at`` and the columns of `by`.
+    by : str or sequence of str, optional
+        Dimensions of the message that was answered, as for `delivery_rates`.
+    uplinks : DataFrame, optional
+        The replies, where `store` is a frame: ``message_id, phone, content, sent_at, opt_out`` as ``Store.uplinks()``
+        gives them.
+    within : str, timedelta or number of seconds
+        A reply later than this after the message is not counted as its answer.
+    keywords : sequence of str, optional
+        For each a column ``says_KEYWORD``: replies whose whole text it is, but for case, width and spaces.
+    **where
+        As for `delivery_rates`; narrows the messages.
+
+    Returns
+    -------
+    DataFrame
+        One row a group with accepted messages. After `by`:
+
+        - ``delivered`` (int); ``replies`` (int); ``people`` (int): distinct messages answered, whatever their report says
+        - ``response_rate, low, high``: the answered among the delivered / delivered, with Wilson's 95 % interval; NaN if
+          none was delivered. Who answers before the report is in counts here once it is
+        - ``opt_outs`` (int): messages answered with an opt-out; ``opt_out_rate, opt_out_low, opt_out_high``: those among
+          the delivered / delivered
+        - ``p50_s, p90_s``: seconds from submission to the first reply
+        - ``says_...`` (int): one column a keyword
+
+        Replies to no known message, or dated before it was submitted, are counted in ``.attrs["unmatched"]`` only.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, or `store` is a frame and `uplinks` is not given.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> at = pd.to_datetime(["2026-01-31 09:00", "2026-01-31 09:00"])
+    >>> messages = pd.DataFrame({
+    ...     "message_id": [1, 2], "phone": ["13800000001", "13800000002"], "campaign": "spring",
+    ...     "status": ["delivered", "delivered"], "submitted_at": at,
+    ... })
+    >>> said = pd.DataFrame({
+    ...     "message_id": [2], "phone": ["13800000002"], "content": ["ＴＤ "], "opt_out": ["opt_out"],
+    ...     "sent_at": pd.to_datetime(["2026-01-31 09:02"]),
+    ... })
+    >>> found = replies(messages, uplinks=said, keywords=["td"])
+    >>> found[["delivered", "people", "response_rate", "opt_outs", "p50_s", "says_td"]].values.tolist()
+    [[2.0, 1.0, 0.5, 1.0, 120.0, 1.0]]
+    """
+    import pandas as pd
+
+    names = as_names(by)
+    says = {keyword: f"says_{keyword}" for keyword in keywords}
+    refuse_taken_names(names, [*REPLY_COLUMNS, *says.values()])
+    filters = Filters.parse(where)
+    counts, source = count_messages(store, Question(names, (), filters, None))
+    counts = counts.taken(counts.accepted())
+    groups, delivered = counts.groups, counts.tally(counts.status == Status.delivered)
+    found, unmatched = _answers(store, source, uplinks, names, filters, to_seconds(within))
+    found = found.assign(_group=_places(groups, found[names]))
+    columns = _columns(found[found["_group"] >= 0], delivered, says)
+    result = pd.concat([groups, pd.DataFrame(columns, index=groups.index)], axis=1)
+    result = finished(
+        result, source, where=filters, denominator="delivered", notes=_notes(unmatched), counted=delivered.tolist()
+    )
+    result.attrs["unmatched"] = unmatched
+    return result
+
+
+def _places(groups: pd.DataFrame, rows: pd.DataFrame) -> list[int]:
+    """Return the group each row belongs to; -1 where it belongs to none."""
+    import pandas as pd
+
+    if not len(rows.columns):
+        return [0] * len(rows) if len(groups) else [-1] * len(rows)
+    number, _ = group_rows(pd.concat([groups, rows], ignore_index=True))
+    place = dict(zip(number[: len(groups)].tolist(), range(len(groups)), strict=True))
+    return [place.get(found, -1) for found in number[len(groups) :].tolist()]
+
+
+def _answers(
+    store: Any, source: MessageSource, uplinks: pd.DataFrame | None, names: list[str], filters: Filters, within: int
+) -> tuple[pd.DataFrame, int]:
+    """Return the replies to the messages asked about, with the dimensions of those messages; and how many had none."""
+    said = _uplinks(store, uplinks)
+    known = said["_message_id"].notna()
+    said, strangers = said[known].astype({"_message_id": "int64"}), int((~known).sum())
+    pushed, late = divided(filters, source)
+    wanted = filters.values.get("message_id")
+    ids = tuple(one for one in dict.fromkeys(said["_message_id"].tolist()) if wanted is None or one in wanted)
+    where = replace(pushed, values={**pushed.values, "message_id": ids})
+    columns = columns_behind(["message_id", "submitted_at", "status", *names, *late], source)
+    messages = source.message_rows(columns, where=where)
+    table = said.merge(_dimensions(messages, names, late), on="_message_id", how="inner")
+    table["_after_s"] = epoch_seconds(table["_sent_at"]) - table.pop("_message_at")
+    early = table["_after_s"] < 0
+    return table[~early & ~(table["_after_s"] > within)].reset_index(drop=True), strangers + int(early.sum())
+
+
+def _uplinks(store: Any, uplinks: pd.DataFrame | None) -> pd.DataFrame:
+    if uplinks is None:
+        ask: Callable[[], pd.DataFrame] | None = getattr(store, "uplinks", None)
+        if not callable(ask):
+            raise InputError(
+                "replies are not in a frame of messages: give them as uplinks=store.uplinks()",
+                zh="消息表中没有上行回复：请用 uplinks=store.uplinks() 提供",
+            )
+        uplinks = ask()
+    error = missing_columns(_UPLINK_COLUMNS, list(map(str, uplinks.columns)), "uplinks")
+    if error is not None:
+        raise error
+    # Names of their own: the messages may be asked about by content, phone or any other column.
+    found = uplinks[["message_id", "content", "sent_at", "opt_out"]]
+    return found.rename(columns={name: f"_{name}" for name in found.columns})
+
+
+def _dimensions(messages: pd.DataFrame, names: list[str], late: Options) -> pd.DataFrame:
+    """Return the dimensions asked for, id and time of submission of each message, and whether it was delivered."""
+    # Counted by its own id, each message gets the dimensions as every other result shows them.
+    table, _ = count_messages(messages, Question(list(dict.fromkeys(["message_id", *names])), (), Filters(late), None))
+    at = dict(zip(messages["message_id"].tolist(), epoch_seconds(messages["submitted_at"]), strict=True))
+    ids = table.keys["message_id"].astype("int64")
+    return table.keys[names].assign(
+        _message_id=ids, _message_at=[at[key] for key in ids.tolist()], _delivered=table.status == Status.delivered
+    )
+
+
+def _columns(found: pd.DataFrame, delivered: Any, says: dict[str, str]) -> dict[str, Any]:
+    from masanalytics.stats.order_statistics import counted_times
+
+    groups = len(delivered)
+
+    def tally(rows: pd.DataFrame) -> Any:
+        return np.bincount(rows["_group"].to_numpy(dtype=np.int64), minlength=groups).astype(np.int64)
+
+    first = found.sort_values("_after_s", kind="stable").drop_duplicates("_message_id")
+    out = found[found["_opt_out"] == "opt_out"].drop_duplicates("_message_id")
+    group, after = first["_group"].to_numpy(dtype=np.int64), first["_after_s"].to_numpy(dtype=float)
+    times = counted_times(group, groups, after, np.ones(len(first), dtype=np.int64))
+    answered, stopped = tally(first[first["_delivered"]]), tally(out[out["_delivered"]])
+    low, high = wilson(answered, delivered)
+    out_low, out_high = wilson(stopped, delivered)
+    some = delivered > 0
+    of = np.where(some, delivered, 1)
+    text = found["_content"].astype("str").map(_folded)
+    return {
+        "delivered": delivered, "replies": tally(found), "people": tally(first),
+        "response_rate": np.where(some, answered / of, np.nan), "low": low, "high": high,
+        "opt_outs": tally(out), "opt_out_rate": np.where(some, stopped / of, np.nan), "opt_out_low": out_low,
+        "opt_out_high": out_high, "p50_s": times.quantile(0.5), "p90_s": times.quantile(0.9),
+        **{column: tally(found[text == _folded(keyword)]) for keyword, column in says.items()},
+    }  # fmt: skip
+
+
+def _folded(text: Any) -> str:
+    import unicodedata
+
+    return "".join(unicodedata.normalize("NFKC", str(text)).split()).casefold()
+
+
+def _notes(unmatched: int) -> list[Note]:
+    if not unmatched:
+        return []
+    return [
+        note(
+            "unmatched",
+            f"{unmatched:,} replies answer no known message (or are dated before it)",
+            f"{unmatched:,} 条回复找不到对应的消息（或时间早于该消息）",
+        )
+    ]

@@ -1,0 +1,261 @@
+"""From any source of messages to the counted table every statistic is computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from masanalytics.analysis.dimensions import BEYOND, MATURED, WINDOW, YOUNG, present, time_part
+from masanalytics.analysis.filters import Filters
+from masanalytics.analysis.opening import as_source
+from masanalytics.analysis.sources import MessageSource, RawCounts, Seconds
+from masanalytics.vocabulary import ACCEPTED, DERIVED, UNREPORTED_AFTER_S, Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Counts", "Question", "count_messages", "group_rows"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked: dimensions, filters, and whether seconds matter.
+
+    Attributes
+    ----------
+    by : list of str
+        The dimensions of the result.
+    also : list of str
+        Dimensions counted beside them, such as a stratum or the error code; left out where the source has none.
+    where : Filters
+        Which messages.
+    seconds : {"outcome", "waited"}, optional
+        Which seconds are counted: see `masanalytics.analysis.sources.RawCounts`.
+    """
+
+    by: Sequence[str] = ()
+    also: Sequence[str] = ()
+    where: Filters = field(default_factory=Filters)
+    seconds: Seconds | None = "outcome"
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The counted table: one row a distinct combination of dimensions, status and seconds.
+
+    Attributes
+    ----------
+    keys : DataFrame
+        The dimensions of the rows.
+    status : array of int
+        As `masanalytics.vocabulary.Status`.
+    seconds : array of float
+        Latency of delivered and failed, waiting time of pending; NaN where unknown.
+    n : array of int
+        How many messages.
+    by : list of str
+        The dimensions of the result: columns of `keys`.
+    """
+
+    keys: pd.DataFrame
+    status: Ints
+    seconds: Floats
+    n: Ints
+    by: list[str]
+
+    @cached_property
+    def _grouped(self) -> tuple[Ints, pd.DataFrame]:
+        return group_rows(self.keys[self.by]) if self.by else _one_group(self.keys)
+
+    @property
+    def group(self) -> Ints:
+        """Each row's group: its number in `groups`."""
+        return self._grouped[0]
+
+    @property
+    def groups(self) -> pd.DataFrame:
+        """One row a group, its dimensions, in the order of the result."""
+        return self._grouped[1]
+
+    def tally(self, chosen: NDArray[np.bool_]) -> Ints:
+        """Return, group by group, how many messages the `chosen` rows hold."""
+        counted = np.bincount(self.group[chosen], weights=self.n[chosen], minlength=len(self.groups))
+        return np.rint(counted).astype(np.int64)
+
+    def taken(self, chosen: NDArray[np.bool_]) -> Counts:
+        """Return the `chosen` rows only (groups without any are gone)."""
+        keys = self.keys[chosen].reset_index(drop=True)
+        return Counts(keys, self.status[chosen], self.seconds[chosen], self.n[chosen], self.by)
+
+    def regrouped(self, by: Sequence[str]) -> Counts:
+        """Return the same rows, grouped by other dimensions."""
+        return Counts(self.keys, self.status, self.seconds, self.n, list(by))
+
+    @cached_property
+    def window(self) -> Ints:
+        """How far each row's messages have been watched: see `masanalytics.analysis.dimensions`."""
+        if WINDOW not in self.keys.columns:
+            return np.full(len(self.n), YOUNG)
+        return self.keys[WINDOW].to_numpy(dtype=np.int64, na_value=YOUNG)
+
+    def matured(self) -> NDArray[np.bool_]:
+        """Return which rows have 72 h of coverage behind them."""
+        return np.asarray(self.window == MATURED, dtype=bool)
+
+    def observed(self) -> tuple[Ints, Floats]:
+        """Return status and seconds as far as coverage reaches: who was reported later was still open at its end."""
+        beyond = (self.window >= BEYOND) & (self.status != Status.pending) & self.accepted()
+        status = np.where(beyond, int(Status.pending), self.status)
+        return status, np.where(beyond, (self.window - BEYOND).astype(float), self.seconds)
+
+    def accepted(self) -> NDArray[np.bool_]:
+        """Return which rows the platform accepted."""
+        accepted: NDArray[np.bool_] = np.isin(self.status, [Status[name] for name in ACCEPTED])
+        return accepted
+
+    def unreported(self) -> NDArray[np.bool_]:
+        """Return which rows are pending although every report of 72 h would have been heard."""
+        unreported: NDArray[np.bool_] = (self.status == Status.pending) & (self.seconds >= UNREPORTED_AFTER_S)
+        return unreported
+
+
+def count_messages(data: Any, question: Question) -> tuple[Counts, MessageSource]:
+    """Count the messages of `data` as `question` asks; return the table and the source it came from.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, or `data` is not a source of messages.
+    """
+    source = as_source(data)
+    available = list(source.message_columns())
+    also = [name for name in question.also if name in available or name == WINDOW or time_part(name) is not None]
+    wanted = list(dict.fromkeys([*question.by, *also]))
+    late = {name: options for name, options in question.where.values.items() if _is_derived(name, available)}
+    asked = list(dict.fromkeys([*wanted, *late]))
+    pushed = _without(question.where, late)
+    raw = RawCounts(*source.grouped_count(_source_dimensions(asked, available), where=pushed, seconds=question.seconds))
+    counts = Counts(_shown(raw, asked, available), raw.status, raw.seconds, raw.n, list(question.by))
+    if late:
+        counts = counts.taken(_passing(counts.keys, late))
+    return counts, source
+
+
+def _is_derived(name: str, available: Sequence[str]) -> bool:
+    return name not in available and (name in DERIVED or time_part(name) is not None)
+
+
+def _without(where: Filters, late: Mapping[str, Any]) -> Filters:
+    pushed = {name: options for name, options in where.values.items() if name not in late}
+    return replace(where, values=pushed)
+
+
+def _source_dimensions(asked: Sequence[str], available: Sequence[str]) -> list[str]:
+    """Return what the source is asked for: the category is told by the error code, of numbers with the carrier."""
+    if not ("category" in asked and _is_derived("category", available)):
+        return list(asked)
+    plain = [name for name in asked if name != "category"]
+    carrier = ["carrier"] if "carrier" in available else []
+    return list(dict.fromkeys([*plain, "error_code", *carrier]))
+
+
+def _shown(raw: RawCounts, asked: Sequence[str], available: Sequence[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    shown: dict[str, pd.Series] = {}
+    for name in asked:
+        if not _is_derived(name, available):
+            shown[name] = raw.keys[name]
+        elif name == "category":
+            shown[name] = _categories(raw.keys, raw.status)
+        else:
+            shown[name] = present(name, raw.keys[name])
+    return pd.DataFrame(shown, index=raw.keys.index)
+
+
+def _categories(raw: pd.DataFrame, status: Ints) -> pd.Series:
+    """Return the category of each row's error code: ``delivered`` for those, missing for what has no report."""
+    import pandas as pd
+
+    from masanalytics.codes import category_of
+
+    carriers = raw["carrier"] if "carrier" in raw.columns else pd.Series([None] * len(raw), index=raw.index)
+    known: dict[tuple[Any, Any], str] = {}
+    found: list[str | None] = [None] * len(raw)
+    failed = np.flatnonzero(status == Status.failed)
+    for row, code, carrier in zip(failed, raw["error_code"].iloc[failed], carriers.iloc[failed], strict=True):
+        pair = (None if pd.isna(code) else code, None if pd.isna(carrier) else carrier)
+        if pair not in known:
+            known[pair] = category_of(*pair)
+        found[row] = known[pair]
+    return pd.Series(found, index=raw.index, dtype="str").mask(status == Status.delivered, "delivered")
+
+
+def _passing(keys: pd.DataFrame, late: Mapping[str, tuple[Any, ...]]) -> NDArray[np.bool_]:
+    keep = np.ones(len(keys), dtype=bool)
+    for name, options in late.items():
+        values = [option for option in options if option is not None]
+        chosen = keys[name].isin(_like(keys[name], values))
+        keep &= (chosen | keys[name].isna() if None in options else chosen).to_numpy(dtype=bool)
+    return keep
+
+
+def _like(column: pd.Series, values: list[Any]) -> list[Any]:
+    import pandas as pd
+
+    return [pd.Timestamp(value) for value in values] if pd.api.types.is_datetime64_any_dtype(column) else values
+
+
+def _one_group(keys: pd.DataFrame) -> tuple[Ints, pd.DataFrame]:
+    import pandas as pd
+
+    return np.zeros(len(keys), dtype=np.int64), pd.DataFrame(index=pd.RangeIndex(1 if len(keys) else 0))
+
+
+def group_rows(keys: pd.DataFrame) -> tuple[Ints, pd.DataFrame]:
+    """Give the distinct rows of `keys` numbers in ascending order, missing values last.
+
+    Returns
+    -------
+    array of int, DataFrame
+        Each row's number, and the distinct rows in that order.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> number, distinct = group_rows(pd.DataFrame({"carrier": ["b", None, "a", "b"]}))
+    >>> number.tolist(), distinct["carrier"].tolist()
+    ([1, 2, 0, 1], ['a', 'b', nan])
+    """
+    import pandas as pd
+
+    number = np.zeros(len(keys), dtype=np.int64)
+    for name in keys.columns:
+        codes = _ordered_codes(keys[name])
+        # Renumbered column by column, so that the numbers stay below rows squared.
+        _, number = np.unique(number * (codes.max(initial=0) + 1) + codes, return_inverse=True)
+    first = pd.Series(number).drop_duplicates().sort_values().index
+    return number.astype(np.int64), keys.iloc[first].reset_index(drop=True)
+
+
+def _ordered_codes(column: pd.Series) -> Ints:
+    """Return numbers in the order of the values; values that cannot be compared are ordered by their text."""
+    import pandas as pd
+
+    if column.dtype == object:
+        codes, distinct = pd.factorize(column, use_na_sentinel=True)
+        order = sorted(range(len(distinct)), key=lambda i: (str(type(distinct[i])), str(distinct[i])))
+        rank = np.empty(len(distinct) + 1, dtype=np.int64)
+        rank[order] = np.arange(len(distinct))
+        rank[-1] = len(distinct)
+        return rank[codes]
+    codes, distinct = pd.factorize(column, sort=True, use_na_sentinel=True)
+    return np.where(codes < 0, len(distinct), codes).astype(np.int64)

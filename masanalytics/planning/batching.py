@@ -1,0 +1,227 @@
+"""Cut messages into the fewest requests that are correct.
+
+One request carries one text to up to 5,000 numbers (``many_to_one``), or up to 999 numbers with a text each
+(``many_to_many``), or one template with one set of parameters; a number stands in a request only once. Requests of the arms of a
+comparison alternate, so that no arm is sent before another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from masanalytics.errors import InputError
+from masanalytics.vocabulary import MODES
+
+__all__ = ["Cut", "Limits", "cut_contents", "cut_templates", "interleave"]
+
+Ints = npt.NDArray[np.int64]
+_MODE: Final = {name: code for code, name in enumerate(MODES)}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How large a request may be, and how fast requests are assumed to go.
+
+    Parameters
+    ----------
+    many_to_one : int
+        Numbers in a request with one text, or one template with one set of parameters (the platform takes 5,000).
+    many_to_many : int
+        Numbers in a request with a text each (the platform takes fewer than 1,000).
+    requests_per_second : float
+        For the estimate of the time only. 10 is an assumption, not a promise of the platform.
+
+    Examples
+    --------
+    >>> Limits(many_to_many=500).many_to_many
+    500
+    """
+
+    many_to_one: int = 5_000
+    many_to_many: int = 999
+    requests_per_second: float = 10.0
+
+    def __post_init__(self) -> None:
+        for name, most in (("many_to_one", 5_000), ("many_to_many", 999)):
+            if not 1 <= getattr(self, name) <= most:
+                raise InputError(
+                    f"limits: {name}={getattr(self, name)} is not between 1 and {most}",
+                    zh=f"limits：{name}={getattr(self, name)} 不在 1 到 {most} 之间",
+                )
+        if not self.requests_per_second > 0:
+            raise InputError("limits: requests_per_second must be above 0", zh="limits：requests_per_second 必须大于 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Messages in the order they are sent in, and where each request begins.
+
+    Attributes
+    ----------
+    order : ndarray of int64
+        Positions of messages.
+    starts : ndarray of int64
+        Where in `order` each request begins, and the end: one more than there are requests.
+    modes : ndarray of int8
+        The mode of each request, as a position in `masanalytics.vocabulary.MODES`.
+    """
+
+    order: Ints
+    starts: Ints
+    modes: npt.NDArray[np.int8]
+
+    def __len__(self) -> int:
+        return len(self.modes)
+
+
+def cut_templates(messages: Ints, groups: Ints, limits: Limits) -> Cut:
+    """Cut template messages: one request for up to 5,000 numbers with the same parameters.
+
+    Parameters
+    ----------
+    messages : ndarray of int64
+        Positions of messages, ascending.
+    groups : ndarray of int64
+        For each of them, what it shares with those of the same parameters.
+    limits : Limits
+        How large a request may be.
+    """
+    order, starts = _runs(groups, limits.many_to_one)
+    return _ordered(messages[order], starts, np.full(len(starts) - 1, _MODE["template"], dtype=np.int8))
+
+
+def cut_contents(messages: Ints, groups: Ints, numbers: Ints, limits: Limits) -> Cut:
+    """Cut messages with texts into the fewest requests.
+
+    A text for many numbers has requests of its own; all texts for few numbers share requests with a text each.
+    A text goes where it costs fewer requests; where both cost the same, it has its own.
+
+    Parameters
+    ----------
+    messages : ndarray of int64
+        Positions of messages, ascending.
+    groups : ndarray of int64
+        For each of them, what it shares with those of the same text.
+    numbers : ndarray of int64
+        For each of them its number. With one text a number stands once.
+    limits : Limits
+        How large a request may be.
+
+    Examples
+    --------
+    >>> three_texts = np.repeat([0, 1, 2], 3000)
+    >>> len(cut_contents(np.arange(9000), three_texts, np.arange(9000), Limits()))
+    3
+    """
+    shared = _shared(groups, limits)
+    own_order, own_starts = _runs(groups[~shared], limits.many_to_one)
+    pool, pool_starts = _deal(messages[shared], numbers[shared], limits.many_to_many)
+    order = np.concatenate([messages[~shared][own_order], pool])
+    starts = np.concatenate([own_starts, own_starts[-1] + pool_starts[1:]])
+    modes = np.full(len(starts) - 1, _MODE["many_to_one"], dtype=np.int8)
+    modes[len(own_starts) - 1 :] = _MODE["many_to_many"]
+    modes[np.diff(starts) == 1] = _MODE["one_to_one"]
+    return _ordered(order, starts, modes)
+
+
+def _shared(groups: Ints, limits: Limits) -> npt.NDArray[np.bool_]:
+    """Return which messages share requests with other texts: the last ones of texts too few to fill a request."""
+    sizes = np.bincount(groups)
+    rests = sizes % limits.many_to_one
+    ranked = np.argsort(-rests, kind="stable")
+    # With the k largest rests in requests of their own: k of these, and the others in shared ones.
+    pooled = rests.sum() - np.concatenate([[0], np.cumsum(rests[ranked])])
+    requests = np.arange(len(pooled)) + -(-pooled // limits.many_to_many)
+    sensible = np.concatenate([[True], rests[ranked] > min(1, len(groups) - 1)])
+    requests[~sensible] = np.iinfo(np.int64).max
+    alone = len(requests) - 1 - int(np.argmin(requests[::-1]))
+    is_pooled = np.ones(len(sizes), dtype=bool)
+    is_pooled[ranked[:alone]] = False
+    filled = sizes - rests
+    if not filled.any():
+        return np.asarray(is_pooled[groups])
+    return np.asarray(is_pooled[groups] & (_rank_in_group(groups) >= filled[groups]))
+
+
+def _rank_in_group(groups: Ints) -> Ints:
+    """Return for each message how many of its group stand before it."""
+    order = np.argsort(groups, kind="stable")
+    ranks = np.empty(len(groups), dtype=np.int64)
+    ranks[order] = _since_change(groups[order])
+    return ranks
+
+
+def _since_change(values: Ints) -> Ints:
+    """Return for each element how many equal ones stand right before it.
+
+    Examples
+    --------
+    >>> _since_change(np.array([7, 7, 7, 9, 9])).tolist()
+    [0, 1, 2, 0, 1]
+    """
+    places = np.arange(len(values))
+    changed = np.concatenate([[True], values[1:] != values[:-1]]) if len(values) else np.zeros(0, dtype=bool)
+    return np.asarray(places - np.maximum.accumulate(np.where(changed, places, 0)))
+
+
+def _runs(groups: Ints, most: int) -> tuple[Ints, Ints]:
+    """Bring equal groups together and cut each into stretches of at most `most`: (order, starts)."""
+    order = np.argsort(groups, kind="stable")
+    starts = np.flatnonzero(_since_change(groups[order]) % most == 0)
+    return order, np.append(starts, len(groups))
+
+
+def _deal(messages: Ints, numbers: Ints, most: int) -> tuple[Ints, Ints]:
+    """Cut messages into requests of at most `most`, each number once in each: (messages, starts)."""
+    count = -(-len(messages) // most)
+    order = np.argsort(numbers, kind="stable")
+    again = _since_change(numbers[order])
+    if not len(messages) or not again.any():
+        return messages, np.append(np.arange(0, len(messages), most), len(messages))
+    # The messages of one number lie side by side, and are dealt like cards: two never fall into one request.
+    count = max(count, int(again.max()) + 1)
+    hand = np.arange(len(messages)) % count
+    dealt = order[np.lexsort((messages[order], hand))]
+    return messages[dealt], np.append(0, np.cumsum(np.bincount(hand, minlength=count)))
+
+
+def _ordered(order: Ints, starts: Ints, modes: npt.NDArray[np.int8]) -> Cut:
+    """Put requests in the order of the first message each holds."""
+    first = order[starts[:-1]]
+    return _rearranged(Cut(order, starts, modes), np.argsort(first, kind="stable"))
+
+
+def _rearranged(cut: Cut, requests: Ints) -> Cut:
+    lengths = np.diff(cut.starts)[requests]
+    starts = np.append(0, np.cumsum(lengths))
+    moved = np.repeat(cut.starts[:-1][requests] - starts[:-1], lengths) + np.arange(starts[-1])
+    return Cut(cut.order[moved], starts, cut.modes[requests])
+
+
+def interleave(cuts: list[Cut]) -> tuple[Cut, Ints]:
+    """Lay the requests of several arms into one another, evenly; return them and the arm of each request.
+
+    Examples
+    --------
+    >>> def requests(count):
+    ...     return Cut(np.arange(count), np.arange(count + 1), np.zeros(count, dtype=np.int8))
+    >>> interleave([requests(4), requests(2)])[1].tolist()
+    [0, 1, 0, 0, 1, 0]
+    """
+    if not cuts:
+        return Cut(np.zeros(0, np.int64), np.zeros(1, np.int64), np.zeros(0, np.int8)), np.zeros(0, dtype=np.int64)
+    arms = np.concatenate([np.full(len(cut), arm) for arm, cut in enumerate(cuts)])
+    moments = np.concatenate([(np.arange(len(cut)) + 0.5) / max(1, len(cut)) for cut in cuts])
+    offsets = np.cumsum([0, *(len(cut.order) for cut in cuts)])
+    starts = [cut.starts[:-1] + offset for cut, offset in zip(cuts, offsets, strict=False)]
+    joined = Cut(
+        np.concatenate([cut.order for cut in cuts]),
+        np.append(np.concatenate(starts), offsets[-1]),
+        np.concatenate([cut.modes for cut in cuts]),
+    )
+    turn = np.lexsort((arms, moments))
+    return _rearranged(joined, turn), arms[turn]

@@ -1,0 +1,80 @@
+"""A campaign on one page: rates, speed, failures and course."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from masanalytics.analysis import timeline as timeline_table
+from masanalytics.i18n import choose
+from masanalytics.plot import chart
+from masanalytics.plot._delivery_rates import delivery_rates
+from masanalytics.plot._error_codes import error_codes
+from masanalytics.plot._funnel import funnel
+from masanalytics.plot._latency import latency
+from masanalytics.plot._timeline import timeline
+from masanalytics.plot.fonts import printable
+from masanalytics.plot.theme import ink_on
+
+__all__ = ["overview"]
+
+_MOST_CODES = 7
+
+
+def overview(
+    data: Any,
+    *,
+    by: str | Sequence[str] | None = "carrier",
+    freq: str | None = None,
+    language: str | None = None,
+    **where: Any,
+) -> npt.NDArray[np.object_]:
+    """Draw a campaign on one page of four panels: delivery rates, arrival, failures and the course over time.
+
+    Parameters
+    ----------
+    data : Store, or DataFrame of messages
+        As the analysis takes it.
+    by : str or sequence of str, optional
+        What rates and arrival are grouped by; None for all together.
+    freq : str, optional
+        The buckets of the course, as for ``timeline``; by default hours, or minutes for what was sent within one hour.
+        Where all was sent in one bucket there is no course: how far the messages came is drawn instead.
+    language : {"en", "zh"}, optional
+        Of the texts; by default the user's own.
+    **where
+        Which messages, as for ``delivery_rates``: ``campaign="spring"``.
+
+    Returns
+    -------
+    array of Axes
+        Rates, arrival, failures, course, as ``plt.subplots(2, 2)`` arranges them.
+    """
+    import matplotlib.pyplot as plt
+
+    with chart.look():
+        engine = ConstrainedLayoutEngine(w_pad=0.15, h_pad=0.15)
+        figure, axes = plt.subplots(2, 2, figsize=(16, 10), layout=engine, squeeze=False)
+        campaign = where.get("campaign")
+        name = campaign if isinstance(campaign, str) else choose("Overview", "总览", language)
+        figure.suptitle(printable(name), fontsize=19, color=ink_on(figure))
+    delivery_rates(data, by=by, ax=axes[0, 0], language=language, **where)
+    latency(data, by=by, ax=axes[0, 1], language=language, **where)
+    error_codes(data, top=_MOST_CODES, ax=axes[1, 0], language=language, **where)
+    _course(data, freq, axes[1, 1], language, where)
+    return axes
+
+
+def _course(data: Any, freq: str | None, ax: Axes, language: str | None, where: Mapping[str, Any]) -> None:
+    """Draw the course over time, or the steps from plan to handset where one bucket holds everything."""
+    for buckets in (freq,) if freq else ("h", "min"):
+        times = timeline_table(data, buckets, **where)
+        if len(times) != 1:
+            timeline(times, ax=ax, language=language)
+            return
+    funnel(data, ax=ax, language=language, **where)

@@ -1,0 +1,300 @@
+"""The delivery rate over time with its control limits, and how much was sent below it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import matplotlib.dates as mdates
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from masanalytics.i18n import choose, duration
+from masanalytics.plot import chart
+from masanalytics.plot.inputs import by_columns, result_of
+from masanalytics.plot.room import body
+from masanalytics.plot.theme import dress
+from masanalytics.plot.words import by_phrase, count, group_label
+from masanalytics.timezone import CHINA
+
+__all__ = ["timeline"]
+
+_COLUMNS = ("time", "accepted", "delivered", "failed", "pending", "delivery_rate", "low", "high")
+_LIMITS = ("limit_low", "limit_high")
+_GAP = 1.5
+_MANY = 80
+# Lower than this, names of the axes would run into each other; the legend says what is drawn.
+_ROOM_FOR_LABELS = 2.6
+_ROOM_FOR_CENTRE = 6.0
+# A point of which more than this share is pending will still rise: it is drawn lighter.
+_OPEN = 0.05
+# Light, dark and hatched: told apart in grey print too.
+_STACK = (("delivered", "#7fb8d8", ""), ("failed", chart.VERMILION, ""), ("pending", "white", "////"))
+
+
+def timeline(
+    data: Any,
+    *,
+    freq: str | None = None,
+    by: str | Sequence[str] | None = None,
+    ax: Axes | None = None,
+    language: str | None = None,
+    **keywords: Any,
+) -> Axes:
+    """Draw the delivery rate over the time of submission, with the number of messages below it.
+
+    The band around the line is each point's 95 % interval. Where the result has control limits they are drawn as grey
+    steps, and points outside them are ringed. Where more than 5 % is still pending the line is dotted: it will rise.
+    Volume is stacked: delivered, failed, pending. With groups each of the six largest has a line of its own colour and
+    marks, and volume is stacked by group.
+
+    Parameters
+    ----------
+    data : Store, DataFrame of messages, or result of ``timeline``
+        A result needs ``time, accepted, delivered, failed, pending, delivery_rate, low, high``; ``limit_low,
+        limit_high`` and ``outside`` are drawn where it has them.
+    freq, by, **keywords
+        Handed to ``timeline`` when `data` holds messages.
+    ax : Axes, optional
+        Where to draw; it is divided in two. By default a new figure.
+    language : {"en", "zh"}, optional
+        Of the texts; by default the user's own.
+
+    Returns
+    -------
+    Axes
+        That of the rate; the volume's is the next one in its figure.
+
+    Examples
+    --------
+    >>> times = pd.to_datetime(["2026-01-03 09:00", "2026-01-03 10:00"]).tz_localize("Asia/Shanghai")
+    >>> result = pd.DataFrame({"time": times, "accepted": [100, 50], "delivered": [95, 40], "failed": [5, 2],
+    ...                        "pending": [0, 8], "delivery_rate": [0.95, 0.8], "low": [0.89, 0.67], "high": [0.98, 0.89]})
+    >>> timeline(result, language="en").get_title()
+    'Delivery rate over time'
+    """
+    result = result_of(data, "timeline", _COLUMNS, freq=freq, by=by, **keywords)
+    columns = by_columns(result, "time")
+    with chart.canvas(ax, width=10, height=5.8) as axes:
+        chart.title(axes, *_title(columns, result.attrs.get("within_s")), language)
+        if result.empty:
+            chart.say_nothing_to_show(axes, language)
+            chart.source_line(axes, result.attrs, language)
+            return axes
+        room = chart.room_of(axes)
+        volume = _part_below(axes)
+        width = _bucket(result["time"])
+        shown, notes = _draw_groups(axes, volume, (result, columns), width, language)
+        axes.set_xlim(_moments(result["time"]).min() - 0.75 * width, _moments(result["time"]).max() + 0.75 * width)
+        _rate_axis(axes, shown, language)
+        _volume_axis(volume, language)
+        chart.legend_below(volume, *_legend(axes, shown, language, grouped=bool(columns)))
+        chart.source_line(volume, result.attrs, language, notes=notes)
+        if ax is not None and room is not None:
+            chart.fit([axes, volume], room)
+    return axes
+
+
+def _title(columns: list[str], within_s: float | None) -> tuple[str, str]:
+    en, zh = by_phrase(columns, "en"), by_phrase(columns, "zh")
+    if within_s is None:
+        return f"Delivery rate over time{en and ','}{en}", f"送达率走势{zh}"
+    return (
+        f"Delivered within {duration(within_s, 'en')}, over time{en and ','}{en}",
+        f"提交后 {duration(within_s, 'zh')}内送达率走势{zh}",
+    )
+
+
+def _draw_groups(
+    ax: Axes, volume: Axes, asked: tuple[pd.DataFrame, list[str]], width: float, language: str | None
+) -> tuple[pd.DataFrame, list[str]]:
+    """Draw one line, or one a group; return what was drawn and what to say of the rest."""
+    result, columns = asked
+    if not columns:
+        _draw_rate(ax, result, width, (chart.BLUE, chart.MARKS[0]))
+        _draw_volume(volume, result, width * 0.9)
+        return result, []
+    parts = [(key, part) for key, part in result.groupby(columns, sort=False, dropna=False)]
+    parts.sort(key=lambda pair: -pair[1]["accepted"].sum())
+    base: dict[float, float] = {}
+    for place, (key, part) in enumerate(parts):
+        colour = chart.SERIES[place] if place < len(chart.SERIES) else chart.LINE
+        if place < len(chart.SERIES):
+            name = group_label(columns, list(key) if isinstance(key, tuple) else [key], language)
+            n = f" n={count(part['accepted'].sum())}"
+            _draw_rate(ax, part, width, (colour, chart.MARKS[place]), chart.short_name(ax, name) + n)
+        _stack(volume, part, base, (width, colour, chart.HATCHES[place] if place < len(chart.HATCHES) else ""))
+    drawn = pd.concat([part for _, part in parts[: len(chart.SERIES)]])
+    left = len(parts) - len(chart.SERIES)
+    said = (
+        f"light grey: {left} smaller group{'s' if left > 1 else ''}, in the volume only",
+        f"浅灰：另有 {left} 个较小的组，仅计入短信数",
+    )
+    return drawn, [choose(*said, language)] if left > 0 else []
+
+
+def _stack(ax: Axes, part: pd.DataFrame, base: dict[float, float], drawn: tuple[float, str, str]) -> None:
+    """Stack the volume of one group on `base`, which is kept up."""
+    width, colour, hatch = drawn
+    moments = _moments(part["time"])
+    below = np.array([base.get(moment, 0.0) for moment in moments])
+    ax.bar(moments, part["accepted"], width * 0.9, bottom=below, fc=colour, ec="white", hatch=hatch, lw=0)
+    base.update(zip(moments, below + part["accepted"].to_numpy(dtype=float), strict=True))
+
+
+def _bucket(times: pd.Series) -> float:
+    """Return the width of a bucket in days: the shortest step there is."""
+    steps = np.diff(np.unique(_moments(times)))
+    return float(steps.min()) if len(steps) else 1 / 24
+
+
+def _moments(times: pd.Series) -> npt.NDArray[np.float64]:
+    """Return times as matplotlib counts them, in China time: charts know no zones."""
+    local = times if times.dt.tz is None else times.dt.tz_convert(CHINA).dt.tz_localize(None)
+    numbers: npt.NDArray[np.float64] = mdates.date2num(local)  # type: ignore[no-untyped-call]
+    return numbers
+
+
+def _part_below(ax: Axes) -> Axes:
+    """Divide the place of `ax` in two and return the lower Axes, which shares its time."""
+    figure = ax.get_figure()
+    spec = ax.get_subplotspec()
+    if figure is None:
+        raise ValueError("ax belongs to no figure")
+    if spec is None:
+        place = ax.get_position()
+        ax.set_position((place.x0, place.y0 + 0.36 * place.height, place.width, 0.64 * place.height))
+        lower = figure.add_axes((place.x0, place.y0, place.width, 0.28 * place.height), sharex=ax)
+    else:
+        parts = spec.subgridspec(2, 1, height_ratios=[2, 1], hspace=0.08)
+        ax.set_subplotspec(parts[0])
+        lower = figure.add_subplot(parts[1], sharex=ax)
+    dress(lower, chart.points(ax, 1))
+    ax.tick_params(labelbottom=False)
+    figure.align_ylabels([ax, lower])
+    return lower
+
+
+def _draw_rate(ax: Axes, part: pd.DataFrame, width: float, drawn: tuple[str, str], name: str = "") -> None:
+    colour, shape = drawn
+    moments = _moments(part["time"])
+    rate, low, high = (part[column].to_numpy(dtype=float) for column in ("delivery_rate", "low", "high"))
+    if not name and set(_LIMITS) <= set(part):
+        for limit in _LIMITS:
+            ax.plot(moments, part[limit], color=chart.GREY, lw=1, ls=(0, (4, 3)), drawstyle="steps-mid")
+    # No line and no band across a time in which nothing was sent.
+    breaks = np.flatnonzero(np.diff(moments) > _GAP * width) + 1
+    for piece in np.split(np.arange(len(moments)), breaks):
+        if len(piece) == 1:
+            ax.vlines(moments[piece], low[piece], high[piece], color=colour, lw=1.5, alpha=0.6)
+        ax.fill_between(moments[piece], low[piece], high[piece], color=colour, alpha=0.13, lw=0)
+    still_open = (part["pending"] > _OPEN * part["accepted"]).to_numpy()
+    ax.plot(*_apart(moments, rate, breaks), ":", color=colour, lw=1.4, alpha=0.6)
+    ax.plot(moments[still_open], rate[still_open], shape, color=colour, ms=4, alpha=0.35, mew=0)
+    settled = np.where(still_open, np.nan, rate)
+    many = len(part) >= _MANY
+    # Among many points, marks at some of them are enough to tell lines apart.
+    size, every = (4.5, len(part) // 10) if many and name else (1.5 if many else 4.5, None)
+    ax.plot(*_apart(moments, settled, breaks), color=colour, lw=1.8, marker=shape, ms=size, markevery=every,
+            label=name or None)  # fmt: skip
+    thin = (part["accepted"] < chart.SMALL_N).to_numpy()
+    ax.plot(moments[thin], rate[thin], shape, ms=5 if len(part) < _MANY else 3, mfc="white", mec=colour, mew=1.2)
+    if not name and "outside" in part:
+        out = part["outside"].fillna(value=False).to_numpy(dtype=bool)
+        ax.plot(moments[out], rate[out], "o", ms=11, mfc="none", mec=chart.VERMILION, mew=1.8)
+
+
+def _apart(
+    moments: npt.NDArray[np.float64], values: npt.NDArray[np.float64], breaks: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    return np.insert(moments, breaks, np.nan), np.insert(values, breaks, np.nan)
+
+
+def _draw_volume(ax: Axes, result: pd.DataFrame, width: float) -> None:
+    moments, base = _moments(result["time"]), np.zeros(len(result))
+    for name, colour, hatch in _STACK:
+        heights = result[name].to_numpy(dtype=float)
+        edge = chart.GREY if hatch else colour
+        ax.bar(moments, heights, width, bottom=base, color=colour, hatch=hatch, edgecolor=edge, lw=0.4, label=name)
+        base += heights
+
+
+def _volume_axis(ax: Axes, language: str | None) -> None:
+    ax.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+    ax.yaxis.set_major_formatter(lambda number, _: f"{number:,.0f}")
+    if body(ax) > _ROOM_FOR_LABELS:
+        ax.set_ylabel(choose("messages", "短信数", language))
+    # Where there is little room, the year and month at the right end would run into the middle.
+    place: Literal["left", "center"] = "left" if chart.figure_width(ax) < _ROOM_FOR_CENTRE else "center"
+    ax.set_xlabel(choose("time of submission (China time)", "提交时间（北京时间）", language), loc=place)
+    locator = _Dates(max(3, min(8, int(chart.figure_width(ax) / 1.1))))
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(_dates(locator))
+    ax.grid(axis="y", color=chart.LINE, lw=0.8)
+
+
+class _Dates(mdates.AutoDateLocator):
+    """Ticks at round times, every second or third of them where there is room for no more than `most`."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
+        self._most = most
+
+    def __call__(self) -> list[float]:
+        axis: Any = self.axis
+        low, high = sorted(axis.get_view_interval())
+        ticks = [tick for tick in super().__call__() if low <= tick <= high]  # type: ignore[no-untyped-call]
+        return ticks[:: -(-len(ticks) // self._most) or 1]
+
+
+def _dates(locator: mdates.AutoDateLocator) -> mdates.ConciseDateFormatter:
+    # Numbers only: month names would need a language.
+    formats = ["%Y", "%Y-%m", "%m-%d", "%H:%M", "%H:%M", "%H:%M:%S"]
+    zero = ["", "%Y", "%m-%d", "%m-%d", "%H:%M", "%H:%M"]
+    offset = ["", "%Y", "%Y-%m", "%Y-%m-%d", "%Y-%m-%d", "%Y-%m-%d"]
+    return mdates.ConciseDateFormatter(  # type: ignore[no-untyped-call]
+        locator, formats=formats, zero_formats=zero, offset_formats=offset
+    )
+
+
+def _rate_axis(ax: Axes, result: pd.DataFrame, language: str | None) -> None:
+    shown = result[["low", "high", *(limit for limit in _LIMITS if limit in result)]].to_numpy(dtype=float)
+    least, most = (float(np.nanmin(shown)), float(np.nanmax(shown))) if np.isfinite(shown).any() else (0.0, 1.0)
+    margin = max(0.08 * (most - least), 0.005)
+    # Points at nothing and at all are shown whole.
+    ax.set_ylim(max(-0.03 * (most - least), least - margin), min(1 + 0.03 * (most - least) + 0.001, most + margin))
+    chart.percent_axis(ax.yaxis)
+    if body(ax) > _ROOM_FOR_LABELS:
+        ax.set_ylabel(choose("delivered ÷ accepted", "送达数 ÷ 受理数", language))
+    ax.grid(axis="y", color=chart.LINE, lw=0.8)
+
+
+def _legend(ax: Axes, result: pd.DataFrame, language: str | None, *, grouped: bool) -> tuple[list[Artist], list[str]]:
+    band = choose("95% interval", "95% 区间", language)
+    if grouped:
+        handles, labels = ax.get_legend_handles_labels()
+        return [*handles, Patch(color=chart.MUTED, alpha=0.2, lw=0)], [*labels, band]
+    parts: list[tuple[Artist, str]] = [
+        (Line2D([], [], marker="o", ms=4, lw=1.8, color=chart.BLUE), choose("delivery rate", "送达率", language)),
+        (Patch(color=chart.BLUE, alpha=0.13, lw=0), band),
+    ]
+    if (result["pending"] > _OPEN * result["accepted"]).any():
+        light = Line2D([], [], marker="o", ms=4, mew=0, ls=":", lw=1.4, color=chart.BLUE, alpha=0.5)
+        parts.append((light, choose("still rising (reports pending)", "仍会上升（回执未到齐）", language)))
+    if set(_LIMITS) <= set(result) and result[list(_LIMITS)].notna().any(axis=None):
+        line = Line2D([], [], color=chart.GREY, lw=1, ls=(0, (4, 3)))
+        parts.append((line, choose("control limits", "控制限", language)))
+    if "outside" in result and result["outside"].any():
+        ring = Line2D([], [], marker="o", ms=10, lw=0, mfc="none", mec=chart.VERMILION, mew=1.8)
+        parts.append((ring, choose("outside them", "超出控制限", language)))
+    words = {"delivered": "已送达", "failed": "失败", "pending": "待回执"}
+    for name, colour, hatch in _STACK:
+        patch = Patch(fc=colour, ec=chart.GREY if hatch else colour, hatch=hatch)
+        parts.append((patch, choose(name, words[name], language)))
+    return [handle for handle, _ in parts], [label for _, label in parts]

@@ -1,0 +1,100 @@
+"""What the platform answers to a submit, read to tell whether the messages may have been taken."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from masanalytics.protocol.lenient_json import decode_text, excerpt, read_json, unwrap
+from masanalytics.protocol.rspcod import KNOWN_RSPCODS
+
+__all__ = ["SubmitAnswer", "read_submit"]
+
+_WORD = re.compile(r"[A-Za-z0-9_.:-]{1,40}")
+_OK = "success"
+
+
+class SubmitAnswer(NamedTuple):
+    """A submit's answer as it reads.
+
+    Attributes
+    ----------
+    accepted : bool or None
+        True: the platform took the batch. False: it says it did not. None: the answer does not tell, or contradicts
+        itself; the batch may have been taken.
+    msg_group : str
+        The platform's name for the batch, or ``""``.
+    rspcod : str
+        The platform's word (``success``, ``InvalidUsrOrPwd``, ``NOT_WHITE_IP``, …), or ``""``.
+    message : str
+        Any further text, or the beginning of an answer that cannot be read; short, with phone numbers masked.
+    """
+
+    accepted: bool | None
+    msg_group: str
+    rspcod: str
+    message: str
+
+
+def read_submit(raw: bytes) -> SubmitAnswer:
+    """Read the answer to a submit.
+
+    Examples
+    --------
+    >>> read_submit(b'{"rspcod":"success","msgGroup":"0105013527000001139923","success":true}')
+    SubmitAnswer(accepted=True, msg_group='0105013527000001139923', rspcod='success', message='')
+    >>> read_submit(b'{"message":"NOT_WHITE_IP","success":false}')
+    SubmitAnswer(accepted=False, msg_group='', rspcod='NOT_WHITE_IP', message='')
+    >>> read_submit(b"<html>").accepted is None
+    True
+    """
+    text = decode_text(raw)[0].strip()
+    answer = read_json(unwrap(text))
+    if not isinstance(answer, Mapping):
+        return SubmitAnswer(None, "", "", excerpt(text))
+    group = _field(answer, "msgGroup") or _field(answer, "mgsGroup")
+    rspcod = _word(answer, "rspcod")
+    message = _field(answer, "message") or _field(answer, "msg") or _field(answer, "error")
+    said = _flag(answer.get("success"))
+    if not rspcod and said is False and _WORD.fullmatch(message):
+        rspcod, message = message, ""
+    return SubmitAnswer(_accepted(said, rspcod, group), group, rspcod, excerpt(message))
+
+
+def _accepted(said: bool | None, rspcod: str, group: str) -> bool | None:  # noqa: FBT001 - a value of the wire
+    """Decide; what contradicts itself may have been taken, and stays None.
+
+    A group is only made for a batch that passed, so a refusal that names one is a contradiction; so is a success without
+    one. Where ``success`` itself is missing, only a refusal in the document's own words is one.
+    """
+    passed = rspcod.lower() == _OK or not rspcod
+    if said is True and passed and group:
+        return True
+    if group or rspcod.lower() == _OK:
+        return None
+    if said is False or (said is None and rspcod in KNOWN_RSPCODS):
+        return False
+    return None
+
+
+def _flag(value: object) -> bool | None:
+    if isinstance(value, bool):
+        return value
+    word = str(value).strip().lower()
+    return {"true": True, "1": True, "false": False, "0": False}.get(word)
+
+
+def _field(answer: Mapping[str, Any], name: str) -> str:
+    value = answer.get(name)
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return ""
+    return str(value).strip()
+
+
+def _word(answer: Mapping[str, Any], name: str) -> str:
+    """Return a code as it came; a long text in its place is shortened and masked."""
+    value = _field(answer, name)
+    if value.lower() == _OK:
+        return _OK
+    return value if _WORD.fullmatch(value) else excerpt(value)

@@ -1,0 +1,386 @@
+"""The simulated platform, ready to be used: started, stopped, asked what it saw, and told what is to go wrong."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from masanalytics.clock import Clock, FastClock, SystemClock
+from masanalytics.errors import InputError
+from masanalytics.i18n import counted
+from masanalytics.simulator.audit_log import Deviation, HandedOut, Message, Request, row_of
+from masanalytics.simulator.behaviour import Behaviour, Scripted
+from masanalytics.simulator.certificate import Certificate, load_certificate, make_certificate
+from masanalytics.simulator.faults import Fault, Faults
+from masanalytics.simulator.platform import Platform
+from masanalytics.simulator.population import Population
+from masanalytics.simulator.queues import Waiting
+from masanalytics.simulator.report_rows import uplink_text
+from masanalytics.simulator.server import Server
+from masanalytics.simulator.settings import DEFAULT_ACCOUNT, PlatformAccount, Rules, Style
+from masanalytics.timezone import to_platform_time
+
+if TYPE_CHECKING:
+    from masanalytics.account import Account
+    from masanalytics.client import Client
+
+__all__ = ["Simulator", "serve"]
+
+
+class Simulator:
+    """A faithful local platform, for tests, demos, and clients in any language.
+
+    It does what the interface document says, keeps count of everything, and misbehaves where it is told to. As a context
+    manager it listens from the beginning of the block to its end.
+
+    Parameters
+    ----------
+    https : bool
+        Whether to speak HTTPS, with a certificate of its own (needs the extra ``sim``), or plain HTTP.
+    host, port : str, int
+        Where to listen; port 0 takes a free one.
+    seed : int
+        Makes runs repeat: what becomes of a message depends on the seed, number, text and day, and the hour it is sent.
+    clock : Clock, optional
+        The platform's time, by default the machine's. The client's side needs the same one: `client` has it, a store gets it
+        as ``Store("mas.db", clock=sim.clock)``.
+    speed : float, optional
+        In place of `clock`: how many seconds of the platform pass in one real second. From about 250 on, the way of a
+        request through the machine takes longer than the five-second rule, which then is not enforced.
+    poll_interval : float
+        Seconds between two polls of an account. 0 switches the rule off.
+    answer_delay : float
+        Real seconds that each answer takes.
+    behaviour : Behaviour or mapping, optional
+        What becomes of messages: by default a believable `Population`; a mapping of number to ``(code, seconds)`` or
+        None is a `Scripted` one, where everybody else gets the message after a second.
+    accounts : sequence of PlatformAccount, optional
+        Whom the platform knows; the first is the one that `account` and `client` use.
+    rules : Rules, optional
+        What is enforced besides `poll_interval` and `strict`.
+    style : Style, optional
+        How answers look.
+    strict : bool
+        Whether to refuse every request that deviates from the document, in whatever way.
+    keep_ledger : bool
+        Whether to keep every message and row. Without, there are only the `counts`.
+    certificate_file : path, optional
+        Where to keep the certificate, so that the next run shows the same fingerprint.
+
+    Examples
+    --------
+    >>> with Simulator(https=False) as sim:
+    ...     print(sim.url.startswith("http://127.0.0.1:"), sim.counts["accepted"])
+    True 0
+    """
+
+    def __init__(
+        self,
+        *,
+        https: bool = True,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        seed: int = 0,
+        clock: Clock | None = None,
+        speed: float | None = None,
+        poll_interval: float = 5.0,
+        answer_delay: float = 0.0,
+        behaviour: Behaviour | Mapping[str, tuple[str, float] | None] | None = None,
+        accounts: Sequence[PlatformAccount] = (DEFAULT_ACCOUNT,),
+        rules: Rules | None = None,
+        style: Style | None = None,
+        strict: bool = False,
+        keep_ledger: bool = True,
+        certificate_file: str | Path | None = None,
+    ) -> None:
+        self.clock = _clock(clock, speed)
+        self._https, self._host, self._port = https, host, port
+        self._delay = answer_delay
+        self._certificate_file = certificate_file
+        self._certificate: Certificate | None = None
+        self._server: Server | None = None
+        self.faults = Faults()
+        rules = rules or Rules()
+        rules = replace(rules, poll_interval=poll_interval, strict=strict or rules.strict)
+        self.platform = Platform(tuple(accounts), _behaviour(behaviour), self.clock, seed, rules, style)
+        self.platform.ledger.keep = keep_ledger
+
+    def __enter__(self) -> Simulator:
+        return self.start()
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        where = self.url if self._server else "stopped"
+        return f"<Simulator {where}, {counted(self.counts['accepted'], 'message')} accepted>"
+
+    def start(self) -> Simulator:
+        """Listen; after `stop`, again on the same port and with everything still known. Returns itself.
+
+        Raises
+        ------
+        InputError
+            If the port is taken, or the address is not this machine's.
+        MissingExtraError
+            If HTTPS is asked for and trustme is not installed.
+        """
+        if self._server is not None:
+            return self
+        context = self._certified().context if self._https else None
+        try:
+            self._server = Server((self._host, self._port), self.platform, self.faults, context, self._delay)
+        except OSError as error:
+            raise InputError(
+                f"cannot listen on {self._host}:{self._port} ({error.strerror}): choose another port, or 0 for a free one",
+                zh=f"无法监听 {self._host}:{self._port}（{error.strerror}）：请换一个端口，或用 0 自动选择",
+            ) from error
+        self._port = self._server.server_port
+        self._server.start()
+        return self
+
+    def stop(self) -> None:
+        """Close every connection and stop listening. What the platform knows stays."""
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens: ``https://127.0.0.1:PORT``.
+
+        Raises
+        ------
+        InputError
+            If it was never started.
+        """
+        if not self._port:
+            raise InputError(
+                "the simulator is not started: use `with Simulator() as sim:` or sim.start()",
+                zh="模拟平台尚未启动：请使用 with Simulator() as sim: 或 sim.start()",
+            )
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{'https' if self._https else 'http'}://{host}:{self._port}"
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of its certificate (64 hex digits); empty over plain HTTP."""
+        return self._certified().fingerprint if self._https else ""
+
+    @property
+    def authority(self) -> str:
+        """The certificate (PEM) that vouches for the simulator's own; empty where there is none."""
+        return self._certified().authority.decode() if self._https else ""
+
+    def account(self, **changes: Any) -> Account:
+        """Return an `masanalytics.Account` for the simulator's first account.
+
+        Parameters
+        ----------
+        **changes
+            Any of the account's settings, to have them otherwise: ``sim.account(secret_key="wrong")``.
+        """
+        from masanalytics.account import Account
+
+        known = next(iter(self.platform.accounts.values()))
+        settings: dict[str, Any] = {
+            "url": self.url,
+            "ec_name": known.ec_name,
+            "ap_id": known.ap_id,
+            "secret_key": known.secret_key,
+            "sign": known.signs[0] if known.signs else "",
+            "service_code": known.service_code,
+            "signature": known.signature,
+            "poll_interval": self.platform.rules.poll_interval,
+        }
+        if self._https:
+            settings["tls"] = f"sha256:{self.fingerprint}"
+        return Account(**{**settings, **changes})
+
+    def client(self, **options: Any) -> Client:
+        """Return a `masanalytics.Client` for `account`, on the simulator's clock; `options` are the client's own."""
+        from masanalytics.client import Client
+
+        return Client(self.account(), **{"clock": self.clock, **options})
+
+    def settings(self) -> dict[str, str]:
+        """Return the ``MAS_…`` variables with which another process finds the simulator, secret included."""
+        known = next(iter(self.platform.accounts.values()))
+        found = {
+            "MAS_URL": self.url,
+            "MAS_EC_NAME": known.ec_name,
+            "MAS_AP_ID": known.ap_id,
+            "MAS_SECRET_KEY": known.secret_key,
+            "MAS_SIGN": known.signs[0] if known.signs else "",
+            "MAS_SERVICE_CODE": known.service_code,
+        }
+        return {**found, "MAS_TLS": f"sha256:{self.fingerprint}"} if self._https else found
+
+    def fault(self, kind: str | Fault, **options: Any) -> Fault:
+        """Let something go wrong, until it has struck often enough or `clear_faults`.
+
+        Parameters
+        ----------
+        kind : str
+            One of `masanalytics.simulator.KINDS`, such as ``"drop_after"``, ``"hang"``, ``"status"``.
+        **options
+            When and how, see `masanalytics.simulator.Fault`: ``endpoint="submit"``, ``times=1``, ``every=5``,
+            ``probability=0.2``, ``after=3``, ``status=502``, ``seconds=…``, ``megabytes=…``, ``taken=…``.
+
+        Examples
+        --------
+        >>> Simulator().fault("drop_after", endpoint="submit", times=1).fired
+        0
+        """
+        return self.faults.add(kind, **options)
+
+    def clear_faults(self) -> None:
+        """Let nothing more go wrong."""
+        self.faults.clear()
+
+    def reply(self, phone: str, text: str, *, after: float = 0.0, add_serial: str = "") -> None:
+        """Let somebody write `text`, to be fetched `after` seconds from now."""
+        known = next(iter(self.platform.accounts.values()))
+        sent = self.platform.now() + after
+        row = uplink_text(phone, text, sent, known.service_code + add_serial, self.platform.style)
+        self.platform.add_row("uplink", row, after)
+
+    def report(
+        self, phone: str, code: str = "DELIVRD", *, msg_group: str, after: float = 0.0, age: float = 5.0
+    ) -> None:
+        """Let a report come that no request led to: a late one, a second one, or another system's.
+
+        Parameters
+        ----------
+        phone, code, msg_group : str
+            What it is about and what it says.
+        after : float
+            Seconds from now until it can be fetched; also its receiveDate.
+        age : float
+            Seconds between its submitDate and its receiveDate.
+        """
+        received = self.platform.now() + after
+        status, error = self.platform.style.success if code == "DELIVRD" else (code, code)
+        row = {
+            "errorCode": error,
+            "mobile": phone,
+            "msgGroup": msg_group,
+            "receiveDate": to_platform_time(received),
+            "reportStatus": status,
+            "submitDate": to_platform_time(received - age),
+        }
+        self.add_row("report", row, after=after)
+
+    def add_row(self, kind: str, row: Mapping[str, Any] | str, *, after: float = 0.0, ap_id: str = "") -> None:
+        """Put a row into a queue as it is, whatever it is.
+
+        Parameters
+        ----------
+        kind : {"report", "uplink"}
+            Which queue.
+        row : mapping or str
+            The JSON object, or a text to be put in its place (which may be no JSON).
+        after : float
+            Seconds from now until it can be fetched.
+        ap_id : str, optional
+            Whose queue, if not the first account's.
+        """
+        if kind not in ("report", "uplink"):
+            raise InputError(f"kind={kind!r}: use 'report' or 'uplink'", zh=f"kind={kind!r}：请用 'report' 或 'uplink'")
+        text = row if isinstance(row, str) else json.dumps(row, ensure_ascii=False, separators=(",", ":"))
+        self.platform.add_row(kind, text, after, ap_id)
+
+    @property
+    def counts(self) -> Counter[str]:
+        """The platform's counts.
+
+        ``requests``, ``batches``, ``accepted`` (messages), ``refused`` (requests), ``polls``, ``too_soon``, ``reports`` and
+        ``uplinks`` (rows handed out), ``deviations``, ``faults``.
+        """
+        return self.platform.ledger.counts
+
+    @property
+    def accepted(self) -> Counter[tuple[str, str]]:
+        """How often each (number, text) was accepted: a text of a template is its text, or its id and params."""
+        return self.platform.ledger.accepted()
+
+    @property
+    def messages(self) -> list[Message]:
+        """Every message accepted, in order, with what becomes of it."""
+        return self.platform.ledger.messages()
+
+    @property
+    def handed_out(self) -> list[HandedOut]:
+        """Every row of every poll, in order, as it was before any fault damaged it."""
+        found = []
+        for kind, page, request, account in self.platform.ledger.pages():
+            texts = self.platform.texts_of(page) if kind == "report" else page.texts
+            found += [HandedOut(kind, row_of(text), request, account) for text in texts]
+        return found
+
+    @property
+    def requests(self) -> list[Request]:
+        """Every request, in order of arrival."""
+        return list(self.platform.ledger.requests)
+
+    @property
+    def deviations(self) -> list[Deviation]:
+        """Everything in which requests differed from the document."""
+        return list(self.platform.ledger.deviations)
+
+    @property
+    def min_poll_gap(self) -> float:
+        """The fewest seconds between two polls of one account; infinite before the second."""
+        return self.platform.ledger.min_poll_gap
+
+    @property
+    def waiting(self) -> dict[str, Waiting]:
+        """How many reports and uplinks can be fetched now, and how many will be later."""
+        reports_now, reports_later, uplinks_now, uplinks_later = self.platform.waiting()
+        return {"reports": Waiting(reports_now, reports_later), "uplinks": Waiting(uplinks_now, uplinks_later)}
+
+    @property
+    def failures(self) -> list[BaseException]:
+        """What failed in the simulator itself; empty as long as it is sound."""
+        return list(self.platform.ledger.failures)
+
+    def _certified(self) -> Certificate:
+        if self._certificate is None:
+            path = self._certificate_file
+            self._certificate = load_certificate(Path(path), self._host) if path else make_certificate(self._host)
+        return self._certificate
+
+
+def serve(host: str = "127.0.0.1", port: int = 0, **options: Any) -> Simulator:
+    """Start a simulator and return it running; it prints nothing. `options` are those of `Simulator`.
+
+    Made to run for long: it keeps counts only, unless ``keep_ledger=True``.
+
+    Examples
+    --------
+    >>> sim = serve(https=False, seed=7)
+    >>> sim.url.startswith("http://127.0.0.1:")
+    True
+    >>> sim.stop()
+    """
+    return Simulator(host=host, port=port, **{"keep_ledger": False, **options}).start()
+
+
+def _clock(clock: Clock | None, speed: float | None) -> Clock:
+    if speed is None:
+        return clock or SystemClock()
+    if clock is not None:
+        raise InputError("give the simulator clock= or speed=, not both", zh="clock= 和 speed= 只能给一个")
+    if not speed > 0:
+        raise InputError(f"speed={speed!r} must be greater than 0", zh=f"speed={speed!r} 必须大于 0")
+    return SystemClock() if speed == 1 else FastClock(speed)
+
+
+def _behaviour(given: Behaviour | Mapping[str, tuple[str, float] | None] | None) -> Behaviour:
+    if given is None:
+        return Population()
+    return Scripted(given) if isinstance(given, Mapping) else given

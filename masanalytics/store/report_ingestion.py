@@ -1,0 +1,273 @@
+"""Taking reports in: from the records of one poll to evidence rows and the outcomes on messages, in one transaction.
+
+The cost of a page depends on the page, not on the size of the file: every look-up goes through an index, and every message
+is read and written once a page.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
+
+from masanalytics.carriers import carriers_of
+from masanalytics.protocol import ReportRecord, outcome_of
+from masanalytics.store import lookups
+from masanalytics.store.message_outcomes import Evidence, Outcome, fold
+from masanalytics.vocabulary import Status
+
+__all__ = ["refresh", "take_reports"]
+
+_SAME_GROUP_S = 30 * 86400
+"""A msgGroup carries no year: the same one more than a month away is another batch."""
+_ASK_AT_ONCE = 400
+
+
+class _Known(NamedTuple):
+    """A message as it stands before the page."""
+
+    message_id: int
+    reports: int
+
+
+class _Said(NamedTuple):
+    """What a report's two codes mean, as numbers."""
+
+    outcome: int
+    is_final: bool
+    status_id: int
+    error_id: int
+    shown_error_id: int | None
+
+
+def take_reports(
+    conn: sqlite3.Connection, account_id: int, poll_id: int, records: Sequence[ReportRecord]
+) -> dict[int, int]:
+    """Store the reports of one poll and write their outcomes onto the messages.
+
+    Returns
+    -------
+    dict of int to int
+        The batches of no campaign that got reports, with how many: perhaps another system's, perhaps one of ours whose
+        answer was lost.
+    """
+    if not records:
+        return {}
+    said = _read_codes(conn, records)
+    homes, foreign = _find_batches(conn, account_id, records)
+    keys = [(homes[index], record.mobile) for index, record in enumerate(records)]
+    known = _find_messages(conn, keys, range(len(keys)))
+    if len(known) < len(keys):
+        strays = [index for index in range(len(keys)) if index not in known]
+        made = _foreign_homes(conn, account_id, records, keys, strays, foreign)
+        for index in strays:
+            keys[index] = (made[index], records[index].mobile)
+        foreign.update(made.values())
+        carriers = carriers_of([records[index].mobile for index in strays]).codes.tolist()
+        rows = [(*keys[i], carrier, records[i].submitted_at) for i, carrier in zip(strays, carriers, strict=True)]
+        _add_foreign(conn, account_id, rows)
+        known |= _find_messages(conn, keys, strays)
+    messages = [known[index] for index in range(len(keys))]
+    before = conn.total_changes
+    conn.executemany(
+        "INSERT OR IGNORE INTO reports (poll_id, message_id, report_status_id, error_code_id, submitted_at, received_at,"
+        f" submit_date, receive_date) VALUES ({poll_id}, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                one.message_id, code.status_id, code.error_id, record.submitted_at, record.received_at,
+                record.submit_date, record.receive_date,
+            )
+            for one, code, record in zip(messages, said, records, strict=True)
+        ],
+    )  # fmt: skip
+    all_new = conn.total_changes - before == len(records)
+    _write_outcomes(conn, messages, records, said, all_new=all_new)
+    return dict(Counter(batch_id for batch_id, _ in keys if batch_id in foreign))
+
+
+def refresh(conn: sqlite3.Connection, message_ids: Iterable[int]) -> None:
+    """Write onto these messages what all their reports come to; those without any are left as they are."""
+    outcomes = _fold_stored(conn, sorted(set(message_ids)))
+    conn.executemany(_WRITE_OUTCOME, [(*outcome, message_id) for message_id, outcome in outcomes])
+
+
+def _read_codes(conn: sqlite3.Connection, records: Sequence[ReportRecord]) -> list[_Said]:
+    """Return what each report says; the platform repeats the error code as the status, and sometimes writes it only there."""
+    known: dict[tuple[str, str], _Said] = {}
+    for record in records:
+        key = (record.report_status, record.error_code)
+        if key not in known:
+            status = outcome_of(*key)
+            error = record.error_code or (record.report_status if status == Status.failed else "")
+            codes = lookups.code_ids(conn, {record.report_status, error})
+            error_id = codes[error]
+            known[key] = _Said(
+                int(status),
+                status != Status.pending,
+                codes[record.report_status],
+                error_id,
+                error_id if error else None,
+            )
+    return [known[record.report_status, record.error_code] for record in records]
+
+
+def _find_batches(
+    conn: sqlite3.Connection, account_id: int, records: Sequence[ReportRecord]
+) -> tuple[list[int], set[int]]:
+    """Return the batch of each record (0 for none known), and which of those are of no campaign."""
+    candidates: dict[str, list[tuple[int, int | None, bool]]] = defaultdict(list)
+    groups = sorted({record.msg_group for record in records})
+    for start in range(0, len(groups), _ASK_AT_ONCE):
+        part = groups[start : start + _ASK_AT_ONCE]
+        marks = ",".join("?" * len(part))
+        for group, batch_id, requested_at, campaign in conn.execute(
+            f"SELECT msg_group, batch_id, requested_at, campaign_id FROM batches WHERE msg_group IN ({marks})"
+            " AND account_id = ?",
+            [*part, account_id],
+        ):
+            candidates[group].append((batch_id, requested_at, campaign is None))
+    chosen: dict[tuple[str, int | None], tuple[int, bool]] = {}
+    homes, foreign = [], set()
+    for record in records:
+        key = (record.msg_group, record.submitted_at)
+        if key not in chosen:
+            chosen[key] = _nearest(candidates.get(record.msg_group, []), record.submitted_at)
+        batch_id, is_foreign = chosen[key]
+        homes.append(batch_id)
+        if is_foreign:
+            foreign.add(batch_id)
+    return homes, foreign
+
+
+def _nearest(candidates: list[tuple[int, int | None, bool]], submitted_at: int | None) -> tuple[int, bool]:
+    """Return the candidate sent nearest to the report's submit date; our own before one only heard of."""
+
+    def distance(candidate: tuple[int, int | None, bool]) -> tuple[bool, int, int]:
+        batch_id, requested_at, is_foreign = candidate
+        if submitted_at is None or requested_at is None:
+            return is_foreign, 0, -batch_id
+        return is_foreign, abs(requested_at - submitted_at), -batch_id
+
+    near = [candidate for candidate in candidates if distance(candidate)[1] <= _SAME_GROUP_S]
+    if not near:
+        return 0, False
+    batch_id, _, is_foreign = min(near, key=distance)
+    return batch_id, is_foreign
+
+
+def _find_messages(
+    conn: sqlite3.Connection, keys: Sequence[tuple[int, str]], places: Sequence[int]
+) -> dict[int, _Known]:
+    """Return the messages of those `places` of `keys` where there is one."""
+    found: dict[int, _Known] = {}
+    for start in range(0, len(places), _ASK_AT_ONCE):
+        part = places[start : start + _ASK_AT_ONCE]
+        rows = conn.execute(
+            f"WITH page (place, batch_id, phone) AS (VALUES {','.join(['(?,?,?)'] * len(part))})"
+            " SELECT page.place, m.message_id, m.reports FROM page CROSS JOIN messages m"
+            " ON m.batch_id = page.batch_id AND m.phone = page.phone",
+            [value for place in part for value in (place, *keys[place])],
+        )
+        for place, message_id, reports in rows:
+            found[place] = _Known(message_id, reports)
+    return found
+
+
+def _foreign_homes(
+    conn: sqlite3.Connection,
+    account_id: int,
+    records: Sequence[ReportRecord],
+    keys: Sequence[tuple[int, str]],
+    strays: Sequence[int],
+    foreign: Collection[int],
+) -> dict[int, int]:
+    """Return the batch of no campaign for each record that no message of this store explains, making it where needed."""
+    homes: dict[int, int] = {}
+    made: dict[tuple[str, int], int] = {}
+    for index in strays:
+        record = records[index]
+        if keys[index][0] in foreign:
+            homes[index] = keys[index][0]
+            continue
+        # Reports of one group lie within a month of each other; a group that comes again next year is another batch.
+        place = (record.msg_group, (record.submitted_at or 0) // _SAME_GROUP_S)
+        if place not in made:
+            made[place] = _foreign_batch(conn, account_id, record)
+        homes[index] = made[place]
+    return homes
+
+
+def _add_foreign(conn: sqlite3.Connection, account_id: int, rows: Sequence[tuple[int, str, int, int | None]]) -> None:
+    """Make messages of no campaign: (batch, phone, carrier, submitted_at)."""
+    conn.executemany(
+        "INSERT OR IGNORE INTO messages (batch_id, account_id, phone, carrier_id, status_id, submitted_at)"
+        f" VALUES (?, {account_id}, ?, ?, 4, ?)",
+        rows,
+    )
+    for batch_id, added in Counter(row[0] for row in rows).items():
+        conn.execute("UPDATE batches SET messages = messages + ? WHERE batch_id = ?", [added, batch_id])
+
+
+def _foreign_batch(conn: sqlite3.Connection, account_id: int, record: ReportRecord) -> int:
+    rows = conn.execute(
+        "SELECT batch_id, requested_at, campaign_id FROM batches WHERE msg_group = ? AND account_id = ?"
+        " AND campaign_id IS NULL",
+        [record.msg_group, account_id],
+    ).fetchall()
+    batch_id, _ = _nearest([(row[0], row[1], True) for row in rows], record.submitted_at)
+    if batch_id:
+        return batch_id
+    cursor = conn.execute(
+        "INSERT INTO batches (account_id, mode, state, msg_group, messages, requested_at) VALUES (?, 'foreign',"
+        " 'accepted', ?, 0, ?)",
+        [account_id, record.msg_group, record.submitted_at],
+    )
+    return cursor.lastrowid or 0
+
+
+def _write_outcomes(
+    conn: sqlite3.Connection,
+    known: Sequence[_Known],
+    records: Sequence[ReportRecord],
+    said: Sequence[_Said],
+    *,
+    all_new: bool,
+) -> None:
+    """Write outcomes: straight from the page where a message has this one report, from all its reports otherwise."""
+    seen = Counter([one.message_id for one in known])
+    # By far the commonest case, 1,000 times a page: no object is made for it.
+    simple = [
+        (
+            code.outcome, code.status_id, code.shown_error_id, record.submitted_at,
+            record.received_at if code.is_final else None, 1, one.message_id,
+        )
+        for one, record, code in zip(known, records, said, strict=True)
+        if all_new and not one.reports and seen[one.message_id] == 1
+    ]  # fmt: skip
+    conn.executemany(_WRITE_OUTCOME, simple)
+    if len(simple) < len(known):
+        done = {row[-1] for row in simple}
+        refresh(conn, [one.message_id for one in known if one.message_id not in done])
+
+
+def _fold_stored(conn: sqlite3.Connection, message_ids: Sequence[int]) -> list[tuple[int, Outcome]]:
+    grouped: dict[int, list[Evidence]] = defaultdict(list)
+    for start in range(0, len(message_ids), _ASK_AT_ONCE):
+        part = message_ids[start : start + _ASK_AT_ONCE]
+        for message_id, status_id, status, error_id, error, submitted_at, received_at in conn.execute(
+            "SELECT message_id, report_status_id, s.code, error_code_id, e.code, submitted_at, received_at FROM reports"
+            " JOIN codes s ON s.code_id = report_status_id JOIN codes e ON e.code_id = error_code_id"
+            f" WHERE message_id IN ({','.join('?' * len(part))})",
+            part,
+        ):
+            grouped[message_id].append(
+                Evidence(outcome_of(status, error), status_id, error_id if error else None, submitted_at, received_at)
+            )
+    return [(message_id, fold(evidence)) for message_id, evidence in grouped.items()]
+
+
+_WRITE_OUTCOME = (
+    "UPDATE messages SET status_id = ?, report_status_id = ?, error_code_id = ?,"
+    " submitted_at = coalesce(?, submitted_at), received_at = ?, reports = ? WHERE message_id = ?"
+)

@@ -1,0 +1,313 @@
+"""The grouped count on the store's own tables: the one question the analysis asks of them.
+
+Every dimension is a small integer in ``messages``. SQLite packs them into one integer a row, which is streamed and counted
+by numpy a chunk at a time: no text is built, no row becomes an object, and memory does not grow with the store. What is no
+small integer (``phone``, ``content``) goes through SQLite's own GROUP BY.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from math import inf, prod
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from masanalytics.store.coverage import between, covered_until, intervals
+from masanalytics.store.dimensions import Column, Condition, Narrowed, conditions, find_column, seconds_sql
+from masanalytics.store.reading import fetch_columns
+from masanalytics.timezone import format_instant
+from masanalytics.vocabulary import MESSAGE_COLUMNS, UNREPORTED_AFTER_S, Status
+
+__all__ = ["CountsMessages"]
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Counted = tuple[pd.DataFrame, Ints, Floats, Ints]
+_Rows = tuple[list[tuple[Any, Any]], Ints, Floats, Ints]
+
+_ROWS_AT_ONCE = 2**18
+_KEPT = 1_000_000
+_SAMPLE = 2_000
+_BLOCK = 256
+_SECONDS_ROOM = 2**26
+_SECONDS_CAP = 2**62 - 2
+_LARGEST = 2**63
+_NO_NUMBER = np.iinfo(np.int64).min
+
+
+class CountsMessages:
+    """What makes a store a source of messages for the analysis functions."""
+
+    def reading(self) -> AbstractContextManager[sqlite3.Connection]:
+        """Return a read transaction that sees one state of the file."""
+        raise NotImplementedError
+
+    def grouped_count(self, by: Sequence[str], *, where: Narrowed, seconds: str | None = "outcome") -> Counted:
+        """Count messages by dimensions, status and whole seconds, as `masanalytics.analysis` asks.
+
+        Parameters
+        ----------
+        by : sequence of str
+            Columns of messages, ``prefix``, or parts of ``submitted_at``: ``hour, weekday, day, time/SECONDS``.
+        where : Narrowed
+            Which messages.
+        seconds : {"outcome", "waited"}, optional
+            ``outcome``: latency of delivered and failed, waiting time of pending; ``waited``: waiting time of all; None.
+
+        Returns
+        -------
+        DataFrame, array of int, array of float, array of int
+            The dimensions, the status (as `masanalytics.vocabulary.Status`), the seconds (NaN: unknown), how many messages.
+        """
+        with self.reading() as conn:
+            among = conditions(conn, where)
+            columns = [find_column(conn, name, among) for name in by]
+            plan = _Plan(columns, seconds_sql(conn, seconds), among, waited=seconds == "waited")
+            dimensions, status, counted, n = plan.counted(conn)
+        keys = {
+            name: column.show(numbers, missing)
+            for name, column, (numbers, missing) in zip(by, columns, dimensions, strict=True)
+        }
+        return pd.DataFrame(keys, index=pd.RangeIndex(len(n))), status, counted, n
+
+    def message_rows(self, columns: Sequence[str], *, where: Narrowed) -> pd.DataFrame:
+        """Return these columns of the messages, one row a message."""
+        with self.reading() as conn:
+            among = conditions(conn, where)
+            found = [find_column(conn, name, among) for name in columns]
+            join = " JOIN batches b USING (batch_id)" if any(column.joined for column in found) else ""
+            select = ", ".join(f"{column.sql} AS c{number}" for number, column in enumerate(found))
+            cursor = conn.execute(f"SELECT {select} FROM messages m{join} WHERE {among.sql}", among.values)
+            got = fetch_columns(cursor, [f"c{number}" for number, column in enumerate(found) if column.integer])
+        shown = {}
+        for name, column, raw in zip(columns, found, got.values(), strict=True):
+            missing = raw == _NO_NUMBER if column.integer else np.array([value is None for value in raw], dtype=bool)
+            shown[name] = column.show(np.where(missing, 0, raw) if column.integer else raw, missing)
+        return pd.DataFrame(shown)
+
+    def estimated_count(self, where: Narrowed) -> int:
+        """Return about how many messages pass `where`, from a sample of them."""
+        with self.reading() as conn:
+            among = conditions(conn, where)
+            low, high = _first_and_last(conn)
+            step = max(1, (high - low) // _SAMPLE)
+            sql = (
+                "WITH RECURSIVE picked(message_id) AS (SELECT ? UNION ALL SELECT message_id + ? FROM picked WHERE"
+                " message_id + ? <= ?) SELECT count(*) FROM picked CROSS JOIN messages m USING (message_id)"
+                f" WHERE {among.sql}"
+            )
+            sampled: int = conn.execute(sql, [low, step, step, high, *among.values]).fetchone()[0]
+        return sampled * step
+
+    def message_columns(self) -> Sequence[str]:
+        """Return the columns messages have."""
+        return list(MESSAGE_COLUMNS)
+
+    def coverage_summary(self, where: Narrowed) -> Mapping[str, Any]:
+        """Return how far and when reports were fetched.
+
+        Returns
+        -------
+        mapping
+            The end of coverage (``as_of``, epoch seconds; ``end`` by account, text) and the ``gaps`` in which reports of
+            the messages asked about could come: from their first submission until 72 h after their last.
+        """
+        with self.reading() as conn:
+            ends = covered_until(conn)
+            spans = intervals(conn, None)
+            first, last = _submitted(conn, where)
+        gaps = [
+            {"account": account, "from": format_instant(start), "until": format_instant(end)}
+            for account, start, end in between(spans)
+            if end > first and start < last + UNREPORTED_AFTER_S
+        ]
+        end_by_account = {account: format_instant(end) for account, _, end in spans}
+        return {"as_of": max(ends.values(), default=None), "end": end_by_account, "gaps": gaps}
+
+
+def _submitted(conn: sqlite3.Connection, where: Narrowed) -> tuple[float, float]:
+    """Return between which instants the messages asked about were submitted, as far as campaigns and times tell."""
+    first, last = -inf, inf
+    names = where.values.get("campaign", (None,))
+    if None not in names:
+        told = conn.execute(
+            "SELECT min(ifnull(answered_at, requested_at)), max(ifnull(answered_at, requested_at)) FROM batches"
+            " JOIN campaigns USING (campaign_id) WHERE campaign IN (SELECT value FROM json_each(?))",
+            [json.dumps(names, default=str)],
+        ).fetchone()
+        if told[0] is not None:
+            first, last = told
+    since, until = (-inf if where.since is None else where.since), (inf if where.until is None else where.until)
+    return max(first, since), min(last, until)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """One grouped count as SQL."""
+
+    columns: Sequence[Column]
+    seconds: str
+    among: Condition
+    waited: bool
+
+    @property
+    def cells(self) -> int:
+        """How many combinations of dimensions and status there can be, as far as the columns tell."""
+        return prod(column.packed[1] for column in self.columns) * len(Status)
+
+    @property
+    def fits(self) -> bool:
+        """Whether a whole row packs into one integer."""
+        packable = all(column.size is not None for column in self.columns)
+        return packable and self.cells * _SECONDS_ROOM < _LARGEST
+
+    def counted(self, conn: sqlite3.Connection) -> _Rows:
+        """Count by packed integers where a row packs, and by GROUP BY the rest."""
+        if not self.fits:
+            return self.grouped(conn)
+        rows, complete = self.packed(conn)
+        if complete:
+            return rows
+        rest = replace(self, among=self.among._replace(sql=f"{self.among.sql} AND ({self._outside})")).grouped(conn)
+        dimensions = [
+            (np.concatenate([a, c]), np.concatenate([b, d])) for (a, b), (c, d) in zip(rows[0], rest[0], strict=True)
+        ]
+        status, seconds, n = (np.concatenate(pair) for pair in zip(rows[1:], rest[1:], strict=True))
+        return dimensions, status, seconds, n
+
+    @property
+    def _cell(self) -> str:
+        """SQL that numbers the combinations of dimensions and status from 0."""
+        number = ""
+        for sql, size in [*(column.packed for column in self.columns), ("m.status_id", len(Status))]:
+            number = f"({number} * {size} + {sql})" if number else sql
+        return number
+
+    @property
+    def _unknown(self) -> int:
+        """What stands for seconds that are not known."""
+        return -(_LARGEST // 2 // self.cells)
+
+    @property
+    def _key(self) -> str:
+        """SQL that packs a row into one integer, the seconds first: an absurd date then falls into no other cell.
+
+        Where it has no room at all, SQLite goes on in floating point, which is recognized.
+        """
+        if self.seconds == "NULL":
+            return self._cell
+        return f"ifnull({self.seconds} * {self.cells}, {self._unknown * self.cells}) + {self._cell}"
+
+    @property
+    def _outside(self) -> str:
+        """SQL that is true for the rows whose numbers have no room in a packed integer."""
+        wide = [f"{column.sql} >= {column.size - 1}" for column in self.columns if column.size and column.open_end]
+        return " OR ".join([f"typeof({self._key}) = 'real'", *wide])
+
+    def packed(self, conn: sqlite3.Connection) -> tuple[_Rows, bool]:
+        """Count by one packed integer a row; return whether that was all."""
+        keys, n, complete = _counted(conn, self._key, self.among)
+        seconds, rest = np.divmod(keys, self.cells)
+        rest, status = np.divmod(rest, len(Status))
+        fitting = np.ones(len(keys), dtype=bool)
+        parts = []
+        for column in reversed(self.columns):
+            rest, part = np.divmod(rest, column.packed[1])
+            parts.append((column, part))
+            if column.open_end:
+                fitting &= part < column.packed[1] - 1
+        dimensions = [column.unpacked(part[fitting]) for column, part in reversed(parts)]
+        seconds, status = seconds[fitting], status[fitting]
+        unknown = (seconds == self._unknown) | (self.seconds == "NULL")
+        known = np.where(unknown, np.nan, seconds.astype(float))
+        rows = (dimensions, status, _waited_from_0(known, status, self.waited), n[fitting])
+        return rows, complete and bool(fitting.all())
+
+    def grouped(self, conn: sqlite3.Connection) -> _Rows:
+        """Count by SQLite's GROUP BY, where a dimension does not pack."""
+        names = [f"c{number}" for number in range(len(self.columns))]
+        join = " JOIN batches b USING (batch_id)" if any(column.joined for column in self.columns) else ""
+        # Beyond int64 SQLite goes on in floating point.
+        held = f"min(max({self.seconds}, -{_SECONDS_CAP}), {_SECONDS_CAP})"
+        parts = [*(column.sql for column in self.columns), "m.status_id", held]
+        low, _ = _first_and_last(conn)
+        sampled = f"(m.message_id - {low}) / {_BLOCK} % {self.among.every} = 0" if self.among.every > 1 else "1"
+        select = ", ".join(f"{sql} AS {name}" for sql, name in zip(parts, [*names, "status", "seconds"], strict=True))
+        groups = ", ".join(map(str, range(1, len(parts) + 1)))
+        narrowed = f"{sampled} AND {self.among.sql}"
+        sql = f"SELECT {select}, count(*) AS n FROM messages m{join} WHERE {narrowed} GROUP BY {groups}"
+        integers = [name for name, column in zip(names, self.columns, strict=True) if column.integer]
+        got = fetch_columns(conn.execute(sql, list(self.among.values)), [*integers, "status", "seconds", "n"])
+        dimensions = []
+        for name in names:
+            raw = got[name]
+            missing = raw == _NO_NUMBER if name in integers else np.array([value is None for value in raw], dtype=bool)
+            dimensions.append((np.where(missing, 0, raw) if name in integers else raw, missing))
+        seconds = np.where(got["seconds"] == _NO_NUMBER, np.nan, got["seconds"].astype(float))
+        return dimensions, got["status"], _waited_from_0(seconds, got["status"], self.waited), got["n"]
+
+
+def _waited_from_0(seconds: Floats, status: Ints, waited: bool) -> Floats:  # noqa: FBT001
+    """Return the seconds with waiting times below 0 (submitted after the last poll) as 0."""
+    return np.where((seconds < 0) & (waited | (status == Status.pending)), 0.0, seconds)
+
+
+def _counted(conn: sqlite3.Connection, key: str, among: Condition) -> tuple[Ints, Ints, bool]:
+    """Return the distinct values of an integer expression, how often each comes, and whether all were integers.
+
+    Memory is flat. SQLite hands over the numbers of many rows as one text, which numpy reads: half the time of a row at a
+    time.
+    """
+    keys, n, complete = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), True
+    waiting: list[tuple[Ints, Ints]] = []
+    for text in _texts_of(conn, key, among):
+        whole = text
+        if "." in text:
+            whole = ",".join(number for number in text.split(",") if "." not in number)
+            complete = False
+        waiting.append(np.unique(np.fromstring(whole, dtype=np.int64, sep=","), return_counts=True))
+        if sum(len(part) for part, _ in waiting) > max(_KEPT, len(keys)):
+            keys, n = _merged([(keys, n), *waiting])
+            waiting = []
+    return *_merged([(keys, n), *waiting]), complete
+
+
+def _texts_of(conn: sqlite3.Connection, key: str, among: Condition) -> Iterator[str]:
+    """Yield the values of an expression, separated by commas, some 100,000 rows at a time.
+
+    Where one message in so many is enough, short blocks of neighbours are read: the others need not even be passed over.
+    """
+    low, high = _first_and_last(conn)
+    rows, step = (_ROWS_AT_ONCE, _ROWS_AT_ONCE) if among.every == 1 else (_BLOCK, _BLOCK * among.every)
+    sql = f"SELECT group_concat({key}) FROM messages m WHERE m.message_id BETWEEN ? AND ? AND {among.sql}"
+    texts: list[str] = []
+    for start in range(low, high + 1, step):
+        text = conn.execute(sql, [start, start + rows - 1, *among.values]).fetchone()[0]
+        if text is not None:
+            texts.append(text)
+        if len(texts) * rows >= _ROWS_AT_ONCE:
+            yield ",".join(texts)
+            texts = []
+    if texts:
+        yield ",".join(texts)
+
+
+def _first_and_last(conn: sqlite3.Connection) -> tuple[int, int]:
+    """Return the least and the greatest message_id; (0, -1) where there is no message."""
+    # Asked for both at once, SQLite would read the whole table.
+    limits = "SELECT (SELECT min(message_id) FROM messages), (SELECT max(message_id) FROM messages)"
+    low, high = conn.execute(limits).fetchone()
+    return (0, -1) if low is None else (low, high)
+
+
+def _merged(parts: Sequence[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
+    keys, place = np.unique(np.concatenate([part for part, _ in parts]), return_inverse=True)
+    n = np.bincount(place, weights=np.concatenate([counts for _, counts in parts]), minlength=len(keys))
+    return keys, np.rint(n).astype(np.int64)

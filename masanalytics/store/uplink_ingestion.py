@@ -1,0 +1,109 @@
+"""Taking replies in: each is matched to the last message sent to its number before it, and opt-outs count at once."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable, Sequence
+
+import pandas as pd
+
+from masanalytics.errors import InputError
+from masanalytics.i18n import counted
+from masanalytics.opt_outs import match_opt_out
+from masanalytics.phones import normalise_phones
+from masanalytics.protocol import UplinkRecord
+
+__all__ = ["mobile_numbers", "opt_in", "opt_out", "opted_out", "take_uplinks"]
+
+_CLOCKS_DIFFER_S = 120
+_LOOK_BACK = 50
+
+
+def take_uplinks(
+    conn: sqlite3.Connection,
+    account_id: int,
+    poll_id: int,
+    records: Sequence[UplinkRecord],
+    words: Collection[str] | None,
+) -> int:
+    """Store the uplinks of one poll; return how many opt-outs they brought."""
+    opt_outs = 0
+    for record in records:
+        verdict = match_opt_out(record.content, words) if words is not None else match_opt_out(record.content)
+        cursor = conn.execute(
+            "INSERT OR IGNORE INTO uplinks (poll_id, account_id, message_id, phone, content, add_serial, sent_at,"
+            " send_time, opt_out) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                poll_id, account_id, _last_message(conn, account_id, record), record.mobile, record.content,
+                record.add_serial, record.sent_at, record.send_time, verdict,
+            ],
+        )  # fmt: skip
+        if cursor.rowcount and verdict == "opt_out":
+            asked_at = conn.execute("SELECT asked_at FROM polls WHERE poll_id = ?", [poll_id]).fetchone()[0]
+            since = record.sent_at if record.sent_at is not None else asked_at
+            opt_outs += _add(conn, record.mobile, since, "reply", cursor.lastrowid)
+    return opt_outs
+
+
+def opted_out(conn: sqlite3.Connection) -> set[str]:
+    """Return the numbers on the opt-out list."""
+    return {row[0] for row in conn.execute("SELECT phone FROM opt_outs WHERE until IS NULL")}
+
+
+def opt_out(conn: sqlite3.Connection, phones: Iterable[str], reason: str, now: float) -> int:
+    """Put numbers on the opt-out list; return how many were not on it."""
+    return sum(_add(conn, phone, int(now), reason, None) for phone in phones)
+
+
+def opt_in(conn: sqlite3.Connection, phones: Iterable[str], now: float) -> int:
+    """Take numbers off the opt-out list, keeping the record of it; return how many were on it."""
+    return sum(
+        conn.execute("UPDATE opt_outs SET until = ? WHERE phone = ? AND until IS NULL", [int(now), phone]).rowcount
+        for phone in phones
+    )
+
+
+def _add(conn: sqlite3.Connection, phone: str, since: int, reason: str, uplink_id: int | None) -> int:
+    # A reply from before the person was taken back in (read late, or replayed) does not count again.
+    return conn.execute(
+        "INSERT INTO opt_outs (phone, since, reason, uplink_id) VALUES (?, ?, ?, ?) ON CONFLICT (phone) DO UPDATE SET"
+        " since = excluded.since, until = NULL, reason = excluded.reason, uplink_id = excluded.uplink_id"
+        " WHERE opt_outs.until IS NOT NULL AND excluded.since >= opt_outs.until",
+        [phone, since, reason, uplink_id],
+    ).rowcount
+
+
+def _last_message(conn: sqlite3.Connection, account_id: int, record: UplinkRecord) -> int | None:
+    """Return the last message sent to the number before the reply, preferring the one whose extension it answers."""
+    rows = conn.execute(
+        "SELECT m.message_id, b.add_serial FROM messages m JOIN batches b USING (batch_id) WHERE m.phone = ?"
+        " AND m.account_id = ? AND m.status_id >= 3 AND b.requested_at <= ? ORDER BY b.requested_at DESC,"
+        f" m.message_id DESC LIMIT {_LOOK_BACK}",
+        [record.mobile, account_id, (record.sent_at if record.sent_at is not None else 2**53) + _CLOCKS_DIFFER_S],
+    ).fetchall()
+    exact = [row[0] for row in rows if row[1] and record.add_serial.endswith(row[1])]
+    plain = [row[0] for row in rows if not row[1]]
+    return next(iter([*exact, *plain, *(row[0] for row in rows)]), None)
+
+
+def mobile_numbers(phones: Iterable[object]) -> list[str]:
+    """Return numbers given by a person in the form the store keeps.
+
+    Raises
+    ------
+    InputError
+        If one of them is no mobile number.
+    """
+    if isinstance(phones, str) or not isinstance(phones, Iterable):
+        raise InputError(
+            "give a list or column of numbers, such as ['13800138000']", zh="请给出号码列表，如 ['13800138000']"
+        )
+    asked = pd.Series(list(phones), dtype=object)
+    found = normalise_phones(asked)["phone"]
+    if wrong := int(found.isna().sum()):
+        said = counted(wrong, "entry is not a mobile number", "entries are not mobile numbers")
+        raise InputError(
+            f"{said}, of {len(asked):,}: nothing was changed",
+            zh=f"{len(asked)} 个中有 {wrong} 个不是手机号，未作任何更改",
+        )
+    return [str(phone) for phone in found]
