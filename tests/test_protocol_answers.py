@@ -126,7 +126,7 @@ def test_an_excerpt_keeps_secrets() -> None:
 def test_every_rspcod_is_explained(rspcod: str) -> None:
     """Each known word has a meaning and an advice in both languages."""
     for language in ("en", "zh"):
-        meaning, advice = describe_rspcod(rspcod, language)
+        meaning, advice = (text.text(language) for text in describe_rspcod(rspcod))
         assert meaning
         assert advice
         assert (language == "zh") == any("\u4e00" <= letter <= "\u9fff" for letter in meaning)
@@ -134,7 +134,7 @@ def test_every_rspcod_is_explained(rspcod: str) -> None:
 
 def test_the_catch_all_lists_its_causes() -> None:
     """InvalidUsrOrPwd names every cause that is known of it."""
-    advice = describe_rspcod("InvalidUsrOrPwd", "en")[1]
+    advice = describe_rspcod("InvalidUsrOrPwd")[1].text("en")
     for cause in (
         "ap_id",
         "secret_key",
@@ -151,7 +151,7 @@ def test_the_catch_all_lists_its_causes() -> None:
 
 def test_an_unknown_word_is_shown() -> None:
     """A word nobody documented is named in its own advice."""
-    assert "AccountFrozen" in describe_rspcod("AccountFrozen", "en")[1]
+    assert "AccountFrozen" in describe_rspcod("AccountFrozen")[1].text("en")
 
 
 def test_fatal_words() -> None:

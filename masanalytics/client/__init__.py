@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from masanalytics.client.client import Client
-from masanalytics.client.results import PollAnswer, SubmitResult
+from masanalytics.client.outcomes import PollAnswer, SubmitResult
 from masanalytics.client.trust import known_hosts_path
 
 __all__ = ["Client", "PollAnswer", "SubmitResult", "known_hosts_path"]

@@ -10,8 +10,14 @@ from pathlib import Path
 from types import TracebackType
 
 from masanalytics.account import Account, check_add_serial
-from masanalytics.client.faults import judge, lost_poll, network_error, without_answer
-from masanalytics.client.results import PollAnswer, SubmitResult
+from masanalytics.client.outcomes import (
+    PollAnswer,
+    SubmitResult,
+    failed_submit,
+    lost_poll,
+    network_error,
+    submit_result,
+)
 from masanalytics.client.transport import Failure, Transport
 from masanalytics.client.trust import Network, establish, known_hosts_path
 from masanalytics.clock import Clock, SystemClock
@@ -158,7 +164,7 @@ class Client:
         Returns
         -------
         PollAnswer
-            What it handed out, even where only half of it arrived. Keep ``raw`` before reading ``page``.
+            What it handed out, even where only half of it arrived. Keep its ``raw`` before anything else.
 
         Raises
         ------
@@ -179,19 +185,20 @@ class Client:
         answer = self._ready().exchange("/", None)
         if isinstance(answer, Failure):
             return None
-        written = next((value for key, value in answer.headers.items() if key.lower() == "date"), "")
+        date = next((value for key, value in answer.headers.items() if key.lower() == "date"), "")
         try:
-            return parsedate_to_datetime(written).timestamp()
+            return parsedate_to_datetime(date).timestamp()
         except ValueError:
             return None
 
     def _allow(self, numbers: Iterable[str]) -> None:
-        strangers = [number for number in numbers if not self.account.allows(number)]
-        if strangers:
+        unlisted = [number for number in numbers if not self.account.allows(number)]
+        if unlisted:
             raise InputError(
-                f"{len(strangers)} numbers are not on the account's allow_only list, the first is "
-                f"{mask_phone(strangers[0])}. Nothing was sent.",
-                zh=f"有 {len(strangers)} 个号码不在账号的 allow_only 名单中，第一个是 {mask_phone(strangers[0])}。未发送任何内容。",
+                "{count:,} number is not on the account's allow_only list: {first}. Nothing was sent.",
+                "{count:,} numbers are not on the account's allow_only list, the first is {first}. Nothing was sent.",
+                count=len(unlisted),
+                first=mask_phone(unlisted[0]),
             )
 
     def _serial(self, add_serial: str | None) -> str:
@@ -200,7 +207,7 @@ class Client:
         try:
             check_add_serial(add_serial, self.account.service_code)
         except ConfigError as error:
-            raise InputError(error.message, zh=error.zh) from None
+            raise InputError(error.said) from None
         return add_serial
 
     def _submit(self, path: str, body: bytes) -> SubmitResult:
@@ -208,11 +215,11 @@ class Client:
         try:
             transport = self._ready()
         except MasError as error:
-            return without_answer(error, requested_at, self.clock.now())
+            return failed_submit(error, requested_at, self.clock.now())
         answer = transport.exchange(path, body)
         if isinstance(answer, Failure):
-            return without_answer(self._error(answer), answer.requested_at, answer.answered_at)
-        return judge(answer, path)
+            return failed_submit(self._error(answer), answer.requested_at, answer.answered_at)
+        return submit_result(answer, path)
 
     def _poll(self, path: str, endpoint: Endpoint) -> PollAnswer:
         answer = self._ready().exchange(path, poll_body(self.account))

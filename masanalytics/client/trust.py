@@ -112,18 +112,18 @@ def establish(account: Account, network: Network) -> Trust:
 
 def changed_certificate(account: Account, expected: str, shown: str) -> CertificateError:
     """Return the error for a server that shows another certificate than it must."""
-    where = host_key(*address_of(account.url))
-    old, new = short_fingerprint(expected), short_fingerprint(shown) if shown else "?"
     if account.tls == "first-use":
-        advice = f"masanalytics fingerprint {where} --accept"
-        advice_zh = advice
+        advice = f"masanalytics fingerprint {host_key(*address_of(account.url))} --accept"
     else:
-        advice = advice_zh = f"tls='{shown or 'sha256:…'}'"
+        advice = f"tls='{shown or 'sha256:…'}'"
     return CertificateError(
-        f"{where} shows the certificate {new}, but {old} is expected: someone may be in between, or it was renewed. "
-        f"Nothing was sent. If the platform confirms the new one: {advice}",
-        zh=f"{where} 出示的证书是 {new}，而应为 {old}：可能有人冒充平台，也可能证书已更新。未发送任何内容。"
-        f"若平台确认已更换：{advice_zh}",
+        "{address} shows the certificate {shown}, but {expected} is expected: someone may be in between, or it was "
+        "renewed. Nothing was sent. If the platform confirms the new one: {advice}",
+        code="certificate_changed",
+        address=host_key(*address_of(account.url)),
+        shown=short_fingerprint(shown) if shown else "?",
+        expected=short_fingerprint(expected),
+        advice=advice,
     )
 
 
@@ -133,8 +133,7 @@ def _http_proxy(url: str, proxies: Mapping[str, str]) -> str | None:
         return None
     if "://" in proxy and not proxy.lower().startswith("http://"):
         raise ConfigError(
-            "the first contact cannot look at the certificate through this kind of proxy: pin it with tls='sha256:…'.",
-            zh="首次连接无法通过此类代理查看证书：请用 tls='sha256:…' 固定证书。",
+            "the first contact cannot look at the certificate through this kind of proxy: pin it with tls='sha256:…'."
         )
     return proxy if "://" in proxy else f"http://{proxy}"
 

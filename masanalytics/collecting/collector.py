@@ -351,7 +351,7 @@ class Collector:
         refused_before = self.rhythm.refused
         received = self._shielded(lambda: self._asked(poll_id, endpoint))
         if received.kind == "refused" and received.notice in FATAL:
-            meaning, advice = describe_rspcod(received.notice, self._language)
+            meaning, advice = describe_rspcod(received.notice)
             raise RefusedError(f"{meaning} ({received.notice}). {advice}", rspcod=received.notice)
         if received.kind != "records" and not refused_before:
             self._tell(notices.NOT_DATA, notice=received.notice or "-")

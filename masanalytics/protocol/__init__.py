@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from masanalytics.protocol.lenient_json import excerpt
-from masanalytics.protocol.polls import FULL_PAGE, Endpoint, Page, read_page
+from masanalytics.protocol.lenient_json import BadRecord, excerpt
+from masanalytics.protocol.pages import FULL_PAGE, Endpoint, Page, read_page
 from masanalytics.protocol.records import (
-    BadRecord,
     ReportRecord,
     UplinkRecord,
     fold_mobile,
@@ -19,7 +18,6 @@ from masanalytics.protocol.requests import (
     REPORT,
     SUBMIT,
     TEMPLATE,
-    Caller,
     check_mobiles,
     mac,
     pairs_body,
@@ -27,8 +25,14 @@ from masanalytics.protocol.requests import (
     submit_body,
     template_body,
 )
-from masanalytics.protocol.responses import SubmitAnswer, read_submit
-from masanalytics.protocol.rspcod import FATAL, KNOWN_RSPCODS, describe_rspcod, is_fatal
+from masanalytics.protocol.responses import (
+    FATAL,
+    KNOWN_RSPCODS,
+    SubmitAnswer,
+    describe_rspcod,
+    is_fatal,
+    read_submit,
+)
 
 __all__ = [
     "DELIVER",
@@ -41,7 +45,6 @@ __all__ = [
     "SUBMIT",
     "TEMPLATE",
     "BadRecord",
-    "Caller",
     "Endpoint",
     "Page",
     "ReportRecord",

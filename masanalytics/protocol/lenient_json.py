@@ -1,4 +1,4 @@
-"""Read the platform's JSON as it comes: with a BOM, wrapped in a string or in Base64, with bytes that are no UTF-8."""
+"""Read the platform's JSON as it comes: wrapped in a string or in Base64, with bytes that are no UTF-8, or cut off."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import base64
 import binascii
 import json
 import re
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from masanalytics.masking import mask_phones_in
 
-__all__ = ["UNREADABLE", "decode_text", "excerpt", "read_json", "unwrap"]
+__all__ = ["UNREADABLE", "BadRecord", "decode_text", "excerpt", "read_json", "salvage", "storable", "unwrap"]
 
 _EXCERPT = 200
 _WRAPPINGS = 3
@@ -19,6 +20,10 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/\s]+={0,2}\s*")
 _LONG_CODE = re.compile(r"[A-Za-z0-9+/=_-]{40,}")
 _SECRET = re.compile(r"""(secret_?key\W{1,6})[^"'&,\s<>]+""", re.IGNORECASE)
 _SPACE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
+_LONGEST_BAD = 2000
+_ITEM = re.compile(r"[^\s,\[\]]")
+_NEXT = re.compile(r"[,\[}\]]\s*(?=\{)")
+_MOST_TRIES: Final = 5000
 
 
 class _Unreadable:
@@ -32,7 +37,32 @@ UNREADABLE: Final = _Unreadable()
 """Returned where there is no JSON: None is JSON's own null."""
 
 # Not strict: a raw line break inside a text harms nobody, and a platform may forget to escape one.
-DECODER: Final = json.JSONDecoder(strict=False)
+_DECODER: Final = json.JSONDecoder(strict=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BadRecord:
+    """A record that could not be used.
+
+    Attributes
+    ----------
+    index : int
+        Its place in the page, from 0.
+    reason : str
+        Why: ``not an object``, ``no mobile``, ``cut off``, …
+    text : str
+        The record as it came, at most 2,000 characters.
+    """
+
+    index: int
+    reason: str
+    text: str = field(repr=False)
+
+    @classmethod
+    def of(cls, index: int, reason: str, value: object) -> BadRecord:
+        """Make one of a value of any kind."""
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=repr)
+        return cls(index, reason, storable(text[:_LONGEST_BAD]))
 
 
 def decode_text(raw: bytes) -> tuple[str, bool]:
@@ -75,7 +105,7 @@ def read_json(text: str) -> Any:
     ({'success': True}, UNREADABLE)
     """
     try:
-        return DECODER.decode(text)
+        return _DECODER.decode(text)
     except (ValueError, RecursionError):
         return UNREADABLE
 
@@ -91,6 +121,65 @@ def excerpt(text: str) -> str:
     line = _SPACE.sub(" ", text[: 4 * _EXCERPT]).strip()
     line = mask_phones_in(_LONG_CODE.sub("…", _SECRET.sub(r"\1***", line)))
     return line if len(line) <= _EXCERPT else line[: _EXCERPT - 1] + "…"
+
+
+def salvage(text: str) -> list[Any]:
+    """Return the records of a broken JSON list in order: each a value, or a `BadRecord` where there is none.
+
+    After a fault, reading goes on at the next place where an object begins behind a comma or bracket and is whole. Within
+    a JSON text the quotes are escaped, so nothing a person wrote in a reply passes for a record of its own.
+
+    Examples
+    --------
+    >>> salvage('[{"a":1},{"a":oops},{"a":3},{"a":')
+    [{'a': 1}, BadRecord(index=1, reason='not JSON'), {'a': 3}, BadRecord(index=3, reason='cut off')]
+    """
+    items: list[Any] = []
+    tries = _MOST_TRIES
+    start = _next_item(text, 0)
+    while start is not None:
+        decoded = _read_at(text, start)
+        if decoded is None:
+            resumed, tries = _next_whole(text, start, tries)
+            items.append(BadRecord.of(len(items), "cut off" if resumed is None else "not JSON", text[start:resumed]))
+            start = resumed
+        else:
+            value, end = decoded
+            items.append(value)
+            start = _next_item(text, end)
+    return items
+
+
+def storable(text: str) -> str:
+    """Replace what SQLite cannot keep as text: halves of characters, which an escape in JSON can make, and NUL."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
+
+
+def _next_item(text: str, start: int) -> int | None:
+    item = _ITEM.search(text, start)
+    return None if item is None else item.start()
+
+
+def _read_at(text: str, start: int) -> tuple[Any, int] | None:
+    """Return the value that begins at `start` and where it ends, or None where there is none."""
+    try:
+        return _DECODER.raw_decode(text, start)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _next_whole(text: str, start: int, tries: int) -> tuple[int | None, int]:
+    """Return where the next object begins that can be read whole, or None, and how many `tries` are left.
+
+    The number of tries is bounded so that rubbish of any size ends soon; what lies behind it stays in the raw answer.
+    """
+    for opening in _NEXT.finditer(text, start):
+        if tries <= 0:
+            break
+        tries -= 1
+        if _read_at(text, opening.end()) is not None:
+            return opening.end(), tries
+    return None, tries
 
 
 def _inner_string(text: str) -> str | None:

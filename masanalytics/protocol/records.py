@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, Final, NamedTuple
 
 from masanalytics.masking import mask_phone
+from masanalytics.protocol.lenient_json import storable
 from masanalytics.timezone import parse_platform_time
 from masanalytics.vocabulary import Status
 
 __all__ = [
-    "BadRecord",
     "Instants",
     "ReportRecord",
     "UplinkRecord",
@@ -30,7 +28,6 @@ _MOBILE = re.compile(r"(?:\+?86|0086)?(1[3-9][0-9]{9})")
 _BLANK = re.compile(r"[\s\-\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]+")
 _LONGEST_MOBILE = 40
 _FEWEST_DIGITS, _MOST_DIGITS = 5, 20  # of anything that can be a number: 10086, and the longest with prefixes
-_LONGEST_BAD = 2000
 _DELIVERED: Final = "DELIVRD"
 _INTERMEDIATE: Final = frozenset({"ACCEPTD", "ACCEPTED", "ENROUTE", "SCHEDULED", "BUFFERED"})
 
@@ -94,31 +91,6 @@ class UplinkRecord(NamedTuple):
         return f"UplinkRecord({mask_phone(self.mobile)}, {len(self.content)} characters, {self.send_time})"
 
 
-@dataclass(frozen=True, slots=True)
-class BadRecord:
-    """A record that could not be used.
-
-    Attributes
-    ----------
-    index : int
-        Its place in the page, from 0.
-    reason : str
-        Why: ``not an object``, ``no mobile``, ``cut off``, …
-    text : str
-        The record as it came, at most 2,000 characters.
-    """
-
-    index: int
-    reason: str
-    text: str = field(repr=False)
-
-    @classmethod
-    def of(cls, index: int, reason: str, value: object) -> BadRecord:
-        """Make one of a value of any kind."""
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=repr)
-        return cls(index, reason, _storable(text[:_LONGEST_BAD]))
-
-
 class Instants:
     """The instants of one page's times, each worked out once.
 
@@ -159,8 +131,8 @@ def fold_mobile(text: str) -> str:
     >>> fold_mobile("+86 138-0013-8000"), fold_mobile("10086")
     ('13800138000', '10086')
     """
-    found = _MOBILE.fullmatch(_BLANK.sub("", unicodedata.normalize("NFKC", text)))
-    return found.group(1) if found else text.strip()
+    mobile = _MOBILE.fullmatch(_BLANK.sub("", unicodedata.normalize("NFKC", text)))
+    return mobile.group(1) if mobile else text.strip()
 
 
 def is_intermediate(report_status: str) -> bool:
@@ -208,7 +180,7 @@ def read_report(item: Mapping[str, Any], instants: Instants) -> list[ReportRecor
         raise ValueError("no reportStatus")
     submitted = _text(get("submitDate"), "submitDate")
     received = _text(get("receiveDate"), "receiveDate")
-    rest = (
+    fields = (
         _text(get("msgGroup"), "msgGroup") or _text(get("mgsGroup"), "mgsGroup"),
         status,
         code,
@@ -217,7 +189,7 @@ def read_report(item: Mapping[str, Any], instants: Instants) -> list[ReportRecor
         instants.of(submitted),
         instants.of(received),
     )
-    return [ReportRecord(mobile, *rest) for mobile in _mobiles(item)]
+    return [ReportRecord(mobile, *fields) for mobile in _mobiles(item)]
 
 
 def read_uplink(item: Mapping[str, Any], instants: Instants) -> list[UplinkRecord]:
@@ -237,12 +209,12 @@ def read_uplink(item: Mapping[str, Any], instants: Instants) -> list[UplinkRecor
 
 
 def _mobiles(item: Mapping[str, Any]) -> list[str]:
-    given = item.get("mobile") or item.get("mobiles")
+    value = item.get("mobile") or item.get("mobiles")
     # The usual form, on the shortest way: 1,000 of them a page.
-    if type(given) is str and len(given) == 11 and given.isascii() and given.isdigit():
-        return [given]
-    several = given if isinstance(given, list) else _text(given, "mobile").split(",")
-    numbers = [fold_mobile(_text(number, "mobile")) for number in several]
+    if type(value) is str and len(value) == 11 and value.isascii() and value.isdigit():
+        return [value]
+    entries = value if isinstance(value, list) else _text(value, "mobile").split(",")
+    numbers = [fold_mobile(_text(entry, "mobile")) for entry in entries]
     numbers = [number for number in numbers if number]
     if not numbers:
         raise ValueError("no mobile")
@@ -256,7 +228,7 @@ def _mobiles(item: Mapping[str, Any]) -> list[str]:
 
 def _text(value: object, name: str) -> str:
     if type(value) is str:
-        return value if value.isascii() and "\0" not in value else _storable(value)
+        return value if value.isascii() and "\0" not in value else storable(value)
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -264,8 +236,3 @@ def _text(value: object, name: str) -> str:
     if isinstance(value, float) and not isfinite(value):
         return ""
     return str(int(value)) if value == int(value) else str(value)
-
-
-def _storable(text: str) -> str:
-    """Replace what SQLite cannot keep as text: halves of characters, which an escape in JSON can make, and NUL."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")

@@ -14,10 +14,14 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from masanalytics.errors import InputError
+from masanalytics.i18n import Text
 from masanalytics.masking import mask_phone
+
+if TYPE_CHECKING:
+    from masanalytics.account import Account
 
 __all__ = [
     "DELIVER",
@@ -26,7 +30,6 @@ __all__ = [
     "REPORT",
     "SUBMIT",
     "TEMPLATE",
-    "Caller",
     "check_mobiles",
     "mac",
     "pairs_body",
@@ -47,30 +50,6 @@ MAX_PAIRS: Final = 999
 _MOBILE = re.compile(r"1[3-9][0-9]{9}")
 
 
-class Caller(Protocol):
-    """Who asks: an `Account`, or anything with its names."""
-
-    @property
-    def ec_name(self) -> str:
-        """The enterprise's name."""
-        ...
-
-    @property
-    def ap_id(self) -> str:
-        """The interface account's user name."""
-        ...
-
-    @property
-    def secret_key(self) -> str:
-        """The interface account's password."""
-        ...
-
-    @property
-    def sign(self) -> str:
-        """The signature's code."""
-        ...
-
-
 def mac(*parts: str) -> str:
     """Return the MD5 (32 lower-case hex digits) of `parts`, joined without separators, in UTF-8.
 
@@ -82,12 +61,12 @@ def mac(*parts: str) -> str:
     return hashlib.md5("".join(parts).encode("utf-8"), usedforsecurity=False).hexdigest()
 
 
-def submit_body(caller: Caller, mobiles: Iterable[str | int], content: str, add_serial: str = "") -> bytes:
+def submit_body(account: Account, mobiles: Iterable[str | int], content: str, add_serial: str = "") -> bytes:
     """Return the body of ``/sms/submit`` for one text to one or many numbers.
 
     Parameters
     ----------
-    caller : Caller
+    account : Account
         Who sends.
     mobiles : iterable of str
         1 to 5,000 different numbers of 11 digits.
@@ -101,10 +80,10 @@ def submit_body(caller: Caller, mobiles: Iterable[str | int], content: str, add_
     InputError
         If a number or the text cannot be sent.
     """
-    return _plain(caller, ",".join(check_mobiles(mobiles)), _text("content", content), add_serial)
+    return _submit(account, ",".join(check_mobiles(mobiles)), _text("content", content), add_serial)
 
 
-def pairs_body(caller: Caller, texts: Mapping[str, str], add_serial: str = "") -> bytes:
+def pairs_body(account: Account, texts: Mapping[str, str], add_serial: str = "") -> bytes:
     """Return the body of ``/sms/submit`` for a text each: ``{mobile: content}``, 1 to 999 of them.
 
     The mobiles field stays empty, in the JSON and in the MAC: the numbers are the keys of the content.
@@ -115,19 +94,17 @@ def pairs_body(caller: Caller, texts: Mapping[str, str], add_serial: str = "") -
         If a number or a text cannot be sent.
     """
     if not isinstance(texts, Mapping):
-        raise InputError(
-            "give a mapping of number to text: {mobile: content}", zh="请给出号码到内容的映射：{号码: 内容}"
-        )
+        raise InputError("give a mapping of number to text: {{mobile: content}}")
     mobiles = check_mobiles(texts, limit=MAX_PAIRS)
     content = {
-        mobile: _text(f"the content for {mask_phone(mobile)}", text)
+        mobile: _text(Text("the content for {number}", number=mask_phone(mobile)), text)
         for mobile, text in zip(mobiles, texts.values(), strict=True)
     }
-    return _plain(caller, "", _compact(content), add_serial)
+    return _submit(account, "", _compact(content), add_serial)
 
 
 def template_body(
-    caller: Caller,
+    account: Account,
     template_id: str,
     mobiles: Iterable[str | int],
     params: Sequence[str] = (),
@@ -137,7 +114,7 @@ def template_body(
 
     Parameters
     ----------
-    caller : Caller
+    account : Account
         Who sends.
     template_id : str
         The template's ID from the web console.
@@ -155,30 +132,29 @@ def template_body(
     """
     if isinstance(params, str) or not all(isinstance(param, str) for param in params):
         raise InputError(
-            "params is a list of texts, such as ['王女士', '5 月 1 日']; turn numbers and dates into text first.",
-            zh="params 是文本列表，例如 ['王女士', '5 月 1 日']；数字和日期请先转成文本。",
+            "params is a list of texts, such as ['王女士', '5 月 1 日']; turn numbers and dates into text first."
         )
     numbers = ",".join(check_mobiles(mobiles))
-    given = _compact(list(params) or [""])
-    name = _text("template_id", template_id)
-    who = (caller.ec_name, caller.ap_id, caller.secret_key)
+    values = _compact(list(params) or [""])
+    template = _text("template_id", template_id)
+    credentials = (account.ec_name, account.ap_id, account.secret_key)
     return _encode(
         {
-            "ecName": caller.ec_name,
-            "apId": caller.ap_id,
-            "templateId": name,
+            "ecName": account.ec_name,
+            "apId": account.ap_id,
+            "templateId": template,
             "mobiles": numbers,
-            "params": given,
-            "sign": caller.sign,
+            "params": values,
+            "sign": account.sign,
             "addSerial": add_serial,
         },
-        (*who, name, numbers, given, caller.sign, add_serial),
+        (*credentials, template, numbers, values, account.sign, add_serial),
     )
 
 
-def poll_body(caller: Caller) -> bytes:
+def poll_body(account: Account) -> bytes:
     """Return the body of ``/sms/report`` and ``/sms/deliver``: the same three names, no MAC."""
-    return _encode({"ecName": caller.ec_name, "apId": caller.ap_id, "secretKey": caller.secret_key}, ())
+    return _encode({"ecName": account.ec_name, "apId": account.ap_id, "secretKey": account.secret_key}, ())
 
 
 def check_mobiles(mobiles: Iterable[str | int], limit: int = MAX_MOBILES) -> list[str]:
@@ -194,55 +170,53 @@ def check_mobiles(mobiles: Iterable[str | int], limit: int = MAX_MOBILES) -> lis
     >>> check_mobiles(["13800138000", 13800138001])
     ['13800138000', '13800138001']
     """
-    given = [mobiles] if isinstance(mobiles, str | Integral) else list(mobiles)
-    numbers = [_mobile(number, place) for place, number in enumerate(given, start=1)]
+    entries = [mobiles] if isinstance(mobiles, str | Integral) else list(mobiles)
+    numbers = [_mobile(entry, position) for position, entry in enumerate(entries, start=1)]
     if not numbers:
-        raise InputError("no numbers to send to", zh="没有收信号码")
+        raise InputError("no numbers to send to", code="no_numbers")
     if len(numbers) > limit:
         raise InputError(
-            f"{len(numbers)} numbers in one batch; at most {limit} are allowed: split it.",
-            zh=f"一个批次有 {len(numbers)} 个号码，最多 {limit} 个：请拆分。",
+            "{count} numbers in one batch; at most {limit} are allowed: split it.", count=len(numbers), limit=limit
         )
     if len(set(numbers)) < len(numbers):
-        twice = Counter(numbers).most_common(1)[0][0]
+        repeated = Counter(numbers).most_common(1)[0][0]
         raise InputError(
-            f"{mask_phone(twice)} is in the batch more than once: send to each number once a batch.",
-            zh=f"{mask_phone(twice)} 在批次中出现了多次：同一批次每个号码只能出现一次。",
+            "{number} is in the batch more than once: send to each number once a batch.", number=mask_phone(repeated)
         )
     return numbers
 
 
-def _mobile(number: object, place: int) -> str:
+def _mobile(number: object, position: int) -> str:
     is_number = isinstance(number, str) or (isinstance(number, Integral) and not isinstance(number, bool))
     text = str(number) if is_number else ""
     if _MOBILE.fullmatch(text) is None:
-        shown = mask_phone(text) if text else type(number).__name__
         raise InputError(
-            f"number {place} of the batch ({shown}) is not a mobile number of 11 digits; masanalytics.plan() puts "
+            "number {position} of the batch ({number}) is not a mobile number of 11 digits; masanalytics.plan() puts "
             "numbers right and lists those that cannot be.",
-            zh=f"批次中第 {place} 个号码（{shown}）不是 11 位手机号；masanalytics.plan() 会规范号码并列出无法使用的。",
+            position=position,
+            number=mask_phone(text) if text else type(number).__name__,
         )
     return text
 
 
-def _text(what: str, text: object) -> str:
+def _text(name: str | Text, text: object) -> str:
     if not isinstance(text, str) or not text.strip():
-        raise InputError(f"{what} is empty or not text", zh=f"{what} 为空或不是文本")
+        raise InputError("{name} is empty or not text", name=name)
     return text
 
 
-def _plain(caller: Caller, mobiles: str, content: str, add_serial: str) -> bytes:
-    who = (caller.ec_name, caller.ap_id, caller.secret_key)
+def _submit(account: Account, mobiles: str, content: str, add_serial: str) -> bytes:
+    credentials = (account.ec_name, account.ap_id, account.secret_key)
     return _encode(
         {
-            "ecName": caller.ec_name,
-            "apId": caller.ap_id,
+            "ecName": account.ec_name,
+            "apId": account.ap_id,
             "mobiles": mobiles,
             "content": content,
-            "sign": caller.sign,
+            "sign": account.sign,
             "addSerial": add_serial,
         },
-        (*who, mobiles, content, caller.sign, add_serial),
+        (*credentials, mobiles, content, account.sign, add_serial),
     )
 
 
@@ -261,7 +235,6 @@ def _encode(request: dict[str, str], signed: tuple[str, ...]) -> bytes:
     # Raised outside the handler: the encoding error would carry the text, and the secret in it, along.
     if broken:
         raise InputError(
-            "a text holds half a character (a lone surrogate), as a broken copy of an emoji does: remove it.",
-            zh="文本中含有半个字符（孤立的代理码位，常由损坏的表情符号造成）：请删除。",
+            "a text holds half a character (a lone surrogate), as a broken copy of an emoji does: remove it."
         )
     return base64.b64encode(text)

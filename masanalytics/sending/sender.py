@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from masanalytics.client.results import Outcome, SubmitResult
+from masanalytics.client.outcomes import SubmitResult, failed_submit
 from masanalytics.clock import is_simulated
 from masanalytics.errors import MasError, NetworkError, RefusedError
 from masanalytics.i18n import choose
@@ -201,15 +201,7 @@ class Run:
         try:
             return self._request(claimed)
         except MasError as error:
-            outcome: Outcome = "unknown" if isinstance(error, NetworkError) and error.sent else "not_sent"
-            return SubmitResult(
-                outcome,
-                message=error.text(),
-                fatal=True,
-                requested_at=asked_at,
-                answered_at=self.clock.now(),
-                error=error,
-            )
+            return failed_submit(error, asked_at, self.clock.now(), fatal=True)
 
     def _request(self, claimed: Claimed) -> SubmitResult:
         """Make the request exactly as the store has it."""

@@ -6,10 +6,16 @@ carry the account's secret key. So a certificate is known by its fingerprint, as
 
 from __future__ import annotations
 
-from masanalytics.tls.certificate import certificate_expiry, fingerprint_of, short_fingerprint
-from masanalytics.tls.handshake import classify, fetch_certificate, fetch_fingerprint, make_context
+from masanalytics.tls.connection_errors import Reach, classify, unreachable
+from masanalytics.tls.handshake import (
+    certificate_expiry,
+    fetch_certificate,
+    fetch_fingerprint,
+    fingerprint_of,
+    make_context,
+    short_fingerprint,
+)
 from masanalytics.tls.known_hosts import KnownHosts, host_key, split_address
-from masanalytics.tls.reach import Reach, unreachable
 
 __all__ = [
     "KnownHosts",

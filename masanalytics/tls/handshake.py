@@ -1,33 +1,76 @@
-"""Shake hands with a server to see its certificate. Nothing but the handshake is ever sent."""
+"""Shake hands with a server to see its certificate, and read what that says. Nothing but the handshake is ever sent."""
 
 from __future__ import annotations
 
 import base64
-import socket
+import hashlib
 import ssl
 import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from masanalytics.tls.certificate import fingerprint_of
+from masanalytics.tls.connection_errors import Reach, classify, unreachable
 from masanalytics.tls.known_hosts import host_key
-from masanalytics.tls.reach import Reach, unreachable
 
-__all__ = ["classify", "fetch_certificate", "fetch_fingerprint", "make_context"]
+__all__ = [
+    "certificate_expiry",
+    "fetch_certificate",
+    "fetch_fingerprint",
+    "fingerprint_of",
+    "make_context",
+    "short_fingerprint",
+]
 
 # OP_LEGACY_SERVER_CONNECT; the name is only in Python 3.12 and later.
 _LEGACY_RENEGOTIATION = 0x4
-_NOT_TLS = (
-    "WRONG_VERSION_NUMBER",
-    "UNKNOWN_PROTOCOL",
-    "RECORD_LAYER_FAILURE",
-    "PACKET_LENGTH_TOO_LONG",
-    "HTTP_REQUEST",
-)
+# Tags of DER, the encoding of certificates.
+_SEQUENCE: Final = 0x30
+_VERSION: Final = 0xA0
+_UTC_TIME: Final = 0x17
 
-# What OpenSSL's X509_V_ERR_… say is wrong: not yet valid, has expired; the host name, the address is another.
-_DOUBTS: dict[int, Reach] = {9: "expired", 10: "expired", 62: "host", 64: "host"}
+
+def fingerprint_of(der: bytes) -> str:
+    """Return the SHA-256 of a certificate as ``sha256:`` and 64 hex digits.
+
+    Examples
+    --------
+    >>> fingerprint_of(b"")[:23]
+    'sha256:e3b0c44298fc1c14'
+    """
+    return f"sha256:{hashlib.sha256(der).hexdigest()}"
+
+
+def short_fingerprint(fingerprint: str) -> str:
+    """Return a fingerprint short enough to read aloud.
+
+    Examples
+    --------
+    >>> short_fingerprint(fingerprint_of(b""))
+    'sha256:e3b0c442…7852b855'
+    """
+    digits = fingerprint.removeprefix("sha256:")
+    return f"sha256:{digits[:8]}…{digits[-8:]}"
+
+
+def certificate_expiry(der: bytes) -> int | None:
+    """Return until when a certificate is valid (epoch seconds UTC), or None where that cannot be read.
+
+    Python's `ssl` only tells this of certificates an authority vouches for. In X.509 the validity is the second sequence
+    of nothing but two times, after serial number, algorithm and issuer.
+    """
+    try:
+        certificate = dict(_parts(der))[_SEQUENCE]
+        signed = next(_parts(certificate))[1]
+        fields = [part for part in _parts(signed) if part[0] != _VERSION]
+        kind, written = list(_parts(fields[3][1]))[1]
+        shape = "%y%m%d%H%M%SZ" if kind == _UTC_TIME else "%Y%m%d%H%M%SZ"
+        return int(datetime.strptime(written.decode("ascii"), shape).replace(tzinfo=UTC).timestamp())
+    except (KeyError, IndexError, StopIteration, ValueError, RuntimeError):
+        return None
 
 
 def make_context(*, verify: bool, legacy: bool = False, system_store: bool = False) -> ssl.SSLContext:
@@ -106,26 +149,6 @@ def fetch_fingerprint(
     return fingerprint_of(fetch_certificate(host, port, timeout, legacy=legacy, proxy=proxy))
 
 
-def classify(error: BaseException) -> tuple[Reach, str]:
-    """Return what an error on the way to a server means, and its own short name."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return _DOUBTS.get(error.verify_code, "verify"), error.verify_message
-    if isinstance(error, ssl.SSLEOFError):
-        return "closed", "EOF"
-    if isinstance(error, ssl.SSLError):
-        reason = error.reason or ""
-        return ("not_tls" if reason.upper() in _NOT_TLS else "tls"), reason.lower().replace("_", " ")
-    if isinstance(error, socket.gaierror | UnicodeError):
-        return "name", ""
-    if isinstance(error, TimeoutError):
-        return "timeout", ""
-    if isinstance(error, ConnectionRefusedError):
-        return "refused", ""
-    if isinstance(error, ConnectionError):
-        return "closed", ""
-    return "unreachable", (getattr(error, "strerror", None) or str(error) or type(error).__name__)
-
-
 def _proxy_headers(user: str | None, password: str | None) -> dict[str, str]:
     if user is None:
         return {}
@@ -143,3 +166,17 @@ def _load_system_store(context: ssl.SSLContext) -> None:
     has_file, has_folder = Path(file).is_file(), Path(folder).is_dir()
     if has_file or has_folder:
         context.load_verify_locations(file if has_file else None, folder if has_folder else None)
+
+
+def _parts(der: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the tag and content of each element of `der`."""
+    place = 0
+    while place < len(der):
+        tag, length = der[place], der[place + 1]
+        place += 2
+        if length & 0x80:
+            digits = length & 0x7F
+            length = int.from_bytes(der[place : place + digits], "big")
+            place += digits
+        yield tag, der[place : place + length]
+        place += length

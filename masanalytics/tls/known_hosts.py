@@ -47,7 +47,7 @@ def split_address(address: str) -> tuple[str, int]:
     except ValueError:
         host, port = None, None
     if not host or any(letter.isspace() for letter in host):
-        raise InputError(f"{address!r} is no address: write HOST:PORT", zh=f"{address!r} 不是地址：请写成 主机:端口")
+        raise InputError("{address!r} is no address: write HOST:PORT", address=address)
     return host, port or 443
 
 
@@ -92,8 +92,8 @@ class KnownHosts:
             entries = None
         if not isinstance(entries, dict):
             raise ConfigError(
-                f"{self.path}, the memory of certificates, cannot be read: put it right, or delete it to start anew.",
-                zh=f"证书记录文件 {self.path} 无法读取：请修复，或删除后重新记录。",
+                "{path}, the memory of certificates, cannot be read: put it right, or delete it to start anew.",
+                path=str(self.path),
             )
         return {str(key): str(value) for key, value in entries.items()}
 
@@ -119,10 +119,10 @@ class KnownHosts:
                 return entries[key]
         except OSError as error:
             raise ConfigError(
-                f"{self.path}, the memory of certificates, cannot be written ({error.strerror}): name a writable file in "
+                "{path}, the memory of certificates, cannot be written ({detail}): name a writable file in "
                 "MAS_KNOWN_HOSTS, or pin the certificate with tls='sha256:…'.",
-                zh=f"证书记录文件 {self.path} 无法写入（{error.strerror}）：请用 MAS_KNOWN_HOSTS 指定可写的文件，"
-                "或用 tls='sha256:…' 固定证书。",
+                path=str(self.path),
+                detail=error.strerror,
             ) from None
 
     def _write(self, entries: dict[str, str]) -> None:

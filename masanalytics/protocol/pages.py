@@ -11,9 +11,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, NamedTuple, cast
 
-from masanalytics.protocol.lenient_json import UNREADABLE, decode_text, excerpt, read_json, unwrap
-from masanalytics.protocol.records import BadRecord, Instants, ReportRecord, UplinkRecord, read_report, read_uplink
-from masanalytics.protocol.salvage import salvage
+from masanalytics.protocol.lenient_json import (
+    UNREADABLE,
+    BadRecord,
+    decode_text,
+    excerpt,
+    read_json,
+    salvage,
+    unwrap,
+)
+from masanalytics.protocol.records import Instants, ReportRecord, UplinkRecord, read_report, read_uplink
 
 __all__ = ["FULL_PAGE", "Endpoint", "Page", "read_page"]
 
@@ -30,7 +37,7 @@ _PLAIN_NOTICE = 1000
 _RUBBISH = re.compile(r"[<\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
 
 
-class _Outcome(NamedTuple):
+class _Items(NamedTuple):
     """The items of an answer, or why it has none."""
 
     items: list[Any] | None
@@ -114,34 +121,34 @@ def read_page(raw: bytes, endpoint: Endpoint, *, complete: bool = True, status: 
     page = _read(raw, endpoint, complete=complete)
     if status == 200 or page.size:
         return page
-    said = page.notice or excerpt(raw.decode("utf-8", "replace"))
-    return replace(page, kind="refused", notice=f"HTTP {status}: {said}")
+    notice = page.notice or excerpt(raw.decode("utf-8", "replace"))
+    return replace(page, kind="refused", notice=f"HTTP {status}: {notice}")
 
 
 def _read(raw: bytes, endpoint: Endpoint, *, complete: bool) -> Page:
     text, repaired = decode_text(raw)
-    outcome = _outcome(unwrap(text.strip()), complete=complete)
-    if outcome.items is None:
-        kind: Literal["refused", "unreadable"] = "refused" if outcome.notice else "unreadable"
-        return Page(kind, [], [], 0, outcome.notice or excerpt(text), salvaged=False)
-    good, bad = _records(outcome.items, _READERS[endpoint])
+    answer = _items_of(unwrap(text.strip()), complete=complete)
+    if answer.items is None:
+        kind: Literal["refused", "unreadable"] = "refused" if answer.notice else "unreadable"
+        return Page(kind, [], [], 0, answer.notice or excerpt(text), salvaged=False)
+    good, bad = _records(answer.items, _READERS[endpoint])
     notice = "bytes that are no UTF-8 were replaced" if repaired else ""
-    return Page("records", good, bad, len(outcome.items), notice, salvaged=outcome.salvaged or not complete)
+    return Page("records", good, bad, len(answer.items), notice, salvaged=answer.salvaged or not complete)
 
 
-def _outcome(text: str, *, complete: bool) -> _Outcome:
+def _items_of(text: str, *, complete: bool) -> _Items:
     value = read_json(text) if text else None
     if value is UNREADABLE:
-        return _outcome_of_broken(text)
+        return _items_of_broken(text)
     if isinstance(value, list):
-        return _Outcome(value, "", salvaged=False)
+        return _Items(value, "", salvaged=False)
     wrapped = _wrapped_records(value)
     if wrapped:
-        return _Outcome(wrapped, "", salvaged=False)
+        return _Items(wrapped, "", salvaged=False)
     if value is None or value in ("", {}):
         # Nothing at all is an empty page only if it is known to be all there was.
-        return _Outcome([], "", salvaged=False) if complete else _Outcome(None, "", salvaged=False)
-    return _Outcome(None, _notice(value), salvaged=False)
+        return _Items([], "", salvaged=False) if complete else _Items(None, "", salvaged=False)
+    return _Items(None, _notice(value), salvaged=False)
 
 
 def _wrapped_records(value: object) -> list[Any]:
@@ -158,15 +165,15 @@ def _is_record(value: object) -> bool:
     return isinstance(value, Mapping) and not _RECORD_KEYS.isdisjoint(value)
 
 
-def _outcome_of_broken(text: str) -> _Outcome:
+def _items_of_broken(text: str) -> _Items:
     if text.startswith(("[", "{")):
         items = salvage(text)
         if any(not isinstance(item, BadRecord) for item in items):
-            return _Outcome(items, "", salvaged=True)
-        return _Outcome(None, "", salvaged=False)
+            return _Items(items, "", salvaged=True)
+        return _Items(None, "", salvaged=False)
     # A short plain sentence is the platform speaking ("too soon"); markup and binary rubbish are not.
     plain = len(text) <= _PLAIN_NOTICE and _RUBBISH.search(text) is None
-    return _Outcome(None, excerpt(text) if plain else "", salvaged=False)
+    return _Items(None, excerpt(text) if plain else "", salvaged=False)
 
 
 def _notice(value: object) -> str:

@@ -1,0 +1,271 @@
+"""What came of a request: a `SubmitResult` for every submit, a `PollAnswer` or an error for a poll."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.client import BadStatusLine, RemoteDisconnected
+from typing import Final, Literal
+
+import requests
+from urllib3.exceptions import ProxyError, ReadTimeoutError
+
+from masanalytics.account import Account
+from masanalytics.client.transport import Answer, Failure
+from masanalytics.client.trust import address_of, changed_certificate
+from masanalytics.errors import MasError, NetworkError
+from masanalytics.i18n import N_, Text, _
+from masanalytics.protocol import FULL_PAGE, Endpoint, SubmitAnswer, describe_rspcod, is_fatal, read_submit
+from masanalytics.timezone import format_instant
+from masanalytics.tls import Reach, classify, host_key, unreachable
+
+__all__ = [
+    "Outcome",
+    "PollAnswer",
+    "SubmitResult",
+    "failed_submit",
+    "lost_poll",
+    "network_error",
+    "submit_result",
+]
+
+Outcome = Literal["accepted", "rejected", "not_sent", "unknown"]
+
+_OUTCOME_WORDS: Final = {
+    "accepted": N_("accepted by the platform"),
+    "rejected": N_("rejected by the platform"),
+    "not_sent": N_("not sent"),
+    "unknown": N_("outcome unknown: it may have been taken"),
+}
+_MISMATCH = re.compile(r'Fingerprints did not match. Expected "([0-9a-f]{64})", got "([0-9a-f]{64})"')
+# How a TLS server answers plain HTTP: with an alert record, or, as nginx and Go's server do, in words.
+_TLS_ALERT = ("\x15\x03", "\\x15\\x03")
+_WANTS_TLS = re.compile(rb"HTTP request (was sent )?to (an )?HTTPS (port|server)", re.IGNORECASE)
+_TRANSIENT_STATUSES = (408, 425, 429)
+_USE_HTTPS = Text("this port speaks HTTPS: write https:// instead of http:// in MAS_URL.", code="use_https")
+_SETTLED_BY_REPORTS = Text(
+    "The platform may have taken it, so it is not sent again by itself; reports that name its numbers will settle it.",
+    code="settled_by_reports",
+)
+
+
+@dataclass(frozen=True, repr=False)
+class SubmitResult:
+    """What became of one submit request.
+
+    Attributes
+    ----------
+    outcome : {"accepted", "rejected", "not_sent", "unknown"}
+        ``not_sent`` surely never reached the platform, and may be tried again. ``unknown`` may have been taken: only
+        reports, or a person, can tell.
+    msg_group : str
+        The platform's name for the batch, or ``""``.
+    rspcod : str
+        The platform's word, or ``""`` where it did not say one.
+    why, what_to_do : Text or None
+        The reason, and what to do about it, as code and parameters.
+    fatal : bool
+        Every further batch would meet the same.
+    requested_at, answered_at : float
+        When the request was made, and when its answer or its failure was known (epoch seconds UTC).
+    error : MasError or None
+        What went wrong on the way, where no answer came.
+    """
+
+    outcome: Outcome
+    msg_group: str = ""
+    rspcod: str = ""
+    why: Text | None = None
+    what_to_do: Text | None = None
+    fatal: bool = False
+    requested_at: float = 0.0
+    answered_at: float = 0.0
+    error: MasError | None = field(default=None, compare=False)
+
+    @property
+    def message(self) -> str:
+        """Why, in the language in use; ``""`` where there is nothing to say."""
+        return str(self.why or "")
+
+    @property
+    def advice(self) -> str:
+        """What to do, in the language in use; ``""`` where there is nothing to do."""
+        return str(self.what_to_do or "")
+
+    def __repr__(self) -> str:
+        parts = [self.outcome, self.msg_group, self.rspcod, self.message, "fatal" if self.fatal else ""]
+        return f"SubmitResult({', '.join(part for part in parts if part)})"
+
+    def _repr_html_(self) -> str:
+        head = html.escape(_(_OUTCOME_WORDS[self.outcome]))
+        names = " ".join(html.escape(name) for name in (self.msg_group, self.rspcod) if name)
+        why = "".join(f"<div>{html.escape(text)}</div>" for text in (self.message, self.advice) if text)
+        return f"<div><b>{head}</b> {names} · {format_instant(self.answered_at)}{why}</div>"
+
+
+@dataclass(frozen=True)
+class PollAnswer:
+    """What the platform handed out, as it came. It will not hand it out again: keep `raw` before anything else.
+
+    Attributes
+    ----------
+    endpoint : {"report", "deliver"}
+        What was asked for.
+    raw : bytes
+        The body, with any compression undone.
+    status : int
+        The HTTP status.
+    complete : bool
+        Whether the whole body arrived; where not, `raw` is what did.
+    requested_at, answered_at : float
+        When it was asked for, and when its end arrived (epoch seconds UTC).
+    """
+
+    endpoint: Endpoint
+    raw: bytes = field(repr=False)
+    status: int
+    complete: bool
+    requested_at: float
+    answered_at: float
+
+
+def submit_result(answer: Answer, path: str) -> SubmitResult:
+    """Return the outcome that an HTTP answer to a submit stands for.
+
+    Only the platform's own clear word makes ``accepted`` or ``rejected``. Everything else was answered by somebody, and
+    may have been taken.
+    """
+    said = read_submit(answer.body)
+    times = (answer.requested_at, answer.answered_at)
+    family = answer.status // 100
+    if answer.complete and said.accepted is True and family == 2:
+        return SubmitResult("accepted", said.msg_group, said.rspcod, None, None, False, *times)
+    if answer.complete and said.accepted is False and family in (2, 4):
+        meaning, advice = describe_rspcod(said.rspcod)
+        if said.message:
+            meaning = Text("{meaning} ({message})", code=meaning.code, meaning=meaning, message=said.message)
+        return SubmitResult("rejected", "", said.rspcod, meaning, advice, is_fatal(said.rspcod), *times)
+    if answer.status == 400 and _WANTS_TLS.search(answer.body):
+        return SubmitResult("not_sent", "", "", _USE_HTTPS, None, True, *times)
+    fatal = family in (3, 4) and answer.status not in _TRANSIENT_STATUSES
+    why = _why_unknown(answer, said, path)
+    return SubmitResult("unknown", said.msg_group, said.rspcod, why, _SETTLED_BY_REPORTS, fatal, *times)
+
+
+def failed_submit(
+    error: MasError, requested_at: float, answered_at: float, *, fatal: bool | None = None
+) -> SubmitResult:
+    """Return the outcome of a submit that got no answer: ``not_sent`` only where no byte of it left."""
+    sent = isinstance(error, NetworkError) and error.sent
+    return SubmitResult(
+        "unknown" if sent else "not_sent",
+        why=error.said,
+        what_to_do=_SETTLED_BY_REPORTS if sent else None,
+        fatal=not error.retryable if fatal is None else fatal,
+        requested_at=requested_at,
+        answered_at=answered_at,
+        error=error,
+    )
+
+
+def network_error(failure: Failure, account: Account) -> NetworkError:
+    """Return the error that a request without an answer stands for. It holds nothing of the request itself."""
+    address = host_key(*address_of(account.url))
+    chain = list(_causes(failure.error))
+    if failure.left:
+        return _lost_answer(chain, address, plain=account.url.startswith("http://"))
+    for error in chain:
+        mismatch = _MISMATCH.search(str(error))
+        if mismatch is not None:
+            return changed_certificate(account, f"sha256:{mismatch[1]}", f"sha256:{mismatch[2]}")
+    reach, detail = _reach(chain)
+    return unreachable("proxy" if any(isinstance(error, ProxyError) for error in chain) else reach, address, detail)
+
+
+def lost_poll(error: NetworkError) -> NetworkError:
+    """Return `error` of a poll, saying what may be lost with its answer."""
+    if not error.sent:
+        return error
+    return NetworkError(
+        "{why} The platform hands each record out once, so up to {most} may be lost with this answer; polling goes on "
+        "with what it still has.",
+        code=error.said.code,
+        why=error.said,
+        most=FULL_PAGE,
+        sent=True,
+    )
+
+
+def _lost_answer(chain: list[BaseException], address: str, *, plain: bool) -> NetworkError:
+    """Return the error of a request that left, and whose answer never came."""
+    for error in chain:
+        if isinstance(error, ReadTimeoutError | TimeoutError):
+            return NetworkError("{address} did not answer in time.", code="answer_timeout", address=address, sent=True)
+        if isinstance(error, BadStatusLine) and not isinstance(error, RemoteDisconnected):
+            if str(error).strip("'").startswith(_TLS_ALERT):
+                return NetworkError(_USE_HTTPS, retryable=False, sent=False)
+            return NetworkError(
+                "{address} answered something that is not HTTP: check the port in MAS_URL.",
+                code="not_http",
+                address=address,
+                sent=True,
+            )
+    if plain:
+        return NetworkError(
+            "{address} closed the connection without an answer. If the platform gave an address with https://, "
+            "write it so.",
+            code="no_answer",
+            address=address,
+            sent=True,
+        )
+    return NetworkError(
+        "{address} closed the connection without an answer.", code="no_answer", address=address, sent=True
+    )
+
+
+def _reach(chain: list[BaseException]) -> tuple[Reach, str]:
+    """Return what stood in the way, from the innermost error of the system's own."""
+    system_errors = [
+        error
+        for error in chain
+        if isinstance(error, OSError | UnicodeError | ReadTimeoutError)
+        and not isinstance(error, requests.RequestException)
+    ]
+    if not system_errors:
+        return "unreachable", type(chain[-1]).__name__
+    innermost = system_errors[-1]
+    return ("timeout", "") if isinstance(innermost, ReadTimeoutError) else classify(innermost)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield `error` and what it was made of, outermost first: libraries keep that in three different places."""
+    seen: list[BaseException] = []
+    waiting = [error]
+    while waiting:
+        error = waiting.pop(0)
+        if any(error is known for known in seen):
+            continue
+        seen.append(error)
+        yield error
+        inner = (*error.args, getattr(error, "reason", None), error.__cause__, error.__context__)
+        waiting += [part for part in inner if isinstance(part, BaseException)]
+
+
+def _why_unknown(answer: Answer, said: SubmitAnswer, path: str) -> Text:
+    status = answer.status
+    if status // 100 in (3, 4):
+        return Text(
+            "HTTP {status} at {path}: something that is not the platform answered; check host and port in MAS_URL.",
+            code="not_the_platform",
+            status=status,
+            path=path,
+        )
+    if status != 200:
+        return Text("HTTP {status} at {path}.", code="http_status", status=status, path=path)
+    if not answer.complete:
+        return Text("the answer broke off.", code="answer_broke_off")
+    if said.rspcod or said.msg_group:
+        return Text("the answer contradicts itself (rspcod {rspcod!r}).", code="contradiction", rspcod=said.rspcod)
+    return Text("the answer cannot be read: {excerpt!r}.", code="unreadable_answer", excerpt=said.message)
