@@ -33,7 +33,7 @@ class FakeLedger:
     ) -> None:
         self.out, self.sent, self.rounds = set(out), set(sent), rounds
 
-    def open_occasion(self, campaign: str, again: bool) -> int:
+    def open_round(self, campaign: str, again: bool) -> int:
         return self.rounds + int(again)
 
     def already_sent(self, campaign: str, occasion: int, phones: Sequence[str], variants: np.ndarray) -> np.ndarray:

@@ -145,18 +145,18 @@ def test_already_sent_tells_number_by_number(bench):
 
 def test_again_opens_a_new_round_and_goes_on_with_an_unfinished_one(bench, plain_batch):
     """again=True repeats a finished campaign, and resumes a repetition that was interrupted."""
-    assert bench.store.open_occasion("c1", again=True) == 0
+    assert bench.store.open_round("c1", again=True) == 0
     bench.send([A], "0101080000000000000001")
-    assert bench.store.open_occasion("c1") == 0
-    assert bench.store.open_occasion("c1", again=True) == 1
+    assert bench.store.open_round("c1") == 0
+    assert bench.store.open_round("c1", again=True) == 1
 
     run = bench.start(occasion=1)
     (batch_id,) = bench.register(run, plain_batch([A]))
-    assert bench.store.open_occasion("c1", again=True) == 1
+    assert bench.store.open_round("c1", again=True) == 1
 
     bench.claim(run, batch_id)
     bench.answer(batch_id, "accepted", "0101080100000000000002")
-    assert bench.store.open_occasion("c1", again=True) == 2
+    assert bench.store.open_round("c1", again=True) == 2
     assert len(bench.store.messages("c1")) == 2
 
 

@@ -70,7 +70,7 @@ def assemble(frame: pd.DataFrame, wording: Wording, terms: Terms) -> Plan:
     arms = _arms(frame, terms)
     composed = compose(frame, wording, arms)
     exclusion = Exclusion(*parse_phones(column))
-    occasion = 0 if terms.store is None else int(terms.store.open_occasion(terms.campaign, terms.again))
+    occasion = 0 if terms.store is None else int(terms.store.open_round(terms.campaign, terms.again))
     variants, notes = _exclude(exclusion, composed, wording.template_id, terms, occasion)
     units, segments = _measure(composed, terms.signature)
     rows = _Rows(frame.index, exclusion, composed, arms, variants, units, segments)

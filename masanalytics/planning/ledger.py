@@ -14,7 +14,7 @@ __all__ = ["Ledger", "Sender"]
 class Ledger(Protocol):
     """What `masanalytics.planning._plan` asks of a store. It only asks; it writes nothing."""
 
-    def open_occasion(self, campaign: str, again: bool) -> int:  # noqa: FBT001
+    def open_round(self, campaign: str, again: bool) -> int:  # noqa: FBT001
         """Return which round of the campaign a plan made now is: 0 the first time, one more each time it is repeated."""
         ...
 

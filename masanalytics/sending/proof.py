@@ -45,7 +45,7 @@ def send_proof(plan: Plan, client: Client, store: Store, to: list[str]) -> SendR
         raise InputError("the plan has no message to show", zh="计划中没有可发送的短信")
     name = f"{plan.campaign} (proof)"
     start = RunStart(
-        name, client.account.name, store.open_occasion(name, again=True), plan.hash, client.account.add_serial
+        name, client.account.name, store.open_round(name, again=True), plan.hash, client.account.add_serial
     )
     options = Options(1, Pacer(None, client.clock), None, _nothing, _nothing)
     run = Run(start, client, store, options)

@@ -29,7 +29,7 @@ __all__ = [
     "claim",
     "drop_emptied",
     "end_run",
-    "open_occasion",
+    "open_round",
     "record_answers",
     "register",
     "release_stale",
@@ -107,7 +107,7 @@ class Answered:
     answered_at: int
 
 
-def open_occasion(conn: sqlite3.Connection, campaign: str, *, again: bool) -> int:
+def open_round(conn: sqlite3.Connection, campaign: str, *, again: bool) -> int:
     """Return which round of the campaign a new plan belongs to.
 
     The first round is 0. `again` opens the next one, unless the last is unfinished: then that one is gone on with.

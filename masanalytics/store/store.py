@@ -311,10 +311,10 @@ class Store(CountsMessages):
 
     # ---- what a plan and a sender ask -------------------------------------------------------------------------------
 
-    def open_occasion(self, campaign: str, again: bool = False) -> int:  # noqa: FBT001, FBT002
+    def open_round(self, campaign: str, again: bool = False) -> int:  # noqa: FBT001, FBT002
         """Return which round of the campaign a new plan belongs to (0 is the first)."""
         with self.reading() as conn:
-            return sends.open_occasion(conn, campaign, again=again)
+            return sends.open_round(conn, campaign, again=again)
 
     def already_sent(
         self, campaign: str, occasion: int, phones: Sequence[str], variants: Sequence[int] | np.ndarray
