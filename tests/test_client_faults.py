@@ -7,8 +7,6 @@ import gzip
 import json
 import os
 import socket
-import struct
-import threading
 import time
 import traceback
 import warnings
@@ -25,121 +23,35 @@ from masanalytics.clock import ManualClock
 from masanalytics.errors import InputError, NetworkError
 from masanalytics.i18n import Text
 from masanalytics.protocol import Page, read_page
+from tests.raw_server import (
+    Behaviour,
+    ScriptedServer,
+    answer,
+    closing,
+    dripping,
+    hanging,
+    resetting,
+    saying,
+    unused_port,
+)
 
 PHONES = ["13800138000", "13800138001"]
 GROUP = "0105013527000001139923"
 TAKEN = b'{"rspcod":"success","msgGroup":"0105013527000001139923","success":true}'
 RECORD = {"mobile": "13800138000", "reportStatus": "DELIVRD", "msgGroup": GROUP}
-Behaviour = Callable[[socket.socket, bytes], bool]
-
-
-def answer(body: bytes, status: str = "200 OK", *headers: str) -> Behaviour:
-    """Answer as HTTP, and keep the line open."""
-    lines = "".join(f"{line}\r\n" for line in (f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers))
-    return saying(f"{lines}\r\n".encode() + body, keep=True)
-
-
-def saying(raw: bytes, *, keep: bool = False) -> Behaviour:
-    """Say `raw`, and hang up unless `keep`."""
-
-    def behave(line: socket.socket, body: bytes) -> bool:
-        line.sendall(raw)
-        return keep
-
-    return behave
-
-
-def hanging(raw: bytes = b"") -> Behaviour:
-    """Say `raw`, then nothing until the client hangs up."""
-
-    def behave(line: socket.socket, body: bytes) -> bool:
-        line.sendall(raw)
-        line.recv(1)
-        return False
-
-    return behave
-
-
-def dripping(raw: bytes) -> Behaviour:
-    """Say `raw`, then a space now and then, for ever."""
-
-    def behave(line: socket.socket, body: bytes) -> bool:
-        line.sendall(raw)
-        while True:
-            time.sleep(0.01)
-            line.sendall(b" ")
-
-    return behave
-
-
-def closing(line: socket.socket, body: bytes) -> bool:
-    """Hang up."""
-    return False
-
-
-def resetting(line: socket.socket, body: bytes) -> bool:
-    """Hang up with a reset."""
-    line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    return False
-
-
-class RawServer:
-    """A server on a raw socket that plays its script, one behaviour a request, the last one for ever."""
-
-    def __init__(self, *script: Behaviour, deaf: Behaviour | None = None) -> None:
-        self.script, self.deaf = list(script), deaf
-        self.requests: list[tuple[str, dict[str, str], bytes]] = []
-        self.lines = 0
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self) -> None:
-        while True:
-            try:
-                line, _ = self.socket.accept()
-            except OSError:
-                return
-            self.lines += 1
-            threading.Thread(target=self.serve, args=(line,), daemon=True).start()
-
-    def serve(self, line: socket.socket) -> None:
-        with line:
-            try:
-                if self.deaf is not None:
-                    self.deaf(line, b"")
-                    return
-                with line.makefile("rb") as file:
-                    while self.read(file):
-                        behave = self.script.pop(0) if len(self.script) > 1 else self.script[0]
-                        if not behave(line, self.requests[-1][2]):
-                            return
-            except OSError:
-                return
-
-    def read(self, file: Any) -> bool:
-        first = file.readline().decode()
-        headers = {}
-        while (text := file.readline().decode().strip()) != "":
-            key, _, value = text.partition(": ")
-            headers[key] = value
-        if not first:
-            return False
-        self.requests.append((first.strip(), headers, file.read(int(headers.get("Content-Length", 0)))))
-        return True
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., RawServer]]:
-    servers: list[RawServer] = []
+def serve() -> Iterator[Callable[..., ScriptedServer]]:
+    servers: list[ScriptedServer] = []
 
-    def start(*script: Behaviour, deaf: Behaviour | None = None) -> RawServer:
-        servers.append(RawServer(*script, deaf=deaf))
+    def start(*script: Behaviour, deaf: Behaviour | None = None) -> ScriptedServer:
+        servers.append(ScriptedServer(*script, deaf=deaf))
         return servers[-1]
 
     yield start
     for server in servers:
-        server.socket.close()
+        server.close()
 
 
 def account(port: int, **changes: Any) -> Account:
@@ -147,11 +59,11 @@ def account(port: int, **changes: Any) -> Account:
     return Account(f"http://127.0.0.1:{port}", **settings)
 
 
-def client_of(server: RawServer, **changes: Any) -> Client:
+def client_of(server: ScriptedServer, **changes: Any) -> Client:
     return Client(account(server.port), **{"clock": ManualClock(1000.0)} | changes)
 
 
-def submit(server: RawServer, **changes: Any) -> SubmitResult:
+def submit(server: ScriptedServer, **changes: Any) -> SubmitResult:
     with client_of(server, **changes) as client:
         return client.submit(PHONES, "你好")
 
@@ -160,7 +72,7 @@ def page_of(got: PollAnswer) -> Page:
     return read_page(got.raw, got.endpoint, complete=got.complete, status=got.status)
 
 
-def test_an_accepted_submit(serve: Callable[..., RawServer]) -> None:
+def test_an_accepted_submit(serve: Callable[..., ScriptedServer]) -> None:
     """A submit is one POST of the raw Base64 body; its result carries the group and both times."""
     server = serve(answer(TAKEN))
     assert submit(server) == SubmitResult("accepted", GROUP, "success", None, None, False, 1000.0, 1000.0)
@@ -172,7 +84,7 @@ def test_an_accepted_submit(serve: Callable[..., RawServer]) -> None:
     assert json.loads(base64.b64decode(body, validate=True))["mobiles"] == "13800138000,13800138001"
 
 
-def test_each_call_has_its_path_and_body(serve: Callable[..., RawServer]) -> None:
+def test_each_call_has_its_path_and_body(serve: Callable[..., ScriptedServer]) -> None:
     """Every method goes to its endpoint, with the account's extension unless the call gives another."""
     server = serve(answer(TAKEN))
     with Client(account(server.port, add_serial="01", service_code="1065")) as client:
@@ -232,7 +144,7 @@ REFUSAL = b'{"msgGroup":"","rspcod":"%s","success":false}'
     ],
 )
 def test_answers_and_faults(
-    serve: Callable[..., RawServer], behaviour: Behaviour, outcome: str, rspcod: str, fatal: bool
+    serve: Callable[..., ScriptedServer], behaviour: Behaviour, outcome: str, rspcod: str, fatal: bool
 ) -> None:
     """Whatever comes back, the request was seen once, and only the platform's clear word settles it."""
     server = serve(behaviour)
@@ -261,13 +173,15 @@ def test_answers_and_faults(
         (answer(b"<html>13800138000"), "the answer cannot be read: '<html>138****8000'."),
     ],
 )
-def test_each_fault_has_one_clear_sentence(serve: Callable[..., RawServer], behaviour: Behaviour, words: str) -> None:
+def test_each_fault_has_one_clear_sentence(
+    serve: Callable[..., ScriptedServer], behaviour: Behaviour, words: str
+) -> None:
     """The message says what happened and what to do."""
     assert words in submit(serve(behaviour), timeout=(2, 0.5)).message
 
 
 @pytest.mark.parametrize("behaviour", [closing, resetting])
-def test_dropped_before_reading(serve: Callable[..., RawServer], behaviour: Behaviour) -> None:
+def test_dropped_before_reading(serve: Callable[..., ScriptedServer], behaviour: Behaviour) -> None:
     """A line closed before the request was read is unknown, since its bytes had left."""
 
     def deaf(line: socket.socket, body: bytes) -> bool:
@@ -276,10 +190,10 @@ def test_dropped_before_reading(serve: Callable[..., RawServer], behaviour: Beha
 
     server = serve(deaf=deaf)
     assert submit(server).outcome == "unknown"
-    assert (server.lines, server.requests) == (1, [])
+    assert (server.connections, server.requests) == (1, [])
 
 
-def test_dropped_within_the_body(serve: Callable[..., RawServer]) -> None:
+def test_dropped_within_the_body(serve: Callable[..., ScriptedServer]) -> None:
     """A line that breaks while a large body is being written is unknown, and not tried again."""
 
     def half(line: socket.socket, body: bytes) -> bool:
@@ -290,13 +204,12 @@ def test_dropped_within_the_body(serve: Callable[..., RawServer]) -> None:
     server = serve(deaf=half)
     with client_of(server) as client:
         result = client.submit_each({f"138{n:08d}": "长" * 2000 for n in range(999)})
-    assert (result.outcome, server.lines) == ("unknown", 1)
+    assert (result.outcome, server.connections) == ("unknown", 1)
 
 
 def test_refused() -> None:
     """A refused connection is not sent, after four tries with growing pauses."""
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        port = gone.getsockname()[1]
+    port = unused_port()
     clock = ManualClock(1000.0)
     with Client(account(port), clock=clock) as client:
         result = client.submit(PHONES, "你好")
@@ -306,25 +219,20 @@ def test_refused() -> None:
     assert (result.requested_at, result.answered_at) == (1000.0, 1001.5)
 
 
-def test_refused_and_then_there(serve: Callable[..., RawServer]) -> None:
+def test_refused_and_then_there(serve: Callable[..., ScriptedServer]) -> None:
     """A server that comes back between two tries gets the request once."""
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        port = gone.getsockname()[1]
-    started: list[RawServer] = []
+    port = unused_port()
+    started: list[ScriptedServer] = []
 
     class Patient(ManualClock):
         def sleep(self, seconds: float) -> None:
             if not started:
-                server = RawServer.__new__(RawServer)
-                server.script, server.deaf, server.requests, server.lines = [answer(TAKEN)], None, [], 0
-                server.socket = socket.create_server(("127.0.0.1", port))
-                threading.Thread(target=server.accept, daemon=True).start()
-                started.append(server)
+                started.append(ScriptedServer(answer(TAKEN), port=port))
 
     with Client(account(port), clock=Patient()) as client:
         assert client.submit(PHONES, "你好").outcome == "accepted"
     assert len(started[0].requests) == 1
-    started[0].socket.close()
+    started[0].close()
 
 
 def test_connect_timeout() -> None:
@@ -355,7 +263,7 @@ def test_unknown_host() -> None:
     assert "nobody.invalid:28888" in result.message
 
 
-def test_the_line_is_kept(serve: Callable[..., RawServer]) -> None:
+def test_the_line_is_kept(serve: Callable[..., ScriptedServer]) -> None:
     """Submits and polls share one connection, refusals and large pages included."""
     page = json.dumps([RECORD] * 1000).encode()
     chunks = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n[]\n\r\n0\r\n\r\n"
@@ -368,10 +276,10 @@ def test_the_line_is_kept(serve: Callable[..., RawServer]) -> None:
         assert page_of(client.poll_reports()).size == 1000
         assert page_of(client.poll_reports()).size == 0
         assert client.submit(PHONES, "3").outcome == "accepted"
-    assert (server.lines, len(server.requests)) == (1, 5)
+    assert (server.connections, len(server.requests)) == (1, 5)
 
 
-def test_a_line_closed_while_idle(serve: Callable[..., RawServer]) -> None:
+def test_a_line_closed_while_idle(serve: Callable[..., ScriptedServer]) -> None:
     """A connection that the server closed in between is noticed before it is used again."""
     server = serve(saying(b"HTTP/1.1 200 OK\r\nContent-Length: 71\r\n\r\n" + TAKEN))
     with client_of(server) as client:
@@ -379,10 +287,10 @@ def test_a_line_closed_while_idle(serve: Callable[..., RawServer]) -> None:
         time.sleep(0.05)
         second = client.submit(PHONES, "2")
     assert (first.outcome, second.outcome) == ("accepted", "accepted")
-    assert (server.lines, len(server.requests)) == (2, 2)
+    assert (server.connections, len(server.requests)) == (2, 2)
 
 
-def test_eight_threads(serve: Callable[..., RawServer]) -> None:
+def test_eight_threads(serve: Callable[..., ScriptedServer]) -> None:
     """Eight threads on one client get their own answers, over no more connections than allowed."""
 
     def echo(line: socket.socket, body: bytes) -> bool:
@@ -394,17 +302,17 @@ def test_eight_threads(serve: Callable[..., RawServer]) -> None:
         results = list(pool.map(lambda n: client.submit([f"138{n:08d}"], "hi"), range(80)))
     assert [result.msg_group for result in results] == [f"138{n:08d}" for n in range(80)]
     assert len(server.requests) == 80
-    assert server.lines <= 4
+    assert server.connections <= 4
 
 
-def test_a_forked_process_has_its_own_line(serve: Callable[..., RawServer]) -> None:
+def test_a_forked_process_has_its_own_line(serve: Callable[..., ScriptedServer]) -> None:
     """A client that crosses a fork opens a connection of its own."""
     server = serve(answer(TAKEN))
     with client_of(server) as client:
         client.submit(PHONES, "1")
         _in_a_fork(lambda: client.submit(PHONES, "2").outcome == "accepted")
         assert client.submit(PHONES, "3").outcome == "accepted"
-    assert (server.lines, len(server.requests)) == (2, 3)
+    assert (server.connections, len(server.requests)) == (2, 3)
 
 
 def _in_a_fork(work: Callable[[], bool]) -> None:
@@ -417,7 +325,7 @@ def _in_a_fork(work: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize("cut", [71, 72, 150])
-def test_half_a_page_is_kept(serve: Callable[..., RawServer], cut: int) -> None:
+def test_half_a_page_is_kept(serve: Callable[..., ScriptedServer], cut: int) -> None:
     """Of a page that breaks off, what arrived is handed over, marked as incomplete."""
     raw = json.dumps([RECORD] * 3).encode()
     server = serve(saying(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(raw) + raw[:cut]))
@@ -438,7 +346,7 @@ def test_half_a_page_is_kept(serve: Callable[..., RawServer], cut: int) -> None:
     ],
     ids=["chunks", "hang", "hang in chunks"],
 )
-def test_every_byte_before_a_break_is_kept(serve: Callable[..., RawServer], tail: Behaviour) -> None:
+def test_every_byte_before_a_break_is_kept(serve: Callable[..., ScriptedServer], tail: Behaviour) -> None:
     """Chunks and a line gone silent are kept to their last byte too."""
     server = serve(tail)
     with client_of(server, timeout=(2, 0.5)) as client:
@@ -446,7 +354,7 @@ def test_every_byte_before_a_break_is_kept(serve: Callable[..., RawServer], tail
     assert (got.raw, got.complete) == (b"[null, tr", False)
 
 
-def test_an_answer_that_only_drips_is_broken_off(serve: Callable[..., RawServer]) -> None:
+def test_an_answer_that_only_drips_is_broken_off(serve: Callable[..., ScriptedServer]) -> None:
     """A server that sends a byte now and then, for ever, does not hold the client: what came is kept."""
     raw = json.dumps([RECORD]).encode()[:-1]
     server = serve(dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n" + raw))
@@ -456,7 +364,7 @@ def test_an_answer_that_only_drips_is_broken_off(serve: Callable[..., RawServer]
 
 
 @pytest.mark.parametrize("cut", [12, 15, 17, 20, 33, 34, 55, 59])
-def test_headers_cut_off(serve: Callable[..., RawServer], cut: int) -> None:
+def test_headers_cut_off(serve: Callable[..., ScriptedServer], cut: int) -> None:
     """An answer that ends within its headers is no empty page: it proves nothing."""
     head = b"HTTP/1.1 200 OK\r\nX-Kind: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
     with client_of(serve(saying(head[:cut]))) as client:
@@ -464,7 +372,7 @@ def test_headers_cut_off(serve: Callable[..., RawServer], cut: int) -> None:
     assert (got.complete, page_of(got).kind, page_of(got).drained) == (False, "unreadable", False)
 
 
-def test_a_page_without_a_length(serve: Callable[..., RawServer]) -> None:
+def test_a_page_without_a_length(serve: Callable[..., ScriptedServer]) -> None:
     """A page that ends with its connection is whole, as far as anyone can tell."""
     server = serve(saying(b"HTTP/1.0 200 OK\r\n\r\n[]"))
     with client_of(server) as client:
@@ -472,7 +380,7 @@ def test_a_page_without_a_length(serve: Callable[..., RawServer]) -> None:
     assert (got.raw, got.complete, page_of(got).drained) == (b"[]", True, True)
 
 
-def test_a_compressed_page(serve: Callable[..., RawServer]) -> None:
+def test_a_compressed_page(serve: Callable[..., ScriptedServer]) -> None:
     """Compression is not asked for, and undone where it comes all the same; half of one gives half."""
     raw = json.dumps([RECORD | {"msgGroup": f"{n:022d}"} for n in range(50)]).encode()
     packed = gzip.compress(raw)
@@ -500,7 +408,7 @@ def test_a_compressed_page(serve: Callable[..., RawServer]) -> None:
     ],
 )
 def test_polls_that_are_no_data(
-    serve: Callable[..., RawServer], behaviour: Behaviour, status: int, kind: str, notice: str
+    serve: Callable[..., ScriptedServer], behaviour: Behaviour, status: int, kind: str, notice: str
 ) -> None:
     """A status other than 200 is a refusal, unless records came with it all the same."""
     server = serve(behaviour)
@@ -511,7 +419,7 @@ def test_polls_that_are_no_data(
 
 
 @pytest.mark.parametrize("behaviour", [closing, resetting, hanging(), saying(b"HTT")])
-def test_a_lost_poll(serve: Callable[..., RawServer], behaviour: Behaviour) -> None:
+def test_a_lost_poll(serve: Callable[..., ScriptedServer], behaviour: Behaviour) -> None:
     """A poll whose answer is lost says what may be gone; it is not asked again."""
     server = serve(behaviour)
     with client_of(server, timeout=(2, 0.5)) as client, pytest.raises(NetworkError) as caught:
@@ -523,15 +431,14 @@ def test_a_lost_poll(serve: Callable[..., RawServer], behaviour: Behaviour) -> N
 
 def test_a_poll_that_never_left() -> None:
     """A poll that could not leave says so: nothing is lost."""
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        port = gone.getsockname()[1]
+    port = unused_port()
     with Client(account(port), clock=ManualClock()) as client, pytest.raises(NetworkError) as caught:
         client.poll_uplinks()
     assert (caught.value.sent, caught.value.retryable) == (False, True)
     assert "lost" not in caught.value.text("en")
 
 
-def test_errors_hold_nothing_of_the_request(serve: Callable[..., RawServer]) -> None:
+def test_errors_hold_nothing_of_the_request(serve: Callable[..., ScriptedServer]) -> None:
     """The error of a poll has no cause or context that could carry the secret key."""
     with client_of(serve(closing)) as client, pytest.raises(NetworkError) as caught:
         client.poll_reports()
@@ -543,7 +450,7 @@ def test_errors_hold_nothing_of_the_request(serve: Callable[..., RawServer]) -> 
 
 
 def test_nothing_is_printed(
-    serve: Callable[..., RawServer], caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    serve: Callable[..., ScriptedServer], caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Neither logs nor results nor the client itself show key, texts or numbers."""
     caplog.set_level("DEBUG")
@@ -562,7 +469,7 @@ def test_html_of_a_result_is_escaped() -> None:
     assert "&lt;script&gt;" in html
 
 
-def test_the_environment_is_not_asked(serve: Callable[..., RawServer], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_is_not_asked(serve: Callable[..., ScriptedServer], monkeypatch: pytest.MonkeyPatch) -> None:
     """Proxies, certificates and passwords of the environment are not used."""
     for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
@@ -572,7 +479,7 @@ def test_the_environment_is_not_asked(serve: Callable[..., RawServer], monkeypat
     assert "Authorization" not in server.requests[0][1]
 
 
-def test_a_proxy_that_was_asked_for(serve: Callable[..., RawServer]) -> None:
+def test_a_proxy_that_was_asked_for(serve: Callable[..., ScriptedServer]) -> None:
     """proxies= is used; plain requests to a proxy carry the whole address."""
     proxy = serve(answer(TAKEN))
     one = replace(account(1), url="http://mas.invalid:1992")
@@ -581,7 +488,7 @@ def test_a_proxy_that_was_asked_for(serve: Callable[..., RawServer]) -> None:
     assert proxy.requests[0][0] == "POST http://mas.invalid:1992/sms/submit HTTP/1.1"
 
 
-def test_cookies_are_not_kept(serve: Callable[..., RawServer]) -> None:
+def test_cookies_are_not_kept(serve: Callable[..., ScriptedServer]) -> None:
     """What a server sets is not sent back."""
     server = serve(answer(TAKEN, "200 OK", "Set-Cookie: a=b"))
     with client_of(server) as client:
@@ -590,7 +497,7 @@ def test_cookies_are_not_kept(serve: Callable[..., RawServer]) -> None:
     assert "Cookie" not in server.requests[1][1]
 
 
-def test_only_those_who_are_allowed(serve: Callable[..., RawServer]) -> None:
+def test_only_those_who_are_allowed(serve: Callable[..., ScriptedServer]) -> None:
     """A number outside allow_only stops the whole batch before anything leaves."""
     server = serve(answer(TAKEN))
     with Client(account(server.port, allow_only=["13800138000"])) as client:
@@ -606,7 +513,7 @@ def test_only_those_who_are_allowed(serve: Callable[..., RawServer]) -> None:
 
 
 @pytest.mark.parametrize("add_serial", ["1x", "1" * 21, 5])
-def test_a_wrong_extension(serve: Callable[..., RawServer], add_serial: Any) -> None:
+def test_a_wrong_extension(serve: Callable[..., ScriptedServer], add_serial: Any) -> None:
     """An extension that is not digits, or too long, is wrong input; nothing leaves."""
     server = serve(answer(TAKEN))
     with client_of(server) as client, pytest.raises(InputError):
@@ -614,7 +521,7 @@ def test_a_wrong_extension(serve: Callable[..., RawServer], add_serial: Any) -> 
     assert server.requests == []
 
 
-def test_server_time(serve: Callable[..., RawServer]) -> None:
+def test_server_time(serve: Callable[..., ScriptedServer]) -> None:
     """The server's clock is read from a bare HEAD that holds nothing of the account."""
     server = serve(
         answer(b"", "200 OK", "Date: Thu, 01 Jan 2026 00:00:00 GMT"),

@@ -27,6 +27,7 @@ from masanalytics.client import Client, known_hosts_path
 from masanalytics.clock import ManualClock
 from masanalytics.errors import CertificateError, ConfigError, NetworkError
 from masanalytics.tls import KnownHosts
+from tests.raw_server import RawServer, ScriptedServer, answer, read_request, unused_port
 
 TAKEN = b'{"rspcod":"success","msgGroup":"0105013527000001139923","success":true}'
 AUTHORITY = trustme.CA()
@@ -43,7 +44,7 @@ class Certificate:
         self.fingerprint = "sha256:" + hashlib.sha256(der).hexdigest()
 
 
-class TlsServer:
+class TlsServer(RawServer):
     """Answers every POST as accepted (every poll as empty), over TLS, and counts."""
 
     def __init__(self, certificate: Certificate) -> None:
@@ -51,34 +52,18 @@ class TlsServer:
         self.requests: list[str] = []
         self.handshakes = 0
         self.silent = False
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self) -> None:
-        while True:
-            try:
-                line, _ = self.socket.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(line,), daemon=True).start()
+        super().__init__()
 
     def serve(self, line: socket.socket) -> None:
-        with line, contextlib.suppress(OSError, ValueError):
-            if self.silent:
-                line.recv(10_000)
-                time.sleep(1)
-                return
-            with self.certificate.context.wrap_socket(line, server_side=True) as tls, tls.makefile("rb") as file:
-                self.handshakes += 1
-                while first := file.readline().decode():
-                    length = 0
-                    while header := file.readline().strip():
-                        length = int(header.split()[1]) if header.startswith(b"Content-Length") else length
-                    file.read(length)
-                    self.requests.append(first.strip())
-                    body = TAKEN if "submit" in first else b"[]"
-                    tls.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        if self.silent:
+            line.recv(10_000)
+            time.sleep(1)
+            return
+        with self.certificate.context.wrap_socket(line, server_side=True) as tls, tls.makefile("rb") as file:
+            self.handshakes += 1
+            while request := read_request(file):
+                self.requests.append(request[0])
+                answer(TAKEN if "submit" in request[0] else b"[]")(tls, request[2])
 
 
 @pytest.fixture
@@ -90,7 +75,7 @@ def certificate() -> Certificate:
 def server(certificate: Certificate) -> Iterator[TlsServer]:
     one = TlsServer(certificate)
     yield one
-    one.socket.close()
+    one.close()
 
 
 @pytest.fixture
@@ -284,19 +269,16 @@ def test_the_environment_vouches_for_nobody(server: TlsServer, tmp_path: Path, m
 @pytest.mark.parametrize("tls", ["first-use", "unverified", "sha256:" + "ab" * 32, "system"])
 def test_a_port_without_tls(tls: str) -> None:
     """https:// to a port that speaks plain HTTP is not sent, with a sentence that says so."""
-    with socket.create_server(("127.0.0.1", 0)) as plain:
 
-        def answer() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    line, _ = plain.accept()
-                    with line:
-                        line.recv(1000)
-                        line.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    def plain(line: socket.socket, body: bytes) -> bool:
+        line.recv(1000)
+        line.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        return False
 
-        threading.Thread(target=answer, daemon=True).start()
-        account = Account(f"https://127.0.0.1:{plain.getsockname()[1]}", "shop", "demo0", "k", tls=tls)
-        outcome, fatal, message = send(Client(account, clock=ManualClock()))
+    server = ScriptedServer(deaf=plain)
+    account = Account(f"https://127.0.0.1:{server.port}", "shop", "demo0", "k", tls=tls)
+    outcome, fatal, message = send(Client(account, clock=ManualClock()))
+    server.close()
     assert (outcome, fatal) == ("not_sent", True)
     assert "does not speak TLS" in message
 
@@ -337,40 +319,32 @@ def test_old_tls(server: TlsServer) -> None:
     assert len(server.requests) == 2
 
 
-class Proxy:
+class Proxy(RawServer):
     """An HTTP proxy that only knows CONNECT."""
 
     def __init__(self, verdict: bytes = b"200 OK") -> None:
         self.verdict = verdict
         self.asked: list[bytes] = []
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        threading.Thread(target=self.accept, daemon=True).start()
+        super().__init__()
 
     @property
     def url(self) -> str:
-        return f"http://user:p%40ss@127.0.0.1:{self.socket.getsockname()[1]}"
-
-    def accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                line, _ = self.socket.accept()
-                threading.Thread(target=self.serve, args=(line,), daemon=True).start()
+        return f"http://user:p%40ss@127.0.0.1:{self.port}"
 
     def serve(self, line: socket.socket) -> None:
-        with line, contextlib.suppress(OSError):
-            head = b""
-            while b"\r\n\r\n" not in head:
-                head += line.recv(1000)
-            self.asked.append(head)
-            line.sendall(b"HTTP/1.1 " + self.verdict + b"\r\n\r\n")
-            if not self.verdict.startswith(b"200"):
-                return
-            host, _, port = head.split()[1].decode().partition(":")
-            with socket.create_connection((host, int(port))) as there:
-                back = threading.Thread(target=self.pump, args=(there, line), daemon=True)
-                back.start()
-                self.pump(line, there)
-                back.join(1)
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += line.recv(1000)
+        self.asked.append(head)
+        line.sendall(b"HTTP/1.1 " + self.verdict + b"\r\n\r\n")
+        if not self.verdict.startswith(b"200"):
+            return
+        host, _, port = head.split()[1].decode().partition(":")
+        with socket.create_connection((host, int(port))) as there:
+            back = threading.Thread(target=self.pump, args=(there, line), daemon=True)
+            back.start()
+            self.pump(line, there)
+            back.join(1)
 
     def pump(self, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -383,7 +357,7 @@ class Proxy:
 def proxy() -> Iterator[Proxy]:
     one = Proxy()
     yield one
-    one.socket.close()
+    one.close()
 
 
 def test_first_use_through_a_proxy(server: TlsServer, proxy: Proxy, known: Path) -> None:
@@ -420,8 +394,7 @@ def test_a_proxy_of_another_kind(server: TlsServer) -> None:
 
 def test_a_server_that_is_down(known: Path) -> None:
     """First use of a server that is not there is not sent, and can be tried again."""
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        port = gone.getsockname()[1]
+    port = unused_port()
     account = Account(f"https://127.0.0.1:{port}", "shop", "demo0", "k")
     outcome, fatal, message = send(Client(account, clock=ManualClock()))
     assert (outcome, fatal) == ("not_sent", False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import sqlite3
 import ssl
 import threading
@@ -22,6 +21,7 @@ from masanalytics.clock import ManualClock
 from masanalytics.doctor import Finding, check
 from masanalytics.errors import ConfigError
 from masanalytics.tls import KnownHosts, fetch_fingerprint
+from tests.raw_server import unused_port
 
 NOW = 1_767_225_600.0  # 2026-01-01 08:00 in China
 
@@ -140,8 +140,7 @@ def test_no_sign(serve: Callable[..., int]) -> None:
 
 def test_nobody_there() -> None:
     """A server that is down is one finding; the certificate is not looked for."""
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        port = gone.getsockname()[1]
+    port = unused_port()
     found = findings(account(port))
     assert list(found) == ["configuration", "connection", "clock"]
     assert found["connection"].ok is False
@@ -215,8 +214,7 @@ def test_the_clock(serve: Callable[..., int], handler: type[Handler], skew: floa
 
 def test_a_clock_that_was_never_set() -> None:
     """A clock in the past is a fault without any server."""
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        port = gone.getsockname()[1]
+    port = unused_port()
     clock = findings(account(port), clock=ManualClock(0))["clock"]
     assert (clock.ok, clock.text) == (False, "this machine's clock says 1970-01-01 08:00:00.")
 

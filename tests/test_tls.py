@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import hashlib
 import json
 import socket
 import ssl
-import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,6 +28,7 @@ from masanalytics.tls import (
     split_address,
     unreachable,
 )
+from tests.raw_server import RawServer, unused_port
 
 PIN = "sha256:" + "ab" * 32
 
@@ -67,22 +67,21 @@ def test_fingerprints() -> None:
 
 
 @pytest.fixture
-def tls_port() -> tuple[int, bytes, list[bytes]]:
+def tls_port() -> Iterator[tuple[int, bytes, list[bytes]]]:
     """A TLS server that records whatever is said to it after the handshake."""
     leaf, certificate = leaf_of()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     leaf.configure_cert(context)
     heard: list[bytes] = []
-    listener = socket.create_server(("127.0.0.1", 0))
 
-    def serve() -> None:
-        with listener, contextlib.suppress(OSError):
-            line, _ = listener.accept()
+    class Listening(RawServer):
+        def serve(self, line: socket.socket) -> None:
             with context.wrap_socket(line, server_side=True) as tls:
                 heard.append(tls.recv(1000))
 
-    threading.Thread(target=serve, daemon=True).start()
-    return listener.getsockname()[1], certificate.public_bytes(Encoding.DER), heard
+    server = Listening()
+    yield server.port, certificate.public_bytes(Encoding.DER), heard
+    server.close()
 
 
 def test_fetching_a_fingerprint(tls_port: tuple[int, bytes, list[bytes]]) -> None:
@@ -94,8 +93,7 @@ def test_fetching_a_fingerprint(tls_port: tuple[int, bytes, list[bytes]]) -> Non
 
 def test_fetching_from_nobody() -> None:
     """A server that is not there, or not known, is a network error in which nothing was sent."""
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        port = gone.getsockname()[1]
+    port = unused_port()
     for host in ("127.0.0.1", "nobody.invalid", "a" * 70 + ".invalid"):
         with pytest.raises(NetworkError) as caught:
             fetch_certificate(host, port, 0.5)
