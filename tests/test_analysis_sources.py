@@ -20,6 +20,7 @@ from masanalytics.analysis.packing import count_combinations
 from masanalytics.errors import InputError
 from masanalytics.store import Store
 from masanalytics.vocabulary import CARRIERS, Status
+from tests.rows import Rows
 
 END = 1_768_000_000
 WORDS = [status.name for status in Status]
@@ -54,42 +55,13 @@ def random_messages(n: int, seed: int) -> pd.DataFrame:
     return found.assign(account=pd.Series("ours", index=found.index, dtype="str"))
 
 
-def fill(store: Store, messages: pd.DataFrame) -> None:
+def fill(store: Store, messages: pd.DataFrame) -> Rows:
     """Write messages into a store's tables, as sending and collecting would have left them."""
-    conn = store.db.conn
-    numbers: dict[tuple[str, Any], int | None] = {}
-
-    def number(table: str, column: str, value: Any) -> int | None:
-        if pd.isna(value):
-            return None
-        if (table, value) not in numbers:
-            sql = f"INSERT INTO {table} ({column}) VALUES (?) RETURNING {table[:-1]}_id"
-            numbers[table, value] = conn.execute(sql, [value]).fetchone()[0]
-        return numbers[table, value]
-
-    account = number("accounts", "account", "ours")
+    rows = Rows(store, "ours")
     for row in messages.to_dict("records"):
-        campaign = number("campaigns", "campaign", row["campaign"])
-        arm = None if pd.isna(row["arm"]) else row["arm"]
-        if ("batch", (campaign, arm)) not in numbers:
-            numbers["batch", (campaign, arm)] = conn.execute(
-                "INSERT INTO batches (campaign_id, account_id, mode, state, arm, content, messages) VALUES"
-                " (?, ?, 'many_to_one', 'accepted', ?, ?, 0) RETURNING batch_id",
-                [campaign, account, arm, f"text {arm}"],
-            ).fetchone()[0]
-        at = int(row["submitted_at"].timestamp())
-        received = None if pd.isna(row["latency_s"]) else at + int(row["latency_s"])
-        conn.execute(
-            "INSERT INTO messages (batch_id, campaign_id, account_id, phone, carrier_id, segments, status_id,"
-            " submitted_at, received_at, error_code_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                numbers["batch", (campaign, arm)], campaign, account, row["phone"], CARRIERS.index(row["carrier"]),
-                int(row["segments"]), int(Status[row["status"]]), at, received,
-                number("codes", "code", row["error_code"]),
-            ],
-        )  # fmt: skip
-    conn.execute("INSERT INTO coverage VALUES (?, ?, ?)", [account, END - 40 * 86_400, END])
-    conn.commit()
+        rows.message(row)
+    rows.covered(END - 40 * 86_400, END)
+    return rows
 
 
 def as_polars(messages: pd.DataFrame) -> Any:
@@ -250,9 +222,7 @@ def test_a_question_in_plain_sql_has_the_same_answer(filled: Store) -> None:
 def test_a_store_tells_its_coverage_and_gaps(tmp_path: Path) -> None:
     """The result says up to when everything was heard, and when nobody polled."""
     with Store(tmp_path / "mas.db") as store:
-        fill(store, random_messages(50, seed=1))
-        store.db.conn.execute("INSERT INTO coverage VALUES (1, ?, ?)", [END + 7200, END + 7300])
-        store.db.conn.commit()
+        fill(store, random_messages(50, seed=1)).covered(END + 7200, END + 7300)
         found = analysis.delivery_rates(store)
 
     assert found.attrs["coverage"] == {
@@ -265,11 +235,10 @@ def test_a_store_tells_its_coverage_and_gaps(tmp_path: Path) -> None:
 def test_gaps_that_cannot_concern_the_messages_are_not_spoken_of(tmp_path: Path) -> None:
     """Polling stopped a day after the messages: a gap for them, none for later ones, nor four days after the last."""
     with Store(tmp_path / "mas.db") as store:
-        fill(store, random_messages(50, seed=1))
+        rows = fill(store, random_messages(50, seed=1))
         day = 86_400
         for start in (END + day, END + 9 * day):
-            store.db.conn.execute("INSERT INTO coverage VALUES (1, ?, ?)", [start, start + day])
-        store.db.conn.commit()
+            rows.covered(start, start + day)
         gaps = [
             len(analysis.delivery_rates(store, **where).attrs["coverage"]["gaps"])
             for where in ({}, {"until": END - 2 * day}, {"until": END - 4 * day}, {"since": END + 10 * day})
@@ -281,18 +250,11 @@ def test_gaps_that_cannot_concern_the_messages_are_not_spoken_of(tmp_path: Path)
 def test_a_store_counts_its_own_replies(filled: Store) -> None:
     """Replies of the store's uplinks are matched to its messages, as those of its frames are."""
     answered = filled.messages().query("status == 'delivered'").head(20)
+    rows = Rows(filled, "ours")
     for number, row in enumerate(answered.to_dict("records")):
-        filled.db.conn.execute(
-            "INSERT INTO uplinks (poll_id, account_id, message_id, phone, content, add_serial, sent_at, send_time, opt_out)"
-            " VALUES (1, 1, ?, ?, '退订', '', ?, '', ?)",
-            [
-                row["message_id"],
-                row["phone"],
-                int(row["submitted_at"].timestamp()) + 60,
-                "opt_out" if number % 2 else None,
-            ],
-        )
-    filled.db.conn.commit()
+        sent_at = int(row["submitted_at"].timestamp()) + 60
+        opt_out = "opt_out" if number % 2 else None
+        rows.uplink(row["phone"], "退订", sent_at, row["message_id"], opt_out=opt_out)
 
     found = analysis.replies(filled, by=["campaign", "hour"], keywords=["退订"])
 

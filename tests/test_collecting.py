@@ -8,7 +8,6 @@ import signal
 import sqlite3
 import tempfile
 import threading
-import time
 from datetime import datetime
 from pathlib import Path
 
@@ -27,6 +26,8 @@ from masanalytics.simulator import Simulator
 from masanalytics.store import Store
 from masanalytics.store.poll_ingestion import Received
 from masanalytics.store.polls import RawPoll
+from tests.rows import Rows
+from tests.waiting import wait_until
 
 PHONES = [f"138001380{n:02d}" for n in range(40)]
 
@@ -130,6 +131,7 @@ def test_wait_where_nothing_was_accepted(store, collector, bench, plain_batch):
     assert "no accepted message to wait for" in collector.wait("c1", progress=False).text("en")
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("way", ["collect", "drain", "wait"])
 def test_an_interrupted_call_says_what_was_done(sim, store, client, way):
     """Ctrl-C lets the poll under way be stored, says what came until then, and the next call goes on."""
@@ -398,14 +400,8 @@ def test_spooled_answers_survive_word_for_word(store):
 def test_answers_left_unparsed_by_a_dead_process_are_taken_in(sim, store, collector, client):
     """A raw answer that a killed process had stored is parsed at the next start."""
     group = client.submit(PHONES, "您好").msg_group
-    with store.writing() as conn:
-        conn.execute("INSERT INTO accounts (account) VALUES (?)", [client.account.name])
-        raw = f'[{{"reportStatus":"DELIVRD","mobile":"{PHONES[0]}","msgGroup":"{group}"}}]'.encode()
-        conn.execute(
-            "INSERT INTO polls (account_id, endpoint, state, asked_at, answered_at, process, http_status, complete, raw)"
-            " VALUES (1, 'report', 'stored', 1767225600, 1767225601, 'elsewhere:1:1', 200, 1, ?)",
-            [raw],
-        )
+    raw = f'[{{"reportStatus":"DELIVRD","mobile":"{PHONES[0]}","msgGroup":"{group}"}}]'.encode()
+    Rows(store, client.account.name).stored_poll(raw, store.clock.now())
     collected = collector.collect()
 
     assert (collected.polls, collected.reports) == (2, 1)
@@ -430,7 +426,7 @@ def test_background_collecting_starts_and_stops(tmp_path):
         client.submit(PHONES, "您好")
         with Collector(client, store, say=lambda _text: None) as collector:
             assert collector.running
-            _until(lambda: collector.total.reports == 40)
+            wait_until(lambda: collector.total.reports == 40)
         client.close()
 
         assert not collector.running
@@ -468,7 +464,7 @@ def test_two_collectors_take_turns(tmp_path):
         client.submit(numbers, "您好")
         stores = [Store(tmp_path / "mas.db", clock=clock) for _ in range(2)]
         collectors = [Collector(client, store, say=lambda _text: None).start() for store in stores]
-        _until(lambda: sum(one.total.reports for one in collectors) == 5000)
+        wait_until(lambda: sum(one.total.reports for one in collectors) == 5000)
         for one in collectors:
             one.stop()
         client.close()
@@ -493,7 +489,7 @@ def test_run_forever_ends_cleanly_and_leaves_a_health_file(tmp_path):
             target=lambda: done.append(run_forever(collector, echo=lines.append, health=tmp_path / "health"))
         )
         thread.start()
-        _until(lambda: collector.total.reports == 40 and lines)
+        wait_until(lambda: collector.total.reports == 40 and lines)
         collector.stop()
         thread.join(10)
         client.close()
@@ -540,10 +536,3 @@ def _in_this_thread(collector: Collector) -> None:
     """Poll once without the helping thread, so that the test's own connection is the one used."""
     turn = collector._poller.take_turn("report")
     collector._poller.poll(turn.poll_id, "report")
-
-
-def _until(condition) -> None:
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end, "nothing happened within 20 seconds"
-        time.sleep(0.01)

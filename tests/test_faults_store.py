@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
-import threading
 import time
 from pathlib import Path
 
@@ -22,6 +21,8 @@ from masanalytics.errors import StoreError
 from masanalytics.simulator import Simulator
 from masanalytics.store import Store, uplink_ingestion
 from masanalytics.store.polls import RawPoll
+from tests.rows import Rows
+from tests.waiting import wait_until
 
 PEOPLE = pd.DataFrame({"手机号": [f"138{n:08d}" for n in range(400)], "姓名": [f"客户{n}" for n in range(400)]})
 
@@ -245,7 +246,7 @@ def test_a_background_collector_outlasts_a_lock(tmp_path, launch):
         _send(store, client)
         _from_call(client, "poll_reports", 1, lambda: locker.start(path=str(store.path), seconds=0.5))
         with _collector(client, store) as collector:
-            _until(lambda: collector.total.reports == 400)
+            wait_until(lambda: collector.total.reports == 400)
 
         assert _statuses(store) == {"delivered": 400}
         assert not spool_folder(store.path).exists()
@@ -594,14 +595,9 @@ def test_a_running_collector_takes_in_what_a_killed_one_left(tmp_path):
     ):
         raw = b'[{"reportStatus":"DELIVRD","mobile":"13800138000","msgGroup":"0101080000000000000001"}]'
         with _collector(client, store) as collector:
-            _until(lambda: collector.total.polls >= 2)
-            with store.writing() as conn:
-                conn.execute(
-                    "INSERT INTO polls (account_id, endpoint, state, asked_at, answered_at, process, http_status, complete,"
-                    " raw) VALUES (1, 'report', 'stored', ?, ?, 'elsewhere:1:1', 200, 1, ?)",
-                    [int(clock.now()), int(clock.now()), raw],
-                )
-            _until(lambda: collector.total.reports == 1)
+            wait_until(lambda: collector.total.polls >= 2)
+            Rows(store, client.account.name).stored_poll(raw, clock.now())
+            wait_until(lambda: collector.total.reports == 1)
 
         assert len(store.reports()) == 1
 
@@ -674,10 +670,3 @@ def test_batches_whose_messages_went_with_a_later_run_are_gone(sim, client, stor
         ["c", "accepted", 2],
     ]
     assert store.messages("c", status="planned")["phone"].tolist() == ["13900139003"]
-
-
-def _until(condition) -> None:
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end, "nothing happened within 20 seconds"
-        threading.Event().wait(0.01)
