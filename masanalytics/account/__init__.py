@@ -6,9 +6,8 @@ secret key. Nothing here touches the network.
 
 from __future__ import annotations
 
-from masanalytics.account.account import Account
+from masanalytics.account.account import Account, Secret
 from masanalytics.account.config import config_folder
-from masanalytics.account.secret import Secret
 from masanalytics.account.validation import MAX_SERVICE_NUMBER, check_add_serial
 
 __all__ = ["MAX_SERVICE_NUMBER", "Account", "Secret", "check_add_serial", "config_folder"]

@@ -1,13 +1,13 @@
-"""One interface account of Cloud MAS."""
+"""One interface account of Cloud MAS, and the key that it never shows."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
+from typing import Any, SupportsIndex
 
 from masanalytics.account.config import environment_settings, profile_settings
-from masanalytics.account.secret import Secret
 from masanalytics.account.validation import (
     VARIABLES,
     allowed_numbers,
@@ -20,7 +20,34 @@ from masanalytics.account.validation import (
     tls_mode,
 )
 
-__all__ = ["Account"]
+__all__ = ["Account", "Secret"]
+
+
+class Secret(str):
+    """A text that works as one, and shows as ``***``.
+
+    Examples
+    --------
+    >>> secret = Secret("123qwe")
+    >>> secret, f"{secret}", str(secret)
+    (***, '***', '***')
+    >>> secret == "123qwe" and "key=" + secret == "key=123qwe"
+    True
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __str__(self) -> str:
+        return "***"
+
+    def __format__(self, spec: str) -> str:
+        return format("***", spec)
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
+        return (Secret, ("".join(self),))
 
 
 @dataclass(frozen=True)
@@ -81,7 +108,7 @@ class Account:
     allow_only: Sequence[str] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        """Check every setting and bring it into its one form."""
+        """Check every setting and bring it into its normal form."""
         for name in VARIABLES:
             self._set(name, clean_text(name, getattr(self, name)))
         self._set("url", base_url(self.url))

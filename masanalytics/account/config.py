@@ -36,13 +36,14 @@ def environment_settings(env_file: str | os.PathLike[str] | None = None) -> dict
     ConfigError
         If variables are missing (it names all of them), or the file cannot be read.
     """
-    written = _read_env_file(env_file)
-    values = {key: os.environ.get(variable, written.get(variable) or "") for key, variable in VARIABLES.items()}
+    file_values = _read_env_file(env_file)
+    values = {key: os.environ.get(variable, file_values.get(variable) or "") for key, variable in VARIABLES.items()}
     missing = [VARIABLES[key] for key in REQUIRED if not values[key].strip()]
     if missing:
         raise ConfigError(
-            f"not set: {', '.join(missing)}. Set them in the environment or in a .env file in {Path.cwd()}.",
-            zh=f"尚未设置：{'、'.join(missing)}。请在环境变量或 {Path.cwd()} 下的 .env 文件中设置。",
+            "not set: {names}. Set them in the environment or in a .env file in {folder}.",
+            names=", ".join(missing),
+            folder=str(Path.cwd()),
         )
     return {key: value for key, value in values.items() if value}
 
@@ -58,10 +59,8 @@ def profile_settings(name: str, known: Collection[str]) -> dict[str, Any]:
     path = config_folder() / "profiles.toml"
     profiles = _read_profiles(path)
     if name not in profiles:
-        exist = ", ".join(profiles) or "-"
-        raise ConfigError(
-            f"no profile {name!r} in {path}; there are: {exist}", zh=f"{path} 中没有名为 {name!r} 的配置；现有：{exist}"
-        )
+        names = ", ".join(profiles) or "-"
+        raise ConfigError("no profile {name!r} in {path}; there are: {names}", name=name, path=str(path), names=names)
     _check_profile(name, profiles[name], known)
     return dict(profiles[name])
 
@@ -71,19 +70,14 @@ def _read_env_file(env_file: str | os.PathLike[str] | None) -> Mapping[str, str 
     if not path.is_file():
         if env_file is None:
             return {}
-        raise ConfigError(
-            f"no file {path}: give the path of a .env file.", zh=f"找不到文件 {path}：请给出 .env 文件的路径。"
-        )
+        raise ConfigError("no file {path}: give the path of a .env file.", path=str(path))
     from dotenv import dotenv_values
 
     try:
         # Without interpolation: a secret may hold ${…}. With a BOM: Windows' Notepad writes one.
         return dotenv_values(path, interpolate=False, encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):
-        raise ConfigError(
-            f"{path} cannot be read: save it as UTF-8 text, readable by you.",
-            zh=f"无法读取 {path}：请存为 UTF-8 文本，并确认有读取权限。",
-        ) from None
+        raise ConfigError("{path} cannot be read: save it as UTF-8 text, readable by you.", path=str(path)) from None
 
 
 def _read_profiles(path: Path) -> dict[str, Any]:
@@ -91,13 +85,12 @@ def _read_profiles(path: Path) -> dict[str, Any]:
         tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(
-            f"no file {path}: create it with one table for each account, such as [shop].",
-            zh=f"找不到 {path}：请创建它，每个账号写成一个表，例如 [shop]。",
+            "no file {path}: create it with one table for each account, such as [shop].", path=str(path)
         ) from None
     except (OSError, ValueError) as error:
         # A TOML error names a line and column, never the text there; a decoding error would quote bytes.
-        where = str(error) if isinstance(error, tomllib.TOMLDecodeError) else type(error).__name__
-        raise ConfigError(f"{path} is not readable TOML: {where}", zh=f"{path} 不是可读取的 TOML：{where}") from None
+        detail = str(error) if isinstance(error, tomllib.TOMLDecodeError) else type(error).__name__
+        raise ConfigError("{path} is not readable TOML: {detail}", path=str(path), detail=detail) from None
     return {key: value for key, value in tables.items() if isinstance(value, dict)}
 
 
@@ -105,14 +98,16 @@ def _check_profile(name: str, table: Mapping[str, Any], known: Collection[str]) 
     for key in table:
         if key not in known:
             near = get_close_matches(key, known, n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            hint_zh = f"是否想写 {near[0]}？" if near else ""
+            if near:
+                raise ConfigError(
+                    "profile {name!r} has a setting {key!r} that an account does not have. Did you mean {near}?",
+                    name=name,
+                    key=key,
+                    near=near[0],
+                )
             raise ConfigError(
-                f"profile {name!r} has a setting {key!r} that an account does not have.{hint}",
-                zh=f"配置 {name!r} 中的 {key!r} 不是账号的设置项。{hint_zh}",
+                "profile {name!r} has a setting {key!r} that an account does not have.", name=name, key=key
             )
     missing = [key for key in REQUIRED if key not in table]
     if missing:
-        raise ConfigError(
-            f"profile {name!r} lacks: {', '.join(missing)}", zh=f"配置 {name!r} 缺少：{'、'.join(missing)}"
-        )
+        raise ConfigError("profile {name!r} lacks: {names}", name=name, names=", ".join(missing))
