@@ -124,8 +124,9 @@ def test_a_sheet_with_none_of_the_columns(platform, people):
     assert "'手机号', '姓名'" in done.output
 
 
-def test_collect_and_its_status(platform, people):
+def test_collect_and_its_status(platform, people, monkeypatch):
     """Collect fetches what waits; --status tells machines and people how it stands."""
+    monkeypatch.setattr("masanalytics.cli.collect.find_account", lambda *_: platform.account())  # polls without a pause
     stale = _run("collect", "--status")
     _run("send", people, "--phone", "手机号", "--text", "您好", "--campaign", "c", "--yes")
     platform.clock.sleep(1.2)
@@ -174,6 +175,7 @@ def test_report_export_codes_and_doctor(platform, people, tmp_path):
     assert [request.endpoint for request in platform.requests if request.outcome == "success"] == ["submit"]
 
 
+@pytest.mark.slow
 def test_the_demo_end_to_end(tmp_path):
     """The demo shows everything without a whole phone number and leaves its files; most of 2,000 customers are reached."""
     lines: list[str] = []
