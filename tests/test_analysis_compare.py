@@ -15,8 +15,8 @@ from masanalytics import analysis
 from masanalytics.analysis import notes_of
 from masanalytics.analysis._explain_change import _decomposed
 from masanalytics.errors import InputError
+from masanalytics.stats.order_statistics import median_difference
 from masanalytics.stats.proportions import two_proportion_p_value
-from masanalytics.stats.ranks import median_difference
 
 DAY = 86_400
 

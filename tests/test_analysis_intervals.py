@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from masanalytics.stats.order_statistics import median_difference, rank_test
 from masanalytics.stats.proportions import (
     effective_wilson,
     holm,
     newcombe,
     normal_p_value,
+    stratified_difference,
     student_p_value,
     student_quantile,
     two_proportion_p_value,
     wilson,
 )
-from masanalytics.stats.ranks import median_difference, rank_test
-from masanalytics.stats.strata import stratified_difference
 
 counts = st.integers(0, 2000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from masanalytics import analysis
 from masanalytics.analysis.filters import Filters, to_instant, to_seconds
-from masanalytics.analysis.packing import count_combinations
+from masanalytics.analysis.sources.pandas import count_combinations
 from masanalytics.errors import InputError
 from masanalytics.store import Store
 from masanalytics.vocabulary import CARRIERS, Status

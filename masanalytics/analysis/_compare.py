@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, cast
@@ -10,18 +10,16 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from masanalytics.analysis.ages import common_age, equal_age_notes, waited_counts
 from masanalytics.analysis.dimensions import as_names
+from masanalytics.analysis.equal_age import common_age, equal_age_notes, waited_counts
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
 from masanalytics.analysis.results import Note, finished, note
-from masanalytics.analysis.sentences import sentence
 from masanalytics.errors import InputError
-from masanalytics.i18n import duration
-from masanalytics.stats.power import detectable_change
-from masanalytics.stats.proportions import Z95, holm, newcombe, two_proportion_p_value
-from masanalytics.stats.ranks import median, median_difference, rank_test
-from masanalytics.stats.strata import stratified_difference
+from masanalytics.i18n import choose, duration
+from masanalytics.stats.order_statistics import median, median_difference, rank_test
+from masanalytics.stats.power import detectable_difference
+from masanalytics.stats.proportions import Z95, holm, newcombe, stratified_difference, two_proportion_p_value
 from masanalytics.vocabulary import Status
 
 if TYPE_CHECKING:
@@ -40,6 +38,7 @@ _ADJUSTED = ("adjusted_difference", "adjusted_low", "adjusted_high", "adjusted_p
 _OUTCOMES = ("category", "error_code", "report_status", "status", "received_at", "latency_s")
 _ALL_PAIRS_OF = 12
 _AGES_SAID = 2
+_SIGNIFICANT = 0.05
 
 
 def compare(
@@ -263,7 +262,7 @@ def _rates(counts: Counts, chosen: list[Bools], age: float | None) -> dict[str, 
     return {
         "accepted_a": na, "delivered_a": ka, "rate_a": rate_a, "accepted_b": nb, "delivered_b": kb, "rate_b": rate_b,
         "difference": rate_b - rate_a, "low": float(low), "high": float(high),
-        "p_value": float(two_proportion_p_value(kb, nb, ka, na)), "detectable": detectable_change(na, nb, share),
+        "p_value": float(two_proportion_p_value(kb, nb, ka, na)), "detectable": detectable_difference(na, nb, share, direction="either"),
     }  # fmt: skip
 
 
@@ -287,3 +286,76 @@ def _table(rows: list[dict[str, Any]], strata: list[str], language: str | None) 
     table["latency_p_adjusted"] = holm(table["latency_p_value"].astype(float))
     texts = [sentence(cast("dict[str, Any]", row), strata, language) for row in table.to_dict("records")]
     return table.assign(**{last: pd.Series(texts, dtype="str", index=table.index)})
+
+
+def sentence(row: Mapping[str, Any], strata: Sequence[str] = (), language: str | None = None) -> str:
+    """Return what one row of `compare` says.
+
+    Examples
+    --------
+    >>> row = dict(a="A", b="B", within_s=600.0, accepted_a=5000, accepted_b=5000, difference=0.018, low=0.009, high=0.027,
+    ...            p_adjusted=0.0001, detectable=0.013)
+    >>> sentence(row, language="en")
+    'B delivers 1.8 points more than A within 10 min (0.9 to 2.7), p = 0.0001.'
+    >>> sentence(row, language="zh")
+    '10 分钟内，B 的送达率比 A 高 1.8 个百分点（0.9 到 2.7），p = 0.0001。'
+    """
+    a, b, p = row["a"], row["b"], row["p_adjusted"]
+    if not row["accepted_a"] or not row["accepted_b"]:
+        return choose(
+            f"{a} and {b} cannot be compared: one has no messages observed that long.",
+            f"无法比较 {a} 与 {b}：其中一方没有观察到这么久的消息。",
+            language,
+        )
+    en_age, zh_age = _age(row["within_s"])
+    low, high, difference = (100 * row[name] for name in ("low", "high", "difference"))
+    if p < _SIGNIFICANT:
+        more, more_zh = ("more", "高") if difference > 0 else ("less", "低")
+        size, bounds = abs(difference), sorted((abs(low), abs(high))) if low * high > 0 else (low, high)
+        en = f"{b} delivers {size:.1f} points {more} than {a}{en_age} ({bounds[0]:.1f} to {bounds[1]:.1f}), {_p(p)}"
+        zh = f"{zh_age}{b} 的送达率比 {a} {more_zh} {size:.1f} 个百分点（{bounds[0]:.1f} 到 {bounds[1]:.1f}），{_p(p)}"
+    else:
+        en_power, zh_power = _power(100 * row["detectable"])
+        en = f"No difference shown between {a} and {b}{en_age} ({low:+.1f} to {high:+.1f} points), {_p(p)}; {en_power}"
+        zh = f"{zh_age}未见 {a} 与 {b} 有差异（{low:+.1f} 到 {high:+.1f} 个百分点），{_p(p)}；{zh_power}"
+    mix, mix_zh = _mix(row, strata) if strata else ("", "")
+    return choose(f"{en}{mix}.", f"{zh}{mix_zh}。", language)
+
+
+def _power(detectable: float) -> tuple[str, str]:
+    if np.isnan(detectable):
+        return "these numbers are too few to show any", "以目前的数量，任何差异都难以发现"
+    return (
+        f"these numbers would show {detectable:.1f} points or more",
+        f"以目前的数量，能发现 {detectable:.1f} 个百分点以上的差异",
+    )
+
+
+def _age(seconds: float) -> tuple[str, str]:
+    if np.isnan(seconds):
+        return "", ""
+    return f" within {duration(seconds, 'en')}", f"{duration(seconds, 'zh')}内，"
+
+
+def _p(p: float) -> str:
+    if np.isnan(p):
+        return "p unknown"
+    return "p < 0.0001" if p < 0.0001 else f"p = {p:.4f}" if p < 0.01 else f"p = {p:.2f}"
+
+
+def _mix(row: Mapping[str, Any], strata: Sequence[str]) -> tuple[str, str]:
+    """Say whether the mix of the strata explains the difference."""
+    names = ", ".join(strata)
+    difference, low, high = (100 * row[f"adjusted_{part}"] for part in ("difference", "low", "high"))
+    if np.isnan(difference):
+        return f"; the two share no {names}", f"；两者没有共同的{names}"
+    found = f"{difference:+.1f} ({low:+.1f} to {high:+.1f})"
+    found_zh = f"{difference:+.1f}（{low:+.1f} 到 {high:+.1f}）"
+    if not row["p_adjusted"] < _SIGNIFICANT:
+        return f"; with equal {names} mix {found}", f"；{names}构成相同时为 {found_zh}"
+    if row["adjusted_p_value"] < _SIGNIFICANT and difference * row["difference"] > 0:
+        return (
+            f"; not explained by {names} mix: {found} with it equal",
+            f"；不能由{names}构成解释：构成相同时为 {found_zh}",
+        )
+    return f"; explained by {names} mix: {found} with it equal", f"；可由{names}构成解释：构成相同时为 {found_zh}"

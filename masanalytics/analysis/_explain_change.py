@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from masanalytics.analysis.ages import common_age, equal_age_notes, waited_counts
 from masanalytics.analysis.dimensions import as_names
+from masanalytics.analysis.equal_age import common_age, equal_age_notes, waited_counts
 from masanalytics.analysis.filters import Filters, to_instant, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
-from masanalytics.analysis.opening import as_source
 from masanalytics.analysis.results import finished, refuse_taken_names
+from masanalytics.analysis.sources import as_source
 from masanalytics.errors import InputError
 from masanalytics.stats.proportions import Z95, newcombe
 from masanalytics.vocabulary import Status

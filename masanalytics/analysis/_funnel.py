@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 from masanalytics.analysis._replies import replies
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import Question, count_messages
-from masanalytics.analysis.naming import refuse_unknown_names
-from masanalytics.analysis.opening import as_source
-from masanalytics.analysis.results import finished
+from masanalytics.analysis.results import finished, refuse_unknown_names
+from masanalytics.analysis.sources import as_source
 from masanalytics.vocabulary import ACCEPTED, Status
 
 if TYPE_CHECKING:

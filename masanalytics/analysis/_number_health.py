@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from masanalytics.analysis.derived_filters import columns_behind, divided, passing
+from masanalytics.analysis.dimensions import columns_behind
 from masanalytics.analysis.filters import Filters
-from masanalytics.analysis.opening import as_source
-from masanalytics.analysis.pandas_source import epoch_seconds
+from masanalytics.analysis.grouped_count import group_rows, messages_with
 from masanalytics.analysis.results import Note, finished, note
-from masanalytics.analysis.sources import MessageSource, status_numbers
+from masanalytics.analysis.sources import MessageSource, as_source
+from masanalytics.analysis.sources.base import status_numbers
+from masanalytics.analysis.sources.pandas import epoch_seconds
 from masanalytics.errors import InputError
 from masanalytics.vocabulary import Status
 
@@ -209,14 +210,15 @@ def _messages(source: MessageSource, filters: Filters) -> tuple[pd.DataFrame, li
     """Return the accepted messages with number, time, outcome and category, oldest first; and the numbers' texts."""
     import pandas as pd
 
-    optional = [name for name in ("carrier", "received_at") if name in source.message_columns()]
-    pushed, late = divided(filters, source)
-    columns = columns_behind(["phone", "status", "submitted_at", "error_code", *optional, *late], source)
+    available = source.message_columns()
+    optional = [name for name in ("carrier", "received_at") if name in available]
+    pushed, derived = filters.divided(available)
+    columns = columns_behind(["phone", "status", "submitted_at", "error_code", *optional, *derived], available)
     rows = source.message_rows(columns, where=pushed)
     phone, names = _read(rows["phone"])
-    if late:
+    if derived:
         rows = rows.assign(phone=pd.Series(np.array([*names, None], dtype=object)[phone], dtype="str"))
-        rows = passing(rows, late)
+        rows = messages_with(rows, derived)
         phone, names = _read(rows["phone"])
     codes, distinct = pd.factorize(rows["status"], use_na_sentinel=False)
     status = np.array([*status_numbers(distinct), -1], dtype=np.int64)[codes]
@@ -244,7 +246,6 @@ def _categories(rows: pd.DataFrame) -> tuple[Ints, Any, Any]:
     """Return each row's pair of code and carrier (numbered in the order of the codes), its code and its category."""
     import pandas as pd
 
-    from masanalytics.analysis.grouped_count import group_rows
     from masanalytics.codes import category_of
 
     pair, pairs = group_rows(rows[["error_code", *({"carrier"} & set(rows.columns))]])

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from masanalytics.analysis.derived_filters import Options, columns_behind, divided
-from masanalytics.analysis.dimensions import as_names, missing_columns
+from masanalytics.analysis.dimensions import as_names, columns_behind, missing_columns
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Question, count_messages, group_rows
-from masanalytics.analysis.pandas_source import epoch_seconds
 from masanalytics.analysis.results import Note, finished, note, refuse_taken_names
 from masanalytics.analysis.sources import MessageSource
+from masanalytics.analysis.sources.pandas import epoch_seconds
 from masanalytics.errors import InputError
 from masanalytics.stats.proportions import wilson
 from masanalytics.vocabulary import Status
@@ -132,13 +131,14 @@ def _answers(
     said = _uplinks(store, uplinks)
     known = said["_message_id"].notna()
     said, strangers = said[known].astype({"_message_id": "int64"}), int((~known).sum())
-    pushed, late = divided(filters, source)
+    available = source.message_columns()
+    pushed, derived = filters.divided(available)
     wanted = filters.values.get("message_id")
     ids = tuple(one for one in dict.fromkeys(said["_message_id"].tolist()) if wanted is None or one in wanted)
     where = replace(pushed, values={**pushed.values, "message_id": ids})
-    columns = columns_behind(["message_id", "submitted_at", "status", *names, *late], source)
+    columns = columns_behind(["message_id", "submitted_at", "status", *names, *derived], available)
     messages = source.message_rows(columns, where=where)
-    table = said.merge(_dimensions(messages, names, late), on="_message_id", how="inner")
+    table = said.merge(_dimensions(messages, names, derived), on="_message_id", how="inner")
     table["_after_s"] = epoch_seconds(table["_sent_at"]) - table.pop("_message_at")
     early = table["_after_s"] < 0
     return table[~early & ~(table["_after_s"] > within)].reset_index(drop=True), strangers + int(early.sum())
@@ -161,10 +161,12 @@ def _uplinks(store: Any, uplinks: pd.DataFrame | None) -> pd.DataFrame:
     return found.rename(columns={name: f"_{name}" for name in found.columns})
 
 
-def _dimensions(messages: pd.DataFrame, names: list[str], late: Options) -> pd.DataFrame:
+def _dimensions(messages: pd.DataFrame, names: list[str], derived: Mapping[str, tuple[Any, ...]]) -> pd.DataFrame:
     """Return the dimensions asked for, id and time of submission of each message, and whether it was delivered."""
     # Counted by its own id, each message gets the dimensions as every other result shows them.
-    table, _ = count_messages(messages, Question(list(dict.fromkeys(["message_id", *names])), (), Filters(late), None))
+    table, _ = count_messages(
+        messages, Question(list(dict.fromkeys(["message_id", *names])), (), Filters(derived), None)
+    )
     at = dict(zip(messages["message_id"].tolist(), epoch_seconds(messages["submitted_at"]), strict=True))
     ids = table.keys["message_id"].astype("int64")
     return table.keys[names].assign(

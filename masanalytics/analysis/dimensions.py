@@ -39,6 +39,8 @@ __all__ = [
     "YOUNG",
     "TimePart",
     "as_names",
+    "columns_behind",
+    "is_derived",
     "missing_columns",
     "present",
     "time_part",
@@ -85,6 +87,27 @@ def time_part(name: str) -> TimePart | None:
     if kind == "time" and width.isdigit() and int(width) > 0:
         return TimePart(int(width))
     return _TIME_PARTS.get(name)
+
+
+def is_derived(name: str, available: Sequence[str]) -> bool:
+    """Return whether the dimension `name` is not a column of the messages but follows from some."""
+    return name not in available and (name in DERIVED or time_part(name) is not None)
+
+
+def columns_behind(names: Iterable[str], available: Sequence[str]) -> list[str]:
+    """Return the columns that the dimensions `names` are, or are derived from; each once.
+
+    Examples
+    --------
+    >>> columns_behind(["hour", "prefix", "arm"], ["phone", "submitted_at", "arm"])
+    ['submitted_at', 'phone', 'arm']
+    """
+    needed = {"prefix": ["phone"], "category": ["status", "error_code", *({"carrier"} & set(available))]}
+    parts = (
+        [name] if name in available else ["submitted_at"] if time_part(name) else needed.get(name, [name])
+        for name in names
+    )
+    return list(dict.fromkeys(column for part in parts for column in part))
 
 
 def as_names(by: str | Iterable[str] | None) -> list[str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numbers
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
+from masanalytics.analysis.dimensions import is_derived
 from masanalytics.errors import InputError
 from masanalytics.timezone import CHINA_OFFSET_S, format_instant
 from masanalytics.vocabulary import CARRIERS_ZH
@@ -64,6 +65,19 @@ class Filters:
             until=None if until is None else to_instant(until),
             waited_at_least=waited_at_least,
         )
+
+    def divided(self, available: Sequence[str]) -> tuple[Filters, dict[str, tuple[Any, ...]]]:
+        """Return what a source with these columns can be narrowed to itself, and the values of derived dimensions.
+
+        Examples
+        --------
+        >>> pushed, derived = Filters.parse({"campaign": "spring", "hour": 9}).divided(["campaign", "submitted_at"])
+        >>> pushed.values, derived
+        ({'campaign': ('spring',)}, {'hour': (9,)})
+        """
+        derived = {name: options for name, options in self.values.items() if is_derived(name, available)}
+        pushed = {name: options for name, options in self.values.items() if name not in derived}
+        return replace(self, values=pushed), derived
 
     def describe(self) -> dict[str, Any]:
         """Return the filters as plain values, for `.attrs`."""

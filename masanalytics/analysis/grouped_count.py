@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from masanalytics.analysis.dimensions import BEYOND, MATURED, WINDOW, YOUNG, present, time_part
+from masanalytics.analysis.dimensions import BEYOND, MATURED, WINDOW, YOUNG, is_derived, present, time_part
 from masanalytics.analysis.filters import Filters
-from masanalytics.analysis.opening import as_source
-from masanalytics.analysis.sources import MessageSource, RawCounts, Seconds
-from masanalytics.vocabulary import ACCEPTED, DERIVED, UNREPORTED_AFTER_S, Status
+from masanalytics.analysis.sources import as_source
+from masanalytics.analysis.sources.base import MessageSource, RawCounts, Seconds
+from masanalytics.vocabulary import ACCEPTED, UNREPORTED_AFTER_S, Status
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Counts", "Question", "count_messages", "group_rows"]
+__all__ = ["Counts", "Question", "count_messages", "group_rows", "messages_with"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+_ROW = "#row"
 
 
 @dataclass(frozen=True)
@@ -139,28 +140,36 @@ def count_messages(data: Any, question: Question) -> tuple[Counts, MessageSource
     available = list(source.message_columns())
     also = [name for name in question.also if name in available or name == WINDOW or time_part(name) is not None]
     wanted = list(dict.fromkeys([*question.by, *also]))
-    late = {name: options for name, options in question.where.values.items() if _is_derived(name, available)}
-    asked = list(dict.fromkeys([*wanted, *late]))
-    pushed = _without(question.where, late)
+    pushed, derived = question.where.divided(available)
+    asked = list(dict.fromkeys([*wanted, *derived]))
     raw = RawCounts(*source.grouped_count(_source_dimensions(asked, available), where=pushed, seconds=question.seconds))
     counts = Counts(_shown(raw, asked, available), raw.status, raw.seconds, raw.n, list(question.by))
-    if late:
-        counts = counts.taken(_passing(counts.keys, late))
+    if derived:
+        counts = counts.taken(_passing(counts.keys, derived))
     return counts, source
 
 
-def _is_derived(name: str, available: Sequence[str]) -> bool:
-    return name not in available and (name in DERIVED or time_part(name) is not None)
+def messages_with(messages: pd.DataFrame, derived: Mapping[str, tuple[Any, ...]]) -> pd.DataFrame:
+    """Return the messages (with ``status`` and the columns behind `derived`) that have these derived values.
 
-
-def _without(where: Filters, late: Mapping[str, Any]) -> Filters:
-    pushed = {name: options for name, options in where.values.items() if name not in late}
-    return replace(where, values=pushed)
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> messages = pd.DataFrame({"phone": ["13800000001", "13900000001"], "status": "delivered"})
+    >>> messages_with(messages, {"prefix": ("139",)})["phone"].tolist()
+    ['13900000001']
+    """
+    if not derived:
+        return messages
+    # Counted by its own row number, each message gets the derived values that every other result shows.
+    numbered = messages.assign(**{_ROW: range(len(messages))})
+    counts, _ = count_messages(numbered, Question([_ROW], (), Filters(derived), None))
+    return messages.iloc[sorted(counts.keys[_ROW].tolist())].reset_index(drop=True)
 
 
 def _source_dimensions(asked: Sequence[str], available: Sequence[str]) -> list[str]:
     """Return what the source is asked for: the category is told by the error code, of numbers with the carrier."""
-    if not ("category" in asked and _is_derived("category", available)):
+    if not ("category" in asked and is_derived("category", available)):
         return list(asked)
     plain = [name for name in asked if name != "category"]
     carrier = ["carrier"] if "carrier" in available else []
@@ -172,7 +181,7 @@ def _shown(raw: RawCounts, asked: Sequence[str], available: Sequence[str]) -> pd
 
     shown: dict[str, pd.Series] = {}
     for name in asked:
-        if not _is_derived(name, available):
+        if not is_derived(name, available):
             shown[name] = raw.keys[name]
         elif name == "category":
             shown[name] = _categories(raw.keys, raw.status)
@@ -199,9 +208,9 @@ def _categories(raw: pd.DataFrame, status: Ints) -> pd.Series:
     return pd.Series(found, index=raw.index, dtype="str").mask(status == Status.delivered, "delivered")
 
 
-def _passing(keys: pd.DataFrame, late: Mapping[str, tuple[Any, ...]]) -> NDArray[np.bool_]:
+def _passing(keys: pd.DataFrame, derived: Mapping[str, tuple[Any, ...]]) -> NDArray[np.bool_]:
     keep = np.ones(len(keys), dtype=bool)
-    for name, options in late.items():
+    for name, options in derived.items():
         values = [option for option in options if option is not None]
         chosen = keys[name].isin(_like(keys[name], values))
         keep &= (chosen | keys[name].isna() if None in options else chosen).to_numpy(dtype=bool)

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
-from masanalytics.analysis.opening import as_source
+from masanalytics.analysis.sources import as_source
 from masanalytics.stats.proportions import student_quantile
 from masanalytics.vocabulary import CARRIERS_ZH, UNREPORTED_AFTER_S, Status
 

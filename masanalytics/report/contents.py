@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from masanalytics import analysis
-from masanalytics.analysis.opening import as_source
+from masanalytics.analysis.sources import as_source
 from masanalytics.plot.words import column_name
 from masanalytics.report import sections, tables
 from masanalytics.report.request import Request

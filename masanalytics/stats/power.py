@@ -1,4 +1,4 @@
-"""The smallest change of a rate that two groups of given sizes can show.
+"""The smallest difference of two rates that groups of given sizes can show.
 
 Source: J. L. Fleiss, B. Levin and M. C. Paik (2003), Statistical Methods for Rates and Proportions, 3rd edition, section 4.2
 (without continuity correction).
@@ -6,49 +6,85 @@ Source: J. L. Fleiss, B. Levin and M. C. Paik (2003), Statistical Methods for Ra
 
 from __future__ import annotations
 
-from math import sqrt
+from math import isnan, sqrt
 from statistics import NormalDist
+from typing import Final, Literal
 
-from masanalytics.stats.proportions import Z95
+__all__ = ["LEVEL", "POWER", "detectable_difference"]
 
-__all__ = ["detectable_change"]
+POWER: Final = 0.8
+"""The chance that a true difference of the size named is found."""
 
-_POWER_Z = NormalDist().inv_cdf(0.8)
-_STEPS = 60
+LEVEL: Final = 0.05
+"""The chance that one is found where there is none (two-sided)."""
+
+_LEVEL_Z = NormalDist().inv_cdf(1 - LEVEL / 2)
+_POWER_Z = NormalDist().inv_cdf(POWER)
+_BISECTIONS = 60
 
 
-def detectable_change(na: int, nb: int, rate: float) -> float:
-    """Return the smallest change from `rate` that shows four times in five at 5 %, in either group and either direction.
+def detectable_difference(
+    n_first: int, n_second: int, base_rate: float, *, direction: Literal["fall", "either"] = "fall"
+) -> float:
+    """Return the smallest difference from `base_rate` that groups of these sizes show four times in five, at 5 %.
 
-    The worse of the two directions that are possible at all is what counts; NaN where no change could be shown.
+    A true difference of this size is found with 80 % power by a two-sided test at 5 %. A fall is the least d with
+
+        d ≥ z₀.₉₇₅ √(p̄ (1 − p̄) (1/n₁ + 1/n₂)) + z₀.₈ √(p₁ (1 − p₁)/n₁ + p₂ (1 − p₂)/n₂),
+
+    p₁ = `base_rate`, p₂ = p₁ − d, p̄ the mean of both weighted with n (Fleiss, Levin & Paik, *Statistical Methods for Rates and
+    Proportions*, 3rd edition, 2003, section 4.2, without continuity correction).
+
+    Parameters
+    ----------
+    n_first, n_second : int
+        Sizes of the groups: the one with the base rate, and the other.
+    base_rate : float
+        The rate of the first group, between 0 and 1.
+    direction : {"fall", "either"}
+        ``"fall"``: of the second group below the first. ``"either"``: a fall or a rise, of either group; the worst of those
+        that can be shown at all is what counts.
+
+    Returns
+    -------
+    float
+        A difference of rates; NaN where none could be shown.
 
     Examples
     --------
-    >>> round(detectable_change(10_000, 10_000, 0.955), 4)  # down to 94.64 %; up, 0.79 points would do
+    >>> round(detectable_difference(10_000, 10_000, 0.955), 4)
     0.0086
-    >>> detectable_change(2, 2, 0.5)
-    nan
+    >>> round(detectable_difference(10_000, 10_000, 0.1), 4), detectable_difference(2, 2, 0.5)
+    (0.0116, nan)
+    >>> round(detectable_difference(10_000, 10_000, 0.1, direction="either"), 4)
+    0.0122
     """
-    # A rise is a fall of what does not arrive.
-    falls = [_fall(*sizes, start) for sizes in ((na, nb), (nb, na)) for start in (rate, 1 - rate)]
-    return max((fall for fall in falls if fall is not None), default=float("nan"))
+    if direction == "fall":
+        return _fall(n_first, n_second, base_rate)
+    # A rise is a fall of the rate of what does not arrive.
+    falls = [
+        _fall(*sizes, rate)
+        for sizes in ((n_first, n_second), (n_second, n_first))
+        for rate in (base_rate, 1 - base_rate)
+    ]
+    return max((fall for fall in falls if not isnan(fall)), default=float("nan"))
 
 
-def _fall(n_first: int, n_second: int, rate: float) -> float | None:
-    """Return the smallest fall of the second group below `rate` that shows; None if not even one to 0 does."""
-    if min(n_first, n_second) < 1 or _gap(rate, n_first, n_second, rate) < 0:
-        return None
+def _fall(n_first: int, n_second: int, rate: float) -> float:
+    """Return the smallest fall of the second group below `rate` that shows; NaN if not even one to 0 does."""
+    if min(n_first, n_second) < 1 or _excess(rate, n_first, n_second, rate) < 0:
+        return float("nan")
     low, high = 0.0, rate
-    for _ in range(_STEPS):
+    for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        low, high = (low, middle) if _gap(middle, n_first, n_second, rate) >= 0 else (middle, high)
+        low, high = (low, middle) if _excess(middle, n_first, n_second, rate) >= 0 else (middle, high)
     return high
 
 
-def _gap(fall: float, n_first: int, n_second: int, rate: float) -> float:
+def _excess(fall: float, n_first: int, n_second: int, rate: float) -> float:
     """Return by how much `fall` exceeds what can be shown; it grows with `fall`."""
     other = rate - fall
     mean = (n_first * rate + n_second * other) / (n_first + n_second)
-    null = mean * (1 - mean) * (1 / n_first + 1 / n_second)
-    true = rate * (1 - rate) / n_first + other * (1 - other) / n_second
-    return fall - Z95 * sqrt(max(null, 0.0)) - _POWER_Z * sqrt(max(true, 0.0))
+    null_variance = mean * (1 - mean) * (1 / n_first + 1 / n_second)
+    true_variance = rate * (1 - rate) / n_first + other * (1 - other) / n_second
+    return fall - _LEVEL_Z * sqrt(max(null_variance, 0.0)) - _POWER_Z * sqrt(max(true_variance, 0.0))

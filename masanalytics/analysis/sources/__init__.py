@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from masanalytics.analysis.narwhals_source import NarwhalsMessages
-from masanalytics.analysis.pandas_source import PandasMessages
-from masanalytics.analysis.sources import MessageSource
+from masanalytics.analysis.sources.base import MessageSource
+from masanalytics.analysis.sources.narwhals import NarwhalsMessages
+from masanalytics.analysis.sources.pandas import PandasMessages
 from masanalytics.errors import InputError
 
-__all__ = ["as_source"]
+__all__ = ["MessageSource", "as_source"]
 
 
 def as_source(data: Any) -> MessageSource:

@@ -20,8 +20,7 @@ from masanalytics.analysis.dimensions import (
     time_part,
 )
 from masanalytics.analysis.filters import Filters
-from masanalytics.analysis.needs import columns_needed
-from masanalytics.analysis.sources import RawCounts, Seconds, status_numbers
+from masanalytics.analysis.sources.base import RawCounts, Seconds, columns_needed, status_numbers
 from masanalytics.errors import InputError
 from masanalytics.timezone import CHINA_OFFSET_S
 from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
