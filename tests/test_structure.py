@@ -1,0 +1,252 @@
+"""The shape of the house: nothing imports in a circle, files and functions keep their size, public names their file.
+
+Layers between packages are import-linter's, in pyproject.toml; here is what holds inside them.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import io
+import re
+import tokenize
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+import masanalytics as mas
+from masanalytics import analysis, plot
+
+PACKAGE = Path(mas.__file__).parent
+FILES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+SMALLEST, LARGEST, LONGEST = 40, 400, 40
+SMALL_ON_PURPOSE = {
+    "__main__.py": "an entry point",
+    "_version.py": "what the build reads",
+}
+TOGETHER = {
+    "sheets.py": "reading and writing a sheet are one thing",
+    "codes.py": "one code and the catalogue of all",
+    "errors.py": "the errors are one family",
+    "analysis/_number_health.py": "number_health and the rule it judges by",
+    "planning/planned.py": "a file plan.py would hide plan()",
+}
+"""Files that hold several public names, because these are one thing."""
+
+STILL_TO_MEND: dict[str, set[str]] = {
+    "circles": {
+        "masanalytics.planning.planned ↔ masanalytics.planning.show",
+    },
+    "sizes": {
+        "analysis/_funnel.py",
+        "analysis/derived_filters.py",
+        "analysis/naming.py",
+        "analysis/needs.py",
+        "analysis/opening.py",
+        "cards.py",
+        "cli/codes.py",
+        "cli/demo.py",
+        "cli/doctor.py",
+        "cli/export.py",
+        "cli/fingerprint.py",
+        "cli/options.py",
+        "cli/report.py",
+        "cli/simulator.py",
+        "collecting/neighbours.py",
+        "collecting/notices.py",
+        "collecting/poll_schedule.py",
+        "collecting/replaying.py",
+        "masking.py",
+        "opt_outs.py",
+        "planning/ledger.py",
+        "plot/inputs.py",
+        "report/pictures.py",
+        "report/request.py",
+        "report/webfont.py",
+        "samples.py",
+        "sending/portions.py",
+        "sending/settling.py",
+        "sending/signals.py",
+        "simulator/carriers.py",
+        "simulator/random_keys.py",
+        "simulator/settings.py",
+        "stats/order_statistics.py",
+        "stats/power.py",
+        "stats/strata.py",
+        "store/coverage.py",
+        "store/health.py",
+        "store/lookups.py",
+        "store/message_outcomes.py",
+        "store/process_identity.py",
+        "store/queries.py",
+        "store/retention.py",
+        "timezone.py",
+    },
+    "functions": {
+        "cli/send.py: command",
+        "demo.py: run_demo",
+    },
+    "places": {
+        "analysis/_funnel.py: steps",
+        "analysis/results.py: notes_of",
+        "collecting/replaying.py: replay",
+        "plot/fonts.py: use_chinese_font",
+        "report.py: write_report",
+        "sending/result.py: SendResult",
+        "sending/settling.py: settle",
+    },
+}
+"""What was there when a rule came: each list may shrink and not grow."""
+
+
+def judge(rule: str, found: Iterable[str]) -> None:
+    """Fail for what is new; print what is left to mend, and what the list need not name any more."""
+    faults = set(found)
+    print(f"{rule}: {len(faults)} left to mend", *sorted(faults), sep="\n  ")
+    print(f"mended, to be taken from the list: {sorted(STILL_TO_MEND[rule] - faults)}")
+    assert sorted(faults - STILL_TO_MEND[rule]) == []
+
+
+@cache
+def tree_of(name: str) -> ast.Module:
+    """Return the syntax tree of a file."""
+    return ast.parse(FILES[name].read_text(encoding="utf-8"))
+
+
+def module_of(name: str) -> str:
+    """Return the module's name of a file."""
+    return ".".join(("masanalytics", *name.removesuffix(".py").split("/"))).removesuffix(".__init__")
+
+
+# ---- imports ---------------------------------------------------------------------------------------------------------
+
+
+def imports(node: ast.AST) -> Iterator[tuple[str, str]]:
+    """Yield every import below a node, inside functions too, as a module and a name; those for type checkers left out."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+            yield from (found for other in child.orelse for found in imports(other))
+        elif isinstance(child, ast.Import):
+            yield from ((alias.name, "") for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            yield from ((child.module or "", alias.name) for alias in child.names)
+        else:
+            yield from imports(child)
+
+
+def graph() -> dict[str, set[str]]:
+    """Return for every module of the package those that it imports by name."""
+    modules = {module_of(name): name for name in FILES}
+    found: dict[str, set[str]] = {}
+    for module, name in modules.items():
+        asked = {f"{base}.{part}" if f"{base}.{part}" in modules else base for base, part in imports(tree_of(name))}
+        found[module] = asked & set(modules) - {module}
+    return found
+
+
+def circles(edges: dict[str, set[str]]) -> Iterator[str]:
+    """Yield the groups of modules that reach one another."""
+    reached = {module: _reach(edges, module) for module in edges}
+    groups = {
+        frozenset(other for other in reached[module] if module in reached[other])
+        for module in edges
+        if module in reached[module]
+    }
+    yield from (" ↔ ".join(sorted(group)) for group in groups)
+
+
+def _reach(edges: dict[str, set[str]], start: str) -> set[str]:
+    seen: set[str] = set()
+    ahead = list(edges[start])
+    while ahead:
+        module = ahead.pop()
+        if module not in seen:
+            seen.add(module)
+            ahead.extend(edges[module])
+    return seen
+
+
+def test_nothing_imports_in_a_circle() -> None:
+    """Neither between packages nor inside them, imports inside functions included."""
+    judge("circles", circles(graph()))
+
+
+def test_a_circle_is_found() -> None:
+    """Two modules that reach each other over a third are one; a chain is none."""
+    assert list(circles({"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": set()})) == ["a ↔ b ↔ c"]
+    assert list(circles({"a": {"b"}, "b": {"c"}, "c": set()})) == []
+
+
+# ---- sizes -----------------------------------------------------------------------------------------------------------
+
+
+@cache
+def code_lines(name: str) -> frozenset[int]:
+    """Return the numbers of the lines that hold code: no blank line, no comment, no docstring."""
+    skipped = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+    text = FILES[name].read_text(encoding="utf-8")
+    tokens = [token for token in tokenize.generate_tokens(io.StringIO(text).readline) if token.type not in skipped]
+    lines = {line for token in tokens for line in range(token.start[0], token.end[0] + 1)}
+    for node in ast.walk(tree_of(name)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            lines -= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    return frozenset(lines)
+
+
+def test_files_have_a_size_that_is_read_at_one_sitting() -> None:
+    """Between 40 and 400 lines of code; what is smaller says why in SMALL_ON_PURPOSE, packages' faces aside."""
+    lines = {name: len(code_lines(name)) for name in FILES if not name.endswith("__init__.py")}
+    small = (name for name, n in lines.items() if n < SMALLEST and name not in SMALL_ON_PURPOSE)
+    large = (name for name, n in lines.items() if n > LARGEST)
+    judge("sizes", [*small, *large])
+
+
+def functions(node: ast.AST, inside: str = "") -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    """Yield every function and method below a node with its name."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            name = f"{inside}.{child.name}".lstrip(".")
+            if not isinstance(child, ast.ClassDef):
+                yield name, child
+            yield from functions(child, name)
+        else:
+            yield from functions(child, inside)
+
+
+def test_functions_are_short() -> None:
+    """At most 40 lines of code in the body, docstring aside."""
+    found = []
+    for name in FILES:
+        for function, node in functions(tree_of(name)):
+            body = range(node.body[0].lineno, (node.end_lineno or node.lineno) + 1)
+            if len(code_lines(name) & set(body)) > LONGEST:
+                found.append(f"{name}: {function}")
+    judge("functions", found)
+
+
+# ---- names -----------------------------------------------------------------------------------------------------------
+
+
+def snake(name: str) -> str:
+    """Return a class's name as a file is written: PollSchedule is poll_schedule."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+
+
+def test_a_public_function_or_class_lives_in_a_file_of_its_name() -> None:
+    """With an underscore where the name would be shadowed; one thing with several names shares a file (TOGETHER)."""
+    found = []
+    for face in (mas, analysis, plot):
+        for name in face.__all__:
+            thing = getattr(face, name)
+            if not (inspect.isfunction(thing) or inspect.isclass(thing)):
+                continue
+            file = thing.__module__.removeprefix("masanalytics.").replace(".", "/") + ".py"
+            if file not in TOGETHER and Path(file).stem.lstrip("_") != snake(name):
+                found.append(f"{file}: {name}")
+    judge("places", found)
+
+
+def test_no_list_of_exceptions_names_what_is_not_there() -> None:
+    """A file that is gone leaves the lists above."""
+    assert [name for name in (*SMALL_ON_PURPOSE, *TOGETHER) if name not in FILES] == []
