@@ -103,8 +103,8 @@ STILL_TO_MEND: dict[str, set[str]] = {
 def judge(rule: str, found: Iterable[str]) -> None:
     """Fail for what is new; print what is left to mend, and what the list need not name any more."""
     faults = set(found)
-    print(f"{rule}: {len(faults)} left to mend", *sorted(faults), sep="\n  ")
-    print(f"mended, to be taken from the list: {sorted(STILL_TO_MEND[rule] - faults)}")
+    print(f"{rule}: {len(faults)} left to mend", *sorted(faults), sep="\n  ")  # noqa: T201
+    print(f"mended, to be taken from the list: {sorted(STILL_TO_MEND[rule] - faults)}")  # noqa: T201
     assert sorted(faults - STILL_TO_MEND[rule]) == []
 
 
