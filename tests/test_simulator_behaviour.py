@@ -9,11 +9,9 @@ import pytest
 from phonenumbers import carrier as oracle
 
 from masanalytics.simulator.behaviour import Draw, Scripted
-from masanalytics.simulator.carriers import carrier_index
-from masanalytics.simulator.failure_codes import CODES
-from masanalytics.simulator.population import Incident, Population
+from masanalytics.simulator.failure_codes import CODES, carrier_index
+from masanalytics.simulator.population import REPLY_TEXTS, Incident, Population
 from masanalytics.simulator.random_keys import message_keys, normal, number_keys, uniform
-from masanalytics.simulator.replies import TEXTS
 from masanalytics.vocabulary import CARRIERS
 
 NOON = 1_767_240_000.0  # 2026-01-01 12:00 in China
@@ -140,7 +138,7 @@ def test_people_write_back():
     fates = draw(Population(), some(138, 100_000))
     assert 2000 < len(fates.replies) < 3000
     written = {reply.text for reply in fates.replies}
-    assert written == set(TEXTS)
+    assert written == set(REPLY_TEXTS)
     assert {"T", "TD", "退订", "R", "ＴＤ", "别再发了"} <= written
     assert any(text.startswith("=HYPERLINK(") for text in written)
     assert any("<script>" in text for text in written)

@@ -22,7 +22,7 @@ def test_the_simulator_shares_no_wire_code_with_the_client():
         imported[file.stem] = {name for name in names if name.startswith("masanalytics")}
     assert not [file for file, names in imported.items() if any("protocol" in name for name in names)]
     upward = {"masanalytics.account", "masanalytics.client"}
-    assert [file for file, names in imported.items() if names & upward] == ["local"]
+    assert [file for file, names in imported.items() if names & upward] == ["simulator"]
 
 
 @pytest.mark.parametrize("https", [True, False])

@@ -31,7 +31,7 @@ def submit(platform, *phones, content="你好", account=DEFAULT_ACCOUNT):
     joined = "".join([*values[:2], account.secret_key, *values[2:]])
     names = ("ecName", "apId", "mobiles", "content", "sign", "addSerial")
     fields = {**dict(zip(names, values, strict=True)), "mac": hashlib.md5(joined.encode()).hexdigest()}
-    answer = platform.submit("submit", encoded(fields), platform.ledger.open_request("submit", 0.0, "test"))
+    answer = platform.submit("submit", encoded(fields), platform.audit_log.open_request("submit", 0.0, "test"))
     return json.loads(answer.text)["msgGroup"]
 
 
@@ -39,7 +39,7 @@ def poll(platform, endpoint="report", account=DEFAULT_ACCOUNT, **changes):
     """Poll by hand; return rows, or the object answered instead."""
     fields = {"ecName": account.ec_name, "apId": account.ap_id, "secretKey": account.secret_key, **changes}
     fields = {name: value for name, value in fields.items() if value is not None}
-    answer = platform.poll(endpoint, encoded(fields), platform.ledger.open_request(endpoint, 0.0, "test"))
+    answer = platform.poll(endpoint, encoded(fields), platform.audit_log.open_request(endpoint, 0.0, "test"))
     return json.loads(answer.text) if answer.rows is None else [json.loads(row) for row in answer.rows]
 
 
@@ -112,10 +112,10 @@ def test_five_seconds_between_polls_of_both_kinds():
     assert poll(platform, "report") == ANSWER_TOO_SOON
     platform.clock.sleep(1)
     assert len(poll(platform, "report")) == 1
-    assert platform.ledger.counts["too_soon"] == 1
-    assert platform.ledger.counts["polls"] == 3
-    assert platform.ledger.min_poll_gap == 1.0
-    assert [found.kind for found in platform.ledger.deviations if found.kind != "missing_key"] == ["too_soon"]
+    assert platform.audit_log.counts["too_soon"] == 1
+    assert platform.audit_log.counts["polls"] == 3
+    assert platform.audit_log.min_poll_gap == 1.0
+    assert [found.kind for found in platform.audit_log.deviations if found.kind != "missing_key"] == ["too_soon"]
 
 
 def test_accounts_do_not_disturb_each_other():
@@ -127,7 +127,7 @@ def test_accounts_do_not_disturb_each_other():
     platform.clock.sleep(60)
     assert [row["mobile"] for row in poll(platform)] == ["13800138000"]
     assert [row["mobile"] for row in poll(platform, account=second)] == ["13900139000"]
-    assert [page.account for page in platform.ledger.pages()] == ["sim0", "second"]
+    assert [page.account for page in platform.audit_log.pages()] == ["sim0", "second"]
 
 
 def test_the_rule_can_be_switched_off():
@@ -278,7 +278,7 @@ def test_escaped_answers_mean_the_same():
     submit(platform, "13800138000")
     platform.clock.sleep(70)
     fields = {"ecName": "模拟企业", "apId": "sim0", "secretKey": "sim-secret"}
-    answer = platform.poll("deliver", encoded(fields), platform.ledger.open_request("deliver", 0.0, "test"))
+    answer = platform.poll("deliver", encoded(fields), platform.audit_log.open_request("deliver", 0.0, "test"))
     assert answer.rows[0].isascii()
     assert json.loads(answer.rows[0])["smsContent"] == "退订👍"
 
@@ -296,7 +296,7 @@ def test_runs_repeat_whatever_the_order_of_requests():
         platform = Platform((DEFAULT_ACCOUNT,), Population(), ManualClock(START), seed)
         for first in order:
             submit(platform, *[str(13_800_000_000 + first + place) for place in range(500)])
-        return {message.phone: (message.code, message.latency) for message in platform.ledger.messages()}
+        return {message.phone: (message.code, message.latency) for message in platform.audit_log.messages()}
 
     assert fates([0, 500, 1000]) == fates([1000, 0, 500])
     assert fates([0]) != fates([0], seed=4)

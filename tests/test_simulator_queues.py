@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from masanalytics.simulator.queues import ReportQueue, UplinkQueue
 from masanalytics.simulator.report_rows import ROW
-from masanalytics.simulator.wire import Refusal, open_body
+from masanalytics.simulator.wire import Rejection, open_body
 
 dues = st.lists(st.floats(0, 100, allow_nan=False), max_size=30)
 
@@ -70,8 +70,8 @@ def test_any_bytes_are_read_or_refused(body):
     """Nothing that comes over the line breaks the platform."""
     try:
         fields, rspcod = open_body(body).fields, ""
-    except Refusal as refusal:
-        fields, rspcod = {}, refusal.rspcod
+    except Rejection as rejection:
+        fields, rspcod = {}, rejection.rspcod
     assert isinstance(fields, dict)
     assert rspcod in ("", "InvalidMessage")
 

@@ -9,7 +9,7 @@ import json
 import pytest
 
 from masanalytics.clock import ManualClock
-from masanalytics.simulator.audit_log import Ledger
+from masanalytics.simulator.audit_log import AuditLog
 from masanalytics.simulator.behaviour import Scripted
 from masanalytics.simulator.platform import Platform
 from masanalytics.simulator.settings import PlatformAccount, Rules, Style
@@ -63,10 +63,10 @@ def encoded(fields, *, compact=True, escaped=False):
 
 def ask(platform, body, endpoint="submit"):
     """Return the answer as JSON and the kinds of deviation noted."""
-    request = platform.ledger.open_request(endpoint, 0.0, "test")
+    request = platform.audit_log.open_request(endpoint, 0.0, "test")
     submits = endpoint in ("submit", "tmpsubmit")
     answer = platform.submit(endpoint, body, request) if submits else platform.poll(endpoint, body, request)
-    deviations = [found.kind for found in platform.ledger.deviations if found.request == request.number]
+    deviations = [found.kind for found in platform.audit_log.deviations if found.request == request.number]
     return json.loads(answer.text or f"[{','.join(answer.rows)}]"), deviations
 
 
@@ -79,7 +79,7 @@ def test_takes_the_official_example_and_answers_as_the_document_says(platform):
     assert answer["msgGroup"].startswith("0906161415")
     assert len(answer["msgGroup"]) == 22
     assert answer["msgGroup"].isdigit()
-    assert platform.ledger.accepted() == {("13800138000", "移动改变生活。"): 1}
+    assert platform.audit_log.accepted() == {("13800138000", "移动改变生活。"): 1}
 
 
 def test_every_batch_has_its_own_group(platform):
@@ -101,21 +101,21 @@ def test_takes_templates_in_the_forms_in_use(platform, params, mac, text, deviat
     """Template params are a JSON list as text; blanks, ``{""}`` and a real list are understood and noted."""
     answer, noted = ask(platform, encoded({**TEMPLATE, "params": params, "mac": mac}), "tmpsubmit")
     assert (answer["rspcod"], noted) == ("success", deviations)
-    assert platform.ledger.accepted() == {("13800138000", text): 1}
+    assert platform.audit_log.accepted() == {("13800138000", text): 1}
 
 
 def test_takes_templates_it_does_not_know():
     """The text of an unknown template is its id and params."""
     platform = Platform((PlatformAccount(**{**vars(DEMO), "templates": {}}),), Scripted(), ManualClock())
     assert ask(platform, encoded(TEMPLATE), "tmpsubmit")[0]["success"] is True
-    assert platform.ledger.accepted() == {("13800138000", '38516fabae004eddbfa3ace1d4194696["abcde"]'): 1}
+    assert platform.audit_log.accepted() == {("13800138000", '38516fabae004eddbfa3ace1d4194696["abcde"]'): 1}
 
 
 def test_takes_a_text_for_each_number(platform):
     """A many-to-many request has one msgGroup and a text for each number."""
     answer, deviations = ask(platform, encoded(EACH))
     assert (answer["rspcod"], deviations) == ("success", [])
-    assert platform.ledger.accepted() == {("13800138000", "你好"): 1, ("13900139000", "再见"): 1}
+    assert platform.audit_log.accepted() == {("13800138000", "你好"): 1, ("13900139000", "再见"): 1}
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_many_to_many_sends_only_the_last_text_of_a_number(platform):
     content = '{"13800138000":"先","13900139000":"二","13800138000":"后"}'
     answer, deviations = ask(platform, encoded({**EACH, "content": content, "mac": "9871979ae6400055a4a2b2274775727a"}))
     assert (answer["rspcod"], deviations) == ("success", ["duplicate_mobile"])
-    assert platform.ledger.accepted() == {("13800138000", "后"): 1, ("13900139000", "二"): 1}
+    assert platform.audit_log.accepted() == {("13800138000", "后"): 1, ("13900139000", "二"): 1}
 
 
 def test_takes_what_a_java_client_sends(platform):
@@ -155,7 +155,7 @@ def test_takes_what_a_java_client_sends(platform):
     )
     answer, deviations = ask(platform, base64.b64encode(text.encode()))
     assert (answer["rspcod"], deviations) == ("success", ["secret_key_present", "key_order", "mobile_prefix"])
-    assert platform.ledger.accepted() == {("13800138000", "移动改变生活。"): 1, ("13900139000", "移动改变生活。"): 1}
+    assert platform.audit_log.accepted() == {("13800138000", "移动改变生活。"): 1, ("13900139000", "移动改变生活。"): 1}
 
 
 def test_takes_what_a_php_client_sends(platform):
@@ -223,7 +223,7 @@ def test_refuses_as_the_document_says(platform, changes, rspcod):
     """Each mistake gets its rspcod, in the shape of an answer with an empty msgGroup, and nothing is taken."""
     answer, _ = ask(platform, encoded({**OFFICIAL, **changes}))
     assert answer == {"msgGroup": "", "rspcod": rspcod, "success": False}
-    assert platform.ledger.counts["accepted"] == 0
+    assert platform.audit_log.counts["accepted"] == 0
 
 
 def test_a_missing_add_serial_looks_like_a_wrong_password(platform):
@@ -310,7 +310,7 @@ def test_replies_go_to_service_code_and_extension():
     ask(platform, signed(addSerial="12"))
     _, deviations = ask(platform, signed(addSerial="106575034"))
     platform.clock.sleep(10)
-    request = platform.ledger.open_request("deliver", 0.0, "test")
+    request = platform.audit_log.open_request("deliver", 0.0, "test")
     body = encoded({"ecName": "政企分公司测试", "apId": "demo0", "secretKey": "123qwe"})
     rows = [json.loads(row) for row in platform.poll("deliver", body, request).rows]
     assert [row["addSerial"] for row in rows] == ["106575012", "106575034"]
@@ -321,12 +321,12 @@ def test_a_number_that_is_none_fails_later(platform):
     """Bad numbers are taken, noted, and counted; the same number twice counts twice."""
     answer, deviations = ask(platform, signed(mobiles="13800138000, 02166668888,13800138000,,"))
     assert (answer["rspcod"], deviations) == ("success", ["mobiles_blanks", "mobile_form", "duplicate_mobile"])
-    assert [message.phone for message in platform.ledger.messages()] == ["13800138000", "02166668888", "13800138000"]
+    assert [message.phone for message in platform.audit_log.messages()] == ["13800138000", "02166668888", "13800138000"]
 
 
 def test_a_number_that_is_none_can_be_refused():
-    """With bad_mobile="refuse" it is InvalidMobile, as one client's table has it."""
-    platform = Platform((DEMO,), Scripted(), ManualClock(), rules=Rules(bad_mobile="refuse"))
+    """With bad_mobile="reject" it is InvalidMobile, as one client's table has it."""
+    platform = Platform((DEMO,), Scripted(), ManualClock(), rules=Rules(bad_mobile="reject"))
     assert ask(platform, signed(mobiles="13800138000,123"))[0]["rspcod"] == "InvalidMobile"
 
 
@@ -345,8 +345,8 @@ def test_strict_refuses_every_deviation():
         signed(mobiles="13800138000,13800138000"),
     ):
         assert ask(platform, body)[0]["rspcod"] == "InvalidMessage"
-    assert platform.ledger.counts["accepted"] == 4
-    assert "strict" in platform.ledger.requests[-1].note
+    assert platform.audit_log.counts["accepted"] == 4
+    assert "strict" in platform.audit_log.requests[-1].note
 
 
 def test_answers_in_the_style_asked_for():
@@ -362,7 +362,7 @@ def test_deviations_name_neither_numbers_nor_secrets(platform):
     """What is written down of a request holds no number, text or key."""
     ask(platform, encoded({**OFFICIAL, "secretKey": "123qwe", "mobiles": "+8613800138000"}))
     ask(platform, signed(mobiles="13800138000,987"))
-    said = repr(platform.ledger.deviations) + repr(platform.ledger.requests) + repr(platform.ledger.messages())
+    said = repr(platform.audit_log.deviations) + repr(platform.audit_log.requests) + repr(platform.audit_log.messages())
     for secret in ("123qwe", "13800138000", "移动"):
         assert secret not in said
 
@@ -370,4 +370,4 @@ def test_deviations_name_neither_numbers_nor_secrets(platform):
 def test_a_ledger_that_keeps_counts_only_says_so():
     """Asked for what it does not keep, it names the setting."""
     with pytest.raises(Exception, match="keep_ledger"):
-        Ledger(keep=False).messages()
+        AuditLog(keep=False).messages()

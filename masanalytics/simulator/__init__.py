@@ -1,10 +1,10 @@
 """A local Cloud MAS platform that does what the interface document says, keeps count, and misbehaves on request.
 
 ``with Simulator() as sim:`` is all that is needed. Modules, from the rules to the socket: `settings` (accounts, rules,
-how answers look), `wire` and `checks` (is this request right?), `behaviour`, `population`, `replies` (what becomes of
-messages), `rows` and `queues` (what polls hand out, once), `ledger` (the platform keeps count), `platform` (all of it
-together), `faults` and `damage` (what goes wrong), `certificate`, `handler`, `server` (HTTP and HTTPS), `local` (the
-`Simulator`).
+how answers look), `wire` and `request_checks` (is this request right?), `behaviour`, `population`, `failure_codes` and
+`random_keys` (what becomes of messages), `report_rows` and `queues` (what polls hand out, once), `audit_log` (the platform
+keeps count), `platform` (all of it together), `faults` (what goes wrong), `certificate` and `http_server` (HTTP and HTTPS),
+`simulator` (the `Simulator`).
 
 Nothing here imports the toolkit's own ``protocol``: a mistake there must not hide here too.
 """

@@ -15,7 +15,7 @@ from masanalytics.masking import mask_phone, mask_phones_in
 from masanalytics.simulator.queues import Page
 from masanalytics.simulator.random_keys import Floats, Ints
 
-__all__ = ["Deviation", "HandedOut", "HandedPage", "Ledger", "Message", "Request", "TakenBatch", "row_of"]
+__all__ = ["AuditLog", "Deviation", "HandedOut", "HandedPage", "Message", "Request", "TakenBatch", "row_of"]
 
 _T = TypeVar("_T")
 _RECENT = 1000
@@ -45,7 +45,7 @@ class Request:
     rows : int
         Messages taken or rows handed out.
     note : str
-        Why it was refused.
+        Why it was rejected.
     answered : bool
         Whether a whole answer was written to the connection.
     """
@@ -123,7 +123,7 @@ class HandedPage(NamedTuple):
     account: str
 
 
-class Ledger:
+class AuditLog:
     """Everything the platform counts. Safe to use from several threads.
 
     Parameters
@@ -225,10 +225,7 @@ class Ledger:
 
     def _kept(self, entries: list[_T]) -> list[_T]:
         if not self.keep:
-            raise InputError(
-                "this simulator keeps counts only (keep_ledger=False): look at its counts",
-                zh="该模拟器只保留计数（keep_ledger=False）：请查看 counts",
-            )
+            raise InputError("this simulator keeps counts only (keep_ledger=False): look at its counts")
         with self._lock:
             return list(entries)
 

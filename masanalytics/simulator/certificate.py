@@ -92,7 +92,6 @@ def _certificate(pem: bytes, authority: bytes, path: Path | None = None) -> Cert
         der = ssl.PEM_cert_to_DER_cert(pem[start:end].decode())
     except (ssl.SSLError, ValueError) as error:
         raise InputError(
-            f"{path} is not a key with its certificate in PEM form: {error}",
-            zh=f"{path} 不是 PEM 格式的私钥和证书：{error}",
+            "{path} is not a key with its certificate in PEM form: {detail}", path=str(path), detail=str(error)
         ) from error
     return Certificate(hashlib.sha256(der).hexdigest(), context, pem, authority)

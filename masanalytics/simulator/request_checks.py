@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from masanalytics.simulator.settings import PlatformAccount, Rules
-from masanalytics.simulator.wire import FIELDS, Opened, Refusal, mac_of
+from masanalytics.simulator.wire import FIELDS, Opened, Rejection, mac_of
 
 __all__ = ["ALL_MOBILES", "Submission", "check_poll", "check_submit"]
 
@@ -52,12 +52,12 @@ def check_poll(opened: Opened, endpoint: str, accounts: Mapping[str, PlatformAcc
 
     Raises
     ------
-    Refusal
+    Rejection
         ``InvalidUsrOrPwd``; ``InvalidMessage`` under strict rules.
     """
     account = _account(opened.fields, accounts, needs_secret=True)
     _compare_keys(opened, endpoint)
-    _refuse_deviations(opened, rules)
+    _reject_deviations(opened, rules)
     return account
 
 
@@ -66,13 +66,13 @@ def check_submit(opened: Opened, endpoint: str, accounts: Mapping[str, PlatformA
 
     Raises
     ------
-    Refusal
+    Rejection
         With the document's rspcod for each case.
     """
     account = _account(opened.fields, accounts, needs_secret=False)
     fields = _texts(opened)
     if "addSerial" not in fields:
-        raise Refusal("InvalidUsrOrPwd", "addSerial is missing (it must be there even when empty)")
+        raise Rejection("InvalidUsrOrPwd", "addSerial is missing (it must be there even when empty)")
     _compare_keys(opened, endpoint)
     _check_mac(endpoint, fields, account)
     _check_sign(fields.get("sign", ""), account, accounts)
@@ -84,7 +84,7 @@ def check_submit(opened: Opened, endpoint: str, accounts: Mapping[str, PlatformA
         phones, texts = _last_of_each(phones, texts, opened)
     elif len(set(phones)) < len(phones):
         opened.deviations.append(("duplicate_mobile", "a number more than once in one request"))
-    _refuse_deviations(opened, rules)
+    _reject_deviations(opened, rules)
     return Submission(account, mode, phones, texts, code)
 
 
@@ -106,14 +106,14 @@ def _account(
     """Return the account that apId, ecName and (where given) secretKey name."""
     account = accounts.get(str(fields.get("apId")))
     if account is None:
-        raise Refusal("InvalidUsrOrPwd", "no account has this apId")
+        raise Rejection("InvalidUsrOrPwd", "no account has this apId")
     if fields.get("ecName") != account.ec_name:
-        raise Refusal("InvalidUsrOrPwd", "ecName is not the account's (wrong name, or mojibake)")
+        raise Rejection("InvalidUsrOrPwd", "ecName is not the account's (wrong name, or mojibake)")
     given = fields.get("secretKey")
     if given is None and needs_secret:
-        raise Refusal("InvalidUsrOrPwd", "secretKey is missing")
+        raise Rejection("InvalidUsrOrPwd", "secretKey is missing")
     if given is not None and not hmac.compare_digest(str(given).encode(), account.secret_key.encode()):
-        raise Refusal("InvalidUsrOrPwd", "secretKey is not the account's")
+        raise Rejection("InvalidUsrOrPwd", "secretKey is not the account's")
     return account
 
 
@@ -157,18 +157,18 @@ def _check_mac(endpoint: str, fields: Mapping[str, str], account: PlatformAccoun
         rights.append(mac_of(endpoint, {**fields, "mobiles": ""}, account.secret_key))
     if given not in rights:
         hint = " (it is in capitals)" if given.lower() in rights else ""
-        raise Refusal("IllegalMac", f"mac is not the MD5 of the values in the document's order{hint}")
+        raise Rejection("IllegalMac", f"mac is not the MD5 of the values in the document's order{hint}")
 
 
 def _check_sign(sign: str, account: PlatformAccount, accounts: Mapping[str, PlatformAccount]) -> None:
-    """Refuse a signature code that is blank or somebody else's (NoSignId), or nobody's (IllegalSignId)."""
+    """Reject a signature code that is blank or somebody else's (NoSignId), or nobody's (IllegalSignId)."""
     if sign in account.signs:
         return
     if not sign.strip():
-        raise Refusal("NoSignId", "sign is empty")
+        raise Rejection("NoSignId", "sign is empty")
     if any(sign in other.signs for other in accounts.values()):
-        raise Refusal("NoSignId", "sign belongs to another account")
-    raise Refusal("IllegalSignId", "no account has this sign")
+        raise Rejection("NoSignId", "sign belongs to another account")
+    raise Rejection("IllegalSignId", "no account has this sign")
 
 
 def _service_code(extension: str, account: PlatformAccount, opened: Opened) -> str:
@@ -177,11 +177,11 @@ def _service_code(extension: str, account: PlatformAccount, opened: Opened) -> s
         opened.deviations.append(("add_serial_whole", "addSerial repeats the service code"))
         extension = extension.removeprefix(account.service_code)
     if extension and not (extension.isascii() and extension.isdigit()):
-        raise Refusal("InvalidMessage", "addSerial is not made of digits")
+        raise Rejection("InvalidMessage", "addSerial is not made of digits")
     if extension and account.exact:
-        raise Refusal("InvalidMessage", "the service code is matched exactly: addSerial must be empty")
+        raise Rejection("InvalidMessage", "the service code is matched exactly: addSerial must be empty")
     if len(account.service_code) + len(extension) > _LONGEST_CODE:
-        raise Refusal("InvalidMessage", f"service code and addSerial are longer than {_LONGEST_CODE} digits")
+        raise Rejection("InvalidMessage", f"service code and addSerial are longer than {_LONGEST_CODE} digits")
     return account.service_code + extension
 
 
@@ -204,9 +204,9 @@ def _each(fields: Mapping[str, str], opened: Opened) -> tuple[list[str], list[st
     try:
         pairs = json.loads(fields.get("content", ""), object_pairs_hook=_Pairs)
     except (ValueError, RecursionError):
-        raise Refusal("InvalidMessage", "mobiles is empty and content is not a JSON object") from None
+        raise Rejection("InvalidMessage", "mobiles is empty and content is not a JSON object") from None
     if not isinstance(pairs, _Pairs) or not all(isinstance(text, str) for _, text in pairs):
-        raise Refusal("InvalidMessage", "content of a many-to-many request is not an object of texts")
+        raise Rejection("InvalidMessage", "content of a many-to-many request is not an object of texts")
     return [phone for phone, _ in pairs], [text for _, text in pairs]
 
 
@@ -218,7 +218,7 @@ def _template(fields: Mapping[str, str], account: PlatformAccount, opened: Opene
     """Return the text of a template message; where the template is not known, its id and params."""
     template, params = fields.get("templateId", ""), fields.get("params", "")
     if not template:
-        raise Refusal("InvalidMessage", "templateId is missing")
+        raise Rejection("InvalidMessage", "templateId is missing")
     if params == '{""}':  # printed so in a picture of the official document
         opened.deviations.append(("params_form", 'params is {""}'))
         values: Any = [""]
@@ -226,9 +226,9 @@ def _template(fields: Mapping[str, str], account: PlatformAccount, opened: Opene
         try:
             values = json.loads(params)
         except (ValueError, RecursionError):
-            raise Refusal("InvalidMessage", "params is not a JSON list") from None
+            raise Rejection("InvalidMessage", "params is not a JSON list") from None
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise Refusal("InvalidMessage", "params is not a list of texts")
+        raise Rejection("InvalidMessage", "params is not a list of texts")
     if params not in (json.dumps(values, ensure_ascii=False, separators=(",", ":")), '{""}'):
         opened.deviations.append(("params_not_compact", "params has blanks or escapes"))
     text = account.templates.get(template)
@@ -240,14 +240,14 @@ def _template(fields: Mapping[str, str], account: PlatformAccount, opened: Opene
 
 
 def _check_limits(phones: Sequence[str], texts: str | Sequence[str], rules: Rules, mode: str) -> None:
-    """Refuse too many numbers, none at all, and empty texts."""
+    """Reject too many numbers, none at all, and empty texts."""
     if not phones:
-        raise Refusal("InvalidMessage", "no number")
+        raise Rejection("InvalidMessage", "no number")
     limit = rules.each_limit if mode == "many_to_many" else rules.many_limit
     if len(phones) > limit:
-        raise Refusal("TooManyMobiles", f"{len(phones)} numbers, at most {limit}")
+        raise Rejection("TooManyMobiles", f"{len(phones)} numbers, at most {limit}")
     if not texts or (not isinstance(texts, str) and not all(texts)):
-        raise Refusal("InvalidMessage", "an empty text")
+        raise Rejection("InvalidMessage", "an empty text")
 
 
 def _normalise(phones: Sequence[str], opened: Opened, rules: Rules) -> Sequence[str]:
@@ -260,8 +260,8 @@ def _normalise(phones: Sequence[str], opened: Opened, rules: Rules) -> Sequence[
     bad = sum(_MOBILE.fullmatch(phone) is None for phone in plain)
     if bad:
         opened.deviations.append(("mobile_form", f"{bad} of {len(plain)} are not 11-digit mobile numbers"))
-        if rules.bad_mobile == "refuse":
-            raise Refusal("InvalidMobile", f"{bad} of {len(plain)} are not 11-digit mobile numbers")
+        if rules.bad_mobile == "reject":
+            raise Rejection("InvalidMobile", f"{bad} of {len(plain)} are not 11-digit mobile numbers")
     return plain
 
 
@@ -275,7 +275,9 @@ def _last_of_each(
     return list(last), list(last.values())
 
 
-def _refuse_deviations(opened: Opened, rules: Rules) -> None:
-    """Under strict rules, refuse what deviates from the document."""
+def _reject_deviations(opened: Opened, rules: Rules) -> None:
+    """Under strict rules, reject what deviates from the document."""
     if rules.strict and opened.deviations:
-        raise Refusal("InvalidMessage", "strict: " + "; ".join(f"{kind} ({text})" for kind, text in opened.deviations))
+        raise Rejection(
+            "InvalidMessage", "strict: " + "; ".join(f"{kind} ({text})" for kind, text in opened.deviations)
+        )

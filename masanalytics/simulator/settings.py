@@ -69,10 +69,10 @@ class Rules:
         Most numbers of a request with a text each. The document says "less than 1000"; no rspcod is documented for
         more, so ``TooManyMobiles`` is answered.
     strict : bool
-        Whether a request that deviates from the document in any way is refused, even in ways that real clients get
+        Whether a request that deviates from the document in any way is rejected, even in ways that real clients get
         away with.
-    bad_mobile : {"report", "refuse"}
-        What happens to a number that is none: its report says so later, or the request is refused (``InvalidMobile``).
+    bad_mobile : {"report", "reject"}
+        What happens to a number that is none: its report says so later, or the request is rejected (``InvalidMobile``).
         No document says which.
     """
 
@@ -81,7 +81,7 @@ class Rules:
     many_limit: int = 5000
     each_limit: int = 999
     strict: bool = False
-    bad_mobile: Literal["report", "refuse"] = "report"
+    bad_mobile: Literal["report", "reject"] = "report"
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Style:
         Whether ``success`` is answered as ``"true"`` instead of ``true``.
     too_soon : str
         The answer to a poll that comes too soon. What the real platform answers is unknown; this is an object, not a
-        list, in the shape of the one refusal without rspcod that was seen.
+        list, in the shape of the one rejection without rspcod that was seen.
     empty : str
         The answer to a poll when there is nothing.
     hour_24 : bool

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from masanalytics.clock import Clock, FastClock, SystemClock
 from masanalytics.errors import InputError
-from masanalytics.i18n import counted
+from masanalytics.i18n import _, ngettext
 from masanalytics.simulator.audit_log import Deviation, HandedOut, Message, Request, row_of
 from masanalytics.simulator.behaviour import Behaviour, Scripted
 from masanalytics.simulator.certificate import Certificate, load_certificate, make_certificate
 from masanalytics.simulator.faults import Fault, Faults
+from masanalytics.simulator.http_server import HttpServer
 from masanalytics.simulator.platform import Platform
 from masanalytics.simulator.population import Population
 from masanalytics.simulator.queues import Waiting
 from masanalytics.simulator.report_rows import uplink_text
-from masanalytics.simulator.server import Server
 from masanalytics.simulator.settings import DEFAULT_ACCOUNT, PlatformAccount, Rules, Style
 from masanalytics.timezone import to_platform_time
 
@@ -65,7 +65,7 @@ class Simulator:
     style : Style, optional
         How answers look.
     strict : bool
-        Whether to refuse every request that deviates from the document, in whatever way.
+        Whether to reject every request that deviates from the document, in whatever way.
     keep_ledger : bool
         Whether to keep every message and row. Without, there are only the `counts`.
     certificate_file : path, optional
@@ -102,12 +102,12 @@ class Simulator:
         self._delay = answer_delay
         self._certificate_file = certificate_file
         self._certificate: Certificate | None = None
-        self._server: Server | None = None
+        self._server: HttpServer | None = None
         self.faults = Faults()
         rules = rules or Rules()
         rules = replace(rules, poll_interval=poll_interval, strict=strict or rules.strict)
         self.platform = Platform(tuple(accounts), _behaviour(behaviour), self.clock, seed, rules, style)
-        self.platform.ledger.keep = keep_ledger
+        self.platform.audit_log.keep = keep_ledger
 
     def __enter__(self) -> Simulator:
         return self.start()
@@ -116,8 +116,9 @@ class Simulator:
         self.stop()
 
     def __repr__(self) -> str:
-        where = self.url if self._server else "stopped"
-        return f"<Simulator {where}, {counted(self.counts['accepted'], 'message')} accepted>"
+        state = self.url if self._server else _("stopped")
+        accepted = ngettext("{count:,} message accepted", "{count:,} messages accepted", self.counts["accepted"])
+        return f"<Simulator {state}, {accepted}>"
 
     def start(self) -> Simulator:
         """Listen; after `stop`, again on the same port and with everything still known. Returns itself.
@@ -133,11 +134,13 @@ class Simulator:
             return self
         context = self._certified().context if self._https else None
         try:
-            self._server = Server((self._host, self._port), self.platform, self.faults, context, self._delay)
+            self._server = HttpServer((self._host, self._port), self.platform, self.faults, context, self._delay)
         except OSError as error:
             raise InputError(
-                f"cannot listen on {self._host}:{self._port} ({error.strerror}): choose another port, or 0 for a free one",
-                zh=f"无法监听 {self._host}:{self._port}（{error.strerror}）：请换一个端口，或用 0 自动选择",
+                "cannot listen on {host}:{port} ({detail}): choose another port, or 0 for a free one",
+                host=self._host,
+                port=self._port,
+                detail=error.strerror,
             ) from error
         self._port = self._server.server_port
         self._server.start()
@@ -159,10 +162,7 @@ class Simulator:
             If it was never started.
         """
         if not self._port:
-            raise InputError(
-                "the simulator is not started: use `with Simulator() as sim:` or sim.start()",
-                zh="模拟平台尚未启动：请使用 with Simulator() as sim: 或 sim.start()",
-            )
+            raise InputError("the simulator is not started: use `with Simulator() as sim:` or sim.start()")
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"{'https' if self._https else 'http'}://{host}:{self._port}"
 
@@ -186,15 +186,15 @@ class Simulator:
         """
         from masanalytics.account import Account
 
-        known = next(iter(self.platform.accounts.values()))
+        account = self.platform.first_account
         settings: dict[str, Any] = {
             "url": self.url,
-            "ec_name": known.ec_name,
-            "ap_id": known.ap_id,
-            "secret_key": known.secret_key,
-            "sign": known.signs[0] if known.signs else "",
-            "service_code": known.service_code,
-            "signature": known.signature,
+            "ec_name": account.ec_name,
+            "ap_id": account.ap_id,
+            "secret_key": account.secret_key,
+            "sign": account.signs[0] if account.signs else "",
+            "service_code": account.service_code,
+            "signature": account.signature,
             "poll_interval": self.platform.rules.poll_interval,
         }
         if self._https:
@@ -209,16 +209,16 @@ class Simulator:
 
     def settings(self) -> dict[str, str]:
         """Return the ``MAS_…`` variables with which another process finds the simulator, secret included."""
-        known = next(iter(self.platform.accounts.values()))
-        found = {
+        account = self.platform.first_account
+        variables = {
             "MAS_URL": self.url,
-            "MAS_EC_NAME": known.ec_name,
-            "MAS_AP_ID": known.ap_id,
-            "MAS_SECRET_KEY": known.secret_key,
-            "MAS_SIGN": known.signs[0] if known.signs else "",
-            "MAS_SERVICE_CODE": known.service_code,
+            "MAS_EC_NAME": account.ec_name,
+            "MAS_AP_ID": account.ap_id,
+            "MAS_SECRET_KEY": account.secret_key,
+            "MAS_SIGN": account.signs[0] if account.signs else "",
+            "MAS_SERVICE_CODE": account.service_code,
         }
-        return {**found, "MAS_TLS": f"sha256:{self.fingerprint}"} if self._https else found
+        return {**variables, "MAS_TLS": f"sha256:{self.fingerprint}"} if self._https else variables
 
     def fault(self, kind: str | Fault, **options: Any) -> Fault:
         """Let something go wrong, until it has struck often enough or `clear_faults`.
@@ -244,9 +244,9 @@ class Simulator:
 
     def reply(self, phone: str, text: str, *, after: float = 0.0, add_serial: str = "") -> None:
         """Let somebody write `text`, to be fetched `after` seconds from now."""
-        known = next(iter(self.platform.accounts.values()))
+        account = self.platform.first_account
         sent = self.platform.now() + after
-        row = uplink_text(phone, text, sent, known.service_code + add_serial, self.platform.style)
+        row = uplink_text(phone, text, sent, account.service_code + add_serial, self.platform.style)
         self.platform.add_row("uplink", row, after)
 
     def report(
@@ -290,7 +290,7 @@ class Simulator:
             Whose queue, if not the first account's.
         """
         if kind not in ("report", "uplink"):
-            raise InputError(f"kind={kind!r}: use 'report' or 'uplink'", zh=f"kind={kind!r}：请用 'report' 或 'uplink'")
+            raise InputError("kind={kind!r}: use 'report' or 'uplink'", kind=kind)
         text = row if isinstance(row, str) else json.dumps(row, ensure_ascii=False, separators=(",", ":"))
         self.platform.add_row(kind, text, after, ap_id)
 
@@ -298,44 +298,44 @@ class Simulator:
     def counts(self) -> Counter[str]:
         """The platform's counts.
 
-        ``requests``, ``batches``, ``accepted`` (messages), ``refused`` (requests), ``polls``, ``too_soon``, ``reports`` and
+        ``requests``, ``batches``, ``accepted`` (messages), ``rejected`` (requests), ``polls``, ``too_soon``, ``reports`` and
         ``uplinks`` (rows handed out), ``deviations``, ``faults``.
         """
-        return self.platform.ledger.counts
+        return self.platform.audit_log.counts
 
     @property
     def accepted(self) -> Counter[tuple[str, str]]:
         """How often each (number, text) was accepted: a text of a template is its text, or its id and params."""
-        return self.platform.ledger.accepted()
+        return self.platform.audit_log.accepted()
 
     @property
     def messages(self) -> list[Message]:
         """Every message accepted, in order, with what becomes of it."""
-        return self.platform.ledger.messages()
+        return self.platform.audit_log.messages()
 
     @property
     def handed_out(self) -> list[HandedOut]:
         """Every row of every poll, in order, as it was before any fault damaged it."""
-        found = []
-        for kind, page, request, account in self.platform.ledger.pages():
+        rows = []
+        for kind, page, request, account in self.platform.audit_log.pages():
             texts = self.platform.texts_of(page) if kind == "report" else page.texts
-            found += [HandedOut(kind, row_of(text), request, account) for text in texts]
-        return found
+            rows += [HandedOut(kind, row_of(text), request, account) for text in texts]
+        return rows
 
     @property
     def requests(self) -> list[Request]:
         """Every request, in order of arrival."""
-        return list(self.platform.ledger.requests)
+        return list(self.platform.audit_log.requests)
 
     @property
     def deviations(self) -> list[Deviation]:
         """Everything in which requests differed from the document."""
-        return list(self.platform.ledger.deviations)
+        return list(self.platform.audit_log.deviations)
 
     @property
     def min_poll_gap(self) -> float:
         """The fewest seconds between two polls of one account; infinite before the second."""
-        return self.platform.ledger.min_poll_gap
+        return self.platform.audit_log.min_poll_gap
 
     @property
     def waiting(self) -> dict[str, Waiting]:
@@ -346,7 +346,7 @@ class Simulator:
     @property
     def failures(self) -> list[BaseException]:
         """What failed in the simulator itself; empty as long as it is sound."""
-        return list(self.platform.ledger.failures)
+        return list(self.platform.audit_log.failures)
 
     def _certified(self) -> Certificate:
         if self._certificate is None:
@@ -374,13 +374,13 @@ def _clock(clock: Clock | None, speed: float | None) -> Clock:
     if speed is None:
         return clock or SystemClock()
     if clock is not None:
-        raise InputError("give the simulator clock= or speed=, not both", zh="clock= 和 speed= 只能给一个")
+        raise InputError("give the simulator clock= or speed=, not both")
     if not speed > 0:
-        raise InputError(f"speed={speed!r} must be greater than 0", zh=f"speed={speed!r} 必须大于 0")
+        raise InputError("speed={speed!r} must be greater than 0", speed=speed)
     return SystemClock() if speed == 1 else FastClock(speed)
 
 
-def _behaviour(given: Behaviour | Mapping[str, tuple[str, float] | None] | None) -> Behaviour:
-    if given is None:
+def _behaviour(behaviour: Behaviour | Mapping[str, tuple[str, float] | None] | None) -> Behaviour:
+    if behaviour is None:
         return Population()
-    return Scripted(given) if isinstance(given, Mapping) else given
+    return Scripted(behaviour) if isinstance(behaviour, Mapping) else behaviour

@@ -21,10 +21,10 @@ __all__ = [
     "ENDPOINTS",
     "FIELDS",
     "Opened",
-    "Refusal",
+    "Rejection",
     "mac_of",
     "open_body",
-    "refusal_text",
+    "rejection_text",
     "success_text",
 ]
 
@@ -53,7 +53,7 @@ _ALPHABET = (string.ascii_letters + string.digits + "+/=").encode()
 _OUTSIDE = bytes(sorted(set(range(256)) - set(_ALPHABET)))
 
 
-class Refusal(Exception):  # noqa: N818 - it is an answer of the platform, not an error of this program
+class Rejection(Exception):  # noqa: N818 - it is an answer of the platform, not an error of this program
     """The platform's no: a rspcod, and for whoever debugs a client the reason, without numbers or secrets."""
 
     def __init__(self, rspcod: str, reason: str) -> None:
@@ -83,7 +83,7 @@ def open_body(body: bytes) -> Opened:
 
     Raises
     ------
-    Refusal
+    Rejection
         ``InvalidMessage`` if it is no Base64 of a JSON object.
 
     Examples
@@ -104,7 +104,7 @@ def open_body(body: bytes) -> Opened:
     try:
         plain = base64.b64decode(padded, validate=True)
     except (binascii.Error, ValueError):
-        raise Refusal("InvalidMessage", "the body is not Base64") from None
+        raise Rejection("InvalidMessage", "the body is not Base64") from None
     try:
         decoded = plain.decode()
     except UnicodeDecodeError:
@@ -113,9 +113,9 @@ def open_body(body: bytes) -> Opened:
     try:
         fields = json.loads(decoded)
     except (ValueError, RecursionError):
-        raise Refusal("InvalidMessage", "the Base64 does not hold JSON") from None
+        raise Rejection("InvalidMessage", "the Base64 does not hold JSON") from None
     if not isinstance(fields, dict):
-        raise Refusal("InvalidMessage", "the JSON is not an object")
+        raise Rejection("InvalidMessage", "the JSON is not an object")
     return Opened(fields, deviations)
 
 
@@ -160,12 +160,12 @@ def success_text(group: str, style: Style) -> str:
     return f'{{"{style.group_key}":"{group}","rspcod":"success","success":{success}}}'
 
 
-def refusal_text(rspcod: str, style: Style) -> str:
-    """Return the answer to a refused request.
+def rejection_text(rspcod: str, style: Style) -> str:
+    """Return the answer to a rejected request.
 
     Examples
     --------
-    >>> refusal_text("InvalidUsrOrPwd", Style())
+    >>> rejection_text("InvalidUsrOrPwd", Style())
     '{"msgGroup":"","rspcod":"InvalidUsrOrPwd","success":false}'
     """
     success = '"false"' if style.success_as_text else "false"

@@ -1,44 +1,49 @@
-"""One connection to the platform: HTTP requests in, answers out, and every way that can go wrong."""
+"""The platform on a socket: a thread for each connection, HTTP requests in, answers out, and every way that can go wrong."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import selectors
 import socket
+import socketserver
+import ssl
 import struct
+import sys
+import threading
 import time
+from collections.abc import Iterator
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler
-from typing import TYPE_CHECKING, Final, cast
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from masanalytics.simulator.audit_log import Request
-from masanalytics.simulator.damage import JSON, Payload, damaged, page_bytes, web_page
-from masanalytics.simulator.faults import Fault
-from masanalytics.simulator.platform import Answer
+from masanalytics.simulator.faults import JSON, Fault, Faults, Payload, damaged, page_bytes, web_page
+from masanalytics.simulator.platform import Answer, Platform
 from masanalytics.simulator.wire import ENDPOINTS
 
-if TYPE_CHECKING:
-    from masanalytics.simulator.server import Server
+__all__ = ["HttpServer"]
 
-__all__ = ["GoneError", "Handler", "reset"]
-
+_LOG = logging.getLogger(__name__)
+_HANDSHAKE_S = 10.0
+_REFUSE_S = 0.5
 _LARGEST_BODY: Final = 64 * 1024 * 1024
 _SUBMITS: Final = ("submit", "tmpsubmit")
 
 
-class GoneError(Exception):
+class _GoneError(Exception):
     """The connection is to be closed without another word."""
 
 
-def reset(connection: socket.socket) -> None:
+def _reset(connection: socket.socket) -> None:
     """Close a connection so that the other side gets a reset instead of an end."""
     with contextlib.suppress(OSError):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         socket.close(connection.detach())
 
 
-class Handler(BaseHTTPRequestHandler):
+class _Handler(BaseHTTPRequestHandler):
     """Reads the requests of one connection and answers them."""
 
     protocol_version = "HTTP/1.1"
@@ -46,9 +51,9 @@ class Handler(BaseHTTPRequestHandler):
     _answered_before = False
 
     @property
-    def simulated(self) -> Server:
+    def simulated(self) -> HttpServer:
         """The server this connection belongs to."""
-        return cast("Server", self.server)
+        return cast("HttpServer", self.server)
 
     def handle_one_request(self) -> None:
         """Wait for a request; refuse it unread if a fault says so."""
@@ -59,9 +64,9 @@ class Handler(BaseHTTPRequestHandler):
         endpoint = _endpoint_of(first)
         refused = self._answered_before and self.simulated.faults.refuses("")
         if refused or (endpoint and self.simulated.faults.refuses(endpoint)):
-            self.simulated.platform.ledger.add_fault(self._open_request(endpoint), "refuse")
-            reset(self.connection)
-            raise GoneError
+            self.simulated.platform.audit_log.add_fault(self._open_request(endpoint), "refuse")
+            _reset(self.connection)
+            raise _GoneError
         self._answered_before = True
         super().handle_one_request()
 
@@ -74,14 +79,14 @@ class Handler(BaseHTTPRequestHandler):
             return
         request = self._open_request(endpoint)
         if urlsplit(self.path).path == "/sms/norsubmit":
-            self.simulated.platform.ledger.add_deviations(request, [("path_alias", "/sms/norsubmit")])
+            self.simulated.platform.audit_log.add_deviations(request, [("path_alias", "/sms/norsubmit")])
         fault = self.simulated.faults.pick(endpoint)
         answer = self._ask(endpoint, body, request, fault)
         if fault is not None and fault.needs_rows and not answer.rows:
             self.simulated.faults.give_back(fault)
             fault = None
         if fault is not None:
-            self.simulated.platform.ledger.add_fault(request, fault.kind)
+            self.simulated.platform.audit_log.add_fault(request, fault.kind)
         self._answer(answer, request, fault)
 
     def do_GET(self) -> None:
@@ -102,7 +107,7 @@ class Handler(BaseHTTPRequestHandler):
     def _open_request(self, endpoint: str) -> Request:
         platform = self.simulated.platform
         peer = f"{self.client_address[0]}:{self.client_address[1]}"
-        return platform.ledger.open_request(endpoint, platform.now(), peer)
+        return platform.audit_log.open_request(endpoint, platform.now(), peer)
 
     def _ask(self, endpoint: str, body: bytes, request: Request, fault: Fault | None) -> Answer:
         """Let the platform take the request, unless a fault keeps it from it."""
@@ -130,13 +135,13 @@ class Handler(BaseHTTPRequestHandler):
         """Do to the connection what `fault` says; return if the answer is to be sent after all."""
         match fault.kind:
             case "drop_before" | "drop_after":
-                raise GoneError
+                raise _GoneError
             case "hang":
                 self._hang(fault.seconds)
-                raise GoneError
+                raise _GoneError
             case "truncate":
                 self._send(payload, cut=len(payload.body) // 2)
-                raise GoneError
+                raise _GoneError
             case "delay":
                 self.simulated.stopping.wait(fault.seconds)
 
@@ -162,9 +167,9 @@ class Handler(BaseHTTPRequestHandler):
         try:
             length = int(self.headers.get("Content-Length") or 0)
         except ValueError:
-            raise GoneError from None
+            raise _GoneError from None
         if not 0 <= length <= _LARGEST_BODY:
-            raise GoneError
+            raise _GoneError
         return self._exactly(length)
 
     def _chunks(self) -> bytes:
@@ -175,10 +180,10 @@ class Handler(BaseHTTPRequestHandler):
             try:
                 size = int(self.rfile.readline(1000).split(b";")[0], 16)
             except ValueError:
-                raise GoneError from None
+                raise _GoneError from None
             total += size
             if size < 0 or total > _LARGEST_BODY:
-                raise GoneError
+                raise _GoneError
             if size == 0:
                 while self.rfile.readline(1000).strip():
                     pass
@@ -189,7 +194,7 @@ class Handler(BaseHTTPRequestHandler):
     def _exactly(self, length: int) -> bytes:
         data = self.rfile.read(length)
         if len(data) < length:
-            raise GoneError
+            raise _GoneError
         return data
 
     def _send(self, payload: Payload, note: str = "", cut: int | None = None) -> None:
@@ -213,6 +218,128 @@ class Handler(BaseHTTPRequestHandler):
         head = "\r\n".join(lines).encode("ascii") + b"\r\n\r\n"
         body = b"" if self.command == "HEAD" else payload.body[:cut]
         self.connection.sendall(head + body)
+
+
+class HttpServer(ThreadingHTTPServer):
+    """A listening socket and a thread for each connection.
+
+    Parameters
+    ----------
+    address : (str, int)
+        Where to listen; port 0 takes a free one.
+    platform : Platform
+        Who answers.
+    faults : Faults
+        What goes wrong.
+    context : ssl.SSLContext, optional
+        For HTTPS.
+    delay : float
+        Real seconds each answer takes.
+    """
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        platform: Platform,
+        faults: Faults,
+        context: ssl.SSLContext | None = None,
+        delay: float = 0.0,
+    ) -> None:
+        self.platform = platform
+        self.faults = faults
+        self.delay = delay
+        self.stopping = threading.Event()
+        self._context = context
+        self._open: set[socket.socket] = set()
+        self._quiet = threading.Condition()
+        self._thread: threading.Thread | None = None
+        if ":" in address[0]:
+            self.address_family = socket.AF_INET6
+        super().__init__(address, _Handler)
+
+    def server_bind(self) -> None:
+        """Bind without asking DNS for the machine's name, as the standard library's HTTP server would."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+
+    def start(self) -> None:
+        """Answer in the background."""
+        self._thread = threading.Thread(
+            target=self.serve_forever, kwargs={"poll_interval": 0.02}, name="masanalytics-simulator", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close the listening socket and every connection."""
+        self.stopping.set()
+        if self._thread is not None:
+            self.shutdown()
+            self._thread.join()
+        self.server_close()
+        with self._quiet:
+            for connection in self._open:
+                with contextlib.suppress(OSError):
+                    # Not the SSL socket's own method: it would take the TLS state away from the thread that uses it.
+                    socket.socket.shutdown(connection, socket.SHUT_RDWR)
+            self._quiet.wait_for(lambda: not self._open, timeout=2.0)
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Answer what comes over one connection; called in its thread."""
+        if self.faults.refuses(""):
+            ledger = self.platform.audit_log
+            refused = ledger.open_request("", self.platform.now(), f"{client_address[0]}:{client_address[1]}")
+            ledger.add_fault(refused, "refuse")
+            # Python's ssl leaks a socket that is reset before its handshake has begun: let the client say something first.
+            with selectors.DefaultSelector() as selector:
+                selector.register(request, selectors.EVENT_READ)
+                selector.select(_REFUSE_S)
+            _reset(request)
+            return
+        with self._held(request) as connection, contextlib.suppress(_GoneError, OSError):
+            if self.stopping.is_set():
+                return
+            self._secure(connection)
+            _Handler(connection, client_address, self)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close what is left of a connection."""
+        with contextlib.suppress(OSError):
+            request.close()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the library's signature
+        """Keep what failed in a connection's thread."""
+        failure = sys.exception()
+        if failure is not None:
+            self.platform.audit_log.failures.append(failure)
+        _LOG.error("the simulator failed while answering", exc_info=failure)
+
+    @contextlib.contextmanager
+    def _held(self, raw: socket.socket) -> Iterator[socket.socket]:
+        """Hold a connection among the open ones while it is answered, and close it at the end."""
+        connection = raw
+        if self._context is not None:
+            connection = self._context.wrap_socket(raw, server_side=True, do_handshake_on_connect=False)
+        with self._quiet:
+            self._open.add(connection)
+        try:
+            yield connection
+        finally:
+            with contextlib.suppress(OSError):
+                connection.close()
+            with self._quiet:
+                self._open.discard(connection)
+                self._quiet.notify_all()
+
+    def _secure(self, connection: socket.socket) -> None:
+        """Shake hands in the connection's own thread, so that a silent client holds up nobody else."""
+        if isinstance(connection, ssl.SSLSocket):
+            connection.settimeout(_HANDSHAKE_S)
+            connection.do_handshake()
+            connection.settimeout(None)
 
 
 def _endpoint_of(first: bytes) -> str:
