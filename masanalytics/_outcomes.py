@@ -10,7 +10,7 @@ import pandas as pd
 
 from masanalytics.codes import describe_code
 from masanalytics.errors import InputError
-from masanalytics.i18n import choose
+from masanalytics.i18n import Text, choose
 from masanalytics.phones import normalise_phones
 from masanalytics.planning.columns import as_frame
 from masanalytics.vocabulary import EXCLUSIONS
@@ -153,6 +153,6 @@ def _reasons(
         there = excluded["position"].to_numpy()
         sent_before = because == "already_sent"
         reasons[there[~sent_before]] = because[~sent_before]
-    words = {reason: choose(*texts, language) for reason, texts in EXCLUSIONS.items()}
+    words = {reason: Text(words).text(language) for reason, words in EXCLUSIONS.items()}
     words["not_planned"] = choose("nothing sent in this campaign yet", "该活动尚未向此号码发送", language)
     return pd.Series([None if reason is None else words.get(reason, reason) for reason in reasons], dtype="str")

@@ -10,14 +10,15 @@ from __future__ import annotations
 import csv
 import io
 import re
-import unicodedata
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from masanalytics.cards import card, plain_card
-from masanalytics.i18n import Language, choose, resolve_language
+from masanalytics import vocabulary
+from masanalytics.formatting import card, plain_card
+from masanalytics.i18n import Language, choose, resolve_language, use_language
+from masanalytics.text import fold
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -201,8 +202,8 @@ def category_name(category: str, language: str | None = None) -> str:
     >>> category_name("gateway_fault", "en"), category_name("gateway_fault", "zh")
     ('Carrier-side fault', '运营商侧故障')
     """
-    names = _category_names().get(category)
-    return category if names is None else choose(*names, language)
+    with use_language(language):
+        return vocabulary.category_name(category)
 
 
 def code_catalogue(language: str | None = None) -> pd.DataFrame:
@@ -262,7 +263,7 @@ def _as_text(code: object) -> str:
 
 
 def _fold(text: str) -> str:
-    return "".join(unicodedata.normalize("NFKC", text).split()).upper()
+    return "".join(fold(text).split()).upper()
 
 
 @cache
@@ -288,11 +289,6 @@ def _entry(row: dict[str, str], advice_zh: dict[str, str]) -> _Entry:
         advice=(advice, advice_zh.get(advice, advice)),
         source=row["source"],
     )
-
-
-@cache
-def _category_names() -> dict[str, tuple[str, str]]:
-    return {row["category"]: (row["name_en"], row["name_zh"]) for row in _rows("code_categories.csv")}
 
 
 def _rows(name: str) -> list[dict[str, str]]:

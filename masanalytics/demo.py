@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from masanalytics.clock import FastClock
-from masanalytics.i18n import choose, counted
+from masanalytics.i18n import Text, choose, counted
 from masanalytics.masking import mask_phone, mask_phones_in
 from masanalytics.samples import sample_path
 from masanalytics.vocabulary import EXCLUSIONS
@@ -171,7 +171,7 @@ def _heading(echo: Callable[[str], object], language: str | None) -> Callable[[s
 def _left_out(planned: Plan, language: str | None) -> pd.DataFrame:
     """Return an example or two of each reason."""
     shown = planned.excluded[["row", "phone", "reason"]].groupby("reason", sort=False).head(2).sort_values("reason")
-    meanings = {reason: choose(*texts, language) for reason, texts in EXCLUSIONS.items()}
+    meanings = {reason: Text(words).text(language) for reason, words in EXCLUSIONS.items()}
     return _masked(shown.assign(reason=shown["reason"].map(meanings)), "phone")
 
 

@@ -17,9 +17,13 @@ No data is not an error; a half-finished poll is.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from typing import Any, Final
 
 from masanalytics.i18n import Text, resolve_language
+from masanalytics.masking import mask_phones_in
+from masanalytics.text import nearest
 
 __all__ = [
     "AnswerError",
@@ -31,7 +35,11 @@ __all__ = [
     "NetworkError",
     "RefusedError",
     "StoreError",
+    "missing_columns",
+    "unknown_name",
 ]
+
+_LISTED: Final = 20
 
 
 class MasError(Exception):
@@ -130,6 +138,79 @@ class MissingExtraError(MasError, ImportError):
         return cls(
             f"{purpose} needs {module}: {command}", zh=f"{purpose_zh or purpose}需要 {module}，请运行：{command}"
         )
+
+
+def unknown_name(kind: Text, name: object, known: Iterable[object], *, cutoff: float = 0.3) -> InputError:
+    """Return the error that says that `name` is not among the names of its kind, and what is: what comes near first.
+
+    Parameters
+    ----------
+    kind : Text
+        What it would be the name of, as it stands behind "no".
+    name : object
+        What was asked for.
+    known : iterable
+        The names there are.
+    cutoff : float
+        How alike two names must be, from 0 to 1, for one to stand for the other.
+
+    Examples
+    --------
+    >>> print(unknown_name(Text("campaign"), "spring", ["spring 1", "autumn"]).text("en"))
+    there is no campaign 'spring'; there is: 'spring 1'
+    """
+    names = list(dict.fromkeys(map(str, known)))
+    near = nearest(name, names, cutoff=cutoff)
+    shown = [mask_phones_in(repr(one)) for one in near or names[:_LISTED]] or ["-"]
+    more = ["…"] if len(near or names) > len(shown) else []
+    return InputError(
+        "there is no {kind} {name}; there is: {known}",
+        kind=kind,
+        name=mask_phones_in(repr(name)),
+        known=[*shown, *more],
+    )
+
+
+def missing_columns(
+    wanted: Iterable[object], known: Iterable[object], *, frame: Text, hints: Iterable[object] = (), purpose: str = ""
+) -> InputError | None:
+    """Return the error that names every column of `wanted` that is not among `known`, with what comes near; or None.
+
+    Parameters
+    ----------
+    wanted, known : iterable
+        Names of columns: asked for, and there.
+    frame : Text
+        Where they are missing, as it stands behind "in": ``Text("the sheet")``.
+    hints : iterable
+        Further names that can be asked for, which are not columns.
+    purpose : str
+        What needs them, in brackets behind their names.
+
+    Examples
+    --------
+    >>> print(missing_columns(["手机号", "姓名", "积分"], ["手机号码", "姓名"], frame=Text("the sheet")).text("en"))
+    no column '手机号' (did you mean '手机号码'?) and no column '积分' in the sheet; its columns are: '手机号码', '姓名'
+    """
+    known, wanted = list(known), list(dict.fromkeys(wanted))
+    missing = [_missing_column(name, [*known, *hints]) for name in wanted if name not in known]
+    if not missing:
+        return None
+    shown = [mask_phones_in(repr(name)) for name in known[:_LISTED]] + ["…"] * (len(known) > _LISTED)
+    return InputError(
+        "{columns}{purpose} in {frame}; its columns are: {known}",
+        columns=reduce(lambda before, name: Text("{before} and {name}", before=before, name=name), missing),
+        purpose=f" ({purpose})" if purpose else "",
+        frame=frame,
+        known=shown or ["-"],
+    )
+
+
+def _missing_column(name: object, known: Sequence[object]) -> Text:
+    asked, near = mask_phones_in(repr(name)), nearest(name, known, count=1, cutoff=0.5)
+    if not near:
+        return Text("no column {name}", name=asked)
+    return Text("no column {name} (did you mean {near}?)", name=asked, near=mask_phones_in(repr(near[0])))
 
 
 class NetworkError(MasError):

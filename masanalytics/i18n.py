@@ -108,13 +108,18 @@ def speaks(function: Callable[_P, _R]) -> Callable[_P, _R]:
 def _(message: str, /, **values: object) -> str:
     """Return `message`, which is English, in the language in use, with `values` put into its ``{names}``.
 
+    A list or tuple is said with the language's comma between its elements.
+
     Examples
     --------
     >>> with use_language("en"):
     ...     _("{count:,} of {total:,} rows", count=3, total=1200)
     '3 of 1,200 rows'
+    >>> with use_language("zh"):
+    ...     _("{names}", names=["1 月", "2 月"])
+    '1 月、2 月'
     """
-    return _translations(resolve_language()).gettext(message).format(**values)
+    return _translations(resolve_language()).gettext(message).format(**_said(values))
 
 
 def ngettext(one: str, many: str, count: int, /, **values: object) -> str:
@@ -126,7 +131,15 @@ def ngettext(one: str, many: str, count: int, /, **values: object) -> str:
     ...     ngettext("{count:,} poll", "{count:,} polls", 1), ngettext("{count:,} poll", "{count:,} polls", 2000)
     ('1 poll', '2,000 polls')
     """
-    return _translations(resolve_language()).ngettext(one, many, count).format(count=count, **values)
+    return _translations(resolve_language()).ngettext(one, many, count).format(count=count, **_said(values))
+
+
+def _said(values: Mapping[str, object]) -> dict[str, object]:
+    """Return the parameters of a sentence as they are said: lists with commas between."""
+    return {
+        name: _(", ").join(map(str, value)) if isinstance(value, (list, tuple)) else value
+        for name, value in values.items()
+    }
 
 
 def N_(message: str, /) -> str:  # noqa: N802
@@ -146,7 +159,7 @@ class Text:
     code : str, optional
         A short, stable name for programs to branch on and to group by.
     **parameters
-        Plain values, or further texts. ``count`` decides between `message` and `many`.
+        Plain values, further texts, or lists of both. ``count`` decides between `message` and `many`.
 
     Examples
     --------
@@ -193,10 +206,7 @@ class Text:
 
     def as_json(self) -> dict[str, Any]:
         """Return the text as plain values, for a database or the attrs of a frame."""
-        kept = {
-            name: {"text": value.as_json()} if isinstance(value, Text) else value
-            for name, value in self.parameters.items()
-        }
+        kept = {name: _as_plain(value) for name, value in self.parameters.items()}
         return {"code": self.code, "message": self.message, "many": self.many, "parameters": kept}
 
     @classmethod
@@ -209,11 +219,20 @@ class Text:
         >>> Text.from_json(text.as_json()) == text
         True
         """
-        parameters = {
-            name: cls.from_json(value["text"]) if isinstance(value, Mapping) and set(value) == {"text"} else value
-            for name, value in kept["parameters"].items()
-        }
+        parameters = {name: _from_plain(value) for name, value in kept["parameters"].items()}
         return cls(kept["message"], kept.get("many", ""), code=kept.get("code", ""), **parameters)
+
+
+def _as_plain(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_as_plain(element) for element in value]
+    return {"text": value.as_json()} if isinstance(value, Text) else value
+
+
+def _from_plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_from_plain(element) for element in value]
+    return Text.from_json(value["text"]) if isinstance(value, Mapping) and set(value) == {"text"} else value
 
 
 @cache

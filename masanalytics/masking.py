@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from masanalytics.text import MOBILE
+
 __all__ = ["mask_phone", "mask_phones_in"]
 
 # As offices write and phones paste them: dashes of every width, and signs that nobody sees.
 _GAP = r"[\s\-\u2010-\u2015－.．()（）·\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]*"
 _DIGITS = re.compile(rf"\d(?:{_GAP}\d){{6,}}")
+# Unlike `masanalytics.text.MOBILE` it finds a number however it is broken up: what is not meant to be read is hidden.
 _MOBILE = re.compile(rf"(?<!\d)(?:(?:[0０]{{2}})?[8８][6６]{_GAP})?[1１]{_GAP}[3-9３-９](?:{_GAP}\d){{9}}(?!\d)")
 _WHOLE = 11
-_COUNTRY = re.compile(r"(?:00)?86(?=1[3-9]\d{9}$)")
+_COUNTRY = re.compile(rf"(?:00)?86(?={MOBILE}$)")
 
 
 def mask_phone(phone: object) -> str:

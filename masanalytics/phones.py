@@ -18,9 +18,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from masanalytics.text import BLANK_WORDS, INVISIBLE, MOBILE
 from masanalytics.vocabulary import EXCLUSIONS
 
-__all__ = ["INVISIBLE", "REASONS", "Level", "cell_text", "normalise_phones", "parse_phones", "phone_texts"]
+__all__ = ["REASONS", "Level", "cell_text", "normalise_phones", "parse_phones", "phone_texts"]
 
 Level = Literal["sendable", "valid"]
 
@@ -41,21 +42,10 @@ _TWO_NUMBERS: Final = 22
 _SHORTEST: Final = 7
 _POWERS = 10 ** np.arange(10, -1, -1, dtype=np.int64)
 
-INVISIBLE: Final = (
-    0x00AD,
-    0x061C,
-    0x180E,
-    0xFEFF,
-    *range(0x200B, 0x2010),
-    *range(0x202A, 0x202F),
-    *range(0x2060, 0x2070),
-)
-"""Characters that cannot be seen and stand for nothing: marks of direction, joiners, a byte-order mark."""
-
 _QUOTES = "'\"`´‘’‚‛“”„‟′″＇＂"
 _UNSEEN = dict.fromkeys([*INVISIBLE, *map(ord, _QUOTES)])
 _DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−⁃﹘~_"), "-")
-_BLANK: Final = frozenset({"nan", "none", "null", "nat", "<na>", "n/a", "na", "#n/a", "无", "空", "暂无", "没有"})
+_BLANK: Final = BLANK_WORDS | {"无", "空", "暂无", "没有"}
 _LABEL = re.compile(
     r"(?:本人|联系|移动)?(?:手机|电话|号码|联系方式|telephone|mobile|phone|cell|tel|mob)(?:号码|号|电话)?\.?\s*:?\s*",
     re.I,
@@ -65,7 +55,7 @@ _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.0*)?")
 _DATE = re.compile(r"\d{4}[ -]\d{1,2}[ -]\d{1,2}")
 _ONE_NUMBER = re.compile(r"\(?\+?[\d\s()\[\]][\d\s()\[\]-]*(?:\.0*)?|\+?(?:86[\s.-]*)?1\d\d\.\d{4}\.\d{4}", re.ASCII)
 _AMERICAN = re.compile(r"1[ .-]\(?[2-9]\d{2}\)?[ .-]\d{3}[ .-]\d{4}")
-_MOBILE = re.compile(r"(?:(?:\+|00)?86)?(?:0|12593|17951|17911|17909)?(1[3-9]\d{9})", re.ASCII)
+_MOBILE = re.compile(rf"(?:(?:\+|00)?86)?(?:0|12593|17951|17911|17909)?({MOBILE})", re.ASCII)
 _LANDLINE = re.compile(
     r"(?:(?:\+|00)?86)?(?:0?(?:10[2-8]\d{7}|2\d[2-9]\d{7}|[3-9]\d{2}[2-9]\d{6,7})|[48]00\d{7})|[2-9]\d{6,7}", re.ASCII
 )
@@ -73,7 +63,7 @@ _EXTENSION = re.compile(r"(.*\d)\)?[\s,-]*(?:转|分机|ext\.?|x|#|-)[\s:-]*\d{1
 _FOREIGN = re.compile(r"(?:\+|00)(?!86)[1-9]\d{6,14}|852[4-9]\d{7}|853[68]\d{7}|886[2-9]\d{7,8}", re.ASCII)
 _BETWEEN = re.compile(r"[,;/\\|&、，；\n]+|\bor\b|\band\b|和|或|及|与")
 _BETWEEN_WORDS = re.compile(r"[,;/\\|&、，；\s]+")
-_MOBILE_INSIDE = re.compile(r"(?<!\d)(?:\+?86)?1[3-9]\d{9}(?!\d)", re.ASCII)
+_MOBILE_INSIDE = re.compile(rf"(?<!\d)(?:\+?86)?{MOBILE}(?!\d)", re.ASCII)
 
 
 def normalise_phones(column: pd.Series[Any], level: Level = "sendable") -> pd.DataFrame:
@@ -330,7 +320,7 @@ def _why_not(body: str) -> str:
 
 def _holds_several(body: str) -> bool:
     """Return whether more than one number can be read in a text: between commas and the like, between spaces, or side by side."""
-    if re.fullmatch(r"(?:1[3-9]\d{9}){2,}", re.sub(r"[\s-]", "", body), re.ASCII):
+    if re.fullmatch(rf"(?:{MOBILE}){{2,}}", re.sub(r"[\s-]", "", body), re.ASCII):
         return True
     for between in (_BETWEEN, _BETWEEN_WORDS):
         parts = between.split(body)

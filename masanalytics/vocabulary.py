@@ -24,21 +24,34 @@ coverage
 
 from __future__ import annotations
 
+import csv
+import io
 from enum import IntEnum
+from functools import cache
+from importlib import resources
 from typing import Final
+
+from masanalytics.i18n import N_, Text, resolve_language
 
 __all__ = [
     "ACCEPTED",
     "BATCH_STATES",
     "CARRIERS",
     "CARRIERS_ZH",
+    "COLUMN_WORDS",
     "DERIVED",
     "EXCLUSIONS",
     "MESSAGE_COLUMNS",
     "MODES",
+    "MODE_WORDS",
+    "STATUS_WORDS",
     "STATUS_ZH",
     "UNREPORTED_AFTER_S",
+    "WEEKDAYS",
     "Status",
+    "carrier_of_name",
+    "categories",
+    "category_name",
 ]
 
 
@@ -57,15 +70,17 @@ class Status(IntEnum):
 ACCEPTED: Final = ("pending", "delivered", "failed")
 """The statuses of messages the platform took: the denominator of every rate."""
 
-STATUS_ZH: Final = {
-    "planned": "计划中",
-    "not_sent": "未发出",
-    "rejected": "平台拒绝",
-    "unknown": "结果不明",
-    "pending": "待回执",
-    "delivered": "已送达",
-    "failed": "失败",
+STATUS_WORDS: Final = {
+    "planned": N_("planned"),
+    "not_sent": N_("not sent"),
+    "rejected": N_("rejected"),
+    "unknown": N_("outcome unknown"),
+    "pending": N_("pending"),
+    "delivered": N_("delivered"),
+    "failed": N_("failed"),
+    "unreported": N_("unreported"),
 }
+"""Statuses in words, and what a pending message becomes once no report is to be expected (see `UNREPORTED_AFTER_S`)."""
 
 BATCH_STATES: Final = ("planned", "submitting", "accepted", "rejected", "not_sent", "unknown")
 """The states of one submit request, in the order it passes through them."""
@@ -73,17 +88,23 @@ BATCH_STATES: Final = ("planned", "submitting", "accepted", "rejected", "not_sen
 MODES: Final = ("one_to_one", "many_to_one", "many_to_many", "template", "foreign")
 """How a batch was submitted; ``foreign`` is one this store only heard of through its reports."""
 
-CARRIERS: Final = ("China Mobile", "China Unicom", "China Telecom", "China Broadnet", "unknown")
-"""Carriers as frames name them (the one the prefix was assigned to: numbers can be ported)."""
-
-CARRIERS_ZH: Final = {
-    "China Mobile": "中国移动",
-    "China Unicom": "中国联通",
-    "China Telecom": "中国电信",
-    "China Broadnet": "中国广电",
-    "unknown": "未知",
+MODE_WORDS: Final = {
+    "one_to_one": N_("one text to one number"),
+    "many_to_one": N_("one text to many numbers"),
+    "many_to_many": N_("a text to each number"),
+    "template": N_("template"),
+    "foreign": N_("sent elsewhere"),
 }
-"""Carriers as Chinese texts name them; a filter takes either."""
+"""Modes in words."""
+
+CARRIERS: Final = (
+    N_("China Mobile"),
+    N_("China Unicom"),
+    N_("China Telecom"),
+    N_("China Broadnet"),
+    N_("unknown"),
+)
+"""Carriers as frames name them (the one the prefix was assigned to: numbers can be ported). A filter takes the Chinese too."""
 
 UNREPORTED_AFTER_S: Final = 72 * 3600
 """After this long under coverage a pending message counts as unreported (carriers report for up to 72 h)."""
@@ -123,19 +144,86 @@ DERIVED: Final = ("day", "hour", "weekday", "prefix", "category")
 """Names that `by` takes besides columns: of ``submitted_at`` in China time, of ``phone``, of ``error_code``."""
 
 EXCLUSIONS: Final = {
-    "empty_number": ("no number in the cell", "号码为空"),
-    "invalid_number": ("not a mobile number", "不是有效的手机号"),
-    "lossy_scientific": ("digits lost to scientific notation", "科学计数法丢失了号码尾数"),
-    "two_numbers": ("more than one number in the cell", "一个单元格里有多个号码"),
-    "landline": ("a landline", "固定电话"),
-    "foreign": ("not a mainland China number", "非中国大陆号码"),
-    "duplicate": ("the number is already in the list", "号码重复"),
-    "empty_content": ("the text is empty", "短信内容为空"),
-    "missing_value": ("a value the text needs is missing", "短信所需的变量缺失"),
-    "invalid_content": ("a value does not fit the text's format", "变量的值与短信格式不符"),
-    "opted_out": ("the person has opted out", "用户已退订"),
-    "suppressed": ("on the suppression list given", "在屏蔽名单中"),
-    "already_sent": ("this campaign has already been sent to the number", "该活动已向此号码发送过"),
-    "not_allowed": ("not on the account's allow_only list", "不在账号的 allow_only 名单中"),
+    "empty_number": N_("no number in the cell"),
+    "invalid_number": N_("not a mobile number"),
+    "lossy_scientific": N_("digits lost to scientific notation"),
+    "two_numbers": N_("more than one number in the cell"),
+    "landline": N_("a landline"),
+    "foreign": N_("not a mainland China number"),
+    "duplicate": N_("the number is already in the list"),
+    "empty_content": N_("the text is empty"),
+    "missing_value": N_("a value the text needs is missing"),
+    "invalid_content": N_("a value does not fit the text's format"),
+    "opted_out": N_("the person has opted out"),
+    "suppressed": N_("on the suppression list given"),
+    "already_sent": N_("this campaign has already been sent to the number"),
+    "not_allowed": N_("not on the account's allow_only list"),
 }
-"""Why a row is left out of a plan: reason -> (English, Chinese)."""
+"""Why a row is left out of a plan: reason -> words."""
+
+COLUMN_WORDS: Final = {
+    "account": N_("account"),
+    "accepted": N_("accepted"),
+    "arm": N_("arm"),
+    "batch_id": N_("batch"),
+    "campaign": N_("campaign"),
+    "carrier": N_("carrier"),
+    "category": N_("error category"),
+    "city": N_("city"),
+    "content": N_("text"),
+    "day": N_("day"),
+    "error_code": N_("error code"),
+    "hour": N_("hour of submission"),
+    "mode": N_("mode"),
+    "msg_group": N_("msgGroup"),
+    "prefix": N_("number prefix"),
+    "province": N_("province"),
+    "segments": N_("segments"),
+    "status": N_("status"),
+    "template_id": N_("template"),
+    "weekday": N_("weekday"),
+}
+"""What the columns that one can group by are called for people."""
+
+WEEKDAYS: Final = (N_("Mon"), N_("Tue"), N_("Wed"), N_("Thu"), N_("Fri"), N_("Sat"), N_("Sun"))
+"""The days of the week as the column ``weekday`` counts them, from 0."""
+
+
+def carrier_of_name(name: object) -> object:
+    """Return the carrier that `name` says in either language as frames name it; anything else as it is.
+
+    Examples
+    --------
+    >>> carrier_of_name("中国联通"), carrier_of_name("China Unicom"), carrier_of_name("联通")
+    ('China Unicom', 'China Unicom', '联通')
+    """
+    return _carriers_by_name().get(str(name), name)
+
+
+@cache
+def _carriers_by_name() -> dict[str, str]:
+    return {Text(carrier).text("zh"): carrier for carrier in CARRIERS}
+
+
+@cache
+def categories() -> dict[str, dict[str, str]]:
+    """Return the categories of error codes: category -> its row in ``data/code_categories.csv``."""
+    text = resources.files("masanalytics").joinpath("data", "code_categories.csv").read_text(encoding="utf-8-sig")
+    return {row["category"]: row for row in csv.DictReader(io.StringIO(text, newline=""))}
+
+
+def category_name(category: str) -> str:
+    """Return a category's name for people; a word that is no category comes back as it is.
+
+    Examples
+    --------
+    >>> category_name("gateway_fault")
+    'Carrier-side fault'
+    """
+    row = categories().get(category)
+    return category if row is None else row[f"name_{resolve_language()}"]
+
+
+# What the modules that still choose between two languages by hand import.
+STATUS_ZH: Final = {status: Text(words).text("zh") for status, words in STATUS_WORDS.items()}
+CARRIERS_ZH: Final = {carrier: Text(carrier).text("zh") for carrier in CARRIERS}

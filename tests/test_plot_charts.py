@@ -351,7 +351,7 @@ def test_latency_draws_the_curve_on_an_axis_people_read():
     assert marks == [(10, 0.5), (600, 0.9)]
     ax.figure.canvas.draw()
     labels = [label.get_text() for label in ax.get_xticklabels()]
-    assert labels[:6] == ["1 s", "10 s", "1 min", "10 min", "1 h", "1 d"]
+    assert labels[:6] == ["1 s", "10 s", "1 min", "10 min", "1 h", "24 h"]
     assert "50% after 10 s" in texts(ax)
     assert "90% after 10 min" in texts(ax)
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from masanalytics.errors import ConfigError
 from masanalytics.masking import mask_phone
+from masanalytics.text import MOBILE
 
 __all__ = [
     "MAX_SERVICE_NUMBER",
@@ -47,7 +48,7 @@ REQUIRED: Final = ("url", "ec_name", "ap_id", "secret_key")
 _ENDPOINTS = ("", "/sms", "/sms/submit", "/sms/norsubmit", "/sms/tmpsubmit", "/sms/report", "/sms/deliver")
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?\.?")
 _DIGITS = re.compile(r"[0-9]*")
-_MOBILE = re.compile(r"(?:\+?86|0086)?(1[3-9][0-9]{9})(?:\.0)?")
+_MOBILE = re.compile(rf"(?:\+?86|0086)?({MOBILE})(?:\.0)?")
 
 
 def check_add_serial(add_serial: str, service_code: str = "") -> None:

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from copy import deepcopy
 from typing import TYPE_CHECKING, TypeVar
 
-from masanalytics.cards import card
 from masanalytics.clock import is_simulated
 from masanalytics.collecting import notices
 from masanalytics.collecting.neighbours import other_store
@@ -19,6 +18,7 @@ from masanalytics.collecting.poller import Poller
 from masanalytics.collecting.result import Collected
 from masanalytics.collecting.wait_progress import Awaited
 from masanalytics.errors import InputError, MasError, NetworkError, RefusedError, StoreError
+from masanalytics.formatting import card
 from masanalytics.i18n import choose
 from masanalytics.protocol import FATAL, Endpoint, describe_rspcod
 from masanalytics.store.doubts import under_reported

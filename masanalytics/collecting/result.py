@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field, replace
 
-from masanalytics.cards import card
+from masanalytics.formatting import card
 from masanalytics.i18n import choose, counted, duration
 from masanalytics.store.poll_ingestion import Received
 

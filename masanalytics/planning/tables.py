@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from masanalytics.carriers import place_names
-from masanalytics.i18n import Language
+from masanalytics.i18n import Language, Text
 from masanalytics.masking import mask_phone, mask_phones_in
 from masanalytics.phones import REASONS
 from masanalytics.vocabulary import CARRIERS, EXCLUSIONS, MODES
@@ -48,7 +48,7 @@ def messages_table(plan: Plan) -> pd.DataFrame:
 def excluded_table(plan: Plan, language: Language) -> pd.DataFrame:
     """Return `Plan.excluded`."""
     left = plan.left_out
-    meanings = [words[int(language == "zh")] for words in EXCLUSIONS.values()]
+    meanings = [Text(words).text(language) for words in EXCLUSIONS.values()]
     return pd.DataFrame(
         {
             "row": _labels(left.labels, np.arange(len(left.rows))),
@@ -92,7 +92,7 @@ def summary_table(plan: Plan, language: Language) -> pd.DataFrame:
     counts = np.bincount(left.reasons, minlength=len(REASONS))
     for code in sorted(np.flatnonzero(counts).tolist(), key=lambda code: (-counts[code], code)):
         saved = None if left.segments is None else int(left.segments[left.reasons == code].sum())
-        lines.append((REASONS[code], EXCLUSIONS[REASONS[code]][column], int(counts[code]), saved))
+        lines.append((REASONS[code], Text(EXCLUSIONS[REASONS[code]]).text(language), int(counts[code]), saved))
     what, meaning, rows, segments = (list(values) for values in zip(*lines, strict=True))
     costs = [plan.cost_of(line[3]) for line in lines]
     return pd.DataFrame(

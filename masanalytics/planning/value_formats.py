@@ -18,42 +18,17 @@ import pandas as pd
 
 from masanalytics.errors import InputError
 from masanalytics.masking import mask_phones_in
-from masanalytics.phones import INVISIBLE
 from masanalytics.planning.templates import Field
+from masanalytics.text import BLANK_WORDS, INVISIBLE
 
 __all__ = ["BLANK_STARTS", "is_blank", "plain_texts", "write_all"]
 
-_BLANK_TEXTS: Final = frozenset(
-    {
-        "",
-        "nan",
-        "nat",
-        "na",
-        "n/a",
-        "<na>",
-        "none",
-        "(none)",
-        "null",
-        "(null)",
-        "<null>",
-        "#n/a",
-        "#na",
-        "#value!",
-        "#ref!",
-        "#name?",
-        "#num!",
-        "#div/0!",
-        "#null!",
-        "#spill!",
-        "#calc!",
-    }
-)
 _UNSEEN: Final = dict.fromkeys(INVISIBLE)
 
 BLANK_STARTS: Final = frozenset(
     [
-        *(text[:1] for text in _BLANK_TEXTS if text),
-        *(text[:1].upper() for text in _BLANK_TEXTS if text),
+        *(text[:1] for text in BLANK_WORDS if text),
+        *(text[:1].upper() for text in BLANK_WORDS if text),
         *map(chr, INVISIBLE),
     ]
 )
@@ -88,7 +63,7 @@ def is_blank(value: Any) -> bool:
         # Of a million texts nearly all are told by how they begin.
         if value and value[0] not in BLANK_STARTS and not value[0].isspace():
             return False
-        return value.translate(_UNSEEN).strip().casefold() in _BLANK_TEXTS
+        return value.translate(_UNSEEN).strip().casefold() in BLANK_WORDS
     return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value)
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from masanalytics.masking import mask_phone
 from masanalytics.protocol.lenient_json import storable
+from masanalytics.text import MOBILE
 from masanalytics.timezone import parse_platform_time
 from masanalytics.vocabulary import Status
 
@@ -24,7 +25,7 @@ __all__ = [
     "read_uplink",
 ]
 
-_MOBILE = re.compile(r"(?:\+?86|0086)?(1[3-9][0-9]{9})")
+_MOBILE = re.compile(rf"(?:\+?86|0086)?({MOBILE})")
 _BLANK = re.compile(r"[\s\-\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]+")
 _LONGEST_MOBILE = 40
 _FEWEST_DIGITS, _MOST_DIGITS = 5, 20  # of anything that can be a number: 10086, and the longest with prefixes

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
 from masanalytics.masking import mask_phone
+from masanalytics.text import MOBILE
 
 if TYPE_CHECKING:
     from masanalytics.account import Account
@@ -47,7 +48,7 @@ MAX_MOBILES: Final = 5000
 MAX_PAIRS: Final = 999
 """The most numbers with a text each in one request (the document says: less than 1,000)."""
 
-_MOBILE = re.compile(r"1[3-9][0-9]{9}")
+_MOBILE = re.compile(MOBILE)
 
 
 def mac(*parts: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from masanalytics.cards import card
 from masanalytics.collecting import Collected
+from masanalytics.formatting import card
 from masanalytics.i18n import choose, counted, duration
 
 __all__ = ["SendResult"]

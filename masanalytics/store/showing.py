@@ -30,7 +30,7 @@ def in_one_line(conn: sqlite3.Connection, name: str, language: str | None = None
 def shown(conn: sqlite3.Connection, name: str, language: str | None = None) -> _Shown:
     """Return title, figures and notes of the store's card."""
     counts = counts_by_status(conn)
-    words = STATUS_ZH | {"unreported": "无回执"}
+    words = STATUS_ZH
     figures: dict[str, object] = {
         choose(status.replace("_", " "), words[status], language): count for status, count in counts.items() if count
     }

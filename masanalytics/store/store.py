@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from masanalytics.cards import card, plain_card
 from masanalytics.clock import Clock, SystemClock
 from masanalytics.errors import InputError, StoreError
+from masanalytics.formatting import card, plain_card
 from masanalytics.store import (
     coverage,
     doubts,

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from masanalytics.plot.words import by_phrase, count, display_width, duration, group_label, percent, shorten, wrap
+from masanalytics.formatting import by_phrase, count, display_width, duration, group_label, percent, shorten, wrap
+from masanalytics.i18n import use_language
+
+
+def in_both_languages(write, *values):
+    said = []
+    for language in ("en", "zh"):
+        with use_language(language):
+            said.append(write(*values))
+    return tuple(said)
 
 
 @pytest.mark.parametrize(
@@ -33,18 +42,22 @@ def test_percent_never_rounds_to_nothing_or_all(share, text):
     ("seconds", "en", "zh"),
     [
         (0, "0 s", "0 秒"),
-        (59.6, "1 min", "1 分"),
+        (0.02, "<0.1 s", "<0.1 秒"),
+        (59.6, "1 min", "1 分钟"),
+        (89.6, "1 min 30 s", "1 分钟 30 秒"),
+        (661.6, "11 min", "11 分钟"),
         (3600, "1 h", "1 小时"),
-        (3661, "1 h 1 min", "1 小时 1 分"),
-        (86400 + 5, "1 d", "1 天"),
-        (259200, "3 d", "3 天"),
+        (3661, "1 h 1 min", "1 小时 1 分钟"),
+        (86400 + 5, "24 h", "24 小时"),
+        (259200, "72 h", "72 小时"),
+        (259200 + 7200, "3 d 2 h", "3 天 2 小时"),
         (0.5, "0.5 s", "0.5 秒"),
-        (-90, "-1 min 30 s", "-1 分 30 秒"),
+        (-90, "-1 min 30 s", "-1 分钟 30 秒"),
     ],
 )
 def test_durations(seconds, en, zh):
-    """A length of time is written in its two largest neighbouring units."""
-    assert (duration(seconds, "en"), duration(seconds, "zh")) == (en, zh)
+    """Seconds are written up to ten minutes, then minutes, and days from 72 hours on: the time that reports can take."""
+    assert in_both_languages(duration, seconds) == (en, zh)
 
 
 @pytest.mark.parametrize(
@@ -67,14 +80,17 @@ def test_durations(seconds, en, zh):
 )
 def test_groups_are_named_in_both_languages(column, value, en, zh):
     """Weekdays, hours, days, carriers, categories and missing values have names in both languages."""
-    assert (group_label([column], [value], "en"), group_label([column], [value], "zh")) == (en, zh)
+    assert in_both_languages(group_label, [column], [value]) == (en, zh)
 
 
 def test_counts_and_groupings():
     """Thousands are separated, a missing count is a dash, several columns are joined."""
     assert (count(1234567.0), count(None)) == ("1,234,567", "–")
-    assert by_phrase(["carrier", "客户等级"], "zh") == "（按运营商、客户等级）"
-    assert group_label(["carrier", "hour"], ["China Mobile", 8], "en") == "China Mobile · 08:00"
+    assert in_both_languages(by_phrase, ["carrier", "客户等级"]) == (
+        " by carrier and 客户等级",
+        "（按运营商、客户等级）",
+    )
+    assert in_both_languages(group_label, ["carrier", "hour"], ["China Mobile", 8])[0] == "China Mobile · 08:00"
 
 
 @given(st.text(alphabet="ab 中文，。（）-é\n", max_size=80), st.integers(4, 40), st.integers(1, 4))
