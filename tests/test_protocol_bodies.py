@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from types import SimpleNamespace
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -25,8 +25,8 @@ from masanalytics.protocol import (
     template_body,
 )
 
-CALLER = SimpleNamespace(ec_name="政企分公司测试", ap_id="demo0", secret_key="123qwe", sign="DWItALe3A")
-TEMPLATE_CALLER = SimpleNamespace(ec_name="政企分公司测试", ap_id="demo0", secret_key="123qwe", sign="4sEuJxDpC")
+CALLER = Account("https://mas.example:28888", "政企分公司测试", "demo0", "123qwe", sign="DWItALe3A")
+TEMPLATE_CALLER = replace(CALLER, sign="4sEuJxDpC")
 TEMPLATE_ID = "38516fabae004eddbfa3ace1d4194696"
 
 

@@ -100,19 +100,19 @@ def base_url(url: str) -> str:
             "url holds a user name or password (an @): write https://HOST:PORT and give ap_id and secret_key."
         )
     try:
-        parts = urlsplit(url)
-        port = parts.port
+        address = urlsplit(url)
+        port = address.port
     except ValueError:
         raise _bad_url(url) from None
-    host = (parts.hostname or "").lower()
-    if parts.scheme not in ("http", "https") or not _is_host(host) or parts.query or parts.fragment:
+    host = (address.hostname or "").lower()
+    if address.scheme not in ("http", "https") or not _is_host(host) or address.query or address.fragment:
         raise _bad_url(url)
-    if parts.path.rstrip("/") not in _ENDPOINTS:
+    if address.path.rstrip("/") not in _ENDPOINTS:
         raise ConfigError(
             "url {url!r} goes on after the host: write only https://HOST:PORT; the paths /sms/… are added.", url=url
         )
     name = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{name}" + (f":{port}" if port is not None else "")
+    return f"{address.scheme}://{name}" + (f":{port}" if port is not None else "")
 
 
 def _bad_url(url: str) -> ConfigError:

@@ -22,15 +22,12 @@ from masanalytics.client.transport import Failure, Transport
 from masanalytics.client.trust import Network, establish, known_hosts_path
 from masanalytics.clock import Clock, SystemClock
 from masanalytics.errors import CertificateError, ConfigError, InputError, MasError, NetworkError
-from masanalytics.masking import mask_phone
 from masanalytics.protocol import (
     DELIVER,
-    MAX_PAIRS,
     REPORT,
     SUBMIT,
     TEMPLATE,
     Endpoint,
-    check_mobiles,
     pairs_body,
     poll_body,
     submit_body,
@@ -134,15 +131,11 @@ class Client:
         InputError
             If a number, the text or the extension cannot be sent, or `Account.allow_only` does not hold a number.
         """
-        numbers = check_mobiles(mobiles)
-        self._allow(numbers)
-        return self._submit(SUBMIT, submit_body(self.account, numbers, content, self._serial(add_serial)))
+        return self._submit(SUBMIT, submit_body(self.account, mobiles, content, self._serial(add_serial)))
 
     def submit_each(self, texts: Mapping[str, str], *, add_serial: str | None = None) -> SubmitResult:
         """Send a text each to 1 to 999 numbers: ``{mobile: content}``; otherwise like `submit`."""
-        body = pairs_body(self.account, texts, self._serial(add_serial))
-        self._allow(check_mobiles(texts, limit=MAX_PAIRS))
-        return self._submit(SUBMIT, body)
+        return self._submit(SUBMIT, pairs_body(self.account, texts, self._serial(add_serial)))
 
     def submit_template(
         self,
@@ -153,9 +146,7 @@ class Client:
         add_serial: str | None = None,
     ) -> SubmitResult:
         """Send an approved template with the same `params` (texts, in order) to 1 to 5,000 numbers; like `submit`."""
-        numbers = check_mobiles(mobiles)
-        self._allow(numbers)
-        body = template_body(self.account, template_id, numbers, params, self._serial(add_serial))
+        body = template_body(self.account, template_id, mobiles, params, self._serial(add_serial))
         return self._submit(TEMPLATE, body)
 
     def poll_reports(self) -> PollAnswer:
@@ -190,16 +181,6 @@ class Client:
             return parsedate_to_datetime(date).timestamp()
         except ValueError:
             return None
-
-    def _allow(self, numbers: Iterable[str]) -> None:
-        unlisted = [number for number in numbers if not self.account.allows(number)]
-        if unlisted:
-            raise InputError(
-                "{count:,} number is not on the account's allow_only list: {first}. Nothing was sent.",
-                "{count:,} numbers are not on the account's allow_only list, the first is {first}. Nothing was sent.",
-                count=len(unlisted),
-                first=mask_phone(unlisted[0]),
-            )
 
     def _serial(self, add_serial: str | None) -> str:
         if add_serial is None:

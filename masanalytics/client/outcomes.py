@@ -95,8 +95,8 @@ class SubmitResult:
         return str(self.what_to_do or "")
 
     def __repr__(self) -> str:
-        parts = [self.outcome, self.msg_group, self.rspcod, self.message, "fatal" if self.fatal else ""]
-        return f"SubmitResult({', '.join(part for part in parts if part)})"
+        words = [self.outcome, self.msg_group, self.rspcod, self.message, "fatal" if self.fatal else ""]
+        return f"SubmitResult({', '.join(word for word in words if word)})"
 
     def _repr_html_(self) -> str:
         head = html.escape(_(_OUTCOME_WORDS[self.outcome]))
@@ -137,21 +137,21 @@ def submit_result(answer: Answer, path: str) -> SubmitResult:
     Only the platform's own clear word makes ``accepted`` or ``rejected``. Everything else was answered by somebody, and
     may have been taken.
     """
-    said = read_submit(answer.body)
+    reply = read_submit(answer.body)
     times = (answer.requested_at, answer.answered_at)
     family = answer.status // 100
-    if answer.complete and said.accepted is True and family == 2:
-        return SubmitResult("accepted", said.msg_group, said.rspcod, None, None, False, *times)
-    if answer.complete and said.accepted is False and family in (2, 4):
-        meaning, advice = describe_rspcod(said.rspcod)
-        if said.message:
-            meaning = Text("{meaning} ({message})", code=meaning.code, meaning=meaning, message=said.message)
-        return SubmitResult("rejected", "", said.rspcod, meaning, advice, is_fatal(said.rspcod), *times)
+    if answer.complete and reply.accepted is True and family == 2:
+        return SubmitResult("accepted", reply.msg_group, reply.rspcod, None, None, False, *times)
+    if answer.complete and reply.accepted is False and family in (2, 4):
+        meaning, advice = describe_rspcod(reply.rspcod)
+        if reply.message:
+            meaning = Text("{meaning} ({message})", code=meaning.code, meaning=meaning, message=reply.message)
+        return SubmitResult("rejected", "", reply.rspcod, meaning, advice, is_fatal(reply.rspcod), *times)
     if answer.status == 400 and _WANTS_TLS.search(answer.body):
         return SubmitResult("not_sent", "", "", _USE_HTTPS, None, True, *times)
     fatal = family in (3, 4) and answer.status not in _TRANSIENT_STATUSES
-    why = _why_unknown(answer, said, path)
-    return SubmitResult("unknown", said.msg_group, said.rspcod, why, _SETTLED_BY_REPORTS, fatal, *times)
+    why = _why_unknown(answer, reply, path)
+    return SubmitResult("unknown", reply.msg_group, reply.rspcod, why, _SETTLED_BY_REPORTS, fatal, *times)
 
 
 def failed_submit(
@@ -249,11 +249,11 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             continue
         seen.append(error)
         yield error
-        inner = (*error.args, getattr(error, "reason", None), error.__cause__, error.__context__)
-        waiting += [part for part in inner if isinstance(part, BaseException)]
+        causes = (*error.args, getattr(error, "reason", None), error.__cause__, error.__context__)
+        waiting += [cause for cause in causes if isinstance(cause, BaseException)]
 
 
-def _why_unknown(answer: Answer, said: SubmitAnswer, path: str) -> Text:
+def _why_unknown(answer: Answer, reply: SubmitAnswer, path: str) -> Text:
     status = answer.status
     if status // 100 in (3, 4):
         return Text(
@@ -266,6 +266,6 @@ def _why_unknown(answer: Answer, said: SubmitAnswer, path: str) -> Text:
         return Text("HTTP {status} at {path}.", code="http_status", status=status, path=path)
     if not answer.complete:
         return Text("the answer broke off.", code="answer_broke_off")
-    if said.rspcod or said.msg_group:
-        return Text("the answer contradicts itself (rspcod {rspcod!r}).", code="contradiction", rspcod=said.rspcod)
-    return Text("the answer cannot be read: {excerpt!r}.", code="unreadable_answer", excerpt=said.message)
+    if reply.rspcod or reply.msg_group:
+        return Text("the answer contradicts itself (rspcod {rspcod!r}).", code="contradiction", rspcod=reply.rspcod)
+    return Text("the answer cannot be read: {excerpt!r}.", code="unreadable_answer", excerpt=reply.message)

@@ -227,22 +227,22 @@ class Transport:
 
     def _read(self, response: requests.Response) -> tuple[bytes, bool]:
         """Return the body, and whether it is whole. Piece by piece as they arrive: what came before a break is kept."""
-        pieces: list[bytes] = []
+        chunks: list[bytes] = []
         size = 0
         complete = True
         end = time.monotonic() + _PATIENCE * self._network.timeout[1]  # as the socket counts: not on a test's clock
         try:
             while size < _LARGEST and time.monotonic() < end:
-                piece = response.raw.read1(_PIECE, decode_content=False)
-                if not piece:
+                chunk = response.raw.read1(_PIECE, decode_content=False)
+                if not chunk:
                     break
-                pieces.append(piece)
-                size += len(piece)
+                chunks.append(chunk)
+                size += len(chunk)
             else:
                 complete = False
         except (HTTPError, HTTPException, OSError):
             complete = False
-        body = b"".join(pieces)
+        body = b"".join(chunks)
         if not (body or _announced(response)):
             complete = False
         return _decoded(body, response.headers.get("Content-Encoding", "")), complete

@@ -79,8 +79,8 @@ def address_of(url: str) -> tuple[str, int]:
     >>> address_of("https://mas.example")
     ('mas.example', 443)
     """
-    parts = urlsplit(url)
-    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    address = urlsplit(url)
+    return address.hostname or "", address.port or (443 if address.scheme == "https" else 80)
 
 
 def establish(account: Account, network: Network) -> Trust:
@@ -140,12 +140,14 @@ def _http_proxy(url: str, proxies: Mapping[str, str]) -> str | None:
 
 def _remembered(account: Account, network: Network) -> str:
     host, port = address_of(account.url)
-    known = KnownHosts(network.known_hosts)
-    pin = known.get(host, port)
+    known_hosts = KnownHosts(network.known_hosts)
+    pin = known_hosts.get(host, port)
     if pin is not None:
         return pin
     proxy = _http_proxy(account.url, network.proxies)
-    shown = fetch_fingerprint(host, port, network.timeout[0], legacy=network.legacy_tls, proxy=proxy)
-    pin = known.remember(host, port, shown)
-    logger.info("first contact with %s: remembered its certificate %s", host_key(host, port), short_fingerprint(shown))
+    fingerprint = fetch_fingerprint(host, port, network.timeout[0], legacy=network.legacy_tls, proxy=proxy)
+    pin = known_hosts.remember(host, port, fingerprint)
+    logger.info(
+        "first contact with %s: remembered its certificate %s", host_key(host, port), short_fingerprint(fingerprint)
+    )
     return pin

@@ -81,7 +81,7 @@ def submit_body(account: Account, mobiles: Iterable[str | int], content: str, ad
     InputError
         If a number or the text cannot be sent.
     """
-    return _submit(account, ",".join(check_mobiles(mobiles)), _text("content", content), add_serial)
+    return _submit(account, ",".join(_recipients(account, mobiles)), _text("content", content), add_serial)
 
 
 def pairs_body(account: Account, texts: Mapping[str, str], add_serial: str = "") -> bytes:
@@ -96,7 +96,7 @@ def pairs_body(account: Account, texts: Mapping[str, str], add_serial: str = "")
     """
     if not isinstance(texts, Mapping):
         raise InputError("give a mapping of number to text: {{mobile: content}}")
-    mobiles = check_mobiles(texts, limit=MAX_PAIRS)
+    mobiles = _recipients(account, texts, limit=MAX_PAIRS)
     content = {
         mobile: _text(Text("the content for {number}", number=mask_phone(mobile)), text)
         for mobile, text in zip(mobiles, texts.values(), strict=True)
@@ -135,7 +135,7 @@ def template_body(
         raise InputError(
             "params is a list of texts, such as ['王女士', '5 月 1 日']; turn numbers and dates into text first."
         )
-    numbers = ",".join(check_mobiles(mobiles))
+    numbers = ",".join(_recipients(account, mobiles))
     values = _compact(list(params) or [""])
     template = _text("template_id", template_id)
     credentials = (account.ec_name, account.ap_id, account.secret_key)
@@ -183,6 +183,21 @@ def check_mobiles(mobiles: Iterable[str | int], limit: int = MAX_MOBILES) -> lis
         repeated = Counter(numbers).most_common(1)[0][0]
         raise InputError(
             "{number} is in the batch more than once: send to each number once a batch.", number=mask_phone(repeated)
+        )
+    return numbers
+
+
+def _recipients(account: Account, mobiles: Iterable[str | int], limit: int = MAX_MOBILES) -> list[str]:
+    """Return `mobiles` as `check_mobiles` does; all of them must be allowed by the account."""
+    numbers = check_mobiles(mobiles, limit)
+    unlisted = [number for number in numbers if not account.allows(number)]
+    if unlisted:
+        raise InputError(
+            "{count:,} number is not on the account's allow_only list: {first}. Nothing was sent.",
+            "{count:,} numbers are not on the account's allow_only list, the first is {first}. Nothing was sent.",
+            code="not_allowed",
+            count=len(unlisted),
+            first=mask_phone(unlisted[0]),
         )
     return numbers
 

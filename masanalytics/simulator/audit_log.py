@@ -204,13 +204,13 @@ class AuditLog:
 
     def accepted(self) -> Counter[tuple[str, str]]:
         """Return how often each (number, text) was taken."""
-        found: Counter[tuple[str, str]] = Counter()
+        accepted: Counter[tuple[str, str]] = Counter()
         for batch in self._kept(self._batches):
             if isinstance(batch.texts, str):
-                found.update((phone, batch.texts) for phone in batch.phones)
+                accepted.update((phone, batch.texts) for phone in batch.phones)
             else:
-                found.update(zip(batch.phones, batch.texts, strict=True))
-        return found
+                accepted.update(zip(batch.phones, batch.texts, strict=True))
+        return accepted
 
     def pages(self) -> list[HandedPage]:
         """Return every page handed out, in order."""

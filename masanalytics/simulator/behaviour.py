@@ -113,11 +113,11 @@ class Scripted:
         code = np.full(len(batch.phones), codes.setdefault(usual[0], len(codes)), dtype=np.int64)
         latency = np.full(len(batch.phones), float(usual[1]))
         named = sorted({int(phone) for phone in (*self.outcomes, *self.replies)})
-        written = []
+        replies = []
         for index in np.flatnonzero(np.isin(batch.phones, named)).tolist():
             phone = str(batch.phones[index])
             outcome = self.outcomes.get(phone, self.default) or (DELIVRD, np.inf)
             code[index], latency[index] = codes.setdefault(outcome[0], len(codes)), outcome[1]
             if phone in self.replies:
-                written.append(Reply(index, *self.replies[phone]))
-        return Fates(tuple(codes), code, latency, np.zeros(len(code)), tuple(written))
+                replies.append(Reply(index, *self.replies[phone]))
+        return Fates(tuple(codes), code, latency, np.zeros(len(code)), tuple(replies))

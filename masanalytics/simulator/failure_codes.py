@@ -136,6 +136,6 @@ def pick_codes(cause: Ints, carriers: Ints, messages: Keys, numbers: Keys) -> In
     why, where = cause[failed], carriers[failed]
     lasting = (why == EMPTY) | (why == SUSPENDED) | (why == BLOCKED)
     chance = np.where(lasting, uniform(numbers[failed], 50), uniform(messages[failed], 51))
-    place = (chance[:, None] >= _EDGES[why, where]).sum(axis=1)
-    code[failed] = _CODES[why, where, np.minimum(place, _CODES.shape[2] - 1)]
+    column = (chance[:, None] >= _EDGES[why, where]).sum(axis=1)
+    code[failed] = _CODES[why, where, np.minimum(column, _CODES.shape[2] - 1)]
     return code

@@ -293,15 +293,15 @@ def _padded(body: bytes, length: int) -> bytes:
 
 def _struck(kind: str, rows: Sequence[str]) -> bytes:
     """Return a page whose middle row is damaged."""
-    written = [row.encode("utf-8", "surrogatepass") for row in rows]
-    middle = len(rows) // 2
+    row_bytes = [row.encode("utf-8", "surrogatepass") for row in rows]
+    position = len(rows) // 2
     if kind == "broken_record":
-        written[middle] = _BROKEN.encode()
+        row_bytes[position] = _BROKEN.encode()
     elif kind == "torn_record":
-        written[middle] = written[middle].replace(b'":"', b'":', 1)
+        row_bytes[position] = row_bytes[position].replace(b'":"', b'":', 1)
     else:
-        written[middle] = written[middle].replace(b'":"', b'":"\xff\xfe\xcd\xcb', 1)
-    return b"[" + b",".join(written) + b"]"
+        row_bytes[position] = row_bytes[position].replace(b'":"', b'":"\xff\xfe\xcd\xcb', 1)
+    return b"[" + b",".join(row_bytes) + b"]"
 
 
 def page_bytes(rows: Sequence[str]) -> bytes:

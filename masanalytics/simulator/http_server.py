@@ -92,8 +92,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Turn away what is not a POST."""
         self._body()
-        known = urlsplit(self.path).path in ENDPOINTS
-        self._turn_away(HTTPStatus.METHOD_NOT_ALLOWED if known else HTTPStatus.NOT_FOUND)
+        is_endpoint = urlsplit(self.path).path in ENDPOINTS
+        self._turn_away(HTTPStatus.METHOD_NOT_ALLOWED if is_endpoint else HTTPStatus.NOT_FOUND)
 
     do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = do_GET  # noqa: N815 - the library looks them up by name
 
@@ -174,7 +174,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _chunks(self) -> bytes:
         """Read a chunked body."""
-        parts: list[bytes] = []
+        chunks: list[bytes] = []
         total = 0
         while True:
             try:
@@ -187,8 +187,8 @@ class _Handler(BaseHTTPRequestHandler):
             if size == 0:
                 while self.rfile.readline(1000).strip():
                     pass
-                return b"".join(parts)
-            parts.append(self._exactly(size))
+                return b"".join(chunks)
+            chunks.append(self._exactly(size))
             self._exactly(2)
 
     def _exactly(self, length: int) -> bytes:

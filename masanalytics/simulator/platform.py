@@ -173,8 +173,8 @@ class Platform:
         """Return how many reports can be fetched now and later, and how many uplinks; of all accounts."""
         now = self.clock.monotonic()
         with self._lock:
-            found = [(*box.reports.waiting(now), *box.uplinks.waiting(now)) for box in self._boxes.values()]
-        first, second, third, fourth = (sum(column) for column in zip(*found, strict=True))
+            waiting = [(*box.reports.waiting(now), *box.uplinks.waiting(now)) for box in self._boxes.values()]
+        first, second, third, fourth = (sum(column) for column in zip(*waiting, strict=True))
         return first, second, third, fourth
 
     def _reject(self, rejection: Rejection, request: Request) -> Answer:
@@ -184,26 +184,24 @@ class Platform:
 
     def _accept(self, submission: Submission, request: Request) -> str:
         """Take a batch: name it, decide what becomes of it, and let its reports and replies wait."""
-        taken = self._name_batch()
+        batch = self._name_batch()
         phones = self._phone_ids(submission.phones)
         numbers = number_keys(phones, self.seed)
-        day = int((taken.due - self._start) // _DAY_S)
+        day = int((batch.due - self._start) // _DAY_S)
         keys = message_keys(numbers, submission.texts, day)
-        fates = self.behaviour.draw(Draw(phones, keys, numbers, taken.instant))
-        rows = self._reports(submission, taken, phones, fates, keys)
+        fates = self.behaviour.draw(Draw(phones, keys, numbers, batch.instant))
+        rows = self._reports(submission, batch, phones, fates, keys)
         with self._lock:
             box = self._boxes[submission.account.ap_id]
             box.reports.push(rows)
             for message, after, text in fates.replies:
-                written = uplink_text(
-                    submission.phones[message], text, taken.instant + after, submission.code, self.style
-                )
-                box.uplinks.add(taken.due + after + 1.0, written)
+                row = uplink_text(submission.phones[message], text, batch.instant + after, submission.code, self.style)
+                box.uplinks.add(batch.due + after + 1.0, row)
         self.audit_log.add_batch(
             TakenBatch(
                 submission.account.ap_id,
-                taken.group,
-                taken.instant,
+                batch.group,
+                batch.instant,
                 submission.phones,
                 submission.texts,
                 fates.codes,
@@ -212,7 +210,7 @@ class Platform:
             ),
             request,
         )
-        return taken.group
+        return batch.group
 
     def _name_batch(self) -> Taken:
         with self._lock:
@@ -220,9 +218,9 @@ class Platform:
             instant = self._epoch + due
             self._sequence += 1
             group = f"{to_platform_time(instant)[4:]}{self._sequence:012d}"
-            taken = Taken(len(self._batches), group, instant, due)
-            self._batches.append(taken)
-        return taken
+            batch = Taken(len(self._batches), group, instant, due)
+            self._batches.append(batch)
+        return batch
 
     def _reports(self, submission: Submission, taken: Taken, phones: Ints, fates: Fates, keys: Keys) -> Rows:
         style, segments = self.style, None

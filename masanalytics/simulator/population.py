@@ -204,8 +204,8 @@ class Population:
     def _states(self, numbers: Keys) -> Ints:
         """Return the lasting state of each number."""
         edges = np.cumsum([self.empty, self.suspended, self.blocked, self.off])
-        place = np.searchsorted(edges, uniform(numbers, 1), side="right")
-        return np.asarray((place + 1) % len(STATES), dtype=np.int64)
+        state = np.searchsorted(edges, uniform(numbers, 1), side="right")
+        return np.asarray((state + 1) % len(STATES), dtype=np.int64)
 
     def _reached(self, batch: Draw, carriers: Ints, states: Ints) -> tuple[Ints, Floats]:
         """Return cause and latency of messages to numbers that can be reached: mostly quick, sometimes slow."""

@@ -53,10 +53,10 @@ class UplinkQueue:
 
     def take(self, now: float, limit: int) -> tuple[str, ...]:
         """Remove and return at most `limit` texts that are due."""
-        taken: list[str] = []
-        while self._heap and len(taken) < limit and self._heap[0][0] <= now:
-            taken.append(heapq.heappop(self._heap)[2])
-        return tuple(taken)
+        due_texts: list[str] = []
+        while self._heap and len(due_texts) < limit and self._heap[0][0] <= now:
+            due_texts.append(heapq.heappop(self._heap)[2])
+        return tuple(due_texts)
 
     def waiting(self, now: float) -> Waiting:
         """Return how much is left."""
@@ -111,10 +111,10 @@ class ReportQueue:
         pieces = []
         while self._later and self._later[0][0] <= now:
             _, serial, rows = heapq.heappop(self._later)
-            place = int(np.searchsorted(rows["due"], now, side="right"))
-            pieces.append(rows[:place])
-            if place < len(rows):
-                heapq.heappush(self._later, (float(rows["due"][place]), serial, rows[place:]))
+            count = int(np.searchsorted(rows["due"], now, side="right"))
+            pieces.append(rows[:count])
+            if count < len(rows):
+                heapq.heappush(self._later, (float(rows["due"][count]), serial, rows[count:]))
         if pieces:
             ripe = np.concatenate(pieces)
             self._now.append(ripe[np.argsort(ripe["due"], kind="stable")])

@@ -69,8 +69,8 @@ def segments_of(texts: str | Sequence[str], signature: str, count: int) -> Ints:
     >>> segments_of(["短" * 64, "短" * 65, "长" * 150, "六" * 60 + "😀" * 34], "【模拟企业】", 4).tolist()
     [1, 2, 3, 3]
     """
-    parts = [texts] if isinstance(texts, str) else texts
-    segments = np.array([_segments(signature + text) for text in parts], dtype=np.int64)
+    each_text = [texts] if isinstance(texts, str) else texts
+    segments = np.array([_segments(signature + text) for text in each_text], dtype=np.int64)
     return np.repeat(segments, count) if isinstance(texts, str) else segments
 
 
@@ -95,21 +95,25 @@ def spread_reports(taken: Taken, phones: Ints, fates: Fates, code_ids: Ints, key
     `code_ids` gives the platform's number for each of the fates' codes; its last entry is for a later segment that is
     lost on the way (`BROKEN_SEGMENT`).
     """
-    told = np.flatnonzero(np.isfinite(fates.latency))
+    reported = np.flatnonzero(np.isfinite(fates.latency))
     if segments is not None:
-        told = np.repeat(told, segments[told])
-    latency = fates.latency[told]
-    rows = np.zeros(len(told), dtype=ROW)
-    rows["phone"], rows["batch"], rows["code"] = phones[told], taken.number, code_ids[fates.code[told]]
-    if segments is not None and len(told):
-        part = np.arange(len(told)) - np.searchsorted(told, told)  # 0 for the first segment of each message
-        latency = latency + np.floor(part * (0.5 + uniform(keys[told], 71)))
+        reported = np.repeat(reported, segments[reported])
+    latency = fates.latency[reported]
+    rows = np.zeros(len(reported), dtype=ROW)
+    rows["phone"], rows["batch"], rows["code"] = phones[reported], taken.number, code_ids[fates.code[reported]]
+    if segments is not None and len(reported):
+        segment = np.arange(len(reported)) - np.searchsorted(
+            reported, reported
+        )  # 0 for the first segment of each message
+        latency = latency + np.floor(segment * (0.5 + uniform(keys[reported], 71)))
         broken = (
-            (fates.code[told] == 0) & (part > 0) & (uniform(keys[told] + part.astype(np.uint64), 72) < _SEGMENT_FAILS)
+            (fates.code[reported] == 0)
+            & (segment > 0)
+            & (uniform(keys[reported] + segment.astype(np.uint64), 72) < _SEGMENT_FAILS)
         )
         rows["code"][broken] = code_ids[-1]
     rows["received"] = np.floor(taken.instant + latency)
-    rows["due"] = taken.due + latency + fates.lag[told]
+    rows["due"] = taken.due + latency + fates.lag[reported]
     return rows[np.argsort(rows["due"], kind="stable")]
 
 

@@ -109,10 +109,10 @@ def _account(
         raise Rejection("InvalidUsrOrPwd", "no account has this apId")
     if fields.get("ecName") != account.ec_name:
         raise Rejection("InvalidUsrOrPwd", "ecName is not the account's (wrong name, or mojibake)")
-    given = fields.get("secretKey")
-    if given is None and needs_secret:
+    secret = fields.get("secretKey")
+    if secret is None and needs_secret:
         raise Rejection("InvalidUsrOrPwd", "secretKey is missing")
-    if given is not None and not hmac.compare_digest(str(given).encode(), account.secret_key.encode()):
+    if secret is not None and not hmac.compare_digest(str(secret).encode(), account.secret_key.encode()):
         raise Rejection("InvalidUsrOrPwd", "secretKey is not the account's")
     return account
 
@@ -133,30 +133,30 @@ def _texts(opened: Opened) -> dict[str, str]:
 
 def _compare_keys(opened: Opened, endpoint: str) -> None:
     """Note keys that are missing, unknown, or in another order than the document's."""
-    given = list(opened.fields)
+    names = list(opened.fields)
     wanted = FIELDS[endpoint]
-    found = opened.deviations
-    if "secretKey" in given and "secretKey" not in wanted:
-        found.append(("secret_key_present", "secretKey is in the body of a submit"))
-    unknown = sorted(set(given) - {*wanted, "secretKey"})
+    deviations = opened.deviations
+    if "secretKey" in names and "secretKey" not in wanted:
+        deviations.append(("secret_key_present", "secretKey is in the body of a submit"))
+    unknown = sorted(set(names) - {*wanted, "secretKey"})
     if unknown:
-        found.append(("unknown_key", ", ".join(unknown)))
-    missing = [name for name in wanted if name not in given]
+        deviations.append(("unknown_key", ", ".join(unknown)))
+    missing = [name for name in wanted if name not in names]
     if missing:
-        found.append(("missing_key", ", ".join(missing)))
-    known = [name for name in given if name in wanted]
-    if known != [name for name in wanted if name in given]:
-        found.append(("key_order", ", ".join(known)))
+        deviations.append(("missing_key", ", ".join(missing)))
+    known_names = [name for name in names if name in wanted]
+    if known_names != [name for name in wanted if name in names]:
+        deviations.append(("key_order", ", ".join(known_names)))
 
 
 def _check_mac(endpoint: str, fields: Mapping[str, str], account: PlatformAccount) -> None:
     """Compare the MAC; blank mobiles of a many-to-many request may be signed as ``""`` or as they are."""
-    given = fields.get("mac", "")
-    rights = [mac_of(endpoint, fields, account.secret_key)]
+    mac = fields.get("mac", "")
+    accepted = [mac_of(endpoint, fields, account.secret_key)]
     if not fields.get("mobiles", "").strip():
-        rights.append(mac_of(endpoint, {**fields, "mobiles": ""}, account.secret_key))
-    if given not in rights:
-        hint = " (it is in capitals)" if given.lower() in rights else ""
+        accepted.append(mac_of(endpoint, {**fields, "mobiles": ""}, account.secret_key))
+    if mac not in accepted:
+        hint = " (it is in capitals)" if mac.lower() in accepted else ""
         raise Rejection("IllegalMac", f"mac is not the MD5 of the values in the document's order{hint}")
 
 
@@ -234,8 +234,8 @@ def _template(fields: Mapping[str, str], account: PlatformAccount, opened: Opene
     text = account.templates.get(template)
     if text is None:
         return template + params
-    for place, value in enumerate(values, start=1):
-        text = text.replace(f"{{{place}}}", value)
+    for position, value in enumerate(values, start=1):
+        text = text.replace(f"{{{position}}}", value)
     return text
 
 

@@ -65,10 +65,10 @@ def certificate_expiry(der: bytes) -> int | None:
     try:
         certificate = dict(_parts(der))[_SEQUENCE]
         signed = next(_parts(certificate))[1]
-        fields = [part for part in _parts(signed) if part[0] != _VERSION]
-        kind, written = list(_parts(fields[3][1]))[1]
+        fields = [field for field in _parts(signed) if field[0] != _VERSION]
+        kind, date = list(_parts(fields[3][1]))[1]
         shape = "%y%m%d%H%M%SZ" if kind == _UTC_TIME else "%Y%m%d%H%M%SZ"
-        return int(datetime.strptime(written.decode("ascii"), shape).replace(tzinfo=UTC).timestamp())
+        return int(datetime.strptime(date.decode("ascii"), shape).replace(tzinfo=UTC).timestamp())
     except (KeyError, IndexError, StopIteration, ValueError, RuntimeError):
         return None
 
@@ -123,14 +123,14 @@ def fetch_certificate(
     reach: Reach | None
     context = make_context(verify=False, legacy=legacy)
     via = urlsplit(proxy) if proxy else None
-    first = (host, port) if via is None else (via.hostname or "", via.port or 80)
-    connection = HTTPSConnection(*first, timeout=timeout, context=context)
+    server = (host, port) if via is None else (via.hostname or "", via.port or 80)
+    connection = HTTPSConnection(*server, timeout=timeout, context=context)
     if via is not None:
         connection.set_tunnel(host, port, _proxy_headers(via.username, via.password))
     try:
         connection.connect()
-        shown: bytes = connection.sock.getpeercert(True) or b""
-        reach, detail = None if shown else "not_tls", ""
+        certificate: bytes = connection.sock.getpeercert(True) or b""
+        reach, detail = None if certificate else "not_tls", ""
     except (OSError, HTTPException, UnicodeError) as error:
         reach, detail = classify(error)
         if via is not None and not isinstance(error, ssl.SSLError):
@@ -139,7 +139,7 @@ def fetch_certificate(
         connection.close()
     if reach is not None:
         raise unreachable(reach, host_key(host, port), detail)
-    return shown
+    return certificate
 
 
 def fetch_fingerprint(
@@ -170,13 +170,13 @@ def _load_system_store(context: ssl.SSLContext) -> None:
 
 def _parts(der: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield the tag and content of each element of `der`."""
-    place = 0
-    while place < len(der):
-        tag, length = der[place], der[place + 1]
-        place += 2
+    position = 0
+    while position < len(der):
+        tag, length = der[position], der[position + 1]
+        position += 2
         if length & 0x80:
             digits = length & 0x7F
-            length = int.from_bytes(der[place : place + digits], "big")
-            place += digits
-        yield tag, der[place : place + length]
-        place += length
+            length = int.from_bytes(der[position : position + digits], "big")
+            position += digits
+        yield tag, der[position : position + length]
+        position += length

@@ -42,8 +42,8 @@ def split_address(address: str) -> tuple[str, int]:
     (('mas.example', 28888), ('::1', 443))
     """
     try:
-        parts = urlsplit(address.strip() if "://" in address else f"//{address.strip()}")
-        host, port = parts.hostname, parts.port
+        url = urlsplit(address.strip() if "://" in address else f"//{address.strip()}")
+        host, port = url.hostname, url.port
     except ValueError:
         host, port = None, None
     if not host or any(letter.isspace() for letter in host):
