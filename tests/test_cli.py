@@ -7,10 +7,12 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pandas as pd
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from masanalytics.cli import main
 from masanalytics.demo import run_demo
@@ -21,7 +23,7 @@ WHOLE_NUMBER = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)")
 
 
 @pytest.fixture
-def platform(monkeypatch, tmp_path):
+def platform(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Simulator]:
     """A platform whose settings are in the environment, and an empty folder to work in."""
     monkeypatch.chdir(tmp_path)
     with Simulator(https=False, behaviour={}, poll_interval=0.0) as sim:
@@ -31,7 +33,7 @@ def platform(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def people(tmp_path):
+def people(tmp_path: Path) -> str:
     """A sheet as offices save it."""
     path = tmp_path / "客户.csv"
     frame = pd.DataFrame({"手机号": ["13800138000", "139 0013 9000", "021-66668888"], "姓名": ["甲", "乙", "丙"]})
@@ -39,11 +41,11 @@ def people(tmp_path):
     return str(path)
 
 
-def _run(*args, **more):
+def _run(*args: Path | str, **more: str) -> Result:
     return CliRunner().invoke(main, [str(arg) for arg in args], **more)
 
 
-def test_help_is_instant():
+def test_help_is_instant() -> None:
     """--help lists every command without loading pandas, requests, matplotlib or sqlite-utils."""
     code = (
         "import sys, masanalytics.cli as c\n"
@@ -59,7 +61,7 @@ def test_help_is_instant():
         assert f"\n  {command} " in done.stdout
 
 
-def test_send_shows_the_plan_and_asks(platform, people):
+def test_send_shows_the_plan_and_asks(platform: Simulator, people: str) -> None:
     """Without a yes, the plan is shown and nothing is sent."""
     shown = _run("send", people, "--phone", "手机号", "--text", "{姓名}您好", "--campaign", "问候", input="n\n")
 
@@ -70,7 +72,9 @@ def test_send_shows_the_plan_and_asks(platform, people):
     assert platform.requests == []
 
 
-def test_send_with_yes_sends_and_a_second_time_finds_nothing_to_do(platform, people, tmp_path):
+def test_send_with_yes_sends_and_a_second_time_finds_nothing_to_do(
+    platform: Simulator, people: str, tmp_path: Path
+) -> None:
     """--yes is for scripts; the same command again sends nothing; the rows left out can be written to a file."""
     command = ["send", people, "--phone", "手机号", "--text", "{姓名}您好", "--campaign", "问候", "--yes"]
     first = _run(*command, "--excluded", tmp_path / "left-out.xlsx")
@@ -81,7 +85,7 @@ def test_send_with_yes_sends_and_a_second_time_finds_nothing_to_do(platform, peo
     assert (tmp_path / "left-out.xlsx").exists()
 
 
-def test_send_leaves_out_a_list_of_numbers(platform, people, tmp_path):
+def test_send_leaves_out_a_list_of_numbers(platform: Simulator, people: str, tmp_path: Path) -> None:
     """--suppress is a sheet of people who must not get it; --signature counts in every text."""
     (tmp_path / "no.csv").write_text("手机号\n13900139000\n", encoding="utf-8")
     done = _run(
@@ -103,7 +107,9 @@ def test_send_leaves_out_a_list_of_numbers(platform, people, tmp_path):
         ({"MAS_SECRET_KEY": ""}, "not set: MAS_SECRET_KEY"),
     ],
 )
-def test_wrong_settings_end_in_one_sentence(platform, people, monkeypatch, change, words):
+def test_wrong_settings_end_in_one_sentence(
+    platform: Simulator, people: str, monkeypatch: pytest.MonkeyPatch, change: dict[str, str], words: str
+) -> None:
     """A wrong key, sign or address is said in one line that says what to do, and nobody gets anything."""
     for name, value in change.items():
         monkeypatch.setenv(name, value)
@@ -115,7 +121,7 @@ def test_wrong_settings_end_in_one_sentence(platform, people, monkeypatch, chang
     assert platform.accepted == {}
 
 
-def test_a_sheet_with_none_of_the_columns(platform, people):
+def test_a_sheet_with_none_of_the_columns(platform: Simulator, people: str) -> None:
     """Columns that are not there are named all at once, with those that are."""
     done = _run("send", people, "--phone", "电话", "--text", "{名字}您好", "--campaign", "c", "--yes")
 
@@ -124,7 +130,7 @@ def test_a_sheet_with_none_of_the_columns(platform, people):
     assert "'手机号', '姓名'" in done.output
 
 
-def test_collect_and_its_status(platform, people, monkeypatch):
+def test_collect_and_its_status(platform: Simulator, people: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Collect fetches what waits; --status tells machines and people how it stands."""
     monkeypatch.setattr("masanalytics.cli.collect.find_account", lambda *_: platform.account())  # polls without a pause
     stale = _run("collect", "--status")
@@ -140,7 +146,7 @@ def test_collect_and_its_status(platform, people, monkeypatch):
     assert json.loads(status.stdout)["fresh"] is True
 
 
-def test_collect_forever_ends_cleanly_at_sigterm(platform, people, tmp_path):
+def test_collect_forever_ends_cleanly_at_sigterm(platform: Simulator, people: str, tmp_path: Path) -> None:
     """A service manager's SIGTERM ends collecting after the poll under way, with exit code 0 and everything stored."""
     _run("send", people, "--phone", "手机号", "--text", "您好", "--campaign", "c", "--yes")
     platform.clock.sleep(1.2)
@@ -159,7 +165,7 @@ def test_collect_forever_ends_cleanly_at_sigterm(platform, people, tmp_path):
     assert statuses == ["delivered", "delivered"]
 
 
-def test_report_export_codes_and_doctor(platform, people, tmp_path):
+def test_report_export_codes_and_doctor(platform: Simulator, people: str, tmp_path: Path) -> None:
     """The other commands do what they say with the store there is."""
     _run("send", people, "--phone", "手机号", "--text", "您好", "--campaign", "c", "--yes")
     report = _run("report", tmp_path / "r.html", "--campaign", "c")
@@ -176,7 +182,7 @@ def test_report_export_codes_and_doctor(platform, people, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_demo_end_to_end(tmp_path):
+def test_the_demo_end_to_end(tmp_path: Path) -> None:
     """The demo shows everything without a whole phone number and leaves its files; most of 2,000 customers are reached."""
     lines: list[str] = []
     folder = run_demo(tmp_path / "demo", language="en", echo=lines.append)

@@ -8,6 +8,7 @@ import math
 import subprocess
 import sys
 from importlib import resources
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from masanalytics.codes import CodeDescription, category_name, category_of, code_catalogue, describe_code
 
 
-def test_an_exact_code_is_described_whole():
+def test_an_exact_code_is_described_whole() -> None:
     """An exact code gives its category, meaning, advice, network and where that was published."""
     assert describe_code("DELETED", language="en") == CodeDescription(
         code="DELETED",
@@ -53,7 +54,7 @@ def test_an_exact_code_is_described_whole():
         ("DB", "unknown", "unknown"),
     ],
 )
-def test_exact_then_longest_family_then_unknown(code, match, category):
+def test_exact_then_longest_family_then_unknown(code: str, match: str, category: str) -> None:
     """The exact code comes first, then the longest family, then unknown; case and spaces do not matter."""
     found = describe_code(code)
     assert (found.match, found.category, category_of(code)) == (match, category, category)
@@ -61,7 +62,7 @@ def test_exact_then_longest_family_then_unknown(code, match, category):
 
 @pytest.mark.parametrize("code", [1, 1.0, "1", " 1", "-37"])
 @pytest.mark.parametrize("carrier", [None, "China Mobile", "China Telecom", "unknown"])
-def test_bare_numbers_are_unicoms_alone(code, carrier):
+def test_bare_numbers_are_unicoms_alone(code: float | str, carrier: str | None) -> None:
     """A bare number is read for China Unicom only, and is unknown for every other carrier and for none."""
     assert describe_code(code, carrier=carrier).match == "unknown"
     assert category_of(code, carrier) == "unknown"
@@ -70,7 +71,7 @@ def test_bare_numbers_are_unicoms_alone(code, carrier):
 
 
 @pytest.mark.parametrize("code", [None, float("nan"), math.nan, pd.NA, pd.NaT, "", "  ", "nan"])
-def test_a_missing_code_is_unknown(code):
+def test_a_missing_code_is_unknown(code: Any) -> None:
     """A missing code is described as unknown and says that the report carried none."""
     found = describe_code(code, language="en")
     assert (found.code, found.known, found.match, found.category) == ("", False, "unknown", "unknown")
@@ -78,20 +79,20 @@ def test_a_missing_code_is_unknown(code):
     assert category_of(code) == "unknown"
 
 
-def test_cm_2007_says_that_nothing_was_published():
+def test_cm_2007_says_that_nothing_was_published() -> None:
     """CM:2007, seen in real reports, is described as having no published meaning, in both languages."""
     assert "meaning not published" in describe_code("CM:2007", language="en").meaning
     assert "官方未公开含义" in describe_code("CM:2007", language="zh").meaning
 
 
-def test_an_unlisted_code_keeps_its_own_spelling():
+def test_an_unlisted_code_keeps_its_own_spelling() -> None:
     """A code nobody has listed comes back as it was written, with advice on where to ask."""
     found = describe_code(" Zz:77 ", language="zh")
     assert (found.code, found.known, found.meaning) == ("Zz:77", False, "目录中没有这个代码")
     assert "话单查询" in found.advice
 
 
-def test_every_advice_and_category_has_its_chinese():
+def test_every_advice_and_category_has_its_chinese() -> None:
     """Every English advice and every category in the catalogue has a Chinese text."""
     english, chinese = code_catalogue("en"), code_catalogue("zh")
     assert len(english) == len(chinese) == 668
@@ -101,7 +102,7 @@ def test_every_advice_and_category_has_its_chinese():
     assert chinese["category_name"].str.contains(r"[一-鿿]").all()
 
 
-def test_no_advice_is_translated_for_nothing():
+def test_no_advice_is_translated_for_nothing() -> None:
     """The translations are exactly the advice texts in use, each once."""
     folder = resources.files("masanalytics").joinpath("data")
     with folder.joinpath("code_advice.csv").open(encoding="utf-8") as file:
@@ -109,7 +110,7 @@ def test_no_advice_is_translated_for_nothing():
     assert sorted(translated) == sorted(set(code_catalogue("en")["advice"]))
 
 
-def test_catalogue_columns():
+def test_catalogue_columns() -> None:
     """The catalogue is a frame of text with its columns in a fixed order."""
     table = code_catalogue("en")
     assert list(table) == ["code", "match", "network", "category", "category_name", "meaning", "advice", "source"]
@@ -117,25 +118,25 @@ def test_catalogue_columns():
     assert table.loc[table["code"] == "MK:", "category_name"].tolist() == ["Empty, suspended or off"]
 
 
-def test_a_word_that_is_no_category_is_its_own_name():
+def test_a_word_that_is_no_category_is_its_own_name() -> None:
     """A category nobody has named is shown as it is."""
     assert category_name("pending", "zh") == "pending"
 
 
 @given(st.text(max_size=30))
-def test_no_text_breaks_it(code):
+def test_no_text_breaks_it(code: Any) -> None:
     """Any text at all is described, and its category is the same in both languages."""
     assert describe_code(code, language="en").category == describe_code(code, language="zh").category
 
 
-def test_describing_a_code_needs_no_pandas():
+def test_describing_a_code_needs_no_pandas() -> None:
     """The command line can explain a code without loading pandas."""
     script = "import sys, masanalytics.codes as c; c.describe_code('DB:0141'); print('pandas' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 
 
-def test_a_described_code_shows_itself_as_text_and_as_a_card():
+def test_a_described_code_shows_itself_as_text_and_as_a_card() -> None:
     """What is known of a code reads as lines of text and as a card, with the same facts, in the language asked for."""
     english, chinese = describe_code("mk:9999", language="en"), describe_code("MK:9999", language="zh")
 
@@ -158,7 +159,7 @@ def test_a_described_code_shows_itself_as_text_and_as_a_card():
             assert html.escape(fact) in found._repr_html_()
 
 
-def test_a_codes_card_runs_nothing():
+def test_a_codes_card_runs_nothing() -> None:
     """A code comes from outside: whatever it holds is shown, never run; one that is missing is said to be."""
     shown = describe_code("<script>alert(1)</script>", language="en")._repr_html_()
 

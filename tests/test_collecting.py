@@ -8,15 +8,17 @@ import signal
 import sqlite3
 import tempfile
 import threading
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 import masanalytics as mas
 from masanalytics.client import Client
-from masanalytics.clock import FastClock
+from masanalytics.clock import FastClock, ManualClock
 from masanalytics.collecting import Collected, Collector, replay
 from masanalytics.collecting.poll_schedule import Rhythm
 from masanalytics.collecting.service import run_forever, status
@@ -26,13 +28,14 @@ from masanalytics.simulator import Simulator
 from masanalytics.store import Store
 from masanalytics.store.poll_ingestion import Received
 from masanalytics.store.polls import RawPoll
+from tests.bench import Bench, PlainBatch
 from tests.rows import Rows
 from tests.waiting import wait_until
 
 PHONES = [f"138001380{n:02d}" for n in range(40)]
 
 
-def test_collect_asks_each_queue_once(sim, client, store, collector):
+def test_collect_asks_each_queue_once(sim: Simulator, client: Client, store: Store, collector: Collector) -> None:
     """One call brings the reports and the replies that wait, five seconds apart."""
     client.submit(PHONES, "您好")
     sim.clock.sleep(60)
@@ -43,7 +46,9 @@ def test_collect_asks_each_queue_once(sim, client, store, collector):
     assert sim.min_poll_gap >= 5.0
 
 
-def test_drain_goes_on_until_nothing_is_left(sim, client, store, collector):
+def test_drain_goes_on_until_nothing_is_left(
+    sim: Simulator, client: Client, store: Store, collector: Collector
+) -> None:
     """Full pages mean that there is more."""
     numbers = [f"139{n:08d}" for n in range(2500)]
     client.submit(numbers, "您好")
@@ -55,7 +60,9 @@ def test_drain_goes_on_until_nothing_is_left(sim, client, store, collector):
     assert sim.min_poll_gap >= 5.0
 
 
-def test_wait_ends_when_enough_has_been_reported(sim, store, collector, bench, client, plain_batch):
+def test_wait_ends_when_enough_has_been_reported(
+    sim: Simulator, store: Store, collector: Collector, bench: Bench, client: Client, plain_batch: type[PlainBatch]
+) -> None:
     """Waiting for a campaign ends at the share asked for, and says which share it reached."""
     bench.account = client.account.name
     run = bench.start()
@@ -67,7 +74,7 @@ def test_wait_ends_when_enough_has_been_reported(sim, store, collector, bench, c
     assert (collected.reached, collected.foreign) == (1.0, 0)
 
 
-def test_wait_for_a_mistyped_campaign_says_what_there_is(collector, bench, client):
+def test_wait_for_a_mistyped_campaign_says_what_there_is(collector: Collector, bench: Bench, client: Client) -> None:
     """A campaign nobody planned is not "100 % reported": the names that are there are listed; nor is a share of 99."""
     bench.account = client.account.name
     bench.send(PHONES, "0101080000000000000001", campaign="积分到期")
@@ -78,7 +85,7 @@ def test_wait_for_a_mistyped_campaign_says_what_there_is(collector, bench, clien
 
 
 @pytest.mark.parametrize("way", ["collect", "drain"])
-def test_a_wrong_key_ends_collecting_with_advice(sim, store, way):
+def test_a_wrong_key_ends_collecting_with_advice(sim: Simulator, store: Store, way: str) -> None:
     """A refusal that will not pass is an error that says what to do, not something to ask again and again."""
     with Client(sim.account(secret_key="wrong"), clock=sim.clock) as client:
         collector = Collector(client, store, say=lambda _text: None)
@@ -90,7 +97,9 @@ def test_a_wrong_key_ends_collecting_with_advice(sim, store, way):
     assert len(sim.requests) == 1
 
 
-def test_wait_gives_up_at_its_timeout(sim, store, collector, bench, client):
+def test_wait_gives_up_at_its_timeout(
+    sim: Simulator, store: Store, collector: Collector, bench: Bench, client: Client
+) -> None:
     """Falling short is not an error: the share reached is told, that time was up, and how many are still out."""
     bench.account = client.account.name
     bench.send(PHONES, "0101080000000000000001")
@@ -107,7 +116,7 @@ def test_wait_gives_up_at_its_timeout(sim, store, collector, bench, client):
     assert "已等待 2 分钟（平台时间），不再等待：仍有 40 条没有回执" in collected.text("zh")
 
 
-def test_wait_says_what_was_there_before(sim, store, collector, client):
+def test_wait_says_what_was_there_before(sim: Simulator, store: Store, collector: Collector, client: Client) -> None:
     """Reports fetched while sending, or by an earlier call, are counted apart, so that the counts add up."""
     plan = mas.plan(pd.DataFrame({"p": PHONES}), phone="p", text="您好", campaign="c", store=store)
     mas.send(plan, client, store, progress=False)
@@ -124,7 +133,9 @@ def test_wait_says_what_was_there_before(sim, store, collector, client):
     assert second.gave_up_s is None
 
 
-def test_wait_where_nothing_was_accepted(store, collector, bench, plain_batch):
+def test_wait_where_nothing_was_accepted(
+    store: Store, collector: Collector, bench: Bench, plain_batch: type[PlainBatch]
+) -> None:
     """A campaign without an accepted message is not called fully reported."""
     bench.register(bench.start(), plain_batch(PHONES))
 
@@ -133,7 +144,7 @@ def test_wait_where_nothing_was_accepted(store, collector, bench, plain_batch):
 
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("way", ["collect", "drain", "wait"])
-def test_an_interrupted_call_says_what_was_done(sim, store, client, way):
+def test_an_interrupted_call_says_what_was_done(sim: Simulator, store: Store, client: Client, way: str) -> None:
     """Ctrl-C lets the poll under way be stored, says what came until then, and the next call goes on."""
     said: list[str] = []
     collector = Collector(client, store, say=said.append, language="en")
@@ -142,7 +153,7 @@ def test_an_interrupted_call_says_what_was_done(sim, store, client, way):
     sim.clock.sleep(60)
     real = client.poll_reports
 
-    def interrupted():
+    def interrupted() -> Any:
         os.kill(os.getpid(), signal.SIGINT)
         return real()
 
@@ -185,13 +196,13 @@ def test_an_interrupted_call_says_what_was_done(sim, store, client, way):
         ),
     ],
 )  # fmt: skip
-def test_what_was_collected_in_words(collected, english, chinese):
+def test_what_was_collected_in_words(collected: Collected, english: str, chinese: str) -> None:
     """One is said as one, several as several, and only what happened is said."""
     assert collected.text("en") == english
     assert collected.text("zh") == chinese
 
 
-def test_the_first_collection_says_that_reports_are_handed_out_once(client, store):
+def test_the_first_collection_says_that_reports_are_handed_out_once(client: Client, store: Store) -> None:
     """Before anything is read from an account, its sharing is explained; afterwards no more."""
     said: list[str] = []
     for _ in range(2):
@@ -203,7 +214,9 @@ def test_the_first_collection_says_that_reports_are_handed_out_once(client, stor
     assert "hands each report out once" in said[0]
 
 
-def test_another_store_on_the_same_account_is_noticed(client, store, tmp_path, clock):
+def test_another_store_on_the_same_account_is_noticed(
+    client: Client, store: Store, tmp_path: Path, clock: ManualClock
+) -> None:
     """Two stores that collect one account on this machine are told of each other."""
     said: list[str] = []
     with Store(tmp_path / "second.db", clock=clock) as second:
@@ -217,7 +230,14 @@ def test_another_store_on_the_same_account_is_noticed(client, store, tmp_path, c
     assert str(store.path) in warned[0]
 
 
-def test_a_batch_whose_reports_stay_away_is_suspicious(sim, client, store, collector, bench, make_report):
+def test_a_batch_whose_reports_stay_away_is_suspicious(
+    sim: Simulator,
+    client: Client,
+    store: Store,
+    collector: Collector,
+    bench: Bench,
+    make_report: Callable[..., dict[str, str]],
+) -> None:
     """When one batch lags far behind its neighbours, somebody else may be taking its reports: said once."""
     said: list[str] = []
     collector._say = said.append
@@ -237,7 +257,7 @@ def test_a_batch_whose_reports_stay_away_is_suspicious(sim, client, store, colle
     ]
 
 
-def test_too_soon_is_backed_off_and_said_once(sim, store, client):
+def test_too_soon_is_backed_off_and_said_once(sim: Simulator, store: Store, client: Client) -> None:
     """An answer that is not data is no data: it is kept as refused, said once, and asked less often."""
     said: list[str] = []
     collector = Collector(client, store, say=said.append)
@@ -250,7 +270,9 @@ def test_too_soon_is_backed_off_and_said_once(sim, store, client):
     assert list(store.polls(state="refused")["records"]) == [0, 0, 0]
 
 
-def test_a_lost_answer_is_an_error_that_says_so(sim, store, collector, client):
+def test_a_lost_answer_is_an_error_that_says_so(
+    sim: Simulator, store: Store, collector: Collector, client: Client
+) -> None:
     """A poll taken but never answered may have cost reports: the error and the store both say it."""
     client.submit(PHONES, "您好")
     sim.clock.sleep(60)
@@ -262,7 +284,7 @@ def test_a_lost_answer_is_an_error_that_says_so(sim, store, collector, client):
     assert list(store.polls()["state"]) == ["lost"]
 
 
-def test_a_refused_connection_loses_nothing(sim, store, collector, client):
+def test_a_refused_connection_loses_nothing(sim: Simulator, store: Store, collector: Collector, client: Client) -> None:
     """A poll that never left is no loss; the next one brings everything."""
     client.submit(PHONES, "您好")
     sim.clock.sleep(60)
@@ -275,7 +297,9 @@ def test_a_refused_connection_loses_nothing(sim, store, collector, client):
     assert collector.drain().reports == 40
 
 
-def test_half_an_answer_is_kept_and_read_as_far_as_it_goes(sim, store, collector, client):
+def test_half_an_answer_is_kept_and_read_as_far_as_it_goes(
+    sim: Simulator, store: Store, collector: Collector, client: Client
+) -> None:
     """A truncated answer keeps its received half; whole records in it count."""
     client.submit(PHONES, "您好")
     sim.clock.sleep(60)
@@ -290,7 +314,9 @@ def test_half_an_answer_is_kept_and_read_as_far_as_it_goes(sim, store, collector
 
 
 @pytest.mark.parametrize("fault", ["broken_record", "invalid_utf8"])
-def test_one_bad_record_costs_one_record(sim, store, collector, client, fault):
+def test_one_bad_record_costs_one_record(
+    sim: Simulator, store: Store, collector: Collector, client: Client, fault: str
+) -> None:
     """A broken record, or one with invalid UTF-8, harms no other."""
     client.submit(PHONES, "您好")
     sim.clock.sleep(60)
@@ -301,14 +327,16 @@ def test_one_bad_record_costs_one_record(sim, store, collector, client, fault):
     assert store.raw_answer(1)
 
 
-def test_a_full_disk_spools_the_answer_and_takes_it_in_once(sim, store, collector, client, monkeypatch):
+def test_a_full_disk_spools_the_answer_and_takes_it_in_once(
+    sim: Simulator, store: Store, collector: Collector, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An answer that cannot be written waits beside the store and counts once, at the next chance."""
     client.submit(PHONES, "您好")
     sim.clock.sleep(60)
     pages = store.db.execute("PRAGMA page_count").fetchone()[0]
     real = collector.client.poll_reports
 
-    def fill_up_then_poll():
+    def fill_up_then_poll() -> Any:
         answer = real()
         with store.reading():
             pass
@@ -331,7 +359,9 @@ def test_a_full_disk_spools_the_answer_and_takes_it_in_once(sim, store, collecto
     assert not spool_folder(store.path).exists()
 
 
-def test_a_read_only_store_is_noticed_before_polling(sim, client, tmp_path, clock):
+def test_a_read_only_store_is_noticed_before_polling(
+    sim: Simulator, client: Client, tmp_path: Path, clock: ManualClock
+) -> None:
     """Where nothing can be written, nothing is asked for."""
     if os.geteuid() == 0:
         pytest.skip("the superuser may write everywhere")
@@ -345,7 +375,7 @@ def test_a_read_only_store_is_noticed_before_polling(sim, client, tmp_path, cloc
     assert sim.requests == []
 
 
-def test_a_locked_store_spools(sim, client, tmp_path, clock):
+def test_a_locked_store_spools(sim: Simulator, client: Client, tmp_path: Path, clock: ManualClock) -> None:
     """While somebody else holds the file, an answer goes to the spool, and is taken in later."""
     client.submit(PHONES, "您好")
     sim.clock.sleep(60)
@@ -357,7 +387,7 @@ def test_a_locked_store_spools(sim, client, tmp_path, clock):
         other = sqlite3.connect(store.path, check_same_thread=False)
         real = client.poll_reports
 
-        def lock_then_poll():
+        def lock_then_poll() -> Any:
             answer = real()
             other.execute("BEGIN IMMEDIATE")
             return answer
@@ -375,7 +405,7 @@ def test_a_locked_store_spools(sim, client, tmp_path, clock):
         assert len(store.reports()) == 80
 
 
-def test_what_can_be_written_nowhere_is_told(store, monkeypatch, tmp_path):
+def test_what_can_be_written_nowhere_is_told(store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Where neither the store's folder nor the temporary one takes the answer, the error says that it is lost."""
     from masanalytics.collecting import spool
 
@@ -386,7 +416,7 @@ def test_what_can_be_written_nowhere_is_told(store, monkeypatch, tmp_path):
         spool.write_spool(blocked / "mas.db", "a", RawPoll(1, 0, "report", b"[]", 200, True, 1, 1))
 
 
-def test_spooled_answers_survive_word_for_word(store):
+def test_spooled_answers_survive_word_for_word(store: Store) -> None:
     """A spool file holds the answer's bytes and where they belong."""
     from masanalytics.collecting.spool import write_spool
 
@@ -397,7 +427,9 @@ def test_spooled_answers_survive_word_for_word(store):
     assert (found.path, found.account, found.poll) == (path, "企业/ap", poll)
 
 
-def test_answers_left_unparsed_by_a_dead_process_are_taken_in(sim, store, collector, client):
+def test_answers_left_unparsed_by_a_dead_process_are_taken_in(
+    sim: Simulator, store: Store, collector: Collector, client: Client
+) -> None:
     """A raw answer that a killed process had stored is parsed at the next start."""
     group = client.submit(PHONES, "您好").msg_group
     raw = f'[{{"reportStatus":"DELIVRD","mobile":"{PHONES[0]}","msgGroup":"{group}"}}]'.encode()
@@ -407,7 +439,9 @@ def test_answers_left_unparsed_by_a_dead_process_are_taken_in(sim, store, collec
     assert (collected.polls, collected.reports) == (2, 1)
 
 
-def test_replay_after_collecting_changes_nothing(sim, store, collector, client):
+def test_replay_after_collecting_changes_nothing(
+    sim: Simulator, store: Store, collector: Collector, client: Client
+) -> None:
     """Reading everything again gives what collecting gave."""
     client.submit(PHONES, "您好")
     sim.clock.sleep(60)
@@ -418,7 +452,7 @@ def test_replay_after_collecting_changes_nothing(sim, store, collector, client):
     assert store.reports().equals(before)
 
 
-def test_background_collecting_starts_and_stops(tmp_path):
+def test_background_collecting_starts_and_stops(tmp_path: Path) -> None:
     """start() collects in the background until stop(); what came meanwhile is in the store."""
     clock = FastClock(200)
     with Simulator(https=False, clock=clock, behaviour={}) as sim, Store(tmp_path / "mas.db", clock=clock) as store:
@@ -433,7 +467,9 @@ def test_background_collecting_starts_and_stops(tmp_path):
         assert len(store.reports()) == 40
 
 
-def test_a_stopped_collector_can_be_used_again(sim, client, store, collector):
+def test_a_stopped_collector_can_be_used_again(
+    sim: Simulator, client: Client, store: Store, collector: Collector
+) -> None:
     """After stop(), drain() and collect() work as before."""
     collector.start()
     collector.stop()
@@ -443,7 +479,9 @@ def test_a_stopped_collector_can_be_used_again(sim, client, store, collector):
     assert collector.drain().reports == 40
 
 
-def test_a_poll_without_an_answer_does_not_stop_sending(sim, client, store, collector):
+def test_a_poll_without_an_answer_does_not_stop_sending(
+    sim: Simulator, client: Client, store: Store, collector: Collector
+) -> None:
     """In the idle time of other work a lost poll is noted, and asked again later."""
     sim.fault("drop_after", endpoint="report", times=1)
     first = collector.collect_if_due()
@@ -455,7 +493,7 @@ def test_a_poll_without_an_answer_does_not_stop_sending(sim, client, store, coll
     assert (first.polls, second.reports) == (0, 40)
 
 
-def test_two_collectors_take_turns(tmp_path):
+def test_two_collectors_take_turns(tmp_path: Path) -> None:
     """Two collectors on one account and store never poll too close, and lose nothing."""
     clock = FastClock(100)
     with Simulator(https=False, clock=clock, behaviour={}) as sim:
@@ -476,7 +514,7 @@ def test_two_collectors_take_turns(tmp_path):
             store.close()
 
 
-def test_run_forever_ends_cleanly_and_leaves_a_health_file(tmp_path):
+def test_run_forever_ends_cleanly_and_leaves_a_health_file(tmp_path: Path) -> None:
     """The service collects until it is told to stop, and others can see how it stands."""
     clock = FastClock(300)
     lines: list[str] = []
@@ -505,7 +543,7 @@ def test_run_forever_ends_cleanly_and_leaves_a_health_file(tmp_path):
         assert "fresh" in standing.text("en")
 
 
-def test_the_rhythm_gives_reports_priority_and_replies_a_share():
+def test_the_rhythm_gives_reports_priority_and_replies_a_share() -> None:
     """While reports come in full pages, every sixth poll is for replies; when drained, the two alternate."""
     rhythm = Rhythm(interval_s=5, idle_s=60)
     asked = []
@@ -517,7 +555,7 @@ def test_the_rhythm_gives_reports_priority_and_replies_a_share():
     assert asked == (["report"] * 5 + ["deliver"]) * 2
 
 
-def test_an_idle_account_is_asked_less_and_less_a_busy_one_at_the_limit():
+def test_an_idle_account_is_asked_less_and_less_a_busy_one_at_the_limit() -> None:
     """Pauses grow from five seconds to a minute while nothing comes, and fall back at the first record."""
     rhythm = Rhythm(interval_s=5, idle_s=60)
     pauses = []

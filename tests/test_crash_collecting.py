@@ -6,6 +6,9 @@ import os
 import random
 import time
 from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -14,6 +17,7 @@ import masanalytics as mas
 from masanalytics.collecting import Collector, replay
 from masanalytics.simulator import Scripted, Simulator
 from masanalytics.store import Store
+from tests.processes import Launcher
 
 # How often a collection is killed; by default as often as fits into some seconds. The whole measure is MAS_KILLS=200.
 KILLS = int(os.environ.get("MAS_KILLS", "0"))
@@ -36,7 +40,7 @@ def run(path, account):
 """
 
 
-def _account(sim):
+def _account(sim: Simulator) -> Any:
     """What another process needs to make the simulator's account."""
     known = sim.account()
     secret = sim.settings()["MAS_SECRET_KEY"]
@@ -44,7 +48,7 @@ def _account(sim):
             "sign": known.sign, "tls": known.tls, "poll_interval": known.poll_interval}  # fmt: skip
 
 
-def _send_all(sim, store, size):
+def _send_all(sim: Simulator, store: Store, size: Any) -> None:
     """Send as many messages as reports are wanted."""
     frame = pd.DataFrame({"phone": [f"139{n:08d}" for n in range(size)]})
     with sim.client() as client:
@@ -52,7 +56,7 @@ def _send_all(sim, store, size):
         assert mas.send(plan, client, store, progress=False).accepted == size
 
 
-def _rows_by_poll(sim):
+def _rows_by_poll(sim: Simulator) -> Any:
     """Return for every poll that handed out rows who was in it, by the platform's own count."""
     found = {}
     for row in sim.handed_out:
@@ -60,7 +64,7 @@ def _rows_by_poll(sim):
     return list(found.values())
 
 
-def _kill_again_and_again(sim, collector, job, kills, budget_s):
+def _kill_again_and_again(sim: Simulator, collector: Collector, job: Any, kills: Any, budget_s: Any) -> Any:
     """Kill a collection `kills` times (or for some seconds), so that it is not yet done by then; return how often."""
     done, chance, end = 0, random.Random(4), time.monotonic() + budget_s
     while done < kills and (KILLS or time.monotonic() < end):
@@ -76,7 +80,7 @@ AT_ONCE = Scripted(default=("DELIVRD", 0.0))
 
 
 @pytest.mark.slow
-def test_a_killed_collector_loses_only_what_was_on_the_wire(tmp_path, launch):
+def test_a_killed_collector_loses_only_what_was_on_the_wire(tmp_path: Path, launch: Callable[[str], Launcher]) -> None:
     """Killed at random moments: all that was handed out is stored once, but for at most one answer a kill."""
     with Simulator(https=False, poll_interval=0, behaviour=AT_ONCE) as sim, Store(tmp_path / "mas.db") as store:
         _send_all(sim, store, REPORTS)
@@ -86,7 +90,7 @@ def test_a_killed_collector_loses_only_what_was_on_the_wire(tmp_path, launch):
 
 
 @pytest.mark.slow
-def test_a_killed_collector_never_polls_too_soon(tmp_path, launch):
+def test_a_killed_collector_never_polls_too_soon(tmp_path: Path, launch: Callable[[str], Launcher]) -> None:
     """The platform's interval holds across processes that are killed: no poll comes too soon, and nothing else is lost."""
     with Simulator(https=False, poll_interval=0.05, behaviour=AT_ONCE) as sim, Store(tmp_path / "mas.db") as store:
         _send_all(sim, store, 20_000)
@@ -98,7 +102,7 @@ def test_a_killed_collector_never_polls_too_soon(tmp_path, launch):
         assert sim.counts["too_soon"] == 0
 
 
-def _check_collected(sim, store, sent, kills):
+def _check_collected(sim: Simulator, store: Store, sent: Any, kills: Any) -> None:
     polls, reports, messages = store.polls(), store.reports(), store.messages()
     stored = Counter(zip(reports["phone"], reports["msg_group"], strict=True))
     pages = _rows_by_poll(sim)
@@ -162,7 +166,9 @@ def run(path, account, seconds):
 
 
 @pytest.mark.slow
-def test_everybody_at_once_on_one_store(tmp_path, launch, caplog):
+def test_everybody_at_once_on_one_store(
+    tmp_path: Path, launch: Callable[[str], Launcher], caplog: pytest.LogCaptureFixture
+) -> None:
     """Two collectors, a sender and a reading notebook share a file: no error reaches anyone, and everything adds up."""
     with Simulator(https=False, poll_interval=0.2, behaviour={}) as sim, Store(tmp_path / "mas.db") as store:
         job = {"path": str(store.path), "account": _account(sim), "seconds": SOAK_S}
@@ -194,7 +200,7 @@ def test_everybody_at_once_on_one_store(tmp_path, launch, caplog):
         assert set(store.polls()["state"]) == {"parsed"}
 
 
-def _look_around(store):
+def _look_around(store: Store) -> Any:
     """Do what a notebook does; what it sees at one moment must hold together."""
     batches = store.batches()
     for campaign in [None, *batches["campaign"].tail(1)]:

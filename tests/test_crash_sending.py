@@ -6,14 +6,22 @@ import os
 import random
 import time
 from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 import masanalytics as mas
+from masanalytics.client import Client
+from masanalytics.clock import ManualClock
 from masanalytics.collecting import Collector
+from masanalytics.planning import Limits
+from masanalytics.sending import SendResult
 from masanalytics.simulator import Scripted, Simulator
 from masanalytics.store import Store
+from tests.processes import Launcher
 
 # How often each kind of run is killed; by default as often as fits into some seconds. The whole measure is MAS_KILLS=100.
 KILLS = int(os.environ.get("MAS_KILLS", "0"))
@@ -35,7 +43,7 @@ def run(path, account, campaign, size, batch, workers):
 """
 
 
-def _account(sim):
+def _account(sim: Simulator) -> Any:
     """What another process needs to make the simulator's account."""
     known = sim.account()
     secret = sim.settings()["MAS_SECRET_KEY"]
@@ -43,19 +51,19 @@ def _account(sim):
             "sign": known.sign, "tls": known.tls, "poll_interval": known.poll_interval}  # fmt: skip
 
 
-def _people(campaign):
+def _people(campaign: Any) -> Any:
     return [f"139{campaign}{n:05d}" for n in range(SIZE)]
 
 
 class _Kills:
     """Runs that are killed until so many kills are spent; when a campaign is done, the next one begins."""
 
-    def __init__(self, launcher, job, seed, longest):
+    def __init__(self, launcher: Any, job: Any, seed: Any, longest: Any) -> None:
         self.launcher, self.job, self.longest = launcher, job, longest
         self.chance = random.Random(seed)
         self.of_campaign = Counter()
 
-    def spend(self):
+    def spend(self) -> None:
         number, end = 100, time.monotonic() + BUDGET_S
         while self.of_campaign.total() < KILLS if KILLS else time.monotonic() < end:
             campaign = str(number)  # each campaign has its own people: what is in doubt can be told apart
@@ -71,7 +79,7 @@ class _Kills:
             assert self.launcher.ended(120) == 0
 
 
-def _check_sent(sim, store, of_campaign, workers):
+def _check_sent(sim: Simulator, store: Store, of_campaign: Any, workers: Any) -> None:
     """Everybody once or in doubt, doubt only where a request can have been in flight."""
     accepted = sim.accepted
     assert set(accepted.values()) == {1}
@@ -95,7 +103,7 @@ def _check_sent(sim, store, of_campaign, workers):
         assert int(batches["messages"].sum()) == SIZE
 
 
-def _check_settled(sim, store, campaigns):
+def _check_settled(sim: Simulator, store: Store, campaigns: Any) -> None:
     """After their reports came, exactly the batches that the platform never took are in doubt."""
     time.sleep(1.1)  # reports come a second after their message
     with sim.client() as client:
@@ -117,7 +125,9 @@ def _check_settled(sim, store, campaigns):
 @pytest.mark.parametrize(
     ("https", "batch", "workers", "longest"), [(False, 999, 2, 0.6), (False, 60, 4, 1.0), (True, 400, 2, 0.7)]
 )
-def test_a_killed_sender_reaches_everybody_once(tmp_path, launch, https, batch, workers, longest):
+def test_a_killed_sender_reaches_everybody_once(
+    tmp_path: Path, launch: Callable[[str], Launcher], https: Any, batch: Any, workers: Any, longest: Any
+) -> None:
     """Killed at random moments and started again each time: nobody twice, nobody forgotten, doubt only in flight."""
     with (
         Simulator(https=https, poll_interval=0, answer_delay=0.03, behaviour={}) as sim,
@@ -136,7 +146,7 @@ def test_a_killed_sender_reaches_everybody_once(tmp_path, launch, https, batch, 
 
 
 @pytest.mark.slow
-def test_two_killed_senders_share_a_campaign(tmp_path, launch):
+def test_two_killed_senders_share_a_campaign(tmp_path: Path, launch: Callable[[str], Launcher]) -> None:
     """Two processes send the same campaign at once, each killed again and again: nobody twice, nobody forgotten."""
     with (
         Simulator(https=False, poll_interval=0, answer_delay=0.05, behaviour={}) as sim,
@@ -174,7 +184,9 @@ ONE_IN_FIVE = [5, 10, 15, 20]
     ],
     ids=["never answers", "502 unread", "502 though taken", "closes after reading", "closes before reading"],
 )
-def test_one_batch_in_five_goes_wrong(sim, store, clock, fault, taken):
+def test_one_batch_in_five_goes_wrong(
+    sim: Simulator, store: Store, clock: ManualClock, fault: dict[str, Any], taken: bool
+) -> None:
     """Of 20,000 messages, those of the struck batches are in doubt, all others accepted; nobody is written to twice."""
     frame = pd.DataFrame({"手机号": [f"139{n:08d}" for n in range(SIZE)]})
     frame["文"] = "客户" + frame["手机号"].str[-5:]
@@ -211,7 +223,7 @@ def test_one_batch_in_five_goes_wrong(sim, store, clock, fault, taken):
     assert sim.failures == []
 
 
-def test_connections_refused_before_a_byte_left_are_made_again(store):
+def test_connections_refused_before_a_byte_left_are_made_again(store: Store) -> None:
     """Over HTTPS a connection reset before its handshake surely took nothing: everybody gets the message, none is in doubt."""
     frame = pd.DataFrame({"手机号": [f"139{n:08d}" for n in range(2_000)], "文": [f"客户{n}" for n in range(2_000)]})
     with Simulator(https=True, behaviour={}, clock=store.clock) as sim, sim.client() as client:
@@ -223,7 +235,7 @@ def test_connections_refused_before_a_byte_left_are_made_again(store):
         assert sim.counts["faults"] >= 4
 
 
-def test_reports_that_come_before_the_answer_is_given_up_settle_it(tmp_path):
+def test_reports_that_come_before_the_answer_is_given_up_settle_it(tmp_path: Path) -> None:
     """A batch whose reports were all fetched while its answer was awaited is settled when the answer does not come."""
     frame = pd.DataFrame({"手机号": [f"139{n:08d}" for n in range(200)], "文": [f"客户{n}" for n in range(200)]})
     at_once = Scripted(default=("DELIVRD", 0.0))
@@ -243,6 +255,8 @@ def test_reports_that_come_before_the_answer_is_given_up_settle_it(tmp_path):
         assert list(store.batches()["state"]) == ["accepted"]
 
 
-def _send(frame, client, store, *, limits=None, **options):
+def _send(
+    frame: pd.DataFrame, client: Client, store: Store, *, limits: Limits = None, **options: Collector
+) -> SendResult:
     plan = mas.plan(frame, phone="手机号", content="文", campaign="活动", store=store, limits=limits)
     return mas.send(plan, client, store, workers=1, progress=False, **options)

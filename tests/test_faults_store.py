@@ -6,7 +6,9 @@ import contextlib
 import json
 import subprocess
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -14,48 +16,53 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import masanalytics as mas
+from masanalytics.client import Client
 from masanalytics.clock import FastClock, ManualClock
-from masanalytics.collecting import Collector, replay
+from masanalytics.collecting import Collected, Collector, replay
 from masanalytics.collecting.spool import spool_folder, spooled, write_spool
 from masanalytics.errors import StoreError
+from masanalytics.planning import Plan
+from masanalytics.sending import SendResult
 from masanalytics.simulator import Simulator
 from masanalytics.store import Store, uplink_ingestion
 from masanalytics.store.polls import RawPoll
+from tests.bench import Bench, PlainBatch
+from tests.processes import Launcher
 from tests.rows import Rows
 from tests.waiting import wait_until
 
 PEOPLE = pd.DataFrame({"手机号": [f"138{n:08d}" for n in range(400)], "姓名": [f"客户{n}" for n in range(400)]})
 
 
-def _plan(store, frame=PEOPLE, batch=50, **more):
+def _plan(store: Store, frame: pd.DataFrame = PEOPLE, batch: Any = 50, **more: Any) -> Plan:
     limits = mas.planning.Limits(many_to_one=batch, many_to_many=batch)
     return mas.plan(frame, phone="手机号", text="{姓名}，您好", campaign="c", store=store, limits=limits, **more)
 
 
-def _send(store, client, **options):
+def _send(store: Store, client: Client, **options: float) -> SendResult:
     return mas.send(_plan(store), client, store, workers=1, progress=False, **options)
 
 
-def _collector(client, store):
+def _collector(client: Client, store: Store) -> Collector:
     return Collector(client, store, say=lambda _text: None)
 
 
-def _drain(client, store):
+def _drain(client: Client, store: Store) -> Collected:
     collector = _collector(client, store)
     collected = collector.drain()
     collector.stop()
     return collected
 
 
-def _statuses(store):
+def _statuses(store: Store) -> dict[str, int]:
     return store.messages("c")["status"].value_counts().to_dict()
 
 
-def _from_call(client, name, number, act):
+def _from_call(client: Client, name: str, number: int, act: Callable[..., Any]) -> None:
     """Let `act` happen just before the `number`-th call of a client's method is answered."""
     real, calls = getattr(client, name), []
 
-    def acting(*args, **more):
+    def acting(*args: Any, **more: Any) -> Any:
         answer = real(*args, **more)
         calls.append(None)
         if len(calls) == number:
@@ -95,13 +102,15 @@ class SmallDisk:
 
 
 @pytest.fixture
-def disk(tmp_path):
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
     one = SmallDisk(tmp_path / "disk", megabytes=4)
     yield one
     one.unmount()
 
 
-def test_a_disk_that_is_full_from_the_start_sends_nothing(sim, client, clock, disk):
+def test_a_disk_that_is_full_from_the_start_sends_nothing(
+    sim: Simulator, client: Client, clock: ManualClock, disk: SmallDisk
+) -> None:
     """Where nothing can be recorded, nothing leaves; with space again, everybody gets the message."""
     with Store(disk.folder / "mas.db", clock=clock) as store:
         disk.fill()
@@ -115,7 +124,9 @@ def test_a_disk_that_is_full_from_the_start_sends_nothing(sim, client, clock, di
     assert (result.accepted, sorted(sim.accepted.values())) == (400, [1] * 400)
 
 
-def test_a_disk_that_fills_up_while_sending_repeats_nothing(sim, client, clock, disk):
+def test_a_disk_that_fills_up_while_sending_repeats_nothing(
+    sim: Simulator, client: Client, clock: ManualClock, disk: SmallDisk
+) -> None:
     """Answers that could not be recorded leave their batches in doubt; the same kernel goes on, and reports settle them."""
     with Store(disk.folder / "mas.db", clock=clock) as store:
         _from_call(client, "submit_each", 3, disk.fill)
@@ -137,8 +148,8 @@ def test_a_disk_that_fills_up_while_sending_repeats_nothing(sim, client, clock, 
 
 
 def test_an_answer_that_meets_a_full_disk_waits_in_the_temporary_folder(
-    sim, client, clock, disk, monkeypatch, tmp_path
-):
+    sim: Simulator, client: Client, clock: ManualClock, disk: SmallDisk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Neither the store nor its folder takes the answer: it waits elsewhere, is readable by its owner alone, and counts once."""
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
@@ -170,7 +181,7 @@ def test_an_answer_that_meets_a_full_disk_waits_in_the_temporary_folder(
     assert sim.min_poll_gap >= 5.0
 
 
-def test_a_file_that_may_not_grow_sends_nothing(sim, client, store):
+def test_a_file_that_may_not_grow_sends_nothing(sim: Simulator, client: Client, store: Store) -> None:
     """SQLite's own limit of size counts as a full disk, too."""
     store.db.execute(f"PRAGMA max_page_count = {store.db.execute('PRAGMA page_count').fetchone()[0]}")
     with pytest.raises(StoreError, match="is full"):
@@ -197,7 +208,7 @@ def run(path, seconds):
 """
 
 
-def test_a_lock_that_passes_is_waited_for(tmp_path, launch):
+def test_a_lock_that_passes_is_waited_for(tmp_path: Path, launch: Callable[[str], Launcher]) -> None:
     """While another process holds the file for some seconds, sending and collecting wait, and nobody sees an error."""
     locker = launch(LOCKER)
     with (
@@ -217,7 +228,9 @@ def test_a_lock_that_passes_is_waited_for(tmp_path, launch):
         assert sorted(sim.accepted.values()) == [1] * 400
 
 
-def test_a_lock_that_stays_stops_sending_in_words(sim, client, clock, tmp_path, launch):
+def test_a_lock_that_stays_stops_sending_in_words(
+    sim: Simulator, client: Client, clock: ManualClock, tmp_path: Path, launch: Callable[[str], Launcher]
+) -> None:
     """A lock longer than the patience is an error that says what to do; afterwards the run goes on, nobody twice."""
     locker = launch(LOCKER)
     with Store(tmp_path / "mas.db", clock=clock, busy_s=0.1) as store:
@@ -235,7 +248,7 @@ def test_a_lock_that_stays_stops_sending_in_words(sim, client, clock, tmp_path, 
     assert sorted(sim.accepted.values()) == [1] * 400
 
 
-def test_a_background_collector_outlasts_a_lock(tmp_path, launch):
+def test_a_background_collector_outlasts_a_lock(tmp_path: Path, launch: Callable[[str], Launcher]) -> None:
     """A lock beyond the patience does not end collecting in the background: the answer waits, and collecting goes on."""
     locker, clock = launch(LOCKER), FastClock(50)
     with (
@@ -257,7 +270,7 @@ def test_a_background_collector_outlasts_a_lock(tmp_path, launch):
 
 
 @contextlib.contextmanager
-def _immutable(path: Path):
+def _immutable(path: Path) -> Iterator[None]:
     """Make a store unchangeable, even for the superuser (all but its shared memory, which belongs to running programs)."""
     files = [str(one) for one in (path, path.with_name(path.name + "-wal")) if one.exists()]
     try:
@@ -270,7 +283,9 @@ def _immutable(path: Path):
         subprocess.run(["chattr", "-i", *files], check=True, capture_output=True, timeout=10)
 
 
-def test_a_read_only_file_is_noticed_before_anything_leaves(sim, client, clock, tmp_path):
+def test_a_read_only_file_is_noticed_before_anything_leaves(
+    sim: Simulator, client: Client, clock: ManualClock, tmp_path: Path
+) -> None:
     """Where nothing can be written, nothing is sent and nothing asked for; what is in the file can still be read."""
     path = tmp_path / "mas.db"
     with Store(path, clock=clock) as store:
@@ -285,7 +300,9 @@ def test_a_read_only_file_is_noticed_before_anything_leaves(sim, client, clock, 
     assert len(sim.requests) == requests
 
 
-def test_a_file_made_read_only_while_polling_spools_the_answer(sim, client, clock, tmp_path):
+def test_a_file_made_read_only_while_polling_spools_the_answer(
+    sim: Simulator, client: Client, clock: ManualClock, tmp_path: Path
+) -> None:
     """An answer that comes to a file made read-only meanwhile waits beside it, and is taken in once it may be written."""
     with Store(tmp_path / "mas.db", clock=clock) as store, contextlib.ExitStack() as locked:
         _send(store, client)
@@ -319,7 +336,9 @@ def test_a_file_made_read_only_while_polling_spools_the_answer(sim, client, cloc
         ("garbage", 2000, "unparsed"),
     ],
 )
-def test_a_damaged_page_of_a_thousand_harms_no_other(sim, client, store, fault, least, state):
+def test_a_damaged_page_of_a_thousand_harms_no_other(
+    sim: Simulator, client: Client, store: Store, fault: str, least: int, state: str | None
+) -> None:
     """Of three full pages the second is damaged: all that can be read counts, the raw answer is kept, the others are whole."""
     numbers = [f"139{n:08d}" for n in range(3000)]
     client.submit(numbers, "您好")
@@ -358,7 +377,7 @@ def run(path, account, result):
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
-def test_an_answer_of_50_megabytes_is_taken_in(tmp_path, launch):
+def test_an_answer_of_50_megabytes_is_taken_in(tmp_path: Path, launch: Callable[[str], Launcher]) -> None:
     """A page padded to 50 MB is stored and read, within a few times its size of memory."""
     with Simulator(https=False, poll_interval=0, behaviour={}) as sim, sim.client() as client:
         client.submit(list(PEOPLE["手机号"]), "您好")
@@ -376,11 +395,13 @@ def test_an_answer_of_50_megabytes_is_taken_in(tmp_path, launch):
     assert megabytes < 400
 
 
-def test_an_answer_that_trips_the_reader_keeps_out_no_other(sim, client, store, monkeypatch):
+def test_an_answer_that_trips_the_reader_keeps_out_no_other(
+    sim: Simulator, client: Client, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A defect met in one answer sets that answer aside, with what it is; later ones come in, and replay() reads it when mended."""
     real = uplink_ingestion.match_opt_out
 
-    def tripping(text, *more):
+    def tripping(text: Any, *more: Any) -> Any:
         if text == "绊":
             raise RuntimeError(text)
         return real(text, *more)
@@ -424,7 +445,7 @@ _answers = st.one_of(
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(raw=_answers, endpoint=st.sampled_from(["report", "deliver"]))
-def test_whatever_is_answered_can_be_taken_in(bench, raw, endpoint):
+def test_whatever_is_answered_can_be_taken_in(bench: Bench, raw: Any, endpoint: Any) -> None:
     """No answer at all trips the store, and what it took in can be read and shown."""
     received = bench.receive(raw, endpoint)
 
@@ -433,7 +454,7 @@ def test_whatever_is_answered_can_be_taken_in(bench, raw, endpoint):
     assert bench.store.raw_answer(len(bench.store.polls())) == raw
 
 
-def test_what_was_taken_in_of_anything_can_be_shown(bench):
+def test_what_was_taken_in_of_anything_can_be_shown(bench: Bench) -> None:
     """Odd but readable values end up as rows that every frame can show."""
     odd = {"mobile": "13800138000", "reportStatus": "\ud800", "submitDate": "99999999999999", "receiveDate": "20260101240000",
            "errorCode": "\0", "msgGroup": "x" * 500}  # fmt: skip
@@ -450,7 +471,9 @@ def test_what_was_taken_in_of_anything_can_be_shown(bench):
 
 
 @pytest.mark.parametrize("jump", [-3600, 3600])
-def test_a_clock_that_jumps_while_sending_changes_nothing(sim, client, store, clock, jump):
+def test_a_clock_that_jumps_while_sending_changes_nothing(
+    sim: Simulator, client: Client, store: Store, clock: ManualClock, jump: int
+) -> None:
     """An hour back or forth in the middle of a run: everybody once, and all reports find their messages."""
     _from_call(client, "submit_each", 3, lambda: clock.jump(jump))
     result = _send(store, client, rate=100.0)
@@ -463,7 +486,9 @@ def test_a_clock_that_jumps_while_sending_changes_nothing(sim, client, store, cl
     assert sorted(sim.accepted.values()) == [1] * 400
 
 
-def test_a_clock_set_back_while_collecting_changes_nothing(sim, client, store, clock):
+def test_a_clock_set_back_while_collecting_changes_nothing(
+    sim: Simulator, client: Client, store: Store, clock: ManualClock
+) -> None:
     """An hour back in the middle of a collection: the pace holds, nothing is lost, and coverage never runs backwards."""
     numbers = [f"139{n:08d}" for n in range(5000)]
     client.submit(numbers, "您好")
@@ -482,7 +507,7 @@ def test_a_clock_set_back_while_collecting_changes_nothing(sim, client, store, c
     assert (store.coverage()["gap_before_s"].dropna() > 0).all()
 
 
-def test_a_restart_with_the_clock_set_back_waits_one_interval(tmp_path, clock):
+def test_a_restart_with_the_clock_set_back_waits_one_interval(tmp_path: Path, clock: ManualClock) -> None:
     """After a restart with a wall clock an hour behind, collecting begins after one interval, not after an hour."""
     with Simulator(https=False, behaviour={}, poll_interval=0, clock=clock) as sim:
         account = sim.account(poll_interval=5.0)
@@ -523,7 +548,7 @@ def run(path, number):
 """
 
 
-def test_many_processes_may_open_a_new_store_at_once(tmp_path, launch):
+def test_many_processes_may_open_a_new_store_at_once(tmp_path: Path, launch: Callable[[str], Launcher]) -> None:
     """Eight processes that open the same new file at the same moment all find its tables."""
     opener = launch(OPENERS)
     for attempt in range(5):
@@ -545,7 +570,7 @@ def run(path):
 """
 
 
-def test_a_store_whose_making_was_killed_can_be_opened(tmp_path, launch):
+def test_a_store_whose_making_was_killed_can_be_opened(tmp_path: Path, launch: Callable[[str], Launcher]) -> None:
     """A new file is either whole or made whole by whoever opens it next, wherever its first process was killed."""
     maker, killed = launch(MAKER), 0
     for attempt in range(25):
@@ -559,7 +584,7 @@ def test_a_store_whose_making_was_killed_can_be_opened(tmp_path, launch):
     assert killed > 0
 
 
-def test_stores_of_the_same_name_do_not_share_their_spool(tmp_path, monkeypatch):
+def test_stores_of_the_same_name_do_not_share_their_spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers that wait in the temporary folder come back to the store they belong to, and to no other of its name."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
     (tmp_path / "a").write_text("")
@@ -572,7 +597,9 @@ def test_stores_of_the_same_name_do_not_share_their_spool(tmp_path, monkeypatch)
     assert list(spooled(tmp_path / "b" / "mas.db")) == []
 
 
-def test_a_file_that_is_no_answer_is_left_alone(sim, client, store, caplog):
+def test_a_file_that_is_no_answer_is_left_alone(
+    sim: Simulator, client: Client, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
     """Something else in the spool folder neither stops collecting nor goes away."""
     stranger = spool_folder(store.path) / "1-x.answer"
     stranger.parent.mkdir(mode=0o700)
@@ -585,7 +612,7 @@ def test_a_file_that_is_no_answer_is_left_alone(sim, client, store, caplog):
     assert "is not an answer" in caplog.text
 
 
-def test_a_running_collector_takes_in_what_a_killed_one_left(tmp_path):
+def test_a_running_collector_takes_in_what_a_killed_one_left(tmp_path: Path) -> None:
     """An answer that a killed process had stored but not read is taken in by whoever collects, without a restart."""
     clock = FastClock(100)
     with (
@@ -602,7 +629,7 @@ def test_a_running_collector_takes_in_what_a_killed_one_left(tmp_path):
         assert len(store.reports()) == 1
 
 
-def test_a_collector_that_was_stopped_can_be_asked_again(sim, client, store):
+def test_a_collector_that_was_stopped_can_be_asked_again(sim: Simulator, client: Client, store: Store) -> None:
     """stop() ends what goes on; a later drain() collects all the same."""
     collector = _collector(client, store)
     collector.start()
@@ -618,7 +645,9 @@ def test_a_collector_that_was_stopped_can_be_asked_again(sim, client, store):
 # ---- batches in doubt ------------------------------------------------------------------------------------------------
 
 
-def test_a_batch_of_a_dead_sender_is_settled_while_collecting(bench, plain_batch, make_report):
+def test_a_batch_of_a_dead_sender_is_settled_while_collecting(
+    bench: Bench, plain_batch: type[PlainBatch], make_report: Callable[..., dict[str, str]]
+) -> None:
     """Nobody sends any more: reports alone bring a batch that was in flight when its sender was killed to its outcome."""
     phones = [f"138{n:08d}" for n in range(30)]
     run = bench.start()
@@ -632,7 +661,9 @@ def test_a_batch_of_a_dead_sender_is_settled_while_collecting(bench, plain_batch
     assert bench.statuses() == dict.fromkeys(phones[:10], "delivered") | dict.fromkeys(phones[10:], "pending")
 
 
-def test_one_message_of_another_system_settles_nothing(bench, make_report):
+def test_one_message_of_another_system_settles_nothing(
+    bench: Bench, make_report: Callable[..., dict[str, str]]
+) -> None:
     """A code that another system sent to one of our customers in the same minute does not make a large batch accepted."""
     phones = [f"138{n:08d}" for n in range(100)]
     bench.send(phones, "")
@@ -642,7 +673,9 @@ def test_one_message_of_another_system_settles_nothing(bench, make_report):
     assert set(bench.statuses().values()) == {"unknown"}
 
 
-def test_an_answer_that_contradicts_itself_is_settled_by_its_group(bench, plain_batch, make_report):
+def test_an_answer_that_contradicts_itself_is_settled_by_its_group(
+    bench: Bench, plain_batch: type[PlainBatch], make_report: Callable[..., dict[str, str]]
+) -> None:
     """The answer named a msgGroup but no success: when reports name that group too, the batch was taken."""
     phones = ["13800138000", "13800138001"]
     run = bench.start()
@@ -656,7 +689,9 @@ def test_an_answer_that_contradicts_itself_is_settled_by_its_group(bench, plain_
     assert list(bench.store.batches()["inferred"]) == [1]
 
 
-def test_batches_whose_messages_went_with_a_later_run_are_gone(sim, client, store, bench, plain_batch):
+def test_batches_whose_messages_went_with_a_later_run_are_gone(
+    sim: Simulator, client: Client, store: Store, bench: Bench, plain_batch: type[PlainBatch]
+) -> None:
     """A run that was killed after planning leaves no empty batches behind once another has sent its messages."""
     bench.account = client.account.name
     bench.register(bench.start("other"), plain_batch(["13900139000"]))

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pandas as pd
 import pytest
 
 import masanalytics as mas
+from masanalytics.client import Client
 from masanalytics.errors import InputError
+from masanalytics.simulator import Simulator
+from masanalytics.store import Store
+from tests.bench import Bench
 
 G1 = "0101080000000000000001"
 
 
-def test_every_row_is_accounted_for(bench, make_report):
+def test_every_row_is_accounted_for(bench: Bench, make_report: Callable[..., dict[str, str]]) -> None:
     """Sent rows get their status, code and time; every other row says why it got nothing; nothing else changes."""
     people = pd.DataFrame(
         {"客户": list("甲乙丙丁戊己庚"),
@@ -46,7 +52,7 @@ def test_every_row_is_accounted_for(bench, make_report):
     pd.testing.assert_frame_equal(people, before)
 
 
-def test_the_plan_knows_why_a_row_was_left_out_for_its_text(sim, client, store):
+def test_the_plan_knows_why_a_row_was_left_out_for_its_text(sim: Simulator, client: Client, store: Store) -> None:
     """With the plan made from the table, rows left out for a missing value say so."""
     people = pd.DataFrame({"手机号": ["13800138000", "13800138001"], "姓名": ["张三", None]})
     plan = mas.plan(people, phone="手机号", text="{姓名}您好", campaign="c", store=store)
@@ -57,7 +63,7 @@ def test_the_plan_knows_why_a_row_was_left_out_for_its_text(sim, client, store):
     assert list(result["status"].fillna("-")) == ["pending", "-"]
 
 
-def test_columns_of_the_same_name_need_a_prefix(store):
+def test_columns_of_the_same_name_need_a_prefix(store: Store) -> None:
     """A table that has a status of its own asks for a prefix, and gets it."""
     people = pd.DataFrame({"phone": ["13800138000"], "status": ["gold"]})
     with pytest.raises(InputError, match="prefix='sms_'"):
@@ -68,13 +74,13 @@ def test_columns_of_the_same_name_need_a_prefix(store):
     assert result["sms_status"].isna().all()
 
 
-def test_a_missing_column_is_named(store):
+def test_a_missing_column_is_named(store: Store) -> None:
     """A wrong column name is answered with the columns there are."""
     with pytest.raises(InputError, match="the columns are: 手机号"):
         mas.outcomes(pd.DataFrame({"手机号": []}), store, phone="电话", campaign="c")
 
 
-def test_an_empty_table_and_a_polars_table(bench):
+def test_an_empty_table_and_a_polars_table(bench: Bench) -> None:
     """No rows in, the same columns with no rows out; polars is taken as well."""
     import polars as pl
 

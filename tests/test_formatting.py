@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -13,7 +14,7 @@ from masanalytics.formatting import by_phrase, count, display_width, duration, g
 from masanalytics.i18n import use_language
 
 
-def in_both_languages(write, *values):
+def in_both_languages(write: Any, *values: Any) -> Any:
     said = []
     for language in ("en", "zh"):
         with use_language(language):
@@ -33,7 +34,7 @@ def in_both_languages(write, *values):
         (0.0005, "0.1%"),
     ],
 )
-def test_percent_never_rounds_to_nothing_or_all(share, text):
+def test_percent_never_rounds_to_nothing_or_all(share: Any, text: Any) -> None:
     """A share that is not quite 0 or 1 is not written as 0 % or 100 %."""
     assert percent(share) == text
 
@@ -55,7 +56,7 @@ def test_percent_never_rounds_to_nothing_or_all(share, text):
         (-90, "-1 min 30 s", "-1 分钟 30 秒"),
     ],
 )
-def test_durations(seconds, en, zh):
+def test_durations(seconds: Any, en: Any, zh: Any) -> None:
     """Seconds are written up to ten minutes, then minutes, and days from 72 hours on: the time that reports can take."""
     assert in_both_languages(duration, seconds) == (en, zh)
 
@@ -78,12 +79,12 @@ def test_durations(seconds, en, zh):
         ("campaign", "   ", "(blank)", "（空白）"),
     ],
 )
-def test_groups_are_named_in_both_languages(column, value, en, zh):
+def test_groups_are_named_in_both_languages(column: Any, value: Any, en: Any, zh: Any) -> None:
     """Weekdays, hours, days, carriers, categories and missing values have names in both languages."""
     assert in_both_languages(group_label, [column], [value]) == (en, zh)
 
 
-def test_counts_and_groupings():
+def test_counts_and_groupings() -> None:
     """Thousands are separated, a missing count is a dash, several columns are joined."""
     assert (count(1234567.0), count(None)) == ("1,234,567", "–")
     assert in_both_languages(by_phrase, ["carrier", "客户等级"]) == (
@@ -94,7 +95,7 @@ def test_counts_and_groupings():
 
 
 @given(st.text(alphabet="ab 中文，。（）-é\n", max_size=80), st.integers(4, 40), st.integers(1, 4))
-def test_wrapped_text_keeps_its_width_and_its_letters(text, width, lines):
+def test_wrapped_text_keeps_its_width_and_its_letters(text: Any, width: Any, lines: Any) -> None:
     """No line is wider than asked, there are no more lines than asked, and what was not cut is all there in order."""
     wrapped = wrap(text, width, lines)
     assert wrapped.count("\n") < lines
@@ -106,7 +107,7 @@ def test_wrapped_text_keeps_its_width_and_its_letters(text, width, lines):
 
 
 @given(st.text(alphabet="ab 中文第-é", max_size=80), st.integers(6, 40))
-def test_shortened_names_keep_both_ends(text, width):
+def test_shortened_names_keep_both_ends(text: Any, width: Any) -> None:
     """A long name keeps its beginning and its end and fits; a short one stays as it is."""
     line, short = " ".join(text.split()), shorten(text, width)
     assert display_width(short) <= width

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
 import pytest
 
 import masanalytics as mas
 from masanalytics.analysis import delivery_rates
+from masanalytics.client import Client
+from masanalytics.collecting import Collector
 from masanalytics.i18n import counted, duration
+from masanalytics.simulator import Simulator
+from masanalytics.store import Store
+from tests.bench import Bench, PlainBatch
 
 WHOLE_NUMBER = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)")
 PEOPLE = pd.DataFrame({"手机号": [f"138001380{n:02d}" for n in range(20)], "姓名": ["<script>甲</script>"] * 20})
@@ -18,7 +25,7 @@ DAY = 86_400
 
 
 @pytest.fixture
-def shown(sim, client, store, collector):
+def shown(sim: Simulator, client: Client, store: Store, collector: Collector) -> dict[str, Any]:
     """Everything a person meets in a notebook, of one campaign whose name is not to be trusted."""
     campaign = "<script>alert(1)</script> 13800138000"
     plan = mas.plan(PEOPLE, phone="手机号", text="{姓名}您好，电13900139000", campaign="问候", store=store)
@@ -43,7 +50,9 @@ def shown(sim, client, store, collector):
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_nothing_shows_a_secret_a_whole_number_or_markup(shown, sim, monkeypatch, language):
+def test_nothing_shows_a_secret_a_whole_number_or_markup(
+    shown: dict[str, Any], sim: Simulator, monkeypatch: pytest.MonkeyPatch, language: str
+) -> None:
     """Repr and HTML of every object hide the key and the middle of numbers, and escape what strangers wrote."""
     monkeypatch.setenv("MAS_LANGUAGE", language)
     secret = sim.settings()["MAS_SECRET_KEY"]
@@ -57,7 +66,9 @@ def test_nothing_shows_a_secret_a_whole_number_or_markup(shown, sim, monkeypatch
     assert "<b>13" not in refused._repr_html_()
 
 
-def test_nothing_is_printed_that_was_not_asked_for(sim, client, store, capfd):
+def test_nothing_is_printed_that_was_not_asked_for(
+    sim: Simulator, client: Client, store: Store, capfd: pytest.CaptureFixture[str]
+) -> None:
     """Planning, sending, collecting and looking print nothing, except the bars and the notices a person must see."""
     plan = mas.plan(PEOPLE, phone="手机号", text="您好", campaign="问候", store=store)
     mas.send(plan, client, store, progress=False)
@@ -71,7 +82,9 @@ def test_nothing_is_printed_that_was_not_asked_for(sim, client, store, capfd):
     assert "".join(capfd.readouterr()) == ""
 
 
-def test_the_stores_card_counts_as_delivery_rates_does(bench, store, make_report):
+def test_the_stores_card_counts_as_delivery_rates_does(
+    bench: Bench, store: Store, make_report: Callable[..., dict[str, str]]
+) -> None:
     """Pending is what may still be reported; what was silent for 72 hours of coverage is unreported, in a figure of its own."""
     bench.send([f"138001380{n:02d}" for n in range(5)], "0101080000000000000001")
     bench.receive([make_report("13800138000", "0101080000000000000001")])
@@ -96,7 +109,9 @@ def test_the_stores_card_counts_as_delivery_rates_does(bench, store, make_report
         assert html.escape(line.strip()) in store._repr_html_()
 
 
-def test_a_second_short_of_72_hours_is_pending(bench, store, make_report):
+def test_a_second_short_of_72_hours_is_pending(
+    bench: Bench, store: Store, make_report: Callable[..., dict[str, str]]
+) -> None:
     """The border is the one of the rates."""
     bench.send(["13800138000", "13800138001"], "0101080000000000000001")
     bench.clock.sleep(3 * DAY - 1)
@@ -106,7 +121,7 @@ def test_a_second_short_of_72_hours_is_pending(bench, store, make_report):
     assert delivery_rates(store).loc[0, "unreported"] == 0
 
 
-def test_every_status_has_its_figure(bench, store, plain_batch):
+def test_every_status_has_its_figure(bench: Bench, store: Store, plain_batch: type[PlainBatch]) -> None:
     """What was planned, refused, not sent or is in doubt is counted too; what there is none of is not shown."""
     run = bench.start()
     ids = bench.register(run, *(plain_batch([f"1380013800{n}"]) for n in range(4)))
@@ -117,7 +132,7 @@ def test_every_status_has_its_figure(bench, store, plain_batch):
     assert store.text("en").splitlines()[1:5] == ["  planned: 1", "  not sent: 1", "  rejected: 1", "  unknown: 1"]
 
 
-def test_a_store_that_cannot_be_read_still_has_a_name():
+def test_a_store_that_cannot_be_read_still_has_a_name() -> None:
     """Showing a temporary store after it was closed says so, and raises nothing."""
     store = mas.Store(":memory:")
     store.close()
@@ -131,12 +146,12 @@ def test_a_store_that_cannot_be_read_still_has_a_name():
     [(0, "0 s", "0 秒"), (0.02, "1 s", "1 秒"), (60, "60 s", "60 秒"), (89.6, "90 s", "90 秒"), (90, "2 min", "2 分钟"),
      (661.6, "11 min", "11 分钟"), (5400, "1 h 30 min", "1 小时 30 分钟"), (7200, "2 h", "2 小时"), (259_200, "72 h", "72 小时")],
 )  # fmt: skip
-def test_lengths_of_time_are_in_units_people_use(seconds, english, chinese):
+def test_lengths_of_time_are_in_units_people_use(seconds: float, english: str, chinese: str) -> None:
     """Seconds are shown up to a minute and a half, minutes up to an hour and a half, hours from there on."""
     assert (duration(seconds, "en"), duration(seconds, "zh")) == (english, chinese)
 
 
-def test_one_is_not_said_as_several():
+def test_one_is_not_said_as_several() -> None:
     """A count has a word for one and a word for others."""
     shown = [counted(number, "entry is", "entries are") for number in (0, 1, 2, 1000)]
 

@@ -214,7 +214,7 @@ def source(ax: Axes) -> str:
 
 @charts
 @pytest.mark.parametrize(("n", "language"), [(0, "en"), (1, "zh"), (3, "en"), (40, "zh")])
-def test_every_chart_draws_any_number_of_groups(name: str, n: int, language: str):
+def test_every_chart_draws_any_number_of_groups(name: str, n: int, language: str) -> None:
     """No, one, three and forty groups are drawn without a warning (such as a missing glyph), with a title."""
     draw, make = CHARTS[name]
     ax = draw(make(n), language=language)
@@ -226,7 +226,7 @@ def test_every_chart_draws_any_number_of_groups(name: str, n: int, language: str
 
 
 @charts
-def test_no_chart_changes_matplotlib_or_its_data(name: str):
+def test_no_chart_changes_matplotlib_or_its_data(name: str) -> None:
     """Drawing changes neither matplotlib's settings nor the frame it is given."""
     draw, make = CHARTS[name]
     frame = make(3)
@@ -237,7 +237,7 @@ def test_no_chart_changes_matplotlib_or_its_data(name: str):
 
 
 @charts
-def test_charts_draw_where_they_are_told(name: str):
+def test_charts_draw_where_they_are_told(name: str) -> None:
     """With ax= the chart goes there, that Axes comes back, and no further figure is opened."""
     draw, make = CHARTS[name]
     figure, ax = plt.subplots()
@@ -249,7 +249,7 @@ def test_charts_draw_where_they_are_told(name: str):
 
 
 @charts
-def test_charts_in_a_grid_keep_to_their_place(name: str):
+def test_charts_in_a_grid_keep_to_their_place(name: str) -> None:
     """In a plain grid of subplots what is drawn around an Axes stays on its own side of the figure."""
     draw, make = CHARTS[name]
     figure, axes = plt.subplots(1, 2, figsize=(16, 7))
@@ -260,7 +260,7 @@ def test_charts_in_a_grid_keep_to_their_place(name: str):
     assert drawn.x1 < 0.56
 
 
-def test_delivery_rates_draws_the_numbers_it_is_given():
+def test_delivery_rates_draws_the_numbers_it_is_given() -> None:
     """Dots are the rates, whiskers Wilson's bounds, the band least to most, the diamond the expected end."""
     ax = plot.delivery_rates(rates(2), language="en")
     dots = [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "o"]
@@ -274,7 +274,7 @@ def test_delivery_rates_draws_the_numbers_it_is_given():
     assert [label.get_text() for label in ax.get_yticklabels()] == ["China Mobile", "China Unicom"]
 
 
-def test_delivery_rates_says_denominator_pending_and_time():
+def test_delivery_rates_says_denominator_pending_and_time() -> None:
     """Beside each rate stand its denominator and what is pending; below it the as-of time, gaps and notes."""
     ax = plot.delivery_rates(rates(1), language="en")
     assert "90.0%" in texts(ax)
@@ -289,7 +289,7 @@ def test_delivery_rates_says_denominator_pending_and_time():
     assert "中国移动" in [label.get_text() for label in chinese.get_yticklabels()]
 
 
-def test_small_groups_are_hollow():
+def test_small_groups_are_hollow() -> None:
     """A group of fewer than 30 messages is drawn hollow, and the chart says what that means."""
     frame = rates(2).assign(accepted=[1000, 29])
     ax = plot.delivery_rates(frame, language="en")
@@ -298,7 +298,7 @@ def test_small_groups_are_hollow():
     assert "hollow: fewer than 30 messages" in source(ax)
 
 
-def test_rates_at_equal_age_are_titled_so_and_expect_nothing():
+def test_rates_at_equal_age_are_titled_so_and_expect_nothing() -> None:
     """A result at equal age names the age in the title, and shows no pending, bounds or expected end."""
     frame = rates(2)
     frame.attrs["within_s"] = 600
@@ -308,7 +308,7 @@ def test_rates_at_equal_age_are_titled_so_and_expect_nothing():
     assert "pending" not in texts(ax)
 
 
-def test_error_codes_is_a_pareto():
+def test_error_codes_is_a_pareto() -> None:
     """Bars are shares of the failed, the line adds them up, and code and meaning name each row."""
     ax = plot.error_codes(codes(3), language="en")
     assert [bar.get_width() for bar in ax.patches] == pytest.approx([8 / 14, 4 / 14, 2 / 14])
@@ -321,7 +321,7 @@ def test_error_codes_is_a_pareto():
     assert "0.1% of accepted" in texts(ax)
 
 
-def test_error_codes_names_the_missing_and_the_others():
+def test_error_codes_names_the_missing_and_the_others() -> None:
     """A missing code is called so, and the row that adds up the rest is named by what it says and drawn grey."""
     frame = codes(3).assign(error_code=["MK:0001", None, "other"], meaning=["a", None, "25 other codes"])
     ax = plot.error_codes(frame, language="en")
@@ -329,7 +329,7 @@ def test_error_codes_names_the_missing_and_the_others():
     assert ax.patches[2].get_facecolor() == mpl.colors.to_rgba("#8b949e", 0.85)
 
 
-def test_error_codes_by_group_is_a_table():
+def test_error_codes_by_group_is_a_table() -> None:
     """With groups the cells are each group's shares; a pair that never occurred stays empty."""
     frame = pd.DataFrame(
         {"carrier": ["China Mobile", "China Mobile", None], "error_code": ["MK:0001", "DB:0141", "MK:0001"],
@@ -341,7 +341,7 @@ def test_error_codes_by_group_is_a_table():
     assert [label.get_text() for label in ax.get_xticklabels()] == ["China Mobile", "unknown"]
 
 
-def test_latency_draws_the_curve_on_an_axis_people_read():
+def test_latency_draws_the_curve_on_an_axis_people_read() -> None:
     """The curve is drawn as steps over a log axis of seconds, minutes, hours and days, half and nine in ten marked."""
     ax = plot.latency(curve(1), language="en")
     steps_line = next(line for line in ax.lines if line.get_drawstyle() == "steps-post")
@@ -356,14 +356,14 @@ def test_latency_draws_the_curve_on_an_axis_people_read():
     assert "90% after 10 min" in texts(ax)
 
 
-def test_latency_that_has_not_been_reached_is_not_marked():
+def test_latency_that_has_not_been_reached_is_not_marked() -> None:
     """A curve that ends below half has no mark, and its last value is written where it ends."""
     ax = plot.latency(curve(1).head(2), language="en")
     assert not [line for line in ax.lines if line.get_marker() == "o"]
     assert "20.0%" in texts(ax)
 
 
-def test_timeline_shows_limits_outliers_and_what_is_still_open():
+def test_timeline_shows_limits_outliers_and_what_is_still_open() -> None:
     """Points outside the limits are ringed, mostly pending ones are no part of the solid line, volume is stacked."""
     ax = plot.timeline(course(4), language="en")
     rings = [line for line in ax.lines if line.get_markersize() == 11]
@@ -376,7 +376,7 @@ def test_timeline_shows_limits_outliers_and_what_is_still_open():
     assert "01-04" in [label.get_text() for label in volume.get_xticklabels()]
 
 
-def test_timeline_draws_no_line_across_a_time_without_messages():
+def test_timeline_draws_no_line_across_a_time_without_messages() -> None:
     """Where nothing was sent for hours the line is broken."""
     frame = course(6).drop(index=[2, 3])
     ax = plot.timeline(frame.assign(pending=0), language="en")
@@ -384,7 +384,7 @@ def test_timeline_draws_no_line_across_a_time_without_messages():
     assert np.isnan(solid.get_ydata()).tolist() == [False, False, True, False, False]
 
 
-def test_timeline_of_groups_has_a_line_each():
+def test_timeline_of_groups_has_a_line_each() -> None:
     """Six groups get a line of their own, told apart by marks too; a seventh is grey in the volume, and said to be."""
     frame = pd.concat([course(4).assign(carrier=f"c{i}") for i in range(7)])
     ax = plot.timeline(frame[["carrier", *course(1)]], language="en")
@@ -395,7 +395,7 @@ def test_timeline_of_groups_has_a_line_each():
     assert sum(bar.get_height() for bar in ax.figure.axes[1].patches) == 7 * 4 * 100
 
 
-def test_heatmap_writes_n_into_each_cell_and_hatches_thin_ones():
+def test_heatmap_writes_n_into_each_cell_and_hatches_thin_ones() -> None:
     """Each cell holds its rate and number; cells of fewer than 30 messages are hatched; no hour is called the best."""
     ax = plot.heatmap(week(3), language="en")
     cells = [text.get_text() for text in ax.texts if text.get_gid() != SOURCE_GID]
@@ -405,13 +405,13 @@ def test_heatmap_writes_n_into_each_cell_and_hatches_thin_ones():
     assert "no cell is a recommendation" in source(ax)
 
 
-def test_heatmap_wants_two_dimensions():
+def test_heatmap_wants_two_dimensions() -> None:
     """A result of one dimension cannot become a heat map, and the error says so."""
     with pytest.raises(InputError, match="two columns"):
         plot.heatmap(rates(3))
 
 
-def test_compare_draws_intervals_around_nothing():
+def test_compare_draws_intervals_around_nothing() -> None:
     """A difference that chance does not explain is solid, one that it may explain hollow and grey."""
     ax = plot.compare(pairs(2), language="en")
     dots = [line for line in ax.lines if line.get_marker() == "o"]
@@ -423,14 +423,14 @@ def test_compare_draws_intervals_around_nothing():
     assert "in words" in source(ax)
 
 
-def test_compare_marks_by_the_corrected_p_value():
+def test_compare_marks_by_the_corrected_p_value() -> None:
     """An interval that leaves out zero is no proof where many were compared: hollow with p = 0.63 after Holm."""
     ax = plot.compare(pairs(1).assign(p_value=0.016, p_adjusted=0.63), language="en")
     assert [line.get_markerfacecolor() for line in ax.lines if line.get_marker() == "o"] == ["white"]
     assert "p = 0.63" in texts(ax)
 
 
-def test_explain_change_is_a_waterfall_that_adds_up():
+def test_explain_change_is_a_waterfall_that_adds_up() -> None:
     """Each bar begins where the one before ended, and the last is the rate after."""
     ax = plot.explain_change(changes(3), language="en")
     bars = [(bar.get_x(), bar.get_width()) for bar in ax.patches]
@@ -441,7 +441,7 @@ def test_explain_change_is_a_waterfall_that_adds_up():
     assert "-5.0" in texts(ax)
 
 
-def test_explain_change_adds_the_small_cells_up():
+def test_explain_change_adds_the_small_cells_up() -> None:
     """Beyond twelve cells the others are one bar."""
     ax = plot.explain_change(changes(20), language="en")
     names = [label.get_text() for label in ax.get_yticklabels()]
@@ -449,7 +449,7 @@ def test_explain_change_adds_the_small_cells_up():
     assert names[13] == "8 others"
 
 
-def test_funnel_counts_messages_and_shows_what_is_pending():
+def test_funnel_counts_messages_and_shows_what_is_pending() -> None:
     """Of messages the funnel counts planned, accepted and delivered, and says what is pending."""
     messages = pd.DataFrame(
         {"status": ["planned"] * 5 + ["rejected"] * 3 + ["pending"] * 2 + ["delivered"] * 8 + ["failed"] * 2,
@@ -461,14 +461,14 @@ def test_funnel_counts_messages_and_shows_what_is_pending():
     assert "66.7% of accepted, 2 pending" in texts(ax)
 
 
-def test_number_health_shows_counts_and_no_number():
+def test_number_health_shows_counts_and_no_number() -> None:
     """Bars are the numbers of each verdict; no phone number appears."""
     ax = plot.number_health(health(3), language="zh")
     assert [bar.get_width() for bar in ax.patches] == [3, 0, 0, 0]
     assert "138" not in texts(ax) + "".join(label.get_text() for label in ax.get_yticklabels())
 
 
-def test_messages_are_analysed_where_no_result_is_given():
+def test_messages_are_analysed_where_no_result_is_given() -> None:
     """Given messages, a chart asks the analysis function of its name, with by= and filters handed on."""
     messages = pd.DataFrame(
         {"message_id": range(8), "campaign": ["x"] * 6 + ["y"] * 2, "carrier": ["China Mobile", "China Unicom"] * 4,
@@ -487,7 +487,7 @@ def test_messages_are_analysed_where_no_result_is_given():
     ("seconds", "title"),
     [(0, "From plan to handset"), (60, "Delivery rate over time"), (3600, "Delivery rate over time")],
 )
-def test_the_overview_of_a_campaign_sent_at_once_shows_steps_instead_of_a_course(seconds: int, title: str):
+def test_the_overview_of_a_campaign_sent_at_once_shows_steps_instead_of_a_course(seconds: int, title: str) -> None:
     """One point is no course: within one minute the steps are drawn, within one hour the minutes."""
     at = pd.Timestamp("2026-01-03 09:00", tz="Asia/Shanghai")
     messages = pd.DataFrame(
@@ -498,7 +498,7 @@ def test_the_overview_of_a_campaign_sent_at_once_shows_steps_instead_of_a_course
     assert axes[1, 1].get_title() == title
 
 
-def test_the_curve_of_arrivals_counts_pending_as_waiting():
+def test_the_curve_of_arrivals_counts_pending_as_waiting() -> None:
     """Hand-worked: a message pending since 25 s leaves the two before it at a quarter each, and the last at a half."""
     messages = pd.DataFrame(
         {"status": ["delivered", "failed", "pending", "delivered"], "latency_s": [10, 20, None, 30],
@@ -513,7 +513,7 @@ def test_the_curve_of_arrivals_counts_pending_as_waiting():
     assert arrivals(messages.assign(carrier=list("abcd")), "carrier", most_groups=3) is None
 
 
-def test_every_curve_ends_with_its_own_last_value():
+def test_every_curve_ends_with_its_own_last_value() -> None:
     """A group whose last report came early ends there, at its own delivery rate."""
     messages = pd.DataFrame(
         {"carrier": ["a", "a", "b", "b"], "status": ["delivered", "failed", "delivered", "delivered"],
@@ -525,14 +525,14 @@ def test_every_curve_ends_with_its_own_last_value():
     assert last["share"].tolist() == pytest.approx([0.5, 1.0])
 
 
-def test_a_result_cannot_be_grouped_again():
+def test_a_result_cannot_be_grouped_again() -> None:
     """by= for a result that is computed already is refused, with what to do instead."""
     with pytest.raises(InputError, match="is a result of delivery_rates already"):
         plot.delivery_rates(rates(3), by="province")
 
 
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
-def test_chinese_shows_in_every_format(kind: str, tmp_path: Path):
+def test_chinese_shows_in_every_format(kind: str, tmp_path: Path) -> None:
     """PNG, SVG and PDF are written without a missing glyph, also for names with emoji, dollars and line breaks."""
     frame = rates(3).assign(carrier=["春节活动🎉 $5 减 $10", "喆堃祎䶮\n￥“”…", "=HYPERLINK(x)" + "很长" * 60])
     ax = plot.delivery_rates(frame, language="zh")
@@ -541,7 +541,7 @@ def test_chinese_shows_in_every_format(kind: str, tmp_path: Path):
     assert path.stat().st_size > 5000
 
 
-def test_intervals_of_one_point_are_a_line():
+def test_intervals_of_one_point_are_a_line() -> None:
     """A timeline of one point shows its interval as a line, since a band would have no width."""
     ax = plot.timeline(course(1), language="en")
     whiskers = [part for part in ax.collections if isinstance(part, LineCollection)]
@@ -549,7 +549,7 @@ def test_intervals_of_one_point_are_a_line():
 
 
 @charts
-def test_charts_fit_into_a_small_place(name: str):
+def test_charts_fit_into_a_small_place(name: str) -> None:
     """In three by two inches nothing is cut off, and the names of rows do not run into each other."""
     draw, make = CHARTS[name]
     figure, ax = plt.subplots(figsize=(3, 2), dpi=100)
@@ -565,7 +565,7 @@ def test_charts_fit_into_a_small_place(name: str):
         assert all(upper.y0 >= lower.y1 - 1 for upper, lower in itertools.pairwise(boxes))
 
 
-def test_a_chart_grows_until_its_rows_have_their_height():
+def test_a_chart_grows_until_its_rows_have_their_height() -> None:
     """Long sentences below a comparison make the figure higher instead of pushing its rows together."""
     frame = pairs(3).assign(sentence="a sentence that goes on " * 20)
     ax = plot.compare(frame, language="en")
@@ -575,7 +575,7 @@ def test_a_chart_grows_until_its_rows_have_their_height():
     assert ax.get_position().height * ax.figure.get_figheight() > 1.4
 
 
-def test_of_too_many_groups_the_largest_are_shown():
+def test_of_too_many_groups_the_largest_are_shown() -> None:
     """Of a hundred groups the sixty largest are drawn, in their order, and the chart says so."""
     frame = rates(100).assign(accepted=np.arange(1000, 1100))
     ax = plot.delivery_rates(frame, language="en")
@@ -584,7 +584,7 @@ def test_of_too_many_groups_the_largest_are_shown():
     assert "the 60 largest of 100 groups" in source(ax)
 
 
-def test_a_heat_map_of_many_groups_stays_drawable():
+def test_a_heat_map_of_many_groups_stays_drawable() -> None:
     """Of a thousand rows the sixty with most messages are drawn; messages of no group have a row too."""
     frame = pd.DataFrame({"campaign": [f"c{i:04d}" for i in range(1000)] + [None], "hour": 9})
     frame = frame.assign(accepted=[*range(30, 1030), 2000], delivered=30, delivery_rate=0.5, low=0.4, high=0.6)
@@ -594,14 +594,14 @@ def test_a_heat_map_of_many_groups_stays_drawable():
     assert "the 60 largest of 1,001 groups by campaign" in source(ax)
 
 
-def test_heatmap_at_equal_age_says_so():
+def test_heatmap_at_equal_age_says_so() -> None:
     """The age a result is restricted to stands in the title."""
     frame = week(3)
     frame.attrs["within_s"] = 600
     assert plot.heatmap(frame, language="zh").get_title() == "提交后 10 分钟内的送达率（按星期、提交时段）"
 
 
-def test_names_that_differ_at_their_end_stay_apart():
+def test_names_that_differ_at_their_end_stay_apart() -> None:
     """Long names that begin alike are cut in the middle, so that no two rows have the same name."""
     names = [f"{'春节客户回馈活动' * 10}第{i}批" for i in range(20)]
     ax = plot.delivery_rates(rates(20).assign(carrier=names), language="zh")
@@ -610,7 +610,7 @@ def test_names_that_differ_at_their_end_stay_apart():
     assert all(name.endswith(f"第{i}批") for i, name in enumerate(shown))
 
 
-def test_numbers_beside_rows_do_not_meet():
+def test_numbers_beside_rows_do_not_meet() -> None:
     """However large the counts, what stands beside a row is in columns that leave each other room."""
     frame = codes(3).assign(count=[1_234_567_890, 12, 3])
     ax = plot.error_codes(frame, language="en")
@@ -621,27 +621,27 @@ def test_numbers_beside_rows_do_not_meet():
     assert ends < min(text.get_window_extent().x0 for text in shares)
 
 
-def test_a_change_needs_both_sides():
+def test_a_change_needs_both_sides() -> None:
     """Where one side has no messages the waterfall says what is missing."""
     frame = changes(1).assign(rate_before=np.nan, contribution=np.nan)
     frame.attrs["change"] = {"rate_before": np.nan, "rate_after": 0.9}
     assert "Messages of both times are needed" in texts(plot.explain_change(frame, language="en"))
 
 
-def test_curves_of_groups_differ_by_dashes():
+def test_curves_of_groups_differ_by_dashes() -> None:
     """In grey print the curves of groups can be told apart: each has dashes of its own."""
     ax = plot.latency(curve(3), language="en")
     lines = [line for line in ax.lines if not str(line.get_label()).startswith("_")]
     assert len({str(line._unscaled_dash_pattern) for line in lines}) == 3
 
 
-def test_curves_say_how_many_messages_they_rest_on():
+def test_curves_say_how_many_messages_they_rest_on() -> None:
     """Where the curve carries the number of accepted messages, the legend says it."""
     ax = plot.latency(curve(1).assign(accepted=1234), language="en")
     assert ax.get_legend().get_texts()[0].get_text() == "delivered so far, n=1,234"
 
 
-def test_cells_of_codes_hold_share_and_count():
+def test_cells_of_codes_hold_share_and_count() -> None:
     """With groups each cell says the share of accepted and how many messages that is."""
     frame = codes(2).assign(carrier=CARRIERS[:2])[["carrier", *codes(0)]]
     ax = plot.error_codes(frame, language="en")
@@ -650,7 +650,7 @@ def test_cells_of_codes_hold_share_and_count():
 
 
 @charts
-def test_charts_can_be_read_on_dark_pages(name: str):
+def test_charts_can_be_read_on_dark_pages(name: str) -> None:
     """In matplotlib's dark style no text is dark on dark, neither in a figure of its own nor in one that is given."""
     draw, make = CHARTS[name]
     with plt.style.context("dark_background"):
@@ -663,7 +663,7 @@ def test_charts_can_be_read_on_dark_pages(name: str):
                     assert sum(mpl.colors.to_rgb(text.get_color())) > 0.9, text
 
 
-def test_a_dark_page_leaves_other_charts_alone():
+def test_a_dark_page_leaves_other_charts_alone() -> None:
     """What else is drawn on a dark figure keeps its colours."""
     with plt.style.context("dark_background"):
         _, (mine, other) = plt.subplots(1, 2, figsize=(12, 5))
@@ -674,7 +674,7 @@ def test_a_dark_page_leaves_other_charts_alone():
     assert other.get_xticklabels()[0].get_color() == "red"
 
 
-def test_a_chart_that_fails_leaves_no_figure_open():
+def test_a_chart_that_fails_leaves_no_figure_open() -> None:
     """An error while drawing closes the figure that was made for it."""
     broken = course(3).assign(time="yesterday")
     with pytest.raises(AttributeError):
@@ -684,7 +684,7 @@ def test_a_chart_that_fails_leaves_no_figure_open():
 
 @pytest.mark.parametrize("days", [0.02, 1, 26, 60, 200, 900])
 @pytest.mark.parametrize("width", [3, 5.3, 10])
-def test_times_on_an_axis_are_few_and_more_than_one(days: float, width: float):
+def test_times_on_an_axis_are_few_and_more_than_one(days: float, width: float) -> None:
     """Over an hour or three years, in narrow charts and wide ones, two to eight times are written."""
     times = pd.date_range("2025-12-17 03:00", periods=5, freq=pd.Timedelta(days=days / 5), tz="Asia/Shanghai")
     _, ax = plt.subplots(figsize=(width, 4))
@@ -694,7 +694,7 @@ def test_times_on_an_axis_are_few_and_more_than_one(days: float, width: float):
     assert 2 <= sum(low <= tick <= high for tick in volume.get_xticks()) <= 8
 
 
-def test_a_comparison_at_several_ages_names_none():
+def test_a_comparison_at_several_ages_names_none() -> None:
     """Where some pairs are compared at an age and others are settled, the title claims no age for all."""
     ax = plot.compare(pairs(2).assign(within_s=[600.0, np.nan]), language="en")
     assert ax.get_title() == "Difference in delivery rate"

@@ -25,18 +25,18 @@ def _fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     fonts._resolve.cache_clear()
 
 
-def test_the_carried_font_is_used_where_the_system_has_none():
+def test_the_carried_font_is_used_where_the_system_has_none() -> None:
     """On a machine without Chinese fonts the font that zhplot carries is drawn with, DejaVu Sans after it."""
     assert fonts.font_chain() == ("Noto Sans SC", "DejaVu Sans")
 
 
-def test_the_users_font_comes_first(monkeypatch: pytest.MonkeyPatch):
+def test_the_users_font_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """MAS_FONT, a family or a file, wins over everything."""
     monkeypatch.setenv("MAS_FONT", "DejaVu Serif")
     assert fonts.font_chain() == ("DejaVu Serif", "DejaVu Sans")
 
 
-def test_matplotlibs_own_setting_is_kept_if_it_shows_chinese():
+def test_matplotlibs_own_setting_is_kept_if_it_shows_chinese() -> None:
     """A font the user has set in matplotlib is drawn with where it has Chinese glyphs, and passed over where not."""
     family = fonts.font_chain()[0]
     with mpl.rc_context({"font.family": [family]}):
@@ -45,7 +45,7 @@ def test_matplotlibs_own_setting_is_kept_if_it_shows_chinese():
         assert fonts.font_chain()[0] == "Noto Sans SC"
 
 
-def test_a_system_family_comes_before_the_carried_font(monkeypatch: pytest.MonkeyPatch):
+def test_a_system_family_comes_before_the_carried_font(monkeypatch: pytest.MonkeyPatch) -> None:
     """A usual family of the system is taken before the carried font; one registered only as thin is not."""
     carried = fonts.font_chain()[0]
     entry = next(one for one in mpl.font_manager.fontManager.ttflist if one.name == carried)
@@ -57,7 +57,7 @@ def test_a_system_family_comes_before_the_carried_font(monkeypatch: pytest.Monke
     assert fonts.font_chain() == ("System Sans", "DejaVu Sans")
 
 
-def test_without_any_font_there_is_one_warning_that_says_what_to_do(monkeypatch: pytest.MonkeyPatch):
+def test_without_any_font_there_is_one_warning_that_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nothing has Chinese glyphs, one warning names the remedy, once."""
     monkeypatch.setattr(fonts, "bundled_font", lambda: None)
     with pytest.warns(UserWarning, match="pip install zhplot"):
@@ -68,7 +68,7 @@ def test_without_any_font_there_is_one_warning_that_says_what_to_do(monkeypatch:
         assert fonts.printable("送达 ok", ("DejaVu Sans",)) == "□□ ok"
 
 
-def test_use_chinese_font_sets_matplotlib_on_purpose():
+def test_use_chinese_font_sets_matplotlib_on_purpose() -> None:
     """use_chinese_font changes matplotlib's settings, and only the two it speaks of."""
     with mpl.rc_context():
         before = dict(mpl.rcParams)
@@ -78,13 +78,13 @@ def test_use_chinese_font_sets_matplotlib_on_purpose():
         assert use_chinese_font("DejaVu Serif") == "DejaVu Serif"
 
 
-def test_an_unknown_font_is_refused():
+def test_an_unknown_font_is_refused() -> None:
     """A font that is neither a file nor a family is refused by name."""
     with pytest.raises(InputError, match="微软雅黑"):
         use_chinese_font("微软雅黑")
 
 
-def test_a_file_that_is_no_font_is_refused(tmp_path: Path):
+def test_a_file_that_is_no_font_is_refused(tmp_path: Path) -> None:
     """A file that is no font is refused by name."""
     path = tmp_path / "font.ttf"
     path.write_text("not a font")
@@ -92,14 +92,14 @@ def test_a_file_that_is_no_font_is_refused(tmp_path: Path):
         use_chinese_font(str(path))
 
 
-def test_what_no_font_has_becomes_a_box():
+def test_what_no_font_has_becomes_a_box() -> None:
     """Glyphs that no font has are boxes, spaces and line breaks are one space, dollars are no formula."""
     assert fonts.printable("a\n b\t c") == "a b c"
     assert fonts.printable("$x$") == r"\$x\$"
     assert fonts.printable("\U0001f9ff") == "□"
 
 
-def test_the_package_with_the_font_is_never_imported():
+def test_the_package_with_the_font_is_never_imported() -> None:
     """The package zhplot is located, not imported: importing it changes matplotlib's settings and the environment."""
     script = (
         "import sys, os, matplotlib as mpl; mpl.use('Agg'); before = dict(mpl.rcParams), dict(os.environ)\n"

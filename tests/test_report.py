@@ -75,7 +75,7 @@ class Page(HTMLParser):
         self.cell: list[str] | None = None
         self.feed(text)
 
-    def handle_starttag(self, tag, attrs):
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str]]) -> None:
         for name, value in attrs:
             if name in ("src", "href", "xlink:href", "action") and not value.startswith(("#", "data:")):
                 self.links.append(value)
@@ -89,11 +89,11 @@ class Page(HTMLParser):
         if tag in ("td", "th"):
             self.cell = []
 
-    def handle_data(self, data):
+    def handle_data(self, data: str) -> None:
         if self.cell is not None:
             self.cell.append(data)
 
-    def handle_endtag(self, tag):
+    def handle_endtag(self, tag: str) -> None:
         if tag in ("td", "th"):
             self.tables[-1][-1].append("".join(self.cell))
             self.cell = None
@@ -110,7 +110,7 @@ def written(path: Path, data: pd.DataFrame, **options: object) -> str:
     return PAGES[made_of]
 
 
-def test_the_headline_says_the_rate_with_denominator_and_interval(messages: pd.DataFrame, tmp_path: Path):
+def test_the_headline_says_the_rate_with_denominator_and_interval(messages: pd.DataFrame, tmp_path: Path) -> None:
     """The first sentence has accepted, delivered, rate and interval; the next why messages failed and how fast."""
     text = written(tmp_path, messages, language="en")
     assert "Of 100 accepted messages, 90 were delivered: 90.0% (95% interval 82.6% to 94.5%)." in text
@@ -126,7 +126,9 @@ def test_the_headline_says_the_rate_with_denominator_and_interval(messages: pd.D
         ([7], "50 failed, all with A:1 (one).", "原因均为 A:1（one）。"),
     ],
 )
-def test_a_code_is_called_the_most_frequent_where_chance_does_not_explain_its_lead(counts, english, chinese):
+def test_a_code_is_called_the_most_frequent_where_chance_does_not_explain_its_lead(
+    counts: list[int], english: str, chinese: str
+) -> None:
     """40 against 10 is a lead, 3 against 3 is none; a single code is the cause of all."""
     rates = pd.DataFrame({"accepted": [100], "delivered": [50], "failed": [50], "pending": [0], "delivery_rate": [0.5],
                           "low": [0.4], "high": [0.6]})  # fmt: skip
@@ -137,7 +139,7 @@ def test_a_code_is_called_the_most_frequent_where_chance_does_not_explain_its_le
     assert chinese in headline(rates, codes, pd.DataFrame(), "zh")[1]
 
 
-def test_masked_numbers_leave_out_the_state_of_the_numbers_alone(messages: pd.DataFrame, tmp_path: Path):
+def test_masked_numbers_leave_out_the_state_of_the_numbers_alone(messages: pd.DataFrame, tmp_path: Path) -> None:
     """A frame exported without its numbers still makes a report: who is who is not known, the rest is."""
     masked = messages.assign(phone=[f"138****{number:04d}" for number in range(len(messages))])
     text = written(tmp_path, masked, language="en")
@@ -147,7 +149,7 @@ def test_masked_numbers_leave_out_the_state_of_the_numbers_alone(messages: pd.Da
     assert 'id="health"' in written(tmp_path, messages, language="en")
 
 
-def test_tables_hold_the_figures(messages: pd.DataFrame, tmp_path: Path):
+def test_tables_hold_the_figures(messages: pd.DataFrame, tmp_path: Path) -> None:
     """The tables show counts, rates with intervals, codes with meaning and advice, and latencies."""
     page = Page(written(tmp_path, messages, language="en", campaign="春节"))
     rates, course, codes, latency = page.tables[:4]
@@ -160,7 +162,7 @@ def test_tables_hold_the_figures(messages: pd.DataFrame, tmp_path: Path):
     assert latency[1][:3] == ["China Mobile", "70", "6 s"]
 
 
-def test_a_chinese_report_is_chinese(messages: pd.DataFrame, tmp_path: Path):
+def test_a_chinese_report_is_chinese(messages: pd.DataFrame, tmp_path: Path) -> None:
     """A Chinese report has Chinese sentences, headings and advice, and carries the letters it needs."""
     text = written(tmp_path, messages, language="zh", title="元旦活动")
     assert '<html lang="zh-CN">' in text
@@ -171,13 +173,13 @@ def test_a_chinese_report_is_chinese(messages: pd.DataFrame, tmp_path: Path):
     assert "各项指标的含义" in text
 
 
-def test_an_english_report_of_latin_names_carries_no_font(messages: pd.DataFrame, tmp_path: Path):
+def test_an_english_report_of_latin_names_carries_no_font(messages: pd.DataFrame, tmp_path: Path) -> None:
     """Where no Chinese letter occurs no font is put into the page."""
     text = written(tmp_path, messages.tail(20).assign(campaign="spring"), language="en")
     assert "@font-face" not in text
 
 
-def test_the_page_needs_nothing_and_runs_nothing_of_others(messages: pd.DataFrame, tmp_path: Path):
+def test_the_page_needs_nothing_and_runs_nothing_of_others(messages: pd.DataFrame, tmp_path: Path) -> None:
     """No address is loaded, one script runs (ours), no attribute runs code, and names of others are escaped."""
     text = written(tmp_path, messages, language="en")
     page = Page(text)
@@ -193,7 +195,7 @@ def test_the_page_needs_nothing_and_runs_nothing_of_others(messages: pd.DataFram
     }  # fmt: skip
 
 
-def test_the_scripts_hash_is_the_one_allowed(messages: pd.DataFrame, tmp_path: Path):
+def test_the_scripts_hash_is_the_one_allowed(messages: pd.DataFrame, tmp_path: Path) -> None:
     """The page's policy allows exactly its own script."""
     import base64
     import hashlib
@@ -206,7 +208,7 @@ def test_the_scripts_hash_is_the_one_allowed(messages: pd.DataFrame, tmp_path: P
     assert base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode() == allowed[1]
 
 
-def test_ids_of_the_charts_do_not_meet(messages: pd.DataFrame, tmp_path: Path):
+def test_ids_of_the_charts_do_not_meet(messages: pd.DataFrame, tmp_path: Path) -> None:
     """Every id on the page is there once, and every reference inside the charts has its target."""
     text = written(tmp_path, messages, language="zh")
     ids = re.findall(r'\bid="([^"]+)"', text)
@@ -214,7 +216,7 @@ def test_ids_of_the_charts_do_not_meet(messages: pd.DataFrame, tmp_path: Path):
     assert set(re.findall(r'href="#([^"]+)"', text)) | set(re.findall(r"url\(#([^)]+)\)", text)) <= set(ids)
 
 
-def test_phone_numbers_are_masked_unless_asked_for(messages: pd.DataFrame, tmp_path: Path):
+def test_phone_numbers_are_masked_unless_asked_for(messages: pd.DataFrame, tmp_path: Path) -> None:
     """A number in a name is masked in text and file; only reveal=True shows it; a list of numbers never appears."""
     masked = written(tmp_path, messages, language="en", by=["campaign"])
     assert "138****8000" in masked
@@ -226,13 +228,13 @@ def test_phone_numbers_are_masked_unless_asked_for(messages: pd.DataFrame, tmp_p
     assert "13800100001" not in grouped
 
 
-def test_equal_data_gives_equal_pages(messages: pd.DataFrame, tmp_path: Path):
+def test_equal_data_gives_equal_pages(messages: pd.DataFrame, tmp_path: Path) -> None:
     """The same messages give the same page, byte for byte."""
     first, second = (write_report(messages, tmp_path / name, language="zh") for name in ("1.html", "2.html"))
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_a_report_of_nothing_says_so(messages: pd.DataFrame, tmp_path: Path):
+def test_a_report_of_nothing_says_so(messages: pd.DataFrame, tmp_path: Path) -> None:
     """Without messages the page says that there is nothing to report on, and still explains its figures."""
     text = written(tmp_path, messages.head(0), language="en")
     assert "There are no accepted messages to report on." in text
@@ -241,14 +243,14 @@ def test_a_report_of_nothing_says_so(messages: pd.DataFrame, tmp_path: Path):
     assert write_report(messages.head(0), tmp_path / "nothing.xlsx", language="en").exists()
 
 
-def test_a_campaign_that_is_not_there_is_refused(messages: pd.DataFrame, tmp_path: Path):
+def test_a_campaign_that_is_not_there_is_refused(messages: pd.DataFrame, tmp_path: Path) -> None:
     """A mistyped campaign is an error that names those there are, and no empty report is handed on."""
     with pytest.raises(InputError, match="春节"):
         write_report(messages, tmp_path / "report.html", campaign="春季")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_pending_messages_are_said_and_bounded(messages: pd.DataFrame, tmp_path: Path):
+def test_pending_messages_are_said_and_bounded(messages: pd.DataFrame, tmp_path: Path) -> None:
     """While reports are missing the page says how many, and between which rates it will end."""
     young = messages.assign(status=["pending"] * 10 + ["delivered"] * 90, waited_s=60, latency_s=[None] * 10 + [6] * 90)
     text = written(tmp_path, young, language="en")
@@ -256,7 +258,7 @@ def test_pending_messages_are_said_and_bounded(messages: pd.DataFrame, tmp_path:
     assert "10 are still pending: the rate will end between 90.0% and 100%" in text
 
 
-def test_a_frame_with_the_columns_of_the_rates_alone_is_enough(tmp_path: Path):
+def test_a_frame_with_the_columns_of_the_rates_alone_is_enough(tmp_path: Path) -> None:
     """Without carriers, times and codes the report has what can be said, and leaves the rest out."""
     bare = pd.DataFrame(
         {"status": ["delivered"] * 3 + ["failed"], "error_code": None, "latency_s": 5, "waited_s": 300_000}
@@ -264,13 +266,13 @@ def test_a_frame_with_the_columns_of_the_rates_alone_is_enough(tmp_path: Path):
     assert "Of 4 accepted messages, 3 were delivered" in written(tmp_path, bare, language="en")
 
 
-def test_one_message_is_said_as_one(messages: pd.DataFrame, tmp_path: Path):
+def test_one_message_is_said_as_one(messages: pd.DataFrame, tmp_path: Path) -> None:
     """Of a single message the headline speaks in the singular."""
     text = written(tmp_path, messages.tail(1), language="en")
     assert "Of 1 accepted message, 1 was delivered: 100%" in text
 
 
-def test_no_share_in_a_page_reads_like_a_phone_number(messages: pd.DataFrame, tmp_path: Path):
+def test_no_share_in_a_page_reads_like_a_phone_number(messages: pd.DataFrame, tmp_path: Path) -> None:
     """A share of 10 in 72, 0.13888888888, sorts by 0.138889: no eleven digits stand anywhere in the page's tables."""
     shares = messages.head(72).assign(status=["delivered"] * 10 + ["failed"] * 62, error_code="MK:0001")
     tables = re.findall(r"<table.*?</table>", written(tmp_path, shares, language="en"), re.DOTALL)
@@ -278,7 +280,7 @@ def test_no_share_in_a_page_reads_like_a_phone_number(messages: pd.DataFrame, tm
     assert not re.search(r"1[3-9]\d{9}", "".join(tables))
 
 
-def test_excel_holds_numbers_not_texts(messages: pd.DataFrame, tmp_path: Path):
+def test_excel_holds_numbers_not_texts(messages: pd.DataFrame, tmp_path: Path) -> None:
     """Counts and rates are numbers, the interval's ends have columns, codes and names are texts."""
     path = write_report(messages, tmp_path / "report.xlsx", language="en")
     book = python_calamine.CalamineWorkbook.from_path(str(path))
@@ -293,7 +295,7 @@ def test_excel_holds_numbers_not_texts(messages: pd.DataFrame, tmp_path: Path):
     assert codes[1][3:6] == [6, 0.06, 0.6]
 
 
-def test_no_cell_of_the_excel_file_is_a_formula_or_a_link(messages: pd.DataFrame, tmp_path: Path):
+def test_no_cell_of_the_excel_file_is_a_formula_or_a_link(messages: pd.DataFrame, tmp_path: Path) -> None:
     """What people wrote is text in every cell: no formula, no hyperlink, phone numbers masked."""
     path = write_report(messages, tmp_path / "report.xlsx", language="zh", title="=1+1")
     with zipfile.ZipFile(path) as parts:
@@ -309,20 +311,20 @@ def test_no_cell_of_the_excel_file_is_a_formula_or_a_link(messages: pd.DataFrame
 
 def test_excel_without_the_library_says_what_to_install(
     messages: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     """Without xlsxwriter the error names the extra to install."""
     monkeypatch.setitem(sys.modules, "xlsxwriter", None)
     with pytest.raises(MissingExtraError, match=r'pip install "masanalytics\[excel\]"'):
         write_report(messages, tmp_path / "report.xlsx")
 
 
-def test_another_kind_of_file_is_refused(messages: pd.DataFrame, tmp_path: Path):
+def test_another_kind_of_file_is_refused(messages: pd.DataFrame, tmp_path: Path) -> None:
     """A file name that is neither a page nor a workbook is refused before anything is computed."""
     with pytest.raises(InputError, match=r"report\.docx"):
         write_report(messages, tmp_path / "report.docx")
 
 
-def test_a_missing_folder_is_made(messages: pd.DataFrame, tmp_path: Path):
+def test_a_missing_folder_is_made(messages: pd.DataFrame, tmp_path: Path) -> None:
     """A report goes into a folder that is not there yet; one that cannot be made is refused with what to do."""
     path = write_report(messages, tmp_path / "reports" / "2026" / "report.html", language="en")
     assert "Of 100 accepted messages" in path.read_text(encoding="utf-8")
@@ -331,7 +333,7 @@ def test_a_missing_folder_is_made(messages: pd.DataFrame, tmp_path: Path):
         write_report(messages, tmp_path / "file" / "report.html")
 
 
-def test_only_the_charts_are_offered():
+def test_only_the_charts_are_offered() -> None:
     """What completion offers of the charts is what is meant for use, none of the modules behind them."""
     import masanalytics.plot
 
@@ -339,7 +341,7 @@ def test_only_the_charts_are_offered():
     assert "inputs" not in dir(masanalytics.plot)
 
 
-def test_a_missing_column_is_named(messages: pd.DataFrame, tmp_path: Path):
+def test_a_missing_column_is_named(messages: pd.DataFrame, tmp_path: Path) -> None:
     """A breakdown by a column that is not there is refused by name, and no file is left behind."""
     with pytest.raises(InputError, match="provinz"):
         write_report(messages, tmp_path / "missing" / "report.html", by=["provinz"])
@@ -347,7 +349,7 @@ def test_a_missing_column_is_named(messages: pd.DataFrame, tmp_path: Path):
     assert not (tmp_path / "missing").exists()
 
 
-def test_gaps_in_coverage_are_named_the_latest_first():
+def test_gaps_in_coverage_are_named_the_latest_first() -> None:
     """The report says when nobody polled: the latest five times, and how many more there were."""
     gaps = [
         {"account": "a", "from": f"2026-01-0{day} 10:00:00", "until": f"2026-01-0{day} 12:00:00"} for day in range(1, 8)
@@ -382,7 +384,7 @@ def hostile() -> pd.DataFrame:
     )
 
 
-def test_hostile_names_are_text_on_the_page(hostile: pd.DataFrame, tmp_path: Path):
+def test_hostile_names_are_text_on_the_page(hostile: pd.DataFrame, tmp_path: Path) -> None:
     """Names and codes with markup, control signs and ten thousand letters show as short text; nothing runs or loads."""
     text = written(tmp_path, hostile, language="en", title="</title><script>alert(0)</script>\x00\ud800")
     page = Page(text)
@@ -392,7 +394,7 @@ def test_hostile_names_are_text_on_the_page(hostile: pd.DataFrame, tmp_path: Pat
     assert max(len(cell) for table in page.tables for row in table for cell in row) <= 300
 
 
-def test_hostile_names_are_text_in_excel(hostile: pd.DataFrame, tmp_path: Path):
+def test_hostile_names_are_text_in_excel(hostile: pd.DataFrame, tmp_path: Path) -> None:
     """The workbook is well-formed, opens, and holds the same names as text: no formula, no link."""
     path = write_report(hostile, tmp_path / "report.xlsx", language="en", title="=1+1\x00\ud800\x1f")
     with zipfile.ZipFile(path) as parts:
@@ -406,7 +408,7 @@ def test_hostile_names_are_text_in_excel(hostile: pd.DataFrame, tmp_path: Path):
     assert book.get_sheet_by_name("Summary").to_python()[0][0] == "=1+1"
 
 
-def test_a_column_of_any_name_can_be_broken_down_by(messages: pd.DataFrame, tmp_path: Path):
+def test_a_column_of_any_name_can_be_broken_down_by(messages: pd.DataFrame, tmp_path: Path) -> None:
     """The name of somebody's own column is text too: in headings, in ids, in the names of sheets."""
     evil = 'x"><script>alert(1)</script>\\g<0> 13800138000'
     mine = messages.assign(**{evil: ["a", "b"] * 50})
@@ -431,7 +433,7 @@ def test_a_column_of_any_name_can_be_broken_down_by(messages: pd.DataFrame, tmp_
         ("???", set(), "-"),
     ],
 )
-def test_a_sheet_is_called_what_excel_allows(title: str, taken: set[str], name: str):
+def test_a_sheet_is_called_what_excel_allows(title: str, taken: set[str], name: str) -> None:
     """A sheet's name has no special letter, at most 31 as Excel counts them, and is there once."""
     assert _sheet_name(title, taken) == name
 
@@ -440,18 +442,18 @@ def test_a_sheet_is_called_what_excel_allows(title: str, taken: set[str], name: 
     "name",
     ["１３８００１３８０００", "138\u200b0013\u200b8000", "138\u200d0013\u200d8000", "138 0013 8000", "١٣٨٠٠١٣٨٠٠٠"],
 )
-def test_a_number_cannot_hide_from_being_masked(name: str):
+def test_a_number_cannot_hide_from_being_masked(name: str) -> None:
     """A number in full-width or Arabic digits, or with invisible signs between them, is masked; unless asked for."""
     assert "****8000" in Request().clean(f"客户 {name}").replace(" ", "")
     assert "*" not in Request(reveal=True).clean(name)
 
 
-def test_what_joins_faces_stays():
+def test_what_joins_faces_stays() -> None:
     """A family of faces stays one, a second direction of writing and line breaks do not."""
     assert harmless("👩\u200d👧\r\n\u2067ok\ufeff") == "👩\u200d👧 ok"
 
 
-def test_what_is_missing_sorts_last_and_numbers_as_numbers(messages: pd.DataFrame, tmp_path: Path):
+def test_what_is_missing_sorts_last_and_numbers_as_numbers(messages: pd.DataFrame, tmp_path: Path) -> None:
     """A cell carries what it is sorted by: the number itself, not as it is written; nothing where it is missing."""
     slow = messages.assign(latency_s=[9] * 10 + [4000] * 70 + [6] * 20)
     slow.loc[slow["carrier"] == "China Unicom", "status"] = ["failed"] * 20
@@ -460,7 +462,7 @@ def test_what_is_missing_sorts_last_and_numbers_as_numbers(messages: pd.DataFram
     assert re.search(r'data-name="Half of accepted" data-order="" class="number">–<', text)
 
 
-def test_the_page_names_who_is_behind(messages: pd.DataFrame, tmp_path: Path):
+def test_the_page_names_who_is_behind(messages: pd.DataFrame, tmp_path: Path) -> None:
     """The headline names the groups that lie clearly below the whole, with their rate and number of messages."""
     rows = pd.concat([messages.assign(campaign="spring")] * 9 + [messages.assign(campaign="old list", status="failed")])
     text = written(tmp_path, rows.reset_index(drop=True), language="en")
@@ -480,7 +482,7 @@ def test_the_page_names_who_is_behind(messages: pd.DataFrame, tmp_path: Path):
         ({"accepted": 90_000, "delivery_rate": 0.885, "most": 0.885}, False),  # a point and a half
     ],
 )
-def test_only_what_is_surely_lower_is_named(row: dict[str, float], is_named: bool):
+def test_only_what_is_surely_lower_is_named(row: dict[str, float], is_named: bool) -> None:
     """A group is not named for its youth, for chance, for a handful of messages or for a small difference."""
     whole = pd.DataFrame({"accepted": [100_000], "delivery_rate": [0.90]})
     usual = {"accepted": 100, "delivery_rate": 0.90, "most": 0.90}
@@ -488,7 +490,7 @@ def test_only_what_is_surely_lower_is_named(row: dict[str, float], is_named: boo
     assert bool(behind(whole, [("city", rates)], "en")) is is_named
 
 
-def test_silence_after_three_days_is_said(messages: pd.DataFrame, tmp_path: Path):
+def test_silence_after_three_days_is_said(messages: pd.DataFrame, tmp_path: Path) -> None:
     """Messages without a report after 72 hours are said in the headline: the counts add up before the reader's eyes."""
     rows = messages.assign(status=["pending"] * 10 + ["delivered"] * 90, error_code=None)
     rows["latency_s"] = rows["latency_s"].where(rows["status"] == "delivered")
@@ -496,14 +498,14 @@ def test_silence_after_three_days_is_said(messages: pd.DataFrame, tmp_path: Path
     assert "10 got no report within 72 hours and count as not delivered." in text
 
 
-def test_where_all_is_settled_nothing_is_expected(messages: pd.DataFrame, tmp_path: Path):
+def test_where_all_is_settled_nothing_is_expected(messages: pd.DataFrame, tmp_path: Path) -> None:
     """The estimate of the end and the upper bound are left out where no message is pending."""
     text = written(tmp_path, messages, language="en")
     assert ">Expected end</button>" not in text
     assert ">At most</button>" not in text
 
 
-def test_every_section_says_its_denominator(messages: pd.DataFrame, tmp_path: Path):
+def test_every_section_says_its_denominator(messages: pd.DataFrame, tmp_path: Path) -> None:
     """Below every chart and table stands of how many accepted messages they speak; a chart of fewer groups says so."""
     text = written(tmp_path, messages, language="en")
     assert text.count("of 100 accepted") == len(re.findall(r"<section id=", text)) - 2
@@ -511,7 +513,9 @@ def test_every_section_says_its_denominator(messages: pd.DataFrame, tmp_path: Pa
     assert "the chart shows 25 of 30" in written(tmp_path, many, language="en")
 
 
-def test_a_failed_report_leaves_the_old_one(messages: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_failed_report_leaves_the_old_one(
+    messages: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A report is replaced whole or not at all, and what cannot be written is an error that says what to do."""
     path = write_report(messages, tmp_path / "春节 report.html", language="en")
     before = path.read_bytes()
@@ -530,7 +534,7 @@ def test_a_failed_report_leaves_the_old_one(messages: pd.DataFrame, tmp_path: Pa
         write_report(messages, tmp_path / "folder.xlsx")
 
 
-def test_the_summary_sheet_holds_numbers(messages: pd.DataFrame, tmp_path: Path):
+def test_the_summary_sheet_holds_numbers(messages: pd.DataFrame, tmp_path: Path) -> None:
     """The figures of all messages together are numbers in the workbook too."""
     path = write_report(messages, tmp_path / "report.xlsx", language="en")
     rows = python_calamine.CalamineWorkbook.from_path(str(path)).get_sheet_by_name("Summary").to_python()
@@ -552,7 +556,7 @@ def shell(*words: object) -> Result:
     return CliRunner().invoke(main, ["report", *map(str, words)])
 
 
-def test_the_shell_writes_a_report(store_file: Path, tmp_path: Path):
+def test_the_shell_writes_a_report(store_file: Path, tmp_path: Path) -> None:
     """The command writes into paths with spaces and Chinese, replaces what is there, and prints where it is."""
     path = tmp_path / "报告 一" / "report 三月.html"
     for _ in range(2):
@@ -571,7 +575,9 @@ def test_the_shell_writes_a_report(store_file: Path, tmp_path: Path):
         (["/proc/none/r.html"], "choose another place"),
     ],
 )
-def test_the_shell_says_what_is_wrong(store_file: Path, words: list[str], said: str, monkeypatch: pytest.MonkeyPatch):
+def test_the_shell_says_what_is_wrong(
+    store_file: Path, words: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A wrong campaign, suffix, day, column or place is one line that says so, with exit code 1 and no file."""
     monkeypatch.chdir(store_file.parent)
     monkeypatch.setenv("MAS_LANGUAGE", "en")
@@ -582,7 +588,7 @@ def test_the_shell_says_what_is_wrong(store_file: Path, words: list[str], said: 
     assert not (store_file.parent / "r.html").exists()
 
 
-def test_the_shell_makes_no_store(tmp_path: Path):
+def test_the_shell_makes_no_store(tmp_path: Path) -> None:
     """A mistyped store is an error of usage, not a new file."""
     done = shell(tmp_path / "r.html", "--db", tmp_path / "none.db")
     assert done.exit_code == 2
@@ -591,7 +597,7 @@ def test_the_shell_makes_no_store(tmp_path: Path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium here")
-def test_a_browser_has_nothing_to_complain_about(messages: pd.DataFrame, tmp_path: Path):
+def test_a_browser_has_nothing_to_complain_about(messages: pd.DataFrame, tmp_path: Path) -> None:
     """Chromium loads the page without a message on its console."""
     path = write_report(messages, tmp_path / "report.html", language="zh")
     command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",

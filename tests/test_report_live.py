@@ -46,7 +46,7 @@ class Changing:
         return messages(self.pending.pop(0) if len(self.pending) > 1 else self.pending[0])
 
 
-def test_it_stops_by_itself_when_every_report_is_in(monkeypatch: pytest.MonkeyPatch):
+def test_it_stops_by_itself_when_every_report_is_in(monkeypatch: pytest.MonkeyPatch) -> None:
     """A view is shown whenever something changed, and the last one is the settled one."""
     source, clock, shown = Changing(6, 6, 3, 0), ManualClock(), []
     monkeypatch.setattr("masanalytics.report._watch.glance", lambda _data, *a, **k: glance(source(), *a, **k))
@@ -56,7 +56,7 @@ def test_it_stops_by_itself_when_every_report_is_in(monkeypatch: pytest.MonkeyPa
     assert clock.monotonic() == 15
 
 
-def test_it_stops_when_time_is_up():
+def test_it_stops_when_time_is_up() -> None:
     """With timeout= it ends although messages are pending, and returns what it saw."""
     clock = ManualClock()
     last = watch(messages(2), every=5, timeout=12, clock=clock, show=lambda _seen: None)
@@ -64,7 +64,7 @@ def test_it_stops_when_time_is_up():
     assert clock.monotonic() == 15
 
 
-def test_interrupting_is_no_error():
+def test_interrupting_is_no_error() -> None:
     """Ctrl-C ends it and returns what was seen last."""
 
     class Interrupted(ManualClock):
@@ -74,7 +74,7 @@ def test_interrupting_is_no_error():
     assert watch(messages(1), clock=Interrupted(), show=lambda _seen: None).accepted == 10
 
 
-def test_it_shows_itself_as_html_and_as_a_line():
+def test_it_shows_itself_as_html_and_as_a_line() -> None:
     """A view has counts, rate with interval and the curve as HTML, the same in one line, and no whole number of a person."""
     seen = glance(messages(2), campaign="春节 13800138000", language="zh")
     assert repr(seen) == "春节 138****8000: 受理 10, 送达 8, 失败 0, 待回执 2, 送达率 80.0% (49.0%–94.3%)."
@@ -84,7 +84,7 @@ def test_it_shows_itself_as_html_and_as_a_line():
     assert "13800138000" not in html
 
 
-def test_nothing_accepted_yet_is_no_error():
+def test_nothing_accepted_yet_is_no_error() -> None:
     """Before anything is accepted the view says 0 and does not count as settled."""
     seen = glance(messages(2).head(0), language="en")
     assert (seen.accepted, seen.settled, seen.curve) == (0, False, "")
@@ -92,7 +92,7 @@ def test_nothing_accepted_yet_is_no_error():
     assert repr(seen) == "all messages: accepted 0."
 
 
-def test_a_terminal_gets_a_line_a_view(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+def test_a_terminal_gets_a_line_a_view(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Outside a notebook each view is one line."""
     monkeypatch.delitem(__import__("sys").modules, "IPython", raising=False)
     watch(messages(0), language="en")
@@ -105,7 +105,7 @@ class Shell:
     execution_count = 7
 
 
-def test_the_last_view_is_not_shown_twice(monkeypatch: pytest.MonkeyPatch):
+def test_the_last_view_is_not_shown_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     """As the result of the cell that watched, the view is not displayed once more; in a later cell it is."""
     monkeypatch.setattr("masanalytics.report._watch._shell", lambda: Shell)
     monkeypatch.setattr("masanalytics.report._watch._output", lambda: lambda _seen: None)
@@ -116,7 +116,7 @@ def test_the_last_view_is_not_shown_twice(monkeypatch: pytest.MonkeyPatch):
         last._ipython_display_()
 
 
-def test_interrupting_the_first_drawing_is_no_error():
+def test_interrupting_the_first_drawing_is_no_error() -> None:
     """Ctrl-C while the first view is being shown ends it too."""
 
     def interrupted(_seen: Glance) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -12,31 +14,35 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import masanalytics as mas
-from masanalytics.clock import SystemClock
+from masanalytics.client import Client
+from masanalytics.clock import ManualClock, SystemClock
+from masanalytics.collecting import Collector
 from masanalytics.errors import CertificateError, InputError, NetworkError, RefusedError
-from masanalytics.planning import PlannedBatch
+from masanalytics.planning import Plan, PlannedBatch
 from masanalytics.sending import Canary, SendResult
 from masanalytics.sending.portions import portions
 from masanalytics.sending.rate_limit import Pacer, Window
+from masanalytics.simulator import Simulator
+from masanalytics.store import Store
 from masanalytics.vocabulary import CARRIERS
 
 PEOPLE = pd.DataFrame({"手机号": [f"138001380{n:02d}" for n in range(50)], "姓名": [f"客户{n}" for n in range(50)]})
 
 
-def _plan(store, frame=PEOPLE, campaign="问候", **more):
+def _plan(store: Store, frame: pd.DataFrame = PEOPLE, campaign: Any = "问候", **more: Any) -> Plan:
     more = {"text": "{姓名}，您好"} | more
     return mas.plan(frame, phone="手机号", campaign=campaign, store=store, **more)
 
 
-def _send(work, client, store, **options):
+def _send(work: Plan | pd.DataFrame, client: Client, store: Store, **options: Any) -> SendResult:
     return mas.send(work, client, store, progress=False, **options)
 
 
-def _with_account(sim, **changes):
+def _with_account(sim: Simulator, **changes: list[str] | str) -> Client:
     return mas.Client(sim.account(**changes), clock=sim.clock)
 
 
-def test_a_plan_goes_out_and_running_it_again_sends_nothing(sim, client, store):
+def test_a_plan_goes_out_and_running_it_again_sends_nothing(sim: Simulator, client: Client, store: Store) -> None:
     """The same cell run twice reaches everybody once, and the second run says what it found."""
     first = _send(_plan(store), client, store)
     second = _send(_plan(store), client, store)
@@ -48,7 +54,7 @@ def test_a_plan_goes_out_and_running_it_again_sends_nothing(sim, client, store):
     assert set(sim.accepted.values()) == {1}
 
 
-def test_the_same_plan_object_sent_twice_goes_out_once(sim, client, store):
+def test_the_same_plan_object_sent_twice_goes_out_once(sim: Simulator, client: Client, store: Store) -> None:
     """A plan made before the first send skips, in the second, what has gone out meanwhile."""
     plan = _plan(store)
     _send(plan, client, store)
@@ -58,7 +64,7 @@ def test_the_same_plan_object_sent_twice_goes_out_once(sim, client, store):
     assert sum(sim.accepted.values()) == 50
 
 
-def test_a_dataframe_is_planned_on_the_way(sim, client, store):
+def test_a_dataframe_is_planned_on_the_way(sim: Simulator, client: Client, store: Store) -> None:
     """send() takes a DataFrame with the planner's arguments."""
     result = _send(PEOPLE, client, store, phone="手机号", text="您好", campaign="问候")
 
@@ -66,7 +72,7 @@ def test_a_dataframe_is_planned_on_the_way(sim, client, store):
     assert [request.endpoint for request in sim.requests] == ["submit"]
 
 
-def test_new_rows_go_sent_ones_do_not(sim, client, store):
+def test_new_rows_go_sent_ones_do_not(sim: Simulator, client: Client, store: Store) -> None:
     """A changed sheet sends only to the new numbers."""
     _send(_plan(store, PEOPLE.head(20)), client, store)
     result = _send(_plan(store, PEOPLE), client, store)
@@ -75,7 +81,7 @@ def test_new_rows_go_sent_ones_do_not(sim, client, store):
     assert set(sim.accepted.values()) == {1}
 
 
-def test_what_is_sent_is_what_the_plan_showed(sim, client, store):
+def test_what_is_sent_is_what_the_plan_showed(sim: Simulator, client: Client, store: Store) -> None:
     """Numbers and texts on the platform are those of the plan, in as many requests as it said."""
     plan = _plan(store)
     shown = {(row.phone, row.content): 1 for row in plan.messages.itertuples()}
@@ -87,7 +93,7 @@ def test_what_is_sent_is_what_the_plan_showed(sim, client, store):
     assert list(store.messages()["content"]) == list(plan.messages["content"])
 
 
-def test_a_template_goes_out_with_its_params(sim, client, store):
+def test_a_template_goes_out_with_its_params(sim: Simulator, client: Client, store: Store) -> None:
     """Template messages are grouped by equal params and recorded with them."""
     frame = PEOPLE.assign(档=["金", "银"] * 25)
     plan = _plan(store, frame, text=None, template_id="38516fabae004eddbfa3ace1d4194696", params=["档"])
@@ -101,7 +107,7 @@ def test_a_template_goes_out_with_its_params(sim, client, store):
 
 
 @pytest.mark.parametrize("fault", ["drop_after", "hang", "truncate", "garbage", "status", "html200"])
-def test_what_may_have_been_taken_is_unknown_and_never_repeated(sim, store, fault):
+def test_what_may_have_been_taken_is_unknown_and_never_repeated(sim: Simulator, store: Store, fault: str) -> None:
     """No answer, half an answer or nonsense: the batch is of unknown outcome, the others go, and nothing is repeated."""
     with sim.client(timeout=(1.0, 0.3)) as client:
         sim.fault(fault, endpoint="submit", times=1)
@@ -116,12 +122,12 @@ def test_what_may_have_been_taken_is_unknown_and_never_repeated(sim, store, faul
     assert "not sent again by themselves" in first.text("en")
 
 
-def test_what_never_left_is_sent_again_by_itself(sim, client, store):
+def test_what_never_left_is_sent_again_by_itself(sim: Simulator, client: Client, store: Store) -> None:
     """While nothing listens, batches wait and are tried again; nothing is sent twice."""
     url_is_free = threading.Event()
     real = client.submit_each
 
-    def down_twice(contents, **more):
+    def down_twice(contents: Any, **more: Any) -> Any:
         if not url_is_free.is_set():
             sim.stop()
             result = real(contents, **more)
@@ -137,7 +143,9 @@ def test_what_never_left_is_sent_again_by_itself(sim, client, store):
     assert set(sim.accepted.values()) == {1}
 
 
-def test_a_platform_out_of_reach_stops_the_run_and_a_later_one_sends(sim, client, store):
+def test_a_platform_out_of_reach_stops_the_run_and_a_later_one_sends(
+    sim: Simulator, client: Client, store: Store
+) -> None:
     """After several vain tries the run ends with an error that says nothing was sent; later it goes on."""
     sim.stop()
     with pytest.raises(NetworkError):
@@ -151,7 +159,9 @@ def test_a_platform_out_of_reach_stops_the_run_and_a_later_one_sends(sim, client
 
 
 @pytest.mark.parametrize("change", [{"secret_key": "wrong"}, {"sign": "WrongSign1"}])
-def test_a_refusal_that_hits_every_batch_stops_after_the_first(sim, store, change):
+def test_a_refusal_that_hits_every_batch_stops_after_the_first(
+    sim: Simulator, store: Store, change: dict[str, str]
+) -> None:
     """A wrong key or signature is met once, not once a batch; the error says what to do; the next run sends all."""
     plan = _plan(store, limits=mas.planning.Limits(many_to_one=10, many_to_many=10))
     with _with_account(sim, **change) as wrong, pytest.raises(RefusedError) as caught:
@@ -165,7 +175,7 @@ def test_a_refusal_that_hits_every_batch_stops_after_the_first(sim, store, chang
     assert set(sim.accepted.values()) == {1}
 
 
-def test_not_white_ip_is_explained(sim, client, store):
+def test_not_white_ip_is_explained(sim: Simulator, client: Client, store: Store) -> None:
     """An address that is not allowed ends in one sentence."""
     sim.fault("not_white_ip", endpoint="submit")
     with pytest.raises(RefusedError) as caught:
@@ -174,7 +184,7 @@ def test_not_white_ip_is_explained(sim, client, store):
     assert caught.value.rspcod == "NOT_WHITE_IP"
 
 
-def test_a_wrong_certificate_sends_nothing(store):
+def test_a_wrong_certificate_sends_nothing(store: Store) -> None:
     """A changed certificate stops the run before a byte of the request leaves."""
     with mas.Simulator(https=True) as sim, _with_account(sim, tls="sha256:" + "0" * 64) as client:
         with pytest.raises(CertificateError):
@@ -184,7 +194,7 @@ def test_a_wrong_certificate_sends_nothing(store):
     assert set(store.messages()["status"]) == {"not_sent"}
 
 
-def test_a_platform_that_never_answers_is_given_up_before_everything_is_in_doubt(sim, store):
+def test_a_platform_that_never_answers_is_given_up_before_everything_is_in_doubt(sim: Simulator, store: Store) -> None:
     """Four unanswered requests from the start stop the run; the rest stays planned and goes later."""
     plan = _plan(store, limits=mas.planning.Limits(many_to_one=5, many_to_many=5))
     with sim.client(timeout=(1.0, 0.2)) as client, sim.fault("drop_before", endpoint="submit"):
@@ -198,7 +208,7 @@ def test_a_platform_that_never_answers_is_given_up_before_everything_is_in_doubt
     assert result.accepted == 30
 
 
-def test_one_unanswered_batch_in_five_stops_nothing(sim, store):
+def test_one_unanswered_batch_in_five_stops_nothing(sim: Simulator, store: Store) -> None:
     """With every fifth request left without an answer, the others all go, and those five stay in doubt."""
     plan = _plan(store, limits=mas.planning.Limits(many_to_one=2, many_to_many=2))
     with sim.client(timeout=(1.0, 0.2)) as client, sim.fault("drop_after", endpoint="submit", every=5):
@@ -209,7 +219,7 @@ def test_one_unanswered_batch_in_five_stops_nothing(sim, store):
     assert len(result.notices) == 1
 
 
-def test_confirm_must_match(sim, client, store):
+def test_confirm_must_match(sim: Simulator, client: Client, store: Store) -> None:
     """confirm= refuses a plan of another size."""
     with pytest.raises(InputError, match="plan is for 50 messages"):
         _send(_plan(store), client, store, confirm=51)
@@ -218,7 +228,7 @@ def test_confirm_must_match(sim, client, store):
     assert len(sim.requests) == 1
 
 
-def test_limit_and_the_rest_later(sim, client, store):
+def test_limit_and_the_rest_later(sim: Simulator, client: Client, store: Store) -> None:
     """limit= sends the first so many; the next run sends the rest."""
     first = _send(_plan(store), client, store, limit=7)
     rest = _send(_plan(store), client, store)
@@ -227,7 +237,7 @@ def test_limit_and_the_rest_later(sim, client, store):
     assert list(sim.accepted)[:1] == [("13800138000", "客户0，您好")]
 
 
-def test_a_proof_goes_to_oneself_and_touches_nothing(sim, client, store):
+def test_a_proof_goes_to_oneself_and_touches_nothing(sim: Simulator, client: Client, store: Store) -> None:
     """to= sends the first message to the given number; the campaign still goes to everybody."""
     proof = _send(_plan(store), client, store, to=["+86 139-0013-9000"])
     result = _send(_plan(store), client, store)
@@ -243,7 +253,7 @@ def test_a_proof_goes_to_oneself_and_touches_nothing(sim, client, store):
     assert result.accepted == 50
 
 
-def test_again_repeats_on_purpose(sim, client, store):
+def test_again_repeats_on_purpose(sim: Simulator, client: Client, store: Store) -> None:
     """again=True sends a finished campaign once more; both rounds are kept."""
     _send(_plan(store), client, store)
     result = _send(_plan(store, again=True), client, store)
@@ -253,12 +263,14 @@ def test_again_repeats_on_purpose(sim, client, store):
     assert len(store.messages("问候")) == 100
 
 
-def test_an_interrupt_stops_after_the_request_in_flight(sim, client, store, capsys):
+def test_an_interrupt_stops_after_the_request_in_flight(
+    sim: Simulator, client: Client, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Ctrl-C lets the request under way end, records it, says how to go on, and the next run sends the rest."""
     plan = _plan(store, limits=mas.planning.Limits(many_to_one=10, many_to_many=10))
     real = client.submit_each
 
-    def interrupted(contents, **more):
+    def interrupted(contents: Any, **more: Any) -> Any:
         os.kill(os.getpid(), signal.SIGINT)
         return real(contents, **more)
 
@@ -279,12 +291,12 @@ def test_an_interrupt_stops_after_the_request_in_flight(sim, client, store, caps
     assert set(sim.accepted.values()) == {1}
 
 
-def test_two_runs_at_once_share_a_campaign(sim, tmp_path, clock):
+def test_two_runs_at_once_share_a_campaign(sim: Simulator, tmp_path: Path, clock: ManualClock) -> None:
     """Two notebooks that send the same plan at the same time reach each number once."""
     frame = pd.DataFrame({"手机号": [f"139{n:08d}" for n in range(600)]})
     results = []
 
-    def run():
+    def run() -> None:
         with mas.Store(tmp_path / "mas.db", clock=clock) as mine, sim.client() as client:
             limits = mas.planning.Limits(many_to_one=20, many_to_many=20)
             plan = mas.plan(frame, phone="手机号", text="您好", campaign="c", store=mine, limits=limits)
@@ -300,7 +312,7 @@ def test_two_runs_at_once_share_a_campaign(sim, tmp_path, clock):
     assert sorted(sim.accepted.values()) == [1] * 600
 
 
-def test_a_normal_canary_lets_the_rest_go(sim, client, store, collector):
+def test_a_normal_canary_lets_the_rest_go(sim: Simulator, client: Client, store: Store, collector: Collector) -> None:
     """A small first batch is sent, its reports are awaited, and the rest follows."""
     result = _send(_plan(store), client, store, canary=5, collector=collector)
     submits = [request for request in sim.requests if request.endpoint == "submit"]
@@ -310,7 +322,7 @@ def test_a_normal_canary_lets_the_rest_go(sim, client, store, collector):
     assert store.messages()["status"].eq("delivered").sum() >= 5
 
 
-def test_a_failing_canary_stops_the_run(store, clock):
+def test_a_failing_canary_stops_the_run(store: Store, clock: ManualClock) -> None:
     """When the first batch fails, nobody else is written to, and the codes are named."""
     failing = dict.fromkeys(PEOPLE["手机号"], ("MK:0012", 3.0))
     with mas.Simulator(https=False, clock=clock, behaviour=failing) as sim, sim.client() as client:
@@ -322,7 +334,7 @@ def test_a_failing_canary_stops_the_run(store, clock):
     assert not result.ok
 
 
-def test_a_canary_mended_goes_on(store, clock):
+def test_a_canary_mended_goes_on(store: Store, clock: ManualClock) -> None:
     """After a failed canary the next run judges its own first messages, not the old failures again."""
     failing = dict.fromkeys(PEOPLE["手机号"][:5], ("MK:0012", 3.0))
     with mas.Simulator(https=False, clock=clock, behaviour=failing) as sim, sim.client() as client:
@@ -333,7 +345,7 @@ def test_a_canary_mended_goes_on(store, clock):
     assert (second.accepted, second.stopped_because) == (45, "")
 
 
-def test_what_the_client_refuses_itself_is_not_sent(sim, store):
+def test_what_the_client_refuses_itself_is_not_sent(sim: Simulator, store: Store) -> None:
     """A plan made without the account meets allow_only in the client: nothing is sent and nothing is left in doubt."""
     plan = _plan(store)
     with _with_account(sim, allow_only=["13800138000"]) as client, pytest.raises(InputError, match="allow_only"):
@@ -346,13 +358,13 @@ def test_what_the_client_refuses_itself_is_not_sent(sim, store):
 
 
 @pytest.mark.parametrize("wrong", [{"limit": 0}, {"limit": -5}, {"workers": 0}])
-def test_numbers_that_make_no_sense_are_refused(client, store, wrong):
+def test_numbers_that_make_no_sense_are_refused(client: Client, store: Store, wrong: dict[str, int]) -> None:
     """A limit or a number of workers below one is an error, not a run that sends nothing."""
     with pytest.raises(InputError, match="a whole number from 1"):
         _send(_plan(store), client, store, **wrong)
 
 
-def test_a_silent_canary_stops_the_run(store, clock):
+def test_a_silent_canary_stops_the_run(store: Store, clock: ManualClock) -> None:
     """Without reports the run does not go on."""
     silent = dict.fromkeys(PEOPLE["手机号"])
     with mas.Simulator(https=False, clock=clock, behaviour=silent) as sim, sim.client() as client:
@@ -362,7 +374,7 @@ def test_a_silent_canary_stops_the_run(store, clock):
     assert "only 0% of 5" in result.stopped_because
 
 
-def test_reports_are_collected_while_sending(store, clock):
+def test_reports_are_collected_while_sending(store: Store, clock: ManualClock) -> None:
     """A collector given to send polls in its idle time, in the same loop."""
     with mas.Simulator(https=False, clock=clock, behaviour={}) as sim, sim.client() as client:
         collector = mas.Collector(client, store, say=lambda _text: None)
@@ -379,7 +391,7 @@ def test_reports_are_collected_while_sending(store, clock):
     assert sim.min_poll_gap >= 5.0
 
 
-def test_the_time_of_a_simulated_platform_is_named(sim, client, store):
+def test_the_time_of_a_simulated_platform_is_named(sim: Simulator, client: Client, store: Store) -> None:
     """Seconds of a clock that is not the machine's are never shown as if somebody had waited them."""
     took = SendResult("c", planned=1888, accepted=1888, requests=2, seconds=661.6)
     simulated = SendResult("c", planned=1, accepted=1, requests=1, seconds=661.6, platform_time=True)
@@ -391,7 +403,7 @@ def test_the_time_of_a_simulated_platform_is_named(sim, client, store):
     assert _send(_plan(store), client, store).platform_time is True
 
 
-def test_the_machines_own_time_is_not_labelled(tmp_path):
+def test_the_machines_own_time_is_not_labelled(tmp_path: Path) -> None:
     """With the system's clock a time is a time."""
     with mas.Simulator(https=False, clock=SystemClock(), behaviour={}) as sim, mas.Store(tmp_path / "mas.db") as store:
         client = mas.Client(sim.account())
@@ -401,7 +413,7 @@ def test_the_machines_own_time_is_not_labelled(tmp_path):
     assert result.text("en") == "问候: of 50 messages 50 accepted; 1 request in 1 s."
 
 
-def test_one_message_in_doubt_is_one_message():
+def test_one_message_in_doubt_is_one_message() -> None:
     """What happened to a single message is said in the singular."""
     text = SendResult("c", planned=1, unknown=1, requests=1, before={"unknown": 1}).text("en")
 
@@ -409,7 +421,9 @@ def test_one_message_in_doubt_is_one_message():
     assert "1 message may or may not have been taken: it is not sent again by itself. Its report will tell" in text
 
 
-def test_nothing_to_send_shows_no_bar(sim, client, store, capfd):
+def test_nothing_to_send_shows_no_bar(
+    sim: Simulator, client: Client, store: Store, capfd: pytest.CaptureFixture[str]
+) -> None:
     """The same cell run again prints nothing; the result says that nothing was left to send."""
     mas.send(_plan(store), client, store)
     assert "50/50" in capfd.readouterr().err
@@ -419,7 +433,9 @@ def test_nothing_to_send_shows_no_bar(sim, client, store, capfd):
     assert result.text("en") == "Found from earlier runs of 问候: 50 accepted.\n问候: nothing left to send."
 
 
-def test_a_window_refuses_before_and_stops_at_its_edge(sim, client, store, clock):
+def test_a_window_refuses_before_and_stops_at_its_edge(
+    sim: Simulator, client: Client, store: Store, clock: ManualClock
+) -> None:
     """Outside the window nothing starts; a run that reaches its edge stops there and says so."""
     with pytest.raises(InputError, match="outside the window 09:00-12:00"):
         _send(_plan(store), client, store, window=("09:00", "12:00"))
@@ -428,7 +444,7 @@ def test_a_window_refuses_before_and_stops_at_its_edge(sim, client, store, clock
     clock.sleep(59 * 60 + 30)  # 08:59:30
     real = client.submit_each
 
-    def slow(contents, **more):
+    def slow(contents: Any, **more: Any) -> Any:
         clock.sleep(20)
         return real(contents, **more)
 
@@ -441,7 +457,7 @@ def test_a_window_refuses_before_and_stops_at_its_edge(sim, client, store, clock
     assert result.left == 30
 
 
-def test_rate_spreads_messages_over_time(sim, client, store, clock):
+def test_rate_spreads_messages_over_time(sim: Simulator, client: Client, store: Store, clock: ManualClock) -> None:
     """Ten messages a second take fifty messages about four seconds, by the clock."""
     began = clock.monotonic()
     plan = _plan(store, limits=mas.planning.Limits(many_to_one=10, many_to_many=10))
@@ -450,7 +466,7 @@ def test_rate_spreads_messages_over_time(sim, client, store, clock):
     assert 4.0 <= clock.monotonic() - began < 6.0
 
 
-def test_settling_lets_an_unknown_batch_go(sim, client, store):
+def test_settling_lets_an_unknown_batch_go(sim: Simulator, client: Client, store: Store) -> None:
     """What the user says was not sent is sent by the next run."""
     sim.fault("drop_before", endpoint="submit", times=1)
     _send(_plan(store), client, store)
@@ -461,7 +477,7 @@ def test_settling_lets_an_unknown_batch_go(sim, client, store):
     assert set(sim.accepted.values()) == {1}
 
 
-def test_allow_only_reaches_nobody_else(sim, store):
+def test_allow_only_reaches_nobody_else(sim: Simulator, store: Store) -> None:
     """In trial mode everybody else is left out of the plan."""
     with _with_account(sim, allow_only=["13800138003"]) as client:
         result = _send(PEOPLE, client, store, phone="手机号", text="您好", campaign="试")
@@ -470,13 +486,13 @@ def test_allow_only_reaches_nobody_else(sim, store):
     assert list(sim.accepted) == [("13800138003", "您好")]
 
 
-def test_arguments_that_belong_to_the_plan_are_refused(client, store):
+def test_arguments_that_belong_to_the_plan_are_refused(client: Client, store: Store) -> None:
     """A plan is sent as it is: planning arguments beside it are an error."""
     with pytest.raises(InputError, match=r"belong to mas\.plan"):
         _send(_plan(store), client, store, text="别的内容")
 
 
-def test_window_and_pacer_by_hand():
+def test_window_and_pacer_by_hand() -> None:
     """Windows are in China time; a pacer without a rate never waits."""
     from masanalytics.clock import ManualClock
 
@@ -504,7 +520,7 @@ def _batch(start: int, size: int) -> PlannedBatch:
     st.one_of(st.none(), st.integers(1, 30)),
     st.one_of(st.none(), st.integers(0, 30)),
 )
-def test_portions_keep_every_message_in_order(sizes, first, most):
+def test_portions_keep_every_message_in_order(sizes: Any, first: Any, most: Any) -> None:
     """Cutting loses no message, repeats none, keeps their order, and respects both numbers."""
     batches, start = [], 0
     for size in sizes:

@@ -1,7 +1,10 @@
 """The simulator as a notebook meets it: accounts, clients, clocks, counts, and what is put in by hand."""
 
+from __future__ import annotations
+
 import ast
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +14,7 @@ from masanalytics.errors import InputError
 from masanalytics.simulator import Population, Scripted, Simulator
 
 
-def test_the_simulator_shares_no_wire_code_with_the_client():
+def test_the_simulator_shares_no_wire_code_with_the_client() -> None:
     """No module of it imports the toolkit's protocol; only the façade knows account and client."""
     folder = Path(masanalytics.simulator.__file__).parent
     imported = {}
@@ -26,7 +29,7 @@ def test_the_simulator_shares_no_wire_code_with_the_client():
 
 
 @pytest.mark.parametrize("https", [True, False])
-def test_a_client_from_the_simulator_just_works(https):
+def test_a_client_from_the_simulator_just_works(https: bool) -> None:
     """The account is the simulator's, its certificate pinned, its clock and pace matched, its requests as documented."""
     with (
         Simulator(https=https, clock=ManualClock(), behaviour=Scripted(), poll_interval=7) as sim,
@@ -67,7 +70,7 @@ def test_a_client_from_the_simulator_just_works(https):
     ]
 
 
-def test_an_account_can_be_had_otherwise():
+def test_an_account_can_be_had_otherwise() -> None:
     """Any setting can be changed, to try what is wrong."""
     with Simulator(https=False) as sim:
         account = sim.account(secret_key="wrong", sign="another00")
@@ -75,7 +78,7 @@ def test_an_account_can_be_had_otherwise():
         assert "wrong" not in repr(account)
 
 
-def test_settings_are_what_another_process_needs():
+def test_settings_are_what_another_process_needs() -> None:
     """The MAS_ variables name address, account and certificate."""
     with Simulator() as sim:
         assert sim.settings() == {
@@ -99,19 +102,19 @@ def test_settings_are_what_another_process_needs():
         ({"clock": ManualClock()}, ManualClock),
     ],
 )
-def test_clocks(options, kind):
+def test_clocks(options: dict[str, Any], kind: Any) -> None:
     """The machine's clock, a fast one, or any."""
     assert type(Simulator(https=False, **options).clock) is kind
 
 
 @pytest.mark.parametrize("options", [{"speed": 0}, {"speed": -1}, {"speed": 2, "clock": SystemClock()}])
-def test_clocks_that_make_no_sense(options):
+def test_clocks_that_make_no_sense(options: dict[str, Any]) -> None:
     """A speed must be positive, and there is one clock."""
     with pytest.raises(InputError):
         Simulator(https=False, **options)
 
 
-def test_hours_pass_in_no_time():
+def test_hours_pass_in_no_time() -> None:
     """With a manual clock, two days of reports of a believable population come as fast as they are asked for."""
     phones = [str(13_800_000_000 + 9_973 * place) for place in range(2_000)]
     with Simulator(https=False, clock=ManualClock(), seed=5) as sim, sim.client() as client:
@@ -129,7 +132,7 @@ def test_hours_pass_in_no_time():
     assert sim.waiting["reports"] == (0, 0)
 
 
-def test_what_is_put_in_by_hand_comes_out():
+def test_what_is_put_in_by_hand_comes_out() -> None:
     """Replies, foreign reports and rows of any kind can be queued, now or for later."""
     with Simulator(https=False, clock=ManualClock(1_767_225_600.0), poll_interval=0) as sim:
         sim.reply("13800138000", "退订", add_serial="88")
@@ -170,7 +173,7 @@ def test_what_is_put_in_by_hand_comes_out():
         sim.add_row("reply", {})
 
 
-def test_outcomes_can_be_laid_down():
+def test_outcomes_can_be_laid_down() -> None:
     """A mapping of number to outcome is a script; a behaviour is used as it is."""
     with (
         Simulator(
@@ -187,7 +190,7 @@ def test_outcomes_can_be_laid_down():
     assert Simulator(https=False, behaviour=Population(fault=0.5)).platform.behaviour == Population(fault=0.5)
 
 
-def test_counts_without_a_ledger():
+def test_counts_without_a_ledger() -> None:
     """keep_ledger=False counts and remembers nothing else."""
     with Simulator(https=False, keep_ledger=False) as sim, sim.client() as client:
         client.submit(["13800138000"], "您好")
@@ -197,10 +200,10 @@ def test_counts_without_a_ledger():
             getattr(sim, name)
 
 
-def test_runs_repeat():
+def test_runs_repeat() -> None:
     """Two simulators with one seed and one start decide alike."""
 
-    def run():
+    def run() -> Any:
         with Simulator(https=False, clock=ManualClock(), seed=9) as sim, sim.client() as client:
             client.submit([str(13_800_000_000 + place) for place in range(3000)], "您好")
         return [(message.phone, message.code, message.latency) for message in sim.messages], sim.messages[0].msg_group

@@ -1,7 +1,10 @@
 """Nothing is handed out twice, nothing is forgotten, whenever and however often one asks."""
 
+from __future__ import annotations
+
 import base64
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +19,7 @@ dues = st.lists(st.floats(0, 100, allow_nan=False), max_size=30)
 
 
 @given(batches=st.lists(dues, max_size=6), polls=st.lists(st.tuples(st.floats(0, 50), st.integers(1, 20)), max_size=20))
-def test_every_report_comes_once_when_it_is_due(batches, polls):
+def test_every_report_comes_once_when_it_is_due(batches: Any, polls: Any) -> None:
     """However batches and polls are mixed, each row comes exactly once, not before its time, within the limit."""
     queue, found, now = ReportQueue(), [], 0.0
     waiting = list(enumerate(batches))
@@ -40,7 +43,7 @@ def test_every_report_comes_once_when_it_is_due(batches, polls):
 
 
 @given(entries=dues, limit=st.integers(1, 7))
-def test_every_reply_comes_once_in_the_order_it_is_due(entries, limit):
+def test_every_reply_comes_once_in_the_order_it_is_due(entries: Any, limit: Any) -> None:
     """Replies come by time, a page at a time."""
     queue = UplinkQueue()
     for place, due in enumerate(entries):
@@ -58,7 +61,7 @@ def test_every_reply_comes_once_in_the_order_it_is_due(entries, limit):
     escaped=st.booleans(),
     literal=st.booleans(),
 )
-def test_any_object_in_any_dress_is_read(fields, escaped, literal):
+def test_any_object_in_any_dress_is_read(fields: Any, escaped: Any, literal: Any) -> None:
     """Base64 of JSON, raw or as a string literal with escaped slashes, gives the object back."""
     body = base64.b64encode(json.dumps(fields, ensure_ascii=escaped).encode())
     sent = b'"' + body.replace(b"/", b"\\/") + b'"' if literal else body
@@ -66,7 +69,7 @@ def test_any_object_in_any_dress_is_read(fields, escaped, literal):
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_read_or_refused(body):
+def test_any_bytes_are_read_or_refused(body: Any) -> None:
     """Nothing that comes over the line breaks the platform."""
     try:
         fields, rspcod = open_body(body).fields, ""
@@ -76,7 +79,7 @@ def test_any_bytes_are_read_or_refused(body):
     assert rspcod in ("", "InvalidMessage")
 
 
-def test_a_million_reports_in_pages_cost_little():
+def test_a_million_reports_in_pages_cost_little() -> None:
     """Taking a page does not get slower with what waits behind it."""
     rows = np.zeros(1_000_000, dtype=ROW)
     rows["due"] = np.arange(len(rows)) % 97
@@ -87,7 +90,7 @@ def test_a_million_reports_in_pages_cost_little():
 
 
 @pytest.mark.parametrize("limit", [1, 1000])
-def test_rows_put_in_by_hand_come_first(limit):
+def test_rows_put_in_by_hand_come_first(limit: int) -> None:
     """A row somebody wrote is not kept waiting by a full queue."""
     queue = ReportQueue()
     queue.push(np.zeros(3, dtype=ROW))

@@ -1,5 +1,7 @@
 """The simulator as a server: sockets, certificates, connections kept open, other processes, clients of any kind."""
 
+from __future__ import annotations
+
 import base64
 import hashlib
 import http.client
@@ -12,6 +14,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +27,7 @@ from masanalytics.simulator import PlatformAccount, Scripted, Simulator, Style, 
 ACCOUNT = ("模拟企业", "sim0", "sim-secret")
 
 
-def body_for(mobiles, content="你好", ensure_ascii=False):
+def body_for(mobiles: str, content: str = "你好", ensure_ascii: Any = False) -> bytes:
     ec_name, ap_id, secret = ACCOUNT
     mac = hashlib.md5(f"{ec_name}{ap_id}{secret}{mobiles}{content}SimSign01".encode()).hexdigest()
     fields = {
@@ -40,7 +45,7 @@ def body_for(mobiles, content="你好", ensure_ascii=False):
 POLL = base64.b64encode(json.dumps(dict(zip(("ecName", "apId", "secretKey"), ACCOUNT, strict=True))).encode())
 
 
-def connect(sim):
+def connect(sim: Simulator) -> Any:
     host, port = sim.url.split("//")[1].rsplit(":", 1)
     if sim.url.startswith("http:"):
         return http.client.HTTPConnection(host, int(port), timeout=5)
@@ -48,20 +53,22 @@ def connect(sim):
     return http.client.HTTPSConnection(host, int(port), timeout=5, context=context)
 
 
-def ask(connection, path, body, headers=None, method="POST"):
+def ask(
+    connection: Any, path: str, body: Any, headers: dict[str, str] | None = None, method: str = "POST"
+) -> tuple[int, Any, bytes]:
     connection.request(method, path, body, headers or {})
     answer = connection.getresponse()
     return answer.status, answer.headers, answer.read()
 
 
 @pytest.fixture
-def sim():
+def sim() -> Iterator[Simulator]:
     with Simulator(https=False, poll_interval=0, behaviour=Scripted(default=("DELIVRD", 0))) as sim:
         yield sim
     assert sim.failures == []
 
 
-def test_https_with_a_certificate_of_its_own():
+def test_https_with_a_certificate_of_its_own() -> None:
     """The fingerprint is that of the certificate shown; its authority vouches for it; another run has another."""
     with Simulator() as sim, Simulator() as other:
         host, port = sim.url.removeprefix("https://").split(":")
@@ -75,7 +82,7 @@ def test_https_with_a_certificate_of_its_own():
         assert json.loads(content)["rspcod"] == "success"
 
 
-def test_a_certificate_can_be_kept(tmp_path):
+def test_a_certificate_can_be_kept(tmp_path: Path) -> None:
     """With a file, the next run shows the same fingerprint; the file is for its owner's eyes only."""
     file = tmp_path / "sim.pem"
     first = Simulator(certificate_file=file).fingerprint
@@ -90,7 +97,7 @@ def test_a_certificate_can_be_kept(tmp_path):
         _ = Simulator(certificate_file=file).fingerprint
 
 
-def test_https_without_trustme_names_the_extra(monkeypatch):
+def test_https_without_trustme_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the extra, the error says which to install; plain HTTP works."""
     monkeypatch.setitem(sys.modules, "trustme", None)
     with pytest.raises(MissingExtraError, match=r"masanalytics\[sim\]"):
@@ -99,7 +106,7 @@ def test_https_without_trustme_names_the_extra(monkeypatch):
         assert sim.fingerprint == ""
 
 
-def test_connections_are_kept_open(sim):
+def test_connections_are_kept_open(sim: Simulator) -> None:
     """Several requests go over one connection, refusals and web pages among them."""
     connection = connect(sim)
     ask(connection, "/sms/submit", body_for("13800138000"))
@@ -112,7 +119,7 @@ def test_connections_are_kept_open(sim):
     assert len({request.peer for request in sim.requests}) == 1
 
 
-def test_other_paths_and_methods(sim):
+def test_other_paths_and_methods(sim: Simulator) -> None:
     """An unknown path is 404 in HTML, anything but POST is 405; neither is a request of the interface."""
     connection = connect(sim)
     status, headers, content = ask(connection, "/sms/unknown", b"")
@@ -126,7 +133,7 @@ def test_other_paths_and_methods(sim):
 
 
 @pytest.mark.parametrize("path", ["/sms/submit", "/sms/norsubmit", "/sms/submit?x=1"])
-def test_both_flavours_of_the_path(sim, path):
+def test_both_flavours_of_the_path(sim: Simulator, path: str) -> None:
     """The HTTP flavour's path is an alias, and noted."""
     connection = connect(sim)
     assert json.loads(ask(connection, path, body_for("13800138000"))[2])["success"] is True
@@ -146,7 +153,7 @@ def test_both_flavours_of_the_path(sim, path):
         {"Expect": "100-continue"},
     ],
 )
-def test_headers_of_all_kinds_of_clients(sim, headers):
+def test_headers_of_all_kinds_of_clients(sim: Simulator, headers: dict[str, str] | str) -> None:
     """Content types do not matter: a plus in the Base64 is never decoded as a form would; chunks are put together."""
     body = body_for("13800138000", "ﾾﾾ>ﾾ?ﾾ~~~")
     assert b"+" in body
@@ -160,7 +167,7 @@ def test_headers_of_all_kinds_of_clients(sim, headers):
     assert sim.deviations == []
 
 
-def test_the_note_explains_a_refusal_to_whoever_debugs_a_client(sim):
+def test_the_note_explains_a_refusal_to_whoever_debugs_a_client(sim: Simulator) -> None:
     """A header says why, without numbers or secrets, and what deviates in what was accepted."""
     connection = connect(sim)
     _, headers, content = ask(connection, "/sms/submit", body_for("13800138000").replace(b"e", b"f", 3))
@@ -173,7 +180,7 @@ def test_the_note_explains_a_refusal_to_whoever_debugs_a_client(sim):
     connection.close()
 
 
-def test_requests_that_are_no_http(sim):
+def test_requests_that_are_no_http(sim: Simulator) -> None:
     """Broken requests are turned away and harm nobody."""
     host, port = sim.url.removeprefix("http://").split(":")
     for raw in (
@@ -191,7 +198,7 @@ def test_requests_that_are_no_http(sim):
     connection.close()
 
 
-def test_a_silent_tls_client_holds_up_nobody():
+def test_a_silent_tls_client_holds_up_nobody() -> None:
     """While one client connects and says nothing, another is answered."""
     with Simulator() as sim:
         host, port = sim.url.removeprefix("https://").split(":")
@@ -201,10 +208,10 @@ def test_a_silent_tls_client_holds_up_nobody():
             connection.close()
 
 
-def test_many_threads_at_once(sim):
+def test_many_threads_at_once(sim: Simulator) -> None:
     """Eight connections submit and poll at once: every message counts once, every report is handed out once."""
 
-    def work(place):
+    def work(place: Any) -> None:
         connection = connect(sim)
         for turn in range(20):
             ask(connection, "/sms/submit", body_for(str(13_800_000_000 + place * 100 + turn)))
@@ -226,7 +233,7 @@ def test_many_threads_at_once(sim):
     assert len({message.msg_group for message in sim.messages}) == 160
 
 
-def test_starting_and_stopping_is_quick():
+def test_starting_and_stopping_is_quick() -> None:
     """Ten rounds over HTTPS take a moment (a quarter of a second on an idle machine); no thread stays behind."""
     before = threading.active_count()
     begun = time.monotonic()
@@ -242,7 +249,7 @@ def test_starting_and_stopping_is_quick():
     assert threading.active_count() == before
 
 
-def test_stopping_closes_connections_that_are_open(sim):
+def test_stopping_closes_connections_that_are_open(sim: Simulator) -> None:
     """A client with an idle connection is told."""
     connection = connect(sim)
     ask(connection, "/sms/report", POLL)
@@ -252,7 +259,7 @@ def test_stopping_closes_connections_that_are_open(sim):
     connection.close()
 
 
-def test_it_comes_back_on_the_same_port_with_everything_known():
+def test_it_comes_back_on_the_same_port_with_everything_known() -> None:
     """Stopped, nobody is reached; started again, nothing is forgotten."""
     sim = Simulator(https=False, poll_interval=0, behaviour=Scripted(default=("DELIVRD", 0))).start()
     url = sim.url
@@ -271,20 +278,20 @@ def test_it_comes_back_on_the_same_port_with_everything_known():
         connection.close()
 
 
-def test_a_port_that_is_taken(sim):
+def test_a_port_that_is_taken(sim: Simulator) -> None:
     """The error names the address and says what to do."""
     port = int(sim.url.rsplit(":", 1)[1])
     with pytest.raises(InputError, match=f"127.0.0.1:{port}.*choose another port"):
         Simulator(https=False, port=port).start()
 
 
-def test_a_simulator_that_was_never_started_has_no_address():
+def test_a_simulator_that_was_never_started_has_no_address() -> None:
     """The error says how to start it."""
     with pytest.raises(InputError, match=r"sim\.start\(\)"):
         _ = Simulator(https=False).url
 
 
-def test_serve_runs_with_any_account():
+def test_serve_runs_with_any_account() -> None:
     """The account, the style and strictness are the caller's; it keeps counts only."""
     account = PlatformAccount("某某公司", "ap9", "秘密", ("Sign00009",))
     sim = serve(https=False, accounts=(account,), style=Style(group_key="mgsGroup"), strict=True)
@@ -299,7 +306,7 @@ def test_serve_runs_with_any_account():
     sim.stop()
 
 
-def test_a_killed_client_leaves_an_exact_count():
+def test_a_killed_client_leaves_an_exact_count() -> None:
     """A child process killed while it sends over HTTPS leaves every message it got through counted, none twice."""
     child = """
 import base64, hashlib, http.client, json, os, ssl, sys
@@ -331,10 +338,10 @@ for place in range(10**6):
     assert sim.failures == []
 
 
-def test_no_name_is_looked_up(monkeypatch):
+def test_no_name_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Starting and answering ask no name server."""
 
-    def refuse(*_args, **_options):
+    def refuse(*_args: Any, **_options: Any) -> None:
         raise AssertionError("a name was looked up")
 
     for name in ("getfqdn", "gethostbyaddr", "gethostbyname"):

@@ -3,8 +3,12 @@
 The MACs are those of the official document, or were worked out with ``md5sum`` from the joined values.
 """
 
+from __future__ import annotations
+
 import base64
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -52,16 +56,16 @@ EACH = {
 
 
 @pytest.fixture
-def platform():
+def platform() -> Platform:
     return Platform((DEMO, OTHER), Scripted(), ManualClock())
 
 
-def encoded(fields, *, compact=True, escaped=False):
+def encoded(fields: dict[str, Any], *, compact: bool = True, escaped: bool = False) -> bytes:
     separators = (",", ":") if compact else None
     return base64.b64encode(json.dumps(fields, ensure_ascii=escaped, separators=separators).encode())
 
 
-def ask(platform, body, endpoint="submit"):
+def ask(platform: Platform, body: bytes, endpoint: str = "submit") -> tuple[dict[str, bool | str], list[str]]:
     """Return the answer as JSON and the kinds of deviation noted."""
     request = platform.audit_log.open_request(endpoint, 0.0, "test")
     submits = endpoint in ("submit", "tmpsubmit")
@@ -70,7 +74,7 @@ def ask(platform, body, endpoint="submit"):
     return json.loads(answer.text or f"[{','.join(answer.rows)}]"), deviations
 
 
-def test_takes_the_official_example_and_answers_as_the_document_says(platform):
+def test_takes_the_official_example_and_answers_as_the_document_says(platform: Platform) -> None:
     """A request as in the document is accepted with a 22-digit msgGroup that starts with China time."""
     platform = Platform((DEMO,), Scripted(), ManualClock(start=1_630_916_055.0))
     answer, deviations = ask(platform, encoded(OFFICIAL))
@@ -82,7 +86,7 @@ def test_takes_the_official_example_and_answers_as_the_document_says(platform):
     assert platform.audit_log.accepted() == {("13800138000", "移动改变生活。"): 1}
 
 
-def test_every_batch_has_its_own_group(platform):
+def test_every_batch_has_its_own_group(platform: Platform) -> None:
     """Two requests in the same second get different msgGroups."""
     assert ask(platform, encoded(OFFICIAL))[0]["msgGroup"] != ask(platform, encoded(OFFICIAL))[0]["msgGroup"]
 
@@ -97,21 +101,23 @@ def test_every_batch_has_its_own_group(platform):
         (["abcde"], "02009a533ee3fb8603062971a53beff0", "您的验证码是abcde", ["not_text"]),
     ],
 )
-def test_takes_templates_in_the_forms_in_use(platform, params, mac, text, deviations):
+def test_takes_templates_in_the_forms_in_use(
+    platform: Platform, params: list[str] | str, mac: str, text: str, deviations: list[str]
+) -> None:
     """Template params are a JSON list as text; blanks, ``{""}`` and a real list are understood and noted."""
     answer, noted = ask(platform, encoded({**TEMPLATE, "params": params, "mac": mac}), "tmpsubmit")
     assert (answer["rspcod"], noted) == ("success", deviations)
     assert platform.audit_log.accepted() == {("13800138000", text): 1}
 
 
-def test_takes_templates_it_does_not_know():
+def test_takes_templates_it_does_not_know() -> None:
     """The text of an unknown template is its id and params."""
     platform = Platform((PlatformAccount(**{**vars(DEMO), "templates": {}}),), Scripted(), ManualClock())
     assert ask(platform, encoded(TEMPLATE), "tmpsubmit")[0]["success"] is True
     assert platform.audit_log.accepted() == {("13800138000", '38516fabae004eddbfa3ace1d4194696["abcde"]'): 1}
 
 
-def test_takes_a_text_for_each_number(platform):
+def test_takes_a_text_for_each_number(platform: Platform) -> None:
     """A many-to-many request has one msgGroup and a text for each number."""
     answer, deviations = ask(platform, encoded(EACH))
     assert (answer["rspcod"], deviations) == ("success", [])
@@ -126,20 +132,22 @@ def test_takes_a_text_for_each_number(platform):
         ({"mobiles": None}, ["not_text", "mobiles_not_empty"]),
     ],
 )
-def test_takes_many_to_many_with_mobiles_as_printed_in_the_document(platform, changes, deviations):
+def test_takes_many_to_many_with_mobiles_as_printed_in_the_document(
+    platform: Platform, changes: dict[str, Any], deviations: list[str]
+) -> None:
     """Mobiles ``" "`` are taken, signed as they are or as ``""``, and null as well; each is noted."""
     answer, noted = ask(platform, encoded({**EACH, **changes}))
     assert (answer["rspcod"], noted) == ("success", deviations)
 
 
-def test_takes_many_to_many_without_mobiles(platform):
+def test_takes_many_to_many_without_mobiles(platform: Platform) -> None:
     """The HTTP document says that mobiles may be absent."""
     fields = {name: value for name, value in EACH.items() if name != "mobiles"}
     answer, deviations = ask(platform, encoded(fields))
     assert (answer["rspcod"], deviations) == ("success", ["missing_key", "mobiles_not_empty"])
 
 
-def test_many_to_many_sends_only_the_last_text_of_a_number(platform):
+def test_many_to_many_sends_only_the_last_text_of_a_number(platform: Platform) -> None:
     """With a number twice, the last text counts."""
     content = '{"13800138000":"先","13900139000":"二","13800138000":"后"}'
     answer, deviations = ask(platform, encoded({**EACH, "content": content, "mac": "9871979ae6400055a4a2b2274775727a"}))
@@ -147,7 +155,7 @@ def test_many_to_many_sends_only_the_last_text_of_a_number(platform):
     assert platform.audit_log.accepted() == {("13800138000", "后"): 1, ("13900139000", "二"): 1}
 
 
-def test_takes_what_a_java_client_sends(platform):
+def test_takes_what_a_java_client_sends(platform: Platform) -> None:
     """SMS4J: keys in HashMap order, secretKey inside, +86 numbers; accepted, noted, and counted without +86."""
     text = (
         '{"secretKey":"123qwe","mobiles":"+8613800138000,+8613900139000","apId":"demo0","ecName":"政企分公司测试",'
@@ -158,7 +166,7 @@ def test_takes_what_a_java_client_sends(platform):
     assert platform.audit_log.accepted() == {("13800138000", "移动改变生活。"): 1, ("13900139000", "移动改变生活。"): 1}
 
 
-def test_takes_what_a_php_client_sends(platform):
+def test_takes_what_a_php_client_sends(platform: Platform) -> None:
     """easy-sms: escaped JSON in its own key order, the Base64 as a JSON string whose slashes are escaped."""
     text = json.dumps(
         {
@@ -189,7 +197,7 @@ def test_takes_what_a_php_client_sends(platform):
     ],
     ids=["string literal", "literal with escaped plus", "blanks", "MIME lines", "no padding"],
 )
-def test_takes_bodies_in_every_dress(platform, dressed):
+def test_takes_bodies_in_every_dress(platform: Platform, dressed: Callable[..., Any]) -> None:
     """A JSON string literal (.NET), blanks, line breaks and missing padding do not matter, and are noted."""
     answer, deviations = ask(platform, dressed(encoded({**OFFICIAL, "more": "12"}, compact=False, escaped=True)))
     assert answer["rspcod"] == "success"
@@ -198,7 +206,7 @@ def test_takes_bodies_in_every_dress(platform, dressed):
 
 
 @pytest.mark.parametrize("escaped", [True, False])
-def test_takes_raw_and_escaped_text_alike(platform, escaped):
+def test_takes_raw_and_escaped_text_alike(platform: Platform, escaped: bool) -> None:
     """The MAC is over the characters, however JSON writes them; neither is a deviation."""
     answer, deviations = ask(platform, encoded(OFFICIAL, compact=False, escaped=escaped))
     assert (answer["rspcod"], deviations) == ("success", [])
@@ -219,14 +227,14 @@ def test_takes_raw_and_escaped_text_alike(platform, escaped):
         ({"addSerial": "1"}, "IllegalMac"),
     ],
 )
-def test_refuses_as_the_document_says(platform, changes, rspcod):
+def test_refuses_as_the_document_says(platform: Platform, changes: dict[str, Any], rspcod: str) -> None:
     """Each mistake gets its rspcod, in the shape of an answer with an empty msgGroup, and nothing is taken."""
     answer, _ = ask(platform, encoded({**OFFICIAL, **changes}))
     assert answer == {"msgGroup": "", "rspcod": rspcod, "success": False}
     assert platform.audit_log.counts["accepted"] == 0
 
 
-def test_a_missing_add_serial_looks_like_a_wrong_password(platform):
+def test_a_missing_add_serial_looks_like_a_wrong_password(platform: Platform) -> None:
     """As users of real clients found: leaving addSerial out is answered InvalidUsrOrPwd."""
     fields = {name: value for name, value in OFFICIAL.items() if name != "addSerial"}
     assert ask(platform, encoded(fields))[0]["rspcod"] == "InvalidUsrOrPwd"
@@ -244,19 +252,19 @@ def test_a_missing_add_serial_looks_like_a_wrong_password(platform):
         base64.b64encode(b"[" * 100_000),
     ],
 )
-def test_refuses_what_cannot_be_read(platform, body):
+def test_refuses_what_cannot_be_read(platform: Platform, body: bytes) -> None:
     """What is no Base64 of a JSON object is an InvalidMessage."""
     assert ask(platform, body)[0]["rspcod"] == "InvalidMessage"
 
 
-def test_gbk_looks_like_a_wrong_password(platform):
+def test_gbk_looks_like_a_wrong_password(platform: Platform) -> None:
     """JSON in another character set makes mojibake of ecName."""
     body = base64.b64encode(json.dumps(OFFICIAL, ensure_ascii=False).encode("gbk"))
     answer, deviations = ask(platform, body)
     assert (answer["rspcod"], deviations) == ("InvalidUsrOrPwd", ["not_utf8"])
 
 
-def signed(**changes):
+def signed(**changes: str) -> bytes:
     """Return a request with a right MAC, which here is not what is tested."""
     import hashlib
 
@@ -267,7 +275,7 @@ def signed(**changes):
     return encoded({**fields, "mac": hashlib.md5(joined.encode()).hexdigest()})
 
 
-def numbers(count):
+def numbers(count: Any) -> Any:
     return [str(13_800_000_000 + place) for place in range(count)]
 
 
@@ -292,19 +300,19 @@ def numbers(count):
         ({"addSerial": "12a"}, "InvalidMessage"),
     ],
 )
-def test_checks_sign_and_limits(platform, changes, rspcod):
+def test_checks_sign_and_limits(platform: Platform, changes: dict[str, str], rspcod: str) -> None:
     """Signature codes, 5,000 and 999 numbers, empty texts, and 20 digits with the extension."""
     assert ask(platform, signed(**changes))[0]["rspcod"] == rspcod
 
 
-def test_an_exact_service_code_takes_no_extension():
+def test_an_exact_service_code_takes_no_extension() -> None:
     """With 精确匹配, addSerial must be empty."""
     platform = Platform((PlatformAccount(**{**vars(DEMO), "exact": True}),), Scripted(), ManualClock())
     assert ask(platform, signed(addSerial="1"))[0]["rspcod"] == "InvalidMessage"
     assert ask(platform, signed(addSerial=""))[0]["rspcod"] == "success"
 
 
-def test_replies_go_to_service_code_and_extension():
+def test_replies_go_to_service_code_and_extension() -> None:
     """The addSerial of an uplink is the whole code, that of a submit only the extension (or, in error, the whole)."""
     platform = Platform((DEMO,), Scripted(replies={"13800138000": (1.0, "T")}), ManualClock())
     ask(platform, signed(addSerial="12"))
@@ -317,20 +325,20 @@ def test_replies_go_to_service_code_and_extension():
     assert deviations == ["add_serial_whole"]
 
 
-def test_a_number_that_is_none_fails_later(platform):
+def test_a_number_that_is_none_fails_later(platform: Platform) -> None:
     """Bad numbers are taken, noted, and counted; the same number twice counts twice."""
     answer, deviations = ask(platform, signed(mobiles="13800138000, 02166668888,13800138000,,"))
     assert (answer["rspcod"], deviations) == ("success", ["mobiles_blanks", "mobile_form", "duplicate_mobile"])
     assert [message.phone for message in platform.audit_log.messages()] == ["13800138000", "02166668888", "13800138000"]
 
 
-def test_a_number_that_is_none_can_be_refused():
+def test_a_number_that_is_none_can_be_refused() -> None:
     """With bad_mobile="reject" it is InvalidMobile, as one client's table has it."""
     platform = Platform((DEMO,), Scripted(), ManualClock(), rules=Rules(bad_mobile="reject"))
     assert ask(platform, signed(mobiles="13800138000,123"))[0]["rspcod"] == "InvalidMobile"
 
 
-def test_strict_refuses_every_deviation():
+def test_strict_refuses_every_deviation() -> None:
     """Strict rules take the document's own form and nothing else."""
     platform = Platform((DEMO,), Scripted(), ManualClock(), rules=Rules(strict=True))
     assert ask(platform, encoded(OFFICIAL))[0]["rspcod"] == "success"
@@ -349,7 +357,7 @@ def test_strict_refuses_every_deviation():
     assert "strict" in platform.audit_log.requests[-1].note
 
 
-def test_answers_in_the_style_asked_for():
+def test_answers_in_the_style_asked_for() -> None:
     """The document's typo mgsGroup and ``"true"`` as text can be had."""
     style = Style(group_key="mgsGroup", success_as_text=True)
     platform = Platform((DEMO,), Scripted(), ManualClock(), style=style)
@@ -358,7 +366,7 @@ def test_answers_in_the_style_asked_for():
     assert ask(platform, b"x")[0] == {"mgsGroup": "", "rspcod": "InvalidMessage", "success": "false"}
 
 
-def test_deviations_name_neither_numbers_nor_secrets(platform):
+def test_deviations_name_neither_numbers_nor_secrets(platform: Platform) -> None:
     """What is written down of a request holds no number, text or key."""
     ask(platform, encoded({**OFFICIAL, "secretKey": "123qwe", "mobiles": "+8613800138000"}))
     ask(platform, signed(mobiles="13800138000,987"))
@@ -367,7 +375,7 @@ def test_deviations_name_neither_numbers_nor_secrets(platform):
         assert secret not in said
 
 
-def test_a_ledger_that_keeps_counts_only_says_so():
+def test_a_ledger_that_keeps_counts_only_says_so() -> None:
     """Asked for what it does not keep, it names the setting."""
     with pytest.raises(Exception, match="keep_ledger"):
         AuditLog(keep=False).messages()

@@ -7,18 +7,21 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from masanalytics.store import Store
+from tests.bench import Bench, PlainBatch
+
 pytest.importorskip("pyarrow")
 
 A, B = "13800138000", "13900139000"
 
 
-def exported(store, folder: Path, **options) -> pd.DataFrame:
+def exported(store: Store, folder: Path, **options: bool) -> pd.DataFrame:
     files = store.export_parquet(folder, **options)
     return pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
 
 
 @pytest.fixture
-def filled(bench, plain_batch):
+def filled(bench: Bench, plain_batch: type[PlainBatch]) -> Store:
     """One batch with a shared text, one with texts of their own, one with a template, all of them naming numbers."""
     run = bench.start()
     bench.register(
@@ -30,7 +33,7 @@ def filled(bench, plain_batch):
     return bench.store
 
 
-def test_numbers_are_masked_wherever_they_stand(filled, tmp_path: Path):
+def test_numbers_are_masked_wherever_they_stand(filled: Store, tmp_path: Path) -> None:
     """By default no column of the export holds a whole mobile number; other digits stay."""
     found = exported(filled, tmp_path)
 
@@ -45,7 +48,7 @@ def test_numbers_are_masked_wherever_they_stand(filled, tmp_path: Path):
     assert B not in found.to_csv()
 
 
-def test_numbers_can_be_asked_for(filled, tmp_path: Path):
+def test_numbers_can_be_asked_for(filled: Store, tmp_path: Path) -> None:
     """With reveal the export is what the store holds."""
     found = exported(filled, tmp_path, reveal=True)
 
@@ -54,7 +57,7 @@ def test_numbers_can_be_asked_for(filled, tmp_path: Path):
     assert found["params"].dropna().tolist() == [f'["{A}","8元"]']
 
 
-def test_a_month_without_texts(bench, plain_batch, tmp_path: Path):
+def test_a_month_without_texts(bench: Bench, plain_batch: type[PlainBatch], tmp_path: Path) -> None:
     """Messages that have neither text nor parameters are exported as they are."""
     run = bench.start()
     bench.register(run, plain_batch([A], content=None))

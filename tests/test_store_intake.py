@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -10,12 +13,13 @@ from hypothesis import strategies as st
 from masanalytics.collecting import replay
 from masanalytics.store.message_outcomes import Evidence, Outcome, fold
 from masanalytics.vocabulary import MESSAGE_COLUMNS, Status
+from tests.bench import Bench, PlainBatch
 
 A, B, C = "13800138000", "13800138001", "13800138002"
 G1, G2 = "0101080000000000000001", "0101080000000000000002"
 
 
-def test_delivered_and_failed(bench, make_report):
+def test_delivered_and_failed(bench: Bench, make_report: Callable[..., dict[str, str]]) -> None:
     """DELIVRD delivers; anything else final fails, with its code, and latency is receiveDate - submitDate."""
     bench.send([A, B, C], G1)
     received = bench.receive([make_report(A, G1), make_report(B, G1, "MK:0012", receiveDate="20260101080100")])
@@ -29,7 +33,9 @@ def test_delivered_and_failed(bench, make_report):
     assert frame.loc[A, "received_at"] == pd.Timestamp("2026-01-01 08:00:10", tz="Asia/Shanghai")
 
 
-def test_the_code_is_taken_from_the_status_where_there_is_no_other(bench, make_report):
+def test_the_code_is_taken_from_the_status_where_there_is_no_other(
+    bench: Bench, make_report: Callable[..., dict[str, str]]
+) -> None:
     """A failed report without an errorCode still says why."""
     bench.send([A], G1)
     bench.receive([make_report(A, G1, "UNDELIV", errorCode="")])
@@ -37,7 +43,7 @@ def test_the_code_is_taken_from_the_status_where_there_is_no_other(bench, make_r
     assert list(bench.store.messages()["error_code"]) == ["UNDELIV"]
 
 
-def test_both_places_of_the_word_for_success(bench, make_report):
+def test_both_places_of_the_word_for_success(bench: Bench, make_report: Callable[..., dict[str, str]]) -> None:
     """DELIVRD delivers in reportStatus, and also in errorCode beside CM:0000, alone or among several reports."""
     bench.send([A, B], G1)
     bench.receive([make_report(A, G1, "CM:0000", errorCode="DELIVRD")])
@@ -46,7 +52,7 @@ def test_both_places_of_the_word_for_success(bench, make_report):
     assert bench.statuses() == {A: "delivered", B: "delivered"}
 
 
-def test_the_same_report_twice_counts_once(bench, make_report):
+def test_the_same_report_twice_counts_once(bench: Bench, make_report: Callable[..., dict[str, str]]) -> None:
     """A report handed out again, in the same page or a later one, changes nothing."""
     bench.send([A], G1)
     bench.receive([make_report(A, G1), make_report(A, G1)])
@@ -56,7 +62,9 @@ def test_the_same_report_twice_counts_once(bench, make_report):
     assert list(bench.store.messages()["reports"]) == [1]
 
 
-def test_a_long_message_is_delivered_only_if_no_part_failed(bench, make_report):
+def test_a_long_message_is_delivered_only_if_no_part_failed(
+    bench: Bench, make_report: Callable[..., dict[str, str]]
+) -> None:
     """Several reports for one message fold into one outcome, whatever page they come in."""
     bench.send([A, B], G1)
     bench.receive([make_report(A, G1), make_report(B, G1)])
@@ -70,7 +78,9 @@ def test_a_long_message_is_delivered_only_if_no_part_failed(bench, make_report):
     assert frame.loc[A, "error_code"] == "MK:0001"
 
 
-def test_an_intermediate_report_waits_for_the_final_one(bench, make_report):
+def test_an_intermediate_report_waits_for_the_final_one(
+    bench: Bench, make_report: Callable[..., dict[str, str]]
+) -> None:
     """ACCEPTD leaves a message pending; the final report decides, even if it came first."""
     bench.send([A, B], G1)
     bench.receive([make_report(A, G1, "ACCEPTD"), make_report(B, G1)])
@@ -82,7 +92,7 @@ def test_an_intermediate_report_waits_for_the_final_one(bench, make_report):
 
 
 @pytest.mark.parametrize("mobile", ["+8613800138000", "8613800138000", " 138 0013 8000"])
-def test_forms_of_a_number_are_folded(bench, make_report, mobile):
+def test_forms_of_a_number_are_folded(bench: Bench, make_report: Callable[..., dict[str, str]], mobile: str) -> None:
     """A report finds its message whichever way the platform writes the number."""
     bench.send([A], G1)
     bench.receive([make_report(mobile, G1)])
@@ -90,7 +100,7 @@ def test_forms_of_a_number_are_folded(bench, make_report, mobile):
     assert bench.statuses() == {A: "delivered"}
 
 
-def test_the_same_group_a_year_later_is_another_batch(bench, make_report):
+def test_the_same_group_a_year_later_is_another_batch(bench: Bench, make_report: Callable[..., dict[str, str]]) -> None:
     """A msgGroup carries no year: reports go to the batch sent near their submit date."""
     bench.send([A], G1, campaign="this year")
     bench.clock.sleep(365 * 86400)
@@ -101,7 +111,9 @@ def test_the_same_group_a_year_later_is_another_batch(bench, make_report):
     assert bench.statuses("next year") == {A: "delivered"}
 
 
-def test_reports_of_others_become_messages_of_no_campaign(bench, make_report):
+def test_reports_of_others_become_messages_of_no_campaign(
+    bench: Bench, make_report: Callable[..., dict[str, str]]
+) -> None:
     """Another system's reports are kept, counted, analysed under no campaign, and listed for their owner."""
     bench.send([A], G1)
     received = bench.receive([make_report(A, G1), make_report(B, G2), make_report(C, G2, "MK:0001")])
@@ -115,7 +127,7 @@ def test_reports_of_others_become_messages_of_no_campaign(bench, make_report):
     assert list(frame["mode"]) == ["many_to_one", "foreign", "foreign"]
 
 
-def test_a_stranger_in_our_own_group_is_foreign(bench, make_report):
+def test_a_stranger_in_our_own_group_is_foreign(bench: Bench, make_report: Callable[..., dict[str, str]]) -> None:
     """A number that is not in the batch does not join it."""
     bench.send([A], G1)
     bench.receive([make_report(B, G1)])
@@ -125,7 +137,9 @@ def test_a_stranger_in_our_own_group_is_foreign(bench, make_report):
     assert pd.isna(frame.loc[B, "campaign"])
 
 
-def test_reports_before_the_batch_answer_find_it_later(bench, plain_batch, make_report):
+def test_reports_before_the_batch_answer_find_it_later(
+    bench: Bench, plain_batch: type[PlainBatch], make_report: Callable[..., dict[str, str]]
+) -> None:
     """Reports that come while the submit answer is on its way move to their messages once it is stored."""
     run = bench.start()
     (batch_id,) = bench.register(run, plain_batch([A, B]))
@@ -138,7 +152,7 @@ def test_reports_before_the_batch_answer_find_it_later(bench, plain_batch, make_
     assert list(bench.store.reports()["campaign"]) == ["c1"]
 
 
-def test_reports_settle_a_batch_of_unknown_outcome(bench, make_report):
+def test_reports_settle_a_batch_of_unknown_outcome(bench: Bench, make_report: Callable[..., dict[str, str]]) -> None:
     """A group whose numbers and time fit an unanswered batch is that batch."""
     bench.send([A, B], "")
     received = bench.receive([make_report(B, G1)])
@@ -160,7 +174,9 @@ def test_reports_settle_a_batch_of_unknown_outcome(bench, make_report):
         (A, "0101120000000000000001", "20260101080000"),  # the group's own time is another
     ],
 )
-def test_reports_that_do_not_fit_settle_nothing(bench, make_report, number, group, submitted):
+def test_reports_that_do_not_fit_settle_nothing(
+    bench: Bench, make_report: Callable[..., dict[str, str]], number: str, group: str, submitted: str
+) -> None:
     """Neither another number nor another time makes an unknown batch accepted."""
     bench.send([A, B], "")
     received = bench.receive([make_report(number, group, submitDate=submitted)])
@@ -169,7 +185,7 @@ def test_reports_that_do_not_fit_settle_nothing(bench, make_report, number, grou
     assert bench.statuses() == {A: "unknown", B: "unknown"}
 
 
-def test_two_batches_that_fit_are_left_alone(bench, make_report):
+def test_two_batches_that_fit_are_left_alone(bench: Bench, make_report: Callable[..., dict[str, str]]) -> None:
     """Where two unknown batches fit, nothing is guessed."""
     bench.send([A], "", campaign="c1")
     bench.send([A], "", campaign="c2")
@@ -179,7 +195,7 @@ def test_two_batches_that_fit_are_left_alone(bench, make_report):
     assert {**bench.statuses("c1"), **bench.statuses("c2")} == {A: "unknown"}
 
 
-def test_replies_and_opt_outs(bench):
+def test_replies_and_opt_outs(bench: Bench) -> None:
     """A reply belongs to the last message before it; T opts out at once; one that only mentions it is for a person."""
     first = bench.send([A, B], G1, campaign="c1")
     bench.clock.sleep(3600)
@@ -202,7 +218,7 @@ def test_replies_and_opt_outs(bench):
     assert (first, second) == (1, 2)
 
 
-def test_the_extension_names_the_campaign(bench):
+def test_the_extension_names_the_campaign(bench: Bench) -> None:
     """Where a campaign was sent with its own extension, the reply's service code tells which one it answers."""
     bench.send([A], G1, campaign="c1", add_serial="01")
     bench.clock.sleep(60)
@@ -215,7 +231,7 @@ def test_the_extension_names_the_campaign(bench):
     assert list(bench.store.uplinks()["campaign"]) == ["c1"]
 
 
-def test_opting_in_again_outlives_a_replay(bench):
+def test_opting_in_again_outlives_a_replay(bench: Bench) -> None:
     """Somebody taken off the list stays off it when old replies are read again, and comes back with a new one."""
     bench.send([A], G1)
     bench.clock.sleep(10)
@@ -230,7 +246,9 @@ def test_opting_in_again_outlives_a_replay(bench):
     assert list(bench.store.opt_outs()["phone"]) == [A]
 
 
-def test_broken_records_are_set_aside_and_harm_no_other(bench, make_report):
+def test_broken_records_are_set_aside_and_harm_no_other(
+    bench: Bench, make_report: Callable[..., dict[str, str]]
+) -> None:
     """One record that does not parse is kept with its reason; the others count."""
     bench.send([A, B], G1)
     received = bench.receive([make_report(A, G1), "nonsense", make_report(B, G1)])
@@ -242,7 +260,7 @@ def test_broken_records_are_set_aside_and_harm_no_other(bench, make_report):
     assert list(bench.store.polls(state="unparsed")["set_aside"]) == [1]
 
 
-def test_an_answer_that_is_not_data_is_not_counted(bench):
+def test_an_answer_that_is_not_data_is_not_counted(bench: Bench) -> None:
     """A refusal moves no coverage and is shown as refused."""
     received = bench.receive({"success": False, "message": "too soon"})
 
@@ -251,7 +269,7 @@ def test_an_answer_that_is_not_data_is_not_counted(bench):
     assert list(bench.store.polls()["state"]) == ["refused"]
 
 
-def test_coverage_remembers_drained_polls_and_gaps(bench):
+def test_coverage_remembers_drained_polls_and_gaps(bench: Bench) -> None:
     """Polls that drained the queue extend coverage; more than ten minutes without one is a gap."""
     bench.receive([])
     bench.clock.sleep(300)
@@ -264,7 +282,7 @@ def test_coverage_remembers_drained_polls_and_gaps(bench):
     assert list(frame["gap_before_s"].fillna(-1)) == [-1, 3600]
 
 
-def test_waited_is_up_to_coverage_not_up_to_now(bench, make_report):
+def test_waited_is_up_to_coverage_not_up_to_now(bench: Bench, make_report: Callable[..., dict[str, str]]) -> None:
     """waited_s ends at the last drained poll, however long ago that was."""
     bench.send([A], G1)
     bench.clock.sleep(120)
@@ -274,7 +292,7 @@ def test_waited_is_up_to_coverage_not_up_to_now(bench, make_report):
     assert list(bench.store.messages()["waited_s"]) == [120]
 
 
-def test_replay_rebuilds_the_same_tables(bench, make_report):
+def test_replay_rebuilds_the_same_tables(bench: Bench, make_report: Callable[..., dict[str, str]]) -> None:
     """Reading all answers again gives identical reports, uplinks and messages, as often as asked."""
     bench.send([A, B], G1)
     bench.send([C], "", campaign="lost")
@@ -294,7 +312,9 @@ def test_replay_rebuilds_the_same_tables(bench, make_report):
     assert everything() == before
 
 
-def test_raw_answers_are_compressed_or_dropped_only_when_asked(bench, make_report):
+def test_raw_answers_are_compressed_or_dropped_only_when_asked(
+    bench: Bench, make_report: Callable[..., dict[str, str]]
+) -> None:
     """Compressed answers replay as before; dropped ones leave what they brought, and unreadable ones are never dropped."""
     bench.send([A, B], G1)
     bench.receive([make_report(A, G1)])
@@ -316,7 +336,7 @@ def test_raw_answers_are_compressed_or_dropped_only_when_asked(bench, make_repor
     assert len(bench.store.reports()) == 2
 
 
-def test_frame_columns_and_dtypes(bench):
+def test_frame_columns_and_dtypes(bench: Bench) -> None:
     """A messages frame has the columns of the design in their order, also when empty."""
     empty = bench.store.messages()
     bench.send([A], G1)
@@ -338,7 +358,7 @@ _EVIDENCE = st.builds(
 
 
 @given(st.lists(_EVIDENCE, min_size=1, max_size=6), st.randoms())
-def test_the_order_of_reports_does_not_matter(reports, random):
+def test_the_order_of_reports_does_not_matter(reports: Any, random: Any) -> None:
     """Folding gives the same outcome whatever the order, failed if any failed, and counts them all."""
     shuffled = list(reports)
     random.shuffle(shuffled)
@@ -350,7 +370,7 @@ def test_the_order_of_reports_does_not_matter(reports, random):
     assert (outcome.status_id, outcome.reports) == (expected, len(reports))
 
 
-def test_fold_by_hand():
+def test_fold_by_hand() -> None:
     """Two parts delivered at 110 and 140 make one message delivered at 140."""
     parts = [Evidence(Status.delivered, 1, None, 100, 110), Evidence(Status.delivered, 1, None, 100, 140)]
 

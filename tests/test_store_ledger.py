@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from masanalytics.errors import InputError, StoreError
 from masanalytics.store import Store, sends
+from tests.bench import Bench, PlainBatch
 
 A, B, C = "13800138000", "13800138001", "13800138002"
 
 
-def test_states_from_plan_to_acceptance(bench, plain_batch):
+def test_states_from_plan_to_acceptance(bench: Bench, plain_batch: type[PlainBatch]) -> None:
     """A message is planned, then possibly sent while its request is out, then pending once the platform took it."""
     run = bench.start()
     (batch_id,) = bench.register(run, plain_batch([A, B]))
@@ -31,7 +34,7 @@ def test_states_from_plan_to_acceptance(bench, plain_batch):
 @pytest.mark.parametrize(
     ("outcome", "status"), [("rejected", "rejected"), ("not_sent", "not_sent"), ("unknown", "unknown")]
 )
-def test_other_outcomes(bench, plain_batch, outcome, status):
+def test_other_outcomes(bench: Bench, plain_batch: type[PlainBatch], outcome: str, status: str) -> None:
     """A refused, unsent or unanswered request gives its messages just that status."""
     run = bench.start()
     (batch_id,) = bench.register(run, plain_batch([A]))
@@ -42,7 +45,7 @@ def test_other_outcomes(bench, plain_batch, outcome, status):
     assert list(bench.store.batches()["state"]) == [outcome]
 
 
-def test_a_number_gets_a_campaign_once(bench, plain_batch):
+def test_a_number_gets_a_campaign_once(bench: Bench, plain_batch: type[PlainBatch]) -> None:
     """A second run sends only to the numbers that are new."""
     bench.send([A, B], "0101080000000000000001")
     run = bench.start()
@@ -52,7 +55,7 @@ def test_a_number_gets_a_campaign_once(bench, plain_batch):
     assert claimed.phones == [C]
 
 
-def test_unknown_is_not_sent_again(bench, plain_batch):
+def test_unknown_is_not_sent_again(bench: Bench, plain_batch: type[PlainBatch]) -> None:
     """Messages that may have been taken are in no later batch."""
     bench.send([A], "")
     run = bench.start()
@@ -62,7 +65,7 @@ def test_unknown_is_not_sent_again(bench, plain_batch):
 
 
 @pytest.mark.parametrize("outcome", ["rejected", "not_sent"])
-def test_what_was_surely_not_sent_goes_again(bench, plain_batch, outcome):
+def test_what_was_surely_not_sent_goes_again(bench: Bench, plain_batch: type[PlainBatch], outcome: str) -> None:
     """Refused and unsent messages move to the new run's batch, with the new text."""
     run = bench.start()
     (first,) = bench.register(run, plain_batch([A]))
@@ -76,7 +79,7 @@ def test_what_was_surely_not_sent_goes_again(bench, plain_batch, outcome):
     assert len(bench.store.messages()) == 1
 
 
-def test_two_runs_never_claim_the_same_batch(bench, plain_batch):
+def test_two_runs_never_claim_the_same_batch(bench: Bench, plain_batch: type[PlainBatch]) -> None:
     """A batch that one run has taken is not given to another."""
     run, other = bench.start(), bench.start()
     (batch_id,) = bench.register(run, plain_batch([A]))
@@ -85,7 +88,7 @@ def test_two_runs_never_claim_the_same_batch(bench, plain_batch):
     assert bench.claim(other, batch_id) == []
 
 
-def test_a_plan_registered_twice_at_once_goes_out_once(bench, plain_batch):
+def test_a_plan_registered_twice_at_once_goes_out_once(bench: Bench, plain_batch: type[PlainBatch]) -> None:
     """Two notebooks that register the same plan share its messages; each goes out in one of them."""
     run, other = bench.start(), bench.start()
     (mine,) = bench.register(run, plain_batch([A, B]))
@@ -97,7 +100,7 @@ def test_a_plan_registered_twice_at_once_goes_out_once(bench, plain_batch):
     assert sent_by_me == []
 
 
-def test_opted_out_between_plan_and_send(bench, plain_batch):
+def test_opted_out_between_plan_and_send(bench: Bench, plain_batch: type[PlainBatch]) -> None:
     """Somebody who opts out after the plan was made is left out at the last moment."""
     run = bench.start()
     (batch_id,) = bench.register(run, plain_batch([A, B]))
@@ -107,7 +110,7 @@ def test_opted_out_between_plan_and_send(bench, plain_batch):
     assert claimed.phones == [B]
 
 
-def test_a_dead_process_leaves_unknown(bench, plain_batch):
+def test_a_dead_process_leaves_unknown(bench: Bench, plain_batch: type[PlainBatch]) -> None:
     """A batch in flight of a process that is gone is of unknown outcome, one of a living process is left alone."""
     run = bench.start()
     mine, dead = bench.register(run, plain_batch([A]), plain_batch([B]))
@@ -120,7 +123,7 @@ def test_a_dead_process_leaves_unknown(bench, plain_batch):
     assert list(bench.store.batches()["state"]) == ["submitting", "unknown"]
 
 
-def test_even_a_living_process_is_not_waited_for_forever(bench, plain_batch):
+def test_even_a_living_process_is_not_waited_for_forever(bench: Bench, plain_batch: type[PlainBatch]) -> None:
     """After ten minutes a request counts as unanswered."""
     run = bench.start()
     (batch_id,) = bench.register(run, plain_batch([A]))
@@ -130,7 +133,7 @@ def test_even_a_living_process_is_not_waited_for_forever(bench, plain_batch):
         assert sends.release_stale(conn, bench.clock.now(), 600) == [batch_id]
 
 
-def test_already_sent_tells_number_by_number(bench):
+def test_already_sent_tells_number_by_number(bench: Bench) -> None:
     """Sent and possibly sent numbers count; others, other campaigns and other variants do not."""
     bench.send([A], "0101080000000000000001")
     bench.send([B], "")
@@ -143,7 +146,9 @@ def test_already_sent_tells_number_by_number(bench):
     assert [*other_variant, *other_campaign] == [False, False]
 
 
-def test_again_opens_a_new_round_and_goes_on_with_an_unfinished_one(bench, plain_batch):
+def test_again_opens_a_new_round_and_goes_on_with_an_unfinished_one(
+    bench: Bench, plain_batch: type[PlainBatch]
+) -> None:
     """again=True repeats a finished campaign, and resumes a repetition that was interrupted."""
     assert bench.store.open_round("c1", again=True) == 0
     bench.send([A], "0101080000000000000001")
@@ -160,7 +165,7 @@ def test_again_opens_a_new_round_and_goes_on_with_an_unfinished_one(bench, plain
     assert len(bench.store.messages("c1")) == 2
 
 
-def test_settling_by_word(bench, plain_batch):
+def test_settling_by_word(bench: Bench, plain_batch: type[PlainBatch]) -> None:
     """The user's word settles an unknown batch: not_sent goes again, accepted waits for reports."""
     first, second = bench.send([A], ""), bench.send([B], "")
     bench.store.settle(first, "not_sent")
@@ -171,7 +176,7 @@ def test_settling_by_word(bench, plain_batch):
         bench.store.settle(first, "accepted")
 
 
-def test_a_late_answer_settles_a_batch_given_up(bench, plain_batch):
+def test_a_late_answer_settles_a_batch_given_up(bench: Bench, plain_batch: type[PlainBatch]) -> None:
     """An answer that comes after the batch was set to unknown still counts."""
     run = bench.start()
     (batch_id,) = bench.register(run, plain_batch([A]))
@@ -184,7 +189,7 @@ def test_a_late_answer_settles_a_batch_given_up(bench, plain_batch):
     assert bench.statuses() == {A: "pending"}
 
 
-def test_a_foreign_sqlite_file_is_refused(tmp_path):
+def test_a_foreign_sqlite_file_is_refused(tmp_path: Path) -> None:
     """A SQLite file of another program is neither used nor changed."""
     path = tmp_path / "other.db"
     with sqlite3.connect(path) as conn:
@@ -194,7 +199,7 @@ def test_a_foreign_sqlite_file_is_refused(tmp_path):
         Store(path)
 
 
-def test_not_a_database(tmp_path):
+def test_not_a_database(tmp_path: Path) -> None:
     """A file that is no SQLite file is refused with what to do."""
     path = tmp_path / "notes.db"
     path.write_text("Dear diary, " * 100)
@@ -202,13 +207,15 @@ def test_not_a_database(tmp_path):
         Store(path)
 
 
-def test_only_the_owner_may_read_the_file(tmp_path):
+def test_only_the_owner_may_read_the_file(tmp_path: Path) -> None:
     """The store holds phone numbers: its file is readable by its owner alone."""
     with Store(tmp_path / "new.db") as store:
         assert store.path.stat().st_mode & 0o077 == 0
 
 
-def test_silence_is_evidence_for_large_batches_only(bench, plain_batch, make_report):
+def test_silence_is_evidence_for_large_batches_only(
+    bench: Bench, plain_batch: type[PlainBatch], make_report: Callable[..., dict[str, str]]
+) -> None:
     """When the others are reported, a large silent batch was almost surely not accepted; of a single, nobody can tell."""
     big = [f"139{n:08d}" for n in range(40)]
     bench.send(big, "")

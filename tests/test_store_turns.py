@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from masanalytics.clock import ManualClock
-from masanalytics.store import turns
+from masanalytics.store import Store, turns
+from masanalytics.store.turns import Turn
 
 ACCOUNT = "企业/ap"
 
 
-def _ask(store, clock, asker="one", account=ACCOUNT):
+def _ask(store: Store, clock: ManualClock, asker: str = "one", account: str = ACCOUNT) -> Turn:
     with store.writing() as conn:
         return turns.take_turn(conn, account, "report", 5.0, clock, asker)
 
 
-def _return(store, clock, account=ACCOUNT):
+def _return(store: Store, clock: ManualClock, account: Any = ACCOUNT) -> None:
     with store.writing() as conn:
         turns.give_back(conn, account, clock)
 
 
-def test_five_seconds_from_the_end_of_the_last_poll(store, clock):
+def test_five_seconds_from_the_end_of_the_last_poll(store: Store, clock: ManualClock) -> None:
     """The next turn comes one interval after the last answer, not after the last question."""
     first = _ask(store, clock)
     clock.sleep(2)
@@ -34,7 +37,7 @@ def test_five_seconds_from_the_end_of_the_last_poll(store, clock):
     assert _ask(store, clock).poll_id == 2
 
 
-def test_nobody_polls_while_somebody_does(store, clock):
+def test_nobody_polls_while_somebody_does(store: Store, clock: ManualClock) -> None:
     """While a living process waits for its answer, others wait too."""
     _ask(store, clock, "one")
     clock.sleep(60)
@@ -42,7 +45,7 @@ def test_nobody_polls_while_somebody_does(store, clock):
     assert _ask(store, clock, "two").poll_id == 0
 
 
-def test_a_dead_poller_gives_way_after_one_interval(store, clock):
+def test_a_dead_poller_gives_way_after_one_interval(store: Store, clock: ManualClock) -> None:
     """A poll whose process is gone counts as lost, and as just made."""
     _ask(store, clock)
     with store.writing() as conn:
@@ -56,7 +59,7 @@ def test_a_dead_poller_gives_way_after_one_interval(store, clock):
     assert list(store.polls()["state"]) == ["lost", "asked"]
 
 
-def test_accounts_do_not_wait_for_each_other(store, clock):
+def test_accounts_do_not_wait_for_each_other(store: Store, clock: ManualClock) -> None:
     """The limit is per account."""
     _ask(store, clock)
 
@@ -64,7 +67,7 @@ def test_accounts_do_not_wait_for_each_other(store, clock):
 
 
 @pytest.mark.parametrize("jump", [-3600.0, 3600.0])
-def test_a_jumping_wall_clock_changes_nothing(store, clock, jump):
+def test_a_jumping_wall_clock_changes_nothing(store: Store, clock: ManualClock, jump: float) -> None:
     """Setting the wall clock back or forward neither allows an early poll nor delays one."""
     _ask(store, clock)
     _return(store, clock)
@@ -77,7 +80,9 @@ def test_a_jumping_wall_clock_changes_nothing(store, clock, jump):
     assert _ask(store, clock).poll_id == 2
 
 
-def test_after_a_restart_the_wall_clock_decides_but_never_for_longer_than_an_interval(store, clock):
+def test_after_a_restart_the_wall_clock_decides_but_never_for_longer_than_an_interval(
+    store: Store, clock: ManualClock
+) -> None:
     """A machine that restarted with its clock set back waits one interval at most."""
     _ask(store, clock)
     _return(store, clock)
@@ -88,7 +93,7 @@ def test_after_a_restart_the_wall_clock_decides_but_never_for_longer_than_an_int
     assert _ask(store, earlier).wait_s == pytest.approx(5.0)
 
 
-def test_only_the_first_collection_is_the_first(store, clock):
+def test_only_the_first_collection_is_the_first(store: Store, clock: ManualClock) -> None:
     """An account that was collected before is not greeted again."""
     with store.writing() as conn:
         assert turns.first_collection(conn, ACCOUNT, clock.now())
