@@ -6,12 +6,12 @@ import os
 import sys
 import tomllib
 from collections.abc import Collection, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from masanalytics.account.validation import REQUIRED, VARIABLES
 from masanalytics.errors import ConfigError
+from masanalytics.text import nearest
 
 __all__ = ["config_folder", "environment_settings", "profile_settings"]
 
@@ -97,7 +97,7 @@ def _read_profiles(path: Path) -> dict[str, Any]:
 def _check_profile(name: str, table: Mapping[str, Any], known: Collection[str]) -> None:
     for key in table:
         if key not in known:
-            near = get_close_matches(key, known, n=1)
+            near = nearest(key, known, count=1)
             if near:
                 raise ConfigError(
                     "profile {name!r} has a setting {key!r} that an account does not have. Did you mean {near}?",

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from masanalytics.errors import ConfigError
 from masanalytics.masking import mask_phone
-from masanalytics.text import MOBILE
+from masanalytics.text import MOBILE, fold
 
 __all__ = [
     "MAX_SERVICE_NUMBER",
@@ -178,7 +178,7 @@ def allowed_numbers(allowed: Iterable[object] | None) -> tuple[str, ...] | None:
     entries = [allowed] if isinstance(allowed, str | int) else list(allowed)
     numbers: dict[str, None] = {}
     for number in entries:
-        text = re.sub(r"[\s-]", "", unicodedata.normalize("NFKC", "".join(str(number))))
+        text = re.sub(r"[\s-]", "", fold("".join(str(number))))
         mobile = _MOBILE.fullmatch(text)
         if mobile is None:
             raise ConfigError(

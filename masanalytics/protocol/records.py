@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from masanalytics.masking import mask_phone
 from masanalytics.protocol.lenient_json import storable
-from masanalytics.text import MOBILE
+from masanalytics.text import MOBILE, fold
 from masanalytics.timezone import parse_platform_time
 from masanalytics.vocabulary import Status
 
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 _MOBILE = re.compile(rf"(?:\+?86|0086)?({MOBILE})")
-_BLANK = re.compile(r"[\s\-\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]+")
+_BLANK = re.compile(r"[\s\-]+")
 _LONGEST_MOBILE = 40
 _FEWEST_DIGITS, _MOST_DIGITS = 5, 20  # of anything that can be a number: 10086, and the longest with prefixes
 _DELIVERED: Final = "DELIVRD"
@@ -132,7 +132,7 @@ def fold_mobile(text: str) -> str:
     >>> fold_mobile("+86 138-0013-8000"), fold_mobile("10086")
     ('13800138000', '10086')
     """
-    mobile = _MOBILE.fullmatch(_BLANK.sub("", unicodedata.normalize("NFKC", text)))
+    mobile = _MOBILE.fullmatch(_BLANK.sub("", fold(text)))
     return mobile.group(1) if mobile else text.strip()
 
 
