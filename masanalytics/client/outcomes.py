@@ -174,7 +174,7 @@ def network_error(failure: Failure, account: Account) -> NetworkError:
     """Return the error that a request without an answer stands for. It holds nothing of the request itself."""
     address = host_key(*address_of(account.url))
     chain = list(_causes(failure.error))
-    if failure.left:
+    if failure.sent:
         return _lost_answer(chain, address, plain=account.url.startswith("http://"))
     for error in chain:
         mismatch = _MISMATCH.search(str(error))

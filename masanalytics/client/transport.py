@@ -1,7 +1,7 @@
-"""One request, one answer, and the certain knowledge of whether a request may have left.
+"""One request and its answer over HTTP, and whether the request may have been sent.
 
 `requests` and `urllib3` name what went wrong, not when. Here every connection marks the moment before the first byte of a
-request is written, so that "surely never left" is a fact and not an inference from the kind of error.
+request is written, so that "surely never sent" is a fact and not an inference from the kind of error.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ from masanalytics.clock import Clock, SystemClock
 
 __all__ = ["Answer", "Failure", "Transport"]
 
-_PIECE: Final = 1 << 16
-_LARGEST: Final = 1 << 28  # 256 MB: no page is a hundredth of it
-_PATIENCE: Final = 10  # times the read timeout: an answer may be slow, but one that only drips is taken as broken off
+_CHUNK_BYTES: Final = 1 << 16
+_MAX_BYTES: Final = 1 << 28  # 256 MB: no page is a hundredth of it
+# An answer may be slow; one that is not whole after so many read timeouts is taken as broken off.
+_MAX_TIMEOUTS: Final = 10
 _HEADERS: Final = {
     "User-Agent": f"masanalytics/{__version__}",
     "Content-Type": "application/json",
@@ -43,13 +44,13 @@ _HEADERS: Final = {
 
 
 @dataclass
-class _Journey:
+class _Progress:
     """How far one request has come."""
 
-    left: bool = False
+    sent: bool = False
 
 
-_JOURNEY: ContextVar[_Journey | None] = ContextVar("masanalytics_journey", default=None)
+_PROGRESS: ContextVar[_Progress | None] = ContextVar("masanalytics_progress", default=None)
 
 
 @dataclass(frozen=True)
@@ -66,50 +67,51 @@ class Answer:
 
 @dataclass(frozen=True)
 class Failure:
-    """A request without an answer; `left` says whether its first byte may have been written."""
+    """A request without an answer; `sent` says whether its first byte may have been written."""
 
-    left: bool
+    sent: bool
     error: BaseException
     requested_at: float
     answered_at: float
 
 
 @contextmanager
-def _greeting() -> Iterator[None]:
-    """While connecting, what is written is no part of the request: a proxy is greeted, TLS shakes hands."""
-    journey = _JOURNEY.get() or _Journey()
-    before = journey.left
+def _connecting() -> Iterator[None]:
+    """Do not count what is written while connecting, to a proxy or for the TLS handshake, as part of the request."""
+    progress = _PROGRESS.get() or _Progress()
+    before = progress.sent
     try:
         yield
     finally:
-        journey.left = before
+        progress.sent = before
 
 
-def _setting_out() -> None:
-    journey = _JOURNEY.get()
-    if journey is not None:
-        journey.left = True
+def _mark_sent() -> None:
+    """Note that the first byte of the request is about to be written."""
+    progress = _PROGRESS.get()
+    if progress is not None:
+        progress.sent = True
 
 
-class _MarkedHTTP(HTTPConnection):
-    """A connection that says when a request sets out."""
+class _TrackedHTTP(HTTPConnection):
+    """A connection that notes when the first byte of a request is written."""
 
     def connect(self) -> None:
-        with _greeting():
+        with _connecting():
             super().connect()
 
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
-        _setting_out()
+        _mark_sent()
         super().send(data)
 
 
-class _MarkedHTTPS(HTTPSConnection):
+class _TrackedHTTPS(HTTPSConnection):
     """The same over TLS."""
 
     def connect(self) -> None:
-        with _greeting():
+        with _connecting():
             super().connect()
         # Whether to do without an authority was decided, and logged, by the account's tls setting. urllib3 would warn of
         # it at every request, and a filter for warnings is not safe between threads.
@@ -118,16 +120,16 @@ class _MarkedHTTPS(HTTPSConnection):
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
-        _setting_out()
+        _mark_sent()
         super().send(data)
 
 
 class _HTTPPool(HTTPConnectionPool):
-    ConnectionCls = _MarkedHTTP
+    ConnectionCls = _TrackedHTTP
 
 
 class _HTTPSPool(HTTPSConnectionPool):
-    ConnectionCls = _MarkedHTTPS
+    ConnectionCls = _TrackedHTTPS
 
 
 class _Retry(Retry):
@@ -145,7 +147,7 @@ class _Retry(Retry):
 
 
 class _Adapter(HTTPAdapter):
-    """Connections that mark their way, to a server with the right certificate only, through a proxy too."""
+    """Tracked connections to a server with the right certificate only, through a proxy too."""
 
     def __init__(self, trust: Trust, **settings: Any) -> None:
         # Before super(), which makes the pools.
@@ -158,15 +160,15 @@ class _Adapter(HTTPAdapter):
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kw: Any) -> None:  # noqa: FBT001, FBT002
         super().init_poolmanager(connections, maxsize, block, **kw, **self._tls)
-        _mark(self.poolmanager)
+        _track(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **kw: Any) -> Any:
         manager = super().proxy_manager_for(proxy, **kw, **self._tls)
-        _mark(manager)
+        _track(manager)
         return manager
 
 
-def _mark(manager: PoolManager) -> None:
+def _track(manager: PoolManager) -> None:
     manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
 
 
@@ -195,7 +197,7 @@ class Transport:
     def __init__(self, base: str, trust: Trust, network: Network, clock: Clock) -> None:
         self.trust = trust
         self._base, self._network, self._clock = base, network, clock
-        # Connecting is tried again, nothing else ever: what left may have been taken.
+        # Connecting is tried again, nothing else ever: what was sent may have been taken.
         retry = _Retry(total=None, connect=3, read=False, redirect=0, status=0, other=0, backoff_factor=0.25)
         retry.clock = clock
         self._session = _Session()
@@ -208,8 +210,8 @@ class Transport:
 
     def exchange(self, path: str, body: bytes | None) -> Answer | Failure:
         """POST `body` to `path` (HEAD where there is none) and return what came of it; never raises for the network."""
-        journey = _Journey()
-        token = _JOURNEY.set(journey)
+        progress = _Progress()
+        token = _PROGRESS.set(progress)
         requested_at = self._clock.now()
         try:
             with self._request(path, body) as response:
@@ -217,9 +219,9 @@ class Transport:
                 headers = dict(response.headers)
             return Answer(response.status_code, headers, whole, complete, requested_at, self._clock.now())
         except (requests.RequestException, HTTPError, HTTPException, OSError, ValueError) as error:
-            return Failure(journey.left, error, requested_at, self._clock.now())
+            return Failure(progress.sent, error, requested_at, self._clock.now())
         finally:
-            _JOURNEY.reset(token)
+            _PROGRESS.reset(token)
 
     def close(self) -> None:
         """Close the connections; a later exchange opens new ones."""
@@ -230,10 +232,10 @@ class Transport:
         chunks: list[bytes] = []
         size = 0
         complete = True
-        end = time.monotonic() + _PATIENCE * self._network.timeout[1]  # as the socket counts: not on a test's clock
+        end = time.monotonic() + _MAX_TIMEOUTS * self._network.timeout[1]  # as the socket counts: not on a test's clock
         try:
-            while size < _LARGEST and time.monotonic() < end:
-                chunk = response.raw.read1(_PIECE, decode_content=False)
+            while size < _MAX_BYTES and time.monotonic() < end:
+                chunk = response.raw.read1(_CHUNK_BYTES, decode_content=False)
                 if not chunk:
                     break
                 chunks.append(chunk)
@@ -271,6 +273,6 @@ def _decoded(body: bytes, encoding: str) -> bytes:
     if encoding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
         return body
     try:
-        return zlib.decompressobj(wbits=47).decompress(body, _LARGEST)  # 47: gzip or zlib, whichever it is
+        return zlib.decompressobj(wbits=47).decompress(body, _MAX_BYTES)  # 47: gzip or zlib, whichever it is
     except zlib.error:
         return body
