@@ -34,9 +34,8 @@ import pandas as pd
 import sqlite_utils
 
 import masanalytics as mas
+from masanalytics.protocol import PollAnswer
 from masanalytics.simulator.behaviour import Draw, Fates
-from masanalytics.store import poll_ingestion, polls, turns
-from masanalytics.store.polls import RawPoll
 from masanalytics.timezone import to_platform_time
 
 CODES = ("DELIVRD", "MK:0001", "MI:0024", "ID:0076", "CB:0053", "DB:0141", "EXPIRED")
@@ -235,15 +234,11 @@ def _take_page(store: mas.Store, phones: list[str], group: str) -> float:
     ]  # fmt: skip
     raw = json.dumps(rows).encode()
     began = time.perf_counter()
-    with store.writing() as conn:
-        turn = turns.take_turn(conn, "a", "report", 0.0, store.clock, "bench")
+    turn = store.intake.take_turn("a", "report", 0.0, store.clock, "bench")
     now = int(store.clock.now())
-    poll = RawPoll(turn.poll_id, 1, "report", raw, 200, True, now, now)
-    with store.writing(durable=True) as conn:
-        polls.keep_raw(conn, poll)
-        turns.give_back(conn, "a", store.clock)
-    with store.writing() as conn:
-        received = poll_ingestion.receive(conn, poll, None)
+    answer = PollAnswer("report", raw, 200, True, now, now)
+    store.intake.keep_answer("a", turn.poll_id, answer, store.clock)
+    received = store.intake.ingest(turn.poll_id, answer)
     if received.reports != len(phones):
         raise SystemExit(f"a page brought {received}")
     return time.perf_counter() - began

@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 
 from masanalytics.clock import ManualClock
-from masanalytics.store import Store, poll_ingestion, polls, reconciliation, sends, turns
+from masanalytics.protocol import PollAnswer
+from masanalytics.store import Store, poll_ingestion, poll_log, reconciliation, sends
 from masanalytics.store.poll_ingestion import Received
 
 
@@ -78,14 +79,13 @@ class Bench:
         """Take in one answer of a poll made now."""
         body = raw if isinstance(raw, bytes) else json.dumps(raw, ensure_ascii=False).encode()
         with self.store.writing() as conn:
-            turn = turns.take_turn(conn, self.account, endpoint, 0.0, self.clock, "bench")
+            turn = poll_log.take_turn(conn, self.account, endpoint, 0.0, self.clock, "bench")
             assert turn.poll_id
-            number = conn.execute("SELECT account_id FROM polls WHERE poll_id = ?", [turn.poll_id]).fetchone()[0]
             now = int(self.clock.now())
-            poll = polls.RawPoll(turn.poll_id, number, endpoint, body, 200, True, now, now)
-            polls.keep_raw(conn, poll)
-            turns.give_back(conn, self.account, self.clock)
-            return poll_ingestion.receive(conn, poll, self.store.opt_out_words)
+            answer = PollAnswer(endpoint, body, 200, True, now, now)
+            poll_log.keep_answer(conn, turn.poll_id, answer)
+            poll_log.give_back(conn, self.account, self.clock)
+            return poll_ingestion.ingest(conn, turn.poll_id, answer, self.store.opt_out_words)
 
     def statuses(self, campaign: str | None = "c1") -> dict[str, str]:
         frame = self.store.messages(campaign)

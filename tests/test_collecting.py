@@ -20,14 +20,14 @@ import masanalytics as mas
 from masanalytics.client import Client
 from masanalytics.clock import FastClock, ManualClock
 from masanalytics.collecting import Collected, Collector, replay
-from masanalytics.collecting.poll_schedule import Rhythm
+from masanalytics.collecting.poll_schedule import PollSchedule
 from masanalytics.collecting.service import run_forever, status
-from masanalytics.collecting.spool import spool_folder, spooled
+from masanalytics.collecting.spool import spool_folder, spooled_answers
 from masanalytics.errors import InputError, NetworkError, RefusedError, StoreError
+from masanalytics.protocol import PollAnswer
 from masanalytics.simulator import Simulator
 from masanalytics.store import Store
-from masanalytics.store.poll_ingestion import Received
-from masanalytics.store.polls import RawPoll
+from masanalytics.store.intake import Received
 from tests.bench import Bench, PlainBatch
 from tests.rows import Rows
 from tests.waiting import wait_until
@@ -179,15 +179,15 @@ def test_an_interrupted_call_says_what_was_done(sim: Simulator, store: Store, cl
         (
             Collected(polls=1, reports=1, uplinks=1, opt_outs=1, foreign=1, set_aside=1, settled=1, refused=1, drained=True),
             "1 report and 1 reply in 1 poll; 1 opted out; 1 of a batch not known as this store's when it came; 1 that could"
-            " not be read, kept; 1 batch of unknown outcome settled; 1 answer was not data (too soon, or refused); nothing"
+            " not be read, kept; 1 batch of unknown outcome settled; 1 answer was not data (too soon, or rejected); nothing"
             " more waiting now",
             "1 次查询，收到 1 条回执、1 条上行回复；1 人退订；1 条到达时不属于本库已知的批次；1 条无法解析，已保留；"
             "1 个结果不明的批次已确认；1 次应答不是数据（过快或被拒绝）；平台暂无更多数据",
         ),
         (
             Collected(polls=2, reached=0.5, accepted=2, reported=1, reported_before=0, gave_up_s=60.0),
-            "0 reports and 0 replies in 2 polls; 50.0% reported: 1 of 2; gave up after 60 s: 1 message still without a report",
-            "2 次查询，收到 0 条回执、0 条上行回复；已有 50.0% 收到回执：2 条中的 1 条；已等待 60 秒，不再等待：仍有 1 条没有回执",
+            "0 reports and 0 replies in 2 polls; 50.0% reported: 1 of 2; gave up after 1 min: 1 message still without a report",
+            "2 次查询，收到 0 条回执、0 条上行回复；已有 50.0% 收到回执：2 条中的 1 条；已等待 1 分钟，不再等待：仍有 1 条没有回执",
         ),
         (
             Collected(polls=2000, reports=1500, gave_up_s=7200.0, platform_time=True),
@@ -346,7 +346,7 @@ def test_a_full_disk_spools_the_answer_and_takes_it_in_once(
     monkeypatch.setattr(collector.client, "poll_reports", fill_up_then_poll)
     with pytest.raises(StoreError, match="safe in"):
         _in_this_thread(collector)
-    waiting = list(spooled(store.path))
+    waiting = list(spooled_answers(store.path))
     mode = waiting[0].path.stat().st_mode & 0o777
     store.db.execute("PRAGMA max_page_count = 1000000")
     monkeypatch.undo()
@@ -413,18 +413,18 @@ def test_what_can_be_written_nowhere_is_told(store: Store, monkeypatch: pytest.M
     blocked.write_text("")
     monkeypatch.setattr(tempfile, "tempdir", str(blocked))
     with pytest.raises(StoreError, match="written nowhere"):
-        spool.write_spool(blocked / "mas.db", "a", RawPoll(1, 0, "report", b"[]", 200, True, 1, 1))
+        spool.write_spool(blocked / "mas.db", "a", 1, PollAnswer("report", b"[]", 200, True, 1, 1))
 
 
 def test_spooled_answers_survive_word_for_word(store: Store) -> None:
     """A spool file holds the answer's bytes and where they belong."""
     from masanalytics.collecting.spool import write_spool
 
-    poll = RawPoll(7, 0, "deliver", b'[{"x": "\xff\n"}]', 200, False, 11, 10)
-    path = write_spool(store.path, "企业/ap", poll)
-    (found,) = spooled(store.path)
+    answer = PollAnswer("deliver", b'[{"x": "\xff\n"}]', 200, False, 10, 11)
+    path = write_spool(store.path, "企业/ap", 7, answer)
+    (found,) = spooled_answers(store.path)
 
-    assert (found.path, found.account, found.poll) == (path, "企业/ap", poll)
+    assert (found.path, found.account, found.poll_id, found.answer) == (path, "企业/ap", 7, answer)
 
 
 def test_answers_left_unparsed_by_a_dead_process_are_taken_in(
@@ -543,34 +543,34 @@ def test_run_forever_ends_cleanly_and_leaves_a_health_file(tmp_path: Path) -> No
         assert "fresh" in standing.text("en")
 
 
-def test_the_rhythm_gives_reports_priority_and_replies_a_share() -> None:
+def test_the_schedule_gives_reports_priority_and_replies_a_share() -> None:
     """While reports come in full pages, every sixth poll is for replies; when drained, the two alternate."""
-    rhythm = Rhythm(interval_s=5, idle_s=60)
+    schedule = PollSchedule(interval_s=5, idle_s=60)
     asked = []
     for _ in range(12):
-        asked.append(rhythm.next_endpoint())
+        asked.append(schedule.next_endpoint())
         size = 1000 if asked[-1] == "report" else 0
-        rhythm.note(asked[-1], Received("records", size=size, drained=size == 0))
+        schedule.note(asked[-1], Received("records", size=size, drained=size == 0))
 
     assert asked == (["report"] * 5 + ["deliver"]) * 2
 
 
 def test_an_idle_account_is_asked_less_and_less_a_busy_one_at_the_limit() -> None:
     """Pauses grow from five seconds to a minute while nothing comes, and fall back at the first record."""
-    rhythm = Rhythm(interval_s=5, idle_s=60)
+    schedule = PollSchedule(interval_s=5, idle_s=60)
     pauses = []
     for _ in range(10):
-        rhythm.note(rhythm.next_endpoint(), Received("records", size=0, drained=True))
-        pauses.append(rhythm.pause_s)
-    rhythm.note("report", Received("records", size=3, reports=3, drained=True))
+        schedule.note(schedule.next_endpoint(), Received("records", size=0, drained=True))
+        pauses.append(schedule.pause_s)
+    schedule.note("report", Received("records", size=3, reports=3, drained=True))
 
     assert pauses[0] == 5
     assert pauses == sorted(pauses)
     assert pauses[-1] == 60
-    assert rhythm.pause_s == 5
+    assert schedule.pause_s == 5
 
 
 def _in_this_thread(collector: Collector) -> None:
     """Poll once without the helping thread, so that the test's own connection is the one used."""
-    turn = collector._poller.take_turn("report")
-    collector._poller.poll(turn.poll_id, "report")
+    turn = collector.schedule.take_turn("report")
+    collector.poller.poll(turn.poll_id, "report")

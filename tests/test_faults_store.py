@@ -19,13 +19,13 @@ import masanalytics as mas
 from masanalytics.client import Client
 from masanalytics.clock import FastClock, ManualClock
 from masanalytics.collecting import Collected, Collector, replay
-from masanalytics.collecting.spool import spool_folder, spooled, write_spool
+from masanalytics.collecting.spool import spool_folder, spooled_answers, write_spool
 from masanalytics.errors import StoreError
 from masanalytics.planning import Plan
+from masanalytics.protocol import PollAnswer
 from masanalytics.sending import SendResult
 from masanalytics.simulator import Simulator
 from masanalytics.store import Store, uplink_ingestion
-from masanalytics.store.polls import RawPoll
 from tests.bench import Bench, PlainBatch
 from tests.processes import Launcher
 from tests.rows import Rows
@@ -160,7 +160,7 @@ def test_an_answer_that_meets_a_full_disk_waits_in_the_temporary_folder(
         collector = _collector(client, store)
         with pytest.raises(StoreError, match="safe in"):
             collector.collect()
-        waiting = list(spooled(store.path))
+        waiting = list(spooled_answers(store.path))
         mode = waiting[0].path.stat().st_mode & 0o777
         with pytest.raises(StoreError, match="is full"):
             collector.collect()
@@ -311,7 +311,7 @@ def test_a_file_made_read_only_while_polling_spools_the_answer(
         collector = _collector(client, store)
         with pytest.raises(StoreError, match="safe in"):
             collector.collect()
-        waiting = list(spooled(store.path))
+        waiting = list(spooled_answers(store.path))
         locked.close()
         clock.sleep(10)
         collected = collector.drain()
@@ -589,12 +589,12 @@ def test_stores_of_the_same_name_do_not_share_their_spool(tmp_path: Path, monkey
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
     (tmp_path / "a").write_text("")
     (tmp_path / "b").write_text("")  # files in place of folders: nothing can be written beside the stores
-    poll = RawPoll(1, 0, "report", b"[]", 200, True, 2, 1)
-    path = write_spool(tmp_path / "a" / "mas.db", "企业/ap", poll)
+    answer = PollAnswer("report", b"[]", 200, True, 1, 2)
+    path = write_spool(tmp_path / "a" / "mas.db", "企业/ap", 1, answer)
 
     assert (tmp_path / "tmp") in path.parents
-    assert [one.poll for one in spooled(tmp_path / "a" / "mas.db")] == [poll]
-    assert list(spooled(tmp_path / "b" / "mas.db")) == []
+    assert [one.answer for one in spooled_answers(tmp_path / "a" / "mas.db")] == [answer]
+    assert list(spooled_answers(tmp_path / "b" / "mas.db")) == []
 
 
 def test_a_file_that_is_no_answer_is_left_alone(

@@ -7,20 +7,20 @@ from typing import Any
 import pytest
 
 from masanalytics.clock import ManualClock
-from masanalytics.store import Store, turns
-from masanalytics.store.turns import Turn
+from masanalytics.store import Store, poll_log
+from masanalytics.store.poll_log import Turn
 
 ACCOUNT = "企业/ap"
 
 
 def _ask(store: Store, clock: ManualClock, asker: str = "one", account: str = ACCOUNT) -> Turn:
     with store.writing() as conn:
-        return turns.take_turn(conn, account, "report", 5.0, clock, asker)
+        return poll_log.take_turn(conn, account, "report", 5.0, clock, asker)
 
 
 def _return(store: Store, clock: ManualClock, account: Any = ACCOUNT) -> None:
     with store.writing() as conn:
-        turns.give_back(conn, account, clock)
+        poll_log.give_back(conn, account, clock)
 
 
 def test_five_seconds_from_the_end_of_the_last_poll(store: Store, clock: ManualClock) -> None:
@@ -96,7 +96,7 @@ def test_after_a_restart_the_wall_clock_decides_but_never_for_longer_than_an_int
 def test_only_the_first_collection_is_the_first(store: Store, clock: ManualClock) -> None:
     """An account that was collected before is not greeted again."""
     with store.writing() as conn:
-        assert turns.first_collection(conn, ACCOUNT, clock.now())
+        assert poll_log.is_first_collection(conn, ACCOUNT, clock.now())
     _ask(store, clock)
     with store.writing() as conn:
-        assert not turns.first_collection(conn, ACCOUNT, clock.now())
+        assert not poll_log.is_first_collection(conn, ACCOUNT, clock.now())

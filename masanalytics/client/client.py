@@ -11,7 +11,6 @@ from types import TracebackType
 
 from masanalytics.account import Account, check_add_serial
 from masanalytics.client.outcomes import (
-    PollAnswer,
     SubmitResult,
     failed_submit,
     lost_poll,
@@ -28,6 +27,7 @@ from masanalytics.protocol import (
     SUBMIT,
     TEMPLATE,
     Endpoint,
+    PollAnswer,
     pairs_body,
     poll_body,
     submit_body,

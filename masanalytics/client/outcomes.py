@@ -1,4 +1,4 @@
-"""What came of a request: a `SubmitResult` for every submit, a `PollAnswer` or an error for a poll."""
+"""What came of a request: a `SubmitResult` for every submit, an error for a poll without an answer."""
 
 from __future__ import annotations
 
@@ -17,13 +17,12 @@ from masanalytics.client.transport import Answer, Failure
 from masanalytics.client.trust import address_of, changed_certificate
 from masanalytics.errors import MasError, NetworkError
 from masanalytics.i18n import N_, Text, _
-from masanalytics.protocol import FULL_PAGE, Endpoint, SubmitAnswer, describe_rspcod, is_fatal, read_submit
+from masanalytics.protocol import FULL_PAGE, SubmitAnswer, describe_rspcod, is_fatal, read_submit
 from masanalytics.timezone import format_instant
 from masanalytics.tls import Reach, classify, host_key, unreachable
 
 __all__ = [
     "Outcome",
-    "PollAnswer",
     "SubmitResult",
     "failed_submit",
     "lost_poll",
@@ -103,32 +102,6 @@ class SubmitResult:
         names = " ".join(html.escape(name) for name in (self.msg_group, self.rspcod) if name)
         why = "".join(f"<div>{html.escape(text)}</div>" for text in (self.message, self.advice) if text)
         return f"<div><b>{head}</b> {names} · {format_instant(self.answered_at)}{why}</div>"
-
-
-@dataclass(frozen=True)
-class PollAnswer:
-    """What the platform handed out, as it came. It will not hand it out again: keep `raw` before anything else.
-
-    Attributes
-    ----------
-    endpoint : {"report", "deliver"}
-        What was asked for.
-    raw : bytes
-        The body, with any compression undone.
-    status : int
-        The HTTP status.
-    complete : bool
-        Whether the whole body arrived; where not, `raw` is what did.
-    requested_at, answered_at : float
-        When it was asked for, and when its end arrived (epoch seconds UTC).
-    """
-
-    endpoint: Endpoint
-    raw: bytes = field(repr=False)
-    status: int
-    complete: bool
-    requested_at: float
-    answered_at: float
 
 
 def submit_result(answer: Answer, path: str) -> SubmitResult:

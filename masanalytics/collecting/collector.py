@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,29 +13,26 @@ from typing import TYPE_CHECKING, TypeVar
 
 from masanalytics.clock import is_simulated
 from masanalytics.collecting import notices
-from masanalytics.collecting.neighbours import other_store
-from masanalytics.collecting.poll_schedule import Rhythm
+from masanalytics.collecting.poll_schedule import PollSchedule
 from masanalytics.collecting.poller import Poller
 from masanalytics.collecting.result import Collected
-from masanalytics.collecting.wait_progress import Awaited
+from masanalytics.collecting.wait_progress import WaitProgress
 from masanalytics.errors import InputError, MasError, NetworkError, RefusedError, StoreError
 from masanalytics.formatting import card
-from masanalytics.i18n import choose
+from masanalytics.i18n import Text, _, resolve_language, use_language
 from masanalytics.protocol import FATAL, Endpoint, describe_rspcod
-from masanalytics.store.doubts import under_reported
-from masanalytics.store.poll_ingestion import Received
-from masanalytics.store.turns import first_collection
+from masanalytics.store.intake import Received
 
 if TYPE_CHECKING:
     from masanalytics.client import Client
     from masanalytics.clock import Clock
     from masanalytics.store import Store
 
-__all__ = ["Collector"]
+__all__ = ["Collector", "replay"]
 
 _LOG = logging.getLogger(__name__)
 _GIVE_UP_AFTER = 12
-_LOOK_EVERY_S = 5.0
+_CATCH_UP_EVERY_S = 5.0
 _T = TypeVar("_T")
 
 
@@ -79,24 +77,30 @@ class Collector:
         say: Callable[[str], object] = notices.to_stderr,
         language: str | None = None,
     ) -> None:
-        interval = client.account.poll_interval
         self.client = client
         self.store = store
         self.clock: Clock = client.clock
-        self.rhythm = Rhythm(interval_s=interval, idle_s=idle_s)
+        self.schedule = PollSchedule.of_account(
+            client.account,
+            store.intake,
+            client.clock,
+            asker=uuid.uuid4().hex[:12],
+            idle_s=idle_s,
+            margin_s=margin_s,
+        )
+        self.poller = Poller(client, store.intake, self.schedule)
         self.total = Collected()
         self._say = say
-        self._language = language
-        interval += interval * 0.02 if margin_s is None else margin_s
-        self._poller = Poller(client, store, interval_s=interval, clock=self.clock)
+        self._language = resolve_language(language)  # a thread of its own does not know the caller's choice
+        self._intake = store.intake
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._failure: MasError | None = None
         self._lock = threading.RLock()
-        self._hand: ThreadPoolExecutor | None = None
+        self._helper: ThreadPoolExecutor | None = None
         self._greeted = False
         self._suspected: set[int] = set()
-        self._due_at = self._look_at = 0.0
+        self._catch_up_at = 0.0
 
     # ---- the ways to run ------------------------------------------------------------------------------------------
 
@@ -116,11 +120,11 @@ class Collector:
             If an answer could not be stored; its text says where it waits.
         """
         both: tuple[Endpoint, Endpoint] = ("report", "deliver")
-        with self._told_if_interrupted():
+        with self._saying_if_interrupted():
             collected = self._begin()
             for endpoint in both:
                 collected.add(self._turn(endpoint))
-            collected.drained = self.rhythm.drained
+            collected.drained = self.schedule.drained
         return collected
 
     def drain(self, timeout: float | None = None) -> Collected:
@@ -131,14 +135,14 @@ class Collector:
         Collected
             ``drained`` tells whether the queues were empty at the end, ``gave_up_s`` whether the timeout ended it.
         """
-        with self._told_if_interrupted():
+        with self._saying_if_interrupted():
             collected = self._begin()
-            self.rhythm.start_over()
+            self.schedule.start_over()
             for received in self._turns(timeout):
                 collected.add(received)
-                if self.rhythm.drained:
+                if self.schedule.drained:
                     break
-            collected.drained = self.rhythm.drained
+            collected.drained = self.schedule.drained
             self._note_time_up(collected, timeout, enough=collected.drained)
             self._look_for_absent_reports()
         return collected
@@ -165,39 +169,45 @@ class Collector:
             ``reached`` is the share at the end; falling short of `until` is not an error, and ``gave_up_s`` says so.
         """
         self._check_wait(campaign, until)
-        with self._told_if_interrupted():
+        with self._saying_if_interrupted():
             collected = self._begin()
-            awaited = Awaited(self.store, campaign, until, self.clock)
+            awaited = WaitProgress(self._intake, campaign, until, self.clock)
             collected.reported_before = awaited.progress.reported
-            if not awaited.is_enough:
-                with awaited.bar(self._language, progress=progress) as show:
-                    for received in self._turns(timeout):
-                        collected.add(received)
-                        awaited.note(received)
-                        show()
-                        if awaited.is_enough:
-                            break
-                    awaited.count()
-                    show()
+            self._poll_until_enough(awaited, collected, timeout, shown=progress)
             collected.accepted, collected.reported = awaited.progress.accepted, awaited.progress.reported
             collected.reached = awaited.progress.share_reported
-            collected.drained = self.rhythm.drained
+            collected.drained = self.schedule.drained
             self._note_time_up(collected, timeout, enough=awaited.is_enough)
             self._look_for_absent_reports()
         return collected
+
+    def _poll_until_enough(
+        self, awaited: WaitProgress, collected: Collected, timeout: float | None, *, shown: bool
+    ) -> None:
+        if awaited.is_enough:
+            return
+        with use_language(self._language), awaited.bar(shown=shown) as show:
+            for received in self._turns(timeout):
+                collected.add(received)
+                awaited.note(received)
+                show()
+                if awaited.is_enough:
+                    break
+            awaited.count()
+            show()
 
     def collect_if_due(self) -> Collected:
         """Poll once if it is this collector's turn now, otherwise return at once: for loops that have other work too.
 
         A poll without an answer is noted and logged, not raised: the other work goes on.
         """
-        if self.clock.monotonic() < self._due_at:
+        if self.schedule.due_in_s > 0:
             return Collected()
         collected = self._begin()
-        endpoint = self.rhythm.next_endpoint()
-        turn = self._poller.take_turn(endpoint)
+        endpoint = self.schedule.next_endpoint()
+        turn = self.schedule.take_turn(endpoint)
         if not turn.poll_id:
-            self._due_at = self.clock.monotonic() + turn.wait_s
+            self.schedule.note_wait(turn.wait_s)
             return collected
         try:
             collected.add(self._poll(turn.poll_id, endpoint))
@@ -220,9 +230,9 @@ class Collector:
         if self._thread is not None:
             self._thread.join(timeout)
             self._thread = None
-        if self._hand is not None:
-            self._hand.shutdown(wait=False)
-            self._hand = None
+        if self._helper is not None:
+            self._helper.shutdown(wait=False)
+            self._helper = None
         if self._failure is not None:
             failure, self._failure = self._failure, None
             raise failure
@@ -239,23 +249,22 @@ class Collector:
         return self._thread is not None and self._thread.is_alive()
 
     def __repr__(self) -> str:
-        return f"Collector({self.client.account.name}, {self._state()}: {self.total.text(self._language)})"
+        with use_language(self._language):
+            return f"Collector({self.client.account.name}, {self._state()}: {self.total.text()})"
 
     def _repr_html_(self) -> str:
-        name = self.client.account.name
-        title = choose(f"Collector of {name}: ", f"采集 {name}：", self._language)
-        return card(title + self._state(), self.total.figures(self._language), [self.total.text(self._language)])
+        with use_language(self._language):
+            title = _("Collector of {account}: {state}", account=self.client.account.name, state=self._state())
+            return card(title, self.total.figures(), [self.total.text()])
 
     def _state(self) -> str:
-        return choose(*(("running", "运行中") if self.running else ("idle", "未运行")), self._language)
+        return _("running") if self.running else _("idle")
 
     # ---- how it works ---------------------------------------------------------------------------------------------
 
     def _check_wait(self, campaign: str | None, until: float) -> None:
         if not 0 <= until <= 1:
-            raise InputError(
-                f"until={until!r}: a share from 0 to 1, such as 0.99", zh=f"until={until!r}：应为 0 到 1 之间"
-            )
+            raise InputError("until={until!r}: a share from 0 to 1, such as 0.99", until=until)
         if campaign is not None:
             self.store.check_campaign(campaign)
 
@@ -269,21 +278,21 @@ class Collector:
     def _catch_up(self) -> Collected:
         """Take in answers that wait, of this process or of one that is gone."""
         collected = Collected(platform_time=is_simulated(self.clock))
-        self._look_at = self.clock.monotonic() + _LOOK_EVERY_S
-        for received in self._shielded(self._poller.catch_up):
+        self._catch_up_at = self.clock.monotonic() + _CATCH_UP_EVERY_S
+        for received in self._shielded(self.poller.catch_up):
             for count in (collected, self.total):
                 count.add(received)
                 count.polls -= 1
         return collected
 
     @contextmanager
-    def _told_if_interrupted(self) -> Iterator[None]:
+    def _saying_if_interrupted(self) -> Iterator[None]:
         """Say what a call had done when Ctrl-C, or the notebook's stop button, ended it."""
         before = deepcopy(self.total)
         try:
             yield
         except KeyboardInterrupt:
-            self._tell(notices.INTERRUPTED, done=self.total.since(before).text(self._language))
+            self._tell(notices.interrupted(self.total.since(before).text(self._language)))
             raise
 
     def _note_time_up(self, collected: Collected, timeout: float | None, *, enough: bool) -> None:
@@ -295,84 +304,84 @@ class Collector:
             return
         self._greeted = True
         account = self.client.account.name
-        with self.store.writing() as conn:
-            first = first_collection(conn, account, self.clock.now())
-        if first:
-            self._tell(notices.FIRST_COLLECTION, account=account)
-        other = other_store(self.client.account, self.store.path, self.clock.now())
+        if self._intake.is_first_collection(account, self.clock.now()):
+            self._tell(notices.first_collection(account))
+        other = notices.other_store(self.client.account, self.store.path, self.clock.now())
         if other is not None:
-            self._tell(notices.OTHER_STORE, account=account, other=other)
+            self._tell(notices.shared_account(account, other))
 
-    def _tell(self, texts: tuple[str, str], /, **facts: object) -> None:
-        self._say(choose(*texts, self._language).format(**facts))
+    def _tell(self, notice: Text) -> None:
+        self._say(notice.text(self._language))
 
     def _look_for_absent_reports(self) -> None:
         """Say, once a batch, that its reports stay away although its neighbours' came."""
-        with self.store.reading() as conn:
-            found = under_reported(conn, self.client.account.name)
-        for batch_id, share, others in found:
+        for batch_id, share, others_share in self._intake.under_reported(self.client.account.name):
             if batch_id not in self._suspected:
                 self._suspected.add(batch_id)
-                self._tell(notices.REPORTS_STAY_AWAY, batch=batch_id, share=share, others=others)
+                self._tell(notices.reports_stay_away(batch_id, share, others_share))
 
     def _turns(self, timeout: float | None) -> Iterator[Received]:
         """Poll again and again; a platform out of reach is asked less and less often, then given up."""
         end = None if timeout is None else self.clock.monotonic() + timeout
         while not self._stop.is_set():
-            pause = self._due_at - self.clock.monotonic()
+            pause = self.schedule.due_in_s
             if end is not None and self.clock.monotonic() + max(0.0, pause) > end:
                 return
             if pause > 0 and self.clock.wait(self._stop, pause):
                 return
             try:
-                if self.clock.monotonic() >= self._look_at:
+                if self.clock.monotonic() >= self._catch_up_at:
                     self._catch_up()
-                yield self._turn(self.rhythm.next_endpoint())
+                yield self._turn(self.schedule.next_endpoint())
             except NetworkError as error:
                 self._note_failure(error)
-                if not error.retryable or self.rhythm.refused >= _GIVE_UP_AFTER:
+                if not error.retryable or self.schedule.failures_in_a_row >= _GIVE_UP_AFTER:
                     raise
 
     def _note_failure(self, error: NetworkError) -> None:
-        self.rhythm.note_failure()
-        self._due_at = self.clock.monotonic() + self.rhythm.pause_s
-        _LOG.warning("poll without an answer (%s in a row): %s", self.rhythm.refused, error.message)
+        self.schedule.note_failure()
+        _LOG.warning("poll without an answer (%s in a row): %s", self.schedule.failures_in_a_row, error.message)
 
     def _turn(self, endpoint: Endpoint) -> Received:
         """Wait for the account's turn and poll once."""
         while True:
-            turn = self._shielded(lambda: self._poller.take_turn(endpoint))
+            turn = self._shielded(lambda: self.schedule.take_turn(endpoint))
             if turn.poll_id:
                 return self._poll(turn.poll_id, endpoint)
             if self.clock.wait(self._stop, turn.wait_s):
                 return Received("records")
 
     def _poll(self, poll_id: int, endpoint: Endpoint) -> Received:
-        refused_before = self.rhythm.refused
-        received = self._shielded(lambda: self._asked(poll_id, endpoint))
-        if received.kind == "refused" and received.notice in FATAL:
-            meaning, advice = describe_rspcod(received.notice)
-            raise RefusedError(f"{meaning} ({received.notice}). {advice}", rspcod=received.notice)
-        if received.kind != "records" and not refused_before:
-            self._tell(notices.NOT_DATA, notice=received.notice or "-")
+        failures_before = self.schedule.failures_in_a_row
+        received = self._shielded(lambda: self._poll_and_count(poll_id, endpoint))
+        if received.rspcod in FATAL:
+            meaning, advice = describe_rspcod(received.rspcod)
+            raise RefusedError(
+                "{meaning} ({word}). {advice}",
+                meaning=meaning,
+                word=received.rspcod,
+                advice=advice,
+                rspcod=received.rspcod,
+            )
+        if received.kind != "records" and not failures_before:
+            self._tell(notices.no_data(received.notice))
         return received
 
-    def _asked(self, poll_id: int, endpoint: Endpoint) -> Received:
+    def _poll_and_count(self, poll_id: int, endpoint: Endpoint) -> Received:
         """Poll, and count what came before anybody can interrupt."""
-        received = self._poller.poll(poll_id, endpoint)
+        received = self.poller.poll(poll_id, endpoint)
         with self._lock:
             self.total.add(received)
-            self.rhythm.note(endpoint, received)
-            self._due_at = self.clock.monotonic() + self.rhythm.pause_s
+            self.schedule.note(endpoint, received)
         return received
 
     def _shielded(self, work: Callable[[], _T]) -> _T:
         """Run `work` where Ctrl-C cannot strike between an answer and its storing, and wait for it."""
         if threading.current_thread() is not threading.main_thread():
             return work()
-        if self._hand is None:
-            self._hand = ThreadPoolExecutor(1, thread_name_prefix="masanalytics-poll")
-        future: Future[_T] = self._hand.submit(work)
+        if self._helper is None:
+            self._helper = ThreadPoolExecutor(1, thread_name_prefix="masanalytics-poll")
+        future: Future[_T] = self._helper.submit(work)
         try:
             return future.result()
         except KeyboardInterrupt:
@@ -394,6 +403,24 @@ class Collector:
         except MasError as error:
             self._failure = error
             _LOG.exception("collecting stopped")
-            self._say(str(error))
+            self._say(error.text(self._language))
         finally:
-            self.store.close_thread()
+            self._intake.close_thread()
+
+
+def replay(store: Store) -> int:
+    """Rebuild reports, uplinks and message outcomes from the raw answers alone.
+
+    Doing it twice gives the same tables as doing it once. Answers whose raw text was pruned keep what they brought.
+
+    Parameters
+    ----------
+    store : Store
+        Whose answers are read again.
+
+    Returns
+    -------
+    int
+        How many answers were read.
+    """
+    return store.intake.replay()

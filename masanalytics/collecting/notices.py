@@ -1,37 +1,102 @@
-"""The few things a person must be told while collecting, in English and Chinese, and where they go by default."""
+"""The few things a person must be told while collecting, what gives rise to one of them, and where they go by default."""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import json
+import os
 import sys
-from typing import Final
+from pathlib import Path
 
-__all__ = ["FIRST_COLLECTION", "INTERRUPTED", "NOT_DATA", "OTHER_STORE", "REPORTS_STAY_AWAY", "to_stderr"]
+from masanalytics.account import Account, config_folder
+from masanalytics.i18n import Text
 
-FIRST_COLLECTION: Final = (
-    "First collection of account {account} into this store. The platform hands each report out once: if another system "
-    "polls the same account, each gets a part. Reports that belong to others are kept and listed by "
-    "store.foreign_reports().",
-    "账号 {account} 首次采集到本库。平台对每条回执只发放一次：若另有系统也在查询同一账号，双方各得一部分。"
-    "不属于本库的报告会保留，可用 store.foreign_reports() 查看。",
-)
-INTERRUPTED: Final = (
-    "Interrupted: {done}. Whatever came is in the store; run it again to go on.",
-    "已中断：{done}。已收到的都已入库，再次运行即可继续。",
-)
-NOT_DATA: Final = (
-    "The platform answered a poll with something that is not data ({notice}): too soon, or refused. Asking less often now.",
-    "平台对查询返回的不是数据（{notice}）：可能过于频繁或被拒绝，将降低查询频率。",
-)
-OTHER_STORE: Final = (
-    "Another store on this machine, {other}, collects account {account} too: each gets a part of its reports, and together "
-    "they may ask more often than the platform allows. Use one store for one account.",
-    "本机另一个库 {other} 也在采集账号 {account}：双方各得一部分回执，且合计查询可能超过平台频率。请一个账号只用一个库。",
-)
-REPORTS_STAY_AWAY: Final = (
-    "Batch {batch}: only {share:.0%} reported, while the campaign's other batches have {others:.0%}. Somebody else may be "
-    "taking your reports: does another system poll this account?",
-    "批次 {batch} 仅 {share:.0%} 有回执，而同一活动的其他批次为 {others:.0%}。可能有其他系统在取走您的回执，请检查。",
-)
+__all__ = [
+    "first_collection",
+    "interrupted",
+    "no_data",
+    "other_store",
+    "reports_stay_away",
+    "shared_account",
+    "to_stderr",
+]
+
+_RECENT_S = 3600.0
+
+
+def first_collection(account: str) -> Text:
+    """Say that the reports of an account are handed out once."""
+    return Text(
+        "First collection of account {account} into this store. The platform hands each report out once: if another system "
+        "polls the same account, each gets a part. Reports that belong to others are kept and listed by "
+        "store.foreign_reports().",
+        code="first_collection",
+        account=account,
+    )
+
+
+def interrupted(done: Text | str) -> Text:
+    """Say what a call had done when it was interrupted."""
+    return Text(
+        "Interrupted: {done}. Whatever came is in the store; run it again to go on.", code="interrupted", done=done
+    )
+
+
+def no_data(notice: Text | None) -> Text:
+    """Say that the platform answered a poll with something else."""
+    return Text(
+        "The platform answered a poll with something that is not data ({notice}): too soon, or rejected. Asking less often "
+        "now.",
+        code="no_data",
+        notice=notice or "-",
+    )
+
+
+def shared_account(account: str, other: str) -> Text:
+    """Say that another store collects the account too."""
+    return Text(
+        "Another store on this machine, {other}, collects account {account} too: each gets a part of its reports, and "
+        "together they may ask more often than the platform allows. Use one store for one account.",
+        code="shared_account",
+        account=account,
+        other=other,
+    )
+
+
+def reports_stay_away(batch_id: int, share: float, others_share: float) -> Text:
+    """Say that a batch lags far behind the others of its campaign."""
+    return Text(
+        "Batch {batch}: only {share:.0%} reported, while the campaign's other batches have {others:.0%}. Somebody else may "
+        "be taking your reports: does another system poll this account?",
+        code="reports_stay_away",
+        batch=batch_id,
+        share=share,
+        others=others_share,
+    )
+
+
+def other_store(account: Account, store: Path, now: float) -> str | None:
+    """Note that this store collects the account, and return another one that did within the last hour.
+
+    The note is a small file in the user's config folder; where that cannot be written, nothing is noticed.
+    """
+    digest = hashlib.sha256(f"{account.url} {account.name}".encode()).hexdigest()[:16]
+    path = config_folder() / "collecting" / f"{digest}.json"
+    collected_at: dict[str, float] = {}
+    with contextlib.suppress(OSError, ValueError):
+        collected_at = {str(key): float(value) for key, value in json.loads(path.read_text(encoding="utf-8")).items()}
+    this = str(store.resolve())
+    others = [
+        name for name, at in collected_at.items() if name != this and 0 <= now - at <= _RECENT_S and Path(name).exists()
+    ]
+    recent = {name: at for name, at in collected_at.items() if abs(now - at) <= _RECENT_S}
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        draft.write_text(json.dumps(recent | {this: now}, ensure_ascii=False), encoding="utf-8")
+        os.replace(draft, path)  # noqa: PTH105
+    return others[0] if others else None
 
 
 def to_stderr(text: str) -> None:

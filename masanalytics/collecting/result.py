@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field, replace
 
-from masanalytics.formatting import card
-from masanalytics.i18n import choose, counted, duration
-from masanalytics.store.poll_ingestion import Received
+from masanalytics.formatting import card, duration
+from masanalytics.i18n import Text, _, ngettext, speaks
+from masanalytics.store.intake import Received
 
 __all__ = ["Collected"]
 
@@ -37,7 +37,7 @@ class Collected:
         The timeout, in seconds, where it ended the call before what was waited for was there.
     platform_time : bool
         Whether those seconds are a simulated platform's.
-    notices : list of str
+    notices : list of Text
         What the platform said instead of data, each once.
     """
 
@@ -56,7 +56,7 @@ class Collected:
     reported_before: int | None = None
     gave_up_s: float | None = None
     platform_time: bool = False
-    notices: list[str] = field(default_factory=list)
+    notices: list[Text] = field(default_factory=list)
 
     def add(self, received: Received) -> None:
         """Count one more answer."""
@@ -82,73 +82,95 @@ class Collected:
 
     def json(self) -> str:
         """Return one line of JSON."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        return json.dumps(asdict(self), ensure_ascii=False, default=str)
 
+    @speaks
     def text(self, language: str | None = None) -> str:
         """Return a line for people."""
-        reports, replies = counted(self.reports, "report"), counted(self.uplinks, "reply", "replies")
-        parts = [
-            choose(
-                f"{reports} and {replies} in {counted(self.polls, 'poll')}",
-                f"{self.polls:,} 次查询，收到 {self.reports:,} 条回执、{self.uplinks:,} 条上行回复",
-                language,
-            )
-        ]
-        for count, en, zh in (
-            (self.opt_outs, ("opted out", "opted out"), "人退订"),
-            (self.foreign, ("of a batch not known as this store's when it came",
-                            "of batches not known as this store's when they came"), "条到达时不属于本库已知的批次"),
-            (self.set_aside, ("that could not be read, kept", "that could not be read, kept"), "条无法解析，已保留"),
-            (self.settled, ("batch of unknown outcome settled", "batches of unknown outcome settled"),
-             "个结果不明的批次已确认"),
-            (self.refused, ("answer was not data (too soon, or refused)",
-                            "answers were not data (too soon, or refused)"), "次应答不是数据（过快或被拒绝）"),
-        ):  # fmt: skip
-            if count:
-                parts.append(choose(counted(count, *en), f"{count:,} {zh}", language))
-        parts += [self._reached(language), self._gave_up(language)]
+        parts = [self._brought(), *self._counted(), self._reached(), self._gave_up()]
         if self.drained:
-            parts.append(choose("nothing more waiting now", "平台暂无更多数据", language))
-        return choose("; ", "；", language).join(filter(None, parts))
+            parts.append(_("nothing more waiting now"))
+        return _("; ").join(filter(None, parts))
 
-    def _reached(self, language: str | None) -> str:
+    def _brought(self) -> str:
+        return _(
+            "{reports} and {replies} in {polls}",
+            reports=ngettext("{count:,} report", "{count:,} reports", self.reports),
+            replies=ngettext("{count:,} reply", "{count:,} replies", self.uplinks),
+            polls=ngettext("{count:,} poll", "{count:,} polls", self.polls),
+        )
+
+    def _counted(self) -> list[str]:
+        """Say what else there was, each where there was some."""
+        said = (
+            (self.opt_outs, _("{count:,} opted out", count=self.opt_outs)),
+            (
+                self.foreign,
+                ngettext(
+                    "{count:,} of a batch not known as this store's when it came",
+                    "{count:,} of batches not known as this store's when they came",
+                    self.foreign,
+                ),
+            ),
+            (self.set_aside, _("{count:,} that could not be read, kept", count=self.set_aside)),
+            (
+                self.settled,
+                ngettext(
+                    "{count:,} batch of unknown outcome settled",
+                    "{count:,} batches of unknown outcome settled",
+                    self.settled,
+                ),
+            ),
+            (
+                self.refused,
+                ngettext(
+                    "{count:,} answer was not data (too soon, or rejected)",
+                    "{count:,} answers were not data (too soon, or rejected)",
+                    self.refused,
+                ),
+            ),
+        )
+        return [sentence for count, sentence in said if count]
+
+    def _reached(self) -> str:
         """Say how far what was waited for has come."""
         if self.reached is None:
             return ""
         if not self.accepted:
-            return choose("no accepted message to wait for", "没有需要等待的已受理短信", language)
-        en = f"{self.reached:.1%} reported: {self.reported:,} of {self.accepted:,}"
-        zh = f"已有 {self.reached:.1%} 收到回执：{self.accepted:,} 条中的 {self.reported:,} 条"
-        if self.reported_before:
-            en += f", {self.reported_before:,} of them before this call"
-            zh += f"，其中 {self.reported_before:,} 条在本次调用之前"
-        return choose(en, zh, language)
+            return _("no accepted message to wait for")
+        counts = {"share": self.reached, "reported": self.reported, "accepted": self.accepted}
+        if not self.reported_before:
+            return _("{share:.1%} reported: {reported:,} of {accepted:,}", **counts)
+        return _(
+            "{share:.1%} reported: {reported:,} of {accepted:,}, {before:,} of them before this call",
+            **counts,
+            before=self.reported_before,
+        )
 
-    def _gave_up(self, language: str | None) -> str:
+    def _gave_up(self) -> str:
         if self.gave_up_s is None:
             return ""
-        en, zh = (duration(self.gave_up_s, one, platform_time=self.platform_time) for one in ("en", "zh"))
+        waited = duration(self.gave_up_s, platform_time=self.platform_time)
         if self.accepted is None or self.reported is None:
-            return choose(f"gave up after {en}: more may be waiting", f"已等待 {zh}，不再等待：可能还有数据", language)
-        missing = self.accepted - self.reported
-        return choose(
-            f"gave up after {en}: {counted(missing, 'message')} still without a report",
-            f"已等待 {zh}，不再等待：仍有 {missing:,} 条没有回执",
-            language,
+            return _("gave up after {waited}: more may be waiting", waited=waited)
+        return ngettext(
+            "gave up after {waited}: {count:,} message still without a report",
+            "gave up after {waited}: {count:,} messages still without a report",
+            self.accepted - self.reported,
+            waited=waited,
         )
 
     def __repr__(self) -> str:
         return f"Collected({self.text()})"
 
     def _repr_html_(self) -> str:
-        return card(choose("Collected", "采集结果"), self.figures(), [self.text(), *self.notices])
+        return card(_("Collected"), self.figures(), [self.text(), *map(str, self.notices)])
 
-    def figures(self, language: str | None = None) -> dict[str, object]:
+    def figures(self) -> dict[str, object]:
         """Return the counts that are worth showing, by label."""
-        labels = {
-            choose("reports", "回执", language): self.reports,
-            choose("replies", "上行回复", language): self.uplinks,
-            choose("opted out", "退订", language): self.opt_outs,
-            choose("polls", "查询次数", language): self.polls,
+        return {
+            _("reports"): self.reports,
+            _("replies"): self.uplinks,
+            _("opted out"): self.opt_outs,
+            _("polls"): self.polls,
         }
-        return dict(labels)

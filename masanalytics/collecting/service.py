@@ -1,4 +1,4 @@
-"""Collecting for as long as a machine runs: under systemd, cron or in a terminal, and telling others how it stands."""
+"""Collecting for as long as a machine runs: under systemd, cron or in a terminal, and telling monitoring whether it goes on."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from masanalytics.errors import MasError
-from masanalytics.i18n import choose, counted
-from masanalytics.store.health import CollectingHealth, collecting_health, polled_accounts
+from masanalytics.i18n import _, ngettext, speaks
+from masanalytics.store.intake import CollectingHealth
 from masanalytics.timezone import CHINA, format_instant
 
 if TYPE_CHECKING:
@@ -40,19 +40,21 @@ class Standing:
         """Return one line of JSON; its instants in epoch seconds, and in China time beside them."""
         health = self.health
         readable = {"covered_until_time": _iso(health.covered_until), "last_poll_time": _iso(health.last_poll_at)}
-        found = {"account": self.account, "fresh": self.fresh, **asdict(health), **readable}
-        return json.dumps(found, ensure_ascii=False)
+        fields = {"account": self.account, "fresh": self.fresh, **asdict(health), **readable}
+        return json.dumps(fields, ensure_ascii=False)
 
+    @speaks
     def text(self, language: str | None = None) -> str:
         """Return a line for people."""
         health = self.health
-        heard = format_instant(health.covered_until)
-        return choose(
-            f"{self.account}: {'fresh' if self.fresh else 'STALE'}; everything fetched until {heard}, last poll "
-            f"{format_instant(health.last_poll_at)}; {counted(health.unparsed, 'answer')} to look at, {health.lost:,} lost",
-            f"{self.account}：{'正常' if self.fresh else '已过期'}；数据采集至 {heard}，最近查询 "
-            f"{format_instant(health.last_poll_at)}；{health.unparsed:,} 份应答待查看，{health.lost:,} 份丢失",
-            language,
+        return _(
+            "{account}: {state}; everything fetched until {covered_until}, last poll {last_poll}; {unparsed}, {lost:,} lost",
+            account=self.account,
+            state=_("fresh") if self.fresh else _("STALE"),
+            covered_until=format_instant(health.covered_until),
+            last_poll=format_instant(health.last_poll_at),
+            unparsed=ngettext("{count:,} answer to look at", "{count:,} answers to look at", health.unparsed),
+            lost=health.lost,
         )
 
 
@@ -62,16 +64,14 @@ def _iso(instant: int | None) -> str | None:
 
 def status(store: Store, account: str, *, stale_after_s: float = 600.0) -> Standing:
     """Return how collecting stands: fresh where the platform was drained not long ago."""
-    with store.reading() as conn:
-        health = collecting_health(conn, account)
+    health = store.intake.health(account)
     age = None if health.covered_until is None else store.clock.now() - health.covered_until
     return Standing(account, age is not None and age <= stale_after_s, health)
 
 
 def collected_accounts(store: Store) -> list[str]:
     """Return the accounts this store has collected, by name."""
-    with store.reading() as conn:
-        return polled_accounts(conn)
+    return store.intake.accounts()
 
 
 def run_forever(

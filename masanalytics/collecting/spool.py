@@ -19,21 +19,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from masanalytics.errors import StoreError
-from masanalytics.store.polls import RawPoll
+from masanalytics.protocol import PollAnswer
 
-__all__ = ["Spooled", "spool_folder", "spooled", "write_spool"]
+__all__ = ["SpooledAnswer", "spool_folder", "spooled_answers", "write_spool"]
 
 _LOG = logging.getLogger(__name__)
 _SUFFIX = ".answer"
 
 
 @dataclass(frozen=True, slots=True)
-class Spooled:
+class SpooledAnswer:
     """One waiting answer and the file that holds it."""
 
     path: Path
     account: str
-    poll: RawPoll
+    poll_id: int
+    answer: PollAnswer
 
 
 def spool_folder(store_path: Path) -> Path:
@@ -43,11 +44,11 @@ def spool_folder(store_path: Path) -> Path:
 
 def _last_resort(store_path: Path) -> Path:
     """Return the folder for answers that cannot be written beside the store: in the temporary folder, for this store alone."""
-    place = hashlib.sha256(str(store_path.resolve()).encode()).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"masanalytics-{store_path.stem}-{place}.spool"
+    digest = hashlib.sha256(str(store_path.resolve()).encode()).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"masanalytics-{store_path.stem}-{digest}.spool"
 
 
-def write_spool(store_path: Path, account: str, poll: RawPoll) -> Path:
+def write_spool(store_path: Path, account: str, poll_id: int, answer: PollAnswer) -> Path:
     """Write an answer to a file that survives a power cut and only its owner can read; return the file.
 
     Raises
@@ -57,15 +58,15 @@ def write_spool(store_path: Path, account: str, poll: RawPoll) -> Path:
     """
     head = {
         "account": account,
-        "poll_id": poll.poll_id,
-        "endpoint": poll.endpoint,
-        "http_status": poll.http_status,
-        "complete": poll.complete,
-        "asked_at": poll.asked_at,
-        "answered_at": poll.answered_at,
+        "poll_id": poll_id,
+        "endpoint": answer.endpoint,
+        "http_status": answer.status,
+        "complete": answer.complete,
+        "asked_at": answer.requested_at,
+        "answered_at": answer.answered_at,
     }
-    data = json.dumps(head, ensure_ascii=True).encode("ascii") + b"\n" + poll.raw
-    name = f"{poll.answered_at}-{uuid.uuid4().hex}{_SUFFIX}"
+    data = json.dumps(head, ensure_ascii=True).encode("ascii") + b"\n" + answer.raw
+    name = f"{int(answer.answered_at)}-{uuid.uuid4().hex}{_SUFFIX}"
     reasons = []
     for folder in (spool_folder(store_path), _last_resort(store_path)):
         try:
@@ -73,8 +74,7 @@ def write_spool(store_path: Path, account: str, poll: RawPoll) -> Path:
         except OSError as error:
             reasons.append(f"{folder}: {error.strerror or error}")
     raise StoreError(
-        "an answer of the platform could be written nowhere and is lost: " + "; ".join(reasons),
-        zh="平台的一份应答无处可写，已丢失：" + "；".join(reasons),
+        "an answer of the platform could be written nowhere and is lost: {reasons}", reasons="; ".join(reasons)
     )
 
 
@@ -106,25 +106,24 @@ def _write(folder: Path, name: str, data: bytes) -> Path:
     return final
 
 
-def spooled(store_path: Path) -> Iterator[Spooled]:
+def spooled_answers(store_path: Path) -> Iterator[SpooledAnswer]:
     """Return the answers that wait beside this store, oldest first; half-written files are left alone."""
     for folder in (spool_folder(store_path), _last_resort(store_path)):
         for path in sorted(folder.glob("*" + _SUFFIX)) if folder.is_dir() and _is_mine(folder) else []:
             with contextlib.suppress(FileNotFoundError):  # another process was quicker
-                found = _read(path)
-                if found is not None:
-                    yield found
+                answer = _read(path)
+                if answer is not None:
+                    yield answer
 
 
-def _read(path: Path) -> Spooled | None:
+def _read(path: Path) -> SpooledAnswer | None:
     head, _, raw = path.read_bytes().partition(b"\n")
     try:
         about = json.loads(head)
-        poll = RawPoll(
-            about["poll_id"], 0, about["endpoint"], raw, about["http_status"], about["complete"],
-            about["answered_at"], about["asked_at"],
-        )  # fmt: skip
-        return Spooled(path, about["account"], poll)
+        answer = PollAnswer(
+            about["endpoint"], raw, about["http_status"], about["complete"], about["asked_at"], about["answered_at"]
+        )
+        return SpooledAnswer(path, about["account"], about["poll_id"], answer)
     except (ValueError, KeyError, TypeError):
         _LOG.warning("%s is not an answer that was written here; it is left where it is", path)
         return None

@@ -6,29 +6,28 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from masanalytics.i18n import choose
-from masanalytics.store.progress import CampaignProgress, campaign_progress
+from masanalytics.i18n import _
 
 if TYPE_CHECKING:
     from masanalytics.clock import Clock
-    from masanalytics.store import Store
-    from masanalytics.store.poll_ingestion import Received
+    from masanalytics.store.intake import CampaignProgress, Intake, Received
 
-__all__ = ["Awaited"]
+__all__ = ["WaitProgress"]
 
 _REST = 20
+"""A count is followed by so many times its own duration without one."""
 
 
-class Awaited:
-    """A campaign whose reports are awaited.
+class WaitProgress:
+    """How far a campaign whose reports are awaited has been reported.
 
     Counting a campaign of a million messages takes longer than a poll, so it is counted again only where the reports that
     have come since may make the difference, or after twenty times as long as the last count took.
 
     Parameters
     ----------
-    store : Store
-        Where the campaign is.
+    intake : Intake
+        The store that holds the campaign.
     campaign : str or None
         The campaign; None for all messages.
     until : float
@@ -37,8 +36,8 @@ class Awaited:
         Where time comes from.
     """
 
-    def __init__(self, store: Store, campaign: str | None, until: float, clock: Clock) -> None:
-        self._store = store
+    def __init__(self, intake: Intake, campaign: str | None, until: float, clock: Clock) -> None:
+        self._intake = intake
         self._campaign = campaign
         self._until = until
         self._clock = clock
@@ -53,13 +52,12 @@ class Awaited:
         return self.progress.share_reported >= self._until
 
     @contextmanager
-    def bar(self, language: str | None, *, progress: bool) -> Iterator[Callable[[], None]]:
+    def bar(self, *, shown: bool) -> Iterator[Callable[[], None]]:
         """Show a bar of the reported messages; yields what brings it up to date."""
         from tqdm.auto import tqdm
 
         start = self.progress
-        words = choose("reports", "回执", language)
-        with tqdm(total=start.accepted, initial=start.reported, desc=words, unit="", disable=not progress) as bar:
+        with tqdm(total=start.accepted, initial=start.reported, desc=_("reports"), unit="", disable=not shown) as bar:
 
             def show() -> None:
                 bar.total = self.progress.accepted
@@ -70,8 +68,7 @@ class Awaited:
     def count(self) -> float:
         """Count the campaign and return the share that has been reported."""
         began = self._clock.monotonic()
-        with self._store.reading() as conn:
-            self.progress = campaign_progress(conn, self._campaign)
+        self.progress = self._intake.progress(self._campaign)
         ended = self._clock.monotonic()
         self._due_at = ended + _REST * (ended - began)
         self._reports_since = 0
@@ -80,6 +77,6 @@ class Awaited:
     def note(self, received: Received) -> None:
         """Learn from a poll, and count again where it is due or could make the difference."""
         self._reports_since += received.reports
-        perhaps = self.progress.reported + self._reports_since >= self._until * self.progress.accepted
-        if perhaps or received.settled or self._clock.monotonic() >= self._due_at:
+        may_be_enough = self.progress.reported + self._reports_since >= self._until * self.progress.accepted
+        if may_be_enough or received.settled or self._clock.monotonic() >= self._due_at:
             self.count()

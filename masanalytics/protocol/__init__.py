@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from masanalytics.protocol.lenient_json import BadRecord, excerpt
-from masanalytics.protocol.pages import FULL_PAGE, Endpoint, Page, read_page
+from masanalytics.protocol.pages import FULL_PAGE, Endpoint, Page, PollAnswer, read_page
 from masanalytics.protocol.records import (
     ReportRecord,
     UplinkRecord,
@@ -47,6 +47,7 @@ __all__ = [
     "BadRecord",
     "Endpoint",
     "Page",
+    "PollAnswer",
     "ReportRecord",
     "SubmitAnswer",
     "UplinkRecord",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, NamedTuple, cast
 
 from masanalytics.protocol.lenient_json import (
@@ -22,7 +22,7 @@ from masanalytics.protocol.lenient_json import (
 )
 from masanalytics.protocol.records import Instants, ReportRecord, UplinkRecord, read_report, read_uplink
 
-__all__ = ["FULL_PAGE", "Endpoint", "Page", "read_page"]
+__all__ = ["FULL_PAGE", "Endpoint", "Page", "PollAnswer", "read_page"]
 
 Endpoint = Literal["report", "deliver"]
 
@@ -43,6 +43,32 @@ class _Items(NamedTuple):
     items: list[Any] | None
     notice: str
     salvaged: bool
+
+
+@dataclass(frozen=True)
+class PollAnswer:
+    """What the platform handed out, as it came. It will not hand it out again: keep `raw` before anything else.
+
+    Attributes
+    ----------
+    endpoint : {"report", "deliver"}
+        What was asked for.
+    raw : bytes
+        The body, with any compression undone.
+    status : int
+        The HTTP status.
+    complete : bool
+        Whether the whole body arrived; where not, `raw` is what did.
+    requested_at, answered_at : float
+        When it was asked for, and when its end arrived (epoch seconds UTC).
+    """
+
+    endpoint: Endpoint
+    raw: bytes = field(repr=False)
+    status: int
+    complete: bool
+    requested_at: float
+    answered_at: float
 
 
 @dataclass(frozen=True)

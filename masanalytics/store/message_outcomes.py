@@ -7,12 +7,21 @@ that of the last report. The result does not depend on the order in which report
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from masanalytics.protocol import outcome_of
 from masanalytics.vocabulary import Status
 
-__all__ = ["Evidence", "Outcome", "fold"]
+__all__ = ["Evidence", "Outcome", "fold", "refresh", "reset", "write"]
+
+_MESSAGES_AT_ONCE = 400
+_WRITE_OUTCOME = (
+    "UPDATE messages SET status_id = ?, report_status_id = ?, error_code_id = ?,"
+    " submitted_at = coalesce(?, submitted_at), received_at = ?, reports = ? WHERE message_id = ?"
+)
 
 
 class Evidence(NamedTuple):
@@ -36,6 +45,15 @@ class Outcome(NamedTuple):
     reports: int
 
 
+_STATUS_OF_STATE = " ".join(
+    f"WHEN '{state}' THEN {int(status)}"
+    for state, status in (
+        ("accepted", Status.pending),
+        ("rejected", Status.rejected),
+        ("not_sent", Status.not_sent),
+        ("planned", Status.planned),
+    )
+)
 _RANK = {Status.failed: 2, Status.delivered: 1, Status.pending: 0}
 
 
@@ -70,3 +88,41 @@ def fold(reports: Iterable[Evidence]) -> Outcome:
 def _weight(report: Evidence) -> tuple[int, int, int, int]:
     at = -1 if report.received_at is None else report.received_at
     return _RANK[report.status], at, report.report_status_id, report.error_code_id or 0
+
+
+def write(conn: sqlite3.Connection, rows: Sequence[tuple[int | None, ...]]) -> None:
+    """Write outcomes onto messages: the fields of an `Outcome`, then the message, for each."""
+    conn.executemany(_WRITE_OUTCOME, rows)
+
+
+def refresh(conn: sqlite3.Connection, message_ids: Iterable[int]) -> None:
+    """Write onto these messages what all their reports come to; those without any are left as they are."""
+    outcomes = _fold_stored(conn, sorted(set(message_ids)))
+    write(conn, [(*outcome, message_id) for message_id, outcome in outcomes])
+
+
+def reset(conn: sqlite3.Connection, message_ids: Sequence[int]) -> None:
+    """Set messages back to what they were before any report: what their batch says, at the time we asked."""
+    conn.executemany(
+        "UPDATE messages SET received_at = NULL, report_status_id = NULL, error_code_id = NULL, reports = 0,"
+        f" (status_id, submitted_at) = (SELECT CASE state {_STATUS_OF_STATE} ELSE {int(Status.unknown)} END, requested_at"
+        " FROM batches WHERE batches.batch_id = messages.batch_id) WHERE message_id = ?",
+        [(message_id,) for message_id in message_ids],
+    )
+    refresh(conn, message_ids)  # what pruned answers brought still counts
+
+
+def _fold_stored(conn: sqlite3.Connection, message_ids: Sequence[int]) -> list[tuple[int, Outcome]]:
+    grouped: dict[int, list[Evidence]] = defaultdict(list)
+    for start in range(0, len(message_ids), _MESSAGES_AT_ONCE):
+        chunk = message_ids[start : start + _MESSAGES_AT_ONCE]
+        for message_id, status_id, status, error_id, error, submitted_at, received_at in conn.execute(
+            "SELECT message_id, report_status_id, s.code, error_code_id, e.code, submitted_at, received_at FROM reports"
+            " JOIN codes s ON s.code_id = report_status_id JOIN codes e ON e.code_id = error_code_id"
+            f" WHERE message_id IN ({','.join('?' * len(chunk))})",
+            chunk,
+        ):
+            grouped[message_id].append(
+                Evidence(outcome_of(status, error), status_id, error_id if error else None, submitted_at, received_at)
+            )
+    return [(message_id, fold(evidence)) for message_id, evidence in grouped.items()]

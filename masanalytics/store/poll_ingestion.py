@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from masanalytics.protocol import Page, read_page
-from masanalytics.store import coverage, reconciliation, report_ingestion, sends, uplink_ingestion
-from masanalytics.store.polls import RawPoll, read_raw
+from masanalytics.i18n import Text
+from masanalytics.protocol import Page, PollAnswer, read_page
+from masanalytics.store import (
+    coverage,
+    message_outcomes,
+    poll_log,
+    reconciliation,
+    report_ingestion,
+    sends,
+    uplink_ingestion,
+)
 
-__all__ = ["Received", "receive", "replay"]
+__all__ = ["Received", "ingest", "replay"]
+
+_STATES = {"records": "parsed", "refused": "refused"}
+_NOT_UTF8 = Text("bytes that are no UTF-8 were replaced", code="not_utf8")
+_KEPT = "poll_id IN (SELECT poll_id FROM polls WHERE raw IS NOT NULL)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +40,10 @@ class Received:
         and batches of unknown outcome that the reports settled.
     drained : bool
         Whether the platform had nothing more at that moment.
-    notice : str
-        What the platform said instead of data.
+    rspcod : str
+        The platform's own word, where it said that instead of data.
+    notice : Text or None
+        What is to be said of the answer.
     """
 
     kind: str
@@ -41,22 +55,27 @@ class Received:
     set_aside: int = 0
     settled: int = 0
     drained: bool = False
-    notice: str = ""
+    rspcod: str = ""
+    notice: Text | None = None
 
 
-def receive(conn: sqlite3.Connection, poll: RawPoll, words: Collection[str] | None) -> Received:
-    """Parse a stored answer and store what it says."""
-    page = read_page(poll.raw, poll.endpoint, complete=poll.complete, status=poll.http_status)
+def ingest(conn: sqlite3.Connection, poll_id: int, answer: PollAnswer, words: Collection[str] | None) -> Received:
+    """Parse the stored answer of a poll and store what it says."""
+    page = read_page(answer.raw, answer.endpoint, complete=answer.complete, status=answer.status)
+    notice = _notice(page)
     if page.kind == "records":
-        received = _take_records(conn, poll, page, words)
+        take = _take_reports if answer.endpoint == "report" else _take_uplinks
+        received = take(conn, poll_id, answer, page, words)
     else:
-        received = Received(page.kind, notice=page.notice)
-    state = {"records": "unparsed" if page.bad or page.salvaged else "parsed", "refused": "refused"}.get(
-        page.kind, "unparsed"
-    )
-    conn.execute(
-        "UPDATE polls SET state = ?, records = ?, set_aside = ?, notice = nullif(?, '') WHERE poll_id = ?",
-        [state, received.size, received.set_aside, page.notice, poll.poll_id],
+        received = Received(page.kind, rspcod=page.notice if page.kind == "refused" else "", notice=notice)
+    whole = not (page.bad or page.salvaged)
+    poll_log.note_read(
+        conn,
+        poll_id,
+        _STATES.get(page.kind, "unparsed") if whole else "unparsed",
+        records=received.size,
+        set_aside=received.set_aside,
+        notice=notice,
     )
     return received
 
@@ -66,69 +85,78 @@ def replay(conn: sqlite3.Connection, words: Collection[str] | None) -> int:
 
     What came from answers that have since been pruned stays as it is.
     """
-    polls = conn.execute("SELECT poll_id FROM polls WHERE raw IS NOT NULL ORDER BY poll_id").fetchall()
-    kept = "poll_id IN (SELECT poll_id FROM polls WHERE raw IS NOT NULL)"
-    touched = [row[0] for row in conn.execute(f"SELECT DISTINCT message_id FROM reports WHERE {kept}")]
-    conn.execute(f"DELETE FROM reports WHERE {kept}")
-    conn.execute(f"DELETE FROM records_set_aside WHERE {kept}")
+    poll_ids = poll_log.kept_answers(conn)
+    touched = [row[0] for row in conn.execute(f"SELECT DISTINCT message_id FROM reports WHERE {_KEPT}")]
+    conn.execute(f"DELETE FROM reports WHERE {_KEPT}")
+    conn.execute(f"DELETE FROM records_set_aside WHERE {_KEPT}")
     conn.execute(
-        f"DELETE FROM opt_outs WHERE until IS NULL AND uplink_id IN (SELECT uplink_id FROM uplinks WHERE {kept})"
+        f"DELETE FROM opt_outs WHERE until IS NULL AND uplink_id IN (SELECT uplink_id FROM uplinks WHERE {_KEPT})"
     )
-    conn.execute(f"DELETE FROM uplinks WHERE {kept}")
-    _forget_outcomes(conn, touched)
-    for (poll_id,) in polls:
-        _again(conn, poll_id, words)
+    conn.execute(f"DELETE FROM uplinks WHERE {_KEPT}")
+    message_outcomes.reset(conn, touched)
+    for poll_id in poll_ids:
+        _ingest_again(conn, poll_id, words)
     conn.execute("DELETE FROM messages WHERE campaign_id IS NULL AND reports = 0")
     conn.execute(
         "DELETE FROM batches WHERE campaign_id IS NULL AND NOT EXISTS"
         " (SELECT 1 FROM messages WHERE messages.batch_id = batches.batch_id)"
     )
-    return len(polls)
+    return len(poll_ids)
 
 
-def _again(conn: sqlite3.Connection, poll_id: int, words: Collection[str] | None) -> None:
-    poll = read_raw(conn, poll_id)
-    if poll is not None:
-        receive(conn, poll, words)
+def _ingest_again(conn: sqlite3.Connection, poll_id: int, words: Collection[str] | None) -> None:
+    """Read one kept answer again; it is let go before the next is read, since an answer may be large."""
+    answer = poll_log.read_answer(conn, poll_id)
+    if answer is not None:
+        ingest(conn, poll_id, answer, words)
 
 
-def _forget_outcomes(conn: sqlite3.Connection, message_ids: Sequence[int]) -> None:
-    """Set messages back to what they were before any report: what their batch says, at the time we asked."""
-    conn.executemany(
-        "UPDATE messages SET received_at = NULL, report_status_id = NULL, error_code_id = NULL, reports = 0,"
-        " (status_id, submitted_at) = (SELECT CASE state WHEN 'accepted' THEN 4 WHEN 'rejected' THEN 2"
-        " WHEN 'not_sent' THEN 1 WHEN 'planned' THEN 0 ELSE 3 END, requested_at"
-        " FROM batches WHERE batches.batch_id = messages.batch_id) WHERE message_id = ?",
-        [(message_id,) for message_id in message_ids],
-    )
-    report_ingestion.refresh(conn, message_ids)  # what pruned answers brought still counts
+def _notice(page: Page) -> Text | None:
+    if not page.notice:
+        return None
+    return _NOT_UTF8 if page.kind == "records" else Text("{said}", code=page.kind, said=page.notice)
 
 
-def _take_records(conn: sqlite3.Connection, poll: RawPoll, page: Page, words: Collection[str] | None) -> Received:
-    conn.executemany(
-        "INSERT OR REPLACE INTO records_set_aside (poll_id, position, reason, record) VALUES (?, ?, ?, ?)",
-        [(poll.poll_id, bad.index, bad.reason, bad.text) for bad in page.bad],
-    )
-    if poll.endpoint == "deliver":
-        replies = page.uplinks
-        opt_outs = uplink_ingestion.take_uplinks(conn, poll.account_id, poll.poll_id, replies, words)
-        return Received(
-            "records", page.size, uplinks=len(replies), opt_outs=opt_outs, set_aside=len(page.bad), drained=page.drained
-        )
-    reports = page.reports
-    strange = report_ingestion.take_reports(conn, poll.account_id, poll.poll_id, reports)
-    settled = reconciliation.infer(conn, strange)
-    if strange:  # perhaps a batch whose sender was killed, and that nobody has missed yet
-        settled += reconciliation.look_again(conn, sends.release_stale(conn, poll.answered_at))
-    confirmed = reconciliation.confirm(conn, poll.account_id)
-    if page.drained:
-        coverage.extend(conn, poll.account_id, poll.asked_at)
+def _take_uplinks(
+    conn: sqlite3.Connection, poll_id: int, _answer: PollAnswer, page: Page, words: Collection[str] | None
+) -> Received:
+    _set_aside(conn, poll_id, page)
+    opt_outs = uplink_ingestion.take_uplinks(conn, poll_log.account_of(conn, poll_id), poll_id, page.uplinks, words)
     return Received(
         "records",
         page.size,
-        reports=len(reports),
-        foreign=sum(count for group, count in strange.items() if group not in settled),
+        uplinks=len(page.uplinks),
+        opt_outs=opt_outs,
+        set_aside=len(page.bad),
+        drained=page.drained,
+    )
+
+
+def _take_reports(
+    conn: sqlite3.Connection, poll_id: int, answer: PollAnswer, page: Page, _words: Collection[str] | None
+) -> Received:
+    _set_aside(conn, poll_id, page)
+    account_id = poll_log.account_of(conn, poll_id)
+    foreign = report_ingestion.take_reports(conn, account_id, poll_id, page.reports)
+    settled = reconciliation.infer(conn, foreign)
+    if foreign:  # perhaps a batch whose sender was killed, and that nobody has missed yet
+        settled += reconciliation.look_again(conn, sends.release_stale(conn, int(answer.answered_at)))
+    confirmed = reconciliation.confirm(conn, account_id)
+    if page.drained:
+        coverage.extend(conn, account_id, int(answer.requested_at))
+    return Received(
+        "records",
+        page.size,
+        reports=len(page.reports),
+        foreign=sum(count for group, count in foreign.items() if group not in settled),
         set_aside=len(page.bad),
         settled=len(settled) + confirmed,
         drained=page.drained,
+    )
+
+
+def _set_aside(conn: sqlite3.Connection, poll_id: int, page: Page) -> None:
+    conn.executemany(
+        "INSERT OR REPLACE INTO records_set_aside (poll_id, position, reason, record) VALUES (?, ?, ?, ?)",
+        [(poll_id, bad.index, bad.reason, bad.text) for bad in page.bad],
     )

@@ -11,7 +11,7 @@ import json
 import sqlite3
 from collections.abc import Iterable
 
-from masanalytics.store.report_ingestion import refresh
+from masanalytics.store.message_outcomes import refresh
 from masanalytics.timezone import to_platform_time
 from masanalytics.vocabulary import Status
 

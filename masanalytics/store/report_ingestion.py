@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from masanalytics.carriers import carriers_of
 from masanalytics.protocol import ReportRecord, outcome_of
-from masanalytics.store import lookups
-from masanalytics.store.message_outcomes import Evidence, Outcome, fold
+from masanalytics.store import lookups, message_outcomes
 from masanalytics.vocabulary import Status
 
-__all__ = ["refresh", "take_reports"]
+__all__ = ["take_reports"]
 
 _SAME_GROUP_S = 30 * 86400
 """A msgGroup carries no year: the same one more than a month away is another batch."""
@@ -84,12 +83,6 @@ def take_reports(
     all_new = conn.total_changes - before == len(records)
     _write_outcomes(conn, messages, records, said, all_new=all_new)
     return dict(Counter(batch_id for batch_id, _ in keys if batch_id in foreign))
-
-
-def refresh(conn: sqlite3.Connection, message_ids: Iterable[int]) -> None:
-    """Write onto these messages what all their reports come to; those without any are left as they are."""
-    outcomes = _fold_stored(conn, sorted(set(message_ids)))
-    conn.executemany(_WRITE_OUTCOME, [(*outcome, message_id) for message_id, outcome in outcomes])
 
 
 def _read_codes(conn: sqlite3.Connection, records: Sequence[ReportRecord]) -> list[_Said]:
@@ -245,29 +238,7 @@ def _write_outcomes(
         for one, record, code in zip(known, records, said, strict=True)
         if all_new and not one.reports and seen[one.message_id] == 1
     ]  # fmt: skip
-    conn.executemany(_WRITE_OUTCOME, simple)
+    message_outcomes.write(conn, simple)
     if len(simple) < len(known):
         done = {row[-1] for row in simple}
-        refresh(conn, [one.message_id for one in known if one.message_id not in done])
-
-
-def _fold_stored(conn: sqlite3.Connection, message_ids: Sequence[int]) -> list[tuple[int, Outcome]]:
-    grouped: dict[int, list[Evidence]] = defaultdict(list)
-    for start in range(0, len(message_ids), _ASK_AT_ONCE):
-        part = message_ids[start : start + _ASK_AT_ONCE]
-        for message_id, status_id, status, error_id, error, submitted_at, received_at in conn.execute(
-            "SELECT message_id, report_status_id, s.code, error_code_id, e.code, submitted_at, received_at FROM reports"
-            " JOIN codes s ON s.code_id = report_status_id JOIN codes e ON e.code_id = error_code_id"
-            f" WHERE message_id IN ({','.join('?' * len(part))})",
-            part,
-        ):
-            grouped[message_id].append(
-                Evidence(outcome_of(status, error), status_id, error_id if error else None, submitted_at, received_at)
-            )
-    return [(message_id, fold(evidence)) for message_id, evidence in grouped.items()]
-
-
-_WRITE_OUTCOME = (
-    "UPDATE messages SET status_id = ?, report_status_id = ?, error_code_id = ?,"
-    " submitted_at = coalesce(?, submitted_at), received_at = ?, reports = ? WHERE message_id = ?"
-)
+        message_outcomes.refresh(conn, [one.message_id for one in known if one.message_id not in done])

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
+from masanalytics.store.kept_texts import plain_sentences_sql
 from masanalytics.vocabulary import CARRIERS, Status
 
 __all__ = ["migrations"]
@@ -216,3 +217,9 @@ def m001_first_tables(db: Database) -> None:
     _run(db, _COLLECTING)
     for name, select in _VIEWS.items():
         db.execute(f"CREATE VIEW {name} AS {select}")
+
+
+@migrations()
+def m002_notices_of_polls(db: Database) -> None:
+    """Keep what a poll's notice says as a code with parameters."""
+    db.execute(plain_sentences_sql("polls", "notice"))

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from masanalytics.store.coverage import between, covered_until, intervals
+from masanalytics.store.coverage import covered_until, gaps, intervals
 from masanalytics.store.dimensions import Column, Condition, Narrowed, conditions, find_column, seconds_sql
 from masanalytics.store.reading import fetch_columns
 from masanalytics.timezone import format_instant
@@ -123,13 +123,13 @@ class CountsMessages:
             ends = covered_until(conn)
             spans = intervals(conn, None)
             first, last = _submitted(conn, where)
-        gaps = [
+        open_gaps = [
             {"account": account, "from": format_instant(start), "until": format_instant(end)}
-            for account, start, end in between(spans)
+            for account, start, end in gaps(spans)
             if end > first and start < last + UNREPORTED_AFTER_S
         ]
         end_by_account = {account: format_instant(end) for account, _, end in spans}
-        return {"as_of": max(ends.values(), default=None), "end": end_by_account, "gaps": gaps}
+        return {"as_of": max(ends.values(), default=None), "end": end_by_account, "gaps": open_gaps}
 
 
 def _submitted(conn: sqlite3.Connection, where: Narrowed) -> tuple[float, float]:

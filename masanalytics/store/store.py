@@ -17,19 +17,22 @@ import pandas as pd
 from masanalytics.clock import Clock, SystemClock
 from masanalytics.errors import InputError, StoreError
 from masanalytics.formatting import card, plain_card
+from masanalytics.i18n import speaks
 from masanalytics.store import (
     coverage,
     doubts,
+    poll_log,
     progress,
     queries,
     reading,
     reconciliation,
-    retention,
     sends,
     showing,
     uplink_ingestion,
 )
 from masanalytics.store.database import Connections
+from masanalytics.store.intake import Intake
+from masanalytics.store.kept_texts import show_texts
 from masanalytics.store.sql_count import CountsMessages
 from masanalytics.vocabulary import BATCH_STATES
 
@@ -86,6 +89,7 @@ class Store(CountsMessages):
         self.opt_out_words = opt_out_words
         self.clock = clock or SystemClock()
         self._connections = Connections(self.path, busy_s=busy_s)
+        self.intake = Intake(self._connections, opt_out_words)
 
     @property
     def db(self) -> Database:
@@ -205,7 +209,8 @@ class Store(CountsMessages):
             verdicts = {doubt.batch_id: doubt.text(language) for doubt in doubts.doubts(conn)}
         return frame.assign(verdict=frame["batch_id"].map(verdicts).astype("str"))
 
-    def polls(self, *, state: str | None = None) -> pd.DataFrame:
+    @speaks
+    def polls(self, *, state: str | None = None, language: str | None = None) -> pd.DataFrame:
         """Return polls, one row each, oldest first, without the raw answers.
 
         Parameters
@@ -213,17 +218,18 @@ class Store(CountsMessages):
         state : str, optional
             ``parsed``, ``unparsed`` (some or all of it could not be read), ``refused`` (not data), ``lost`` (the answer
             never arrived), ``failed`` (the request never left), ``stored``, ``asked``.
+        language : {"en", "zh"}, optional
+            Language of ``notice``.
         """
         integers = ("poll_id", "http_status", "records", "set_aside", "size_bytes")
-        return self._view(queries.POLLS, [state, state], ("asked_at", "answered_at"), integers)
+        frame = self._view(queries.POLLS, [state, state], ("asked_at", "answered_at"), integers)
+        return frame.assign(notice=show_texts(frame["notice"]))
 
     def raw_answer(self, poll_id: int) -> bytes | None:
         """Return a poll's answer as it came over the wire, or None where there is none."""
-        from masanalytics.store.polls import read_raw
-
         with self.reading() as conn:
-            poll = read_raw(conn, poll_id)
-        return poll.raw if poll else None
+            answer = poll_log.read_answer(conn, poll_id)
+        return answer.raw if answer else None
 
     def compress_answers(self, before: object = None) -> int:
         """Compress raw answers received before a time (by default all) that were fully read; return how many.
@@ -234,7 +240,7 @@ class Store(CountsMessages):
         total = 0
         while True:
             with self.writing() as conn:
-                done = retention.compress_answers(conn, limit)
+                done = poll_log.compress_answers(conn, limit)
             if not done:
                 return total
             total += done
@@ -245,7 +251,7 @@ class Store(CountsMessages):
         What they brought stays, but `replay` cannot rebuild it any more. Never done by itself.
         """
         with self.writing() as conn:
-            return retention.prune_answers(conn, reading.as_instant(before))
+            return poll_log.prune_answers(conn, reading.as_instant(before))
 
     def coverage(self, account: str | None = None) -> pd.DataFrame:
         """Return the times during which every report was fetched as it came.

@@ -1,0 +1,133 @@
+"""What collecting asks of the store: a turn to poll, a place for the answer, what it brought, and how collecting stands."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from pathlib import Path
+
+from masanalytics.clock import Clock
+from masanalytics.errors import MasError
+from masanalytics.i18n import Text
+from masanalytics.protocol import Endpoint, PollAnswer
+from masanalytics.store import coverage, doubts, poll_ingestion, poll_log, progress
+from masanalytics.store.coverage import CollectingHealth
+from masanalytics.store.database import Connections
+from masanalytics.store.poll_ingestion import Received
+from masanalytics.store.poll_log import Turn
+from masanalytics.store.progress import CampaignProgress
+
+__all__ = ["CampaignProgress", "CollectingHealth", "Intake", "Received", "Turn"]
+
+_LOG = logging.getLogger(__name__)
+
+
+class Intake:
+    """The collecting side of a store; each method is a transaction of its own.
+
+    Parameters
+    ----------
+    connections : Connections
+        The store's.
+    opt_out_words : collection of str or None
+        The replies that mean "no more"; None for those of `masanalytics.opt_outs`.
+    """
+
+    def __init__(self, connections: Connections, opt_out_words: Collection[str] | None) -> None:
+        self._connections = connections
+        self._words = opt_out_words
+
+    @property
+    def path(self) -> Path:
+        """The store's file."""
+        return self._connections.path
+
+    def close_thread(self) -> None:
+        """Close this thread's connection only; the next use opens another."""
+        self._connections.close_thread()
+
+    # ---- polls ------------------------------------------------------------------------------------------------------
+
+    def take_turn(self, account: str, endpoint: Endpoint, interval_s: float, clock: Clock, asker: str) -> Turn:
+        """Take the account's turn, or learn how long to wait; `asker` names one poller of this process.
+
+        Raises
+        ------
+        StoreError
+            If nothing can be written: before anything was asked.
+        """
+        with self._connections.writing() as conn:
+            return poll_log.take_turn(conn, account, endpoint, interval_s, clock, asker)
+
+    def keep_answer(self, account: str, poll_id: int, answer: PollAnswer, clock: Clock) -> None:
+        """Make the raw answer of a poll durable, and begin the account's next interval."""
+        with self._connections.writing(durable=True) as conn:
+            poll_log.keep_answer(conn, poll_id, answer)
+            poll_log.give_back(conn, account, clock)
+
+    def keep_spooled(self, account: str, poll_id: int, answer: PollAnswer, spool: str) -> int | None:
+        """Make an answer durable that waited in the file `spool`; return its poll, None where it was taken in before."""
+        with self._connections.writing(durable=True) as conn:
+            return poll_log.keep_spooled(conn, account, poll_id, answer, spool)
+
+    def note_no_answer(self, account: str, poll_id: int, notice: Text, clock: Clock, *, lost: bool) -> None:
+        """Note that a poll brought no answer (`lost`: one may have been handed out), and begin the next interval."""
+        with self._connections.writing() as conn:
+            poll_log.note_no_answer(conn, poll_id, notice, clock.now(), lost=lost)
+            poll_log.give_back(conn, account, clock)
+
+    def waiting_polls(self, now: float) -> list[int]:
+        """Return the polls whose answers are durable but not parsed, and whose process no longer works on them."""
+        with self._connections.reading() as conn:
+            return poll_log.waiting_polls(conn, now)
+
+    def ingest(self, poll_id: int, answer: PollAnswer | None = None) -> Received:
+        """Take in a durable answer, unless another process was quicker; `answer` spares reading it back.
+
+        An answer that the reader fails on is kept for `replay`: it must not keep out all later ones.
+        """
+        try:
+            with self._connections.writing() as conn:
+                waiting = poll_log.is_waiting(conn, poll_id)
+                found = (answer or poll_log.read_answer(conn, poll_id)) if waiting else None
+                return poll_ingestion.ingest(conn, poll_id, found, self._words) if found else Received("records")
+        except MasError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a defect in reading one answer must not keep out all later ones
+            _LOG.exception("the answer of poll %s could not be read; it is kept for replay()", poll_id)
+            notice = Text("{error}", code="reader_failed", error=type(error).__name__)
+            with self._connections.writing() as conn:
+                poll_log.note_unreadable(conn, poll_id, notice)
+            return Received("unreadable", notice=notice)
+
+    def replay(self) -> int:
+        """Rebuild reports, uplinks and message outcomes from the raw answers alone; return how many were read."""
+        with self._connections.writing(durable=True) as conn:
+            return poll_ingestion.replay(conn, self._words)
+
+    # ---- how it stands ------------------------------------------------------------------------------------------------
+
+    def is_first_collection(self, account: str, now: float) -> bool:
+        """Whether nobody has collected this account into this store before; from now on somebody has."""
+        with self._connections.writing() as conn:
+            return poll_log.is_first_collection(conn, account, now)
+
+    def progress(self, campaign: str | None) -> CampaignProgress:
+        """Return a campaign's messages by status; of all messages where `campaign` is None."""
+        with self._connections.reading() as conn:
+            return progress.campaign_progress(conn, campaign)
+
+    def under_reported(self, account: str) -> list[tuple[int, float, float]]:
+        """Return batches whose reported share stays far below that of their campaign's others, with both shares."""
+        with self._connections.reading() as conn:
+            return doubts.under_reported(conn, account)
+
+    def health(self, account: str) -> CollectingHealth:
+        """Return how collecting of an account stands."""
+        with self._connections.reading() as conn:
+            return coverage.collecting_health(conn, account)
+
+    def accounts(self) -> list[str]:
+        """Return the accounts that were polled into this store, by name."""
+        with self._connections.reading() as conn:
+            return coverage.polled_accounts(conn)

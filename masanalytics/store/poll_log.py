@@ -1,0 +1,276 @@
+"""The log of polls: a poll is born with the account's turn, gets its raw answer, is judged, or is declared lost.
+
+Whose turn it is stands in the file (table ``pace``), so that the platform's interval holds across threads, processes and
+restarts. An answer is durable before it is parsed, kept for good, and can be read again at any time.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+from dataclasses import dataclass
+
+from masanalytics.clock import Clock
+from masanalytics.i18n import Text
+from masanalytics.protocol import PollAnswer
+from masanalytics.store import lookups
+from masanalytics.store.kept_texts import keep_text
+from masanalytics.store.process_identity import is_alive, this_process
+
+__all__ = [
+    "Turn",
+    "account_of",
+    "compress_answers",
+    "give_back",
+    "is_first_collection",
+    "is_waiting",
+    "keep_answer",
+    "keep_spooled",
+    "kept_answers",
+    "note_no_answer",
+    "note_read",
+    "note_unreadable",
+    "prune_answers",
+    "read_answer",
+    "take_turn",
+    "waiting_polls",
+]
+
+_HELD_AT_MOST_S = 300.0
+_LOOK_AGAIN_S = 0.25
+_ROUNDING_S = 1e-6
+_BUSY_AT_MOST_S = 120
+_COMPRESSED_AT_ONCE = 200
+_READ_IN_FULL = "state IN ('parsed', 'refused')"
+_ENDED_WITHOUT_ANSWER = Text("the polling process ended before the answer was stored", code="process_ended")
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The right to poll once, or how long to wait for it.
+
+    Attributes
+    ----------
+    poll_id : int
+        The poll noted in the store; 0 where it is not our turn yet.
+    wait_s : float
+        Seconds until it is worth asking again.
+    """
+
+    poll_id: int
+    wait_s: float
+
+
+# ---- the account's turn ---------------------------------------------------------------------------------------------
+
+
+def take_turn(
+    conn: sqlite3.Connection, account: str, endpoint: str, interval_s: float, clock: Clock, asker: str
+) -> Turn:
+    """Take the account's turn if the interval since the last poll has passed, and note the poll.
+
+    `asker` names one poller of this process: a turn that it holds itself was never given back, and is over.
+
+    The interval counts from the end of the last poll (its answer), by the monotonic clock where that can be compared, so a
+    wall clock that jumps changes nothing; after a restart by the wall clock, and never for longer than one interval.
+    """
+    account_id = lookups.account_id(conn, account)
+    process = this_process()
+    me = f"{process}#{asker}"
+    row = conn.execute("SELECT wall, monotonic, era, holder FROM pace WHERE account_id = ?", [account_id]).fetchone()
+    if row is not None:
+        holder = None if row[3] == me else row[3]
+        wait_s = _wait_s((*row[:3], holder), interval_s, clock)
+        if wait_s > 0:
+            set_back = row[2] != clock.era and row[0] > clock.now()
+            if set_back and holder is None:  # otherwise every asking would begin the interval anew
+                _start_interval(conn, account_id, clock)
+            return Turn(0, wait_s)
+        if holder is not None:  # a poll was under way in a process that is gone: it may just have been sent
+            _declare_lost(conn, account_id)
+            _start_interval(conn, account_id, clock)
+            if interval_s > 0:
+                return Turn(0, interval_s)
+    conn.execute(
+        "INSERT INTO pace (account_id, wall, monotonic, era, holder) VALUES (?, ?, ?, ?, ?) ON CONFLICT (account_id)"
+        " DO UPDATE SET wall = excluded.wall, monotonic = excluded.monotonic, era = excluded.era,"
+        " holder = excluded.holder",
+        [account_id, clock.now(), clock.monotonic(), clock.era, me],
+    )
+    return Turn(_add_poll(conn, account_id, endpoint, int(clock.now()), process), 0.0)
+
+
+def give_back(conn: sqlite3.Connection, account: str, clock: Clock) -> None:
+    """Note that the account's poll has ended: the interval starts now."""
+    _start_interval(conn, lookups.account_id(conn, account), clock)
+
+
+def is_first_collection(conn: sqlite3.Connection, account: str, now: float) -> bool:
+    """Whether nobody has collected this account into this store before; from now on somebody has."""
+    account_id = lookups.account_id(conn, account)
+    if conn.execute("SELECT 1 FROM polls WHERE account_id = ? LIMIT 1", [account_id]).fetchone():
+        return False
+    conn.execute(
+        "INSERT OR IGNORE INTO pace (account_id, wall, monotonic, era, first_collected_at) VALUES (?, 0, 0, '', ?)",
+        [account_id, int(now)],
+    )
+    return True
+
+
+def _wait_s(row: tuple[float, float, str, str | None], interval_s: float, clock: Clock) -> float:
+    wall, monotonic, era, holder = row
+    same_era = era == clock.era
+    passed_s = clock.monotonic() - monotonic if same_era else clock.now() - wall
+    if holder is not None and passed_s < _HELD_AT_MOST_S and is_alive(holder.partition("#")[0]):
+        return max(_LOOK_AGAIN_S, interval_s / 4)
+    if not same_era and passed_s < 0:  # the wall clock was set back while nobody looked
+        passed_s = 0.0
+    if holder is not None:
+        return 0.0
+    left_s = interval_s - passed_s
+    return left_s if left_s > _ROUNDING_S else 0.0
+
+
+def _start_interval(conn: sqlite3.Connection, account_id: int, clock: Clock) -> None:
+    conn.execute(
+        "UPDATE pace SET wall = ?, monotonic = ?, era = ?, holder = NULL WHERE account_id = ?",
+        [clock.now(), clock.monotonic(), clock.era, account_id],
+    )
+
+
+# ---- the life of a poll ---------------------------------------------------------------------------------------------
+
+
+def _add_poll(
+    conn: sqlite3.Connection, account_id: int, endpoint: str, asked_at: int, process: str | None = None
+) -> int:
+    cursor = conn.execute(
+        "INSERT INTO polls (account_id, endpoint, state, asked_at, process) VALUES (?, ?, 'asked', ?, ?)",
+        [account_id, endpoint, asked_at, process],
+    )
+    return cursor.lastrowid or 0
+
+
+def keep_answer(conn: sqlite3.Connection, poll_id: int, answer: PollAnswer, spool: str | None = None) -> None:
+    """Write the answer of a poll; `spool` names the file in which it waited."""
+    conn.execute(
+        "UPDATE polls SET state = 'stored', answered_at = ?, http_status = ?, complete = ?, raw = ?, spool = ?"
+        " WHERE poll_id = ?",
+        [int(answer.answered_at), answer.status, int(answer.complete), answer.raw, spool, poll_id],
+    )
+
+
+def keep_spooled(conn: sqlite3.Connection, account: str, poll_id: int, answer: PollAnswer, spool: str) -> int | None:
+    """Write an answer that had to wait in a spool file; return its poll, or None where it was taken in before."""
+    if conn.execute("SELECT 1 FROM polls WHERE spool = ?", [spool]).fetchone():
+        return None
+    account_id = lookups.account_id(conn, account)
+    asked_at = int(answer.requested_at)
+    without_answer = conn.execute(
+        "SELECT 1 FROM polls WHERE poll_id = ? AND account_id = ? AND endpoint = ? AND asked_at = ? AND raw IS NULL",
+        [poll_id, account_id, answer.endpoint, asked_at],
+    ).fetchone()
+    if without_answer is None:
+        poll_id = _add_poll(conn, account_id, answer.endpoint, asked_at)
+    keep_answer(conn, poll_id, answer, spool)
+    return poll_id
+
+
+def note_no_answer(conn: sqlite3.Connection, poll_id: int, notice: Text, now: float, *, lost: bool) -> None:
+    """Note that a poll brought no answer: ``lost`` (it may have been handed out) or ``failed`` (it never left)."""
+    conn.execute(
+        "UPDATE polls SET state = ?, notice = ?, answered_at = ? WHERE poll_id = ?",
+        ["lost" if lost else "failed", keep_text(notice), int(now), poll_id],
+    )
+
+
+def _declare_lost(conn: sqlite3.Connection, account_id: int) -> None:
+    """Note that whoever asked for the account's polls under way is gone."""
+    conn.execute(
+        "UPDATE polls SET state = 'lost', notice = ? WHERE account_id = ? AND state = 'asked'",
+        [keep_text(_ENDED_WITHOUT_ANSWER), account_id],
+    )
+
+
+def note_read(
+    conn: sqlite3.Connection, poll_id: int, state: str, *, records: int, set_aside: int, notice: Text | None
+) -> None:
+    """Note what was read from an answer: ``parsed``, ``unparsed`` (not all of it could be read) or ``refused`` (not data)."""
+    conn.execute(
+        "UPDATE polls SET state = ?, records = ?, set_aside = ?, notice = ? WHERE poll_id = ?",
+        [state, records, set_aside, keep_text(notice), poll_id],
+    )
+
+
+def note_unreadable(conn: sqlite3.Connection, poll_id: int, notice: Text) -> None:
+    """Note that reading an answer failed; it stays for `replay`."""
+    conn.execute(
+        "UPDATE polls SET state = 'unparsed', notice = ? WHERE poll_id = ? AND state = 'stored'",
+        [keep_text(notice), poll_id],
+    )
+
+
+# ---- the answers ----------------------------------------------------------------------------------------------------
+
+
+def waiting_polls(conn: sqlite3.Connection, now: float) -> list[int]:
+    """Return the polls whose answers are durable but not parsed, and whose process no longer works on them."""
+    rows = conn.execute(
+        "SELECT poll_id, process, asked_at FROM polls WHERE state = 'stored' ORDER BY poll_id"
+    ).fetchall()
+    return [row[0] for row in rows if abs(now - row[2]) > _BUSY_AT_MOST_S or not is_alive(row[1])]
+
+
+def is_waiting(conn: sqlite3.Connection, poll_id: int) -> bool:
+    """Whether the poll's answer is durable but not parsed."""
+    return conn.execute("SELECT 1 FROM polls WHERE poll_id = ? AND state = 'stored'", [poll_id]).fetchone() is not None
+
+
+def account_of(conn: sqlite3.Connection, poll_id: int) -> int:
+    """Return the number of the account that was polled."""
+    account_id: int = conn.execute("SELECT account_id FROM polls WHERE poll_id = ?", [poll_id]).fetchone()[0]
+    return account_id
+
+
+def kept_answers(conn: sqlite3.Connection) -> list[int]:
+    """Return the polls whose raw answer is kept, oldest first."""
+    return [row[0] for row in conn.execute("SELECT poll_id FROM polls WHERE raw IS NOT NULL ORDER BY poll_id")]
+
+
+def read_answer(conn: sqlite3.Connection, poll_id: int) -> PollAnswer | None:
+    """Return a kept answer, unpacked; None where the poll has none (lost, or pruned)."""
+    row = conn.execute(
+        "SELECT endpoint, raw, http_status, complete, asked_at, answered_at, packing FROM polls"
+        " WHERE poll_id = ? AND raw IS NOT NULL",
+        [poll_id],
+    ).fetchone()
+    if row is None:
+        return None
+    endpoint, raw, http_status, complete, asked_at, answered_at, packing = row
+    unpacked = zlib.decompress(raw) if packing == "zlib" else bytes(raw)
+    return PollAnswer(endpoint, unpacked, http_status or 0, bool(complete), asked_at, answered_at)
+
+
+def compress_answers(conn: sqlite3.Connection, before: int) -> int:
+    """Compress some raw answers that were fully read before an instant; return how many (0 when none is left)."""
+    rows = conn.execute(
+        f"SELECT poll_id, raw FROM polls WHERE {_READ_IN_FULL} AND packing IS NULL AND raw IS NOT NULL"
+        f" AND answered_at < ? LIMIT {_COMPRESSED_AT_ONCE}",
+        [before],
+    ).fetchall()
+    conn.executemany(
+        "UPDATE polls SET raw = ?, packing = 'zlib' WHERE poll_id = ?",
+        [(zlib.compress(bytes(raw), 6), poll_id) for poll_id, raw in rows],
+    )
+    return len(rows)
+
+
+def prune_answers(conn: sqlite3.Connection, before: int) -> int:
+    """Drop raw answers that were fully read before an instant; what they brought stays. Return how many.
+
+    Answers with anything that could not be read are kept: they are the only record of it.
+    """
+    return conn.execute(
+        f"UPDATE polls SET raw = NULL, packing = NULL WHERE {_READ_IN_FULL} AND raw IS NOT NULL AND answered_at < ?",
+        [before],
+    ).rowcount
