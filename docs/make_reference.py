@@ -30,7 +30,7 @@ imported as `import masanalytics as mas`; names that live elsewhere say so. The 
 
 GROUPS = {
     "Account and platform": ["Account", "Client"],
-    "Plan and send": ["plan", "Plan", "split", "send", "SendResult", "Canary", "settle", "outcomes"],
+    "Plan and send": ["plan", "Plan", "Limits", "split", "send", "SendResult", "Canary", "settle", "outcomes"],
     "Collect": ["Collector", "replay"],
     "The store": ["Store"],
     "Analyse": [
@@ -40,10 +40,10 @@ GROUPS = {
     "Draw": [f"plot.{name}" for name in mas.plot.__all__],
     "Hand on": ["write_report", "watch"],
     "Codes": ["describe_code", "code_catalogue"],
-    "Sheets and samples": ["read_sheet", "write_sheet", "samples.sample_path"],
+    "Sheets and samples": ["read_sheet", "write_sheet", "sample_path", "mask_phone"],
     "Simulate": [
-        "Simulator", "simulator.serve", "simulator.Fault", "simulator.Population", "simulator.Incident",
-        "simulator.Scripted", "simulator.PlatformAccount", "simulator.Rules", "simulator.Style", "clock.FastClock",
+        "Simulator", "simulator.serve", "Fault", "simulator.Population", "simulator.Incident",
+        "simulator.Scripted", "simulator.PlatformAccount", "simulator.Rules", "simulator.Style", "FastClock",
     ],
     "Errors": [
         "MasError", "InputError", "ConfigError", "MissingExtraError", "NetworkError", "CertificateError", "RefusedError",

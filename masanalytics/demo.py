@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from masanalytics.clock import FastClock
 from masanalytics.i18n import Text, choose, counted
 from masanalytics.masking import mask_phone, mask_phones_in
-from masanalytics.samples import sample_path
+from masanalytics.sheets import sample_path
 from masanalytics.vocabulary import EXCLUSIONS
 
 if TYPE_CHECKING:
