@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import masanalytics as mas
 from masanalytics.collecting import replay
+from masanalytics.errors import InputError
 from masanalytics.store.message_outcomes import Evidence, Outcome, fold
 from masanalytics.vocabulary import MESSAGE_COLUMNS, Status
 from tests.bench import Bench, PlainBatch
@@ -375,3 +377,23 @@ def test_fold_by_hand() -> None:
     parts = [Evidence(Status.delivered, 1, None, 100, 110), Evidence(Status.delivered, 1, None, 100, 140)]
 
     assert fold(parts) == Outcome(5, 1, None, 100, 140, 2)
+
+
+def test_messages_are_narrowed_as_the_analysis_narrows_them(
+    bench: Bench, make_report: Callable[..., dict[str, str]]
+) -> None:
+    """One filter: carriers by either name, any column, times; a mistyped name and no time are the same error in both."""
+    bench.receive([make_report(A, G1), make_report("18600186000", G1)])
+
+    assert list(bench.store.messages(carrier="中国联通")["phone"]) == ["18600186000"]
+    assert list(bench.store.messages(where={"carrier": "China Unicom"})["phone"]) == ["18600186000"]
+    assert bench.store.messages(since="2100-01-01").empty
+    asks: list[Callable[..., object]] = [
+        bench.store.messages,
+        lambda **filters: mas.delivery_rates(bench.store, **filters),
+    ]
+    for ask in asks:
+        with pytest.raises(InputError, match="did you mean 'carrier'"):
+            ask(carier="中国移动")
+        with pytest.raises(InputError, match="is not a time"):
+            ask(since=pd.NaT)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from masanalytics.errors import MissingExtraError
 from masanalytics.masking import mask_phone, mask_phones_in
-from masanalytics.store.reading import read_messages
+from masanalytics.store.messages import message_range, read_messages
 from masanalytics.vocabulary import MESSAGE_COLUMNS
 
 __all__ = ["export_parquet"]
@@ -41,7 +41,7 @@ def export_parquet(conn: sqlite3.Connection, folder: Path, *, reveal: bool) -> l
     writers: dict[str, Any] = {}
     with contextlib.ExitStack() as open_files:
         for start in range(1, last + 1, _AT_ONCE):
-            frame = read_messages(conn, {"message_id": range(start, start + _AT_ONCE)})
+            frame = read_messages(conn, message_range(start, start + _AT_ONCE))
             for month, part in _by_month(frame, reveal=reveal).items():
                 if month not in writers:
                     draft = folder / f"month={month}" / "messages.parquet.draft"

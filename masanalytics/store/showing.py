@@ -6,7 +6,7 @@ import sqlite3
 
 from masanalytics.i18n import choose, counted
 from masanalytics.store.coverage import covered_until
-from masanalytics.store.dimensions import waited_sql
+from masanalytics.store.message_columns import waited_sql
 from masanalytics.timezone import format_instant
 from masanalytics.vocabulary import STATUS_ZH, UNREPORTED_AFTER_S, Status
 

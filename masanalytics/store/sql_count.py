@@ -13,17 +13,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from math import inf, prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from masanalytics.store.coverage import covered_until, gaps, intervals
-from masanalytics.store.dimensions import Column, Condition, Narrowed, conditions, find_column, seconds_sql
-from masanalytics.store.reading import fetch_columns
+from masanalytics.store.message_columns import Column, Condition, find_column, seconds_sql
+from masanalytics.store.messages import conditions
+from masanalytics.store.views import MISSING, fetch_columns
 from masanalytics.timezone import format_instant
 from masanalytics.vocabulary import MESSAGE_COLUMNS, UNREPORTED_AFTER_S, Status
+
+if TYPE_CHECKING:
+    from masanalytics.analysis.filters import Filters
 
 __all__ = ["CountsMessages"]
 
@@ -39,7 +43,6 @@ _BLOCK = 256
 _SECONDS_ROOM = 2**26
 _SECONDS_CAP = 2**62 - 2
 _LARGEST = 2**63
-_NO_NUMBER = np.iinfo(np.int64).min
 
 
 class CountsMessages:
@@ -49,14 +52,14 @@ class CountsMessages:
         """Return a read transaction that sees one state of the file."""
         raise NotImplementedError
 
-    def grouped_count(self, by: Sequence[str], *, where: Narrowed, seconds: str | None = "outcome") -> Counted:
+    def grouped_count(self, by: Sequence[str], *, where: Filters, seconds: str | None = "outcome") -> Counted:
         """Count messages by dimensions, status and whole seconds, as `masanalytics.analysis` asks.
 
         Parameters
         ----------
         by : sequence of str
             Columns of messages, ``prefix``, or parts of ``submitted_at``: ``hour, weekday, day, time/SECONDS``.
-        where : Narrowed
+        where : Filters
             Which messages.
         seconds : {"outcome", "waited"}, optional
             ``outcome``: latency of delivered and failed, waiting time of pending; ``waited``: waiting time of all; None.
@@ -77,7 +80,7 @@ class CountsMessages:
         }
         return pd.DataFrame(keys, index=pd.RangeIndex(len(n))), status, counted, n
 
-    def message_rows(self, columns: Sequence[str], *, where: Narrowed) -> pd.DataFrame:
+    def message_rows(self, columns: Sequence[str], *, where: Filters) -> pd.DataFrame:
         """Return these columns of the messages, one row a message."""
         with self.reading() as conn:
             among = conditions(conn, where)
@@ -88,11 +91,11 @@ class CountsMessages:
             got = fetch_columns(cursor, [f"c{number}" for number, column in enumerate(found) if column.integer])
         shown = {}
         for name, column, raw in zip(columns, found, got.values(), strict=True):
-            missing = raw == _NO_NUMBER if column.integer else np.array([value is None for value in raw], dtype=bool)
+            missing = raw == MISSING if column.integer else np.array([value is None for value in raw], dtype=bool)
             shown[name] = column.show(np.where(missing, 0, raw) if column.integer else raw, missing)
         return pd.DataFrame(shown)
 
-    def estimated_count(self, where: Narrowed) -> int:
+    def estimated_count(self, where: Filters) -> int:
         """Return about how many messages pass `where`, from a sample of them."""
         with self.reading() as conn:
             among = conditions(conn, where)
@@ -110,7 +113,7 @@ class CountsMessages:
         """Return the columns messages have."""
         return list(MESSAGE_COLUMNS)
 
-    def coverage_summary(self, where: Narrowed) -> Mapping[str, Any]:
+    def coverage_summary(self, where: Filters) -> Mapping[str, Any]:
         """Return how far and when reports were fetched.
 
         Returns
@@ -132,7 +135,7 @@ class CountsMessages:
         return {"as_of": max(ends.values(), default=None), "end": end_by_account, "gaps": open_gaps}
 
 
-def _submitted(conn: sqlite3.Connection, where: Narrowed) -> tuple[float, float]:
+def _submitted(conn: sqlite3.Connection, where: Filters) -> tuple[float, float]:
     """Return between which instants the messages asked about were submitted, as far as campaigns and times tell."""
     first, last = -inf, inf
     names = where.values.get("campaign", (None,))
@@ -248,9 +251,9 @@ class _Plan:
         dimensions = []
         for name in names:
             raw = got[name]
-            missing = raw == _NO_NUMBER if name in integers else np.array([value is None for value in raw], dtype=bool)
+            missing = raw == MISSING if name in integers else np.array([value is None for value in raw], dtype=bool)
             dimensions.append((np.where(missing, 0, raw) if name in integers else raw, missing))
-        seconds = np.where(got["seconds"] == _NO_NUMBER, np.nan, got["seconds"].astype(float))
+        seconds = np.where(got["seconds"] == MISSING, np.nan, got["seconds"].astype(float))
         return dimensions, got["status"], _waited_from_0(seconds, got["status"], self.waited), got["n"]
 
 

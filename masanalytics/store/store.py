@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
+from masanalytics.analysis.filters import Filters, to_instant
 from masanalytics.clock import Clock, SystemClock
 from masanalytics.errors import InputError, StoreError
 from masanalytics.formatting import card, plain_card
@@ -21,14 +22,14 @@ from masanalytics.i18n import speaks
 from masanalytics.store import (
     coverage,
     doubts,
+    messages,
     poll_log,
     progress,
-    queries,
-    reading,
     reconciliation,
     sends,
     showing,
     uplink_ingestion,
+    views,
 )
 from masanalytics.store.database import Connections
 from masanalytics.store.intake import Intake
@@ -130,19 +131,17 @@ class Store(CountsMessages):
         campaign : str or list of str, optional
             Only these campaigns.
         **filters
-            ``account``, ``status``, ``phone``, ``batch_id`` (one or several), ``since``, ``until`` (of submission, China
-            time where no zone is given).
+            What the analysis functions take: ``since``, ``until`` (of submission, China time where no zone is given),
+            ``where``, and any column, such as ``status="failed"`` or ``carrier="中国联通"`` (one value or several).
 
         Returns
         -------
         DataFrame
             The columns of `masanalytics.vocabulary.MESSAGE_COLUMNS`; times in Asia/Shanghai, latencies in seconds.
         """
-        unknown = set(filters) - {"account", "status", "phone", "batch_id", "since", "until"}
-        if unknown:
-            raise InputError(f"messages() knows no filter {', '.join(sorted(unknown))}")
+        where = Filters.parse({"campaign": campaign, **filters})
         with self.reading() as conn:
-            return reading.read_messages(conn, {"campaign": campaign, **filters})
+            return messages.read_messages(conn, messages.conditions(conn, where))
 
     def reports(self, campaign: str | None = None) -> pd.DataFrame:
         """Return every status report as it was handed out, one row each, oldest first.
@@ -153,9 +152,7 @@ class Store(CountsMessages):
             ``report_id, poll_id, message_id, campaign, account, msg_group, phone, report_status, error_code,
             submitted_at, received_at`` (Asia/Shanghai) and the platform's own ``submit_date, receive_date``.
         """
-        return self._view(
-            queries.REPORTS, [campaign, campaign], ("submitted_at", "received_at"), queries.REPORT_INTEGERS
-        )
+        return self._view(views.REPORTS, [campaign, campaign], ("submitted_at", "received_at"), views.REPORT_INTEGERS)
 
     def foreign_reports(self) -> pd.DataFrame:
         """Return reports of batches this store did not send: another system polls or sends with the same account.
@@ -165,7 +162,7 @@ class Store(CountsMessages):
         DataFrame
             As `reports`; hand it to whoever owns the messages, since the platform will not give these reports again.
         """
-        return self._view(queries.FOREIGN, [], ("submitted_at", "received_at"), queries.REPORT_INTEGERS)
+        return self._view(views.FOREIGN, [], ("submitted_at", "received_at"), views.REPORT_INTEGERS)
 
     def uplinks(self, campaign: str | None = None) -> pd.DataFrame:
         """Return replies, one row each, oldest first.
@@ -177,7 +174,7 @@ class Store(CountsMessages):
             ``send_time`` (the platform's text) and ``opt_out``: ``opt_out``, ``review`` (only mentions it) or missing.
             ``content`` is whatever a stranger wrote.
         """
-        return self._view(queries.UPLINKS, [campaign, campaign], ("sent_at",), ("uplink_id", "poll_id", "message_id"))
+        return self._view(views.UPLINKS, [campaign, campaign], ("sent_at",), ("uplink_id", "poll_id", "message_id"))
 
     def batches(
         self, campaign: str | None = None, *, state: str | None = None, language: str | None = None
@@ -204,7 +201,7 @@ class Store(CountsMessages):
             )
         times = ("planned_at", "requested_at", "answered_at")
         integers = ("batch_id", "occasion", "messages", "delivered", "failed", "inferred")
-        frame = self._view(queries.BATCHES, [campaign, campaign, state, state], times, integers)
+        frame = self._view(views.BATCHES, [campaign, campaign, state, state], times, integers)
         with self.reading() as conn:
             verdicts = {doubt.batch_id: doubt.text(language) for doubt in doubts.doubts(conn)}
         return frame.assign(verdict=frame["batch_id"].map(verdicts).astype("str"))
@@ -222,7 +219,7 @@ class Store(CountsMessages):
             Language of ``notice``.
         """
         integers = ("poll_id", "http_status", "records", "set_aside", "size_bytes")
-        frame = self._view(queries.POLLS, [state, state], ("asked_at", "answered_at"), integers)
+        frame = self._view(views.POLLS, [state, state], ("asked_at", "answered_at"), integers)
         return frame.assign(notice=show_texts(frame["notice"]))
 
     def raw_answer(self, poll_id: int) -> bytes | None:
@@ -236,7 +233,7 @@ class Store(CountsMessages):
 
         `replay` reads compressed answers as well. SQLite gives the space back to the file system with ``VACUUM``.
         """
-        limit = reading.as_instant(before) if before is not None else int(self.clock.now()) + 1
+        limit = to_instant(before) if before is not None else int(self.clock.now()) + 1
         total = 0
         while True:
             with self.writing() as conn:
@@ -251,7 +248,7 @@ class Store(CountsMessages):
         What they brought stays, but `replay` cannot rebuild it any more. Never done by itself.
         """
         with self.writing() as conn:
-            return poll_log.prune_answers(conn, reading.as_instant(before))
+            return poll_log.prune_answers(conn, to_instant(before))
 
     def coverage(self, account: str | None = None) -> pd.DataFrame:
         """Return the times during which every report was fetched as it came.
@@ -268,7 +265,7 @@ class Store(CountsMessages):
         before = frame.groupby("account")["ended_at"].shift()
         frame["gap_before_s"] = (frame["started_at"] - before).astype("Int64")
         for column in ("started_at", "ended_at"):
-            frame[column] = reading.china_times(frame[column].to_numpy(dtype=np.int64))
+            frame[column] = views.china_times(frame[column].to_numpy(dtype=np.int64))
         return frame.astype({"account": "str"})
 
     def export_parquet(self, folder: str | Path, *, reveal: bool = False) -> list[Path]:
@@ -295,7 +292,7 @@ class Store(CountsMessages):
 
     def opt_outs(self) -> pd.DataFrame:
         """Return who has opted out: ``phone, since`` (Asia/Shanghai), ``reason, content`` (the reply, where there is one)."""
-        return self._view(queries.OPT_OUTS, [], ("since",), ())
+        return self._view(views.OPT_OUTS, [], ("since",), ())
 
     def opt_out(self, phones: Iterable[object], *, reason: str = "by hand") -> int:
         """Put numbers on the opt-out list, which every plan of this store respects; return how many were not on it."""
@@ -395,4 +392,4 @@ class Store(CountsMessages):
 
     def _view(self, sql: str, values: Sequence[object], times: Sequence[str], integers: Sequence[str]) -> pd.DataFrame:
         with self.reading() as conn:
-            return reading.read_view(conn, sql, values, times=times, integers=integers)
+            return views.read_view(conn, sql, values, times=times, integers=integers)

@@ -1,25 +1,35 @@
-"""What the messages can be counted by and narrowed to, as SQL on the small integers the store keeps."""
+"""The columns of messages, and the parts of time, as SQL on the small integers the store keeps."""
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from masanalytics.analysis.dimensions import missing_columns
 from masanalytics.errors import InputError
 from masanalytics.store.coverage import covered_until
-from masanalytics.store.reading import china_times
+from masanalytics.store.views import MISSING, china_times
 from masanalytics.timezone import CHINA_OFFSET_S
-from masanalytics.vocabulary import CARRIERS, DERIVED, MESSAGE_COLUMNS, UNREPORTED_AFTER_S, Status
+from masanalytics.vocabulary import CARRIERS, MESSAGE_COLUMNS, UNREPORTED_AFTER_S, Status
 
-__all__ = ["EVERYTHING", "Column", "Condition", "Narrowed", "conditions", "find_column", "seconds_sql", "waited_sql"]
+__all__ = [
+    "BATCH_TEXTS",
+    "CODES",
+    "EVERYTHING",
+    "SMALL",
+    "Column",
+    "Condition",
+    "find_column",
+    "no_column",
+    "seconds_sql",
+    "waited_sql",
+]
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -49,44 +59,14 @@ class Condition(NamedTuple):
 
 EVERYTHING = Condition("1")
 
-LATENCY_SQL = (
+_LATENCY_SQL = (
     f"CASE WHEN m.status_id IN ({int(Status.delivered)}, {int(Status.failed)}) THEN m.received_at - m.submitted_at END"
 )
-_BATCH_TEXTS = ("msg_group", "mode", "template_id", "params", "arm")
-_CODES = {"report_status": "report_status_id", "error_code": "error_code_id"}
-_SMALL = ("segments", "reports")
+BATCH_TEXTS = ("msg_group", "mode", "template_id", "params", "arm")
+CODES = {"report_status": "report_status_id", "error_code": "error_code_id"}
+SMALL = ("segments", "reports")
 _SMALL_SIZE = 4096
 _DAY_S = 86_400
-_NO_TIME = np.iinfo(np.int64).min
-
-
-class Narrowed(Protocol):
-    """Which messages are asked about (the analysis' ``Filters``)."""
-
-    @property
-    def values(self) -> Mapping[str, tuple[Any, ...]]:
-        """Column -> allowed values, None for missing."""
-        ...
-
-    @property
-    def since(self) -> int | None:
-        """First ``submitted_at``."""
-        ...
-
-    @property
-    def until(self) -> int | None:
-        """First ``submitted_at`` that is too late."""
-        ...
-
-    @property
-    def waited_at_least(self) -> int | None:
-        """Least ``waited_s``."""
-        ...
-
-    @property
-    def every(self) -> int:
-        """One message in so many."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -150,9 +130,9 @@ def find_column(conn: sqlite3.Connection, name: str, among: Condition = EVERYTHI
         return Column(f"m.{name}_id", *_labelled(conn, f"SELECT {name}_id, {name} FROM {name}s"))
     if name in ("province", "city"):
         return Column("m.region_id", *_labelled(conn, f"SELECT region_id, {name} FROM regions"))
-    if name in _CODES:
-        return Column(f"m.{_CODES[name]}", *_labelled(conn, "SELECT code_id, code FROM codes"))
-    if name in _BATCH_TEXTS:
+    if name in CODES:
+        return Column(f"m.{CODES[name]}", *_labelled(conn, "SELECT code_id, code FROM codes"))
+    if name in BATCH_TEXTS:
         return Column("m.batch_id", *_labelled(conn, f"SELECT batch_id, {name} FROM batches"))
     if name == "#window":
         return _window(conn)
@@ -171,7 +151,7 @@ def _time_column(conn: sqlite3.Connection, name: str, among: Condition) -> Colum
     kind, _, text = name.partition("/")
     width = _DAY_S if name == "day" else int(text) if kind == "time" and text.isdigit() else 0
     if not width:
-        raise _no_column(name, [*MESSAGE_COLUMNS, *DERIVED])
+        raise no_column(name)
     # Counted from the first bucket there is, the numbers are small enough to pack.
     low, high = among.earliest, among.latest
     if low is None or high is None:
@@ -221,95 +201,9 @@ def _coverage_end_sql(conn: sqlite3.Connection) -> str:
     return f"CASE m.account_id {whens} ELSE 0 END" if whens else "0"
 
 
-def conditions(conn: sqlite3.Connection, where: Narrowed) -> Condition:
-    """Return which messages `where` asks for.
-
-    Raises
-    ------
-    InputError
-        If messages have no such column, or it cannot be narrowed by value.
-    """
-    tests: list[str] = []
-    values: list[Any] = []
-    for name, options in where.values.items():
-        there = [option for option in options if option is not None]
-        test = f"({_one_of(name)}{f' OR {_is_missing(conn, name)}' if None in options else ''})"
-        tests.append(test)
-        values.append(json.dumps(_as_kept(name, there), default=str))
-    for text, limit in (("m.submitted_at >= ?", where.since), ("m.submitted_at < ?", where.until)):
-        if limit is not None:
-            tests.append(text)
-            values.append(int(limit))
-    latest = None if where.until is None else int(where.until) - 1
-    if where.waited_at_least is not None:
-        tests.append(f"{waited_sql(conn)} >= ?")
-        values.append(int(where.waited_at_least))
-        latest = max(covered_until(conn).values(), default=0) - int(where.waited_at_least)
-    since = None if where.since is None else int(where.since)
-    return Condition(" AND ".join(tests) or "1", values, since, latest, where.every)
-
-
-_CHOSEN = "(SELECT value FROM json_each(?))"
-
-
-def _one_of(name: str) -> str:
-    """Return the test that a column has one of the values of a JSON list."""
-    if name == "campaign":  # through the batches, whose messages are found by an index
-        return (
-            "m.batch_id IN (SELECT batch_id FROM batches WHERE campaign_id IN"
-            f" (SELECT campaign_id FROM campaigns WHERE campaign IN {_CHOSEN}))"
-        )
-    if name == "account":
-        return f"m.account_id IN (SELECT account_id FROM accounts WHERE account IN {_CHOSEN})"
-    if name in ("province", "city"):
-        return f"m.region_id IN (SELECT region_id FROM regions WHERE {name} IN {_CHOSEN})"
-    if name in _CODES:
-        return f"m.{_CODES[name]} IN (SELECT code_id FROM codes WHERE code IN {_CHOSEN})"
-    if name in _BATCH_TEXTS:
-        return f"m.batch_id IN (SELECT batch_id FROM batches WHERE {name} IN {_CHOSEN})"
-    if name in ("status", "carrier"):
-        return f"m.{name}_id IN {_CHOSEN}"
-    if name in ("phone", "message_id", "batch_id", *_SMALL):
-        return f"m.{name} IN {_CHOSEN}"
-    if name == "content":
-        return f"coalesce(m.content, (SELECT content FROM batches c WHERE c.batch_id = m.batch_id)) IN {_CHOSEN}"
-    if name not in MESSAGE_COLUMNS:
-        raise _no_column(name, MESSAGE_COLUMNS)
-    raise InputError(
-        f"messages cannot be narrowed by {name!r}: use since= and until= for times",
-        zh=f"不能按“{name}”筛选消息；时间请用 since= 和 until=",
-    )
-
-
-def _no_column(name: str, known: Collection[str]) -> InputError:
-    near = get_close_matches(name, known, 2, 0.6)
-    listed = ", ".join(known)
-    hint, hint_zh = (f" (did you mean {' or '.join(near)}?)", f"（是否指 {'、'.join(near)}？）") if near else ("", "")
-    return InputError(
-        f"messages have no column {name!r}{hint}; there is: {listed}",
-        zh=f"消息表中没有“{name}”这一列{hint_zh}；现有：{listed}",
-    )
-
-
-def _is_missing(conn: sqlite3.Connection, name: str) -> str:
-    column = find_column(conn, name)
-    if name in _BATCH_TEXTS:
-        return f"m.batch_id IN (SELECT batch_id FROM batches WHERE {name} IS NULL OR {name} = '')"
-    if name in ("province", "city"):
-        return f"(m.region_id IS NULL OR m.region_id IN (SELECT region_id FROM regions WHERE {name} = ''))"
-    if name in _CODES:
-        return f"(m.{_CODES[name]} IS NULL OR m.{_CODES[name]} IN (SELECT code_id FROM codes WHERE code = ''))"
-    return f"{'m.content' if column.joined else column.sql} IS NULL"
-
-
-def _as_kept(name: str, options: list[Any]) -> list[Any]:
-    """Return the values as the store keeps them."""
-    if name == "carrier":
-        return [CARRIERS.index(option) for option in options if option in CARRIERS]
-    if name == "status":
-        names = {status.name: int(status) for status in Status}
-        return [names.get(option, option) for option in options]
-    return [option.item() if hasattr(option, "item") else option for option in options]
+def no_column(name: str) -> InputError:
+    """Return the error that messages have no such column, naming what comes near."""
+    return missing_columns([name], list(MESSAGE_COLUMNS)) or InputError("messages have no column {name!r}", name=name)
 
 
 def _labelled(conn: sqlite3.Connection, select: str) -> tuple[Callable[[Any, Bools], pd.Series], int]:
@@ -337,7 +231,7 @@ def _integers(*, scale: int = 1, offset: int = 0) -> Callable[[Any, Bools], pd.S
 
 
 def _times(numbers: Any, missing: Bools) -> pd.Series:
-    return pd.Series(china_times(np.where(missing, _NO_TIME, numbers).astype(np.int64)))
+    return pd.Series(china_times(np.where(missing, MISSING, numbers).astype(np.int64)))
 
 
 def _plain_texts(values: Any, missing: Bools) -> pd.Series:
@@ -357,9 +251,9 @@ _FIXED = {
     "status": Column("m.status_id", _texts({int(one): one.name for one in Status}), len(Status), always=True),
     "submitted_at": Column("m.submitted_at", _times),
     "received_at": Column("m.received_at", _times),
-    "latency_s": Column(LATENCY_SQL, _integers()),
+    "latency_s": Column(_LATENCY_SQL, _integers()),
     "prefix": Column(
         "CASE WHEN m.phone GLOB '[0-9][0-9][0-9]*' THEN CAST(substr(m.phone, 1, 3) AS INTEGER) END", _prefixes, 1000
     ),
-    **{name: Column(f"m.{name}", _integers(), _SMALL_SIZE, open_end=True) for name in _SMALL},
+    **{name: Column(f"m.{name}", _integers(), _SMALL_SIZE, open_end=True) for name in SMALL},
 }
