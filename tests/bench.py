@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 
 from masanalytics.clock import ManualClock
-from masanalytics.protocol import PollAnswer
+from masanalytics.protocol import Endpoint, PollAnswer
 from masanalytics.store import Store, poll_ingestion, poll_log, reconciliation, sends
 from masanalytics.store.poll_ingestion import Received
 
@@ -75,7 +75,7 @@ class Bench:
         self.answer(batch_id, "accepted" if msg_group else "unknown", msg_group)
         return batch_id
 
-    def receive(self, raw: object, endpoint: str = "report") -> Received:
+    def receive(self, raw: object, endpoint: Endpoint = "report") -> Received:
         """Take in one answer of a poll made now."""
         body = raw if isinstance(raw, bytes) else json.dumps(raw, ensure_ascii=False).encode()
         with self.store.writing() as conn:

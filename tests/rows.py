@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -43,7 +44,7 @@ class Rows:
             )  # fmt: skip
         return self._ids[key]
 
-    def message(self, row: dict[str, Any]) -> int:
+    def message(self, row: Mapping[Any, Any]) -> int:
         """Insert one row of the frame of messages."""
         given = {name: None if pd.isna(value) else value for name, value in row.items()}
         submitted_at = int(row["submitted_at"].timestamp())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from masanalytics.stats.proportions import two_proportion_p_value
 DAY = 86_400
 
 
-def arm(name: str, rows: list[tuple[str, float | None, int]], waited: int, **columns: Any) -> pd.DataFrame:
+def arm(name: str, rows: Sequence[tuple[str, float | None, int]], waited: int, **columns: Any) -> pd.DataFrame:
     """Return one arm's messages from (status, latency, how many)."""
     spread = [row[:2] for row in rows for _ in range(row[2])]
     return pd.DataFrame(spread, columns=["status", "latency_s"]).assign(arm=name, waited_s=waited, **columns)

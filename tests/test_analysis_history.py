@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,7 +21,9 @@ DAY = 86_400
 NOW = pd.Timestamp("2026-01-31 12:00", tz="Asia/Shanghai")
 
 
-def messages(campaign: str, days_ago: float, rows: list[tuple[str, float | None, int]], **columns: Any) -> pd.DataFrame:
+def messages(
+    campaign: str, days_ago: float, rows: Sequence[tuple[str, float | None, int]], **columns: Any
+) -> pd.DataFrame:
     """Return a campaign sent at one instant, from (status, latency, how many)."""
     spread = [row[:2] for row in rows for _ in range(row[2])]
     found = pd.DataFrame(spread, columns=["status", "latency_s"]).assign(
@@ -188,11 +191,11 @@ def test_the_end_of_coverage_is_the_end_of_what_is_known() -> None:
     early = messages("a", 1200 / DAY, [("delivered", 5, 800), ("pending", None, 200)])
     late = messages("a", 20_000 / DAY, [("delivered", 5, 800), ("delivered", 3000, 150), ("pending", None, 50)])
 
-    at_ten_minutes = [
+    before, after = (
         analysis.delivery_rates(found, within="10min", history=None).iloc[:, :10] for found in (early, late)
-    ]
+    )
 
-    pd.testing.assert_frame_equal(*at_ten_minutes)
+    pd.testing.assert_frame_equal(before, after)
 
 
 # ---- simulation -------------------------------------------------------------------------------------------------------

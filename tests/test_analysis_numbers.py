@@ -18,14 +18,14 @@ from masanalytics.errors import InputError
 EMPTY, OFF, BLACK, BLOCKED_TEXT = "MK:0001", "MN:0090", "DB:0141", "REJECT:content"
 
 
-def history(*messages: tuple[str, str, str | None, str]) -> pd.DataFrame:
+def history(*messages: tuple[str, str, str | None, str | None]) -> pd.DataFrame:
     """Return messages from (phone, status, error code, day of submission)."""
     found = pd.DataFrame(messages, columns=["phone", "status", "error_code", "submitted_at"])
     found["submitted_at"] = pd.to_datetime(found["submitted_at"]).dt.tz_localize("Asia/Shanghai")
     return found.astype({"phone": "str", "status": "str", "error_code": "str"})
 
 
-def verdicts(*messages: tuple[str, str, str | None, str], **options: Any) -> dict[str, str]:
+def verdicts(*messages: tuple[str, str, str | None, str | None], **options: Any) -> dict[str, str]:
     found = analysis.number_health(history(*messages), **options)
     return dict(zip(found["phone"], found["verdict"], strict=True))
 
@@ -118,7 +118,7 @@ def test_numbers_are_read_as_a_plan_reads_them() -> None:
     """Floats, blanks, +86 and full width are one number, in the history and in the sheet; what is none is counted."""
     written = ["13800000001", "+86 138 0000 0001", "１３８０００００００１", "13800000002"]
     messages = history(*((phone, "delivered", None, "2026-01-01") for phone in written))
-    sheet = [13800000001.0, "138 0000 0001", " 13800000001", 13800000003, "10086", None]
+    sheet: list[Any] = [13800000001.0, "138 0000 0001", " 13800000001", 13800000003, "10086", None]
 
     found = analysis.number_health(messages, phones=sheet)
     floats = analysis.number_health(messages.assign(phone=13800000001.0), phones=pd.Series([13800000001.0, np.nan]))
@@ -151,7 +151,7 @@ def test_an_export_is_refused_unless_it_was_revealed(bench: Any, plain_batch: An
         pd.concat(map(pd.read_parquet, bench.store.export_parquet(tmp_path / str(reveal), reveal=reveal)))
         for reveal in (False, True)
     )
-    accepted = {"status": "delivered", "submitted_at": pd.Timestamp("2026-01-01")}
+    accepted: dict[str, Any] = {"status": "delivered", "submitted_at": pd.Timestamp("2026-01-01")}
 
     with pytest.raises(InputError, match="masked"):
         analysis.number_health(masked.assign(**accepted))
@@ -201,7 +201,8 @@ def test_the_order_of_rows_never_matters(both: Any) -> None:
         )
         tables.append(analysis.number_health(messages))
 
-    pd.testing.assert_frame_equal(*tables)
+    first, second = tables
+    pd.testing.assert_frame_equal(first, second)
 
 
 def test_the_last_code_and_its_category_are_of_one_message() -> None:
@@ -274,7 +275,7 @@ def test_costs_worked_by_hand() -> None:
     ]  # fmt: skip
     assert found.iloc[0].tolist()[1:] == pytest.approx([3, 6, 0.30, 1, 0.30, 0.20, 0.05])
     assert found.iloc[1, 1:5].tolist() == [1, 0, 0, 0]
-    assert np.isnan(found.loc[1, "cost_per_delivered"])
+    assert found["cost_per_delivered"].isna()[1]
     assert found.attrs["notes"][0]["code"] == "no_segments"
 
 
@@ -336,7 +337,7 @@ def test_replies_worked_by_hand() -> None:
     assert row[["response_rate", "opt_out_rate", "p50_s", "p90_s"]].tolist() == pytest.approx([0.5, 0.25, 90, 114])
     assert (row["low"], row["high"]) == pytest.approx((0.150039, 0.849961), abs=1e-6)
     assert found.loc[1, "delivered"] == 0
-    assert np.isnan(found.loc[1, "response_rate"])
+    assert found["response_rate"].isna()[1]
     assert found.attrs["unmatched"] == 1
 
 

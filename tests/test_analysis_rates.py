@@ -111,7 +111,7 @@ def test_messages_without_a_province_say_what_sets_it() -> None:
     messages = frame([("a", "delivered", 5, 3600, 3)]).assign(province=pd.Series([None] * 3, dtype="str"))
 
     without = analysis.delivery_rates(messages, "province")
-    known = analysis.delivery_rates(messages.assign(province=["广东", None, None]), "province")
+    known = analysis.delivery_rates(messages.assign(province=pd.Series(["广东", None, None], dtype="str")), "province")
 
     assert "no_regions" in [note["code"] for note in without.attrs["notes"]]
     assert "no_regions" not in [note["code"] for note in known.attrs["notes"]]

@@ -239,10 +239,13 @@ def test_gaps_that_cannot_concern_the_messages_are_not_spoken_of(tmp_path: Path)
         day = 86_400
         for start in (END + day, END + 9 * day):
             rows.covered(start, start + day)
-        gaps = [
-            len(analysis.delivery_rates(store, **where).attrs["coverage"]["gaps"])
-            for where in ({}, {"until": END - 2 * day}, {"until": END - 4 * day}, {"since": END + 10 * day})
+        narrowed: list[dict[str, Any]] = [
+            {},
+            {"until": END - 2 * day},
+            {"until": END - 4 * day},
+            {"since": END + 10 * day},
         ]
+        gaps = [len(analysis.delivery_rates(store, **where).attrs["coverage"]["gaps"]) for where in narrowed]
 
     assert gaps == [2, 1, 0, 0]
 

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -41,7 +42,7 @@ def people(tmp_path: Path) -> str:
     return str(path)
 
 
-def _run(*args: Path | str, **more: str) -> Result:
+def _run(*args: Path | str, **more: Any) -> Result:
     return CliRunner().invoke(main, [str(arg) for arg in args], **more)
 
 
@@ -200,4 +201,6 @@ def test_the_demo_end_to_end(tmp_path: Path) -> None:
 
     collected = re.search(r"In all: .* and (\d+) replies in .*; (\d+) opted out", shown)
     below = re.search(r"(\d+) replies; (\d+) people opted out", shown)
+    assert collected is not None
+    assert below is not None
     assert collected.groups() == below.groups()

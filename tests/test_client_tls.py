@@ -85,7 +85,8 @@ def known(tmp_path: Path) -> Path:
 
 def client_of(server: TlsServer, tls: str = "first-use", **changes: Any) -> Client:
     account = Account(f"https://127.0.0.1:{server.port}", "shop", "demo0", "123qwe", "DWItALe3A", tls=tls)
-    return Client(account, **{"clock": ManualClock(), "timeout": (1.0, 1.0)} | changes)
+    options: dict[str, Any] = {"clock": ManualClock(), "timeout": (1.0, 1.0)} | changes
+    return Client(account, **options)
 
 
 def send(client: Client) -> tuple[str, bool, str]:

@@ -56,15 +56,15 @@ def _send_all(sim: Simulator, store: Store, size: Any) -> None:
         assert mas.send(plan, client, store, progress=False).accepted == size
 
 
-def _rows_by_poll(sim: Simulator) -> Any:
+def _rows_by_poll(sim: Simulator) -> list[set[tuple[str, str]]]:
     """Return for every poll that handed out rows who was in it, by the platform's own count."""
-    found = {}
+    found: dict[int, set[tuple[str, str]]] = {}
     for row in sim.handed_out:
         found.setdefault(row.request, set()).add((row.row["mobile"], row.row["msgGroup"]))
     return list(found.values())
 
 
-def _kill_again_and_again(sim: Simulator, collector: Collector, job: Any, kills: Any, budget_s: Any) -> Any:
+def _kill_again_and_again(sim: Simulator, collector: Launcher, job: dict[str, Any], kills: int, budget_s: float) -> int:
     """Kill a collection `kills` times (or for some seconds), so that it is not yet done by then; return how often."""
     done, chance, end = 0, random.Random(4), time.monotonic() + budget_s
     while done < kills and (KILLS or time.monotonic() < end):

@@ -58,10 +58,10 @@ def _people(campaign: Any) -> Any:
 class _Kills:
     """Runs that are killed until so many kills are spent; when a campaign is done, the next one begins."""
 
-    def __init__(self, launcher: Any, job: Any, seed: Any, longest: Any) -> None:
+    def __init__(self, launcher: Launcher, job: dict[str, Any], seed: int, longest: float) -> None:
         self.launcher, self.job, self.longest = launcher, job, longest
         self.chance = random.Random(seed)
-        self.of_campaign = Counter()
+        self.of_campaign: Counter[str] = Counter()
 
     def spend(self) -> None:
         number, end = 100, time.monotonic() + BUDGET_S
@@ -256,7 +256,7 @@ def test_reports_that_come_before_the_answer_is_given_up_settle_it(tmp_path: Pat
 
 
 def _send(
-    frame: pd.DataFrame, client: Client, store: Store, *, limits: Limits = None, **options: Collector
+    frame: pd.DataFrame, client: Client, store: Store, *, limits: Limits | None = None, **options: Any
 ) -> SendResult:
     plan = mas.plan(frame, phone="手机号", content="文", campaign="活动", store=store, limits=limits)
     return mas.send(plan, client, store, workers=1, progress=False, **options)

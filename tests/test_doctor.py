@@ -78,9 +78,8 @@ def account(port: int, scheme: str = "https", **changes: Any) -> Account:
 
 
 def findings(*args: Any, **options: Any) -> dict[str, Finding]:
-    return {
-        finding.name: finding for finding in check(*args, **{"clock": ManualClock(NOW), "language": "en"} | options)
-    }
+    asked: dict[str, Any] = {"clock": ManualClock(NOW), "language": "en"} | options
+    return {finding.name: finding for finding in check(*args, **asked)}
 
 
 def test_all_is_well(serve: Callable[..., int], handler: type[Handler], tmp_path: Path) -> None:

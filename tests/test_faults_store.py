@@ -21,6 +21,7 @@ from masanalytics.clock import FastClock, ManualClock
 from masanalytics.collecting import Collected, Collector, replay
 from masanalytics.collecting.spool import spool_folder, spooled_answers, write_spool
 from masanalytics.errors import StoreError
+from masanalytics.opt_outs import match_opt_out
 from masanalytics.planning import Plan
 from masanalytics.protocol import PollAnswer
 from masanalytics.sending import SendResult
@@ -39,7 +40,7 @@ def _plan(store: Store, frame: pd.DataFrame = PEOPLE, batch: Any = 50, **more: A
     return mas.plan(frame, phone="手机号", text="{姓名}，您好", campaign="c", store=store, limits=limits, **more)
 
 
-def _send(store: Store, client: Client, **options: float) -> SendResult:
+def _send(store: Store, client: Client, **options: Any) -> SendResult:
     return mas.send(_plan(store), client, store, workers=1, progress=False, **options)
 
 
@@ -55,12 +56,13 @@ def _drain(client: Client, store: Store) -> Collected:
 
 
 def _statuses(store: Store) -> dict[str, int]:
-    return store.messages("c")["status"].value_counts().to_dict()
+    return {str(status): n for status, n in store.messages("c")["status"].value_counts().items()}
 
 
 def _from_call(client: Client, name: str, number: int, act: Callable[..., Any]) -> None:
     """Let `act` happen just before the `number`-th call of a client's method is answered."""
-    real, calls = getattr(client, name), []
+    real = getattr(client, name)
+    calls: list[None] = []
 
     def acting(*args: Any, **more: Any) -> Any:
         answer = real(*args, **more)
@@ -399,7 +401,7 @@ def test_an_answer_that_trips_the_reader_keeps_out_no_other(
     sim: Simulator, client: Client, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A defect met in one answer sets that answer aside, with what it is; later ones come in, and replay() reads it when mended."""
-    real = uplink_ingestion.match_opt_out
+    real = match_opt_out
 
     def tripping(text: Any, *more: Any) -> Any:
         if text == "绊":

@@ -86,7 +86,8 @@ def test_groups_are_named_in_both_languages(column: Any, value: Any, en: Any, zh
 
 def test_counts_and_groupings() -> None:
     """Thousands are separated, a missing count is a dash, several columns are joined."""
-    assert (count(1234567.0), count(None)) == ("1,234,567", "–")
+    missing: Any = None
+    assert (count(1234567.0), count(missing)) == ("1,234,567", "–")
     assert in_both_languages(by_phrase, ["carrier", "客户等级"]) == (
         " by carrier and 客户等级",
         "（按运营商、客户等级）",

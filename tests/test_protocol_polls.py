@@ -460,7 +460,7 @@ def test_any_bytes_make_a_page(raw: bytes, complete: bool) -> None:
 def test_any_json_is_accounted_for(items: list[object]) -> None:
     """Of any list, every item ends as at least one record or as one bad record, in text that UTF-8 can write."""
     for endpoint in ("report", "deliver"):
-        page = read_page(json.dumps(items).encode(), endpoint)  # type: ignore[arg-type]
+        page = read_page(json.dumps(items).encode(), endpoint)
         assert page.size == 1
         assert (len(page.bad) == 1) != (len(page.records) >= 1)
         for record in page.records:

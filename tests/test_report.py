@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import matplotlib as mpl
@@ -75,9 +76,13 @@ class Page(HTMLParser):
         self.cell: list[str] | None = None
         self.feed(text)
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str]]) -> None:
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         for name, value in attrs:
-            if name in ("src", "href", "xlink:href", "action") and not value.startswith(("#", "data:")):
+            if (
+                name in ("src", "href", "xlink:href", "action")
+                and value is not None
+                and not value.startswith(("#", "data:"))
+            ):
                 self.links.append(value)
             if name.startswith("on"):
                 self.handlers.append(name)
@@ -95,7 +100,7 @@ class Page(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         if tag in ("td", "th"):
-            self.tables[-1][-1].append("".join(self.cell))
+            self.tables[-1][-1].append("".join(self.cell or []))
             self.cell = None
 
 
@@ -103,7 +108,7 @@ PAGES: dict[str, str] = {}
 """Pages by what they were made of: several tests look at the same one, and each takes a second to draw."""
 
 
-def written(path: Path, data: pd.DataFrame, **options: object) -> str:
+def written(path: Path, data: pd.DataFrame, **options: Any) -> str:
     made_of = f"{data.to_dict('list')} {data.attrs} {options}"
     if made_of not in PAGES:
         PAGES[made_of] = write_report(data, path / "report.html", **options).read_text(encoding="utf-8")

@@ -48,7 +48,8 @@ class Changing:
 
 def test_it_stops_by_itself_when_every_report_is_in(monkeypatch: pytest.MonkeyPatch) -> None:
     """A view is shown whenever something changed, and the last one is the settled one."""
-    source, clock, shown = Changing(6, 6, 3, 0), ManualClock(), []
+    source, clock = Changing(6, 6, 3, 0), ManualClock()
+    shown: list[Any] = []
     monkeypatch.setattr("masanalytics.report._watch.glance", lambda _data, *a, **k: glance(source(), *a, **k))
     last = watch(None, every=5, clock=clock, show=shown.append, language="en")
     assert [int(seen.rates["pending"].iloc[0]) for seen in shown] == [6, 3, 0]

@@ -127,14 +127,14 @@ def test_what_never_left_is_sent_again_by_itself(sim: Simulator, client: Client,
     url_is_free = threading.Event()
     real = client.submit_each
 
-    def down_twice(contents: Any, **more: Any) -> Any:
+    def down_twice(texts: Any, **more: Any) -> Any:
         if not url_is_free.is_set():
             sim.stop()
-            result = real(contents, **more)
+            result = real(texts, **more)
             sim.start()
             url_is_free.set()
             return result
-        return real(contents, **more)
+        return real(texts, **more)
 
     client.submit_each = down_twice
     result = _send(_plan(store), client, store, workers=1)
@@ -270,9 +270,9 @@ def test_an_interrupt_stops_after_the_request_in_flight(
     plan = _plan(store, limits=mas.planning.Limits(many_to_one=10, many_to_many=10))
     real = client.submit_each
 
-    def interrupted(contents: Any, **more: Any) -> Any:
+    def interrupted(texts: Any, **more: Any) -> Any:
         os.kill(os.getpid(), signal.SIGINT)
-        return real(contents, **more)
+        return real(texts, **more)
 
     client.submit_each = interrupted
     with pytest.raises(KeyboardInterrupt):
@@ -385,6 +385,7 @@ def test_reports_are_collected_while_sending(store: Store, clock: ManualClock) -
         collector.stop()
 
     assert meanwhile >= 30
+    assert result.collected is not None
     assert result.collected.reports == meanwhile
     assert f"Collected while sending: {meanwhile} reports and 0 replies in" in result.text("en")
     assert f"发送期间采集：{result.collected.polls} 次查询，收到 {meanwhile} 条回执" in result.text("zh")
@@ -444,9 +445,9 @@ def test_a_window_refuses_before_and_stops_at_its_edge(
     clock.sleep(59 * 60 + 30)  # 08:59:30
     real = client.submit_each
 
-    def slow(contents: Any, **more: Any) -> Any:
+    def slow(texts: Any, **more: Any) -> Any:
         clock.sleep(20)
-        return real(contents, **more)
+        return real(texts, **more)
 
     client.submit_each = slow
     result = _send(plan, client, store, window=("08:00", "09:00"), workers=1)
@@ -501,6 +502,7 @@ def test_window_and_pacer_by_hand() -> None:
     assert window.allows(1767225600)  # 08:00 in China
     assert not window.allows(1767225599)
     assert Pacer(None, ManualClock()).wait_s == 0.0
+    wrong: Any
     for wrong in (("21:00", "08:00"), ("8", "9"), ("08:00",)):
         with pytest.raises(InputError, match="two times of one day"):
             Window.parse(wrong)

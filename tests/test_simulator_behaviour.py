@@ -11,9 +11,9 @@ import phonenumbers
 import pytest
 from phonenumbers import carrier as oracle
 
-from masanalytics.simulator.behaviour import Draw, Scripted
+from masanalytics.simulator.behaviour import Draw, Fates, Scripted
 from masanalytics.simulator.failure_codes import CODES, carrier_index
-from masanalytics.simulator.population import REPLY_TEXTS, Fates, Incident, Population
+from masanalytics.simulator.population import REPLY_TEXTS, Incident, Population
 from masanalytics.simulator.random_keys import message_keys, normal, number_keys, uniform
 from masanalytics.vocabulary import CARRIERS
 

@@ -53,8 +53,11 @@ def plain() -> Iterator[Simulator]:
 
 @pytest.fixture
 def session(tmp_path: Path) -> Iterator[Any]:
-    with requests.Session() as session:
-        session.trust_env, session.ca = False, tmp_path / "ca.pem"
+    class Session(requests.Session):
+        trust_env = False
+        ca = tmp_path / "ca.pem"
+
+    with Session() as session:
         yield session
 
 

@@ -48,7 +48,8 @@ def test_every_reply_comes_once_in_the_order_it_is_due(entries: Any, limit: Any)
     queue = UplinkQueue()
     for place, due in enumerate(entries):
         queue.add(due, str(place))
-    found, pages = [], 0
+    found: list[Any] = []
+    pages = 0
     while page := queue.take(100.0, limit):
         found += page
         pages += 1

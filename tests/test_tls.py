@@ -9,6 +9,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -33,8 +34,8 @@ from tests.raw_server import RawServer, unused_port
 PIN = "sha256:" + "ab" * 32
 
 
-def leaf_of(**settings: object) -> tuple[trustme.LeafCert, x509.Certificate]:
-    leaf = trustme.CA().issue_cert("127.0.0.1", "mas.example", **settings)  # type: ignore[arg-type]
+def leaf_of(**settings: Any) -> tuple[trustme.LeafCert, x509.Certificate]:
+    leaf = trustme.CA().issue_cert("127.0.0.1", "mas.example", **settings)
     return leaf, x509.load_pem_x509_certificate(leaf.cert_chain_pems[0].bytes())
 
 
@@ -155,8 +156,8 @@ def test_host_keys() -> None:
 def test_every_obstacle_has_words(language: str) -> None:
     """Each reason not to reach a server names the server and says what to do; TLS trouble does not go away by itself."""
     lasting = {
-        reach: not unreachable(reach, "mas.example:1", "why").retryable  # type: ignore[arg-type]
+        reach: not unreachable(reach, "mas.example:1", "why").retryable
         for reach in ("name", "refused", "unreachable", "timeout", "closed", "not_tls", "tls", "verify", "proxy")
-        if unreachable(reach, "mas.example:1", "why").text(language)  # type: ignore[arg-type]
+        if unreachable(reach, "mas.example:1", "why").text(language)
     }
     assert [reach for reach, stays in lasting.items() if stays] == ["not_tls", "tls", "verify"]
