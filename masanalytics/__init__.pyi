@@ -69,3 +69,5 @@ from masanalytics.sheets import write_sheet as write_sheet
 from masanalytics.simulator import Fault as Fault
 from masanalytics.simulator import Simulator as Simulator
 from masanalytics.store import Store as Store
+
+__all__: list[str]
