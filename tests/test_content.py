@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Hashable
 from decimal import Decimal
 from typing import Any
 
@@ -14,16 +15,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from masanalytics.errors import InputError
-from masanalytics.planning.factors import MISSING, UNFIT, Factor, factorise, factorise_content
+from masanalytics.planning.columns import labels_by_name
+from masanalytics.planning.encoded_column import MISSING, UNFIT, EncodedColumn, encode_column, encode_content
 from masanalytics.planning.templates import parse_template
+
+
+def _labels(names: list[Any]) -> dict[Hashable, Hashable]:
+    return labels_by_name(pd.DataFrame(columns=names))
 
 
 def written(values: list[Any] | pd.Series[Any], spec: str = "") -> list[str | int]:
     """Return each value as it is written, or the code of why it is not."""
     column = values if isinstance(values, pd.Series) else pd.Series(values, dtype=object)
-    field = parse_template("{列:" + spec + "}" if spec else "{列}", pd.Index(["列"])).fields[0]
-    factor: Factor = factorise(column, field)
-    return [factor.pieces.texts[code] if code >= 0 else code for code in factor.codes.tolist()]
+    field = parse_template("{列:" + spec + "}" if spec else "{列}", _labels(["列"])).fields[0]
+    encoded: EncodedColumn = encode_column(column, field)
+    return [encoded.dictionary.texts[code] if code >= 0 else code for code in encoded.codes.tolist()]
 
 
 @pytest.mark.parametrize(
@@ -43,7 +49,7 @@ def written(values: list[Any] | pd.Series[Any], spec: str = "") -> list[str | in
 )
 def test_a_text_is_cut_at_its_placeholders(text: str, literals: tuple[str, ...], fields: list[tuple[Any, str]]) -> None:
     """Columns with spaces, dots, colons and Chinese names are found; doubled braces are braces."""
-    template = parse_template(text, pd.Index(["姓名", "积分", "到期日", "first name", "a.b", "x:y", 0]))
+    template = parse_template(text, _labels(["姓名", "积分", "到期日", "first name", "a.b", "x:y", 0]))
     assert template.literals == literals
     assert [(field.column, field.spec) for field in template.fields] == fields
     assert all(field.found for field in template.fields)
@@ -65,7 +71,7 @@ def test_a_text_is_cut_at_its_placeholders(text: str, literals: tuple[str, ...],
 def test_a_text_that_is_not_well_formed(text: str, said: str) -> None:
     """A brace alone, an empty placeholder and full-width braces or colons are errors that say what to write."""
     with pytest.raises(InputError) as caught:
-        parse_template(text, pd.Index(["姓名", "积分"]))
+        parse_template(text, _labels(["姓名", "积分"]))
     assert re.search(said, caught.value.text("en"))
     assert caught.value.zh
 
@@ -147,7 +153,7 @@ def test_what_only_looks_like_a_missing_value_is_written() -> None:
     """Markers count where they are the whole cell, not inside a name."""
     values = ["Nana", "Noneman", "N/A级", "#1", "(空)", "NULL值", "李\u200b"]
     assert written(values, "") == values
-    assert factorise_content(pd.Series(["\u200b\ufeff", "好"])).codes.tolist() == [MISSING, 1]
+    assert encode_content(pd.Series(["\u200b\ufeff", "好"])).codes.tolist() == [MISSING, 1]
 
 
 @pytest.mark.parametrize(
@@ -231,17 +237,17 @@ def test_equal_values_of_different_kinds_stay_apart() -> None:
 def test_pieces_are_kept_once() -> None:
     """Values that are written alike share one piece, so that equal texts are found."""
     days = pd.Series(pd.to_datetime(["2026-01-01", "2026-01-31", "2026-02-01"]))
-    factor = factorise(days, parse_template("{d:%m}", pd.Index(["d"])).fields[0])
-    assert (factor.codes.tolist(), factor.pieces.texts.tolist()) == ([0, 0, 1], ["01", "02"])
+    encoded = encode_column(days, parse_template("{d:%m}", _labels(["d"])).fields[0])
+    assert (encoded.codes.tolist(), encoded.dictionary.texts.tolist()) == ([0, 0, 1], ["01", "02"])
 
 
 def test_whole_texts_are_taken_as_they_are() -> None:
     """A column of texts is taken as it is; blanks are missing, and what is no text cannot be written."""
-    factor = factorise_content(
+    encoded = encode_content(
         pd.Series(["您好{姓名}", None, " ", 5, 0.5, pd.Timestamp("2026-01-31"), "您好{姓名}"], dtype=object)
     )
-    assert factor.codes.tolist() == [0, MISSING, MISSING, 1, UNFIT, UNFIT, 0]
-    assert factor.pieces.texts.tolist() == ["您好{姓名}", "5"]
+    assert encoded.codes.tolist() == [0, MISSING, MISSING, 1, UNFIT, UNFIT, 0]
+    assert encoded.dictionary.texts.tolist() == ["您好{姓名}", "5"]
 
 
 @given(

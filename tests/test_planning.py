@@ -36,9 +36,9 @@ class FakeLedger:
     def open_round(self, campaign: str, again: bool) -> int:
         return self.rounds + int(again)
 
-    def already_sent(self, campaign: str, occasion: int, phones: Sequence[str], variants: np.ndarray) -> np.ndarray:
+    def already_sent(self, campaign: str, round_number: int, phones: Sequence[str], variants: np.ndarray) -> np.ndarray:
         asked = zip(phones, variants.tolist(), strict=True)
-        return np.array([(campaign, occasion, phone, variant) in self.sent for phone, variant in asked], dtype=bool)
+        return np.array([(campaign, round_number, phone, variant) in self.sent for phone, variant in asked], dtype=bool)
 
     def opted_out(self, phones: Sequence[str]) -> np.ndarray:
         return np.array([phone in self.out for phone in phones], dtype=bool)
@@ -111,7 +111,7 @@ def test_again_opens_a_new_round_and_needs_a_store() -> None:
     df = people(p=[A])
     assert len(plan(df, phone="p", text="好", campaign="c", store=store)) == 0
     again = plan(df, phone="p", text="好", campaign="c", store=store, again=True)
-    assert (len(again), again.occasion) == (1, 1)
+    assert (len(again), again.round) == (1, 1)
     with pytest.raises(InputError, match="again=True needs store="):
         plan(df, phone="p", text="好", campaign="c", again=True)
 
@@ -427,7 +427,7 @@ def test_personal_templates_show_requests_and_minutes() -> None:
     assert (made.requests, made.seconds) == (20_000, 2_000.0)
     shown = made.text("en")
     assert "20,000 requests, about 33 min" in shown
-    assert "as plain texts: 21 requests, about 2 s" in shown
+    assert "as plain texts: 21 requests, about 2.1 s" in shown
 
 
 def test_a_stated_rate_makes_the_estimate() -> None:
@@ -435,7 +435,7 @@ def test_a_stated_rate_makes_the_estimate() -> None:
     df = pd.DataFrame({"p": [13_800_000_000 + i for i in range(1_000)]})
     made = plan(df, phone="p", text="好", campaign="c", rate=10)
     assert made.seconds == 100.0
-    assert "about 2 min, at 10 messages a second" in made.text("en")
+    assert "about 1 min 40 s, at 10 messages a second" in made.text("en")
 
 
 def test_arms_have_texts_and_extensions_of_their_own() -> None:
@@ -484,7 +484,7 @@ def test_a_plan_is_frozen() -> None:
         made.planned.numbers[0] = 1
     assert made.planned.contents is not None
     with pytest.raises(ValueError, match="read-only"):
-        made.planned.contents.factors[0].codes[0] = 1
+        made.planned.contents.columns[0].codes[0] = 1
     assert [dataclasses.asdict(batch) for batch in made.iter_batches()] == before
     assert made.messages["content"].tolist() == ["一好", "二好"]
 

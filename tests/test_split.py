@@ -15,7 +15,7 @@ from statsmodels.stats.proportion import power_proportions_2indep, samplesize_pr
 
 from masanalytics.errors import InputError
 from masanalytics.planning import split
-from masanalytics.planning._split import detectable_difference
+from masanalytics.stats.power import detectable_difference
 
 
 def test_a_split_is_a_copy_with_arms() -> None:

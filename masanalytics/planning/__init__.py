@@ -5,8 +5,8 @@ from __future__ import annotations
 from masanalytics.planning._plan import plan
 from masanalytics.planning._split import split
 from masanalytics.planning.batching import Limits
-from masanalytics.planning.content_checks import PlanWarning
-from masanalytics.planning.ledger import Ledger, Sender
-from masanalytics.planning.planned import Plan, PlannedBatch
+from masanalytics.planning.plan_warnings import PlanWarning
+from masanalytics.planning.planned import Plan
+from masanalytics.planning.planned_messages import PlannedBatch
 
-__all__ = ["Ledger", "Limits", "Plan", "PlanWarning", "PlannedBatch", "Sender", "plan", "split"]
+__all__ = ["Limits", "Plan", "PlanWarning", "PlannedBatch", "plan", "split"]

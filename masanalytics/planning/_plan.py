@@ -4,23 +4,41 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from masanalytics.carriers import carrier_codes, load_regions, region_codes
 from masanalytics.errors import InputError
-from masanalytics.planning.assemble import Terms, assemble
-from masanalytics.planning.batching import Limits
-from masanalytics.planning.columns import as_frame
-from masanalytics.planning.compose import check_columns, wording_of
-from masanalytics.planning.ledger import Ledger, Sender
+from masanalytics.phones import parse_phones
+from masanalytics.planning.batching import Limits, cut_by_arm
+from masanalytics.planning.columns import as_frame, cell_texts, labels_by_name, take_columns
+from masanalytics.planning.content_checks import check_contents
+from masanalytics.planning.encoded_text import RowTexts, write_rows
+from masanalytics.planning.exclusions import ExclusionRules, Exclusions, exclude
+from masanalytics.planning.plan_warnings import lost_digits, unknown_signature, unreadable_suppression
 from masanalytics.planning.planned import Plan
+from masanalytics.planning.planned_messages import Excluded, PlannedMessages
+from masanalytics.planning.templates import Wording, parse_wording
 from masanalytics.segments import bracketed
+
+if TYPE_CHECKING:
+    from masanalytics.account import Account
+    from masanalytics.store import Store
 
 __all__ = ["plan"]
 
 _LONGEST_CODE: Final = 20
+_LIMITS: Final = Limits()
+Ints: TypeAlias = "npt.NDArray[np.int64]"
+Arms: TypeAlias = "npt.NDArray[np.object_] | None"
+AddSerial: TypeAlias = "str | Mapping[str, str] | None"
 
 
 def plan(
@@ -32,8 +50,8 @@ def plan(
     template_id: str | None = None,
     params: Sequence[Hashable] | Hashable | None = None,
     campaign: str,
-    store: Ledger | None = None,
-    account: Sender | None = None,
+    store: Store | None = None,
+    account: Account | None = None,
     signature: str | None = None,
     price: float | None = None,
     rate: float | None = None,
@@ -46,7 +64,7 @@ def plan(
     marketing: bool | None = None,
     regions: Any = None,
 ) -> Plan:
-    """Plan a campaign: numbers, texts, parts, cost, requests and time. Sends nothing and changes nothing.
+    """Plan a campaign: numbers, texts, segments, cost, requests and time. Sends nothing and changes nothing.
 
     Parameters
     ----------
@@ -110,78 +128,189 @@ def plan(
     >>> made.messages[["phone", "content"]].values.tolist(), made.excluded["reason"].tolist()
     ([['13800138000', '张三，您好']], ['missing_value', 'empty_number'])
     """
-    frame = as_frame(df)
-    if phone is None or not isinstance(phone, Hashable):
-        raise InputError(
-            f"phone={phone!r}: it must name the column that holds the numbers, such as phone='手机号'",
-            zh=f"phone={phone!r}：请写明号码所在列的列名，例如 phone='手机号'",
-        )
-    wording = wording_of(frame.columns, content=content, text=text, template_id=template_id, params=params)
-    if arm is None and "arm" in frame.columns:
-        arm = "arm"
-    check_columns(frame.columns, wording, [phone] if arm is None else [phone, arm])
-    terms = Terms(
-        phone=phone,
-        campaign=_campaign(campaign),
+    rules = ExclusionRules(
+        campaign=_checked_campaign(campaign),
+        phone=_checked_phone(phone),
         store=store,
-        signature=bracketed(signature if signature is not None else (account.signature or "") if account else ""),
-        price=_positive("price", price),
-        rate=_positive("rate", rate),
+        again=_checked_again(again, store),
         suppress=suppress,
         allow_only=None if account is None else account.allow_only,
         each=_is_each(duplicates),
-        again=again,
-        arm=arm,
-        add_serial=_serial(add_serial, account),
-        limits=limits or Limits(),
+    )
+    sending = _Sending(
+        add_serial=_checked_serial(add_serial, account),
+        price=_positive("price", price),
+        rate=_positive("rate", rate),
+        limits=limits or _LIMITS,
         marketing=marketing,
         regions=regions,
+        signature=bracketed(signature if signature is not None else (account.signature or "") if account else ""),
     )
-    if again and store is None:
-        raise InputError(
-            "again=True needs store=, which knows the earlier rounds", zh="again=True 需要 store=，以便知道之前发过几轮"
-        )
-    return assemble(frame, wording, terms)
+    frame = as_frame(df)
+    labels = labels_by_name(frame)
+    wording = parse_wording(labels, content=content, text=text, template_id=template_id, params=params)
+    if arm is None and "arm" in labels:
+        arm = "arm"
+    named = [phone] if arm is None else [phone, arm]
+    columns = take_columns(frame, labels, [*named, *wording.columns])
+    arms = None if arm is None else cell_texts(columns[arm])
+    _check_serial_of_arms(add_serial, arms)
+    return _assembled(_Sheet(frame.index, columns, arms), wording, rules, sending)
 
 
-def _campaign(name: str) -> str:
+def _checked_campaign(name: str) -> str:
     if not isinstance(name, str) or not name.strip():
-        raise InputError(
-            "campaign= needs a name: under it a number gets a message at most once",
-            zh="campaign= 需要一个活动名称：同一活动对每个号码最多发送一次",
-        )
+        raise InputError("campaign= needs a name: under it a number gets a message at most once")
     return name.strip()
+
+
+def _checked_phone(phone: Hashable) -> Hashable:
+    if phone is None or not isinstance(phone, Hashable):
+        raise InputError(
+            "phone={value}: it must name the column that holds the numbers, such as phone='手机号'", value=repr(phone)
+        )
+    return phone
+
+
+def _checked_again(again: bool, store: Store | None) -> bool:  # noqa: FBT001
+    if again and store is None:
+        raise InputError("again=True needs store=, which knows the earlier rounds")
+    return again
 
 
 def _positive(name: str, value: float | None) -> float | None:
     if value is None:
         return None
     if not isinstance(value, Real | Decimal) or not 0 < float(value) < float("inf"):
-        raise InputError(f"{name}={value!r} is not a number above 0", zh=f"{name}={value!r} 不是大于 0 的数")
+        raise InputError("{name}={value} is not a number above 0", name=name, value=repr(value))
     return float(value)
 
 
 def _is_each(duplicates: str) -> bool:
     if duplicates not in ("first", "each"):
-        raise InputError(
-            f"duplicates={duplicates!r}: use 'first' or 'each'", zh=f"duplicates={duplicates!r}：请用 'first' 或 'each'"
-        )
+        raise InputError("duplicates={value}: use 'first' or 'each'", value=repr(duplicates))
     return duplicates == "each"
 
 
-def _serial(add_serial: str | Mapping[str, str] | None, account: Sender | None) -> str | Mapping[str, str] | None:
+def _checked_serial(add_serial: AddSerial, account: Account | None) -> AddSerial:
     """Check extensions of the service code: digits, and no more than 20 of them together with the code."""
     if add_serial is None:
         return None
     code = "" if account is None else account.service_code or ""
     for serial in [add_serial] if isinstance(add_serial, str) else add_serial.values():
         if not isinstance(serial, str) or not re.fullmatch(r"[0-9]*", serial):
-            raise InputError(
-                f"add_serial={serial!r}: digits only, as text", zh=f"add_serial={serial!r}：只能是数字文本"
-            )
+            raise InputError("add_serial={value}: digits only, as text", value=repr(serial))
         if len(code) + len(serial) > _LONGEST_CODE:
             raise InputError(
-                f"add_serial={serial!r}: with the service code {code} it has more than {_LONGEST_CODE} digits",
-                zh=f"add_serial={serial!r}：与服务代码 {code} 合计超过 {_LONGEST_CODE} 位",
+                "add_serial={value}: with the service code {service_code} it has more than {most} digits",
+                value=repr(serial),
+                service_code=code,
+                most=_LONGEST_CODE,
             )
     return add_serial if isinstance(add_serial, str) else MappingProxyType(dict(add_serial))
+
+
+def _check_serial_of_arms(add_serial: AddSerial, arms: Arms) -> None:
+    if isinstance(add_serial, Mapping):
+        without = {None} if arms is None else set(arms.tolist()) - set(add_serial)
+        if without:
+            raise InputError(
+                "add_serial= is given by arm, but not for {arms}", arms=", ".join(sorted(map(repr, without)))
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    """The user's frame: its index, every column that the plan needs by name, and the arm of each row."""
+
+    index: pd.Index[Any]
+    columns: Mapping[Hashable, pd.Series[Any]]
+    arms: Arms
+
+
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    """How messages are sent and counted."""
+
+    add_serial: AddSerial
+    price: float | None
+    rate: float | None
+    limits: Limits
+    marketing: bool | None
+    regions: Any
+    signature: str
+
+
+def _assembled(sheet: _Sheet, wording: Wording, rules: ExclusionRules, sending: _Sending) -> Plan:
+    """Plan the rows of a sheet: each step is one module, which hands arrays on to the next."""
+    cells = sheet.columns[rules.phone]
+    numbers, reasons = parse_phones(cells)
+    row_texts = write_rows(wording, sheet.columns, sheet.arms, len(cells), sending.signature)
+    exclusions = exclude(numbers, reasons, row_texts, rules)
+    planned = _arranged(sheet, numbers, row_texts, exclusions, sending)
+    left_out = np.flatnonzero(exclusions.reasons >= 0)
+    excluded = Excluded(
+        rows=left_out,
+        cells=cells.iloc[left_out].astype(object).to_numpy(),
+        reasons=exclusions.reasons[left_out],
+        segments=None if row_texts.segments is None else row_texts.segments[left_out],
+        labels=sheet.index.take(left_out),
+    )
+    warnings = (
+        []
+        if planned.contents is None
+        else check_contents(planned.contents, row_texts.units[planned.rows], marketing=sending.marketing)
+    )
+    unsigned = 0 if planned.contents is None or sending.signature else len(planned.rows)
+    warnings += [
+        unreadable_suppression(exclusions.unreadable),
+        lost_digits(numbers, cells),
+        unknown_signature(unsigned),
+    ]
+    return Plan(
+        campaign=rules.campaign,
+        round=exclusions.round,
+        rows=len(cells),
+        template_id=row_texts.template_id,
+        signature=sending.signature,
+        add_serial=sending.add_serial,
+        price=sending.price,
+        rate=sending.rate,
+        limits=sending.limits,
+        warnings=tuple([warning for warning in warnings if warning.rows]),
+        _sent=planned,
+        _left=excluded,
+    )
+
+
+def _arranged(
+    sheet: _Sheet, numbers: Ints, row_texts: RowTexts, exclusions: Exclusions, sending: _Sending
+) -> PlannedMessages:
+    """Bring the rows that are left into requests."""
+    rows = np.flatnonzero(exclusions.reasons < 0)
+    cut, batch_arms = cut_by_arm(
+        row_texts.groups[rows],
+        numbers[rows],
+        None if sheet.arms is None else sheet.arms[rows],
+        sending.limits,
+        templates=row_texts.template_id is not None,
+    )
+    order = rows[cut.order]
+    units, texts = row_texts.units[order], row_texts.texts.take(order)
+    regions = load_regions(sending.regions)
+    return PlannedMessages(
+        rows=order,
+        numbers=numbers[order],
+        segments=None if row_texts.segments is None else row_texts.segments[order],
+        carriers=carrier_codes(numbers[order]),
+        places=region_codes(numbers[order], regions),
+        place_names=regions.places,
+        variants=None if exclusions.variants is None else exclusions.variants[order],
+        contents=texts if row_texts.template_id is None else None,
+        params=None if row_texts.template_id is None else texts,
+        starts=cut.starts,
+        modes=cut.modes,
+        batch_arms=batch_arms,
+        examples=(int(np.argmin(order)), int(np.argmin(units)), int(np.argmax(units))) if len(order) else (),
+        labels=sheet.index.take(order),
+    )

@@ -12,11 +12,12 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from masanalytics.errors import InputError
 from masanalytics.vocabulary import MODES
 
-__all__ = ["Cut", "Limits", "cut_contents", "cut_templates", "interleave"]
+__all__ = ["Cut", "Limits", "cut_by_arm", "cut_contents", "cut_templates", "interleave"]
 
 Ints = npt.NDArray[np.int64]
 _MODE: Final = {name: code for code, name in enumerate(MODES)}
@@ -49,11 +50,13 @@ class Limits:
         for name, most in (("many_to_one", 5_000), ("many_to_many", 999)):
             if not 1 <= getattr(self, name) <= most:
                 raise InputError(
-                    f"limits: {name}={getattr(self, name)} is not between 1 and {most}",
-                    zh=f"limits：{name}={getattr(self, name)} 不在 1 到 {most} 之间",
+                    "limits: {name}={value} is not between 1 and {most}",
+                    name=name,
+                    value=getattr(self, name),
+                    most=most,
                 )
         if not self.requests_per_second > 0:
-            raise InputError("limits: requests_per_second must be above 0", zh="limits：requests_per_second 必须大于 0")
+            raise InputError("limits: requests_per_second must be above 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,60 @@ class Cut:
 
     def __len__(self) -> int:
         return len(self.modes)
+
+
+def cut_by_arm(
+    groups: Ints, numbers: Ints, arms: npt.NDArray[np.object_] | None, limits: Limits, *, templates: bool
+) -> tuple[Cut, tuple[str | None, ...]]:
+    """Cut each arm's messages into requests, and let the arms alternate; return the requests and the arm of each.
+
+    Parameters
+    ----------
+    groups : ndarray of int64
+        For each message, what it shares with those of the same text, or of the same parameters.
+    numbers : ndarray of int64
+        The number of each message.
+    arms : ndarray of object, optional
+        The arm of each message, None where it has none.
+    limits : Limits
+        How large a request may be.
+    templates : bool
+        Whether the platform's template is sent, not texts.
+    """
+    names: list[str | None] = [None]
+    members = [np.arange(len(groups))] if len(groups) else []
+    if arms is not None:
+        codes, values = pd.factorize(arms, use_na_sentinel=False)
+        names = [None if name is None or name != name else str(name) for name in values]
+        members = [np.flatnonzero(codes == code) for code in range(len(names))]
+    cuts = []
+    for messages in members:
+        own = _renumbered(groups[messages])
+        if templates:
+            cuts.append(cut_templates(messages, own, limits))
+        else:
+            cuts.append(cut_contents(messages, own, numbers[messages], limits))
+    cut, arm_of_request = interleave(cuts)
+    return cut, tuple(names[arm] for arm in arm_of_request.tolist())
+
+
+def _renumbered(groups: Ints) -> Ints:
+    """Return the groups numbered 0, 1, 2 … in the order of first appearance.
+
+    Examples
+    --------
+    >>> _renumbered(np.array([5, 2, 5, 7])).tolist()
+    [0, 1, 0, 2]
+    """
+    if not len(groups):
+        return groups
+    positions = np.arange(len(groups))
+    first = np.empty(int(groups.max()) + 1, dtype=np.int64)
+    first[groups[::-1]] = positions[::-1]
+    opening = groups[first[groups] == positions]
+    number = np.empty(len(first), dtype=np.int64)
+    number[opening] = np.arange(len(opening))
+    return np.asarray(number[groups])
 
 
 def cut_templates(messages: Ints, groups: Ints, limits: Limits) -> Cut:
@@ -163,9 +220,9 @@ def _since_change(values: Ints) -> Ints:
     >>> _since_change(np.array([7, 7, 7, 9, 9])).tolist()
     [0, 1, 2, 0, 1]
     """
-    places = np.arange(len(values))
+    positions = np.arange(len(values))
     changed = np.concatenate([[True], values[1:] != values[:-1]]) if len(values) else np.zeros(0, dtype=bool)
-    return np.asarray(places - np.maximum.accumulate(np.where(changed, places, 0)))
+    return np.asarray(positions - np.maximum.accumulate(np.where(changed, positions, 0)))
 
 
 def _runs(groups: Ints, most: int) -> tuple[Ints, Ints]:

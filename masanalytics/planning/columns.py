@@ -1,21 +1,19 @@
-"""The user's frame, and finding in it the columns that were named."""
+"""The user's frame: its columns found by name, once, and handed on as Series."""
 
 from __future__ import annotations
 
-import difflib
-import re
-import unicodedata
-from collections.abc import Hashable, Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from masanalytics.errors import InputError
-from masanalytics.masking import mask_phones_in
+from masanalytics.errors import InputError, missing_columns
+from masanalytics.i18n import Text
+from masanalytics.phones import cell_text
 
-__all__ = ["as_frame", "find_column", "missing_columns", "nearest_column"]
-
-_LISTED: Final = 40
+__all__ = ["as_frame", "cell_texts", "labels_by_name", "take_columns"]
 
 
 def as_frame(df: Any) -> pd.DataFrame:
@@ -38,10 +36,8 @@ def as_frame(df: Any) -> pd.DataFrame:
     try:
         frame = nw.from_native(df)
     except TypeError as error:
-        kind = type(df).__name__
         raise InputError(
-            f"a DataFrame is needed, this is a {kind}; a file is read with masanalytics.sheets.read_sheet(path)",
-            zh=f"需要一个 DataFrame，得到的是 {kind}；文件请先用 masanalytics.sheets.read_sheet(path) 读取",
+            "a DataFrame is needed, this is a {kind}; a file is read with mas.read_sheet(path)", kind=type(df).__name__
         ) from error
     eager = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
     try:
@@ -50,81 +46,68 @@ def as_frame(df: Any) -> pd.DataFrame:
         return pd.DataFrame({name: pd.Series(eager[name].to_list(), dtype=object) for name in eager.columns})
 
 
-def find_column(columns: pd.Index[Any], name: Hashable) -> Hashable | None:
-    """Return the label in `columns` that `name` means: itself, or the one that is written so; None where there is none.
+def labels_by_name(frame: pd.DataFrame) -> dict[Hashable, Hashable]:
+    """Return the label of each column under every name it goes by: the label itself, and the label written as text.
 
     Examples
     --------
-    >>> find_column(pd.Index(["手机号", 0]), "0")
-    0
+    >>> labels_by_name(pd.DataFrame(columns=["手机号", 0]))
+    {'0': 0, '手机号': '手机号', 0: 0}
     """
-    labels = list(columns)
-    if name in labels:
-        return name
-    return next((label for label in labels if str(label) == name), None)
+    labels = list(frame.columns)
+    return {**{str(label): label for label in reversed(labels)}, **{label: label for label in labels}}
 
 
-def missing_columns(columns: pd.Index[Any], names: Iterable[Hashable]) -> InputError | None:
-    """Return the error that names every column of `names` that is missing (or there twice), or None.
+def take_columns(
+    frame: pd.DataFrame, labels: Mapping[Hashable, Hashable], names: Iterable[Hashable]
+) -> dict[Hashable, pd.Series[Any]]:
+    """Return the columns that `names` mean, each under its name.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The user's frame.
+    labels : mapping
+        What `labels_by_name` returned for it.
+    names : iterable of hashable
+        Labels, or labels written as text.
+
+    Raises
+    ------
+    InputError
+        Naming every column that is missing, or there twice.
 
     Examples
     --------
-    >>> print(missing_columns(pd.Index(["手机号码", "姓名"]), ["手机号", "姓名", "积分"]).text("en"))
+    >>> sheet = pd.DataFrame(columns=["手机号码", "姓名"])
+    >>> try:
+    ...     take_columns(sheet, labels_by_name(sheet), ["手机号", "姓名", "积分"])
+    ... except InputError as error:
+    ...     print(error.text("en"))
     no column '手机号' (did you mean '手机号码'?) and no column '积分' in the sheet; its columns are: '手机号码', '姓名'
     """
     wanted = list(dict.fromkeys(names))
-    missing = [name for name in wanted if find_column(columns, name) is None]
-    if missing:
-        return _no_columns(columns, missing)
-    labels = list(columns)
-    twice = [name for name in wanted if labels.count(find_column(columns, name)) > 1]
+    missing = missing_columns([name for name in wanted if name not in labels], frame.columns, frame=Text("the sheet"))
+    if missing is not None:
+        raise missing
+    every_label: list[Hashable] = list(frame.columns)
+    twice = [name for name in wanted if every_label.count(labels[name]) > 1]
     if twice:
-        listed = ", ".join(map(repr, twice))
-        return InputError(
-            f"more than one column is called {listed}: rename all but one",
-            zh=f"有多列同名：{listed}，请只保留一列或改名",
+        raise InputError(
+            "more than one column is called {names}: rename all but one", names=", ".join(map(repr, twice))
         )
-    return None
+    return {name: frame[labels[name]] for name in wanted}
 
 
-def _no_columns(columns: pd.Index[Any], missing: Sequence[Hashable]) -> InputError:
-    names = [_shown(label) for label in columns]
-    listed = ", ".join(names[:_LISTED]) + (", …" if len(names) > _LISTED else "") or "(none)"
-    english, chinese = [], []
-    for name in missing:
-        near = nearest_column(columns, str(name))
-        hint = "" if near is None else _shown(near)
-        english.append(f"no column {_shown(name)}" + (f" (did you mean {hint}?)" if hint else ""))
-        chinese.append(f"没有 {_shown(name)} 这一列" + (f"（是否指 {hint}？）" if hint else ""))
-    return InputError(
-        f"{' and '.join(english)} in the sheet; its columns are: {listed}",
-        zh=f"表中{'、'.join(chinese)}；现有的列：{listed.replace(', ', '、')}",
-    )
-
-
-def nearest_column(columns: pd.Index[Any], name: str) -> Hashable | None:
-    """Return the label most like `name`, or None where none is like it.
+def cell_texts(column: pd.Series[Any]) -> npt.NDArray[np.object_]:
+    """Return each cell as the text it stands for, None where it is missing; each distinct value is looked at once.
 
     Examples
     --------
-    >>> nearest_column(pd.Index(["客户姓名", "到期日 "]), "到期日")
-    '到期日 '
+    >>> cell_texts(pd.Series(["甲", 2.0, None], dtype=object)).tolist()
+    ['甲', '2', None]
     """
-    folded: dict[Hashable, str] = {label: _folded(str(label)) for label in columns}
-    wanted = _folded(name)
-    for label, text in folded.items():
-        if text == wanted:
-            return label
-    close = difflib.get_close_matches(wanted, folded.values(), n=1, cutoff=0.5)
-    if close:
-        return next(label for label, text in folded.items() if text == close[0])
-    inside = (label for label, text in folded.items() if wanted and text and (wanted in text or text in wanted))
-    return next(inside, None)
-
-
-def _folded(name: str) -> str:
-    return re.sub(r"[\s_\-]", "", unicodedata.normalize("NFKC", name).casefold())
-
-
-def _shown(name: Hashable) -> str:
-    return mask_phones_in(repr(name))
+    codes, values = pd.factorize(column.astype(object))
+    table = np.empty(len(values) + 1, dtype=object)
+    table[: len(values)] = [cell_text(value) for value in values]
+    return np.asarray(table[codes])

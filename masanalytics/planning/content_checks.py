@@ -3,55 +3,26 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from masanalytics.i18n import choose, counted
-from masanalytics.planning.factors import Factor
-from masanalytics.planning.pieces import LONG_PIECE
-from masanalytics.planning.texts import Texts
-from masanalytics.segments import utf16_units
+from masanalytics.i18n import N_, Text
+from masanalytics.planning.encoded_column import LONG_TEXT, EncodedColumn
+from masanalytics.planning.encoded_text import EncodedText
+from masanalytics.planning.plan_warnings import PlanWarning
 
-__all__ = ["LONG_UNITS", "PlanWarning", "lint"]
+__all__ = ["LONG_UNITS", "check_contents"]
 
 LONG_UNITS: Final = 450
 """UTF-16 units above which a text is called long: the platform's limit is not documented, others refuse above 450 to 600."""
 
+_CHUNK: Final = 50_000
 _AROUND: Final = 16
 _JOINING: Final = "./:@_-"
 _STAND_IN: Final = "一"
-
-
-@dataclass(frozen=True, slots=True)
-class PlanWarning:
-    """Something about a plan that its owner should look at; the plan can be sent all the same.
-
-    Attributes
-    ----------
-    code : str
-        A short, stable name: ``too_long``, ``own_signature``, ``link``, ``phone_number``, ``contact``, ``outside_bmp``,
-        ``no_opt_out``, ``unfilled``, ``printed_missing``, ``signature_unknown``, ``round_numbers``,
-        ``unreadable_suppression``.
-    rows : int
-        How many messages (or entries) it concerns.
-    en, zh : str
-        What it is, in English and Chinese.
-    """
-
-    code: str
-    rows: int
-    en: str
-    zh: str
-
-    def text(self, language: str | None = None) -> str:
-        """Return the warning in ``"en"`` or ``"zh"`` (by default in the user's language)."""
-        return choose(self.en, self.zh, language)
-
-    def __str__(self) -> str:
-        return self.text()
+_LAST_OF_BASIC_PLANE: Final = "\uffff"
 
 
 # ASCII only: a link or a number ends where Chinese begins.
@@ -94,52 +65,33 @@ _NEEDS: Final = {
 }
 _MAYBE = re.compile("|".join([*(need.pattern for need in _NEEDS.values()), "回", "[\U00010000-\U0010ffff]"]))
 
-_MEANING: Final = {
-    "own_signature": (
-        "with 【 or 】 in the text: the platform puts the signature in front, and may refuse another",
-        "含有【或】：平台会自动加签名，自带括号可能被拒",
+_WORDS: Final = {
+    "own_signature": N_(
+        "{messages} with 【 or 】 in the text: the platform puts the signature in front, and may reject another"
     ),
-    "link": (
-        "with a link: China Mobile blocks links that are not registered",
-        "含有链接：未报备的链接会被中国移动拦截",
+    "link": N_("{messages} with a link: China Mobile blocks links that are not registered"),
+    "phone_number": N_("{messages} with a phone number: China Mobile blocks numbers that are not registered"),
+    "contact": N_("{messages} with a QQ or WeChat contact: China Mobile blocks contacts that are not registered"),
+    "outside_bmp": N_(
+        "{messages} with emoji or rare characters outside the basic plane: they count twice, and some phones show boxes"
     ),
-    "phone_number": (
-        "with a phone number: China Mobile blocks numbers that are not registered",
-        "含有电话号码：未报备的号码会被中国移动拦截",
+    "unfilled": N_("{messages} with a name in braces: a placeholder that was not filled?"),
+    "printed_missing": N_("{messages} with nan, NaT, None or null as text: a blank cell was printed"),
+    "too_long": N_(
+        "{messages} of more than {units} characters with the signature: the platform's limit is not documented"
     ),
-    "contact": (
-        "with a QQ or WeChat contact: China Mobile blocks contacts that are not registered",
-        "含有 QQ 或微信联系方式：未报备的会被中国移动拦截",
-    ),
-    "outside_bmp": (
-        "with emoji or rare characters outside the basic plane: they count twice, and some phones show boxes",
-        "含有表情或生僻字（基本平面之外）：按两个字计费，部分手机显示为方框",
-    ),
-    "unfilled": (
-        "with a name in braces: a placeholder that was not filled?",
-        "含有未替换的 {占位符}？",
-    ),
-    "printed_missing": (
-        "with nan, NaT, None or null as text: a blank cell was printed",
-        "含有 nan、NaT、None 或 null：空单元格被当作文字写进了短信",
-    ),
-    "too_long": (
-        f"of more than {LONG_UNITS} characters with the signature: the platform's limit is not documented",
-        f"连签名超过 {LONG_UNITS} 字：平台未公布字数上限，可能被拒",
-    ),
-    "no_opt_out": (
-        "with words of marketing and none on how to opt out (拒收请回复R)",
-        "像是营销短信，但没有写明退订方式（如“拒收请回复R”）",
-    ),
+    "no_opt_out": N_("{messages} with words of marketing and none on how to opt out (拒收请回复R)"),
 }
 
 
-def lint(texts: Texts, units: npt.NDArray[np.int64], *, marketing: bool | None = None) -> tuple[PlanWarning, ...]:
+def check_contents(
+    texts: EncodedText, units: npt.NDArray[np.int64], *, marketing: bool | None = None
+) -> list[PlanWarning]:
     """Return what should be looked at in the texts of a plan.
 
     Parameters
     ----------
-    texts : Texts
+    texts : EncodedText
         The planned messages, each whole.
     units : ndarray of int64
         UTF-16 units of each, with the signature.
@@ -148,44 +100,46 @@ def lint(texts: Texts, units: npt.NDArray[np.int64], *, marketing: bool | None =
 
     Notes
     -----
-    Fixed parts are looked at once and each distinct piece once, between the characters that stand around it in the text. What
-    only arises where two pieces meet is not seen.
+    Fixed parts are looked at once and each distinct value once, between the characters that stand around it in the text. What
+    only arises where two values meet is not seen.
     """
     if not texts.size:
-        return ()
-    found = {code: np.zeros(texts.size, dtype=bool) for code in (*_PATTERNS, "outside_bmp", "marketing", "opt_out")}
+        return []
+    codes = (*_PATTERNS, "outside_bmp", "marketing", "opt_out")
+    flagged = {code: np.zeros(texts.size, dtype=bool) for code in codes}
     for code in _codes_in(_STAND_IN.join(texts.literals)):
-        found[code][:] = True
-    for place, factor in enumerate(texts.factors):
-        before = _STAND_IN.join(texts.literals[: place + 1])[-_AROUND:]
-        behind = _STAND_IN.join(texts.literals[place + 1 :])[:_AROUND]
-        for code, flags in _flagged_pieces(factor, before, behind).items():
-            found[code] |= flags[factor.codes]
-    found["too_long"] = units > LONG_UNITS
-    promoting = found.pop("marketing")
+        flagged[code][:] = True
+    for index, column in enumerate(texts.columns):
+        before = _STAND_IN.join(texts.literals[: index + 1])[-_AROUND:]
+        behind = _STAND_IN.join(texts.literals[index + 1 :])[:_AROUND]
+        for code, flags in _flagged_values(column, before, behind).items():
+            flagged[code] |= flags[column.codes]
+    flagged["too_long"] = units > LONG_UNITS
+    promoting = flagged.pop("marketing")
     if marketing is not None:
         promoting = np.full(texts.size, marketing)
-    found["no_opt_out"] = promoting & ~found.pop("opt_out")
-    return tuple(_warning(code, int(rows.sum())) for code, rows in found.items() if rows.any())
+    flagged["no_opt_out"] = promoting & ~flagged.pop("opt_out")
+    return [_warning(code, int(rows.sum())) for code, rows in flagged.items() if rows.any()]
 
 
-def _flagged_pieces(factor: Factor, before: str, behind: str) -> dict[str, npt.NDArray[np.bool_]]:
-    """Return for each code which pieces bring it into the text."""
+def _flagged_values(column: EncodedColumn, before: str, behind: str) -> dict[str, npt.NDArray[np.bool_]]:
+    """Return for each code which values of the column bring it into the text."""
     without = _codes_in(f"{before}{_STAND_IN}{behind}") - {"marketing", "opt_out"}
-    # Beside a letter or digit, or behind words such as 致电 or 微信, any piece may complete something.
+    # Beside a letter or digit, or behind words such as 致电 or 微信, any value may complete something.
     samples = _codes_in(f"{before}95598{behind}") | _codes_in(f"{before}abcdef{behind}")
     anything = bool(samples - without - {"marketing", "opt_out"}) or not (before or behind)
     anything = anything or _touches(before[-1:]) or _touches(behind[:1])
     flags: dict[str, npt.NDArray[np.bool_]] = {}
-    if not anything and not factor.pieces.odd.any():
+    if not anything and not column.dictionary.odd.any():
         return flags
-    for start, part in factor.pieces.parts():
-        odd = np.flatnonzero(factor.pieces.odd[start : start + len(part)]).tolist()
-        for index in range(len(part)) if anything else odd:
-            piece = part[index]
-            if anything or len(piece) > LONG_PIECE or _MAYBE.search(piece):
-                for code in _codes_in(f"{before}{piece}{behind}") - without:
-                    flags.setdefault(code, np.zeros(len(factor.pieces), dtype=bool))[start + index] = True
+    for start in range(0, len(column.dictionary.texts), _CHUNK):
+        chunk = column.dictionary.texts[start : start + _CHUNK].tolist()
+        odd = np.flatnonzero(column.dictionary.odd[start : start + len(chunk)]).tolist()
+        for index in range(len(chunk)) if anything else odd:
+            text = chunk[index]
+            if anything or len(text) > LONG_TEXT or _MAYBE.search(text):
+                for code in _codes_in(f"{before}{text}{behind}") - without:
+                    flags.setdefault(code, np.zeros(len(column.dictionary.texts), dtype=bool))[start + index] = True
     return flags
 
 
@@ -196,7 +150,7 @@ def _touches(character: str) -> bool:
 
 def _codes_in(text: str) -> set[str]:
     codes = {code for code, need in _NEEDS.items() if need.search(text) and _PATTERNS[code].search(text)}
-    if utf16_units(text) != len(text):
+    if not text.isascii() and max(text) > _LAST_OF_BASIC_PLANE:
         codes.add("outside_bmp")
     if _MARKETING.search(text) or _DISCOUNT.search(text):
         codes.add("marketing")
@@ -206,5 +160,5 @@ def _codes_in(text: str) -> set[str]:
 
 
 def _warning(code: str, rows: int) -> PlanWarning:
-    english, chinese = _MEANING[code]
-    return PlanWarning(code, rows, f"{counted(rows, 'message')} {english}", f"{rows:,} 条短信{chinese}")
+    messages = Text("{count:,} message", "{count:,} messages", count=rows)
+    return PlanWarning(rows, Text(_WORDS[code], code=code, messages=messages, units=LONG_UNITS))

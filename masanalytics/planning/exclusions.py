@@ -11,8 +11,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,82 +21,113 @@ import pandas as pd
 
 from masanalytics.errors import InputError
 from masanalytics.phones import REASONS, parse_phones
-from masanalytics.planning.compose import Composed
-from masanalytics.planning.ledger import Ledger
-from masanalytics.planning.texts import Texts
+from masanalytics.planning.encoded_text import EncodedText, RowTexts
 
-__all__ = ["Exclusion", "listed_numbers", "variants_of"]
+if TYPE_CHECKING:
+    from masanalytics.store import Store
+
+__all__ = ["ExclusionRules", "Exclusions", "exclude", "listed_numbers", "variants_of"]
 
 Ints = npt.NDArray[np.int64]
 _CHUNK: Final = 100_000
 
 
-class Exclusion:
-    """The reasons of all rows while they are being found: the first reason given to a row stays.
+@dataclass(frozen=True, slots=True)
+class ExclusionRules:
+    """Who is left out besides those without a number or a text.
+
+    Attributes
+    ----------
+    campaign : str
+        Under this name a number gets a message at most once.
+    phone : hashable
+        What the column of numbers is called, in the frame and perhaps in lists too.
+    store : Store or None
+        Knows who has opted out and what the campaign has sent.
+    again : bool
+        Whether another round of the campaign begins.
+    suppress, allow_only : DataFrame, Series, iterable of numbers, or None
+        Numbers that must not get it, and the only ones that may.
+    each : bool
+        Whether a number gets every different text, not only its first.
+    """
+
+    campaign: str
+    phone: Hashable
+    store: Store | None
+    again: bool
+    suppress: Any
+    allow_only: Any
+    each: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusions:
+    """Why rows are left out, and what was learned on the way.
+
+    Attributes
+    ----------
+    reasons : ndarray of int8
+        For each row a position in `masanalytics.phones.REASONS`; -1 where it is planned.
+    variants : ndarray of int64 or None
+        What tells several texts to one number apart, where a number gets each.
+    round : int
+        Which round of the campaign this is, from 0.
+    unreadable : int
+        Entries of the suppression list that are no mobile numbers.
+    """
+
+    reasons: npt.NDArray[np.int8]
+    variants: Ints | None
+    round: int
+    unreadable: int
+
+
+def exclude(numbers: Ints, reasons: npt.NDArray[np.int8], row_texts: RowTexts, rules: ExclusionRules) -> Exclusions:
+    """Say why rows are left out: of each the first reason that holds, in the order stated above.
 
     Parameters
     ----------
     numbers : ndarray of int64
         The number of each row, 0 where it has none.
     reasons : ndarray of int8
-        Positions in ``REASONS``, -1 where the row is still in.
+        Why it has none, as a position in `masanalytics.phones.REASONS`; -1 where it has one. Filled on.
+    row_texts : RowTexts
+        What each row says, and why it cannot be written.
+    rules : ExclusionRules
+        Who else is left out.
     """
-
-    def __init__(self, numbers: Ints, reasons: npt.NDArray[np.int8]) -> None:
-        self.numbers = numbers
-        self.reasons = reasons
-
-    def left(self) -> Ints:
-        """Return the rows that are still in."""
-        return np.flatnonzero(self.reasons < 0)
-
-    def leave_out(self, rows: npt.NDArray[Any], reason: str) -> None:
-        """Give `reason` to `rows`, each of which is still in."""
-        self.reasons[rows] = REASONS.index(reason)
-
-    def opted_out(self, store: Ledger) -> None:
-        """Leave out the people who want no more messages."""
-        for rows in _chunks(self.left()):
-            said = np.asarray(store.opted_out(_texts_of(self.numbers[rows])), dtype=bool)
-            self.leave_out(rows[said], "opted_out")
-
-    def listed(self, numbers: Ints, reason: str, *, inside: bool) -> None:
-        """Leave out the numbers that are (or, with `inside` False, are not) on a list."""
-        rows = self.left()
-        self.leave_out(rows[np.isin(self.numbers[rows], numbers) == inside], reason)
-
-    def unwritable(self, composed: Composed) -> None:
-        """Leave out rows whose text cannot be written."""
-        rows = self.left()
-        rows = rows[composed.problems[rows] >= 0]
-        self.reasons[rows] = composed.problems[rows]
-
-    def duplicates(self, variants: Ints | None) -> None:
-        """Leave out all but the first row of each number; with `variants`, of each number and variant."""
-        rows = self.left()
-        if variants is None:
-            again = pd.Series(self.numbers[rows]).duplicated().to_numpy()
-        else:
-            again = pd.DataFrame({"number": self.numbers[rows], "variant": variants[rows]}).duplicated().to_numpy()
-        self.leave_out(rows[again], "duplicate")
-
-    def already_sent(self, store: Ledger, campaign: str, occasion: int, variants: Ints | None) -> None:
-        """Leave out the numbers that this round of the campaign has reached, or may have reached."""
-        for rows in _chunks(self.left()):
+    store, round_number, unreadable = rules.store, 0, 0
+    suppressed, not_allowed, opted_out, already_sent = np.zeros((4, len(numbers)), dtype=bool)
+    numbered = np.flatnonzero(reasons < 0)
+    whole = numbered[row_texts.problems[numbered] < 0]
+    variants = variants_of(row_texts.texts, whole, row_texts.template_id) if rules.each else None
+    if rules.suppress is not None:
+        listed, unreadable = listed_numbers(rules.suppress, rules.phone)
+        suppressed = np.isin(numbers, listed)
+    if rules.allow_only is not None:
+        not_allowed = ~np.isin(numbers, listed_numbers(rules.allow_only, rules.phone)[0])
+    if store is not None:
+        round_number = int(store.open_round(rules.campaign, rules.again))
+        for start in range(0, len(numbered), _CHUNK):
+            rows = numbered[start : start + _CHUNK]
+            opted_out[rows] = store.opted_out(list(map(str, numbers[rows].tolist())))
+        for start in range(0, len(whole), _CHUNK):
+            rows = whole[start : start + _CHUNK]
             which = np.zeros(len(rows), dtype=np.int64) if variants is None else variants[rows]
-            sent = store.already_sent(campaign, occasion, _texts_of(self.numbers[rows]), which)
-            self.leave_out(rows[np.asarray(sent, dtype=bool)], "already_sent")
+            phones = list(map(str, numbers[rows].tolist()))
+            already_sent[rows] = store.already_sent(rules.campaign, round_number, phones, which)
+    for reason, holds in (("opted_out", opted_out), ("suppressed", suppressed), ("not_allowed", not_allowed)):
+        reasons[(reasons < 0) & holds] = REASONS.index(reason)
+    np.copyto(reasons, row_texts.problems, where=reasons < 0)
+    rows = np.flatnonzero(reasons < 0)
+    keys = {"number": numbers[rows]} if variants is None else {"number": numbers[rows], "variant": variants[rows]}
+    reasons[rows[pd.DataFrame(keys).duplicated().to_numpy()]] = REASONS.index("duplicate")
+    reasons[(reasons < 0) & already_sent] = REASONS.index("already_sent")
+    return Exclusions(reasons, variants, round_number, unreadable)
 
 
-def _chunks(rows: Ints) -> Iterable[Ints]:
-    return (rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK))
-
-
-def _texts_of(numbers: Ints) -> list[str]:
-    return list(map(str, numbers.tolist()))
-
-
-def listed_numbers(numbers: Any, phone: Any) -> tuple[Ints, int]:
+def listed_numbers(numbers: Any, phone: Hashable) -> tuple[Ints, int]:
     """Return the numbers of a list that was given by the user, and how many entries of it are no numbers.
 
     Parameters
@@ -107,43 +139,47 @@ def listed_numbers(numbers: Any, phone: Any) -> tuple[Ints, int]:
 
     Examples
     --------
-    >>> numbers, unread = listed_numbers(["+86 138 0013 8000", "10086"], "手机号")
-    >>> numbers.tolist(), unread
+    >>> numbers, unreadable = listed_numbers(["+86 138 0013 8000", "10086"], "手机号")
+    >>> numbers.tolist(), unreadable
     ([13800138000], 1)
     """
     if isinstance(numbers, (str, bytes)):
-        raise InputError("a list of numbers is needed, not one text", zh="需要号码列表，而不是一段文字")
+        raise InputError("a list of numbers is needed, not one text")
     if not isinstance(numbers, Iterable):
-        kind = type(numbers).__name__
         raise InputError(
-            f"a list of numbers is needed (a DataFrame, a Series or a list), this is one {kind}",
-            zh=f"需要号码列表（DataFrame、Series 或 list），得到的是单个 {kind}",
+            "a list of numbers is needed (a DataFrame, a Series or a list), this is one {kind}",
+            kind=type(numbers).__name__,
         )
     if hasattr(numbers, "to_pandas"):  # polars
         numbers = numbers.to_pandas()
     if isinstance(numbers, pd.DataFrame):
-        names = [name for name in (phone, "phone") if name in numbers.columns]
-        if not names and numbers.shape[1] == 1:
-            names = [numbers.columns[0]]
-        if not names:
-            listed = ", ".join(map(repr, numbers.columns))
-            raise InputError(
-                f"which column of the list has the numbers? Name it {phone!r} or 'phone'; its columns are: {listed}",
-                zh=f"名单中哪一列是号码？请命名为 {phone!r} 或 'phone'；现有的列：{listed}",
-            )
-        numbers = numbers[names[0]]
+        numbers = _column_of_numbers(numbers, phone)
     column = numbers if isinstance(numbers, pd.Series) else pd.Series(list(numbers), dtype=object)
-    found, reasons = parse_phones(column)
+    parsed, reasons = parse_phones(column)
     blank = REASONS.index("empty_number")
-    return np.unique(found[found > 0]), int(((reasons >= 0) & (reasons != blank)).sum())
+    return np.unique(parsed[parsed > 0]), int(((reasons >= 0) & (reasons != blank)).sum())
 
 
-def variants_of(texts: Texts, rows: Ints, template_id: str | None) -> Ints:
+def _column_of_numbers(frame: pd.DataFrame, phone: Hashable) -> pd.Series[Any]:
+    names = [name for name in (phone, "phone") if name in frame.columns]
+    if not names and frame.shape[1] == 1:
+        names = [frame.columns[0]]
+    if not names:
+        raise InputError(
+            "which column of the list has the numbers? Name it {phone} or 'phone'; its columns are: {columns}",
+            phone=repr(phone),
+            columns=", ".join(map(repr, frame.columns)),
+        )
+    column: pd.Series[Any] = frame[names[0]]
+    return column
+
+
+def variants_of(texts: EncodedText, rows: Ints, template_id: str | None) -> Ints:
     """Return a stable 63-bit number for the text of each of `rows` (0 for all other rows): equal texts, equal numbers.
 
     Parameters
     ----------
-    texts : Texts
+    texts : EncodedText
         The text, or the parameters, of every row.
     rows : ndarray of int64
         Those whose text is whole.
@@ -152,9 +188,9 @@ def variants_of(texts: Texts, rows: Ints, template_id: str | None) -> Ints:
     """
     variants = np.zeros(texts.size, dtype=np.int64)
     front = "" if template_id is None else f"{template_id}\n"
-    for start, part in texts.take(rows).rendered():
-        hashes = [hashlib.blake2b(f"{front}{text}".encode(), digest_size=8).digest() for text in part]
+    for start, chunk in texts.take(rows).rendered():
+        hashes = [hashlib.blake2b(f"{front}{text}".encode(), digest_size=8).digest() for text in chunk]
         values = np.frombuffer(b"".join(hashes), dtype=">u8") >> np.uint64(1)
         # 0 is what a number has that gets one message only.
-        variants[rows[start : start + len(part)]] = np.maximum(values.astype(np.int64), 1)
+        variants[rows[start : start + len(chunk)]] = np.maximum(values.astype(np.int64), 1)
     return variants

@@ -11,119 +11,32 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from masanalytics.clock import SystemClock
-from masanalytics.i18n import counted, resolve_language
+from masanalytics.formatting import duration
+from masanalytics.i18n import _, ngettext, speaks
+from masanalytics.masking import mask_phone, mask_phones_in
+from masanalytics.phones import REASONS
 from masanalytics.planning.batching import Limits
-from masanalytics.planning.content_checks import PlanWarning
-from masanalytics.planning.texts import Texts
+from masanalytics.planning.plan_view import PlanView
+from masanalytics.planning.plan_warnings import PlanWarning
+from masanalytics.planning.planned_messages import (
+    Excluded,
+    PlannedBatch,
+    PlannedMessages,
+    as_str,
+    batches_frame,
+    excluded_frame,
+    messages_frame,
+    row_labels,
+)
 from masanalytics.segments import bracketed
 from masanalytics.sheets import write_sheet
-from masanalytics.vocabulary import MODES
+from masanalytics.timezone import format_instant
+from masanalytics.vocabulary import EXCLUSIONS, MODE_WORDS, MODES
 
-__all__ = ["Excluded", "Plan", "PlannedBatch", "PlannedMessages"]
-
-Ints = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedBatch:
-    """One request, as it will be sent.
-
-    Attributes
-    ----------
-    index : int
-        Its place in the plan, from 0.
-    mode : str
-        ``one_to_one``, ``many_to_one``, ``many_to_many`` or ``template``.
-    phones : list of str
-        Eleven digits each, none twice.
-    contents : list of str or None
-        The text of each number, in ``many_to_many``.
-    content : str or None
-        The one text of all, in ``one_to_one`` and ``many_to_one``.
-    template_id, params : str or None, tuple of str or None
-        The template and its parameters, in ``template``.
-    params_text : str or None
-        `params` as compact JSON.
-    segments : list of (int or None)
-        Parts of each message; None in ``template``, since the platform alone knows the text.
-    carriers : list of int
-        Positions in `masanalytics.vocabulary.CARRIERS`.
-    regions : list of (province, city)
-        Empty texts where they are not known.
-    variants : list of int
-        0, or what tells several texts to one number apart.
-    arm : str or None
-        The arm of a comparison.
-    add_serial : str or None
-        The extension of the service code; None for the account's own.
-    """
-
-    index: int
-    mode: str
-    phones: list[str]
-    contents: list[str] | None
-    content: str | None
-    template_id: str | None
-    params: tuple[str, ...] | None
-    params_text: str | None
-    segments: list[int | None]
-    carriers: list[int]
-    regions: list[tuple[str, str]]
-    variants: list[int]
-    arm: str | None
-    add_serial: str | None
-
-    def __len__(self) -> int:
-        return len(self.phones)
-
-    def __repr__(self) -> str:
-        return f"PlannedBatch({self.index}, {self.mode!r}, {counted(len(self), 'number')})"
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class PlannedMessages:
-    """The messages in the order they are sent in; `starts` says where each request begins, and where the last ends."""
-
-    rows: Ints
-    numbers: Ints
-    segments: npt.NDArray[np.int32] | None
-    carriers: npt.NDArray[np.int8]
-    places: npt.NDArray[np.int16]
-    place_names: tuple[tuple[str, str], ...]
-    variants: Ints | None
-    contents: Texts | None
-    params: Texts | None
-    starts: Ints
-    modes: npt.NDArray[np.int8]
-    batch_arms: tuple[str | None, ...]
-    examples: tuple[int, ...]
-    labels: pd.Index[Any]
-
-    def __repr__(self) -> str:
-        return f"PlannedMessages({counted(len(self.numbers), 'number')}, {counted(len(self.starts) - 1, 'request')})"
-
-    def first_text(self, texts: Texts | None, batch: int) -> str | None:
-        """Return the first of `texts` in a request: the only one, where the request has one for all."""
-        start = int(self.starts[batch])
-        return None if texts is None else texts.render(start, start + 1)[0]
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Excluded:
-    """The rows left out: where they stood, the number as it was found, why, and the parts that this saves."""
-
-    rows: Ints
-    phones: npt.NDArray[np.object_]
-    reasons: npt.NDArray[np.int8]
-    segments: npt.NDArray[np.int32] | None
-    labels: pd.Index[Any]
-
-    def __repr__(self) -> str:
-        return f"Excluded({counted(len(self.rows), 'row')})"
+__all__ = ["Plan"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -136,7 +49,7 @@ class Plan:
     ----------
     campaign : str
         Under this name a number gets a message at most once.
-    occasion : int
+    round : int
         Which round of the campaign this is: 0 unless it is repeated on purpose.
     rows : int
         Rows of the frame it was made from: planned and excluded together.
@@ -150,8 +63,6 @@ class Plan:
         Price of a segment.
     rate : float or None
         Messages a second it will be sent at, where that was said.
-    seconds : float
-        An estimate of how long sending takes: the longer of what `rate` and `Limits.requests_per_second` make of it.
     limits : Limits
         The sizes of requests.
     warnings : tuple of PlanWarning
@@ -159,14 +70,13 @@ class Plan:
     """
 
     campaign: str
-    occasion: int
+    round: int
     rows: int
     template_id: str | None
     signature: str
     add_serial: str | Mapping[str, str] | None
     price: float | None
     rate: float | None
-    seconds: float
     limits: Limits
     warnings: tuple[PlanWarning, ...]
     _sent: PlannedMessages
@@ -193,8 +103,14 @@ class Plan:
         return len(self._sent.modes)
 
     @property
+    def seconds(self) -> float:
+        """An estimate of how long sending takes: the longer of what `rate` and `Limits.requests_per_second` make of it."""
+        by_requests = self.requests / self.limits.requests_per_second
+        return max(by_requests, len(self) / self.rate if self.rate else 0.0)
+
+    @property
     def segments(self) -> int | None:
-        """How many parts are billed; None for a template, whose text only the platform knows."""
+        """How many segments are billed; None for a template, whose text only the platform knows."""
         counts = self._sent.segments
         return None if counts is None else int(counts.sum())
 
@@ -216,9 +132,7 @@ class Plan:
         Columns: ``row`` (index label), ``phone``, ``content`` (missing for a template), ``params`` (JSON list, missing without a
         template), ``segments`` (Int64), ``carrier``, ``province``, ``city``, ``arm``, ``variant`` (int64), ``batch`` (int64).
         """
-        from masanalytics.planning import tables
-
-        return tables.messages_table(self)
+        return messages_frame(self._sent)
 
     @property
     def excluded(self) -> pd.DataFrame:
@@ -227,9 +141,7 @@ class Plan:
         Columns: ``row`` (index label), ``position`` (int64, from 0), ``phone`` (as it was found, missing where the cell was blank),
         ``reason`` (a key of `masanalytics.vocabulary.EXCLUSIONS`), ``meaning`` (the same in words, in the user's language).
         """
-        from masanalytics.planning import tables
-
-        return tables.excluded_table(self, resolve_language())
+        return excluded_frame(self._left)
 
     @property
     def batches(self) -> pd.DataFrame:
@@ -238,9 +150,7 @@ class Plan:
         Columns: ``batch`` (int64), ``mode``, ``messages`` (int64), ``segments`` (Int64), ``content`` (the one text of the whole
         request, else missing), ``template_id``, ``params`` (JSON list), ``arm``.
         """
-        from masanalytics.planning import tables
-
-        return tables.batches_table(self)
+        return batches_frame(self._sent, self.template_id)
 
     @property
     def summary(self) -> pd.DataFrame:
@@ -249,15 +159,32 @@ class Plan:
         Columns: ``what``, ``meaning``, ``rows`` (int64), ``segments`` (Int64; of excluded rows: saved), ``cost`` (float). The rows add
         up to `rows`.
         """
-        from masanalytics.planning import tables
+        lines: list[tuple[str, str, int, int | None]] = [("planned", _("will be sent"), len(self), self.segments)]
+        counts = np.bincount(self._left.reasons, minlength=len(REASONS))
+        for code in sorted(np.flatnonzero(counts).tolist(), key=lambda code: (-counts[code], code)):
+            reason, saved = REASONS[code], self._saved(code)
+            lines.append((reason, _(EXCLUSIONS[reason]), int(counts[code]), saved))
+        costs = [self.cost_of(segments) for *_others, segments in lines]
+        return pd.DataFrame(
+            {
+                "what": as_str([what for what, *_others in lines]),
+                "meaning": as_str([meaning for _what, meaning, *_others in lines]),
+                "rows": np.array([rows for *_others, rows, _segments in lines], dtype=np.int64),
+                "segments": pd.array([pd.NA if line[3] is None else line[3] for line in lines], dtype="Int64"),
+                "cost": np.array([np.nan if cost is None else cost for cost in costs], dtype=np.float64),
+            }
+        )
 
-        return tables.summary_table(self, resolve_language())
+    def _saved(self, code: int) -> int | None:
+        """Return the segments of the rows left out for one reason; None where they are not known."""
+        segments = self._left.segments
+        return None if segments is None else int(segments[self._left.reasons == code].sum())
 
     @property
     def hash(self) -> str:
         """SHA-256 over everything that is sent, and in which requests. Equal plans have equal hashes."""
         if "hash" not in self._memo:
-            digest = hashlib.sha256(_line([self.campaign, self.occasion, self.template_id]))
+            digest = hashlib.sha256(_line([self.campaign, self.round, self.template_id]))
             for batch in self.iter_batches():
                 body = batch.params_text if batch.mode == "template" else batch.content or batch.contents
                 digest.update(_line([batch.mode, batch.arm, batch.add_serial, body, batch.phones]))
@@ -271,7 +198,7 @@ class Plan:
     def batch(self, index: int) -> PlannedBatch:
         """Return request number `index`, from 0."""
         if not 0 <= index < self.requests:
-            raise IndexError(f"the plan has no batch {index}: it has {self.requests}")
+            raise IndexError(_("the plan has no batch {index}: it has {batches}", index=index, batches=self.requests))
         sent = self._sent
         part = slice(int(sent.starts[index]), int(sent.starts[index + 1]))
         size = part.stop - part.start
@@ -298,12 +225,12 @@ class Plan:
             add_serial=serial,
         )
 
-    def shown(self, place: int) -> str:
-        """Return message number `place`, in sending order, as the phone will show it; of a template, its parameters."""
+    def shown(self, position: int) -> str:
+        """Return message number `position`, in sending order, as the phone will show it; of a template, its parameters."""
         sent = self._sent
         if sent.contents is not None:
-            return bracketed(self.signature) + sent.contents.render(place, place + 1)[0]
-        params = "" if sent.params is None else sent.params.render(place, place + 1)[0]
+            return bracketed(self.signature) + sent.contents.render(position, position + 1)[0]
+        params = "" if sent.params is None else sent.params.render(position, position + 1)[0]
         return f"{self.template_id} {params}"
 
     def sample(self, n: int = 5, *, seed: int = 0) -> pd.DataFrame:
@@ -314,31 +241,35 @@ class Plan:
         DataFrame
             ``row`` (index label), ``phone`` (masked), ``shown`` (with the signature; a template's parameters), ``segments``.
         """
-        from masanalytics.planning import tables
+        sent = self._sent
+        drawn = np.random.default_rng(seed).permutation(len(self))[:n]
+        positions = drawn[np.argsort(sent.rows[drawn], kind="stable")]
+        segments = [pd.NA] * len(positions) if sent.segments is None else sent.segments[positions]
+        return pd.DataFrame(
+            {
+                "row": row_labels(sent.labels, positions),
+                "phone": as_str([mask_phone(number) for number in sent.numbers[positions].tolist()]),
+                "shown": as_str([mask_phones_in(self.shown(position)) for position in positions.tolist()]),
+                "segments": pd.array(segments, dtype="Int64"),
+            }
+        )
 
-        return tables.sample_table(self, n, seed)
-
+    @speaks
     def excluded_to_excel(self, path: str | Path, *, language: str | None = None) -> Path:
         """Write the rows left out to ``.xlsx`` (or ``.csv``), to be given back to whoever owns the sheet; return the path."""
-        from masanalytics.planning import tables
-
-        spoken = resolve_language(language)
-        frame = tables.excluded_table(self, spoken)
-        if spoken == "zh":
-            frame.columns = pd.Index(["行", "位置", "号码", "原因代码", "原因"])
+        frame = self.excluded
+        frame.columns = pd.Index([_("row"), _("position"), _("phone"), _("reason"), _("meaning")])
         return write_sheet(frame, path, sheet="excluded")
 
+    @speaks
     def text(self, language: str | None = None, *, now: float | None = None) -> str:
         """Return the plan as plain text, phones masked; with `now` (epoch seconds) also when sending would end."""
-        from masanalytics.planning.show import as_text
+        return _view(self, now).text()
 
-        return as_text(self, resolve_language(language), now)
-
+    @speaks
     def html(self, language: str | None = None, *, now: float | None = None) -> str:
         """Return the plan as HTML, phones masked; with `now` (epoch seconds) also when sending would end."""
-        from masanalytics.planning.show import as_html
-
-        return as_html(self, resolve_language(language), now)
+        return _view(self, now).html()
 
     def __repr__(self) -> str:
         return self.text(now=SystemClock().now())
@@ -349,3 +280,107 @@ class Plan:
 
 def _line(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8") + b"\n"
+
+
+def _view(plan: Plan, now: float | None) -> PlanView:
+    messages = ngettext("{count:,} message", "{count:,} messages", len(plan))
+    title = _(
+        "Plan “{campaign}”: {messages}, {requests}, about {time}",
+        campaign=plan.campaign,
+        messages=messages,
+        requests=_request_count(plan.requests),
+        time=duration(plan.seconds),
+    )
+    if plan.round:
+        title = _("{plan} (round {round})", plan=title, round=plan.round + 1)
+    warnings = [str(warning) for warning in plan.warnings]
+    return PlanView(title, _facts(plan, now), _excluded_lines(plan), _examples(plan), warnings)
+
+
+def _facts(plan: Plan, now: float | None) -> list[tuple[str, str]]:
+    counts = {"rows": plan.rows, "planned": len(plan), "excluded": plan.rows - len(plan)}
+    facts = [
+        (_("rows"), _("{rows:,} = {planned:,} planned + {excluded:,} left out", **counts)),
+        (_("segments"), _segments(plan)),
+    ]
+    cost = plan.cost
+    if cost is not None:
+        facts.append((_("cost"), _("¥{cost:,.2f} at ¥{price:g} a segment", cost=cost, price=plan.price)))
+    facts += [(_("requests"), _requests(plan)), (_("time"), _time(plan))]
+    if now is not None and len(plan):
+        end = format_instant(now + plan.seconds)[5:16]
+        facts.append((_("ends"), _("about {time} China time, if it starts now", time=end)))
+    if plan.template_id is not None:
+        facts += _template_facts(plan, plan.template_id)
+    return [*facts, (_("hash"), plan.hash[:12])]
+
+
+def _template_facts(plan: Plan, template_id: str) -> list[tuple[str, str]]:
+    facts = [(_("template"), template_id)]
+    as_texts = -(-len(plan) // plan.limits.many_to_many)
+    if plan.requests > as_texts:
+        words = _(
+            "{requests}, about {time} (a template needs a request for each set of parameters)",
+            requests=_request_count(as_texts),
+            time=duration(as_texts / plan.limits.requests_per_second),
+        )
+        facts.append((_("as plain texts"), words))
+    return facts
+
+
+def _request_count(count: int) -> str:
+    return ngettext("{count:,} request", "{count:,} requests", count)
+
+
+def _segments(plan: Plan) -> str:
+    counts = plan.planned.segments
+    if counts is None:
+        return _("not known (only the platform has the template's text)")
+    if not len(counts):
+        return "0"
+    sizes = np.bincount(counts)
+    return _with_parts(int(counts.sum()), [f"{sizes[each]:,} × {each}" for each in np.flatnonzero(sizes).tolist()])
+
+
+def _requests(plan: Plan) -> str:
+    sizes = np.bincount(plan.planned.modes, minlength=len(MODES))
+    parts = [f"{sizes[mode]:,} × {_(MODE_WORDS[MODES[mode]])}" for mode in np.flatnonzero(sizes).tolist()]
+    return _with_parts(plan.requests, parts) if parts else f"{plan.requests:,}"
+
+
+def _with_parts(total: int, parts: list[str]) -> str:
+    listed = parts[0]
+    for part in parts[1:]:
+        listed = _("{first}, {second}", first=listed, second=part)
+    return _("{total:,} ({parts})", total=total, parts=listed)
+
+
+def _time(plan: Plan) -> str:
+    """Say how long it takes, and what that rests on."""
+    requests, about = plan.limits.requests_per_second, duration(plan.seconds)
+    if plan.rate is not None and plan.seconds > plan.requests / requests:
+        return _("about {time}, at {rate:g} messages a second", time=about, rate=plan.rate)
+    return _("about {time}, at an assumed {rate:g} requests a second", time=about, rate=requests)
+
+
+def _excluded_lines(plan: Plan) -> list[tuple[str, str, str]]:
+    table = plan.summary.iloc[1:]
+    lines = []
+    for rows, meaning, segments in zip(table["rows"], table["meaning"], table["segments"], strict=True):
+        saved = 0 if plan.segments is None else int(segments)
+        cost = plan.cost_of(saved)
+        words = ngettext("{count:,} segment", "{count:,} segments", saved) if saved else ""
+        if saved and cost is not None:
+            words = _("{first}, {second}", first=words, second=f"¥{cost:,.2f}")
+        lines.append((f"{rows:,}", str(meaning), words))
+    return lines
+
+
+def _examples(plan: Plan) -> list[tuple[str, str, str]]:
+    lines: list[tuple[str, str, str]] = []
+    for which, position in zip((_("first"), _("shortest"), _("longest")), plan.planned.examples, strict=False):
+        phone = mask_phone(int(plan.planned.numbers[position]))
+        shown = mask_phones_in(plan.shown(position))
+        if not any(phone == other and shown == text for _which, other, text in lines):
+            lines.append((which, phone, shown))
+    return lines

@@ -1,20 +1,32 @@
-"""Texts with ``{column}`` placeholders: read once, checked against the columns before anything else."""
+"""What the messages say: a column of texts, a text with ``{column}`` placeholders, or a template of the platform.
+
+It is read once and checked against the columns before any row is looked at.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import pandas as pd
+from typing import Any, TypeAlias
 
 from masanalytics.errors import InputError
-from masanalytics.planning.columns import find_column
+from masanalytics.i18n import Text
 
-__all__ = ["Field", "Template", "parse_param", "parse_template"]
+__all__ = [
+    "ContentColumn",
+    "Field",
+    "PlatformTemplate",
+    "Template",
+    "TextTemplate",
+    "Wording",
+    "parse_param",
+    "parse_template",
+    "parse_wording",
+]
 
 _WIDE_BRACES = re.compile(r"｛([^｛｝{}]+)｝")
+Labels: TypeAlias = Mapping[Hashable, Hashable]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +61,109 @@ class Template:
     fields: tuple[Field, ...]
 
 
-def parse_template(text: str, columns: pd.Index[Any]) -> Template:
+@dataclass(frozen=True, slots=True)
+class ContentColumn:
+    """Wording: each row has its whole text in this column."""
+
+    column: Hashable
+
+    @property
+    def columns(self) -> list[Hashable]:
+        """Every column it needs, found or not."""
+        return [self.column]
+
+
+@dataclass(frozen=True, slots=True)
+class TextTemplate:
+    """Wording: a text with placeholders for all, under None, or one for each arm."""
+
+    by_arm: Mapping[str | None, Template]
+
+    @property
+    def columns(self) -> list[Hashable]:
+        """Every column it needs, found or not."""
+        return [field.column for template in self.by_arm.values() for field in template.fields]
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformTemplate:
+    """Wording: a template of the platform, and the columns of its parameters."""
+
+    template_id: str
+    params: tuple[Field, ...]
+
+    @property
+    def columns(self) -> list[Hashable]:
+        """Every column it needs, found or not."""
+        return [field.column for field in self.params]
+
+
+Wording: TypeAlias = ContentColumn | TextTemplate | PlatformTemplate
+"""What the messages of a plan say."""
+
+
+def parse_wording(
+    labels: Labels,
+    *,
+    content: Hashable | None,
+    text: str | Mapping[str, str] | None,
+    template_id: str | None,
+    params: Sequence[Hashable] | Hashable | None,
+) -> Wording:
+    """Read the wording from the arguments of `masanalytics.plan`.
+
+    Parameters
+    ----------
+    labels : mapping
+        The label of each column by name, as `masanalytics.planning.columns.labels_by_name` returns it.
+    content, text, template_id, params
+        As they were given to `masanalytics.plan`.
+
+    Raises
+    ------
+    InputError
+        Where not exactly one way of saying it was given, or a text is not well formed.
+    """
+    _check_ways({"content": content, "text": text, "template_id": template_id}, params)
+    if text is not None:
+        texts: Mapping[Any, str] = {None: text} if isinstance(text, str) else text
+        if not texts or any(not isinstance(one, str) or not one.strip() for one in texts.values()):
+            raise InputError("the text is empty")
+        return TextTemplate({arm: parse_template(one, labels) for arm, one in texts.items()})
+    if template_id is None:
+        return ContentColumn(content)
+    if not str(template_id).strip():
+        raise InputError("template_id= is empty")
+    names: list[Hashable] = [params] if isinstance(params, str) else list(params or ())  # type: ignore[call-overload]
+    return PlatformTemplate(str(template_id).strip(), tuple(parse_param(name, labels) for name in names))
+
+
+def _check_ways(ways: Mapping[str, object], params: object) -> None:
+    given = [f"{name}=" for name, value in ways.items() if value is not None]
+    if len(given) != 1:
+        raise InputError(
+            "say what to send with exactly one of content= (a column), text= (a text) and template_id=; this has {given}",
+            given=_listed(given) if given else Text("none of them"),
+        )
+    if params is not None and ways["template_id"] is None:
+        raise InputError("params= goes with template_id= only")
+
+
+def _listed(names: Sequence[str]) -> Text | str:
+    if len(names) == 1:
+        return names[0]
+    return Text("{first} and {second}", first=_listed(names[:-1]), second=names[-1])
+
+
+def parse_template(text: str, labels: Labels) -> Template:
     """Cut a text at its placeholders.
 
     Parameters
     ----------
     text : str
         ``{column}`` or ``{column:format}``; ``{{`` and ``}}`` for braces. A column's name may hold spaces, dots and colons.
-    columns : Index
-        The frame's columns. Placeholders that name none of them come back with ``found`` False.
+    labels : mapping
+        The label of each column by name. Placeholders that name none of them come back with ``found`` False.
 
     Raises
     ------
@@ -66,89 +172,84 @@ def parse_template(text: str, columns: pd.Index[Any]) -> Template:
 
     Examples
     --------
-    >>> template = parse_template("尊敬的{姓名}，您有{积分:,d}分{{}}", pd.Index(["姓名", "积分"]))
+    >>> template = parse_template("尊敬的{姓名}，您有{积分:,d}分{{}}", {"姓名": "姓名", "积分": "积分"})
     >>> template.literals, [field.source for field in template.fields]
     (('尊敬的', '，您有', '分{}'), ['{姓名}', '{积分:,d}'])
     """
-    for inside in _WIDE_BRACES.findall(text):
-        if _field(inside, columns).found:
+    for name in _WIDE_BRACES.findall(text):
+        if _field(name, labels).found:
             raise InputError(
-                f"the placeholder ｛{inside}｝ is written in full-width braces: write {{{inside}}}",
-                zh=f"占位符 ｛{inside}｝ 用了全角括号，请改为半角：{{{inside}}}",
+                "the placeholder {wide} is written in full-width braces: write {right}",
+                wide=f"｛{name}｝",
+                right=f"{{{name}}}",
             )
     literals, fields = [""], []
-    for kind, part in _pieces(text):
-        if kind == "text":
+    for kind, part in _literals_and_fields(text):
+        if kind == "literal":
             literals[-1] += part
         else:
-            fields.append(_field(part, columns))
+            fields.append(_field(part, labels))
             literals.append("")
     return Template(tuple(literals), tuple(fields))
 
 
-def parse_param(name: Hashable, columns: pd.Index[Any]) -> Field:
+def parse_param(name: Hashable, labels: Labels) -> Field:
     """Return the field a template parameter means: a column, or ``"column:format"``.
 
     Examples
     --------
-    >>> parse_param("到期日:%m月%d日", pd.Index(["到期日"]))
+    >>> parse_param("到期日:%m月%d日", {"到期日": "到期日"})
     Field(column='到期日', spec='%m月%d日', found=True)
     """
     if not isinstance(name, str):
-        label = find_column(columns, name)
-        return Field(name if label is None else label, "", found=label is not None)
+        return Field(labels.get(name, name), "", found=name in labels)
     inside = name[1:-1] if name.startswith("{") and name.endswith("}") else name
-    return _field(inside, columns)
+    return _field(inside, labels)
 
 
-def _pieces(text: str) -> Iterator[tuple[str, str]]:
-    """Yield ("text", …) and ("field", …) in order."""
-    place = 0
-    while place < len(text):
-        mark = text[place]
+def _literals_and_fields(text: str) -> Iterator[tuple[str, str]]:
+    """Yield ("literal", …) and ("field", …) in order."""
+    start = 0
+    while start < len(text):
+        mark = text[start]
         if mark not in "{}":
-            end = next((index for index in range(place, len(text)) if text[index] in "{}"), len(text))
-            yield "text", text[place:end]
-            place = end
-        elif text[place : place + 2] in ("{{", "}}"):
-            yield "text", mark
-            place += 2
+            end = next((index for index in range(start, len(text)) if text[index] in "{}"), len(text))
+            yield "literal", text[start:end]
+            start = end
+        elif text[start : start + 2] in ("{{", "}}"):
+            yield "literal", mark
+            start += 2
         else:
-            end = text.find("}", place)
-            inside = text[place + 1 : end] if mark == "{" and end > place else ""
+            end = text.find("}", start)
+            inside = text[start + 1 : end] if mark == "{" and end > start else ""
             if not inside.strip() or "{" in inside:
-                raise _bad_brace(text, place)
+                raise InputError(
+                    "a brace stands alone at character {position}, in “{around}”: a placeholder is {{column}}, a brace itself"
+                    " {{{{ or }}}}",
+                    position=start + 1,
+                    around=text[max(0, start - 8) : start + 9],
+                )
             yield "field", inside
-            place = end + 1
+            start = end + 1
 
 
-def _bad_brace(text: str, place: int) -> InputError:
-    around = text[max(0, place - 8) : place + 9]
-    return InputError(
-        f"a brace stands alone at character {place + 1}, in “{around}”: a placeholder is {{column}}, a brace itself {{{{ or }}}}",
-        zh=f"第 {place + 1} 个字符处的括号不成对（“{around}”）：占位符写作 {{列名}}，括号本身写作 {{{{ 或 }}}}",
-    )
-
-
-def _field(inside: str, columns: pd.Index[Any]) -> Field:
+def _field(inside: str, labels: Labels) -> Field:
     """Resolve what stands between two braces: the longest name that is a column, the rest its format."""
     for written in (inside, inside.strip()):
-        label = find_column(columns, written)
-        if label is not None:
-            return Field(label, "", found=True)
-    cuts = [index for index, character in enumerate(inside) if character in ":："]
-    for cut in reversed(cuts):
-        label = find_column(columns, inside[:cut])
-        if label is None:
-            label = find_column(columns, inside[:cut].strip())
-        if label is None:
+        if written in labels:
+            return Field(labels[written], "", found=True)
+    colons = [index for index, character in enumerate(inside) if character in ":："]
+    for colon in reversed(colons):
+        before, behind = inside[:colon], inside[colon + 1 :]
+        name = before if before in labels else before.strip()
+        if name not in labels:
             continue
-        if inside[cut] == "：":
-            right = f"{{{inside[:cut]}:{inside[cut + 1 :]}}}"
+        if inside[colon] == "：":
             raise InputError(
-                f"the colon in {{{inside}}} is full-width: write {right}",
-                zh=f"{{{inside}}} 用了全角冒号，请改为半角：{right}",
+                "the colon in {wide} is full-width: write {right}",
+                wide=f"{{{inside}}}",
+                right=f"{{{before}:{behind}}}",
             )
-        return Field(label, inside[cut + 1 :], found=True)
+        return Field(labels[name], behind, found=True)
     name, _, spec = inside.partition(":")
     return Field(name.strip(), spec, found=False)

@@ -21,7 +21,13 @@ from masanalytics.masking import mask_phones_in
 from masanalytics.planning.templates import Field
 from masanalytics.text import BLANK_WORDS, INVISIBLE
 
-__all__ = ["BLANK_STARTS", "is_blank", "plain_texts", "write_all"]
+__all__ = ["BLANK_STARTS", "MISSING", "UNFIT", "is_blank", "plain_texts", "write_all"]
+
+MISSING: Final = -1
+"""What stands for a value that is missing."""
+
+UNFIT: Final = -2
+"""What stands for a value that cannot be written: it does not fit the format, or holds broken characters."""
 
 _UNSEEN: Final = dict.fromkeys(INVISIBLE)
 
@@ -67,8 +73,8 @@ def is_blank(value: Any) -> bool:
     return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value)
 
 
-def write_all(values: Sequence[Any], field: Field) -> list[str | None]:
-    """Return each value as `field` asks for it to be written; None where it is blank or does not fit.
+def write_all(values: Sequence[Any], field: Field) -> list[str | int]:
+    """Return each value as `field` asks for it to be written; `MISSING` where it is blank, `UNFIT` where it does not fit.
 
     Raises
     ------
@@ -78,7 +84,7 @@ def write_all(values: Sequence[Any], field: Field) -> list[str | None]:
     Examples
     --------
     >>> write_all([1280.0, None, "2500", "?"], Field("积分", ",d", found=True))
-    ['1,280', None, '2,500', None]
+    ['1,280', -1, '2,500', -2]
     """
     spec = field.spec
     writer: Callable[[Any], str] = {
@@ -87,34 +93,40 @@ def write_all(values: Sequence[Any], field: Field) -> list[str | None]:
         "date": lambda value: _date(value, spec),
         "other": lambda value: _other(value, spec),
     }[_kind(spec)]
-    pieces = []
+    texts = []
     for value in values:
         try:
-            pieces.append(_written(value, writer))
+            texts.append(_written(value, writer))
         except _NeedsFormatError as error:
             raise _needs_format(field, value) from error
-    if pieces and all(piece is None for piece in pieces):
+    if texts and all(text is None for text in texts):
         misfit = next((value for value in values if not is_blank(value)), None)
         if misfit is not None:
             raise _fits_nothing(field, misfit)
-    return pieces
+    return list(map(_text_or_code, values, texts))
 
 
-def plain_texts(values: Sequence[Any]) -> list[str | None]:
-    """Return each value as it is written without a format; None where it is blank or never is.
+def plain_texts(values: Sequence[Any]) -> list[str | int]:
+    """Return each value as it is written without a format; `MISSING` where it is blank, `UNFIT` where it never is.
 
     Examples
     --------
     >>> plain_texts(["您好", 5.0, 0.5, None])
-    ['您好', '5', None, None]
+    ['您好', '5', -2, -1]
     """
-    pieces = []
+    texts = []
     for value in values:
         try:
-            pieces.append(_written(value, _plain))
+            texts.append(_written(value, _plain))
         except _NeedsFormatError:
-            pieces.append(None)
-    return pieces
+            texts.append(None)
+    return list(map(_text_or_code, values, texts))
+
+
+def _text_or_code(value: Any, text: str | None) -> str | int:
+    if text is None:
+        return MISSING if is_blank(value) else UNFIT
+    return MISSING if is_blank(text) else text
 
 
 def _written(value: Any, writer: Callable[[Any], str]) -> str | None:
@@ -129,8 +141,8 @@ def _written(value: Any, writer: Callable[[Any], str]) -> str | None:
 def _kind(spec: str) -> str:
     if not spec:
         return "none"
-    found = _NUMBER_SPEC.fullmatch(spec)
-    if found and (found["type"] or found["group"]):
+    match = _NUMBER_SPEC.fullmatch(spec)
+    if match and (match["type"] or match["group"]):
         return "number"
     return "date" if "%" in spec else "other"
 
@@ -161,8 +173,8 @@ def _whole(value: Any) -> int | None:
 
 def _number_writer(spec: str) -> Callable[[Any], str]:
     """Return what writes numbers with `spec`: as integers, where they are, unless it asks for decimals."""
-    found = _NUMBER_SPEC.fullmatch(spec)
-    kind = found["type"] if found else None
+    match = _NUMBER_SPEC.fullmatch(spec)
+    kind = match["type"] if match else None
     must_be_whole = kind is not None and kind in _WHOLE_TYPES
     may_be_whole = must_be_whole or kind is None or kind == "n"
 
@@ -200,12 +212,12 @@ def _date(value: Any, spec: str) -> str:
 
 
 def _to_date(text: str) -> datetime:
-    found = _DATE_TEXT.fullmatch(text.strip())
-    if found is None:
+    match = _DATE_TEXT.fullmatch(text.strip())
+    if match is None:
         raise _UnfitError
-    year, month, day, hour, minute, second = (int(part or 0) for part in found.groups()[:6])
+    year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
     if not year:
-        year, month, day = map(int, found.groups()[6:9])
+        year, month, day = map(int, match.groups()[6:9])
     return datetime(year, month, day, hour, minute, second)  # noqa: DTZ001
 
 
@@ -221,37 +233,38 @@ def _other(value: Any, spec: str) -> str:
 
 
 def _needs_format(field: Field, value: Any) -> InputError:
-    name = field.column
-    shown = mask_phones_in(str(value))
+    name, shown = repr(field.column), mask_phones_in(str(value))
     if isinstance(value, (bool, np.bool_)):
         return InputError(
-            f"the column {name!r} holds {shown}: make it a text such as 是 / 否 before planning",
-            zh=f"列 {name!r} 中是 {shown}：请先转换为“是/否”等文字",
+            "the column {name} holds {value}: make it a text such as 是 / 否 before planning", name=name, value=shown
         )
     if isinstance(value, (float, np.floating, Decimal)):
-        how = f"{{{name}:.2f}}"
         return InputError(
-            f"the column {name!r} holds decimals ({shown}): say how to write them, such as {how}",
-            zh=f"列 {name!r} 中有小数（{shown}）：请写明格式，例如 {how}",
+            "the column {name} holds decimals ({value}): say how to write them, such as {format}",
+            name=name,
+            value=shown,
+            format=f"{{{field.column}:.2f}}",
         )
     if isinstance(value, (timedelta, np.timedelta64)):
         return InputError(
-            f"the column {name!r} holds durations ({shown}), for which there is no format: make them a text or a number"
-            f" before planning, such as days with df[{name!r}].dt.days",
-            zh=f"列 {name!r} 中是时长（{shown}），没有对应的格式：请先转换为文字或数字，例如用 df[{name!r}].dt.days 得到天数",
+            "the column {name} holds durations ({value}), for which there is no format: make them a text or a number"
+            " before planning, such as days with df[{name}].dt.days",
+            name=name,
+            value=shown,
         )
-    how = f"{{{name}:%H:%M}}" if isinstance(value, time) else f"{{{name}:%Y年%m月%d日}}"
     return InputError(
-        f"the column {name!r} holds dates or times ({shown}): say how to write them, such as {how}",
-        zh=f"列 {name!r} 中是日期或时间（{shown}）：请写明格式，例如 {how}",
+        "the column {name} holds dates or times ({value}): say how to write them, such as {format}",
+        name=name,
+        value=shown,
+        format=f"{{{field.column}:%H:%M}}" if isinstance(value, time) else f"{{{field.column}:%Y年%m月%d日}}",
     )
 
 
 def _fits_nothing(field: Field, value: Any) -> InputError:
-    shown = mask_phones_in(repr(value))
     return InputError(
-        f"the format in {field.source} fits no value of the column {field.column!r}; the first is {shown}."
+        "the format in {placeholder} fits no value of the column {name}; the first is {value}."
         " Formats are Python's: ,d or .2f for numbers, %m月%d日 for dates",
-        zh=f"{field.source} 的格式与列 {field.column!r} 的任何值都不符，例如第一个值 {shown}。"
-        "格式与 Python 相同：数字用 ,d 或 .2f，日期用 %m月%d日",
+        placeholder=field.source,
+        name=repr(field.column),
+        value=mask_phones_in(repr(value)),
     )

@@ -116,7 +116,7 @@ def send(
         collector = Collector(client, store)
     between = collector.collect_if_due if collector is not None and collect is not False else _nothing
     test = Canary.of(canary)
-    start = RunStart(plan.campaign, client.account.name, plan.occasion, plan.hash, client.account.add_serial)
+    start = RunStart(plan.campaign, client.account.name, plan.round, plan.hash, client.account.add_serial)
     parts = portions(plan.iter_batches(), first=test.size if test else None, most=limit)
     with _bar(size if limit is None else min(size, limit), progress=progress) as advance:
         options = Options(workers, Pacer(rate, client.clock), hours, between, advance)

@@ -1,0 +1,99 @@
+"""What the owner of a plan should look at; none of it hinders sending."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from masanalytics.i18n import Text
+
+__all__ = ["PlanWarning", "lost_digits", "unknown_signature", "unreadable_suppression"]
+
+_ROUND_TO: Final = 100_000
+_ENOUGH: Final = 3
+_TIMES_CHANCE: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class PlanWarning:
+    """Something about a plan that its owner should look at; the plan can be sent all the same.
+
+    Attributes
+    ----------
+    rows : int
+        How many messages (or entries) it concerns.
+    said : Text
+        What it is; ``str(warning)`` says it in the language in use.
+    """
+
+    rows: int
+    said: Text
+
+    @property
+    def code(self) -> str:
+        """A short, stable name.
+
+        ``too_long``, ``own_signature``, ``link``, ``phone_number``, ``contact``, ``outside_bmp``, ``no_opt_out``, ``unfilled``,
+        ``printed_missing``, ``signature_unknown``, ``round_numbers``, ``unreadable_suppression``.
+        """
+        return self.said.code
+
+    def text(self, language: str | None = None) -> str:
+        """Return the warning in ``"en"`` or ``"zh"`` (by default in the user's language)."""
+        return self.said.text(language)
+
+    def __str__(self) -> str:
+        return self.text()
+
+
+def unreadable_suppression(count: int) -> PlanWarning:
+    """Return the warning of entries of the suppression list that are no mobile numbers."""
+    said = Text(
+        "{count:,} entry of the suppression list is no mobile number: it keeps nobody out",
+        "{count:,} entries of the suppression list are no mobile numbers: they keep nobody out",
+        code="unreadable_suppression",
+        count=count,
+    )
+    return PlanWarning(count, said)
+
+
+def unknown_signature(count: int) -> PlanWarning:
+    """Return the warning of messages whose segments were counted without a signature."""
+    said = Text(
+        "{count:,} message is counted without a signature: give its text as signature= or in the account",
+        "{count:,} messages are counted without a signature: give its text as signature= or in the account",
+        code="signature_unknown",
+        count=count,
+    )
+    return PlanWarning(count, said)
+
+
+def lost_digits(numbers: npt.NDArray[np.int64], column: pd.Series[Any]) -> PlanWarning:
+    """Return the warning of numbers that end in 00000, of no rows unless there are too many: by chance one in 100,000 does.
+
+    All rows count, not those that are sent to: 1.38E+10 in every row is one number and its duplicates. A column of floats is
+    what a table reader makes of scientific notation, so there one such number is enough.
+
+    Examples
+    --------
+    >>> lost_digits(np.array([13800100000, 13900139000]), pd.Series([13800100000.0, 13900139000.0])).rows
+    1
+    """
+    count = int((numbers[numbers > 0] % _ROUND_TO == 0).sum())
+    enough = 1 if pd.api.types.is_float_dtype(column.dtype) else _ENOUGH
+    count = count if count >= enough and count > _TIMES_CHANCE * len(numbers) / _ROUND_TO else 0
+    said = Text(
+        "{count:,} row has a number that ends in 00000: most likely it was saved as 1.38001E+10, its last digits are lost, and a"
+        " stranger would get the message. Format the column as text where the sheet comes from and save it again; read it with"
+        " mas.read_sheet(path) or pd.read_csv(path, dtype=str), which let such cells be left out",
+        "{count:,} rows have a number that ends in 00000: most likely it was saved as 1.38001E+10, its last digits are lost, and a"
+        " stranger would get the message. Format the column as text where the sheet comes from and save it again; read it with"
+        " mas.read_sheet(path) or pd.read_csv(path, dtype=str), which let such cells be left out",
+        code="round_numbers",
+        count=count,
+    )
+    return PlanWarning(count, said)

@@ -1,0 +1,224 @@
+"""The rows of a plan, planned and left out: as arrays, as requests and as frames, which are made anew when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from masanalytics.carriers import place_names
+from masanalytics.i18n import _, ngettext
+from masanalytics.phones import REASONS, cell_text
+from masanalytics.planning.encoded_text import EncodedText
+from masanalytics.vocabulary import CARRIERS, EXCLUSIONS, MODES
+
+__all__ = ["Excluded", "PlannedBatch", "PlannedMessages", "batches_frame", "excluded_frame", "messages_frame"]
+
+Ints: TypeAlias = "npt.NDArray[np.int64]"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedBatch:
+    """One request, as it will be sent.
+
+    Attributes
+    ----------
+    index : int
+        Its position in the plan, from 0.
+    mode : str
+        ``one_to_one``, ``many_to_one``, ``many_to_many`` or ``template``.
+    phones : list of str
+        Eleven digits each, none twice.
+    contents : list of str or None
+        The text of each number, in ``many_to_many``.
+    content : str or None
+        The one text of all, in ``one_to_one`` and ``many_to_one``.
+    template_id, params : str or None, tuple of str or None
+        The template and its parameters, in ``template``.
+    params_text : str or None
+        `params` as compact JSON.
+    segments : list of (int or None)
+        Segments of each message; None in ``template``, since the platform alone knows the text.
+    carriers : list of int
+        Positions in `masanalytics.vocabulary.CARRIERS`.
+    regions : list of (province, city)
+        Empty texts where they are not known.
+    variants : list of int
+        0, or what tells several texts to one number apart.
+    arm : str or None
+        The arm of a comparison.
+    add_serial : str or None
+        The extension of the service code; None for the account's own.
+    """
+
+    index: int
+    mode: str
+    phones: list[str]
+    contents: list[str] | None
+    content: str | None
+    template_id: str | None
+    params: tuple[str, ...] | None
+    params_text: str | None
+    segments: list[int | None]
+    carriers: list[int]
+    regions: list[tuple[str, str]]
+    variants: list[int]
+    arm: str | None
+    add_serial: str | None
+
+    def __len__(self) -> int:
+        return len(self.phones)
+
+    def __repr__(self) -> str:
+        numbers = ngettext("{count:,} number", "{count:,} numbers", len(self))
+        return f"PlannedBatch({self.index}, {self.mode!r}, {numbers})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PlannedMessages:
+    """The messages in the order they are sent in; `starts` says where each request begins, and where the last ends."""
+
+    rows: Ints
+    numbers: Ints
+    segments: npt.NDArray[np.int32] | None
+    carriers: npt.NDArray[np.int8]
+    places: npt.NDArray[np.int16]
+    place_names: tuple[tuple[str, str], ...]
+    variants: Ints | None
+    contents: EncodedText | None
+    params: EncodedText | None
+    starts: Ints
+    modes: npt.NDArray[np.int8]
+    batch_arms: tuple[str | None, ...]
+    examples: tuple[int, ...]
+    labels: pd.Index[Any]
+
+    def __post_init__(self) -> None:
+        _make_read_only(self)
+
+    def __repr__(self) -> str:
+        numbers = ngettext("{count:,} number", "{count:,} numbers", len(self.numbers))
+        requests = ngettext("{count:,} request", "{count:,} requests", len(self.starts) - 1)
+        return f"PlannedMessages({numbers}, {requests})"
+
+    def first_text(self, texts: EncodedText | None, batch: int) -> str | None:
+        """Return the first of `texts` in a request: the only one, where the request has one for all."""
+        start = int(self.starts[batch])
+        return None if texts is None else texts.render(start, start + 1)[0]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Excluded:
+    """The rows left out: where they stood, the cell as it was found, why, and the segments that this saves."""
+
+    rows: Ints
+    cells: npt.NDArray[np.object_]
+    reasons: npt.NDArray[np.int8]
+    segments: npt.NDArray[np.int32] | None
+    labels: pd.Index[Any]
+
+    def __post_init__(self) -> None:
+        _make_read_only(self)
+
+    def __repr__(self) -> str:
+        return f"Excluded({ngettext('{count:,} row', '{count:,} rows', len(self.rows))})"
+
+
+def _make_read_only(parts: object) -> None:
+    """Make every array in a dataclass, and in the dataclasses it holds, read-only."""
+    if not is_dataclass(parts):
+        return
+    for one in fields(parts):
+        value = getattr(parts, one.name)
+        if isinstance(value, np.ndarray):
+            value.flags.writeable = False
+        elif isinstance(value, tuple) or is_dataclass(value):
+            for inner in value if isinstance(value, tuple) else (value,):
+                _make_read_only(inner)
+
+
+def messages_frame(planned: PlannedMessages) -> pd.DataFrame:
+    """Return the frame that `Plan.messages` describes."""
+    order = np.argsort(planned.rows, kind="stable")
+    batch = np.repeat(np.arange(len(planned.modes)), np.diff(planned.starts))[order]
+    variants = np.zeros(len(order), dtype=np.int64) if planned.variants is None else planned.variants[order]
+    segments = [pd.NA] * len(order) if planned.segments is None else planned.segments[order]
+    places = planned.places[order]
+    return pd.DataFrame(
+        {
+            "row": row_labels(planned.labels, order),
+            "phone": as_str(list(map(str, planned.numbers[order].tolist()))),
+            "content": _written_out(planned.contents, order),
+            "params": _written_out(planned.params, order),
+            "segments": pd.array(segments, dtype="Int64"),
+            "carrier": _named(CARRIERS, planned.carriers[order]),
+            "province": as_str(place_names(places, planned.place_names, 0).tolist()),
+            "city": as_str(place_names(places, planned.place_names, 1).tolist()),
+            "arm": _named(planned.batch_arms, batch),
+            "variant": variants,
+            "batch": batch,
+        }
+    )
+
+
+def excluded_frame(excluded: Excluded) -> pd.DataFrame:
+    """Return the frame that `Plan.excluded` describes."""
+    return pd.DataFrame(
+        {
+            "row": row_labels(excluded.labels, np.arange(len(excluded.rows))),
+            "position": excluded.rows.copy(),
+            "phone": as_str(list(map(cell_text, excluded.cells.tolist()))),
+            "reason": _named(REASONS, excluded.reasons),
+            "meaning": _named([_(words) for words in EXCLUSIONS.values()], excluded.reasons),
+        }
+    )
+
+
+def batches_frame(planned: PlannedMessages, template_id: str | None) -> pd.DataFrame:
+    """Return the frame that `Plan.batches` describes."""
+    count = len(planned.modes)
+    one_text = [MODES[mode] in ("one_to_one", "many_to_one") for mode in planned.modes.tolist()]
+    contents = [planned.first_text(planned.contents, batch) if one else None for batch, one in enumerate(one_text)]
+    if planned.segments is None:
+        totals: Any = [pd.NA] * count
+    else:
+        totals = np.diff(np.append(0, np.cumsum(planned.segments, dtype=np.int64))[planned.starts])
+    return pd.DataFrame(
+        {
+            "batch": np.arange(count),
+            "mode": _named(MODES, planned.modes),
+            "messages": np.diff(planned.starts),
+            "segments": pd.array(totals, dtype="Int64"),
+            "content": as_str(contents),
+            "template_id": as_str([template_id] * count),
+            "params": as_str([planned.first_text(planned.params, batch) for batch in range(count)]),
+            "arm": as_str(list(planned.batch_arms)),
+        }
+    )
+
+
+def row_labels(labels: pd.Index[Any], order: Ints) -> Any:
+    """Return the index labels at these positions as the values of one column."""
+    taken = labels.take(order)
+    return taken.to_flat_index() if isinstance(taken, pd.MultiIndex) else taken
+
+
+def as_str(values: Any) -> Any:
+    """Return texts as a frame keeps them, None as missing."""
+    return pd.array(values, dtype="str")
+
+
+def _named(names: Sequence[str | None], codes: npt.NDArray[Any]) -> Any:
+    table = np.empty(len(names), dtype=object)
+    table[:] = list(names)
+    return as_str(table[codes])
+
+
+def _written_out(texts: EncodedText | None, order: Ints) -> Any:
+    if texts is None:
+        return as_str([None] * len(order))
+    return as_str([text for _start, chunk in texts.take(order).rendered() for text in chunk])
