@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -20,19 +22,33 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 
 from masanalytics import plot
-from masanalytics.analysis import arrivals
+from masanalytics.analysis import arrivals, delivery_rates
 from masanalytics.errors import InputError
 from masanalytics.plot.chart import SOURCE_GID
 from masanalytics.plot.fonts import bundled_font
 from masanalytics.plot.room import ROW_GID
 from masanalytics.plot.theme import CELL_GID
+from masanalytics.store import Store
+from tests.rows import Rows
 
 CARRIERS = ["China Mobile", "China Unicom", "China Telecom"]
-NOTES = {
-    "as_of": "2026-01-03 10:44:05",
-    "coverage": {"end": {}, "gaps": [[1, 2], [3, 4]]},
-    "notes": [{"code": "x", "en": "seen with care", "zh": "请谨慎解读"}],
-}
+
+
+@cache
+def notes() -> dict[Hashable | None, Any]:
+    """What a result carries beside its rows, as a store gives it that was twice not asked while reports came."""
+    end = pd.Timestamp("2026-01-03 10:44:05", tz="Asia/Shanghai")
+    sent = int(end.timestamp()) - 3600
+    with Store(":memory:") as store:
+        rows = Rows(store)
+        rows.message(
+            {"campaign": "c", "arm": None, "phone": "13800138000", "carrier": "China Mobile", "segments": 1,
+             "status": "pending", "submitted_at": end - pd.Timedelta(hours=1), "latency_s": None, "error_code": None}
+        )  # fmt: skip
+        for begin, until in ((sent, sent + 600), (sent + 900, sent + 1200), (sent + 1500, sent + 3600)):
+            rows.covered(begin, until)
+        attrs = delivery_rates(store).attrs
+    return {**attrs, "notes": [{"code": "x", "en": "seen with care", "zh": "请谨慎解读"}]}
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +81,7 @@ def rates(n: int, column: str = "carrier") -> pd.DataFrame:
             "horizon_s": 7200.0,
         }
     )
-    frame.attrs = dict(NOTES)
+    frame.attrs = dict(notes())
     return frame
 
 
@@ -83,7 +99,7 @@ def codes(n: int) -> pd.DataFrame:
             "advice": "-",
         }
     )
-    frame.attrs = dict(NOTES)
+    frame.attrs = dict(notes())
     return frame
 
 
@@ -140,7 +156,7 @@ def course(n: int) -> pd.DataFrame:
             "outside": (rate < 0.9) & (pending == 0),
         }
     )
-    frame.attrs = dict(NOTES)
+    frame.attrs = dict(notes())
     return frame
 
 
