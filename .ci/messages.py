@@ -13,12 +13,16 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 PACKAGE = Path(__file__).resolve().parent.parent / "masanalytics"
 PO = PACKAGE / "locale" / "zh_CN" / "LC_MESSAGES" / "masanalytics.po"
+# click looks for its own sentences under the name that gettext gives to a program's: what a user can meet is in these modules.
+CLICK_PO = PO.with_name("messages.po")
+CLICK_MODULES = ("core", "decorators", "exceptions", "formatting", "parser", "termui", "types")
 # Each takes an English sentence and, where a count decides, its plural: the calls that masanalytics.i18n and .errors define.
 ERRORS = {"InputError", "ConfigError", "NetworkError", "CertificateError", "RefusedError", "AnswerError", "StoreError"}
 SPEAKERS = {"_", "N_", "ngettext", "Text", *ERRORS}
@@ -27,7 +31,11 @@ SPEAKERS = {"_", "N_", "ngettext", "Text", *ERRORS}
 def sentences(tree: ast.AST) -> Iterator[tuple[int, tuple[str, ...]]]:
     """Yield the line and the sentence (with its plural, if there is one) of every call that says something."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in SPEAKERS and node.args:
+        if isinstance(node, ast.FunctionDef) and any(map(_makes_command, node.decorator_list)):
+            yield node.lineno, (ast.get_docstring(node) or "",)
+        elif isinstance(node, ast.keyword) and node.arg == "help" and isinstance(node.value, ast.Constant):
+            yield node.value.lineno, (str(node.value.value),)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in SPEAKERS and node.args:
             if any(keyword.arg == "zh" for keyword in node.keywords):
                 continue
             said = []
@@ -37,6 +45,13 @@ def sentences(tree: ast.AST) -> Iterator[tuple[int, tuple[str, ...]]]:
                 said.append(argument.value)
             if said:
                 yield node.lineno, tuple(said)
+
+
+def _makes_command(decorator: ast.expr) -> bool:
+    """Return whether a function becomes a command of the command line, which says its docstring as help."""
+    called = decorator.func if isinstance(decorator, ast.Call) else decorator
+    name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+    return name in ("command", "group")
 
 
 def written_together(tree: ast.AST) -> Iterator[int]:
@@ -103,6 +118,19 @@ def _wrong(message: object, chinese: str) -> list[str]:
     return [f"{source!r}: its Chinese names {sorted(extra)}, which the sentence has not"] if extra else []
 
 
+def of_click() -> tuple[Catalog, list[str]]:
+    """Return the Chinese of click's own sentences, and which of the installed click's lack it."""
+    with CLICK_PO.open("rb") as file:
+        catalogue = read_po(file, locale="zh_CN", domain="messages")
+    known = {_source(message.id) for message in catalogue if message.id and message.string}
+    said: set[str] = set()
+    for name in CLICK_MODULES:
+        for node in ast.walk(ast.parse((Path(click.__file__).parent / f"{name}.py").read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("_", "ngettext"):
+                said |= {node.args[0].value} if isinstance(node.args[0], ast.Constant) else set()
+    return catalogue, [f"no Chinese for click's {sentence!r}" for sentence in sorted(said - known)]
+
+
 def as_po(catalogue: Catalog) -> bytes:
     """Return the text of the catalogue in the order of its sentences, without dates, so that two branches seldom meet."""
     file = io.BytesIO()
@@ -129,11 +157,20 @@ def main(command: str) -> int:
     catalogue, faults = merged()
     text, compiled = as_po(catalogue), io.BytesIO()
     write_mo(compiled, catalogue)
-    if command == "update":
-        PO.write_bytes(text)
-        PO.with_suffix(".mo").write_bytes(compiled.getvalue())
-    elif PO.read_bytes() != text or PO.with_suffix(".mo").read_bytes() != compiled.getvalue():
-        faults.append(f"{PO.name} is not what the code says: run python .ci/messages.py update")
+    clicks, more = of_click()
+    compiled_click = io.BytesIO()
+    write_mo(compiled_click, clicks)
+    faults += more
+    made = {
+        PO: text,
+        PO.with_suffix(".mo"): compiled.getvalue(),
+        CLICK_PO.with_suffix(".mo"): compiled_click.getvalue(),
+    }
+    for path, content in made.items():
+        if command == "update":
+            path.write_bytes(content)
+        elif not path.exists() or path.read_bytes() != content:
+            faults.append(f"{path.name} is not what the code says: run python .ci/messages.py update")
     print("\n".join(faults) or f"{len(catalogue):,} sentences, all in Chinese")
     return 1 if faults and command == "check" else 0
 

@@ -20,6 +20,7 @@ __all__ = [
     "count",
     "display_width",
     "duration",
+    "fill",
     "group_label",
     "percent",
     "plain_card",
@@ -240,19 +241,26 @@ def wrap(text: str, width: int, lines: int = 2) -> str:
     >>> wrap("Carrier-side fault: retry later", 14)
     'Carrier-side\nfault: retry…'
     """
-    rows = _fill(text, width)
+    rows = fill(text, width)
     if len(rows) > lines:
         last = rows[lines - 1]
         while display_width(last) > width - 1:
             last = last[:-1]
         return "\n".join([*rows[: lines - 1], last.rstrip(" ,;，；、：:") + "…"])
     for narrower in range(display_width(text) // max(len(rows), 1), width):  # even lines, no orphan at the end
-        if len(even := _fill(text, narrower)) == len(rows):
+        if len(even := fill(text, narrower)) == len(rows):
             return "\n".join(even)
     return "\n".join(rows)
 
 
-def _fill(text: str, width: int) -> list[str]:
+def fill(text: str, width: int) -> list[str]:
+    """Return `text` in lines of at most `width` Latin letters, broken at spaces and between Chinese characters.
+
+    Examples
+    --------
+    >>> fill("采集状态报告 and replies", 12)
+    ['采集状态报告', 'and replies']
+    """
     rows: list[str] = [""]
     for piece in _pieces(text):
         if display_width(rows[-1] + piece) > width and rows[-1].strip():

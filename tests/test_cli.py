@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from masanalytics.demo import run_demo
 from masanalytics.simulator import Simulator
 from masanalytics.store import Store
 
+COMMANDS = ("demo", "send", "collect", "report", "export", "codes", "simulator", "fingerprint", "doctor")
 WHOLE_NUMBER = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)")
 
 
@@ -58,8 +60,49 @@ def test_help_is_instant() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
-    for command in ("demo", "send", "collect", "report", "export", "codes", "simulator", "fingerprint", "doctor"):
+    for command in COMMANDS:
         assert f"\n  {command} " in done.stdout
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_speaks_chinese(command: str) -> None:
+    """Every sentence of every help page is Chinese, click's own too; only names and what is typed stay as they are."""
+    page = _run(*command.split(), "--help", "--language", "zh").output
+    below_usage = page[page.index("\n") :].replace("masanalytics demo", "")
+
+    assert "用法：" in page
+    assert "显示此帮助并退出。" in page
+    assert re.findall(r"[A-Za-z]{2,} [a-z]{2,}", below_usage) == []
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence"),
+    [
+        (["send", "--language", "zh"], "错误：缺少参数 'SHEET'"),
+        (["--language=zh", "nosuch"], "错误：没有命令 'nosuch'。"),
+        (["codes", "--language", "zh", "--nosuch"], "错误：没有选项 '--nosuch'。"),
+        (["simulator", "--port", "x", "--language", "zh"], "'--port' 的值无效：'x' 不是有效的 integer。"),
+        (["collect", "--status", "--db", "nosuch.db", "--language", "zh"], "错误：--db：没有找到文件 nosuch.db"),
+    ],
+)
+def test_a_mistake_at_the_command_line_is_said_in_chinese(args: list[str], sentence: str) -> None:
+    """What click finds wrong, and what a command does."""
+    done = _run(*args)
+
+    assert done.exit_code == 2
+    assert sentence in done.output
+
+
+def test_the_language_is_the_environments_and_ends_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MAS_LANGUAGE decides where --language does not; a command leaves the process as it was."""
+    monkeypatch.setenv("MAS_LANGUAGE", "zh")
+    chinese = _run("--help").output
+    english = _run("--help", "--language", "en").output
+
+    assert "选项" in chinese
+    assert "Options" in english
+    assert os.environ["MAS_LANGUAGE"] == "zh"
+    assert "LANGUAGE" not in os.environ or os.environ["LANGUAGE"] not in ("en", "zh_CN")
 
 
 def test_send_shows_the_plan_and_asks(platform: Simulator, people: str) -> None:

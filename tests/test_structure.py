@@ -55,14 +55,6 @@ STILL_TO_MEND: dict[str, set[str]] = {
         "analysis/naming.py",
         "analysis/needs.py",
         "analysis/opening.py",
-        "cli/codes.py",
-        "cli/demo.py",
-        "cli/doctor.py",
-        "cli/export.py",
-        "cli/fingerprint.py",
-        "cli/options.py",
-        "cli/report.py",
-        "cli/simulator.py",
         "plot/inputs.py",
         "report/pictures.py",
         "report/request.py",
@@ -78,7 +70,6 @@ STILL_TO_MEND: dict[str, set[str]] = {
         "plot/words.py",
     },
     "functions": {
-        "cli/send.py: command",
         "demo.py: run_demo",
     },
     "places": {

@@ -2,46 +2,31 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from masanalytics._version import __version__
+from masanalytics.cli import commands
+from masanalytics.cli.collect import collect
+from masanalytics.cli.options import with_language
+from masanalytics.cli.send import send
+from masanalytics.cli.spoken import Group, Option, asked_language, speaking
 from masanalytics.errors import MasError
 
 __all__ = ["main"]
 
-_COMMANDS = {
-    "demo": ("demo", "Watch 2,000 customers being messaged, on a simulated platform."),
-    "send": ("send", "Plan a campaign from a sheet, show it, and send it."),
-    "collect": ("collect", "Fetch status reports and replies into the store."),
-    "report": ("report", "Write an HTML or Excel report of what became of the messages."),
-    "export": ("export", "Write the store's messages as Parquet, by month."),
-    "codes": ("codes", "Look up what a status-report code means."),
-    "simulator": ("simulator", "Run a local platform for tests and other programs."),
-    "fingerprint": ("fingerprint", "Show (and remember) a platform's certificate."),
-    "doctor": ("doctor", "Check settings, certificate, clock and store; sends nothing."),
-}
+_TRY_AGAIN = 75  # EX_TEMPFAIL, which cron and mail systems know
 
 
-class _Group(click.Group):
-    """Loads a command's module when the command is asked for; lists them without loading any."""
+class _Main(Group):
+    """Finds the language before anything is said, and shows errors as sentences."""
 
-    def list_commands(self, _ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
-        if name not in _COMMANDS:
-            return None
-        module = importlib.import_module(f"masanalytics.cli.{_COMMANDS[name][0]}")
-        command: click.Command = module.command
-        return command
-
-    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+    def main(self, args: Sequence[str] | None = None, *more: Any, **kwargs: Any) -> Any:
+        with speaking(asked_language(sys.argv[1:] if args is None else args)):
+            return super().main(args, *more, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -50,13 +35,34 @@ class _Group(click.Group):
             click.secho(f"{error.code}: {error}", err=True, fg="red")
             for note in getattr(error, "__notes__", ()):
                 click.echo(note, err=True)
-            sys.exit(75 if error.retryable else 1)
+            sys.exit(_TRY_AGAIN if error.retryable else 1)
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, package_name="masanalytics", message="%(prog)s %(version)s")
+@click.group(cls=_Main, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(
+    __version__,
+    package_name="masanalytics",
+    message="%(prog)s %(version)s",
+    cls=Option,
+    help="Show the version and exit.",
+)
+@with_language
 def main() -> None:
     """Send, collect and analyse SMS campaigns over China Mobile Cloud MAS (云MAS).
 
     New here? Run:  masanalytics demo
     """
+
+
+for command in (
+    commands.demo,
+    send,
+    collect,
+    commands.report,
+    commands.export,
+    commands.codes,
+    commands.simulator,
+    commands.fingerprint,
+    commands.doctor,
+):
+    main.add_command(command)

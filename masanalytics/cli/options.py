@@ -7,45 +7,65 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from masanalytics.cli.spoken import Command, Option
+
 if TYPE_CHECKING:
     from masanalytics.account import Account
 
-__all__ = ["find_account", "with_account", "with_existing_store", "with_language", "with_store"]
+__all__ = [
+    "command",
+    "find_account",
+    "option",
+    "with_account",
+    "with_existing_store",
+    "with_language",
+    "with_store",
+]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-def with_account(command: _F) -> _F:
+def option(*names: str, **settings: Any) -> Callable[[_F], _F]:
+    """Add an option whose help is a sentence of the catalogue."""
+    return click.option(*names, cls=Option, **settings)
+
+
+def command(function: Callable[..., Any]) -> click.Command:
+    """Make a function a command, called as it is, with its docstring as help and the option ``--language``."""
+    made = click.command(function.__name__, cls=Command)(with_language(function))
+    made.params.append(made.params.pop(0))  # what all have in common comes last
+    return made
+
+
+def with_account(function: _F) -> _F:
     """Add ``--profile`` and ``--env-file``: where the account's settings come from."""
-    command = click.option("--profile", help="A profile in your config folder; otherwise MAS_* and .env are read.")(
-        command
-    )
-    return click.option("--env-file", type=click.Path(exists=True, dir_okay=False), help="A .env file.")(command)
+    profile = option("--profile", help="A profile in your config folder; otherwise MAS_* and .env are read.")
+    return option("--env-file", type=click.Path(exists=True, dir_okay=False), help="A .env file.")(profile(function))
 
 
-def with_store(command: _F) -> _F:
+def with_store(function: _F) -> _F:
     """Add ``--db``: the store's file."""
-    return click.option(
-        "--db", type=click.Path(dir_okay=False), default="mas.db", show_default=True, help="The store (a SQLite file)."
-    )(command)
+    return _store(function, exists=False)
 
 
-def with_existing_store(command: _F) -> _F:
+def with_existing_store(function: _F) -> _F:
     """Add ``--db`` for commands that only read: a mistyped name is an error, not a new file."""
-    return click.option(
-        "--db",
-        type=click.Path(exists=True, dir_okay=False),
-        default="mas.db",
-        show_default=True,
-        help="The store (a SQLite file).",
-    )(command)
+    return _store(function, exists=True)
 
 
-def with_language(command: _F) -> _F:
-    """Add ``--language``."""
-    return click.option("--language", type=click.Choice(["en", "zh"]), help="English or Chinese; yours by default.")(
-        command
-    )
+def _store(function: _F, *, exists: bool) -> _F:
+    kind = click.Path(exists=exists, dir_okay=False)
+    return option("--db", type=kind, default="mas.db", show_default=True, help="The store (a SQLite file).")(function)
+
+
+def with_language(function: _F) -> _F:
+    """Add ``--language``, which is read before the command is (see `masanalytics.cli.spoken.asked_language`)."""
+    return option(
+        "--language",
+        type=click.Choice(["en", "zh"]),
+        expose_value=False,
+        help="English or Chinese; by default MAS_LANGUAGE, or the system's language.",
+    )(function)
 
 
 def find_account(profile: str | None, env_file: str | None) -> Account:

@@ -1,0 +1,144 @@
+"""The short commands: each calls one function of the package and prints what it returns."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from masanalytics.cli.options import command, find_account, option, with_account, with_existing_store, with_store
+from masanalytics.errors import ConfigError
+from masanalytics.i18n import _
+
+__all__ = ["codes", "demo", "doctor", "export", "fingerprint", "report", "simulator"]
+
+_MARKS = {True: ("ok", "green"), False: ("!!", "red"), None: ("--", "yellow")}
+
+
+@command
+@option("--folder", type=click.Path(file_okay=False, path_type=Path), help="Where the files go; a new one by default.")
+def demo(folder: Path | None) -> None:
+    """Watch 2,000 customers being messaged, on a simulated platform in this process.
+
+    Needs no account and no network; leaves a SQLite file, three charts and an HTML page.
+    """
+    from masanalytics.demo import run_demo
+
+    run_demo(folder, language=None, echo=click.echo)
+
+
+@command
+@click.argument("path", type=click.Path(dir_okay=False), default="report.html")
+@with_existing_store
+@option("--campaign", multiple=True, help="Only this campaign; can be given several times.")
+@option("--since", help="Only what was submitted from this day on, as 2026-03-01.")
+@option("--until", help="Only what was submitted before this day.")
+@option("--by", multiple=True, help="Break the rate down by this column: carrier, province, city, day, hour ...")
+@option("--title", help="The report's title.")
+@option("--reveal", is_flag=True, help="Show whole phone numbers in names; masked by default.")
+def report(path: str, db: str, campaign: tuple[str, ...], by: tuple[str, ...], **options: Any) -> None:
+    """Write one file to hand on, HTML or Excel.
+
+    PATH ends in .html or .xlsx. An earlier file of that name is replaced.
+    """
+    from masanalytics.report import write_report
+    from masanalytics.store import Store
+
+    asked = {name: value for name, value in options.items() if value is not None}
+    if campaign:  # one campaign names the report, several narrow it
+        asked["campaign"] = campaign[0] if len(campaign) == 1 else list(campaign)
+    with Store(db) as store:
+        for name in campaign:
+            store.check_campaign(name)
+        written = write_report(store, path, by=by or None, **asked)
+    click.echo(str(written))
+
+
+@command
+@click.argument("folder", type=click.Path(file_okay=False))
+@with_existing_store
+@option("--reveal", is_flag=True, help="Write whole phone numbers; masked by default.")
+def export(folder: str, db: str, *, reveal: bool) -> None:
+    """Write the store's messages as Parquet files, one folder a month, for DuckDB, Spark or pandas."""
+    from masanalytics.store import Store
+
+    with Store(db) as store:
+        files = store.export_parquet(folder, reveal=reveal)
+    for file in files:
+        click.echo(file)
+
+
+@command
+@click.argument("codes", nargs=-1, required=True)
+@option("--carrier", help="The recipient's carrier: numbers-only codes are known for China Unicom only.")
+def codes(codes: tuple[str, ...], carrier: str | None) -> None:
+    """Look up what status-report codes mean, such as MK:0012 or DB:0140."""
+    from masanalytics.codes import describe_code
+
+    for code in codes:
+        described = describe_code(code, carrier=carrier)
+        click.echo(f"{code}  [{described.category}]  {described.meaning}\n    {described.advice}")
+
+
+@command
+@option("--port", type=int, default=8443, show_default=True, help="0 takes any that is free.")
+@option("--host", default="127.0.0.1", show_default=True, help="The address it listens on.")
+@option("--http", is_flag=True, help="Plain HTTP instead of HTTPS.")
+@option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same fates.")
+@option("--speed", type=float, default=1.0, show_default=True, help="How many times faster than real time runs.")
+@option("--strict", is_flag=True, help="Reject whatever deviates from the interface document.")
+def simulator(*, http: bool, **settings: Any) -> None:
+    """Run a local platform that takes messages and hands out reports and replies, for any client in any language."""
+    from masanalytics.simulator import serve
+
+    with serve(https=not http, **settings) as platform:
+        click.echo(_("Simulator running; stop it with Ctrl-C."))
+        for name, value in platform.settings().items():
+            click.echo(f"{name}={value}")
+        try:
+            while True:
+                time.sleep(3600)
+        except KeyboardInterrupt:
+            click.echo()
+
+
+@command
+@click.argument("address", metavar="HOST:PORT")
+@option("--accept", is_flag=True, help="Remember this certificate, replacing the one remembered before.")
+@option("--legacy-tls", is_flag=True, help="For platforms that only speak old TLS.")
+def fingerprint(address: str, *, accept: bool, legacy_tls: bool) -> None:
+    """Show the SHA-256 fingerprint of a platform's certificate, to compare with what the operator tells you."""
+    from masanalytics.client import known_hosts_path
+    from masanalytics.tls import KnownHosts, fetch_fingerprint, split_address
+
+    host, port = split_address(address)
+    shown = fetch_fingerprint(host, port, legacy=legacy_tls)
+    click.echo(shown)
+    if accept:
+        KnownHosts(known_hosts_path()).remember(host, port, shown, replace=True)
+        click.echo(_("Remembered for {host}:{port}.", host=host, port=port))
+
+
+@command
+@with_account
+@with_store
+def doctor(profile: str | None, env_file: str | None, db: str) -> None:
+    """Check settings, certificate, clock and store, and explain each finding. Sends nothing and fetches no report."""
+    from masanalytics.doctor import check
+
+    account, problem = None, None
+    try:
+        account = find_account(profile, env_file)
+    except ConfigError as error:
+        problem = error
+    findings = check(account, store_path=db, problem=problem)
+    for finding in findings:
+        mark, colour = _MARKS[finding.ok]
+        click.secho(f"{mark}  {finding.name}: ", fg=colour, nl=False)
+        click.echo(finding.text)
+        if finding.advice:
+            click.echo(f"      {finding.advice}")
+    sys.exit(int(any(finding.ok is False for finding in findings)))
