@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from narwhals.typing import IntoFrame
     from numpy.typing import NDArray
 
-    from masanalytics.analysis.sources import MessageSource
+    from masanalytics.analysis.sources import HoldsMessages, MessageSource
 
 __all__ = [
     "Booleans",
@@ -34,7 +34,7 @@ __all__ = [
     "Table",
 ]
 
-Messages: TypeAlias = "MessageSource | IntoFrame"
+Messages: TypeAlias = "HoldsMessages | MessageSource | IntoFrame"
 """Where messages are: a Store, or a frame of messages (pandas, polars, a DuckDB relation, Spark)."""
 
 Table: TypeAlias = "pd.DataFrame | IntoFrame"

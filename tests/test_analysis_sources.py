@@ -409,6 +409,6 @@ def test_a_part_of_a_store_is_read_in_blocks_of_neighbours(store: Store, by: str
     """One message in three of 1,000: the first 256, then those from 769 on, whichever way they are counted."""
     fill(store, random_messages(1000, seed=4))
 
-    *_, n = store.grouped_count([by], where=Filters(every=3))
+    *_, n = store.message_source.grouped_count([by], where=Filters(every=3))
 
     assert n.sum() == 256 + 232

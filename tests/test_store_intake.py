@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 import masanalytics as mas
 from masanalytics.collecting import replay
 from masanalytics.errors import InputError
+from masanalytics.i18n import Text
+from masanalytics.store.kept_texts import plain_sentences_sql
 from masanalytics.store.message_outcomes import Evidence, Outcome, fold
 from masanalytics.vocabulary import MESSAGE_COLUMNS, Status
 from tests.bench import Bench, PlainBatch
@@ -397,3 +399,22 @@ def test_messages_are_narrowed_as_the_analysis_narrows_them(
             ask(carier="中国移动")
         with pytest.raises(InputError, match="is not a time"):
             ask(since=pd.NaT)
+
+
+def test_a_notice_is_kept_as_code_and_parameters_and_said_in_the_readers_language(bench: Bench) -> None:
+    """What a poll's notice says becomes words when it is read; a sentence of an older file stays as it is."""
+    notice = Text("{address} did not answer in time.", code="answer_timeout", address="mas.example")
+    for _ in range(2):
+        turn = bench.store.intake.take_turn(bench.account, "report", 0.0, bench.clock, "test")
+        bench.store.intake.note_no_answer(bench.account, turn.poll_id, notice, bench.clock, lost=True)
+    bench.store.db.execute("UPDATE polls SET notice = 'an older sentence' WHERE poll_id = 2")
+    bench.store.db.execute(plain_sentences_sql("polls", "notice") + " AND poll_id = 2")
+    codes = [row[0] for row in bench.store.db.execute("SELECT json_extract(notice, '$.code') FROM polls").fetchall()]
+
+    assert codes == ["answer_timeout", "text"]
+    assert list(bench.store.polls(language="en")["notice"]) == [
+        "mas.example did not answer in time.",
+        "an older sentence",
+    ]
+    assert list(bench.store.polls(language="zh")["notice"]) == [notice.text("zh"), "an older sentence"]
+    assert notice.text("zh") != notice.text("en")

@@ -23,14 +23,14 @@ _SAME_GROUP_S = 30 * 86400
 _ASK_AT_ONCE = 400
 
 
-class _Known(NamedTuple):
+class _Message(NamedTuple):
     """A message as it stands before the page."""
 
     message_id: int
     reports: int
 
 
-class _Said(NamedTuple):
+class _Codes(NamedTuple):
     """What a report's two codes mean, as numbers."""
 
     outcome: int
@@ -53,21 +53,21 @@ def take_reports(
     """
     if not records:
         return {}
-    said = _read_codes(conn, records)
-    homes, foreign = _find_batches(conn, account_id, records)
-    keys = [(homes[index], record.mobile) for index, record in enumerate(records)]
-    known = _find_messages(conn, keys, range(len(keys)))
-    if len(known) < len(keys):
-        strays = [index for index in range(len(keys)) if index not in known]
-        made = _foreign_homes(conn, account_id, records, keys, strays, foreign)
-        for index in strays:
+    codes = _read_codes(conn, records)
+    batch_ids, foreign = _find_batches(conn, account_id, records)
+    keys = [(batch_ids[index], record.mobile) for index, record in enumerate(records)]
+    messages_at = _find_messages(conn, keys, range(len(keys)))
+    if len(messages_at) < len(keys):
+        unmatched = [index for index in range(len(keys)) if index not in messages_at]
+        made = _foreign_batch_ids(conn, account_id, records, keys, unmatched, foreign)
+        for index in unmatched:
             keys[index] = (made[index], records[index].mobile)
         foreign.update(made.values())
-        carriers = carriers_of([records[index].mobile for index in strays]).codes.tolist()
-        rows = [(*keys[i], carrier, records[i].submitted_at) for i, carrier in zip(strays, carriers, strict=True)]
+        carriers = carriers_of([records[index].mobile for index in unmatched]).codes.tolist()
+        rows = [(*keys[i], carrier, records[i].submitted_at) for i, carrier in zip(unmatched, carriers, strict=True)]
         _add_foreign(conn, account_id, rows)
-        known |= _find_messages(conn, keys, strays)
-    messages = [known[index] for index in range(len(keys))]
+        messages_at |= _find_messages(conn, keys, unmatched)
+    page_messages = [messages_at[index] for index in range(len(keys))]
     before = conn.total_changes
     conn.executemany(
         "INSERT OR IGNORE INTO reports (poll_id, message_id, report_status_id, error_code_id, submitted_at, received_at,"
@@ -77,32 +77,32 @@ def take_reports(
                 one.message_id, code.status_id, code.error_id, record.submitted_at, record.received_at,
                 record.submit_date, record.receive_date,
             )
-            for one, code, record in zip(messages, said, records, strict=True)
+            for one, code, record in zip(page_messages, codes, records, strict=True)
         ],
     )  # fmt: skip
     all_new = conn.total_changes - before == len(records)
-    _write_outcomes(conn, messages, records, said, all_new=all_new)
+    _write_outcomes(conn, page_messages, records, codes, all_new=all_new)
     return dict(Counter(batch_id for batch_id, _ in keys if batch_id in foreign))
 
 
-def _read_codes(conn: sqlite3.Connection, records: Sequence[ReportRecord]) -> list[_Said]:
+def _read_codes(conn: sqlite3.Connection, records: Sequence[ReportRecord]) -> list[_Codes]:
     """Return what each report says; the platform repeats the error code as the status, and sometimes writes it only there."""
-    known: dict[tuple[str, str], _Said] = {}
+    codes_of: dict[tuple[str, str], _Codes] = {}
     for record in records:
         key = (record.report_status, record.error_code)
-        if key not in known:
+        if key not in codes_of:
             status = outcome_of(*key)
             error = record.error_code or (record.report_status if status == Status.failed else "")
             codes = lookups.code_ids(conn, {record.report_status, error})
             error_id = codes[error]
-            known[key] = _Said(
+            codes_of[key] = _Codes(
                 int(status),
                 status != Status.pending,
                 codes[record.report_status],
                 error_id,
                 error_id if error else None,
             )
-    return [known[record.report_status, record.error_code] for record in records]
+    return [codes_of[record.report_status, record.error_code] for record in records]
 
 
 def _find_batches(
@@ -121,16 +121,16 @@ def _find_batches(
         ):
             candidates[group].append((batch_id, requested_at, campaign is None))
     chosen: dict[tuple[str, int | None], tuple[int, bool]] = {}
-    homes, foreign = [], set()
+    batch_ids, foreign = [], set()
     for record in records:
         key = (record.msg_group, record.submitted_at)
         if key not in chosen:
             chosen[key] = _nearest(candidates.get(record.msg_group, []), record.submitted_at)
         batch_id, is_foreign = chosen[key]
-        homes.append(batch_id)
+        batch_ids.append(batch_id)
         if is_foreign:
             foreign.add(batch_id)
-    return homes, foreign
+    return batch_ids, foreign
 
 
 def _nearest(candidates: list[tuple[int, int | None, bool]], submitted_at: int | None) -> tuple[int, bool]:
@@ -151,9 +151,9 @@ def _nearest(candidates: list[tuple[int, int | None, bool]], submitted_at: int |
 
 def _find_messages(
     conn: sqlite3.Connection, keys: Sequence[tuple[int, str]], places: Sequence[int]
-) -> dict[int, _Known]:
+) -> dict[int, _Message]:
     """Return the messages of those `places` of `keys` where there is one."""
-    found: dict[int, _Known] = {}
+    messages_at: dict[int, _Message] = {}
     for start in range(0, len(places), _ASK_AT_ONCE):
         part = places[start : start + _ASK_AT_ONCE]
         rows = conn.execute(
@@ -163,32 +163,32 @@ def _find_messages(
             [value for place in part for value in (place, *keys[place])],
         )
         for place, message_id, reports in rows:
-            found[place] = _Known(message_id, reports)
-    return found
+            messages_at[place] = _Message(message_id, reports)
+    return messages_at
 
 
-def _foreign_homes(
+def _foreign_batch_ids(
     conn: sqlite3.Connection,
     account_id: int,
     records: Sequence[ReportRecord],
     keys: Sequence[tuple[int, str]],
-    strays: Sequence[int],
+    unmatched: Sequence[int],
     foreign: Collection[int],
 ) -> dict[int, int]:
     """Return the batch of no campaign for each record that no message of this store explains, making it where needed."""
-    homes: dict[int, int] = {}
+    batch_ids: dict[int, int] = {}
     made: dict[tuple[str, int], int] = {}
-    for index in strays:
+    for index in unmatched:
         record = records[index]
         if keys[index][0] in foreign:
-            homes[index] = keys[index][0]
+            batch_ids[index] = keys[index][0]
             continue
         # Reports of one group lie within a month of each other; a group that comes again next year is another batch.
         place = (record.msg_group, (record.submitted_at or 0) // _SAME_GROUP_S)
         if place not in made:
             made[place] = _foreign_batch(conn, account_id, record)
-        homes[index] = made[place]
-    return homes
+        batch_ids[index] = made[place]
+    return batch_ids
 
 
 def _add_foreign(conn: sqlite3.Connection, account_id: int, rows: Sequence[tuple[int, str, int, int | None]]) -> None:
@@ -221,24 +221,24 @@ def _foreign_batch(conn: sqlite3.Connection, account_id: int, record: ReportReco
 
 def _write_outcomes(
     conn: sqlite3.Connection,
-    known: Sequence[_Known],
+    messages: Sequence[_Message],
     records: Sequence[ReportRecord],
-    said: Sequence[_Said],
+    codes: Sequence[_Codes],
     *,
     all_new: bool,
 ) -> None:
     """Write outcomes: straight from the page where a message has this one report, from all its reports otherwise."""
-    seen = Counter([one.message_id for one in known])
+    seen = Counter([one.message_id for one in messages])
     # By far the commonest case, 1,000 times a page: no object is made for it.
     simple = [
         (
             code.outcome, code.status_id, code.shown_error_id, record.submitted_at,
             record.received_at if code.is_final else None, 1, one.message_id,
         )
-        for one, record, code in zip(known, records, said, strict=True)
+        for one, record, code in zip(messages, records, codes, strict=True)
         if all_new and not one.reports and seen[one.message_id] == 1
     ]  # fmt: skip
     message_outcomes.write(conn, simple)
-    if len(simple) < len(known):
+    if len(simple) < len(messages):
         done = {row[-1] for row in simple}
-        message_outcomes.refresh(conn, [one.message_id for one in known if one.message_id not in done])
+        message_outcomes.refresh(conn, [one.message_id for one in messages if one.message_id not in done])

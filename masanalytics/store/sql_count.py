@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from math import inf, prod
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from masanalytics.store.coverage import covered_until, gaps, intervals
+from masanalytics.store.database import Connections
 from masanalytics.store.message_columns import Column, Condition, find_column, seconds_sql
 from masanalytics.store.messages import conditions
 from masanalytics.store.views import MISSING, fetch_columns
@@ -28,8 +28,9 @@ from masanalytics.vocabulary import MESSAGE_COLUMNS, UNREPORTED_AFTER_S, Status
 
 if TYPE_CHECKING:
     from masanalytics.analysis.filters import Filters
+    from masanalytics.analysis.sources.base import Seconds
 
-__all__ = ["CountsMessages"]
+__all__ = ["StoredMessages"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -45,14 +46,19 @@ _SECONDS_CAP = 2**62 - 2
 _LARGEST = 2**63
 
 
-class CountsMessages:
-    """What makes a store a source of messages for the analysis functions."""
+class StoredMessages:
+    """A store as a source of messages for the analysis functions (`masanalytics.analysis.sources.MessageSource`).
 
-    def reading(self) -> AbstractContextManager[sqlite3.Connection]:
-        """Return a read transaction that sees one state of the file."""
-        raise NotImplementedError
+    Parameters
+    ----------
+    connections : Connections
+        The store's.
+    """
 
-    def grouped_count(self, by: Sequence[str], *, where: Filters, seconds: str | None = "outcome") -> Counted:
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    def grouped_count(self, by: Sequence[str], *, where: Filters, seconds: Seconds | None = "outcome") -> Counted:
         """Count messages by dimensions, status and whole seconds, as `masanalytics.analysis` asks.
 
         Parameters
@@ -69,7 +75,7 @@ class CountsMessages:
         DataFrame, array of int, array of float, array of int
             The dimensions, the status (as `masanalytics.vocabulary.Status`), the seconds (NaN: unknown), how many messages.
         """
-        with self.reading() as conn:
+        with self._connections.reading() as conn:
             among = conditions(conn, where)
             columns = [find_column(conn, name, among) for name in by]
             plan = _Plan(columns, seconds_sql(conn, seconds), among, waited=seconds == "waited")
@@ -82,7 +88,7 @@ class CountsMessages:
 
     def message_rows(self, columns: Sequence[str], *, where: Filters) -> pd.DataFrame:
         """Return these columns of the messages, one row a message."""
-        with self.reading() as conn:
+        with self._connections.reading() as conn:
             among = conditions(conn, where)
             found = [find_column(conn, name, among) for name in columns]
             join = " JOIN batches b USING (batch_id)" if any(column.joined for column in found) else ""
@@ -97,7 +103,7 @@ class CountsMessages:
 
     def estimated_count(self, where: Filters) -> int:
         """Return about how many messages pass `where`, from a sample of them."""
-        with self.reading() as conn:
+        with self._connections.reading() as conn:
             among = conditions(conn, where)
             low, high = _first_and_last(conn)
             step = max(1, (high - low) // _SAMPLE)
@@ -122,7 +128,7 @@ class CountsMessages:
             The end of coverage (``as_of``, epoch seconds; ``end`` by account, text) and the ``gaps`` in which reports of
             the messages asked about could come: from their first submission until 72 h after their last.
         """
-        with self.reading() as conn:
+        with self._connections.reading() as conn:
             ends = covered_until(conn)
             spans = intervals(conn, None)
             first, last = _submitted(conn, where)

@@ -34,7 +34,7 @@ from masanalytics.store import (
 from masanalytics.store.database import Connections
 from masanalytics.store.intake import Intake
 from masanalytics.store.kept_texts import show_texts
-from masanalytics.store.sql_count import CountsMessages
+from masanalytics.store.sql_count import StoredMessages
 from masanalytics.vocabulary import BATCH_STATES
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 __all__ = ["Store"]
 
 
-class Store(CountsMessages):
+class Store:
     """The SQLite file that sending, collecting and analysing share.
 
     Parameters
@@ -91,6 +91,7 @@ class Store(CountsMessages):
         self.clock = clock or SystemClock()
         self._connections = Connections(self.path, busy_s=busy_s)
         self.intake = Intake(self._connections, opt_out_words)
+        self.message_source = StoredMessages(self._connections)
 
     @property
     def db(self) -> Database:

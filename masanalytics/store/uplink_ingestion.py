@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterable, Sequence
 import pandas as pd
 
 from masanalytics.errors import InputError
-from masanalytics.i18n import counted
 from masanalytics.opt_outs import match_opt_out
 from masanalytics.phones import normalise_phones
 from masanalytics.protocol import UplinkRecord
@@ -95,15 +94,14 @@ def mobile_numbers(phones: Iterable[object]) -> list[str]:
         If one of them is no mobile number.
     """
     if isinstance(phones, str) or not isinstance(phones, Iterable):
+        raise InputError("give a list or column of numbers, such as ['13800138000']")
+    entries = pd.Series(list(phones), dtype=object)
+    numbers = normalise_phones(entries)["phone"]
+    if wrong := int(numbers.isna().sum()):
         raise InputError(
-            "give a list or column of numbers, such as ['13800138000']", zh="请给出号码列表，如 ['13800138000']"
+            "{count:,} entry is not a mobile number, of {total:,}: nothing was changed",
+            "{count:,} entries are not mobile numbers, of {total:,}: nothing was changed",
+            count=wrong,
+            total=len(entries),
         )
-    asked = pd.Series(list(phones), dtype=object)
-    found = normalise_phones(asked)["phone"]
-    if wrong := int(found.isna().sum()):
-        said = counted(wrong, "entry is not a mobile number", "entries are not mobile numbers")
-        raise InputError(
-            f"{said}, of {len(asked):,}: nothing was changed",
-            zh=f"{len(asked)} 个中有 {wrong} 个不是手机号，未作任何更改",
-        )
-    return [str(phone) for phone in found]
+    return [str(phone) for phone in numbers]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from masanalytics.analysis.sources.base import MessageSource
+from masanalytics.analysis.sources.base import HoldsMessages, MessageSource
 from masanalytics.analysis.sources.narwhals import NarwhalsMessages
 from masanalytics.analysis.sources.pandas import PandasMessages
 from masanalytics.errors import InputError
 
-__all__ = ["MessageSource", "as_source"]
+__all__ = ["HoldsMessages", "MessageSource", "as_source"]
 
 
 def as_source(data: Any) -> MessageSource:
@@ -24,6 +24,8 @@ def as_source(data: Any) -> MessageSource:
 
     if isinstance(data, pd.DataFrame):
         return PandasMessages(data)
+    if isinstance(data, HoldsMessages):
+        return data.message_source
     if isinstance(data, MessageSource):
         return data
     import narwhals as nw

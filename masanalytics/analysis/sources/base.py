@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["MessageSource", "RawCounts", "Seconds", "columns_needed", "status_numbers"]
+__all__ = ["HoldsMessages", "MessageSource", "RawCounts", "Seconds", "columns_needed", "status_numbers"]
 
 Seconds = Literal["outcome", "waited"]
 
@@ -48,7 +48,7 @@ class RawCounts(NamedTuple):
 
 @runtime_checkable
 class MessageSource(Protocol):
-    """What the analysis needs of a source of messages, such as a Store."""
+    """What the analysis needs of a source of messages, such as that of a Store."""
 
     def grouped_count(
         self, by: Sequence[str], *, where: Filters, seconds: Seconds | None = "outcome"
@@ -76,6 +76,16 @@ class MessageSource(Protocol):
 
         Gaps that cannot concern messages that pass `where` are left out, where the source can tell.
         """
+        ...
+
+
+@runtime_checkable
+class HoldsMessages(Protocol):
+    """What holds a source of messages, such as a Store."""
+
+    @property
+    def message_source(self) -> MessageSource:
+        """The source."""
         ...
 
 
