@@ -7,6 +7,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -14,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from masanalytics.aliases import Numbers, Phones, Table
 from masanalytics.carriers import carrier_codes, load_regions, region_codes
 from masanalytics.errors import InputError
 from masanalytics.phones import parse_phones
@@ -36,13 +38,12 @@ __all__ = ["plan"]
 
 _LONGEST_CODE: Final = 20
 _LIMITS: Final = Limits()
-Ints: TypeAlias = "npt.NDArray[np.int64]"
 Arms: TypeAlias = "npt.NDArray[np.object_] | None"
 AddSerial: TypeAlias = "str | Mapping[str, str] | None"
 
 
 def plan(
-    df: Any,
+    df: Table,
     *,
     phone: Hashable,
     content: Hashable | None = None,
@@ -55,14 +56,14 @@ def plan(
     signature: str | None = None,
     price: float | None = None,
     rate: float | None = None,
-    suppress: Any = None,
+    suppress: Phones | Table | None = None,
     duplicates: Literal["first", "each"] = "first",
     again: bool = False,
     arm: Hashable | None = None,
     add_serial: str | Mapping[str, str] | None = None,
     limits: Limits | None = None,
     marketing: bool | None = None,
-    regions: Any = None,
+    regions: str | Path | None = None,
 ) -> Plan:
     """Plan a campaign: numbers, texts, segments, cost, requests and time. Sends nothing and changes nothing.
 
@@ -237,7 +238,7 @@ class _Sending:
     rate: float | None
     limits: Limits
     marketing: bool | None
-    regions: Any
+    regions: str | Path | None
     signature: str
 
 
@@ -284,7 +285,7 @@ def _assembled(sheet: _Sheet, wording: Wording, rules: ExclusionRules, sending: 
 
 
 def _arranged(
-    sheet: _Sheet, numbers: Ints, row_texts: RowTexts, exclusions: Exclusions, sending: _Sending
+    sheet: _Sheet, numbers: Numbers, row_texts: RowTexts, exclusions: Exclusions, sending: _Sending
 ) -> PlannedMessages:
     """Bring the rows that are left into requests."""
     rows = np.flatnonzero(exclusions.reasons < 0)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from masanalytics.aliases import Table
 from masanalytics.errors import InputError
 from masanalytics.planning.columns import as_frame, labels_by_name, take_columns
 from masanalytics.stats.power import LEVEL, POWER, detectable_difference
@@ -17,7 +18,7 @@ __all__ = ["split"]
 
 
 def split(
-    df: Any,
+    df: Table,
     arms: Sequence[str] | Mapping[str, float],
     *,
     by: Hashable | Sequence[Hashable] | None = None,

@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from masanalytics.aliases import Numbers
 from masanalytics.errors import InputError
 from masanalytics.vocabulary import MODES
 
 __all__ = ["Cut", "Limits", "cut_by_arm", "cut_contents", "cut_templates", "interleave"]
 
-Ints = npt.NDArray[np.int64]
 _MODE: Final = {name: code for code, name in enumerate(MODES)}
 
 
@@ -73,8 +73,8 @@ class Cut:
         The mode of each request, as a position in `masanalytics.vocabulary.MODES`.
     """
 
-    order: Ints
-    starts: Ints
+    order: Numbers
+    starts: Numbers
     modes: npt.NDArray[np.int8]
 
     def __len__(self) -> int:
@@ -82,7 +82,7 @@ class Cut:
 
 
 def cut_by_arm(
-    groups: Ints, numbers: Ints, arms: npt.NDArray[np.object_] | None, limits: Limits, *, templates: bool
+    groups: Numbers, numbers: Numbers, arms: npt.NDArray[np.object_] | None, limits: Limits, *, templates: bool
 ) -> tuple[Cut, tuple[str | None, ...]]:
     """Cut each arm's messages into requests, and let the arms alternate; return the requests and the arm of each.
 
@@ -116,7 +116,7 @@ def cut_by_arm(
     return cut, tuple(names[arm] for arm in arm_of_request.tolist())
 
 
-def _renumbered(groups: Ints) -> Ints:
+def _renumbered(groups: Numbers) -> Numbers:
     """Return the groups numbered 0, 1, 2 … in the order of first appearance.
 
     Examples
@@ -135,7 +135,7 @@ def _renumbered(groups: Ints) -> Ints:
     return np.asarray(number[groups])
 
 
-def cut_templates(messages: Ints, groups: Ints, limits: Limits) -> Cut:
+def cut_templates(messages: Numbers, groups: Numbers, limits: Limits) -> Cut:
     """Cut template messages: one request for up to 5,000 numbers with the same parameters.
 
     Parameters
@@ -151,7 +151,7 @@ def cut_templates(messages: Ints, groups: Ints, limits: Limits) -> Cut:
     return _ordered(messages[order], starts, np.full(len(starts) - 1, _MODE["template"], dtype=np.int8))
 
 
-def cut_contents(messages: Ints, groups: Ints, numbers: Ints, limits: Limits) -> Cut:
+def cut_contents(messages: Numbers, groups: Numbers, numbers: Numbers, limits: Limits) -> Cut:
     """Cut messages with texts into the fewest requests.
 
     A text for many numbers has requests of its own; all texts for few numbers share requests with a text each.
@@ -185,7 +185,7 @@ def cut_contents(messages: Ints, groups: Ints, numbers: Ints, limits: Limits) ->
     return _ordered(order, starts, modes)
 
 
-def _shared(groups: Ints, limits: Limits) -> npt.NDArray[np.bool_]:
+def _shared(groups: Numbers, limits: Limits) -> npt.NDArray[np.bool_]:
     """Return which messages share requests with other texts: the last ones of texts too few to fill a request."""
     sizes = np.bincount(groups)
     rests = sizes % limits.many_to_one
@@ -204,7 +204,7 @@ def _shared(groups: Ints, limits: Limits) -> npt.NDArray[np.bool_]:
     return np.asarray(is_pooled[groups] & (_rank_in_group(groups) >= filled[groups]))
 
 
-def _rank_in_group(groups: Ints) -> Ints:
+def _rank_in_group(groups: Numbers) -> Numbers:
     """Return for each message how many of its group stand before it."""
     order = np.argsort(groups, kind="stable")
     ranks = np.empty(len(groups), dtype=np.int64)
@@ -212,7 +212,7 @@ def _rank_in_group(groups: Ints) -> Ints:
     return ranks
 
 
-def _since_change(values: Ints) -> Ints:
+def _since_change(values: Numbers) -> Numbers:
     """Return for each element how many equal ones stand right before it.
 
     Examples
@@ -225,14 +225,14 @@ def _since_change(values: Ints) -> Ints:
     return np.asarray(positions - np.maximum.accumulate(np.where(changed, positions, 0)))
 
 
-def _runs(groups: Ints, most: int) -> tuple[Ints, Ints]:
+def _runs(groups: Numbers, most: int) -> tuple[Numbers, Numbers]:
     """Bring equal groups together and cut each into stretches of at most `most`: (order, starts)."""
     order = np.argsort(groups, kind="stable")
     starts = np.flatnonzero(_since_change(groups[order]) % most == 0)
     return order, np.append(starts, len(groups))
 
 
-def _deal(messages: Ints, numbers: Ints, most: int) -> tuple[Ints, Ints]:
+def _deal(messages: Numbers, numbers: Numbers, most: int) -> tuple[Numbers, Numbers]:
     """Cut messages into requests of at most `most`, each number once in each: (messages, starts)."""
     count = -(-len(messages) // most)
     order = np.argsort(numbers, kind="stable")
@@ -246,20 +246,20 @@ def _deal(messages: Ints, numbers: Ints, most: int) -> tuple[Ints, Ints]:
     return messages[dealt], np.append(0, np.cumsum(np.bincount(hand, minlength=count)))
 
 
-def _ordered(order: Ints, starts: Ints, modes: npt.NDArray[np.int8]) -> Cut:
+def _ordered(order: Numbers, starts: Numbers, modes: npt.NDArray[np.int8]) -> Cut:
     """Put requests in the order of the first message each holds."""
     first = order[starts[:-1]]
     return _rearranged(Cut(order, starts, modes), np.argsort(first, kind="stable"))
 
 
-def _rearranged(cut: Cut, requests: Ints) -> Cut:
+def _rearranged(cut: Cut, requests: Numbers) -> Cut:
     lengths = np.diff(cut.starts)[requests]
     starts = np.append(0, np.cumsum(lengths))
     moved = np.repeat(cut.starts[:-1][requests] - starts[:-1], lengths) + np.arange(starts[-1])
     return Cut(cut.order[moved], starts, cut.modes[requests])
 
 
-def interleave(cuts: list[Cut]) -> tuple[Cut, Ints]:
+def interleave(cuts: list[Cut]) -> tuple[Cut, Numbers]:
     """Lay the requests of several arms into one another, evenly; return them and the arm of each request.
 
     Examples

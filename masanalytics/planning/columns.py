@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from masanalytics.aliases import Table
 from masanalytics.errors import InputError, missing_columns
 from masanalytics.i18n import Text
 from masanalytics.phones import cell_text
@@ -16,7 +17,7 @@ from masanalytics.phones import cell_text
 __all__ = ["as_frame", "cell_texts", "labels_by_name", "take_columns"]
 
 
-def as_frame(df: Any) -> pd.DataFrame:
+def as_frame(df: Table) -> pd.DataFrame:
     """Return a pandas DataFrame for whatever frame was handed in; a pandas one as it is, never changed.
 
     Parameters

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from masanalytics.aliases import Booleans, Numbers
 from masanalytics.planning.templates import Field
 from masanalytics.planning.value_formats import BLANK_STARTS, MISSING, UNFIT, is_blank, plain_texts, write_all
 from masanalytics.segments import utf16_units
@@ -39,8 +40,6 @@ _DIGITS_IN_A_ROW: Final = 7
 _SURROGATES = slice(0xD800, 0xE000)
 _ODD: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz.:<【】{}｛｝回电热致拨客咨详垂来服扣企微威薇加"
 _DIGITS: Final = "0123456789 -"
-Codes = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +64,10 @@ class Dictionary:
 
     texts: Any
     units: npt.NDArray[np.int32]
-    pairs: Bools
-    odd: Bools
-    broken: Codes
-    doubtful: Codes
+    pairs: Booleans
+    odd: Booleans
+    broken: Numbers
+    doubtful: Numbers
 
     @classmethod
     def of(cls, texts: Any) -> Dictionary:
@@ -122,7 +121,7 @@ class EncodedColumn:
 class _Distinct:
     """A column's codes (-1 where missing; none where row and value are one) and distinct values; whether all are text."""
 
-    codes: Codes | None
+    codes: Numbers | None
     values: Any
     all_text: bool
 
@@ -256,7 +255,7 @@ def _encoded_as_is(distinct: _Distinct, dictionary: Dictionary) -> EncodedColumn
     return EncodedColumn(table[distinct.codes], dictionary)
 
 
-def _encoded(codes: Codes | None, written: list[str | int]) -> EncodedColumn:
+def _encoded(codes: Numbers | None, written: list[str | int]) -> EncodedColumn:
     """Join what is written alike; what could not be written has its code already."""
     position: dict[str, int] = {}
     table = np.empty(len(written) + 1, dtype=np.int32)
@@ -272,7 +271,7 @@ def _chunks(texts: Any) -> Iterator[tuple[int, list[str]]]:
     return ((start, texts[start : start + _CHUNK].tolist()) for start in range(0, len(texts), _CHUNK))
 
 
-def _facts(texts: list[str]) -> tuple[npt.NDArray[np.int32], Bools, Bools, Bools]:
+def _facts(texts: list[str]) -> tuple[npt.NDArray[np.int32], Booleans, Booleans, Booleans]:
     """Return units, pairs, oddness and doubt of some texts, laid end to end and looked at together."""
     lengths = np.fromiter(map(len, texts), dtype=np.int32, count=len(texts))
     joined = "\0".join(texts) + "\0"
@@ -292,7 +291,7 @@ def _facts(texts: list[str]) -> tuple[npt.NDArray[np.int32], Bools, Bools, Bools
     return units, pairs, odd, doubtful
 
 
-def _holding(begins: npt.NDArray[Any], positions: Codes) -> Bools:
+def _holding(begins: npt.NDArray[Any], positions: Numbers) -> Booleans:
     """Return which of the texts that begin at `begins` hold one of `positions`."""
     held = np.zeros(len(begins), dtype=bool)
     held[np.searchsorted(begins, positions, side="right") - 1] = True

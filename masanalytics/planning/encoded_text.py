@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from masanalytics.aliases import Numbers
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
 from masanalytics.phones import REASONS
@@ -33,7 +34,6 @@ __all__ = ["EncodedText", "RowTexts", "write_rows"]
 
 _CHUNK: Final = 50_000
 _MOST_KEYS: Final = 2**62
-Ints = npt.NDArray[np.int64]
 Arms: TypeAlias = "npt.NDArray[np.object_] | None"
 ColumnsByName: TypeAlias = "Mapping[Any, pd.Series[Any]]"
 
@@ -63,7 +63,7 @@ class EncodedText:
             np.minimum(worst, column.codes, out=worst)
         return worst
 
-    def take(self, rows: Ints) -> EncodedText:
+    def take(self, rows: Numbers) -> EncodedText:
         """Return the texts of `rows`, in that order."""
         columns = tuple(replace(column, codes=column.codes[rows]) for column in self.columns)
         return EncodedText(self.literals, columns, len(rows))
@@ -84,7 +84,7 @@ class EncodedText:
         for start in range(0, self.size, _CHUNK):
             yield start, self.render(start, min(start + _CHUNK, self.size))
 
-    def measure(self, signature: str = "") -> tuple[Ints, npt.NDArray[np.int32]]:
+    def measure(self, signature: str = "") -> tuple[Numbers, npt.NDArray[np.int32]]:
         """Return each row's UTF-16 units and segments, with `signature` in front as phones show it; rows must be whole."""
         fixed = (signature, *self.literals)
         fixed_units = sum(map(utf16_units, fixed))
@@ -100,7 +100,7 @@ class EncodedText:
             segments[row] = count_segments(self.render(row, row + 1)[0], signature)
         return units, segments
 
-    def groups(self) -> Ints:
+    def groups(self) -> Numbers:
         """Return a number for each row that equal texts share: 0, 1, 2 … in the order of first appearance."""
         if any(column.all_differ for column in self.columns):
             return np.arange(self.size)
@@ -137,9 +137,9 @@ class RowTexts:
     texts: EncodedText
     template_id: str | None
     problems: npt.NDArray[np.int8]
-    units: Ints
+    units: Numbers
     segments: npt.NDArray[np.int32] | None
-    groups: Ints
+    groups: Numbers
 
 
 def write_rows(wording: Wording, columns: ColumnsByName, arms: Arms, size: int, signature: str) -> RowTexts:

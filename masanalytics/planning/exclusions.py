@@ -13,12 +13,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from masanalytics.aliases import Numbers, Phones, Table
 from masanalytics.errors import InputError
 from masanalytics.phones import REASONS, parse_phones
 from masanalytics.planning.encoded_text import EncodedText, RowTexts
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ExclusionRules", "Exclusions", "exclude", "listed_numbers", "variants_of"]
 
-Ints = npt.NDArray[np.int64]
 _CHUNK: Final = 100_000
 
 
@@ -56,8 +56,8 @@ class ExclusionRules:
     phone: Hashable
     store: Store | None
     again: bool
-    suppress: Any
-    allow_only: Any
+    suppress: Phones | Table | None
+    allow_only: Phones | None
     each: bool
 
 
@@ -78,12 +78,12 @@ class Exclusions:
     """
 
     reasons: npt.NDArray[np.int8]
-    variants: Ints | None
+    variants: Numbers | None
     round: int
     unreadable: int
 
 
-def exclude(numbers: Ints, reasons: npt.NDArray[np.int8], row_texts: RowTexts, rules: ExclusionRules) -> Exclusions:
+def exclude(numbers: Numbers, reasons: npt.NDArray[np.int8], row_texts: RowTexts, rules: ExclusionRules) -> Exclusions:
     """Say why rows are left out: of each the first reason that holds, in the order stated above.
 
     Parameters
@@ -127,7 +127,7 @@ def exclude(numbers: Ints, reasons: npt.NDArray[np.int8], row_texts: RowTexts, r
     return Exclusions(reasons, variants, round_number, unreadable)
 
 
-def listed_numbers(numbers: Any, phone: Hashable) -> tuple[Ints, int]:
+def listed_numbers(numbers: Phones | Table, phone: Hashable) -> tuple[Numbers, int]:
     """Return the numbers of a list that was given by the user, and how many entries of it are no numbers.
 
     Parameters
@@ -154,7 +154,9 @@ def listed_numbers(numbers: Any, phone: Hashable) -> tuple[Ints, int]:
         numbers = numbers.to_pandas()
     if isinstance(numbers, pd.DataFrame):
         numbers = _column_of_numbers(numbers, phone)
-    column = numbers if isinstance(numbers, pd.Series) else pd.Series(list(numbers), dtype=object)
+    column = (
+        numbers if isinstance(numbers, pd.Series) else pd.Series(list(cast("Iterable[object]", numbers)), dtype=object)
+    )
     parsed, reasons = parse_phones(column)
     blank = REASONS.index("empty_number")
     return np.unique(parsed[parsed > 0]), int(((reasons >= 0) & (reasons != blank)).sum())
@@ -174,7 +176,7 @@ def _column_of_numbers(frame: pd.DataFrame, phone: Hashable) -> pd.Series[Any]:
     return column
 
 
-def variants_of(texts: EncodedText, rows: Ints, template_id: str | None) -> Ints:
+def variants_of(texts: EncodedText, rows: Numbers, template_id: str | None) -> Numbers:
     """Return a stable 63-bit number for the text of each of `rows` (0 for all other rows): equal texts, equal numbers.
 
     Parameters

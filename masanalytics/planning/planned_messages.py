@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from masanalytics.aliases import Numbers
 from masanalytics.carriers import place_names
 from masanalytics.i18n import _, ngettext
 from masanalytics.phones import REASONS, cell_text
@@ -17,8 +18,6 @@ from masanalytics.planning.encoded_text import EncodedText
 from masanalytics.vocabulary import CARRIERS, EXCLUSIONS, MODES
 
 __all__ = ["Excluded", "PlannedBatch", "PlannedMessages", "batches_frame", "excluded_frame", "messages_frame"]
-
-Ints: TypeAlias = "npt.NDArray[np.int64]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +81,16 @@ class PlannedBatch:
 class PlannedMessages:
     """The messages in the order they are sent in; `starts` says where each request begins, and where the last ends."""
 
-    rows: Ints
-    numbers: Ints
+    rows: Numbers
+    numbers: Numbers
     segments: npt.NDArray[np.int32] | None
     carriers: npt.NDArray[np.int8]
     places: npt.NDArray[np.int16]
     place_names: tuple[tuple[str, str], ...]
-    variants: Ints | None
+    variants: Numbers | None
     contents: EncodedText | None
     params: EncodedText | None
-    starts: Ints
+    starts: Numbers
     modes: npt.NDArray[np.int8]
     batch_arms: tuple[str | None, ...]
     examples: tuple[int, ...]
@@ -115,7 +114,7 @@ class PlannedMessages:
 class Excluded:
     """The rows left out: where they stood, the cell as it was found, why, and the segments that this saves."""
 
-    rows: Ints
+    rows: Numbers
     cells: npt.NDArray[np.object_]
     reasons: npt.NDArray[np.int8]
     segments: npt.NDArray[np.int32] | None
@@ -201,7 +200,7 @@ def batches_frame(planned: PlannedMessages, template_id: str | None) -> pd.DataF
     )
 
 
-def row_labels(labels: pd.Index[Any], order: Ints) -> Any:
+def row_labels(labels: pd.Index[Any], order: Numbers) -> Any:
     """Return the index labels at these positions as the values of one column."""
     taken = labels.take(order)
     return taken.to_flat_index() if isinstance(taken, pd.MultiIndex) else taken
@@ -218,7 +217,7 @@ def _named(names: Sequence[str | None], codes: npt.NDArray[Any]) -> Any:
     return as_str(table[codes])
 
 
-def _written_out(texts: EncodedText | None, order: Ints) -> Any:
+def _written_out(texts: EncodedText | None, order: Numbers) -> Any:
     if texts is None:
         return as_str([None] * len(order))
     return as_str([text for _start, chunk in texts.take(order).rendered() for text in chunk])
