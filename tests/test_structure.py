@@ -234,3 +234,18 @@ def test_a_public_function_or_class_lives_in_a_file_of_its_name() -> None:
 def test_no_list_of_exceptions_names_what_is_not_there() -> None:
     """A file that is gone leaves the lists above."""
     assert [name for name in (*SMALL_ON_PURPOSE, *TOGETHER) if name not in FILES] == []
+
+
+# ---- the map ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_map_leads_everywhere() -> None:
+    """Every path in CONTRIBUTING.md is there, and every package and module of the root is on it."""
+    root = PACKAGE.parent
+    named = set(
+        re.findall(r"`([\w./-]+(?:/|\.(?:py|pyi|csv|md|toml)))`", (root / "CONTRIBUTING.md").read_text("utf-8"))
+    )
+    rooms = {name if "/" not in name else name.split("/")[0] + "/" for name in FILES}
+
+    assert sorted(path for path in named if not (root / path).exists() and not (PACKAGE / path).exists()) == []
+    assert sorted(rooms - named - {"__main__.py", "_version.py"}) == []
