@@ -9,13 +9,16 @@ import numpy as np
 import pandas as pd
 
 from masanalytics.codes import describe_code
-from masanalytics.errors import InputError
-from masanalytics.i18n import Text, choose
+from masanalytics.errors import InputError, missing_columns
+from masanalytics.i18n import Text, _, speaks
 from masanalytics.phones import normalise_phones
 from masanalytics.planning.columns import as_frame
 from masanalytics.vocabulary import EXCLUSIONS
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from masanalytics.aliases import Booleans, Numbers, Table
     from masanalytics.planning import Plan
     from masanalytics.store import Store
 
@@ -24,8 +27,9 @@ __all__ = ["outcomes"]
 _ADDED = ("status", "error_code", "meaning", "received_at", "excluded_because")
 
 
+@speaks
 def outcomes(
-    df: Any,
+    df: Table,
     store: Store,
     *,
     phone: Hashable,
@@ -79,80 +83,60 @@ def outcomes(
     df = as_frame(df)
     names = [prefix + name for name in _ADDED]
     _check(df, phone, names)
-    found = normalise_phones(df[phone])
-    keys = found["phone"].astype(object).where(found["phone"].notna(), None).to_numpy()
+    numbers = normalise_phones(df[phone])
+    phones = numbers["phone"].astype(object).where(numbers["phone"].notna(), None).to_numpy()
     messages = store.messages(campaign).drop_duplicates("phone", keep="last").set_index("phone")
-    place = messages.index.get_indexer(pd.Index(keys, dtype=object))
-    known = place >= 0
-    told = messages[["status", "error_code", "received_at"]].iloc[np.where(known, place, 0)] if len(messages) else None
-    added: dict[str, object] = {}
-    for name in ("status", "error_code", "received_at"):
-        column = None if told is None else told[name].reset_index(drop=True)
-        added[name] = _nothing(name, len(df)) if column is None else column.where(known)
-    added["error_code"] = pd.Series(added["error_code"]).where(pd.Series(added["status"]).eq("failed"))
-    carriers = messages["carrier"].iloc[np.where(known, place, 0)].to_numpy() if len(messages) else [None] * len(df)
-    added["meaning"] = _meanings(pd.Series(added["error_code"]), carriers, language)
-    added["excluded_because"] = _reasons(found, keys, known, store, plan, language)
-    beside = pd.DataFrame({prefix + name: pd.Series(added[name]).to_numpy() for name in _ADDED}, index=df.index)
-    beside[prefix + "received_at"] = pd.DatetimeIndex(pd.Series(added["received_at"])).tz_convert("Asia/Shanghai")
-    for name in ("status", "error_code", "meaning", "excluded_because"):
-        beside[prefix + name] = beside[prefix + name].astype("str")
+    positions = messages.index.get_indexer(pd.Index(phones, dtype=object))
+    matched = positions >= 0
+    beside = _latest_messages(messages, positions)
+    beside["excluded_because"] = _reasons(numbers, phones, matched, store, plan)
+    beside = beside[list(_ADDED)].set_axis(names, axis=1).set_axis(df.index)
     rows: pd.DataFrame = pd.concat([df, beside], axis=1)
     return rows
 
 
 def _check(df: pd.DataFrame, phone: Hashable, names: list[str]) -> None:
-    if phone not in df.columns:
-        listed = ", ".join(map(str, df.columns))
-        raise InputError(
-            f"there is no column {phone!r}; the columns are: {listed}", zh=f"没有“{phone}”这一列；现有的列：{listed}"
-        )
+    missing = missing_columns([phone], df.columns, frame=Text("the sheet"))
+    if missing is not None:
+        raise missing
     taken = [name for name in names if name in df.columns]
     if taken:
-        raise InputError(
-            f"the table has columns {', '.join(taken)} of its own: say prefix='sms_'",
-            zh=f"表中已有列 {'、'.join(taken)}：请指定 prefix='sms_'",
-        )
+        raise InputError("the table has columns {taken} of its own: say prefix='sms_'", taken=taken)
 
 
-def _nothing(name: str, size: int) -> pd.Series:
-    if name == "received_at":
-        return pd.Series(pd.DatetimeIndex([pd.NaT] * size, tz="Asia/Shanghai"))
-    return pd.Series([None] * size, dtype="str")
-
-
-def _meanings(codes: pd.Series, carriers: object, language: str | None) -> pd.Series:
-    pairs = pd.DataFrame({"code": codes.to_numpy(), "carrier": carriers})
-    known = pairs.dropna(subset="code").drop_duplicates()
-    meaning = {
-        (row.code, row.carrier): describe_code(str(row.code), carrier=str(row.carrier), language=language).meaning
-        for row in known.itertuples()
+def _latest_messages(messages: pd.DataFrame, positions: Numbers) -> pd.DataFrame:
+    """Return what the message at each position tells (-1: there is none), one row a position."""
+    rows = messages[["status", "error_code", "carrier", "received_at"]].reset_index(drop=True).reindex(positions)
+    rows = rows.reset_index(drop=True)
+    rows["error_code"] = rows["error_code"].where(rows["status"].eq("failed"))
+    pairs = rows[["error_code", "carrier"]].dropna(subset="error_code").drop_duplicates()
+    meanings = {
+        (code, carrier): describe_code(str(code), carrier=str(carrier)).meaning
+        for code, carrier in zip(pairs["error_code"], pairs["carrier"], strict=True)
     }
-    return pd.Series([meaning.get(key) for key in zip(pairs["code"], pairs["carrier"], strict=True)], dtype="str")
+    of_rows = zip(rows["error_code"], rows["carrier"], strict=True)
+    rows["meaning"] = pd.Series([meanings.get(pair) for pair in of_rows], dtype="str")
+    rows["received_at"] = pd.DatetimeIndex(rows["received_at"]).tz_convert("Asia/Shanghai")
+    return rows.astype(dict.fromkeys(["status", "error_code", "meaning"], "str"))
 
 
 def _reasons(
-    found: pd.DataFrame,
-    keys: np.ndarray,
-    known: np.ndarray,
-    store: Store,
-    plan: Plan | None,
-    language: str | None,
-) -> pd.Series:
+    numbers: pd.DataFrame, phones: NDArray[np.object_], matched: Booleans, store: Store, plan: Plan | None
+) -> pd.Series[Any]:
     """Return why each row got no message of its own: the plan's word first, then what the number and the store tell."""
-    reasons = found["reason"].astype(object).where(found["reason"].notna(), None).to_numpy(copy=True)
-    phones = pd.Series(keys)
-    reasons[(phones.duplicated() & phones.notna()).to_numpy()] = "duplicate"
-    missing = np.array([reason is None for reason in reasons], dtype=bool) & ~known
-    opted_out = store.opted_out([key or "" for key in keys])
-    reasons[missing & opted_out] = "opted_out"
-    reasons[missing & ~opted_out] = "not_planned"
-    if plan is not None and plan.rows == len(keys):
+    reasons = numbers["reason"].astype(object).where(numbers["reason"].notna(), None).to_numpy(copy=True)
+    filled = pd.Series(phones)
+    reasons[(filled.duplicated() & filled.notna()).to_numpy()] = "duplicate"
+    unsent = np.array([reason is None for reason in reasons], dtype=bool) & ~matched
+    opted_out = store.opted_out([number or "" for number in phones])
+    reasons[unsent & opted_out] = "opted_out"
+    reasons[unsent & ~opted_out] = "not_planned"
+    if plan is not None and plan.rows == len(phones):
         excluded = plan.excluded
         because = excluded["reason"].to_numpy(dtype=object)
-        there = excluded["position"].to_numpy()
+        positions = excluded["position"].to_numpy()
         sent_before = because == "already_sent"
-        reasons[there[~sent_before]] = because[~sent_before]
-    words = {reason: Text(words).text(language) for reason, words in EXCLUSIONS.items()}
-    words["not_planned"] = choose("nothing sent in this campaign yet", "该活动尚未向此号码发送", language)
+        reasons[positions[~sent_before]] = because[~sent_before]
+    words = {reason: _(sentence) for reason, sentence in EXCLUSIONS.items()}
+    words["not_planned"] = _("nothing sent in this campaign yet")
     return pd.Series([None if reason is None else words.get(reason, reason) for reason in reasons], dtype="str")

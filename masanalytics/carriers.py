@@ -123,8 +123,7 @@ def load_regions(path: str | Path | None = None) -> Regions:
             return _read_regions(str(Path(path)))
         except (OSError, ValueError, IndexError, struct.error) as error:
             raise InputError(
-                f"{path} is not a number-prefix data file (phone.dat): {error}",
-                zh=f"{path} 不是号段数据文件（phone.dat）：{error}",
+                "{path} is not a number-prefix data file (phone.dat): {error}", path=str(path), error=str(error)
             ) from error
     found = importlib.util.find_spec("phone")
     if found is None or not found.origin:

@@ -15,10 +15,10 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from masanalytics import vocabulary
 from masanalytics.formatting import card, plain_card
-from masanalytics.i18n import Language, choose, resolve_language, use_language
-from masanalytics.text import fold
+from masanalytics.i18n import N_, Language, _, resolve_language, speaks, use_language
+from masanalytics.text import BLANK_WORDS, fold
+from masanalytics.vocabulary import category_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,21 +26,20 @@ if TYPE_CHECKING:
 __all__ = ["CodeDescription", "category_name", "category_of", "code_catalogue", "describe_code"]
 
 _BARE_NUMBER = re.compile(r"-?\d+")
-_MISSING = frozenset({"", "NAN", "NONE", "NULL", "<NA>", "NAT"})
-_NO_CODE = ("The report carried no code", "回执中没有代码")
-_NOT_LISTED = ("Not in the catalogue", "目录中没有这个代码")
-_NO_ADVICE = (
-    "Keep the code; look the batch up in 云MAS 报表/统计报表/话单查询, or ask the carrier with msgGroup, number and time.",
-    "保留该代码；在云MAS“报表/统计报表/话单查询”中查询该批次，或凭 msgGroup、号码和时间向运营商查询。",
+_MISSING = frozenset(word.upper() for word in BLANK_WORDS)
+_NO_CODE = N_("The report carried no code")
+_NOT_LISTED = N_("Not in the catalogue")
+_NO_ADVICE = N_(
+    "Keep the code; look the batch up in 云MAS 报表/统计报表/话单查询, or ask the carrier with msgGroup, number and time."
 )
-_WITHOUT_CODE = ("no code", "无代码")
+_WITHOUT_CODE = N_("no code")
 _NETWORKS = {
-    "cmpp": ("China Mobile's gateway (CMPP)", "中国移动网关（CMPP）"),
-    "sgip": ("China Unicom's gateway (SGIP)", "中国联通网关（SGIP）"),
-    "smgp": ("China Telecom's gateway (SMGP)", "中国电信网关（SMGP）"),
-    "platform": ("the platform", "平台"),
+    "cmpp": N_("China Mobile's gateway (CMPP)"),
+    "sgip": N_("China Unicom's gateway (SGIP)"),
+    "smgp": N_("China Telecom's gateway (SMGP)"),
+    "platform": N_("the platform"),
 }
-_MATCHES = {"exact": ("this very code", "完全匹配"), "prefix": ("by its family", "按代码前缀")}
+_MATCHES = {"exact": N_("this very code"), "prefix": N_("by its family")}
 
 
 @dataclass(frozen=True, repr=False)
@@ -94,21 +93,17 @@ class CodeDescription:
         return card(*self._shown())
 
     def _shown(self) -> tuple[str, dict[str, object], list[str]]:
-        """Return heading, figures and notes, in the language it was asked for in."""
-
-        def say(en: str, zh: str) -> str:
-            return choose(en, zh, self.language)
-
-        figures: dict[str, object] = {}
-        if self.known:
-            figures[say("category", "类别")] = category_name(self.category, self.language)
-            figures[say("whose code", "来自")] = say(*_NETWORKS.get(self.network, (self.network, self.network)))
-            figures[say("found", "匹配方式")] = say(*_MATCHES[self.match])
-        source = say(f"Source: {self.source}", f"出处：{self.source}") if self.source else ""
-        title = say(
-            f"{self.code or _WITHOUT_CODE[0]}: {self.meaning}", f"{self.code or _WITHOUT_CODE[1]}：{self.meaning}"
-        )
-        return title, figures, [self.advice, source]
+        """Return heading, figures and notes, in the language that `meaning` and `advice` were asked for in."""
+        with use_language(self.language):
+            figures: dict[str, object] = {}
+            if self.known:
+                network = _NETWORKS.get(self.network)
+                figures[_("category")] = category_name(self.category)
+                figures[_("whose code")] = _(network) if network else self.network
+                figures[_("found")] = _(_MATCHES[self.match])
+            title = _("{code}: {meaning}", code=self.code or _(_WITHOUT_CODE), meaning=self.meaning)
+            source = _("Source: {source}", source=self.source) if self.source else ""
+            return title, figures, [self.advice, source]
 
 
 class _Entry(NamedTuple):
@@ -116,8 +111,8 @@ class _Entry(NamedTuple):
     match: Literal["exact", "prefix"]
     network: str
     category: str
-    meaning: tuple[str, str]
-    advice: tuple[str, str]
+    meaning: dict[Language, str]
+    advice: dict[Language, str]
     source: str
 
 
@@ -128,6 +123,7 @@ class _Catalogue(NamedTuple):
     longest_prefix: int
 
 
+@speaks
 def describe_code(code: object, *, carrier: str | None = None, language: str | None = None) -> CodeDescription:
     """Say what a code of a state report means: the exact code, else its longest family, else unknown.
 
@@ -159,25 +155,13 @@ def describe_code(code: object, *, carrier: str | None = None, language: str | N
     """
     text = _as_text(code)
     key = _fold(text)
-    entry = None if key in _MISSING else _find(key, carrier)
-    spoken = resolve_language(language)
-    chosen = 0 if spoken == "en" else 1
-    if entry is None:
-        missing = key in _MISSING
-        meaning = (_NO_CODE if missing else _NOT_LISTED)[chosen]
-        return CodeDescription(
-            "" if missing else text, False, "unknown", "unknown", meaning, _NO_ADVICE[chosen], "", "", spoken
-        )
+    spoken = resolve_language()
+    if key in _MISSING or (entry := _find(key, carrier)) is None:
+        code, meaning = ("", _NO_CODE) if key in _MISSING else (text, _NOT_LISTED)
+        return CodeDescription(code, False, "unknown", "unknown", _(meaning), _(_NO_ADVICE), "", "", spoken)
+    meaning, advice = entry.meaning[spoken], entry.advice[spoken]
     return CodeDescription(
-        text,
-        True,
-        entry.match,
-        entry.category,
-        entry.meaning[chosen],
-        entry.advice[chosen],
-        entry.source,
-        entry.network,
-        spoken,
+        text, True, entry.match, entry.category, meaning, advice, entry.source, entry.network, spoken
     )
 
 
@@ -194,18 +178,7 @@ def category_of(code: object, carrier: str | None = None) -> str:
     return "unknown" if entry is None else entry.category
 
 
-def category_name(category: str, language: str | None = None) -> str:
-    """Return a category's name for people; a word that is no category comes back as it is.
-
-    Examples
-    --------
-    >>> category_name("gateway_fault", "en"), category_name("gateway_fault", "zh")
-    ('Carrier-side fault', '运营商侧故障')
-    """
-    with use_language(language):
-        return vocabulary.category_name(category)
-
-
+@speaks
 def code_catalogue(language: str | None = None) -> pd.DataFrame:
     """Return the whole catalogue, one row a code or family, in the order of its file.
 
@@ -223,22 +196,21 @@ def code_catalogue(language: str | None = None) -> pd.DataFrame:
     """
     import pandas as pd
 
-    chosen = 0 if resolve_language(language) == "en" else 1
-    columns = ["code", "match", "network", "category", "category_name", "meaning", "advice", "source"]
+    spoken = resolve_language()
     rows = [
-        (
-            entry.code,
-            entry.match,
-            entry.network,
-            entry.category,
-            category_name(entry.category, language),
-            entry.meaning[chosen],
-            entry.advice[chosen],
-            entry.source,
-        )
+        {
+            "code": entry.code,
+            "match": entry.match,
+            "network": entry.network,
+            "category": entry.category,
+            "category_name": category_name(entry.category),
+            "meaning": entry.meaning[spoken],
+            "advice": entry.advice[spoken],
+            "source": entry.source,
+        }
         for entry in _catalogue().entries
     ]
-    return pd.DataFrame(rows, columns=columns, dtype="str")
+    return pd.DataFrame(rows, dtype="str")
 
 
 def _find(key: str, carrier: str | None) -> _Entry | None:
@@ -285,8 +257,8 @@ def _entry(row: dict[str, str], advice_zh: dict[str, str]) -> _Entry:
         match="prefix" if row["match"] == "prefix" else "exact",
         network=row["network"],
         category=row["category"],
-        meaning=(row["meaning_en"], row["meaning_zh"]),
-        advice=(advice, advice_zh.get(advice, advice)),
+        meaning={"en": row["meaning_en"], "zh": row["meaning_zh"]},
+        advice={"en": advice, "zh": advice_zh.get(advice, advice)},
         source=row["source"],
     )
 

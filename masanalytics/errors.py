@@ -125,19 +125,17 @@ class MissingExtraError(MasError, ImportError):
 
     Examples
     --------
-    >>> print(MissingExtraError.of("excel", "python_calamine", "reading an .xlsx file").text("en"))
-    reading an .xlsx file needs python_calamine: pip install "masanalytics[excel]"
+    >>> print(MissingExtraError.of("excel", "python-calamine", Text("reading {kind}", kind=".xlsx")).text("en"))
+    reading .xlsx needs python-calamine: pip install "masanalytics[excel]"
     """
 
     code = "missing_extra"
 
     @classmethod
-    def of(cls, extra: str, module: str, purpose: str, purpose_zh: str = "") -> MissingExtraError:
+    def of(cls, extra: str, module: str, purpose: Text) -> MissingExtraError:
         """Name the extra that brings `module`, needed for `purpose`."""
         command = f'pip install "masanalytics[{extra}]"'
-        return cls(
-            f"{purpose} needs {module}: {command}", zh=f"{purpose_zh or purpose}需要 {module}，请运行：{command}"
-        )
+        return cls(Text("{purpose} needs {module}: {command}", purpose=purpose, module=module, command=command))
 
 
 def unknown_name(kind: Text, name: object, known: Iterable[object], *, cutoff: float = 0.3) -> InputError:

@@ -11,14 +11,14 @@ table for mainland China calls a mobile number, which leaves out data cards (146
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import Any, Final, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from masanalytics.text import BLANK_WORDS, INVISIBLE, MOBILE
+from masanalytics.errors import InputError
+from masanalytics.text import BLANK_WORDS, MOBILE, fold
 from masanalytics.vocabulary import EXCLUSIONS
 
 __all__ = ["REASONS", "Level", "cell_text", "normalise_phones", "parse_phones", "phone_texts"]
@@ -42,8 +42,7 @@ _TWO_NUMBERS: Final = 22
 _SHORTEST: Final = 7
 _POWERS = 10 ** np.arange(10, -1, -1, dtype=np.int64)
 
-_QUOTES = "'\"`´‘’‚‛“”„‟′″＇＂"
-_UNSEEN = dict.fromkeys([*INVISIBLE, *map(ord, _QUOTES)])
+_QUOTES = dict.fromkeys(map(ord, "'\"`´‘’‚‛“”„‟′″＇＂"))
 _DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−⁃﹘~_"), "-")
 _BLANK: Final = BLANK_WORDS | {"无", "空", "暂无", "没有"}
 _LABEL = re.compile(
@@ -126,7 +125,7 @@ def parse_phones(
     ([13800138000, 0], [None, 'invalid_number'])
     """
     if level not in ("sendable", "valid"):
-        raise ValueError(f"level={level!r}: use 'sendable' or 'valid'")
+        raise InputError("level={level!r}: use 'sendable' or 'valid'", level=level)
     numbers = np.zeros(len(column), dtype=np.int64)
     reasons = np.full(len(column), -1, dtype=np.int8)
     for start in range(0, len(column), _CHUNK):
@@ -255,7 +254,7 @@ def _doubtful_starts(written: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
 
 def _fold(text: str) -> str:
     """Fold full-width and other compatibility forms, and take out what cannot be seen."""
-    return unicodedata.normalize("NFKC", text.translate(_UNSEEN)).translate(_UNSEEN).translate(_DASHES)
+    return fold(text.translate(_QUOTES)).translate(_QUOTES).translate(_DASHES)
 
 
 def _read(text: str) -> tuple[str, str]:

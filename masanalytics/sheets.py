@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from masanalytics.errors import InputError, MissingExtraError
+from masanalytics.i18n import Text
 
 __all__ = ["read_sheet", "sample_path", "write_sheet"]
 
@@ -62,7 +63,7 @@ def read_sheet(path: str | Path, *, sheet: str | int | None = None) -> pd.DataFr
     file = Path(path).expanduser()
     kind = file.suffix.lower()
     if not file.is_file():
-        raise InputError(f"there is no file {file}", zh=f"没有找到文件 {file}")
+        raise InputError("there is no file {file}", file=file)
     if kind in _WORKBOOKS:
         return _tidy(_workbook_rows(file, sheet), file)
     if kind in _TEXTS:
@@ -70,8 +71,9 @@ def read_sheet(path: str | Path, *, sheet: str | int | None = None) -> pd.DataFr
     if kind in (".parquet", ".pq"):
         return _read_parquet(file)
     raise InputError(
-        f"{file.name}: cannot read {kind or 'a file without an extension'}; save it as .xlsx, .csv or .parquet",
-        zh=f"{file.name}：无法读取 {kind or '没有扩展名的文件'}，请另存为 .xlsx、.csv 或 .parquet",
+        "{name}: cannot read {extension}; save it as .xlsx, .csv or .parquet",
+        name=file.name,
+        extension=kind or Text("a file without an extension"),
     )
 
 
@@ -79,15 +81,14 @@ def _workbook_rows(file: Path, sheet: str | int | None) -> list[list[_Cell | Non
     try:
         import python_calamine
     except ImportError as error:
-        raise MissingExtraError.of(
-            "excel", "python-calamine", f"reading {file.suffix}", f"读取 {file.suffix} "
-        ) from error
+        raise MissingExtraError.of("excel", "python-calamine", Text("reading {kind}", kind=file.suffix)) from error
     try:
         book = python_calamine.CalamineWorkbook.from_path(str(file))
     except (python_calamine.CalamineError, OSError, ValueError) as error:
         raise InputError(
-            f"{file.name} is not a workbook that can be opened ({error}); is it protected by a password, or a .csv renamed?",
-            zh=f"无法打开工作簿 {file.name}（{error}）：是否设置了密码，或由 .csv 改名而来？",
+            "{name} is not a workbook that can be opened ({error}); is it protected by a password, or a .csv renamed?",
+            name=file.name,
+            error=str(error),
         ) from error
     names = book.sheet_names
     if sheet is None:
@@ -100,10 +101,11 @@ def _workbook_rows(file: Path, sheet: str | int | None) -> list[list[_Cell | Non
         return _cells(book, names[sheet])
     if sheet in names:
         return _cells(book, str(sheet))
-    listed = "、".join(names)
     raise InputError(
-        f"{file.name} has no sheet {sheet!r}; its sheets are: {', '.join(names)}",
-        zh=f"{file.name} 中没有工作表 {sheet!r}，现有：{listed}",
+        "{name} has no sheet {sheet!r}; its sheets are: {sheets}",
+        name=file.name,
+        sheet=sheet,
+        sheets=names,
     )
 
 
@@ -143,7 +145,7 @@ def _text_rows(file: Path) -> list[list[str | None]]:
         return [[cell if cell.strip() else None for cell in row] for row in reader]
     except csv.Error as error:
         raise InputError(
-            f"{file.name}, line {reader.line_num}: {error}", zh=f"{file.name} 第 {reader.line_num} 行：{error}"
+            "{name}, line {line}: {error}", name=file.name, line=reader.line_num, error=str(error)
         ) from error
 
 
@@ -156,10 +158,7 @@ def _decoded(file: Path) -> str:
             return raw.decode(encoding)
         except UnicodeDecodeError:
             continue
-    raise InputError(
-        f"{file.name} is neither UTF-8 nor GB18030 text; save it as CSV UTF-8",
-        zh=f"{file.name} 既不是 UTF-8 也不是 GB18030 编码，请另存为“CSV UTF-8”",
-    )
+    raise InputError("{name} is neither UTF-8 nor GB18030 text; save it as CSV UTF-8", name=file.name)
 
 
 def _separator(text: str) -> str:
@@ -174,7 +173,7 @@ def _tidy(rows: Sequence[Sequence[_Cell | None]], file: Path) -> pd.DataFrame:
     """Make a frame of raw rows: find the header, drop what is blank, name what has no name."""
     filled = [sum(cell is not None for cell in row) for row in rows]
     if not any(filled):
-        raise InputError(f"{file.name} is empty", zh=f"{file.name} 是空的")
+        raise InputError("{name} is empty", name=file.name)
     wanted = min(max(filled), max(2, (max(filled) + 1) // 2))
     top = next(index for index, count in enumerate(filled) if count >= wanted)
     width = max(len(row) for row in rows[top:])
@@ -206,11 +205,9 @@ def _read_parquet(file: Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(file)
     except ImportError as error:
-        raise MissingExtraError.of("parquet", "pyarrow", "reading .parquet", "读取 .parquet ") from error
+        raise MissingExtraError.of("parquet", "pyarrow", Text("reading {kind}", kind=".parquet")) from error
     except (ValueError, OSError) as error:
-        raise InputError(
-            f"{file.name} is not a Parquet file: {error}", zh=f"{file.name} 不是 Parquet 文件：{error}"
-        ) from error
+        raise InputError("{name} is not a Parquet file: {error}", name=file.name, error=str(error)) from error
 
 
 def write_sheet(df: pd.DataFrame, path: str | Path, *, sheet: str = "Sheet1") -> Path:
@@ -244,12 +241,9 @@ def write_sheet(df: pd.DataFrame, path: str | Path, *, sheet: str = "Sheet1") ->
         try:
             df.to_parquet(file, index=False)
         except ImportError as error:
-            raise MissingExtraError.of("parquet", "pyarrow", "writing .parquet", "写入 .parquet ") from error
+            raise MissingExtraError.of("parquet", "pyarrow", Text("writing {kind}", kind=".parquet")) from error
     else:
-        raise InputError(
-            f"{file.name}: name the file .xlsx, .csv or .parquet",
-            zh=f"{file.name}：请使用 .xlsx、.csv 或 .parquet 扩展名",
-        )
+        raise InputError("{name}: name the file .xlsx, .csv or .parquet", name=file.name)
     return file
 
 
@@ -257,11 +251,12 @@ def _write_workbook(df: pd.DataFrame, file: Path, sheet: str) -> None:
     try:
         import xlsxwriter
     except ImportError as error:
-        raise MissingExtraError.of("excel", "xlsxwriter", "writing .xlsx", "写入 .xlsx ") from error
+        raise MissingExtraError.of("excel", "xlsxwriter", Text("writing {kind}", kind=".xlsx")) from error
     if len(df) + 1 > _ROWS_OF_A_SHEET:
         raise InputError(
-            f"a sheet holds {_ROWS_OF_A_SHEET - 1:,} rows, these are {len(df):,}: write a .csv or .parquet",
-            zh=f"一张工作表最多 {_ROWS_OF_A_SHEET - 1:,} 行，现有 {len(df):,} 行：请写成 .csv 或 .parquet",
+            "a sheet holds {most:,} rows, these are {count:,}: write a .csv or .parquet",
+            most=_ROWS_OF_A_SHEET - 1,
+            count=len(df),
         )
     options = {
         "strings_to_formulas": False,

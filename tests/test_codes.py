@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from masanalytics.codes import CodeDescription, category_name, category_of, code_catalogue, describe_code
+from masanalytics.codes import CodeDescription, category_of, code_catalogue, describe_code
+from masanalytics.vocabulary import category_name
 
 
 def test_an_exact_code_is_described_whole() -> None:
@@ -120,7 +121,7 @@ def test_catalogue_columns() -> None:
 
 def test_a_word_that_is_no_category_is_its_own_name() -> None:
     """A category nobody has named is shown as it is."""
-    assert category_name("pending", "zh") == "pending"
+    assert category_name("pending") == "pending"
 
 
 @given(st.text(max_size=30))

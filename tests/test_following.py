@@ -76,7 +76,7 @@ def test_columns_of_the_same_name_need_a_prefix(store: Store) -> None:
 
 def test_a_missing_column_is_named(store: Store) -> None:
     """A wrong column name is answered with the columns there are."""
-    with pytest.raises(InputError, match="the columns are: 手机号"):
+    with pytest.raises(InputError, match="its columns are: '手机号'"):
         mas.outcomes(pd.DataFrame({"手机号": []}), store, phone="电话", campaign="c")
 
 

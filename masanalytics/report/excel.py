@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from masanalytics.errors import MissingExtraError
+from masanalytics.i18n import Text
 from masanalytics.plot.words import display_width
 from masanalytics.report.contents import Contents
 from masanalytics.report.pictures import as_png
@@ -44,7 +45,7 @@ def need_library() -> Any:
     try:
         import xlsxwriter
     except ImportError as error:
-        raise MissingExtraError.of("excel", "xlsxwriter", "writing an .xlsx report", "写入 .xlsx 报告") from error
+        raise MissingExtraError.of("excel", "xlsxwriter", Text("writing an .xlsx report")) from error
     return xlsxwriter
 
 

@@ -12,9 +12,9 @@ from typing import Any, Literal
 import pandas as pd
 
 from masanalytics.analysis._error_codes import OTHERS
-from masanalytics.codes import category_name
-from masanalytics.i18n import choose
+from masanalytics.i18n import choose, use_language
 from masanalytics.plot.words import column_name, count, duration, group_label, percent
+from masanalytics.vocabulary import category_name
 
 __all__ = [
     "CODES",
@@ -181,5 +181,6 @@ def plain(value: Any, column: Column, language: str | None) -> str:
     if pd.isna(value):
         return choose("no code", "无代码", language) if column.key == "error_code" else "–"
     if column.kind == "category":
-        return category_name(str(value), language)
+        with use_language(language):
+            return category_name(str(value))
     return choose("others", "其他", language) if column.key == "error_code" and value in OTHERS else str(value)

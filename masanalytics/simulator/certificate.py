@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from masanalytics.errors import InputError, MissingExtraError
+from masanalytics.i18n import Text
 
 __all__ = ["Certificate", "load_certificate", "make_certificate"]
 
@@ -48,7 +49,7 @@ def make_certificate(host: str) -> Certificate:
     try:
         import trustme
     except ImportError:
-        raise MissingExtraError.of("sim", "trustme", "the simulator over HTTPS", "以 HTTPS 方式运行模拟平台") from None
+        raise MissingExtraError.of("sim", "trustme", Text("the simulator over HTTPS")) from None
     names = dict.fromkeys([host, "127.0.0.1", "::1", "localhost"])
     authority = trustme.CA()
     leaf = authority.issue_cert(*[name for name in names if name not in ("", "0.0.0.0", "::")])  # noqa: S104

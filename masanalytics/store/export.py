@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from masanalytics.errors import MissingExtraError
+from masanalytics.i18n import Text
 from masanalytics.masking import mask_phone, mask_phones_in
 from masanalytics.store.messages import message_range, read_messages
 from masanalytics.vocabulary import MESSAGE_COLUMNS
@@ -35,7 +36,7 @@ def export_parquet(conn: sqlite3.Connection, folder: Path, *, reveal: bool) -> l
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError as error:
-        raise MissingExtraError.of("parquet", "pyarrow", "writing Parquet", "写 Parquet 文件") from error
+        raise MissingExtraError.of("parquet", "pyarrow", Text("writing {kind}", kind=".parquet")) from error
     last = conn.execute("SELECT max(message_id) FROM messages").fetchone()[0] or 0
     schema = _schema(pa)
     writers: dict[str, Any] = {}
