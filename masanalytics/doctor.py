@@ -44,7 +44,7 @@ class Finding:
     Attributes
     ----------
     name : str
-        ``configuration``, ``connection``, ``certificate``, ``clock``, ``database`` or ``disk``.
+        ``configuration``, ``protocol``, ``connection``, ``certificate``, ``clock``, ``database`` or ``disk``.
     ok : bool or None
         Whether it is well; None where it is worth knowing but stands in no way.
     text : str
@@ -104,7 +104,7 @@ def check(
     if account is None:
         findings.append(Finding("configuration", ok=False, text=problem.text() if problem else ""))
     else:
-        findings += _configuration(account)
+        findings += [*_configuration(account), _protocol(account)]
         findings += _server(client or Client(account), account, clock or SystemClock())
     if store_path is not None:
         findings += _database(Path(store_path).expanduser())
@@ -121,6 +121,24 @@ def _configuration(account: Account) -> list[Finding]:
     return [Finding("configuration", ok=None, text=text, advice=advice)]
 
 
+def _protocol(account: Account) -> Finding:
+    """Say which flavour of the interface is spoken, and what that means for reports."""
+    if not account.is_pushed:
+        text = _("HTTPS interface: plain messages go to /sms/submit, reports and replies are polled.")
+        if account.url.startswith("https://"):
+            return Finding("protocol", ok=True, text=text)
+        advice = _("If the interface account was made for HTTP, give protocol='http' (MAS_PROTOCOL=http).")
+        return Finding("protocol", ok=None, text=text, advice=advice)
+    text = _(
+        "HTTP interface: plain messages go to /sms/norsubmit; reports and replies are pushed and cannot be polled."
+    )
+    advice = _(
+        "Run `masanalytics receive` and have its two URLs set on the interface account; 是否接收回执 must be 是. If the account "
+        "was made for HTTPS, give protocol='https' (MAS_PROTOCOL=https)."
+    )
+    return Finding("protocol", ok=None, text=text, advice=advice)
+
+
 def _server(client: Client, account: Account, clock: Clock) -> list[Finding]:
     """Look at the server, as far as it can be reached."""
     connection = _connection(client, account)
@@ -131,7 +149,9 @@ def _server(client: Client, account: Account, clock: Clock) -> list[Finding]:
             "certificate",
             ok=None,
             text=_("plain HTTP: no certificate."),
-            advice=_("Polls send the secret key unprotected; use https:// if the account allows it."),
+            advice=_("Messages and numbers travel unprotected; have the account made for HTTPS if you can.")
+            if account.is_pushed
+            else _("Polls send the secret key unprotected; use https:// if the account allows it."),
         )
         return [connection, plain, _clock(_server_time(client, account), clock)]
     certificate, shown = _certificate(client, account, clock)

@@ -5,7 +5,7 @@ Glossary
 message
     One text to one number.
 batch
-    One submit request: up to 5,000 numbers with one text, or up to 999 numbers with a text each.
+    One submit request: up to 4,999 numbers with one text, or up to 999 numbers with a text each.
 campaign
     The name under which a number gets a message at most once.
 msg_group
@@ -51,7 +51,6 @@ __all__ = [
     "Status",
     "carrier_of_name",
     "categories",
-    "categories_of",
     "category_name",
 ]
 
@@ -211,17 +210,6 @@ def categories() -> dict[str, dict[str, str]]:
     """Return the categories of error codes: category -> its row in ``data/code_categories.csv``."""
     text = resources.files("masanalytics").joinpath("data", "code_categories.csv").read_text(encoding="utf-8-sig")
     return {row["category"]: row for row in csv.DictReader(io.StringIO(text, newline=""))}
-
-
-def categories_of(health: str) -> tuple[str, ...]:
-    """Return the categories that say this of a number: ``"blocked"``, ``"gone"`` or ``"away"`` (see `HealthRule`).
-
-    Examples
-    --------
-    >>> categories_of("gone")
-    ('number_state', 'invalid_number', 'suspended')
-    """
-    return tuple(category for category, row in categories().items() if row["health"] == health)
 
 
 def category_name(category: str) -> str:

@@ -67,6 +67,26 @@ def test_addresses(url: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "protocol", "spoken"),
+    [
+        ("https://mas.example:28888", "", "https"),
+        ("http://112.35.1.155:1992", "", "http"),
+        ("http://10.0.0.7:8080/sms/norsubmit", "", "http"),
+        ("https://112.33.46.17:37892/sms/norsubmit", "", "http"),
+        ("http://mas.example/sms/submit", "", "https"),
+        ("http://mas.example/sms/tmpsubmit", "", "http"),
+        ("http://127.0.0.1:8443", "", "https"),
+        ("http://localhost:8443/sms/norsubmit", "", "http"),
+        ("http://127.0.0.1:8443", "HTTP", "http"),
+        ("http://10.0.0.7:8080", "https", "https"),
+    ],
+)
+def test_the_flavour_is_said_or_told_by_the_address(url: str, protocol: str, spoken: str) -> None:
+    """The account's word decides, then a path that one flavour alone has, then the scheme."""
+    assert account(url=url, protocol=protocol).protocol == spoken
+
+
+@pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"url": ""}, "url is empty: give it, or set MAS_URL. It has no default."),
@@ -104,6 +124,13 @@ def test_addresses(url: str, expected: str) -> None:
         ({"poll_interval": float("nan")}, "poll_interval must be"),
         ({"poll_interval": "5"}, "poll_interval must be"),
         ({"poll_interval": True}, "poll_interval must be"),
+        ({"protocol": "soap"}, "protocol='soap' is neither http nor https"),
+        ({"protocol": "http", "url": "https://mas.example/sms/submit"}, "the path /sms/submit contradict each other"),
+        ({"template_sign": "某某公司"}, "template_sign is the signature's code"),
+        ({"url": "http://112.35.4.197:15000"}, "the platform's address for its SDK, which is not spoken here"),
+        ({"url": "https://mas.ecloud.10086.cn/app/sdk/login"}, "for its SDK"),
+        ({"url": "http://112.33.1.13/app/http/sendSms"}, "for its older HTTP interface (HTTP 1.0)"),
+        ({"url": "http://mas.example:1999/smsservice?wsdl"}, "for its WebService interface"),
         ({"allow_only": ["13800138000", "1380013"]}, "allow_only holds '****0013'"),
     ],
 )

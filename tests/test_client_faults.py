@@ -159,7 +159,7 @@ def test_answers_and_faults(
     [
         (
             answer(b"", "404 Not Found"),
-            "HTTP 404 at /sms/submit: something that is not the platform answered; check host",
+            "HTTP 404 at /sms/submit: that host does not know the path.",
         ),
         (answer(b"", "502 Bad Gateway"), "HTTP 502 at /sms/submit."),
         (

@@ -89,8 +89,8 @@ def test_all_is_well(serve: Callable[..., int], handler: type[Handler], tmp_path
         database.execute("PRAGMA journal_mode = wal")
         database.execute("CREATE TABLE t (x)")
     found = findings(account(serve()), path)
-    assert list(found) == ["configuration", "connection", "certificate", "clock", "database", "disk"]
-    assert [finding.ok for finding in found.values()] == [True] * 6
+    assert list(found) == ["configuration", "protocol", "connection", "certificate", "clock", "database", "disk"]
+    assert [finding.ok for finding in found.values()] == [True] * 7
     assert found["configuration"].text.startswith("account shop/demo0 at https://127.0.0.1:")
     assert "not met before; the first request will remember it; valid until" in found["certificate"].text
     assert found["clock"].text == "agrees with the server's."
@@ -141,7 +141,7 @@ def test_nobody_there() -> None:
     """A server that is down is one finding; the certificate is not looked for."""
     port = unused_port()
     found = findings(account(port))
-    assert list(found) == ["configuration", "connection", "clock"]
+    assert list(found) == ["configuration", "protocol", "connection", "clock"]
     assert found["connection"].ok is False
     assert "refused the connection" in found["connection"].text
 

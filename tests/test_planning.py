@@ -32,7 +32,6 @@ class FakeLedger:
         self, *, out: Sequence[str] = (), sent: Sequence[tuple[str, int, str, int]] = (), rounds: int = 0
     ) -> None:
         self.out, self.sent, self.rounds = set(out), set(sent), rounds
-        self.sends = self  # where a store answers what a plan asks
 
     def open_round(self, campaign: str, again: bool) -> int:
         return self.rounds + int(again)
@@ -97,7 +96,7 @@ def test_the_first_usable_row_of_a_number_wins() -> None:
 def test_what_can_be_said_of_a_number_comes_in_a_stated_order() -> None:
     """The number first, then the person, then the text, then duplicates, then what was sent before."""
     store = FakeLedger(out=[A], sent=[("c", 0, A, 0), ("c", 0, B, 0)])
-    account = SimpleNamespace(signature="", allow_only=[A, B, C], add_serial="", service_code="")
+    account = SimpleNamespace(signature="", allow_only=[A, B, C], add_serial="", service_code="", is_pushed=False)
     df = people(p=[A, A, B, B, C, D, "x"], n=[None, "好", None, "好", "好", None, None])
     made = plan(df, phone="p", text="{n}", campaign="c", store=store, suppress=[A, C], account=account)
     assert made.excluded["reason"].tolist() == [
@@ -375,7 +374,7 @@ def test_suppression_lists_in_every_form() -> None:
 
 def test_trial_mode_reaches_nobody_else() -> None:
     """With allow_only on the account only those numbers are planned; an empty list reaches nobody."""
-    account = SimpleNamespace(signature="示例", allow_only=(A,), add_serial="", service_code="")
+    account = SimpleNamespace(signature="示例", allow_only=(A,), add_serial="", service_code="", is_pushed=False)
     made = plan(people(p=[A, B]), phone="p", text="好", campaign="c", account=account)
     assert (made.messages["phone"].tolist(), made.excluded["reason"].tolist()) == ([A], ["not_allowed"])
     account.allow_only = ()
@@ -384,7 +383,7 @@ def test_trial_mode_reaches_nobody_else() -> None:
 
 def test_signature_segments_and_cost() -> None:
     """The signature counts; the account gives it, or the plan; cost is segments times price, to the cent."""
-    account = SimpleNamespace(signature="示例公司", allow_only=None, add_serial="", service_code="")
+    account = SimpleNamespace(signature="示例公司", allow_only=None, add_serial="", service_code="", is_pushed=False)
     df = people(p=[A, B], t=["一" * 64, "一" * 65])
     made = plan(df, phone="p", content="t", campaign="c", account=account, price=0.035)
     assert (made.signature, made.segments, made.cost) == ("【示例公司】", 3, 0.105)

@@ -28,22 +28,22 @@ def cut(sizes: list[int], limits: Limits | None = None) -> list[tuple[str, int]]
     [
         ([1], [("one_to_one", 1)]),
         ([7], [("many_to_one", 7)]),
-        ([5000], [("many_to_one", 5000)]),
-        ([5001], [("many_to_one", 5000), ("one_to_one", 1)]),
-        ([20_000], [("many_to_one", 5000)] * 4),
+        ([4999], [("many_to_one", 4999)]),
+        ([5000], [("many_to_one", 4999), ("one_to_one", 1)]),
+        ([20_000], [("many_to_one", 4999)] * 4 + [("many_to_one", 4)]),
         ([3000, 3000, 3000], [("many_to_one", 3000)] * 3),
         ([1, 1], [("many_to_many", 2)]),
         ([1] * 999, [("many_to_many", 999)]),
         ([1] * 1000, [("many_to_many", 999), ("one_to_one", 1)]),
         ([500, 499], [("many_to_many", 999)]),
         ([500, 500], [("many_to_one", 500), ("many_to_one", 500)]),
-        ([5400, 500], [("many_to_one", 5000), ("many_to_many", 900)]),
+        ([5399, 500], [("many_to_one", 4999), ("many_to_many", 900)]),
         ([4000, 1, 1, 1], [("many_to_one", 4000), ("many_to_many", 3)]),
         ([], []),
     ],
 )
 def test_requests_of_known_plans(sizes: list[int], requests: list[tuple[str, int]]) -> None:
-    """Same text: up to 5,000 a request; different texts: up to 999; whichever needs fewer, and one number on its own."""
+    """Same text: up to 4,999 a request; different texts: up to 999; whichever needs fewer, and one number on its own."""
     assert cut(sizes) == requests
 
 
@@ -102,10 +102,10 @@ def test_requests_keep_the_order_of_the_rows() -> None:
     assert result.order.tolist() == [0, 4, 1, 2, 3, 5]
 
 
-def test_templates_are_grouped_and_cut_at_five_thousand() -> None:
-    """Equal parameters share requests of up to 5,000 numbers."""
-    result = cut_templates(np.arange(5003), np.repeat([0, 1], [5001, 2]), Limits())
-    assert np.diff(result.starts).tolist() == [5000, 1, 2]
+def test_templates_are_grouped_and_cut_below_five_thousand() -> None:
+    """Equal parameters share requests of fewer than 5,000 numbers."""
+    result = cut_templates(np.arange(5002), np.repeat([0, 1], [5000, 2]), Limits())
+    assert np.diff(result.starts).tolist() == [4999, 1, 2]
     assert {MODES[mode] for mode in result.modes} == {"template"}
 
 
@@ -123,7 +123,7 @@ def test_arms_alternate(counts: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [{"many_to_one": 0}, {"many_to_one": 5001}, {"many_to_many": 1000}, {"requests_per_second": 0}]
+    "bad", [{"many_to_one": 0}, {"many_to_one": 5001}, {"many_to_many": 1001}, {"requests_per_second": 0}]
 )
 def test_limits_of_the_platform_hold(bad: dict[str, int]) -> None:
     """Requests cannot be made larger than the platform takes."""

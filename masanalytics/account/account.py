@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
 from typing import Any, SupportsIndex
 
+from masanalytics.account.address import base_url, protocol_of
 from masanalytics.account.config import environment_settings, profile_settings
 from masanalytics.account.validation import (
     VARIABLES,
     allowed_numbers,
-    base_url,
     check_add_serial,
     check_service_code,
     check_sign,
@@ -58,7 +58,7 @@ class Account:
     ----------
     url : str
         Where the platform is: ``https://HOST:PORT``. There is no default. An endpoint such as ``/sms/submit`` at its end
-        is dropped.
+        is dropped, once it has told the flavour of the interface.
     ec_name : str
         The enterprise's name as the platform knows it (企业名称).
     ap_id : str
@@ -80,6 +80,12 @@ class Account:
         The text the platform puts in front, with or without its 【】; kept without. Used to count segments.
     allow_only : sequence of str, optional
         The only numbers this account may reach; None for everybody.
+    protocol : {"https", "http"}, optional
+        The flavour of the interface that the account was made for. Reports of an ``https`` account are polled; those of an
+        ``http`` account are pushed to a `Receiver`. By default the address tells: the path ``/sms/norsubmit``, and any
+        ``http://`` address other than this machine's own, is of the HTTP flavour.
+    template_sign : str, optional
+        The signature's code for template messages, where the account has another one for these; by default `sign`.
 
     Raises
     ------
@@ -92,6 +98,8 @@ class Account:
     'https://mas.example:28888'
     >>> print(Account("https://mas.example", "某某公司", "demo0", "123qwe").name)
     某某公司/demo0
+    >>> Account("http://112.35.1.155:1992/sms/norsubmit", "某某公司", "demo0", "123qwe").protocol
+    'http'
     """
 
     url: str
@@ -106,11 +114,14 @@ class Account:
     _: KW_ONLY
     signature: str = ""
     allow_only: Sequence[str] | None = field(default=None, repr=False)
+    protocol: str = ""
+    template_sign: str = ""
 
     def __post_init__(self) -> None:
         """Check every setting and bring it into its normal form."""
         for name in VARIABLES:
             self._set(name, clean_text(name, getattr(self, name)))
+        self._set("protocol", protocol_of(self.url, self.protocol))
         self._set("url", base_url(self.url))
         self._set("secret_key", Secret(self.secret_key))
         self._set("tls", tls_mode(self.tls))
@@ -118,6 +129,7 @@ class Account:
         self._set("signature", self.signature.removeprefix("【").removesuffix("】").strip())
         self._set("allow_only", allowed_numbers(self.allow_only))
         check_sign(self.sign)
+        check_sign(self.template_sign, "template_sign")
         check_service_code(self.service_code)
         check_add_serial(self.add_serial, self.service_code)
 
@@ -128,6 +140,15 @@ class Account:
     def name(self) -> str:
         """How frames and the store call this account: ``ec_name/ap_id``."""
         return f"{self.ec_name}/{self.ap_id}"
+
+    @property
+    def is_pushed(self) -> bool:
+        """Whether the platform pushes this account's reports and replies, instead of handing them out to polls."""
+        return self.protocol == "http"
+
+    def sign_of(self, *, template: bool) -> str:
+        """Return the signature's code of a plain message, or of a template message."""
+        return (self.template_sign if template else "") or self.sign
 
     def allows(self, mobile: str) -> bool:
         """Return whether this account may reach `mobile` (11 digits)."""

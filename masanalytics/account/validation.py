@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
-from ipaddress import IPv6Address
 from math import isfinite
 from numbers import Real
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from masanalytics.errors import ConfigError
 from masanalytics.masking import mask_phone
@@ -21,7 +19,6 @@ __all__ = [
     "REQUIRED",
     "VARIABLES",
     "allowed_numbers",
-    "base_url",
     "check_add_serial",
     "check_service_code",
     "check_sign",
@@ -43,10 +40,10 @@ VARIABLES: Final = {
     "service_code": "MAS_SERVICE_CODE",
     "tls": "MAS_TLS",
     "signature": "MAS_SIGNATURE",
+    "protocol": "MAS_PROTOCOL",
+    "template_sign": "MAS_TEMPLATE_SIGN",
 }
 REQUIRED: Final = ("url", "ec_name", "ap_id", "secret_key")
-_ENDPOINTS = ("", "/sms", "/sms/submit", "/sms/norsubmit", "/sms/tmpsubmit", "/sms/report", "/sms/deliver")
-_HOST = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?\.?")
 _DIGITS = re.compile(r"[0-9]*")
 _MOBILE = re.compile(rf"(?:\+?86|0086)?({MOBILE})(?:\.0)?")
 
@@ -93,51 +90,13 @@ def clean_text(name: str, value: object) -> str:
     return text
 
 
-def base_url(url: str) -> str:
-    """Return ``scheme://host[:port]`` of `url`; an endpoint's path at its end is dropped."""
-    if "@" in url:
-        raise ConfigError(
-            "url holds a user name or password (an @): write https://HOST:PORT and give ap_id and secret_key."
-        )
-    try:
-        address = urlsplit(url)
-        port = address.port
-    except ValueError:
-        raise _bad_url(url) from None
-    host = (address.hostname or "").lower()
-    if address.scheme not in ("http", "https") or not _is_host(host) or address.query or address.fragment:
-        raise _bad_url(url)
-    if address.path.rstrip("/") not in _ENDPOINTS:
-        raise ConfigError(
-            "url {url!r} goes on after the host: write only https://HOST:PORT; the paths /sms/… are added.", url=url
-        )
-    name = f"[{host}]" if ":" in host else host
-    return f"{address.scheme}://{name}" + (f":{port}" if port is not None else "")
-
-
-def _bad_url(url: str) -> ConfigError:
-    url = re.split(r"[?#]", url)[0]  # what follows could hold a key
-    return ConfigError(
-        "url {url!r} is not an address: write https://HOST:PORT as the account's opening letter gives it.", url=url
-    )
-
-
-def _is_host(host: str) -> bool:
-    if ":" not in host:
-        return _HOST.fullmatch(host) is not None
-    try:
-        IPv6Address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def check_sign(sign: str) -> None:
-    """Raise `ConfigError` where `sign` is the signature's text instead of its code."""
+def check_sign(sign: str, name: str = "sign") -> None:
+    """Raise `ConfigError` where the setting `name` is the signature's text instead of its code."""
     if not sign.isascii() or "[" in sign or " " in sign:
         raise ConfigError(
-            "sign is the signature's code (签名编码: 管理 → 接口管理 → 短信接入用户管理), not its text; the text goes into "
-            "signature=."
+            "{name} is the signature's code (签名编码: 管理 → 接口管理 → 短信接入用户管理), not its text; the text goes into "
+            "signature=.",
+            name=name,
         )
 
 

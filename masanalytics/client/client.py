@@ -24,13 +24,13 @@ from masanalytics.errors import CertificateError, ConfigError, InputError, MasEr
 from masanalytics.protocol import (
     DELIVER,
     REPORT,
-    SUBMIT,
     TEMPLATE,
     Endpoint,
     PollAnswer,
     pairs_body,
     poll_body,
     submit_body,
+    submit_path,
     template_body,
 )
 
@@ -131,11 +131,13 @@ class Client:
         InputError
             If a number, the text or the extension cannot be sent, or `Account.allow_only` does not hold a number.
         """
-        return self._submit(SUBMIT, submit_body(self.account, mobiles, content, self._serial(add_serial)))
+        return self._submit(
+            submit_path(self.account), submit_body(self.account, mobiles, content, self._serial(add_serial))
+        )
 
     def submit_each(self, texts: Mapping[str, str], *, add_serial: str | None = None) -> SubmitResult:
-        """Send a text each to 1 to 999 numbers: ``{mobile: content}``; otherwise like `submit`."""
-        return self._submit(SUBMIT, pairs_body(self.account, texts, self._serial(add_serial)))
+        """Send a text each to 1 to 999 numbers (of an HTTP account 1,000): ``{mobile: content}``; otherwise like `submit`."""
+        return self._submit(submit_path(self.account), pairs_body(self.account, texts, self._serial(add_serial)))
 
     def submit_template(
         self,
@@ -161,6 +163,8 @@ class Client:
         ------
         NetworkError
             If no answer came; ``sent`` says whether the request may have arrived and records be lost.
+        ConfigError
+            If the account is of the HTTP flavour, which has no polls (code ``cannot_poll``). Nothing was sent.
         """
         return self._poll(REPORT, "report")
 
@@ -200,9 +204,21 @@ class Client:
         answer = transport.exchange(path, body)
         if isinstance(answer, Failure):
             return failed_submit(self._error(answer), answer.requested_at, answer.answered_at)
-        return submit_result(answer, path)
+        return submit_result(answer, path, self.account)
+
+    def check_polling(self) -> None:
+        """Raise `ConfigError` where the account cannot be polled, saying what takes the place of it."""
+        if self.account.is_pushed:
+            raise ConfigError(
+                "{account} is an HTTP account: the platform pushes its reports and replies, and they cannot be polled. Run "
+                "`masanalytics receive` (or mas.Receiver) and have its two URLs set on the interface account (管理 → 接口管理 → "
+                '短信接入用户管理). If the account was made for HTTPS, say so: protocol="https" or MAS_PROTOCOL=https.',
+                code="cannot_poll",
+                account=self.account.name,
+            )
 
     def _poll(self, path: str, endpoint: Endpoint) -> PollAnswer:
+        self.check_polling()
         answer = self._ready().exchange(path, poll_body(self.account))
         if isinstance(answer, Failure):
             raise lost_poll(self._error(answer))

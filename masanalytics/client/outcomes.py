@@ -44,6 +44,13 @@ _TLS_ALERT = ("\x15\x03", "\\x15\\x03")
 _WANTS_TLS = re.compile(rb"HTTP request (was sent )?to (an )?HTTPS (port|server)", re.IGNORECASE)
 _TRANSIENT_STATUSES = (408, 425, 429)
 _USE_HTTPS = Text("this port speaks HTTPS: write https:// instead of http:// in MAS_URL.", code="use_https")
+# How a web server answers to a path it does not have, or not for this.
+_NO_SUCH_PATH: Final = (404, 405, 415)
+_IF_HTTP = Text(
+    'for HTTP give protocol="http" (MAS_PROTOCOL=http), and take its reports with `masanalytics receive`.',
+    code="if_http",
+)
+_IF_HTTPS = Text('for HTTPS give protocol="https" (MAS_PROTOCOL=https).', code="if_https")
 _SETTLED_BY_REPORTS = Text(
     "The platform may have taken it, so it is not sent again by itself; reports that name its numbers will settle it.",
     code="settled_by_reports",
@@ -104,7 +111,7 @@ class SubmitResult:
         return f"<div><b>{head}</b> {names} · {format_instant(self.answered_at)}{why}</div>"
 
 
-def submit_result(answer: Answer, path: str) -> SubmitResult:
+def submit_result(answer: Answer, path: str, account: Account) -> SubmitResult:
     """Return the outcome that an HTTP answer to a submit stands for.
 
     Only the platform's own clear word makes ``accepted`` or ``rejected``. Everything else was answered by somebody, and
@@ -123,7 +130,7 @@ def submit_result(answer: Answer, path: str) -> SubmitResult:
     if answer.status == 400 and _WANTS_TLS.search(answer.body):
         return SubmitResult("not_sent", "", "", _USE_HTTPS, None, True, *times)
     fatal = family in (3, 4) and answer.status not in _TRANSIENT_STATUSES
-    why = _why_unknown(answer, reply, path)
+    why = _why_unknown(answer, reply, path, account)
     return SubmitResult("unknown", reply.msg_group, reply.rspcod, why, _SETTLED_BY_REPORTS, fatal, *times)
 
 
@@ -226,8 +233,22 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         waiting += [cause for cause in causes if isinstance(cause, BaseException)]
 
 
-def _why_unknown(answer: Answer, reply: SubmitAnswer, path: str) -> Text:
+def _other_protocol(status: int, path: str, account: Account) -> Text:
+    """Return what a web server means that does not know the path: the account's flavour, most likely."""
+    return Text(
+        "HTTP {status} at {path}: that host does not know the path. If the host and port in MAS_URL are right, the interface "
+        "account was made for another protocol (管理 → 接口管理 → 新建短信接口): {way_out}",
+        code="other_protocol",
+        status=status,
+        path=path,
+        way_out=_IF_HTTPS if account.is_pushed else _IF_HTTP,
+    )
+
+
+def _why_unknown(answer: Answer, reply: SubmitAnswer, path: str, account: Account) -> Text:
     status = answer.status
+    if status in _NO_SUCH_PATH:
+        return _other_protocol(status, path, account)
     if status // 100 in (3, 4):
         return Text(
             "HTTP {status} at {path}: something that is not the platform answered; check host and port in MAS_URL.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from numbers import Real
 from pathlib import Path
@@ -28,6 +28,7 @@ from masanalytics.planning.plan_warnings import lost_digits, unknown_signature, 
 from masanalytics.planning.planned import Plan
 from masanalytics.planning.planned_messages import Excluded, PlannedMessages
 from masanalytics.planning.templates import Wording, parse_wording
+from masanalytics.protocol import MAX_PAIRS, most_pairs
 from masanalytics.segments import bracketed
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def plan(
     store : Store, optional
         Knows who has opted out and what this campaign has sent.
     account : Account, optional
-        Gives the signature's text, ``allow_only`` and the extension of the service code.
+        Gives the signature's text, ``allow_only``, the extension of the service code, and how large a request may be.
     signature : str, optional
         The signature's text, with or without 【】, if not the account's. It counts in every text.
     price : float, optional
@@ -142,7 +143,7 @@ def plan(
         add_serial=_checked_serial(add_serial, account),
         price=_positive("price", price),
         rate=_positive("rate", rate),
-        limits=limits or _LIMITS,
+        limits=_limits_of(account, limits),
         marketing=marketing,
         regions=regions,
         signature=bracketed(signature if signature is not None else (account.signature or "") if account else ""),
@@ -191,6 +192,20 @@ def _is_each(duplicates: str) -> bool:
     if duplicates not in ("first", "each"):
         raise InputError("duplicates={value}: use 'first' or 'each'", value=repr(duplicates))
     return duplicates == "each"
+
+
+def _limits_of(account: Account | None, limits: Limits | None) -> Limits:
+    """Return how large a request may be: as asked for, and as the account's flavour of the interface takes it."""
+    most = MAX_PAIRS if account is None else most_pairs(account)
+    if limits is None:
+        return replace(_LIMITS, many_to_many=most)
+    if account is not None and limits.many_to_many > most:
+        raise InputError(
+            "limits: many_to_many={value} is more than an HTTPS account takes in one request (at most {most})",
+            value=limits.many_to_many,
+            most=most,
+        )
+    return limits
 
 
 def _checked_serial(add_serial: AddSerial, account: Account | None) -> AddSerial:

@@ -1,7 +1,7 @@
 """Cut messages into the fewest requests that are correct.
 
-One request carries one text to up to 5,000 numbers (``many_to_one``), or up to 999 numbers with a text each
-(``many_to_many``), or one template with one set of parameters; a number stands in a request only once. Requests of the arms of a
+One request carries one text to up to 4,999 numbers (``many_to_one``), or up to 999 numbers with a text each
+(``many_to_many``; 1,000 where the account is of the HTTP flavour), or one template with one set of parameters; a number stands in a request only once. Requests of the arms of a
 comparison alternate, so that no arm is sent before another.
 """
 
@@ -30,9 +30,10 @@ class Limits:
     Parameters
     ----------
     many_to_one : int
-        Numbers in a request with one text, or one template with one set of parameters (the platform takes 5,000).
+        Numbers in a request with one text, or one template with one set of parameters. The document says at most 5,000 in its
+        tables and fewer than 5,000 in a note; so the default is 4,999.
     many_to_many : int
-        Numbers in a request with a text each (the platform takes fewer than 1,000).
+        Numbers in a request with a text each: fewer than 1,000 in the HTTPS flavour, at most 1,000 in the HTTP flavour.
     requests_per_second : float
         For the estimate of the time only. 10 is an assumption, not a promise of the platform.
 
@@ -42,12 +43,12 @@ class Limits:
     500
     """
 
-    many_to_one: int = 5_000
+    many_to_one: int = 4_999
     many_to_many: int = 999
     requests_per_second: float = 10.0
 
     def __post_init__(self) -> None:
-        for name, most in (("many_to_one", 5_000), ("many_to_many", 999)):
+        for name, most in (("many_to_one", 5_000), ("many_to_many", 1_000)):
             if not 1 <= getattr(self, name) <= most:
                 raise InputError(
                     "limits: {name}={value} is not between 1 and {most}",
@@ -136,7 +137,7 @@ def _renumbered(groups: Numbers) -> Numbers:
 
 
 def cut_templates(messages: Numbers, groups: Numbers, limits: Limits) -> Cut:
-    """Cut template messages: one request for up to 5,000 numbers with the same parameters.
+    """Cut template messages: one request for up to 4,999 numbers with the same parameters.
 
     Parameters
     ----------

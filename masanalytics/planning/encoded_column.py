@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ import pandas as pd
 from masanalytics.aliases import Booleans, Numbers
 from masanalytics.planning.templates import Field
 from masanalytics.planning.value_formats import BLANK_STARTS, MISSING, UNFIT, is_blank, plain_texts, write_all
+from masanalytics.protocol import is_pairs
 from masanalytics.segments import utf16_units
 
 __all__ = [
@@ -164,6 +165,8 @@ def encode_column(column: pd.Series[Any], field: Field) -> EncodedColumn:
 def encode_content(column: pd.Series[Any]) -> EncodedColumn:
     """Take a column as whole texts; what is no text and no whole number is `UNFIT`.
 
+    So is a text that itself reads as numbers with a text each: the platform may send to these numbers instead.
+
     Examples
     --------
     >>> encode_content(pd.Series(["你好", " ", "你好", None])).codes.tolist()
@@ -171,8 +174,20 @@ def encode_content(column: pd.Series[Any]) -> EncodedColumn:
     """
     distinct = _distinct(column)
     if distinct.all_text:
-        return _encoded_as_is(distinct, Dictionary.of(distinct.values))
-    return _encoded(distinct.codes, plain_texts(distinct.as_list()))
+        return _without_pairs(_encoded_as_is(distinct, Dictionary.of(distinct.values)))
+    return _without_pairs(_encoded(distinct.codes, plain_texts(distinct.as_list())))
+
+
+def _without_pairs(column: EncodedColumn) -> EncodedColumn:
+    pairs = [
+        start + index
+        for start, chunk in column.dictionary.chunks()
+        for index, text in enumerate(chunk)
+        if "{" in text[:2] and is_pairs(text)
+    ]
+    if not pairs:
+        return column
+    return replace(column, codes=np.where(np.isin(column.codes, pairs), UNFIT, column.codes))
 
 
 def encode_param(column: pd.Series[Any], field: Field) -> EncodedColumn:

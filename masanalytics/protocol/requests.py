@@ -28,18 +28,25 @@ __all__ = [
     "DELIVER",
     "MAX_MOBILES",
     "MAX_PAIRS",
+    "MAX_PAIRS_OF_HTTP",
     "REPORT",
     "SUBMIT",
+    "SUBMIT_OF_HTTP",
     "TEMPLATE",
     "check_mobiles",
+    "is_pairs",
     "mac",
+    "most_pairs",
     "pairs_body",
     "poll_body",
     "submit_body",
+    "submit_path",
     "template_body",
 ]
 
 SUBMIT: Final = "/sms/submit"
+SUBMIT_OF_HTTP: Final = "/sms/norsubmit"
+"""What the HTTP flavour of the interface calls `SUBMIT`."""
 TEMPLATE: Final = "/sms/tmpsubmit"
 REPORT: Final = "/sms/report"
 DELIVER: Final = "/sms/deliver"
@@ -47,6 +54,8 @@ MAX_MOBILES: Final = 5000
 """The most numbers one text may go to in one request."""
 MAX_PAIRS: Final = 999
 """The most numbers with a text each in one request (the document says: less than 1,000)."""
+MAX_PAIRS_OF_HTTP: Final = 1000
+"""The same for the HTTP flavour, whose document says: at most 1,000."""
 
 _MOBILE = re.compile(MOBILE)
 
@@ -62,8 +71,18 @@ def mac(*parts: str) -> str:
     return hashlib.md5("".join(parts).encode("utf-8"), usedforsecurity=False).hexdigest()
 
 
+def submit_path(account: Account) -> str:
+    """Return the path of plain messages in the flavour of the interface that `account` speaks."""
+    return SUBMIT_OF_HTTP if account.is_pushed else SUBMIT
+
+
+def most_pairs(account: Account) -> int:
+    """Return how many numbers one request of `account` may give a text each."""
+    return MAX_PAIRS_OF_HTTP if account.is_pushed else MAX_PAIRS
+
+
 def submit_body(account: Account, mobiles: Iterable[str | int], content: str, add_serial: str = "") -> bytes:
-    """Return the body of ``/sms/submit`` for one text to one or many numbers.
+    """Return the body of ``/sms/submit`` (of an HTTP account ``/sms/norsubmit``) for one text to one or many numbers.
 
     Parameters
     ----------
@@ -81,11 +100,11 @@ def submit_body(account: Account, mobiles: Iterable[str | int], content: str, ad
     InputError
         If a number or the text cannot be sent.
     """
-    return _submit(account, ",".join(_recipients(account, mobiles)), _text("content", content), add_serial)
+    return _submit(account, ",".join(_recipients(account, mobiles)), _content(content), add_serial)
 
 
 def pairs_body(account: Account, texts: Mapping[str, str], add_serial: str = "") -> bytes:
-    """Return the body of ``/sms/submit`` for a text each: ``{mobile: content}``, 1 to 999 of them.
+    """Return the body of ``/sms/submit`` for a text each: ``{mobile: content}``, 1 to 999 of them (HTTP accounts: 1,000).
 
     The mobiles field stays empty, in the JSON and in the MAC: the numbers are the keys of the content.
 
@@ -96,7 +115,7 @@ def pairs_body(account: Account, texts: Mapping[str, str], add_serial: str = "")
     """
     if not isinstance(texts, Mapping):
         raise InputError("give a mapping of number to text: {{mobile: content}}")
-    mobiles = _recipients(account, texts, limit=MAX_PAIRS)
+    mobiles = _recipients(account, texts, limit=most_pairs(account))
     content = {
         mobile: _text(Text("the content for {number}", number=mask_phone(mobile)), text)
         for mobile, text in zip(mobiles, texts.values(), strict=True)
@@ -138,6 +157,7 @@ def template_body(
     numbers = ",".join(_recipients(account, mobiles))
     values = _compact(list(params) or [""])
     template = _text("template_id", template_id)
+    sign = account.sign_of(template=True)
     credentials = (account.ec_name, account.ap_id, account.secret_key)
     return _encode(
         {
@@ -146,10 +166,10 @@ def template_body(
             "templateId": template,
             "mobiles": numbers,
             "params": values,
-            "sign": account.sign,
+            "sign": sign,
             "addSerial": add_serial,
         },
-        (*credentials, template, numbers, values, account.sign, add_serial),
+        (*credentials, template, numbers, values, sign, add_serial),
     )
 
 
@@ -219,6 +239,39 @@ def _text(name: str | Text, text: object) -> str:
     if not isinstance(text, str) or not text.strip():
         raise InputError("{name} is empty or not text", name=name)
     return text
+
+
+def _content(content: object) -> str:
+    """Return one text for all; one that reads as a text for each number is refused.
+
+    The HTTP flavour takes such a text for many-to-many whatever `mobiles` says: its numbers would get it, not these. What the
+    HTTPS flavour does is not known.
+    """
+    text = _text("content", content)
+    if is_pairs(text):
+        raise InputError(
+            "the content is itself a list of numbers and texts ({{mobile: content}}): the platform may send to the numbers in "
+            "it instead; use submit_each() for a text each.",
+            code="content_is_pairs",
+        )
+    return text
+
+
+def is_pairs(text: str) -> bool:
+    """Return whether `text` reads as a JSON object of numbers, which is how many-to-many messages are written.
+
+    Examples
+    --------
+    >>> is_pairs('{"13900139000":"hi"}'), is_pairs('{"name":"hi"}'), is_pairs("hi {name}")
+    (True, False, False)
+    """
+    if not text.lstrip().startswith("{"):
+        return False
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and any(_MOBILE.fullmatch(key.strip()) for key in value)
 
 
 def _submit(account: Account, mobiles: str, content: str, add_serial: str) -> bytes:

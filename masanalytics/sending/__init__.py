@@ -2,6 +2,7 @@
 
 from masanalytics.sending._send import send
 from masanalytics.sending.canary import Canary
-from masanalytics.sending.send_result import SendResult
+from masanalytics.sending.result import SendResult
+from masanalytics.sending.settling import settle
 
-__all__ = ["Canary", "SendResult", "send"]
+__all__ = ["Canary", "SendResult", "send", "settle"]

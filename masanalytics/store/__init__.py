@@ -1,5 +1,5 @@
 """The SQLite file: the only package that knows SQL."""
 
-from masanalytics.store.store import Store, replay, settle
+from masanalytics.store.store import Store
 
-__all__ = ["Store", "replay", "settle"]
+__all__ = ["Store"]
