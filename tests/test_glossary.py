@@ -1,0 +1,147 @@
+"""The glossary has every word of the frames, in both languages; the words it replaced occur nowhere."""
+
+from __future__ import annotations
+
+import ast
+import gettext
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import masanalytics as mas
+from masanalytics import analysis
+from masanalytics.phones import normalise_phones
+from masanalytics.vocabulary import BATCH_STATES, EXCLUSIONS, MESSAGE_COLUMNS, MODES, STATUS_WORDS
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "masanalytics"
+GLOSSARIES = {"en": ROOT / "docs" / "glossary.md", "zh": ROOT / "docs" / "glossary.zh-CN.md"}
+ROW = re.compile(r"^\| (?P<word>[^|]+) \| (?P<chinese>[^|]+) \| (?P<meaning>[^|]+) \|$", re.MULTILINE)
+FIELD_WORDS = (
+    "at risk", "observed", "censored", "rate limit", "poll schedule", "grouped count", "layout", "theme",
+    "dictionary encoding", "round", "arm", "segment", "prefix", "report", "uplink", "reply",
+)  # fmt: skip
+REPLACED = {
+    r"\boccasions?\b": "round",
+    r"\brefus(e|es|ed|al)\b": "rejected",
+    "消息": "短信",
+    "接[受收]": "受理",
+    "分组": "组",
+    "报告": "回执",
+}
+"""Words that the glossary replaced, and by what."""
+ALLOWED: dict[str, str] = {
+    "报告的标题。": "the written report",
+    "只能导出": "",
+}
+"""Sentences in which a replaced word means something else, and what."""
+UNDER_WAY = pytest.mark.xfail(reason="the last texts are still being converted", strict=False)
+
+
+def words(language: str) -> set[str]:
+    """Return every word that the glossary explains."""
+    cells = [row["word"] for row in ROW.finditer(GLOSSARIES[language].read_text(encoding="utf-8"))]
+    return {word.strip("` ") for cell in cells for word in cell.split(",")}
+
+
+@pytest.fixture
+def frames(sim: mas.Simulator, client: mas.Client, store: mas.Store) -> dict[str, pd.DataFrame]:
+    """One of each frame that the package returns."""
+    people = pd.DataFrame({"phone": ["13800138000", "13900139000", "no number"]})
+    plan = mas.plan(people, phone="phone", text="hi", campaign="c", store=store)
+    mas.send(plan, client, store, progress=False)
+    messages = store.messages().assign(arm=["A", "B"], status="delivered", latency_s=[3, 4], waited_s=60)
+    made = {name: getattr(store, name)() for name in ("messages", "reports", "uplinks", "batches", "polls", "coverage")}
+    made |= {name: getattr(store, name)() for name in ("foreign_reports", "opt_outs")}
+    made |= {f"plan.{name}": getattr(plan, name) for name in ("messages", "excluded", "batches", "summary")}
+    computed = ("delivery_rates", "error_codes", "latency", "timeline", "number_health")
+    made |= {name: getattr(mas, name)(messages) for name in computed}
+    return made | {
+        "arrivals": analysis.arrivals(messages),
+        "code_catalogue": mas.code_catalogue(),
+        "compare": mas.compare(messages, "arm", "A", "B"),
+        "costs": mas.costs(messages, 0.05),
+        "explain_change": mas.explain_change(messages, messages, by="carrier"),
+        "normalise_phones": normalise_phones(people["phone"]),
+        "outcomes": mas.outcomes(people, store, phone="phone", campaign="c").drop(columns="phone"),
+        "replies": mas.replies(store),
+        "steps": analysis.steps(store),
+    }
+
+
+@UNDER_WAY
+@pytest.mark.parametrize("language", GLOSSARIES)
+def test_every_column_of_every_frame_is_in_the_glossary(frames: dict[str, pd.DataFrame], language: str) -> None:
+    """A column that a user meets is explained, in both languages."""
+    columns = {str(column): name for name, frame in frames.items() for column in frame}
+    columns |= dict.fromkeys(MESSAGE_COLUMNS, "messages")
+
+    assert {column: name for column, name in columns.items() if column not in words(language)} == {}
+
+
+@pytest.mark.parametrize("language", GLOSSARIES)
+def test_every_status_and_word_of_the_field_is_in_the_glossary(language: str) -> None:
+    """Statuses, states, modes and reasons, and the words that the code uses for its parts."""
+    used = {*STATUS_WORDS, *BATCH_STATES, *MODES, *EXCLUSIONS, *FIELD_WORDS}
+
+    assert used - words(language) == set()
+
+
+def test_both_glossaries_have_the_same_rows() -> None:
+    """Row by row the same word, with the same Chinese."""
+    rows = {
+        language: [(row["word"], row["chinese"]) for row in ROW.finditer(path.read_text(encoding="utf-8"))]
+        for language, path in GLOSSARIES.items()
+    }
+    english, chinese = ([row for row in rows[language] if row[1] not in ("中文", "---")] for language in ("en", "zh"))
+
+    assert english == chinese
+
+
+def sentences() -> Iterator[tuple[str, str]]:
+    """Yield every text of the catalogue and every Chinese one of the code, with where it stands."""
+    with (PACKAGE / "locale" / "zh_CN" / "LC_MESSAGES" / "masanalytics.mo").open("rb") as file:
+        catalogue: dict[str | tuple[str, int], str] = gettext.GNUTranslations(file)._catalog  # type: ignore[attr-defined]
+    for message, chinese in catalogue.items():
+        yield "the catalogue", message if isinstance(message, str) else message[0]
+        yield "the catalogue", chinese
+    for path in sorted(PACKAGE.rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            if token.type == tokenize.STRING and not token.line.strip().startswith(('"""', 'r"""')):
+                try:
+                    yield path.relative_to(PACKAGE).as_posix(), str(ast.literal_eval(token.string))
+                except (SyntaxError, ValueError):
+                    continue
+
+
+@UNDER_WAY
+def test_words_that_the_glossary_replaced_occur_nowhere() -> None:
+    """Neither in the catalogue nor in the texts of the code."""
+    faults = [
+        f"{place}: {text!r} says {found[0]!r}, the glossary says {right!r}"
+        for place, text in sentences()
+        for wrong, right in REPLACED.items()
+        if (found := re.search(wrong, text)) and not any(allowed in text for allowed in ALLOWED)
+    ]
+
+    assert sorted(set(faults)) == []
+
+
+@UNDER_WAY
+def test_no_column_or_name_is_called_by_a_replaced_word() -> None:
+    """`least` was the delivery rate again; an occasion is a round."""
+    found = [
+        f"{path.relative_to(PACKAGE)}:{token.start[0]}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for token in tokenize.generate_tokens(io.StringIO(path.read_text(encoding="utf-8")).readline)
+        if (token.type == tokenize.NAME and re.search("occasion", token.string))
+        or (token.type == tokenize.STRING and token.string.strip("\"'") in ("least", "occasion"))
+    ]
+
+    assert found == []
