@@ -26,7 +26,7 @@ from masanalytics.analysis import arrivals, delivery_rates
 from masanalytics.errors import InputError
 from masanalytics.plot.chart import SOURCE_GID
 from masanalytics.plot.fonts import bundled_font
-from masanalytics.plot.room import ROW_GID
+from masanalytics.plot.layout import ROW_GID
 from masanalytics.plot.theme import CELL_GID
 from masanalytics.store import Store
 from tests.rows import Rows

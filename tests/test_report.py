@@ -343,7 +343,7 @@ def test_only_the_charts_are_offered() -> None:
     import masanalytics.plot
 
     assert sorted(dir(masanalytics.plot)) == sorted(masanalytics.plot.__all__)
-    assert "inputs" not in dir(masanalytics.plot)
+    assert "chart" not in dir(masanalytics.plot)
 
 
 def test_a_missing_column_is_named(messages: pd.DataFrame, tmp_path: Path) -> None:

@@ -58,7 +58,6 @@ TOGETHER = {
 STILL_TO_MEND: dict[str, set[str]] = {
     "circles": set(),
     "sizes": {
-        "plot/inputs.py",
         "plot/words.py",
         "report/pictures.py",
         "report/request.py",

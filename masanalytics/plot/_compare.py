@@ -1,4 +1,4 @@
-"""Comparisons: how much more the second delivers than the first, as intervals around nothing."""
+"""Comparisons: how much more the second delivers than the first, as intervals around zero."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from masanalytics.i18n import choose, duration
-from masanalytics.plot import chart
-from masanalytics.plot.inputs import result_of
-from masanalytics.plot.words import count, group_label, percent, shorten
+from masanalytics.formatting import count, duration, group_label, percent, shorten
+from masanalytics.i18n import _, speaks
+from masanalytics.plot.chart import Chart, Drawn, result_of
+from masanalytics.plot.layout import figure_width
+from masanalytics.plot.named_rows import beside_rows, row_height, rows_that_fit
+from masanalytics.plot.theme import BLUE, GREY, INK, LINE
 
 __all__ = ["compare"]
 
@@ -22,8 +24,10 @@ _COLUMNS = ("a", "b", "rate_a", "rate_b", "difference", "low", "high", "p_value"
 _SENTENCES = 3
 _SIGNIFICANT = 0.05
 _ROOM_FOR_SENTENCES = 7.0
+_LABEL_WIDTH = 30
 
 
+@speaks
 def compare(
     data: Any,
     by: str | None = None,
@@ -64,88 +68,81 @@ def compare(
     >>> ax.get_yticklabels()[0].get_text()
     'B against A'
     """
-    given = {"by": by, "a": a, "b": b, **keywords}
-    result = result_of(data, "compare", _COLUMNS, language=language, **given)
-    frame = result.head(chart.rows_that_fit(ax))
+    result = result_of(data, "compare", _COLUMNS, by=by, a=a, b=b, **keywords)
+    pairs = result.head(rows_that_fit(ax))
     longest = 38 if ax is None else 28
-    pairs = [_pair(row, by, longest, language) for row in frame.to_dict("records")]
-    with chart.canvas(ax, width=10, height=chart.row_height(len(frame), 2)) as axes:
-        chart.title(axes, *_title(frame), language)
-        if frame.empty:
-            chart.say_nothing_to_show(axes, language, "Nothing to compare", "没有可比较的组")
-        else:
-            chart.name_rows(axes, pairs, width=30)
-            _draw(axes, frame, language)
-            _axis(axes, frame, language)
-            chart.legend_below(axes, *_legend(language))
-        in_words = "sentence" in frame and len(frame) <= _SENTENCES and chart.figure_width(axes) > _ROOM_FOR_SENTENCES
-        sentences = list(frame["sentence"]) if in_words else []
-        notes = [str(text) for text in sentences]
-        if len(result) > len(frame):
-            left_out = f"first {len(frame)} of {len(result)} pairs", f"仅显示前 {len(frame)} 对，共 {len(result)} 对"
-            notes.append(choose(*left_out, language))
-        chart.source_line(axes, result.attrs, language, notes=notes)
-    return axes
+    return Chart(
+        result=result,
+        title=_title(pairs),
+        rows=[_pair(pair, by, longest) for pair in pairs.to_dict("records")],
+        row_width=_LABEL_WIDTH,
+        draw=lambda axes: _draw(axes, pairs, len(result)),
+        width=10,
+        height=row_height(len(pairs), 2),
+        nothing=_("Nothing to compare") if pairs.empty else "",
+    ).on(ax)
 
 
-def _title(frame: pd.DataFrame) -> tuple[str, str]:
-    ages: list[float] = list(frame["within_s"].unique()) if "within_s" in frame else []
+def _title(pairs: pd.DataFrame) -> str:
+    ages: list[float] = list(pairs["within_s"].unique()) if "within_s" in pairs else []
     if len(ages) != 1 or pd.isna(ages[0]):  # pairs whose reports are all in are compared at no age
-        return "Difference in delivery rate", "送达率差异"
-    return (
-        f"Difference in what was delivered within {duration(ages[0], 'en')}",
-        f"提交后 {duration(ages[0], 'zh')}内送达率的差异",
-    )
+        return _("Difference in delivery rate")
+    return _("Difference in what was delivered within {age}", age=duration(ages[0]))
 
 
-def _pair(row: dict[Any, Any], by: str | None, longest: int, language: str | None) -> str:
-    one, other = (shorten(group_label([by or ""], [row[name]], language), longest) for name in ("a", "b"))
-    return choose(f"{other} against {one}", f"{other} 相比 {one}", language)
+def _pair(pair: dict[Any, Any], by: str | None, longest: int) -> str:
+    first, second = (shorten(group_label([by or ""], [pair[side]]), longest) for side in ("a", "b"))
+    return _("{second} against {first}", second=second, first=first)
 
 
-def _draw(ax: Axes, frame: pd.DataFrame, language: str | None) -> None:
-    p_values = frame["p_adjusted" if "p_adjusted" in frame else "p_value"]
-    clear = (p_values < _SIGNIFICANT).tolist()
-    rows = frame.to_dict("records")
-    for place, (row, sure) in enumerate(zip(rows, clear, strict=True)):
-        colour = chart.BLUE if sure else chart.GREY
-        ax.plot([row["low"], row["high"]], [place, place], color=colour, lw=2.4, solid_capstyle="butt")
-        ax.plot(row["difference"], place, "o", ms=8, color=colour, mfc=colour if sure else "white", mew=1.6)
-    rates = [(percent(row["rate_b"]), percent(row["rate_a"])) for row in rows]
+def _draw(ax: Axes, pairs: pd.DataFrame, all_pairs: int) -> Drawn:
+    p_values = pairs["p_adjusted" if "p_adjusted" in pairs else "p_value"]
+    is_clear = (p_values < _SIGNIFICANT).tolist()
+    records = pairs.to_dict("records")
+    for row, (pair, clear) in enumerate(zip(records, is_clear, strict=True)):
+        colour = BLUE if clear else GREY
+        ax.plot([pair["low"], pair["high"]], [row, row], color=colour, lw=2.4, solid_capstyle="butt")
+        ax.plot(pair["difference"], row, "o", ms=8, color=colour, mfc=colour if clear else "white", mew=1.6)
     columns = [
-        [choose(f"{b} against {a}", f"{b} 相比 {a}", language) for b, a in rates],
-        [f"n={count(row['accepted_b'])}, {count(row['accepted_a'])}" if "accepted_a" in row else "" for row in rows],
-        [_p_text(p) for p in p_values],
+        [_("{second} against {first}", second=percent(row["rate_b"]), first=percent(row["rate_a"])) for row in records],
+        [f"n={count(row['accepted_b'])}, {count(row['accepted_a'])}" if "accepted_a" in row else "" for row in records],
+        [_p_text(p_value) for p_value in p_values],
     ]
-    chart.beside_rows(ax, columns, muted=[not sure for sure in clear], give_up=(2, 0))
+    beside_rows(ax, columns, muted=[not clear for clear in is_clear], give_up=(2, 0))
+    _draw_axis(ax, pairs)
+    return Drawn(legend=_legend(), notes=_notes(ax, pairs, all_pairs))
 
 
-def _p_text(p: float) -> str:
-    if pd.isna(p):
+def _notes(ax: Axes, pairs: pd.DataFrame, all_pairs: int) -> list[str]:
+    in_words = "sentence" in pairs and len(pairs) <= _SENTENCES and figure_width(ax) > _ROOM_FOR_SENTENCES
+    notes = [str(sentence) for sentence in pairs["sentence"]] if in_words else []
+    if all_pairs > len(pairs):
+        notes.append(_("first {shown} of {all} pairs", shown=len(pairs), all=all_pairs))
+    return notes
+
+
+def _p_text(p_value: float) -> str:
+    if pd.isna(p_value):
         return ""
-    return "p < 0.0001" if p < 0.0001 else f"p = {p:.4f}" if p < 0.01 else f"p = {p:.2f}"
+    return "p < 0.0001" if p_value < 0.0001 else f"p = {p_value:.4f}" if p_value < 0.01 else f"p = {p_value:.2f}"
 
 
-def _axis(ax: Axes, frame: pd.DataFrame, language: str | None) -> None:
-    largest = frame[["low", "high", "difference"]].to_numpy(dtype=float)
-    reach = max(1.12 * float(np.nanmax(np.abs(largest))), 0.005) if np.isfinite(largest).any() else 0.05
+def _draw_axis(ax: Axes, pairs: pd.DataFrame) -> None:
+    differences = pairs[["low", "high", "difference"]].to_numpy(dtype=float)
+    is_known = np.isfinite(differences).any()
+    reach = max(1.12 * float(np.nanmax(np.abs(differences))), 0.005) if is_known else 0.05
     ax.set_xlim(-reach, reach)
-    ax.axvline(0, color=chart.INK, lw=1)
+    ax.axvline(0, color=INK, lw=1)
     ax.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 2.5, 5, 10]))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{round(100 * share, 2):+g}" if share else "0"))
-    ax.grid(axis="x", color=chart.LINE, lw=0.8)
-    said = "percentage points; right of 0: the first named delivers more", "百分点；大于 0 表示前者送达率更高"
-    if chart.figure_width(ax) < _ROOM_FOR_SENTENCES:
-        said = "percentage points, first − second", "百分点（前者 − 后者）"
-    ax.set_xlabel(choose(*said, language))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda share, _tick: f"{round(100 * share, 2):+g}" if share else "0"))
+    ax.grid(axis="x", color=LINE, lw=0.8)
+    if figure_width(ax) < _ROOM_FOR_SENTENCES:
+        ax.set_xlabel(_("percentage points, first − second"))
+    else:
+        ax.set_xlabel(_("percentage points; right of 0: the first named delivers more"))
 
 
-def _legend(language: str | None) -> tuple[list[Artist], list[str]]:
-    handles: list[Artist] = [
-        Line2D([], [], marker="o", ms=8, lw=2.4, color=chart.BLUE),
-        Line2D([], [], marker="o", ms=8, lw=2.4, color=chart.GREY, mfc="white", mew=1.6),
-    ]
-    return handles, [
-        choose("difference, 95% interval", "差异及 95% 区间", language),
-        choose("no difference shown", "未显示出差异", language),
-    ]
+def _legend() -> list[tuple[Artist, str]]:
+    solid = Line2D([], [], marker="o", ms=8, lw=2.4, color=BLUE)
+    hollow = Line2D([], [], marker="o", ms=8, lw=2.4, color=GREY, mfc="white", mew=1.6)
+    return [(solid, _("difference, 95% interval")), (hollow, _("no difference shown"))]

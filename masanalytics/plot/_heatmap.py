@@ -12,11 +12,13 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
 from masanalytics.errors import InputError
-from masanalytics.i18n import choose, duration
-from masanalytics.plot import chart, shaded_table
+from masanalytics.formatting import column_name, group_label, percent
+from masanalytics.i18n import _, speaks
+from masanalytics.plot import shaded_table
+from masanalytics.plot.chart import SMALL_N, Chart, Drawn, by_columns, is_result, rate_title, result_of
 from masanalytics.plot.fonts import printable_lines
-from masanalytics.plot.inputs import by_columns, is_result, result_of
-from masanalytics.plot.words import by_phrase, column_name, group_label, percent
+from masanalytics.plot.named_rows import rows_that_fit
+from masanalytics.plot.theme import CELL_GID, LINE, MUTED, PALE
 
 __all__ = ["heatmap"]
 
@@ -24,6 +26,7 @@ _COLUMNS = ("accepted", "delivery_rate", "low", "high")
 _MOST_LINES = 60
 
 
+@speaks
 def heatmap(
     data: Any,
     *,
@@ -71,49 +74,39 @@ def heatmap(
     columns = by_columns(result, "accepted")
     if len(columns) != 2:
         raise InputError(
-            f"a heat map needs a result grouped by two columns, and this one has {len(columns)}",
-            zh=f"热力图需要按两列分组的结果，而这里有 {len(columns)} 列",
+            "a heat map needs a result grouped by two columns, and this one has {count}", count=len(columns)
         )
-    rows, row_notes = _shown(result, columns[0], chart.rows_that_fit(ax, _MOST_LINES), language)
-    across, column_notes = _shown(result, columns[1], _MOST_LINES, language)
-    width, height = 3.2 + 0.44 * max(len(across), 8), 2.3 + 0.52 * max(len(rows), 2)
-    with chart.canvas(ax, width=width, height=height) as axes:
-        _entitle(axes, columns, result.attrs.get("within_s"), language)
-        notes = []
-        if not rows or not across:
-            chart.say_nothing_to_show(axes, language)
-        else:
-            chart.name_rows(axes, [group_label([columns[0]], [value], language) for value in rows])
-            written = _fill(axes, result, columns, rows, across)
-            shaded_table.name_columns(axes, [_across(columns[1], value, language) for value in across])
-            axes.set_xlabel(column_name(columns[1], language))
-            notes = [*_notes(columns, language, written=written), *row_notes, *column_notes]
-        chart.source_line(axes, result.attrs, language, notes=notes)
-    return axes
+    down, down_notes = _shown(result, columns[0], rows_that_fit(ax, _MOST_LINES))
+    across, across_notes = _shown(result, columns[1], _MOST_LINES)
+
+    def draw(axes: Axes) -> Drawn:
+        has_numbers = _fill(axes, result, (columns, down, across))
+        shaded_table.name_columns(axes, [_across(columns[1], value) for value in across])
+        axes.set_xlabel(column_name(columns[1]))
+        return Drawn(notes=[*_notes(columns, has_numbers=has_numbers), *down_notes, *across_notes])
+
+    return Chart(
+        result=result,
+        title=rate_title(columns, result.attrs.get("within_s")),
+        rows=[group_label([columns[0]], [value]) for value in down],
+        draw=draw,
+        width=3.2 + 0.44 * max(len(across), 8),
+        height=2.3 + 0.52 * max(len(down), 2),
+        nothing="" if down and across else _("No messages to show"),
+    ).on(ax)
 
 
-def _entitle(ax: Axes, columns: Sequence[str], within_s: float | None, language: str | None) -> None:
-    en, zh = by_phrase(columns, "en"), by_phrase(columns, "zh")
-    if within_s is None:
-        chart.title(ax, f"Delivery rate{en}", f"送达率{zh}", language)
-        return
-    ages = duration(within_s, "en"), duration(within_s, "zh")
-    chart.title(ax, f"Delivered within {ages[0]},{en}", f"提交后 {ages[1]}内的送达率{zh}", language)
-
-
-def _shown(result: pd.DataFrame, name: str, most: int, language: str | None) -> tuple[list[Any], list[str]]:
+def _shown(result: pd.DataFrame, name: str, most: int) -> tuple[list[Any], list[str]]:
     """Return the values of a dimension to show, in order, and what to say of the others."""
     values = _whole(result[name], name)
     if len(values) <= most or name in ("hour", "weekday"):
         return values, []
     sizes = result.groupby(name, dropna=False)["accepted"].sum().sort_values(ascending=False, kind="stable")
     kept = {_key(value) for value in sizes.index[:most]}
-    what = column_name(name, "en"), column_name(name, "zh")
-    said = (
-        f"the {most} largest of {len(values):,} groups by {what[0]}",
-        f"{what[1]}：仅显示最大的 {most} 组，共 {len(values):,} 组",
+    left_out = _(
+        "the {shown} largest of {all:,} groups by {column}", shown=most, all=len(values), column=column_name(name)
     )
-    return [value for value in values if _key(value) in kept], [choose(*said, language)]
+    return [value for value in values if _key(value) in kept], [left_out]
 
 
 def _whole(values: pd.Series, name: str) -> list[Any]:
@@ -121,13 +114,17 @@ def _whole(values: pd.Series, name: str) -> list[Any]:
 
     What is missing comes last.
     """
-    there = [value for value in values.drop_duplicates() if pd.notna(value)]
+    values_present = [value for value in values.drop_duplicates() if pd.notna(value)]
     missing = [None] if values.isna().any() else []
-    if name == "weekday" and there and all(isinstance(value, int | float | np.number) for value in there):
+    if (
+        name == "weekday"
+        and values_present
+        and all(isinstance(value, int | float | np.number) for value in values_present)
+    ):
         return [*range(7), *missing]
-    if name == "hour" and there:
-        return [*range(int(min(there)), int(max(there)) + 1), *missing]
-    return [*sorted(there), *missing]
+    if name == "hour" and values_present:
+        return [*range(int(min(values_present)), int(max(values_present)) + 1), *missing]
+    return [*sorted(values_present), *missing]
 
 
 def _key(value: Any) -> Any:
@@ -135,30 +132,32 @@ def _key(value: Any) -> Any:
     return None if pd.isna(value) else value
 
 
-def _across(name: str, value: Any, language: str | None) -> str:
-    return f"{int(value)}" if name == "hour" and value is not None else group_label([name], [value], language)
+def _across(name: str, value: Any) -> str:
+    return f"{int(value)}" if name == "hour" and value is not None else group_label([name], [value])
 
 
-def _fill(ax: Axes, result: pd.DataFrame, columns: list[str], rows: list[Any], across: list[Any]) -> bool:
+def _fill(ax: Axes, result: pd.DataFrame, shown: tuple[list[str], list[Any], list[Any]]) -> bool:
     """Shade and write the cells; return whether they had room for their numbers."""
-    table = np.full((len(rows), len(across)), np.nan)
-    found: dict[tuple[int, int], int] = {}
-    row_of, column_of = ({_key(value): place for place, value in enumerate(values)} for values in (rows, across))
-    for row, column, rate, accepted in result[[*columns, "delivery_rate", "accepted"]].itertuples(index=False):
-        place = row_of.get(_key(row)), column_of.get(_key(column))
-        if place[0] is None or place[1] is None or not accepted:
-            continue
-        table[place], found[place[0], place[1]] = rate, int(accepted)
-    solid = [table[place] for place, accepted in found.items() if accepted >= chart.SMALL_N]
+    columns, down, across = shown
+    rates = np.full((len(down), len(across)), np.nan)
+    sizes: dict[tuple[int, int], int] = {}
+    row_of, column_of = ({_key(value): place for place, value in enumerate(values)} for values in (down, across))
+    for row_value, column_value, rate, accepted in result[[*columns, "delivery_rate", "accepted"]].itertuples(
+        index=False
+    ):
+        row, column = row_of.get(_key(row_value)), column_of.get(_key(column_value))
+        if row is not None and column is not None and accepted:
+            rates[row, column], sizes[row, column] = rate, int(accepted)
+    solid = [rates[cell] for cell, accepted in sizes.items() if accepted >= SMALL_N]
     least, most = (min(solid), max(solid)) if solid else (0.0, 1.0)
-    image = shaded_table.shade_cells(ax, table, shaded_table.BLUES, least=max(min(least, most - 0.02), 1e-6), most=most)
-    texts = {place: _text(table[place], accepted) for place, accepted in found.items()}
-    size = shaded_table.type_size(ax, table.shape, texts.values())
-    for place, accepted in found.items():
-        _draw_cell(ax, image, place, (texts[place], size), thin=accepted < chart.SMALL_N)
+    image = shaded_table.shade_cells(ax, rates, shaded_table.BLUES, least=max(min(least, most - 0.02), 1e-6), most=most)
+    texts = {cell: _text(rates[cell], accepted) for cell, accepted in sizes.items()}
+    type_size = shaded_table.type_size(ax, rates.shape, texts.values())
+    for cell, accepted in sizes.items():
+        _draw_cell(ax, image, cell, (texts[cell], type_size), thin=accepted < SMALL_N)
     if solid:
         shaded_table.scale_beside(ax, image)
-    return size > 0
+    return type_size > 0
 
 
 def _text(rate: float, accepted: int) -> str:
@@ -166,30 +165,25 @@ def _text(rate: float, accepted: int) -> str:
     return f"{percent(rate, 0).removesuffix('%')}\n{number}"
 
 
-def _draw_cell(ax: Axes, image: AxesImage, place: tuple[int, int], written: tuple[str, float], *, thin: bool) -> None:
+def _draw_cell(ax: Axes, image: AxesImage, cell: tuple[int, int], written: tuple[str, float], *, thin: bool) -> None:
     text, size = written
+    row, column = cell
     if thin:
-        corner = place[1] - 0.5, place[0] - 0.5
-        ax.add_patch(Rectangle(corner, 1, 1, fc=chart.PALE, ec=chart.LINE, hatch="////", lw=0, gid=chart.CELL_GID))
+        corner = column - 0.5, row - 0.5
+        ax.add_patch(Rectangle(corner, 1, 1, fc=PALE, ec=LINE, hatch="////", lw=0, gid=CELL_GID))
     if not size:
         return
     if thin:
-        ax.text(place[1], place[0], printable_lines(text), ha="center", va="center", fontsize=size, color=chart.MUTED,
-                linespacing=1.2, gid=chart.CELL_GID)  # fmt: skip
+        ax.text(column, row, printable_lines(text), ha="center", va="center", fontsize=size, color=MUTED,
+                linespacing=1.2, gid=CELL_GID)  # fmt: skip
     else:
-        shaded_table.write_cell(ax, image, place, text, size=size)
+        shaded_table.write_cell(ax, image, cell, text, size=size)
 
 
-def _notes(columns: Sequence[str], language: str | None, *, written: bool) -> list[str]:
-    notes = [choose(f"hatched: fewer than {chart.SMALL_N} messages", f"斜线：不足 {chart.SMALL_N} 条", language)]
-    if written:
-        notes.insert(
-            0, choose("in each cell: rate in %, and messages below it", "每格：送达率（%），下方为短信数", language)
-        )
+def _notes(columns: Sequence[str], *, has_numbers: bool) -> list[str]:
+    notes = [_("hatched: fewer than {count} messages", count=SMALL_N)]
+    if has_numbers:
+        notes.insert(0, _("in each cell: rate in %, and messages below it"))
     if {"hour", "weekday"} & set(columns):
-        caution = (
-            "hours differ also by what was sent and to whom: no cell is a recommendation",
-            "各时段的内容与对象也不同，并不说明哪个时段更好",
-        )
-        notes.append(choose(*caution, language))
+        notes.append(_("hours differ also by what was sent and to whom: no cell is a recommendation"))
     return notes

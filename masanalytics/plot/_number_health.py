@@ -7,22 +7,26 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from masanalytics.i18n import choose
-from masanalytics.plot import chart
-from masanalytics.plot.inputs import result_of
-from masanalytics.plot.words import count, percent
+from masanalytics.formatting import count, percent
+from masanalytics.i18n import N_, _, speaks
+from masanalytics.plot.chart import Chart, Drawn, result_of
+from masanalytics.plot.named_rows import beside_rows
+from masanalytics.plot.theme import BLUE, GREY, INK, LINE, ORANGE, VERMILION
 
 __all__ = ["number_health"]
 
 _COLUMNS = ("phone", "verdict")
-_VERDICTS = {
-    "good": ("good", "正常", chart.BLUE),
-    "doubtful": ("doubtful", "存疑", chart.ORANGE),
-    "dead": ("dead", "失效", chart.VERMILION),
-    "blocked": ("blocked", "被拦截", chart.INK),
+_COLOURS = {"good": BLUE, "doubtful": ORANGE, "dead": VERMILION, "blocked": INK}
+_WORDS = {
+    "good": N_("good"),
+    "doubtful": N_("doubtful"),
+    "dead": N_("dead"),
+    "blocked": N_("blocked"),
+    "unseen": N_("never written to"),
 }
 
 
+@speaks
 def number_health(data: Any, *, ax: Axes | None = None, language: str | None = None, **keywords: Any) -> Axes:
     """Draw how many numbers have which verdict. No number itself is shown.
 
@@ -49,26 +53,26 @@ def number_health(data: Any, *, ax: Axes | None = None, language: str | None = N
     [1.0, 0.0, 0.0, 0.0]
     """
     result = result_of(data, "number_health", _COLUMNS, **keywords)
-    numbers = result.attrs.get("verdicts") or result["verdict"].value_counts().to_dict()
-    others = [str(verdict) for verdict in numbers if verdict not in _VERDICTS]
-    verdicts = [*_VERDICTS, *others]
-    with chart.canvas(ax, height=chart.row_height(len(verdicts))) as axes:
-        chart.title(axes, "State of the numbers", "号码健康状况", language)
-        if result.empty:
-            chart.say_nothing_to_show(axes, language, "No numbers to show", "没有可显示的号码")
-        else:
-            words = {name: choose(en, zh, language) for name, (en, zh, _) in _VERDICTS.items()}
-            words["unseen"] = choose("never written to", "从未发送过", language)
-            chart.name_rows(axes, [words.get(verdict, verdict) for verdict in verdicts])
-            found = [int(numbers.get(verdict, 0)) for verdict in verdicts]
-            colours = [_VERDICTS.get(verdict, ("", "", chart.GREY))[2] for verdict in verdicts]
-            axes.barh(range(len(verdicts)), found, height=0.6, color=colours)
-            shares = [percent(n / len(result)) for n in found]
-            chart.beside_rows(axes, [[count(n) for n in found], shares], give_up=(1,))
-            axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-            axes.set_xlim(0, max(numbers.values()) * 1.02)
-            axes.xaxis.set_major_formatter(lambda n, _: f"{n:,.0f}")
-            axes.grid(axis="x", color=chart.LINE, lw=0.8)
-            axes.set_xlabel(choose(f"numbers (of {len(result):,})", f"号码数（共 {len(result):,} 个）", language))
-        chart.source_line(axes, result.attrs, language)
-    return axes
+    numbers: dict[Any, int] = result.attrs.get("verdicts") or result["verdict"].value_counts().to_dict()
+    verdicts = [*_COLOURS, *(str(verdict) for verdict in numbers if verdict not in _COLOURS)]
+    counts = {verdict: int(numbers.get(verdict, 0)) for verdict in verdicts}
+    return Chart(
+        result=result,
+        title=_("State of the numbers"),
+        rows=[_(_WORDS[verdict]) if verdict in _WORDS else verdict for verdict in verdicts],
+        draw=lambda axes: _draw(axes, counts, len(result)),
+        nothing=_("No numbers to show") if result.empty else "",
+    ).on(ax)
+
+
+def _draw(ax: Axes, counts: dict[str, int], total: int) -> Drawn:
+    colours = [_COLOURS.get(verdict, GREY) for verdict in counts]
+    ax.barh(range(len(counts)), list(counts.values()), height=0.6, color=colours)
+    shares = [percent(number / total) for number in counts.values()]
+    beside_rows(ax, [[count(number) for number in counts.values()], shares], give_up=(1,))
+    ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    ax.set_xlim(0, max(counts.values()) * 1.02)
+    ax.xaxis.set_major_formatter(lambda number, _tick: f"{number:,.0f}")
+    ax.grid(axis="x", color=LINE, lw=0.8)
+    ax.set_xlabel(_("numbers (of {total:,})", total=total))
+    return Drawn()

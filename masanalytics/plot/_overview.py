@@ -11,21 +11,21 @@ from matplotlib.axes import Axes
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from masanalytics.analysis import timeline as timeline_table
-from masanalytics.i18n import choose
-from masanalytics.plot import chart
+from masanalytics.i18n import _, speaks
 from masanalytics.plot._delivery_rates import delivery_rates
 from masanalytics.plot._error_codes import error_codes
 from masanalytics.plot._funnel import funnel
 from masanalytics.plot._latency import latency
 from masanalytics.plot._timeline import timeline
 from masanalytics.plot.fonts import printable
-from masanalytics.plot.theme import ink_on
+from masanalytics.plot.theme import ink_on, look
 
 __all__ = ["overview"]
 
 _MOST_CODES = 7
 
 
+@speaks
 def overview(
     data: Any,
     *,
@@ -57,24 +57,24 @@ def overview(
     """
     import matplotlib.pyplot as plt
 
-    with chart.look():
+    with look():
         engine = ConstrainedLayoutEngine(w_pad=0.15, h_pad=0.15)
         figure, axes = plt.subplots(2, 2, figsize=(16, 10), layout=engine, squeeze=False)
         campaign = where.get("campaign")
-        name = campaign if isinstance(campaign, str) else choose("Overview", "总览", language)
+        name = campaign if isinstance(campaign, str) else _("Overview")
         figure.suptitle(printable(name), fontsize=19, color=ink_on(figure))
-    delivery_rates(data, by=by, ax=axes[0, 0], language=language, **where)
-    latency(data, by=by, ax=axes[0, 1], language=language, **where)
-    error_codes(data, top=_MOST_CODES, ax=axes[1, 0], language=language, **where)
-    _course(data, freq, axes[1, 1], language, where)
+    delivery_rates(data, by=by, ax=axes[0, 0], **where)
+    latency(data, by=by, ax=axes[0, 1], **where)
+    error_codes(data, top=_MOST_CODES, ax=axes[1, 0], **where)
+    _course(data, freq, axes[1, 1], where)
     return axes
 
 
-def _course(data: Any, freq: str | None, ax: Axes, language: str | None, where: Mapping[str, Any]) -> None:
+def _course(data: Any, freq: str | None, ax: Axes, where: Mapping[str, Any]) -> None:
     """Draw the course over time, or the steps from plan to handset where one bucket holds everything."""
     for buckets in (freq,) if freq else ("h", "min"):
         times = timeline_table(data, buckets, **where)
         if len(times) != 1:
-            timeline(times, ax=ax, language=language)
+            timeline(times, ax=ax)
             return
-    funnel(data, ax=ax, language=language, **where)
+    funnel(data, ax=ax, **where)

@@ -15,12 +15,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from masanalytics.i18n import choose, duration
-from masanalytics.plot import chart
-from masanalytics.plot.inputs import by_columns, result_of
-from masanalytics.plot.room import body
-from masanalytics.plot.theme import dress
-from masanalytics.plot.words import by_phrase, count, group_label
+from masanalytics.formatting import count, duration, group_label
+from masanalytics.i18n import N_, _, ngettext, speaks
+from masanalytics.plot.chart import SMALL_N, Chart, Drawn, by_columns, percent_axis, result_of, short_name, titled
+from masanalytics.plot.layout import body, figure_width, points
+from masanalytics.plot.theme import BLUE, GREY, HATCHES, LINE, MARKS, MUTED, SERIES, VERMILION, dress
 from masanalytics.timezone import CHINA
 
 __all__ = ["timeline"]
@@ -33,11 +32,17 @@ _MANY = 80
 _ROOM_FOR_LABELS = 2.6
 _ROOM_FOR_CENTRE = 6.0
 # A point of which more than this share is pending will still rise: it is drawn lighter.
-_OPEN = 0.05
+_UNSETTLED = 0.05
 # Light, dark and hatched: told apart in grey print too.
-_STACK = (("delivered", "#7fb8d8", ""), ("failed", chart.VERMILION, ""), ("pending", "white", "////"))
+_STACK = (
+    (N_("delivered"), "#7fb8d8", ""),
+    (N_("failed"), VERMILION, ""),
+    (N_("unreported"), GREY, ""),
+    (N_("pending"), "white", "////"),
+)
 
 
+@speaks
 def timeline(
     data: Any,
     *,
@@ -81,62 +86,64 @@ def timeline(
     """
     result = result_of(data, "timeline", _COLUMNS, freq=freq, by=by, **keywords)
     columns = by_columns(result, "time")
-    with chart.canvas(ax, width=10, height=5.8) as axes:
-        chart.title(axes, *_title(columns, result.attrs.get("within_s")), language)
-        if result.empty:
-            chart.say_nothing_to_show(axes, language)
-            chart.source_line(axes, result.attrs, language)
-            return axes
-        room = chart.room_of(axes)
-        volume = _part_below(axes)
-        width = _bucket(result["time"])
-        shown, notes = _draw_groups(axes, volume, (result, columns), width, language)
-        axes.set_xlim(_moments(result["time"]).min() - 0.75 * width, _moments(result["time"]).max() + 0.75 * width)
-        _rate_axis(axes, shown, language)
-        _volume_axis(volume, language)
-        chart.legend_below(volume, *_legend(axes, shown, language, grouped=bool(columns)))
-        chart.source_line(volume, result.attrs, language, notes=notes)
-        if ax is not None and room is not None:
-            chart.fit([axes, volume], room)
-    return axes
+    return Chart(
+        result=result,
+        title=_title(columns, result.attrs.get("within_s")),
+        draw=lambda axes: _draw(axes, result, columns),
+        width=10,
+        height=5.8,
+        nothing=_("No messages to show") if result.empty else "",
+    ).on(ax)
 
 
-def _title(columns: list[str], within_s: float | None) -> tuple[str, str]:
-    en, zh = by_phrase(columns, "en"), by_phrase(columns, "zh")
+def _title(columns: list[str], within_s: float | None) -> str:
     if within_s is None:
-        return f"Delivery rate over time{en and ','}{en}", f"送达率走势{zh}"
-    return (
-        f"Delivered within {duration(within_s, 'en')}, over time{en and ','}{en}",
-        f"提交后 {duration(within_s, 'zh')}内送达率走势{zh}",
-    )
+        return titled(_("Delivery rate over time"), columns, comma=True)
+    return titled(_("Delivered within {age}, over time", age=duration(within_s)), columns, comma=True)
+
+
+def _draw(ax: Axes, result: pd.DataFrame, columns: list[str]) -> Drawn:
+    volume = _part_below(ax)
+    width = _bucket(result["time"])
+    if columns:
+        shown, notes = _draw_groups((ax, volume), result, columns, width)
+    else:
+        shown, notes = result, []
+        _draw_rate(ax, result, width, (BLUE, MARKS[0]))
+        _draw_volume(volume, result, width * 0.9)
+    moments = _moments(result["time"])
+    ax.set_xlim(moments.min() - 0.75 * width, moments.max() + 0.75 * width)
+    _rate_axis(ax, shown)
+    _volume_axis(volume)
+    legend = _group_legend(ax) if columns else _legend(shown)
+    return Drawn(legend=legend, notes=notes, below=volume)
 
 
 def _draw_groups(
-    ax: Axes, volume: Axes, asked: tuple[pd.DataFrame, list[str]], width: float, language: str | None
+    axes: tuple[Axes, Axes], result: pd.DataFrame, columns: list[str], width: float
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Draw one line, or one a group; return what was drawn and what to say of the rest."""
-    result, columns = asked
-    if not columns:
-        _draw_rate(ax, result, width, (chart.BLUE, chart.MARKS[0]))
-        _draw_volume(volume, result, width * 0.9)
-        return result, []
-    parts = [(key, part) for key, part in result.groupby(columns, sort=False, dropna=False)]
-    parts.sort(key=lambda pair: -pair[1]["accepted"].sum())
+    """Draw one line a group, the largest six; return what was drawn and what to say of the rest."""
+    ax, volume = axes
+    groups = [(key, group) for key, group in result.groupby(columns, sort=False, dropna=False)]
+    groups.sort(key=lambda pair: -pair[1]["accepted"].sum())
     base: dict[float, float] = {}
-    for place, (key, part) in enumerate(parts):
-        colour = chart.SERIES[place] if place < len(chart.SERIES) else chart.LINE
-        if place < len(chart.SERIES):
-            name = group_label(columns, list(key) if isinstance(key, tuple) else [key], language)
-            n = f" n={count(part['accepted'].sum())}"
-            _draw_rate(ax, part, width, (colour, chart.MARKS[place]), chart.short_name(ax, name) + n)
-        _stack(volume, part, base, (width, colour, chart.HATCHES[place] if place < len(chart.HATCHES) else ""))
-    drawn = pd.concat([part for _, part in parts[: len(chart.SERIES)]])
-    left = len(parts) - len(chart.SERIES)
-    said = (
-        f"light grey: {left} smaller group{'s' if left > 1 else ''}, in the volume only",
-        f"浅灰：另有 {left} 个较小的组，仅计入短信数",
+    for place, (key, group) in enumerate(groups):
+        colour = SERIES[place] if place < len(SERIES) else LINE
+        if place < len(SERIES):
+            name = group_label(columns, list(key) if isinstance(key, tuple) else [key])
+            size = f" n={count(group['accepted'].sum())}"
+            _draw_rate(ax, group, width, (colour, MARKS[place]), short_name(ax, name) + size)
+        _stack(volume, group, base, (width, colour, HATCHES[place] if place < len(HATCHES) else ""))
+    drawn = pd.concat([group for _key, group in groups[: len(SERIES)]])
+    left = len(groups) - len(SERIES)
+    if left <= 0:
+        return drawn, []
+    left_out = ngettext(
+        "light grey: {count} smaller group, in the volume only",
+        "light grey: {count} smaller groups, in the volume only",
+        left,
     )
-    return drawn, [choose(*said, language)] if left > 0 else []
+    return drawn, [left_out]
 
 
 def _stack(ax: Axes, part: pd.DataFrame, base: dict[float, float], drawn: tuple[float, str, str]) -> None:
@@ -175,7 +182,7 @@ def _part_below(ax: Axes) -> Axes:
         parts = spec.subgridspec(2, 1, height_ratios=[2, 1], hspace=0.08)
         ax.set_subplotspec(parts[0])
         lower = figure.add_subplot(parts[1], sharex=ax)
-    dress(lower, chart.points(ax, 1))
+    dress(lower, points(ax, 1))
     ax.tick_params(labelbottom=False)
     figure.align_ylabels([ax, lower])
     return lower
@@ -187,14 +194,14 @@ def _draw_rate(ax: Axes, part: pd.DataFrame, width: float, drawn: tuple[str, str
     rate, low, high = (part[column].to_numpy(dtype=float) for column in ("delivery_rate", "low", "high"))
     if not name and set(_LIMITS) <= set(part):
         for limit in _LIMITS:
-            ax.plot(moments, part[limit], color=chart.GREY, lw=1, ls=(0, (4, 3)), drawstyle="steps-mid")
+            ax.plot(moments, part[limit], color=GREY, lw=1, ls=(0, (4, 3)), drawstyle="steps-mid")
     # No line and no band across a time in which nothing was sent.
     breaks = np.flatnonzero(np.diff(moments) > _GAP * width) + 1
     for piece in np.split(np.arange(len(moments)), breaks):
         if len(piece) == 1:
             ax.vlines(moments[piece], low[piece], high[piece], color=colour, lw=1.5, alpha=0.6)
         ax.fill_between(moments[piece], low[piece], high[piece], color=colour, alpha=0.13, lw=0)
-    still_open = (part["pending"] > _OPEN * part["accepted"]).to_numpy()
+    still_open = (part["pending"] > _UNSETTLED * part["accepted"]).to_numpy()
     ax.plot(*_apart(moments, rate, breaks), ":", color=colour, lw=1.4, alpha=0.6)
     ax.plot(moments[still_open], rate[still_open], shape, color=colour, ms=4, alpha=0.35, mew=0)
     settled = np.where(still_open, np.nan, rate)
@@ -203,11 +210,11 @@ def _draw_rate(ax: Axes, part: pd.DataFrame, width: float, drawn: tuple[str, str
     size, every = (4.5, len(part) // 10) if many and name else (1.5 if many else 4.5, None)
     ax.plot(*_apart(moments, settled, breaks), color=colour, lw=1.8, marker=shape, ms=size, markevery=every,
             label=name or None)  # fmt: skip
-    thin = (part["accepted"] < chart.SMALL_N).to_numpy()
+    thin = (part["accepted"] < SMALL_N).to_numpy()
     ax.plot(moments[thin], rate[thin], shape, ms=5 if len(part) < _MANY else 3, mfc="white", mec=colour, mew=1.2)
     if not name and "outside" in part:
         out = part["outside"].fillna(value=False).to_numpy(dtype=bool)
-        ax.plot(moments[out], rate[out], "o", ms=11, mfc="none", mec=chart.VERMILION, mew=1.8)
+        ax.plot(moments[out], rate[out], "o", ms=11, mfc="none", mec=VERMILION, mew=1.8)
 
 
 def _apart(
@@ -218,25 +225,31 @@ def _apart(
 
 def _draw_volume(ax: Axes, result: pd.DataFrame, width: float) -> None:
     moments, base = _moments(result["time"]), np.zeros(len(result))
-    for name, colour, hatch in _STACK:
-        heights = result[name].to_numpy(dtype=float)
-        edge = chart.GREY if hatch else colour
-        ax.bar(moments, heights, width, bottom=base, color=colour, hatch=hatch, edgecolor=edge, lw=0.4, label=name)
+    for status, colour, hatch in _stacked(result):
+        heights = result[status].to_numpy(dtype=float)
+        edge = GREY if hatch else colour
+        ax.bar(moments, heights, width, bottom=base, color=colour, hatch=hatch, edgecolor=edge, lw=0.4, label=status)
         base += heights
 
 
-def _volume_axis(ax: Axes, language: str | None) -> None:
+def _stacked(result: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """Return what the volume consists of; messages without a report in 72 hours only where there are any."""
+    is_silent = "unreported" in result and bool((result["unreported"] > 0).any())
+    return [part for part in _STACK if part[0] != "unreported" or is_silent]
+
+
+def _volume_axis(ax: Axes) -> None:
     ax.yaxis.set_major_locator(MaxNLocator(3, integer=True))
-    ax.yaxis.set_major_formatter(lambda number, _: f"{number:,.0f}")
+    ax.yaxis.set_major_formatter(lambda number, _tick: f"{number:,.0f}")
     if body(ax) > _ROOM_FOR_LABELS:
-        ax.set_ylabel(choose("messages", "短信数", language))
+        ax.set_ylabel(_("messages"))
     # Where there is little room, the year and month at the right end would run into the middle.
-    place: Literal["left", "center"] = "left" if chart.figure_width(ax) < _ROOM_FOR_CENTRE else "center"
-    ax.set_xlabel(choose("time of submission (China time)", "提交时间（北京时间）", language), loc=place)
-    locator = _Dates(max(3, min(8, int(chart.figure_width(ax) / 1.1))))
+    place: Literal["left", "center"] = "left" if figure_width(ax) < _ROOM_FOR_CENTRE else "center"
+    ax.set_xlabel(_("time of submission (China time)"), loc=place)
+    locator = _Dates(max(3, min(8, int(figure_width(ax) / 1.1))))
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(_dates(locator))
-    ax.grid(axis="y", color=chart.LINE, lw=0.8)
+    ax.grid(axis="y", color=LINE, lw=0.8)
 
 
 class _Dates(mdates.AutoDateLocator):
@@ -263,38 +276,37 @@ def _dates(locator: mdates.AutoDateLocator) -> mdates.ConciseDateFormatter:
     )
 
 
-def _rate_axis(ax: Axes, result: pd.DataFrame, language: str | None) -> None:
+def _rate_axis(ax: Axes, result: pd.DataFrame) -> None:
     shown = result[["low", "high", *(limit for limit in _LIMITS if limit in result)]].to_numpy(dtype=float)
     least, most = (float(np.nanmin(shown)), float(np.nanmax(shown))) if np.isfinite(shown).any() else (0.0, 1.0)
     margin = max(0.08 * (most - least), 0.005)
     # Points at nothing and at all are shown whole.
     ax.set_ylim(max(-0.03 * (most - least), least - margin), min(1 + 0.03 * (most - least) + 0.001, most + margin))
-    chart.percent_axis(ax.yaxis)
+    percent_axis(ax.yaxis)
     if body(ax) > _ROOM_FOR_LABELS:
-        ax.set_ylabel(choose("delivered ÷ accepted", "送达数 ÷ 受理数", language))
-    ax.grid(axis="y", color=chart.LINE, lw=0.8)
+        ax.set_ylabel(_("delivered ÷ accepted"))
+    ax.grid(axis="y", color=LINE, lw=0.8)
 
 
-def _legend(ax: Axes, result: pd.DataFrame, language: str | None, *, grouped: bool) -> tuple[list[Artist], list[str]]:
-    band = choose("95% interval", "95% 区间", language)
-    if grouped:
-        handles, labels = ax.get_legend_handles_labels()
-        return [*handles, Patch(color=chart.MUTED, alpha=0.2, lw=0)], [*labels, band]
-    parts: list[tuple[Artist, str]] = [
-        (Line2D([], [], marker="o", ms=4, lw=1.8, color=chart.BLUE), choose("delivery rate", "送达率", language)),
-        (Patch(color=chart.BLUE, alpha=0.13, lw=0), band),
+def _group_legend(ax: Axes) -> list[tuple[Artist, str]]:
+    lines = zip(*ax.get_legend_handles_labels(), strict=True)
+    return [*lines, (Patch(color=MUTED, alpha=0.2, lw=0), _("95% interval"))]
+
+
+def _legend(result: pd.DataFrame) -> list[tuple[Artist, str]]:
+    entries: list[tuple[Artist, str]] = [
+        (Line2D([], [], marker="o", ms=4, lw=1.8, color=BLUE), _("delivery rate")),
+        (Patch(color=BLUE, alpha=0.13, lw=0), _("95% interval")),
     ]
-    if (result["pending"] > _OPEN * result["accepted"]).any():
-        light = Line2D([], [], marker="o", ms=4, mew=0, ls=":", lw=1.4, color=chart.BLUE, alpha=0.5)
-        parts.append((light, choose("still rising (reports pending)", "仍会上升（回执未到齐）", language)))
+    if (result["pending"] > _UNSETTLED * result["accepted"]).any():
+        light = Line2D([], [], marker="o", ms=4, mew=0, ls=":", lw=1.4, color=BLUE, alpha=0.5)
+        entries.append((light, _("still rising (reports pending)")))
     if set(_LIMITS) <= set(result) and result[list(_LIMITS)].notna().any(axis=None):
-        line = Line2D([], [], color=chart.GREY, lw=1, ls=(0, (4, 3)))
-        parts.append((line, choose("control limits", "控制限", language)))
+        entries.append((Line2D([], [], color=GREY, lw=1, ls=(0, (4, 3))), _("control limits")))
     if "outside" in result and result["outside"].any():
-        ring = Line2D([], [], marker="o", ms=10, lw=0, mfc="none", mec=chart.VERMILION, mew=1.8)
-        parts.append((ring, choose("outside them", "超出控制限", language)))
-    words = {"delivered": "已送达", "failed": "失败", "pending": "待回执"}
-    for name, colour, hatch in _STACK:
-        patch = Patch(fc=colour, ec=chart.GREY if hatch else colour, hatch=hatch)
-        parts.append((patch, choose(name, words[name], language)))
-    return [handle for handle, _ in parts], [label for _, label in parts]
+        ring = Line2D([], [], marker="o", ms=10, lw=0, mfc="none", mec=VERMILION, mew=1.8)
+        entries.append((ring, _("outside them")))
+    for status, colour, hatch in _stacked(result):
+        patch = Patch(fc=colour, ec=GREY if hatch else colour, hatch=hatch)
+        entries.append((patch, _(status)))
+    return entries

@@ -1,115 +1,224 @@
-"""The parts every chart has: title, axes that read well, legend, source line; and what its own parts are made of."""
+"""The frame that every chart shares: what it is given, its title, its axes of shares, its legend and its source line.
+
+A chart function asks `result_of` for the result to draw, describes itself as a `Chart` and returns ``chart.on(ax)``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
-from masanalytics.i18n import choose, duration, resolve_language
+from masanalytics.errors import InputError
+from masanalytics.formatting import by_phrase, display_width, duration, group_label, shorten, wrap
+from masanalytics.i18n import _, ngettext, resolve_language
 from masanalytics.plot.fonts import printable, printable_lines
-from masanalytics.plot.room import canvas, figure_width, fit, label_size, loose_axes, points, room_of
-from masanalytics.plot.rows import (
-    beside_rows,
-    largest,
-    lines_of,
-    name_rows,
-    row_height,
-    rows_that_fit,
-    wrapped_apart,
-)
-from masanalytics.plot.theme import (
-    BLUE,
-    CELL_GID,
-    DASHES,
-    GREEN,
-    GREY,
-    HATCHES,
-    INK,
-    LINE,
-    MARKS,
-    MUTED,
-    ORANGE,
-    PALE,
-    SERIES,
-    VERMILION,
-    look,
-)
-from masanalytics.plot.words import display_width, shorten, wrap
+from masanalytics.plot.layout import canvas, characters_across, figure_width, fit, indent, points, room_of
+from masanalytics.plot.named_rows import LABEL_WIDTH, lines_of, name_rows, row_height
+from masanalytics.plot.theme import INK, MUTED
 
 __all__ = [
-    "BLUE",
-    "CELL_GID",
-    "DASHES",
-    "GREEN",
-    "GREY",
-    "HATCHES",
-    "INK",
-    "LINE",
-    "MARKS",
-    "MUTED",
-    "ORANGE",
-    "PALE",
-    "SERIES",
     "SMALL_N",
-    "VERMILION",
+    "SOURCE_GID",
+    "Chart",
+    "Drawn",
     "as_of_text",
-    "beside_rows",
-    "canvas",
-    "figure_width",
-    "fit",
-    "largest",
-    "legend_below",
-    "lines_of",
-    "look",
-    "loose_axes",
-    "name_rows",
-    "pending_text",
+    "by_columns",
+    "group_labels",
+    "is_result",
     "percent_axis",
-    "points",
-    "room_of",
-    "row_height",
-    "rows_that_fit",
-    "say_nothing_to_show",
+    "rate_title",
+    "result_of",
     "short_name",
-    "source_line",
-    "title",
+    "source_parts",
+    "titled",
     "within_note",
-    "wrapped_apart",
 ]
 
 SMALL_N = 30
-"""Fewer messages than this are drawn hollow or shaded: shown, and not to be leaned on."""
-
+"""Fewer messages than this are drawn hollow or hatched: shown, and not to be relied on."""
 SOURCE_GID = "masanalytics-source"
-# Said by the charts in their own way: hollow marks, the title, dotted lines.
-_SAID_OTHERWISE = ("small_groups", "within", "unsettled", "still_pending")
-_NARROW, _QUITE_NARROW = 7.5, 6.0
-_LEAST_LETTERS = 24
+"""Marks the source line below a chart."""
+
+# Notes of a result that the charts show in their own way: hollow marks, the title, dotted lines.
+_SHOWN_OTHERWISE = ("small_groups", "within", "unsettled", "still_pending")
+_MEDIUM, _NARROW = 7.5, 6.0
 
 
-def title(ax: Axes, en: str, zh: str, language: str | None) -> None:
-    """Set the title, which the user's own ``ax.set_title`` replaces."""
-    text = choose(en, zh, language)
+@dataclass(frozen=True)
+class Drawn:
+    """What a drawing leaves to its frame.
+
+    Attributes
+    ----------
+    legend : sequence of (Artist, str)
+        What the legend shows, and its words.
+    notes : sequence of str
+        What is to be said in the source line, besides the notes of the chart.
+    below : Axes, optional
+        The lowest Axes, where a chart has more than one: legend and source line stand below it.
+    """
+
+    legend: Sequence[tuple[Artist, str]] = ()
+    notes: Sequence[str] = ()
+    below: Axes | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """A chart before it is drawn.
+
+    Attributes
+    ----------
+    result : DataFrame
+        What it shows; its attrs tell the source line from what, and as of when, it was computed.
+    title : str
+        Which the user's own ``ax.set_title`` replaces.
+    draw : function
+        Draws on the Axes it is given, whose rows are named already.
+    rows : sequence of str, optional
+        The names of the rows, for a chart of named rows.
+    row_width : int
+        How many Latin letters wide the names may be before they are wrapped.
+    width, height : float
+        Inches of a figure of the chart's own; the height follows from `rows` where it is not given.
+    nothing : str
+        What is said instead of drawing; empty where there is something to draw.
+    notes : sequence of str
+        What is to be said in the source line.
+    expected : bool
+        Whether the expected end is drawn: otherwise the notes on it are left out.
+    """
+
+    result: pd.DataFrame
+    title: str
+    draw: Callable[[Axes], Drawn]
+    rows: Sequence[str] | None = None
+    row_width: int = LABEL_WIDTH
+    width: float = 9.0
+    height: float | None = None
+    nothing: str = ""
+    notes: Sequence[str] = ()
+    expected: bool = False
+
+    def on(self, ax: Axes | None) -> Axes:
+        """Draw on `ax`, or on a new figure, and return the Axes."""
+        with canvas(ax, width=self.width, height=self._figure_height()) as axes:
+            _set_title(axes, self.title)
+            space = room_of(axes)
+            drawn = self._drawn(axes)
+            below = drawn.below or axes
+            _legend_below(below, drawn.legend)
+            _source_line(below, self.result.attrs, [*self.notes, *drawn.notes], expected=self.expected)
+            if drawn.below is not None and ax is not None and space is not None:
+                fit([axes, below], space)
+        return axes
+
+    def _drawn(self, axes: Axes) -> Drawn:
+        if self.nothing:
+            _say_nothing_to_show(axes, self.nothing)
+            return Drawn()
+        if self.rows is not None:
+            name_rows(axes, self.rows, width=self.row_width)
+        return self.draw(axes)
+
+    def _figure_height(self) -> float:
+        if self.height is not None:
+            return self.height
+        return 4.8 if self.rows is None else row_height(len(self.rows), lines_of(self.rows))
+
+
+def result_of(data: Any, name: str, columns: Collection[str], **keywords: Any) -> pd.DataFrame:
+    """Return `data` if it is a result of ``analysis.<name>`` already, otherwise that function's answer.
+
+    Parameters
+    ----------
+    data : Store, DataFrame, or anything the analysis takes
+        Messages, or a result.
+    name : str
+        The analysis function.
+    columns : collection of str
+        The columns by which its result is known.
+    **keywords
+        Handed to the function (``by=``, ``within=`` …); None is left out.
+
+    Raises
+    ------
+    InputError
+        If keywords are given for a result, which is computed already.
+    """
+    options = {key: value for key, value in keywords.items() if value is not None}
+    if not is_result(data, columns):
+        # Drawing a result needs no analysis: what counts messages is loaded only where messages are given.
+        from masanalytics import analysis
+
+        compute: Callable[..., pd.DataFrame] = getattr(analysis, name)
+        return compute(data, **options)
+    if options:
+        raise InputError(
+            "this frame is a result of {name} already, so {options} can no longer be applied: "
+            "give {name}({options}…) the messages and draw its result",
+            name=name,
+            options=", ".join(f"{key}=" for key in options),
+        )
+    return data  # type: ignore[no-any-return]
+
+
+def is_result(data: Any, columns: Collection[str]) -> bool:
+    """Say whether `data` is a result with these columns, and not a frame of messages."""
+    return isinstance(data, pd.DataFrame) and set(columns) <= set(data.columns) and "message_id" not in data.columns
+
+
+def by_columns(result: pd.DataFrame, first: str) -> list[str]:
+    """Return the columns a result is grouped by: those before `first`, the first one every result has."""
+    return [str(column) for column in result.columns[: list(result.columns).index(first)]]
+
+
+def group_labels(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
+    """Return the name of the group of each row."""
+    return [group_label(columns, list(values)) for values in frame[list(columns)].itertuples(index=False)]
+
+
+def titled(title: str, columns: Sequence[str], *, comma: bool = False) -> str:
+    """Return `title` with what the chart is grouped by; in English a title that is a clause is followed by a comma.
+
+    Examples
+    --------
+    >>> titled("Delivery rate", ["carrier"]), titled("Delivered within 1 h", ["carrier"], comma=True)
+    ('Delivery rate by carrier', 'Delivered within 1 h, by carrier')
+    """
+    by = by_phrase(columns)
+    return _("{title},{by}", title=title, by=by) if comma and by else title + by
+
+
+def rate_title(columns: Sequence[str], within_s: float | None) -> str:
+    """Return the title of a chart of delivery rates: of all there are, or of those within an age."""
+    if within_s is None:
+        return titled(_("Delivery rate"), columns)
+    return titled(_("Delivered within {age}", age=duration(within_s)), columns, comma=True)
+
+
+def _set_title(ax: Axes, text: str) -> None:
     size = points(ax, 15)
-    ax.set_title(printable_lines(wrap(text, _characters(ax, size), 2)), pad=0.8 * size, color=INK, fontsize=size)
+    ax.set_title(printable_lines(wrap(text, characters_across(ax, size), 2)), pad=0.8 * size, color=INK, fontsize=size)
 
 
 def percent_axis(axis: Any) -> None:
     """Let an axis of shares (0 to 1) read as percentages."""
     many = 6
     if axis.axis_name == "x":
-        many = 3 if figure_width(axis.axes) < _QUITE_NARROW else 4 if figure_width(axis.axes) < _NARROW else 6
+        many = 3 if figure_width(axis.axes) < _NARROW else 4 if figure_width(axis.axes) < _MEDIUM else 6
     elif (figure := axis.axes.get_figure(root=True)) is not None:
         many = max(2, min(6, int(axis.axes.get_window_extent().height / figure.dpi / 0.35)))
     axis.set_major_locator(_Shares(many, steps=[1, 2, 2.5, 5, 10]))
-    axis.set_major_formatter(FuncFormatter(lambda share, _: f"{round(100 * share, 2):g}%"))
+    axis.set_major_formatter(FuncFormatter(lambda share, _tick: f"{round(100 * share, 2):g}%"))
 
 
 class _Shares(MaxNLocator):
@@ -119,21 +228,21 @@ class _Shares(MaxNLocator):
         return np.array([tick for tick in super().tick_values(vmin, vmax) if -1e-9 < tick < 1 + 1e-9])
 
 
-def legend_below(ax: Axes, handles: Sequence[Artist], labels: Sequence[str]) -> None:
+def _legend_below(ax: Axes, entries: Sequence[tuple[Artist, str]]) -> None:
     """Put the legend below the axis of `ax`, so that neither data nor the user's own title meets it."""
     figure = ax.get_figure(root=True)
-    if figure is None or not handles:
+    if figure is None or not entries:
         return
     size, below = points(ax, 10.5), points(ax, 44)
-    room = _characters(ax, size)
-    labels = [shorten(label, room - 6) for label in labels]
+    room = characters_across(ax, size)
+    labels = [shorten(label, room - 6) for _artist, label in entries]
     ax.legend(
-        handles,
+        [artist for artist, _label in entries],
         [printable(label) for label in labels],
         fontsize=size,
         loc="upper left",
         bbox_to_anchor=(0, 0),
-        bbox_transform=ax.transAxes + ScaledTranslation(_indent(ax) / 72, -below / 72, figure.dpi_scale_trans),
+        bbox_transform=ax.transAxes + ScaledTranslation(indent(ax) / 72, -below / 72, figure.dpi_scale_trans),
         borderaxespad=0,
         borderpad=0,
         ncols=_legend_columns([display_width(label) + 8 for label in labels], room),
@@ -144,7 +253,7 @@ def legend_below(ax: Axes, handles: Sequence[Artist], labels: Sequence[str]) -> 
 
 def short_name(ax: Axes, name: str) -> str:
     """Return the name of a group as it fits into a legend beside its numbers."""
-    return shorten(name, max(12, _characters(ax, points(ax, 10.5)) - 26))
+    return shorten(name, max(12, characters_across(ax, points(ax, 10.5)) - 26))
 
 
 def _legend_columns(widths: Sequence[int], room: int) -> int:
@@ -156,25 +265,20 @@ def _legend_columns(widths: Sequence[int], room: int) -> int:
     return 1
 
 
-def source_line(
-    ax: Axes, attrs: Mapping[Any, Any], language: str | None, *, notes: Sequence[str] = (), expected: bool = False
-) -> None:
-    """Say below the chart what it was computed from: as-of time, coverage gaps, notes of the result, `notes`.
-
-    Notes on the expected end are left out where the chart does not show it.
-    """
+def _source_line(ax: Axes, attrs: Mapping[Any, Any], notes: Sequence[str], *, expected: bool) -> None:
+    """Say below the chart what it was computed from: as-of time, coverage gaps, notes of the result, `notes`."""
     shown = attrs if expected else {**attrs, "notes": _without_expectation(attrs)}
-    parts = [part for part in source_parts(shown, language, notes) if part]
+    parts = [part for part in source_parts(shown, notes) if part]
     if not parts:
         return
     below: Any = ax.get_legend() or ax.xaxis.label
     size = points(ax, 9)
     ax.annotate(
-        printable_lines(_joined(parts, _characters(ax, size))),
+        printable_lines(_joined(parts, characters_across(ax, size))),
         (0, 0),
         xycoords=(below if ax.get_legend() else ax.transAxes, below),
         # A legend is indented already.
-        xytext=(0 if ax.get_legend() else _indent(ax), -0.8 * size),
+        xytext=(0 if ax.get_legend() else indent(ax), -0.8 * size),
         textcoords="offset points",
         va="top",
         ha="left",
@@ -203,87 +307,34 @@ def _joined(parts: Sequence[str], width: int) -> str:
     return "\n".join(wrap(line, width, 3) for line in lines)
 
 
-def source_parts(attrs: Mapping[Any, Any], language: str | None, notes: Sequence[str] = ()) -> list[str]:
+def source_parts(attrs: Mapping[Any, Any], notes: Sequence[str] = ()) -> list[str]:
     """Return what is to be said of where a result comes from, the as-of time first."""
-    stored = {note["code"]: note for note in reversed(attrs.get("notes") or ()) if note["code"] not in _SAID_OTHERWISE}
-    gaps = (attrs.get("coverage") or {}).get("gaps") or ()
-    said = (
-        choose(f"{len(gaps)} gap{'s' if len(gaps) > 1 else ''} in coverage", f"回执采集有 {len(gaps)} 处中断", language)
-        if gaps
-        else ""
-    )
-    return [
-        as_of_text(attrs, language),
-        said,
-        *notes,
-        *(note[resolve_language(language)] for note in reversed(stored.values())),
-    ]
+    first_of_code = {note["code"]: note for note in reversed(attrs.get("notes") or ())}
+    kept = [note for code, note in reversed(first_of_code.items()) if code not in _SHOWN_OTHERWISE]
+    gaps = len((attrs.get("coverage") or {}).get("gaps") or ())
+    coverage = ngettext("{count} gap in coverage", "{count} gaps in coverage", gaps) if gaps else ""
+    return [as_of_text(attrs), coverage, *notes, *(note[resolve_language()] for note in kept)]
 
 
-def as_of_text(attrs: Mapping[Any, Any], language: str | None) -> str:
+def as_of_text(attrs: Mapping[Any, Any]) -> str:
     """Return what a result was computed from, and as of when, from its attrs; nothing where they do not say."""
     as_of = attrs.get("as_of")
     if not as_of or as_of == "-":
         return ""
-    return choose(f"State reports as of {as_of} (China time)", f"回执数据截至 {as_of}（北京时间）", language)
+    return _("State reports as of {time} (China time)", time=as_of)
 
 
-def within_note(attrs: Mapping[Any, Any], language: str | None) -> list[str]:
+def within_note(attrs: Mapping[Any, Any]) -> list[str]:
     """Return the age a result is restricted to, for charts that do not say it in their title."""
     if (age := attrs.get("within_s")) is None:
         return []
-    lengths = duration(age, "en"), duration(age, "zh")
-    return [choose(f"within {lengths[0]} of submission", f"提交后 {lengths[1]}内", language)]
+    return [_("within {age} of submission", age=duration(age))]
 
 
-def say_nothing_to_show(
-    ax: Axes, language: str | None, en: str = "No messages to show", zh: str = "没有可显示的短信"
-) -> None:
-    """Say in the chart that there is nothing to show."""
+def _say_nothing_to_show(ax: Axes, text: str) -> None:
     ax.set_xticks([])
     ax.set_yticks([])
     ax.spines[:].set_visible(False)
-    ax.text(
-        0.5,
-        0.5,
-        printable_lines(wrap(choose(en, zh, language), _characters(ax, points(ax, 13)), 3)),
-        transform=ax.transAxes,
-        ha="center",
-        va="center",
-        fontsize=points(ax, 13),
-        color=MUTED,
-    )
-
-
-def pending_text(pending: float, language: str | None) -> str:
-    """Return how many messages are still pending, nothing where none is."""
-    return choose(f"{int(pending):,} pending", f"待回执 {int(pending):,}", language) if pending else ""
-
-
-def _characters(ax: Axes, size: float) -> int:
-    """Return roughly how many Latin letters of `size` points fit between the row names and the figure's edge.
-
-    In a narrow chart what stands below begins under the row names.
-    """
-    figure, width = ax.get_figure(root=True), figure_width(ax)
-    taken = (0.0 if _is_narrow(ax) else _names_width(ax) / 72) + 0.4
-    # Beside a column with long names a layout engine leaves less than an even share.
-    alone = isinstance(figure, Figure) and width == figure.get_figwidth()
-    spare = 1.0 if alone else 0.92 if room_of(ax) is not None else 0.78
-    return max(_LEAST_LETTERS, int((width * spare - taken) * 72 / (0.54 * size)))
-
-
-def _is_narrow(ax: Axes) -> bool:
-    return figure_width(ax) < _NARROW
-
-
-def _names_width(ax: Axes) -> float:
-    """Return how many points the names of the rows take across; axes of numbers count for nothing."""
-    lines = [line for label in ax.get_yticklabels() for line in label.get_text().split("\n")]
-    named = ax.yaxis.get_tick_params().get("length") == 0
-    return max((display_width(line) for line in lines), default=0) * 0.53 * label_size(ax) if named else 0.0
-
-
-def _indent(ax: Axes) -> float:
-    """Return how far to the left of the Axes, in points, what stands below begins."""
-    return -_names_width(ax) if _is_narrow(ax) else 0.0
+    size = points(ax, 13)
+    lines = printable_lines(wrap(text, characters_across(ax, size), 3))
+    ax.text(0.5, 0.5, lines, transform=ax.transAxes, ha="center", va="center", fontsize=size, color=MUTED)

@@ -18,7 +18,7 @@ from matplotlib import font_manager
 from matplotlib.ft2font import FT2Font
 
 from masanalytics.errors import InputError
-from masanalytics.i18n import choose
+from masanalytics.i18n import _
 
 __all__ = ["bundled_font", "font_chain", "printable", "printable_lines", "use_chinese_font"]
 
@@ -126,10 +126,9 @@ def _resolve(asked: str, configured: tuple[str, ...], generic: tuple[str, ...]) 
     if path is not None:
         return (_add_file(path), FALLBACK)
     warnings.warn(
-        choose(
+        _(
             "No font with Chinese glyphs was found: Chinese text in charts shows as boxes. "
-            "Run: pip install zhplot, or set MAS_FONT to a font file.",
-            "没有找到含中文字形的字体，图中的中文会显示为方框。请运行 pip install zhplot，或将 MAS_FONT 设为字体文件路径。",
+            "Run: pip install zhplot, or set MAS_FONT to a font file."
         ),
         UserWarning,
         stacklevel=3,
@@ -148,10 +147,7 @@ def _register(font: str) -> str:
         return _add_file(path)
     if any(entry.name == font for entry in font_manager.fontManager.ttflist):
         return font
-    raise InputError(
-        f"font {font!r} is neither a font file nor a family matplotlib knows",
-        zh=f"字体 {font!r} 既不是字体文件，也不是 matplotlib 已知的字体名",
-    )
+    raise InputError("font {font!r} is neither a font file nor a family matplotlib knows", font=font)
 
 
 def _add_file(path: Path) -> str:
@@ -159,9 +155,7 @@ def _add_file(path: Path) -> str:
         family = FT2Font(str(path)).family_name
         font_manager.fontManager.addfont(str(path))
     except (RuntimeError, OSError) as error:
-        raise InputError(
-            f"{path.name} cannot be read as a font file", zh=f"{path.name} 无法作为字体文件读取"
-        ) from error
+        raise InputError("{file} cannot be read as a font file", file=path.name) from error
     return family
 
 
@@ -174,8 +168,8 @@ def _shows_chinese(family: str) -> bool:
 
 @cache
 def _glyphs(chain: tuple[str, ...]) -> frozenset[int]:
-    found = (font_manager.findfont(font_manager.FontProperties(family=family)) for family in chain)
-    return frozenset().union(*(_charmap(path) for path in found))
+    paths = (font_manager.findfont(font_manager.FontProperties(family=family)) for family in chain)
+    return frozenset().union(*(_charmap(path) for path in paths))
 
 
 @cache

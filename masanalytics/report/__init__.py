@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from masanalytics.errors import InputError
+from masanalytics.i18n import speaks
 from masanalytics.report._watch import watch
 from masanalytics.report.request import Request
 
 __all__ = ["watch", "write_report"]
 
 
+@speaks
 def write_report(
     data: Any,
     path: str | Path,

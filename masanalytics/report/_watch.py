@@ -12,7 +12,7 @@ from markupsafe import escape
 
 from masanalytics import analysis, plot
 from masanalytics.clock import Clock, SystemClock
-from masanalytics.i18n import choose
+from masanalytics.i18n import choose, speaks, use_language
 from masanalytics.masking import mask_phones_in
 from masanalytics.plot.chart import as_of_text
 from masanalytics.plot.words import count, percent
@@ -66,7 +66,8 @@ class Glance:
 
     def __repr__(self) -> str:
         figures = ", ".join(f"{name} {value}" for name, value in self._figures())
-        return f"{self.title}: {figures}. {as_of_text(self.rates.attrs, self.language)}".rstrip()
+        with use_language(self.language):
+            return f"{self.title}: {figures}. {as_of_text(self.rates.attrs)}".rstrip()
 
     def _repr_html_(self) -> str:
         cells = "".join(
@@ -74,14 +75,17 @@ class Glance:
             f'<div style="color:#59636e;font-size:85%">{escape(name)}</div><div>{escape(value)}</div></div>'
             for name, value in self._figures()
         )
+        with use_language(self.language):
+            as_of = as_of_text(self.rates.attrs)
         return (
             f'<div><div style="font-size:115%">{escape(self.title)}</div>'
-            f'<div style="color:#59636e;font-size:85%">{escape(as_of_text(self.rates.attrs, self.language))}</div>'
+            f'<div style="color:#59636e;font-size:85%">{escape(as_of)}</div>'
             f'<div style="display:flex;flex-wrap:wrap;gap:8px;margin:8px 0">{cells}</div>'
             f'<div style="max-width:720px">{self.curve}</div></div>'
         )
 
 
+@speaks
 def glance(data: Any, campaign: str | None = None, *, language: str | None = None, **where: Any) -> Glance:
     """Return how a campaign stands now: counts, rate with interval, and the curve of arrivals.
 
@@ -114,6 +118,7 @@ def glance(data: Any, campaign: str | None = None, *, language: str | None = Non
     return Glance(rates, title, curve, language)
 
 
+@speaks
 def watch(
     data: Any,
     campaign: str | None = None,

@@ -9,7 +9,8 @@ from collections.abc import Callable
 import matplotlib as mpl
 from matplotlib.axes import Axes
 
-from masanalytics.plot.chart import SOURCE_GID, loose_axes
+from masanalytics.plot.chart import SOURCE_GID
+from masanalytics.plot.layout import loose_axes
 
 __all__ = ["as_png", "as_svg"]
 

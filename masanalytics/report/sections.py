@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 
 from masanalytics import analysis, plot
 from masanalytics.errors import InputError
-from masanalytics.plot.chart import row_height, source_parts
+from masanalytics.plot.chart import source_parts
+from masanalytics.plot.named_rows import row_height
 from masanalytics.plot.words import column_name, count
 from masanalytics.report import tables
 from masanalytics.report.request import Request
@@ -118,7 +119,7 @@ def _section(
 
 def source_of(result: pd.DataFrame, request: Request, *notes: str) -> str:
     """Return where a result comes from, in one line."""
-    return request.clean(" · ".join(part for part in source_parts(result.attrs, request.language, notes) if part), 1000)
+    return request.clean(" · ".join(part for part in source_parts(result.attrs, notes) if part), 1000)
 
 
 def all_rates(asked: Asked) -> list[tuple[str, pd.DataFrame]]:

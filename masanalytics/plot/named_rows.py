@@ -8,13 +8,25 @@ from itertools import takewhile
 import pandas as pd
 from matplotlib.axes import Axes
 
-from masanalytics.i18n import choose
+from masanalytics.formatting import display_width, shorten, wrap
+from masanalytics.i18n import _
 from masanalytics.plot.fonts import printable, printable_lines
-from masanalytics.plot.room import AROUND, LINE_SHARE, ROW_GID, body, figure_width, label_size, points
+from masanalytics.plot.layout import (
+    AROUND,
+    LINE_SHARE,
+    NARROW,
+    ROW_GID,
+    body,
+    figure_width,
+    label_size,
+    points,
+    row_names_width,
+    text_width,
+)
 from masanalytics.plot.theme import INK, MUTED
-from masanalytics.plot.words import display_width, shorten, wrap
 
 __all__ = [
+    "LABEL_WIDTH",
     "beside_rows",
     "largest",
     "lines_of",
@@ -27,12 +39,10 @@ __all__ = [
 MOST_ROWS = 60
 _LEAST_ROW = 11
 """Points: rows closer than this cannot be read."""
-_NARROW = 7.5
+LABEL_WIDTH = 26
+"""Latin letters: how wide the names of rows may be before they are wrapped."""
 _ROOM_FOR_TWO, _ROOM_FOR_THREE = 22, 34
-_LABEL_WIDTH = 26
 _FEW_ROWS = 15
-_LETTER = 0.56
-"""How wide a Latin letter is, as a share of the size of its type."""
 _LEAST_AXES = 0.34
 """The share of its width that a chart keeps for what it draws, whatever stands beside the rows."""
 
@@ -42,7 +52,7 @@ def row_height(rows: int, lines: int = 1) -> float:
     return AROUND + max(rows, 1.5) * (0.36 if lines == 1 else 0.5)
 
 
-def lines_of(labels: Sequence[str], width: int = _LABEL_WIDTH) -> int:
+def lines_of(labels: Sequence[str], width: int = LABEL_WIDTH) -> int:
     """Return 2 where few rows have names so long that they need three lines, otherwise 1, as `row_height` takes it."""
     long = any(display_width(label) > 2 * width for label in labels)
     return 2 if long and len(labels) <= _FEW_ROWS else 1
@@ -53,26 +63,22 @@ def rows_that_fit(ax: Axes | None, most: int = MOST_ROWS) -> int:
     return most if ax is None else max(3, min(most, int(body(ax) * 72 / _LEAST_ROW)))
 
 
-def largest(
-    result: pd.DataFrame, ax: Axes | None, language: str | None, *, size: str = "accepted"
-) -> tuple[pd.DataFrame, list[str]]:
+def largest(result: pd.DataFrame, ax: Axes | None, *, size: str = "accepted") -> tuple[pd.DataFrame, list[str]]:
     """Return the groups that can be shown, the largest in the order they have, and what to say of the others."""
     most = rows_that_fit(ax)
     if len(result) <= most:
         return result, []
     kept = result[size].astype(float).fillna(0).rank(method="first", ascending=False) <= most
-    said = choose(
-        f"the {most} largest of {len(result):,} groups", f"仅显示最大的 {most} 组，共 {len(result):,} 组", language
-    )
-    return result[kept.to_numpy()], [said]
+    left_out = _("the {shown} largest of {all:,} groups", shown=most, all=len(result))
+    return result[kept.to_numpy()], [left_out]
 
 
-def name_rows(ax: Axes, labels: Sequence[str], *, width: int = _LABEL_WIDTH) -> None:
+def name_rows(ax: Axes, labels: Sequence[str], *, width: int = LABEL_WIDTH) -> None:
     """Name the rows 0, 1, 2 … of a horizontal chart from the top, in type that fits the height of a row."""
     room = body(ax) * 72 / max(len(labels), 1.5)
-    width, lines = _lines_for(room / points(ax, 1), width, len(labels), narrow=figure_width(ax) < _NARROW)
+    width, lines = _lines_for(room / points(ax, 1), width, len(labels), narrow=figure_width(ax) < NARROW)
     size = points(ax, 12)
-    width = max(10, min(width, int(0.36 * figure_width(ax) * 72 / (_LETTER * min(size, LINE_SHARE * room)))))
+    width = max(10, min(width, int(0.36 * figure_width(ax) * 72 / text_width("x", min(size, LINE_SHARE * room)))))
     shown = wrapped_apart(labels, width, lines)
     deepest = max((label.count("\n") + 1 for label in shown), default=1)
     ax.set_yticks(range(len(labels)), [printable_lines(label) for label in shown])
@@ -114,9 +120,9 @@ def _unlike(label: str, name: str, others: Sequence[str], width: int, lines: int
 def _lines_for(room: float, width: int, rows: int, *, narrow: bool) -> tuple[int, int]:
     """Return how wide and how deep the name of a row may be that is `room` points high."""
     if room < _ROOM_FOR_TWO:
-        return (width + 8 if width > _LABEL_WIDTH else width), 1
+        return (width + 8 if width > LABEL_WIDTH else width), 1
     deep = 3 if room >= _ROOM_FOR_THREE and rows <= _FEW_ROWS else 2
-    return (min(width, 24), 3) if narrow and width > _LABEL_WIDTH else (width, deep)
+    return (min(width, 24), 3) if narrow and width > LABEL_WIDTH else (width, deep)
 
 
 def beside_rows(
@@ -127,27 +133,20 @@ def beside_rows(
     Where that would leave too little of the chart, the columns of `give_up` are left out, in that order.
     """
     size = min(points(ax, 11.5), label_size(ax))
-    widths = [max((display_width(text) for text in column), default=0) * _LETTER * size for column in columns]
+    widths = [max((text_width(text, size) for text in column), default=0.0) for column in columns]
     gap = 1.1 * size
-    room = (1 - _LEAST_AXES) * figure_width(ax) * 72 - _names_width(ax)
+    room = (1 - _LEAST_AXES) * figure_width(ax) * 72 - row_names_width(ax)
     kept = list(range(len(columns)))
-    for place in give_up:
+    for column in give_up:
         if sum(widths[index] + gap for index in kept) <= room:
             break
-        kept.remove(place)
+        kept.remove(column)
     start = 0.9 * size
     for index in kept:
         for row, text in enumerate(columns[index]):
             pale = bool(index) or (row < len(muted) and muted[row])
             _write_beside(ax, (row, start), text, size, MUTED if pale else INK)
         start += widths[index] + gap
-
-
-def _names_width(ax: Axes) -> float:
-    """Return how many points the names of the rows take across."""
-    lines = [line for label in ax.get_yticklabels() for line in label.get_text().split("\n")]
-    size = label_size(ax)
-    return max((display_width(line) for line in lines), default=0) * _LETTER * size
 
 
 def _write_beside(ax: Axes, place: tuple[float, float], text: str, size: float, colour: str) -> None:

@@ -1,4 +1,7 @@
-"""The room a chart has: its own figure grows with its content, a given Axes keeps its content inside its place."""
+"""The space a chart has, and the type that fits into it.
+
+A figure of the chart's own grows with its content; in an Axes that is given, the content is kept inside its place.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,40 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, MaxNLocator
 from matplotlib.transforms import Bbox, BboxTransform
 
+from masanalytics.formatting import display_width
 from masanalytics.plot.theme import dress, look, suit_page
 
-__all__ = ["AROUND", "body", "canvas", "figure_width", "fit", "label_size", "loose_axes", "points", "room_of"]
+__all__ = [
+    "AROUND",
+    "LINE_SHARE",
+    "NARROW",
+    "ROW_GID",
+    "body",
+    "canvas",
+    "characters_across",
+    "figure_width",
+    "fit",
+    "indent",
+    "label_size",
+    "loose_axes",
+    "points",
+    "room_of",
+    "row_names_width",
+    "text_width",
+]
 
 AROUND = 2.2
 """Inches above and below a chart's Axes, for title, axis, legend and source line."""
 LINE_SHARE = 0.76
 """How much of the height of a row its type may fill."""
 ROW_GID = "masanalytics-row"
+"""Marks what is written beside a row, so that its type follows the height of the row."""
+NARROW = 7.5
+"""Inches: in a chart that is narrower, what stands below begins under the names of the rows."""
 
+_LETTER = 0.54
+"""How wide a Latin letter is, as a share of the size of its type."""
+_LEAST_LETTERS = 24
 _DPI = 120
 _LEAST_SIDE = 0.05
 _BETWEEN = 0.2
@@ -213,3 +240,38 @@ def body(ax: Axes) -> float:
     """Return how many inches high the Axes will be when all that stands around it has its place."""
     height = _share(ax)[1]
     return max(height - AROUND * scale(ax), 0.3 * height)
+
+
+def text_width(text: str, size: float) -> float:
+    """Return how many points the widest line of `text` takes across in type of `size` points.
+
+    A measure before anything is drawn: letters of the average width, Chinese ones twice as wide.
+
+    Examples
+    --------
+    >>> text_width("送达率", 10) == 2 * text_width("abc", 10)
+    True
+    """
+    return max(display_width(line) for line in text.split("\n")) * _LETTER * size
+
+
+def row_names_width(ax: Axes) -> float:
+    """Return how many points the names of the rows take across; axes of numbers count for nothing."""
+    named = ax.yaxis.get_tick_params().get("length") == 0
+    names = [label.get_text() for label in ax.get_yticklabels()] if named else []
+    return max((text_width(name, label_size(ax)) for name in names), default=0.0)
+
+
+def characters_across(ax: Axes, size: float) -> int:
+    """Return roughly how many Latin letters of `size` points fit between the row names and the figure's edge."""
+    figure, width = ax.get_figure(root=True), figure_width(ax)
+    taken = (0.0 if width < NARROW else row_names_width(ax) / 72) + 0.4
+    # Beside a column with long names a layout engine leaves less than an even share.
+    alone = isinstance(figure, Figure) and width == figure.get_figwidth()
+    spare = 1.0 if alone else 0.92 if room_of(ax) is not None else 0.78
+    return max(_LEAST_LETTERS, int((width * spare - taken) * 72 / text_width("x", size)))
+
+
+def indent(ax: Axes) -> float:
+    """Return how far from the left edge of the Axes, in points, what stands below begins: at the row names, or at the axis."""
+    return -row_names_width(ax) if figure_width(ax) < NARROW else 0.0
