@@ -21,7 +21,16 @@ from masanalytics.errors import InputError
 from masanalytics.text import BLANK_WORDS, MOBILE, fold
 from masanalytics.vocabulary import EXCLUSIONS
 
-__all__ = ["REASONS", "Level", "cell_text", "normalise_phones", "parse_phones", "phone_texts"]
+__all__ = [
+    "REASONS",
+    "Level",
+    "cell_text",
+    "holds_mobile",
+    "mobiles_in",
+    "normalise_phones",
+    "parse_phones",
+    "phone_texts",
+]
 
 Level = Literal["sendable", "valid"]
 
@@ -136,6 +145,39 @@ def parse_phones(
             if not _VALID.fullmatch(str(numbers[place])):
                 numbers[place], reasons[place] = 0, REASONS.index("invalid_number")
     return numbers, reasons
+
+
+def holds_mobile(text: str) -> bool:
+    """Return whether a mobile number stands anywhere in `text`.
+
+    Examples
+    --------
+    >>> holds_mobile("张三 +8613800138000"), holds_mobile("231101138001380001")
+    (True, False)
+    """
+    return _MOBILE_INSIDE.search(text) is not None
+
+
+def mobiles_in(text: str) -> list[str]:
+    """Return every mobile number that can be read in a cell, each once, however the cell writes them.
+
+    For lists of people who must not be written to: there a cell with two numbers means both.
+
+    Examples
+    --------
+    >>> mobiles_in("13800138000/139 0013 9000"), mobiles_in("请勿打扰 +86 138-0013-8000"), mobiles_in("10086")
+    (['13800138000', '13900139000'], ['13800138000'], [])
+    """
+    number, _ = _read(text)
+    if number:
+        return [number]
+    body = _fold(text)
+    parts = [*_BETWEEN.split(body), *_BETWEEN_WORDS.split(body)]
+    read = [_MOBILE.fullmatch(_digits_only(part)) for part in parts]
+    inside = [
+        re.sub(r"^\+?86", "", match[0]) for match in _MOBILE_INSIDE.finditer(re.sub(r"(?<=\d)[ -](?=\d{4})", "", body))
+    ]
+    return list(dict.fromkeys([*(match[1] for match in read if match), *inside]))
 
 
 def _parse_chunk(cells: pd.Series[Any], numbers: npt.NDArray[np.int64], reasons: npt.NDArray[np.int8]) -> None:

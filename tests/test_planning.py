@@ -545,8 +545,8 @@ def test_excluded_rows_can_be_given_back(tmp_path: Path) -> None:
     df = pd.DataFrame({"p": ["010-66668888", "=1+1", A]}, index=pd.Index([2, 3, 4], name="row"))
     path = plan(df, phone="p", text="好", campaign="c").excluded_to_excel(tmp_path / "退回.xlsx", language="zh")
     assert read_sheet(path).values.tolist() == [
-        ["2", "0", "010-66668888", "landline", "固定电话"],
-        ["3", "1", "=1+1", "invalid_number", "不是有效的手机号"],
+        [2, 0, "010-66668888", "landline", "固定电话"],
+        [3, 1, "=1+1", "invalid_number", "不是有效的手机号"],
     ]
 
 

@@ -21,8 +21,8 @@ from masanalytics.sheets import read_sheet, write_sheet
 CUSTOMERS = Path(__file__).parent.parent / "data" / "customers.xlsx"
 
 
-def test_a_workbook_is_read_as_text(tmp_path: Path) -> None:
-    """Whole numbers are their digits, blanks missing, leading zeros stay; a column with decimals or dates keeps its cells."""
+def test_a_workbook_keeps_what_its_cells_are(tmp_path: Path) -> None:
+    """Texts stay texts, blanks are missing, leading zeros stay; long numbers and columns of several kinds are text."""
     path = tmp_path / "名单.xlsx"
     with xlsxwriter.Workbook(str(path)) as book:
         page = book.add_worksheet()
@@ -30,22 +30,21 @@ def test_a_workbook_is_read_as_text(tmp_path: Path) -> None:
         page.write_row(0, 0, ["编号", " 手机号\n", "积分", "到期日", "会员", "备注", "备注"])
         page.write_row(1, 0, ["007", 13800138000, 12.5, None, True, "a", "b"])
         page.write_datetime(1, 3, dt.date(2026, 1, 31), day)
-        page.write_row(3, 0, ["008", "+86 139", 1e15, "x", None, "  ", "c"])
+        page.write_row(3, 0, ["008", "+86 139", 1e14, "x", None, "  ", "c"])
     df = read_sheet(path)
     expected = pd.DataFrame(
         {
             "编号": ["007", "008"],
             "手机号": ["13800138000", "+86 139"],
-            "积分": pd.Series([12.5, 10**15], dtype=object).array,
-            "到期日": pd.Series([dt.date(2026, 1, 31), "x"], dtype=object).array,
+            "积分": ["12.5", "100000000000000"],
+            "到期日": ["2026-01-31", "x"],
             "会员": ["TRUE", None],
             "备注": ["a", None],
             "备注.1": ["b", "c"],
         },
         index=pd.Index([2, 4], name="row"),
+        dtype="str",
     )
-    texts = [name for name in expected if name not in ("积分", "到期日")]
-    expected[texts] = expected[texts].astype("str")
     pd.testing.assert_frame_equal(df, expected)
 
 
@@ -90,12 +89,12 @@ def test_text_files_in_every_encoding_and_with_every_separator(tmp_path: Path, e
 
 
 def test_one_column_files_and_ragged_lines(tmp_path: Path) -> None:
-    """A file of one column is one column; short lines are filled, long ones get columns of their own."""
+    """A file of one column is one column; short lines are filled."""
     path = tmp_path / "a.txt"
     path.write_text("手机号\n13800138000\n\n13900139000\n", encoding="utf-8")
     assert read_sheet(path)["手机号"].tolist() == ["13800138000", "13900139000"]
-    path.write_text("a,b\n1\n1,2,3\n", encoding="utf-8")
-    assert read_sheet(path).fillna("-").values.tolist() == [["1", "-", "-"], ["1", "2", "3"]]
+    path.write_text("a,b\nx\nx,y\n", encoding="utf-8")
+    assert read_sheet(path).fillna("-").values.tolist() == [["x", "-"], ["x", "y"]]
 
 
 def test_parquet_keeps_its_types(tmp_path: Path) -> None:
@@ -160,10 +159,11 @@ def test_a_written_workbook_runs_nothing(tmp_path: Path) -> None:
         page = file.read("xl/worksheets/sheet1.xml").decode()
     assert "<f>" not in page
     assert "hyperlink" not in page
-    assert read_sheet(path, sheet="回复").fillna("-").values.tolist() == [
-        ["013800138000", '=HYPERLINK("http://x")', 1.5, "1", pd.Timestamp("2026-01-31 08:00"), "TRUE", "1.10"],
+    read = read_sheet(path, sheet="回复").astype(object)
+    assert read.where(read.notna(), "-").values.tolist() == [
+        ["013800138000", '=HYPERLINK("http://x")', "1.5", 1, pd.Timestamp("2026-01-31 08:00"), "TRUE", "1.10"],
         ["+8613800138000", "http://a.cn", "-", "-", "-", "FALSE", "-"],
-        ["-", "@SUM(1)", "inf", "3", pd.Timestamp("2026-02-01"), "-", "-"],
+        ["-", "@SUM(1)", "inf", 3, pd.Timestamp("2026-02-01"), "-", "-"],
     ]
 
 

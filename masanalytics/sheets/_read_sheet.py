@@ -1,0 +1,254 @@
+"""Read a list of customers as offices have it: for sure, or not at all, with a receipt of what was read and what was not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from masanalytics.aliases import PathName
+from masanalytics.errors import InputError, MissingExtraError
+from masanalytics.i18n import Text
+from masanalytics.masking import mask_phones_in
+from masanalytics.sheets.delimited import read_text
+from masanalytics.sheets.encodings import decode
+from masanalytics.sheets.grid import (
+    Grid,
+    Hidden,
+    filled_cells,
+    frame_of,
+    header_place,
+    kept_cell,
+    kept_cells,
+    kept_texts,
+)
+from masanalytics.sheets.workbooks import Workbook
+
+__all__ = ["read_sheet"]
+
+_WORKBOOKS: Final = frozenset({".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".et"})
+_TEXTS: Final = frozenset({".csv", ".tsv", ".txt"})
+_WORKBOOK_STARTS: Final = (b"PK", b"\xd0\xcf\x11\xe0", b"\x09\x08", b"\x09\x04", b"\x09\x02", b"\x09\x00")
+_SHOWN: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """What the caller decided about a file, checked."""
+
+    header: int | None
+    separator: str | None
+    encoding: str | None
+    hidden: Hidden | None
+
+
+def read_sheet(
+    path: PathName,
+    *,
+    sheet: str | int | Sequence[str | int] | None = None,
+    header: int | None = None,
+    sep: str | None = None,
+    encoding: str | None = None,
+    hidden: Hidden | None = None,
+) -> pd.DataFrame:
+    """Read a list of customers from a workbook, a text file or ``.parquet``.
+
+    Parameters
+    ----------
+    path : str or Path
+        A workbook (``.xlsx``, ``.xls``, ``.xlsm``, ``.xlsb``, ``.ods``, ``.et``; the extra ``excel``), a text file (``.csv``,
+        ``.tsv``, ``.txt``), or ``.parquet`` (the extra ``parquet``).
+    sheet : str, int, list of them or "all", optional
+        Name or position of the sheet in a workbook; by default the first visible one that is not empty. A list, or ``"all"`` visible
+        ones, gives one frame with a column ``sheet``.
+    header : int, optional
+        The line of the header, counted from 1; 0 where there is none. By default the first line that fills at least half as many
+        cells (two at the least) as the fullest line; a line that holds a mobile number is no header.
+    sep : str, optional
+        The separator of a text file. By default the one of comma, tab, semicolon and bar that gives all lines the same width.
+    encoding : str, optional
+        The encoding of a text file. By default UTF-8, UTF-16, GB18030 or Big5, whichever fits every byte.
+    hidden : {"skip", "keep"}, optional
+        What to do with rows that a filter (or a hand) has hidden in an ``.xlsx``. By default they are read, and the plan warns.
+
+    Returns
+    -------
+    DataFrame
+        One row a filled line, blank cells missing. Whole numbers are integers, decimals floats, dates ``datetime64``; text are
+        numbers of eleven digits and more, leading zeros, and columns of several kinds. The index, ``row``, is the line number
+        that the sheet's owner sees. ``.attrs["read"]`` says what was read and what was not.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, empty, not what its name says, or cannot be read for sure: the message names the line.
+    MissingExtraError
+        If a library is needed that is not installed.
+    """
+    choice = _Choice(_checked_header(header), sep, encoding, _checked_hidden(hidden))
+    file = Path(path).expanduser()
+    kind = file.suffix.lower()
+    if not file.is_file():
+        raise InputError("there is no file {file}", file=file)
+    if kind in _WORKBOOKS and not _is_text(file):
+        return _read_workbook(file, sheet, choice)
+    if kind in _TEXTS or kind in _WORKBOOKS:
+        return _read_text(file, choice)
+    if kind in (".parquet", ".pq"):
+        return _read_parquet(file)
+    if not kind:
+        raise InputError(
+            "{file}: a file without an extension cannot be read; save it as .xlsx, .csv or .parquet", file=file.name
+        )
+    raise InputError("{file}: cannot read {kind}; save it as .xlsx, .csv or .parquet", file=file.name, kind=kind)
+
+
+def _checked_header(header: int | None) -> int | None:
+    if header is not None and (isinstance(header, bool) or not isinstance(header, (int, np.integer)) or header < 0):
+        raise InputError(
+            "header={header!r}: the line of the header, counted from 1, or 0 where there is none", header=header
+        )
+    return None if header is None else int(header)
+
+
+def _checked_hidden(hidden: Hidden | None) -> Hidden | None:
+    if hidden not in (None, "skip", "keep"):
+        raise InputError("hidden={hidden!r}: use 'skip' or 'keep'", hidden=hidden)
+    return hidden
+
+
+def _is_text(file: Path) -> bool:
+    """Return whether a file that is called a workbook is plain text, as many web systems write it."""
+    with file.open("rb") as content:
+        start = content.read(512)
+    if not start or start.startswith(_WORKBOOK_STARTS) or start.lstrip()[:1] == b"<" or file.suffix.lower() != ".xls":
+        return False
+    return b"\t" in start or b"," in start
+
+
+def _read_text(file: Path, choice: _Choice) -> pd.DataFrame:
+    text, encoding = decode(file.read_bytes(), file.name, choice.encoding)
+    found = read_text(text, file.name, choice.separator)
+    receipt: dict[str, Any] = {"file": file.name, "encoding": encoding, "separator": found.separator}
+    columns = [kept_texts(column) for column in zip_longest(*found.rows)]
+    grid = Grid(columns, found.lines, filled_cells(columns, len(found.rows)), widths=list(map(len, found.rows)))
+    return frame_of(grid, receipt, header=choice.header, hidden=choice.hidden)
+
+
+def _read_workbook(file: Path, sheet: str | int | Sequence[str | int] | None, choice: _Choice) -> pd.DataFrame:
+    book = Workbook(file)
+    if sheet is None:
+        name, frame = _firstfilled_cells(book, choice)
+        names, frames = [name], [frame]
+    else:
+        names = _chosen_sheets(book, sheet)
+        frames = [_sheet_frame(book, name, choice) for name in names]
+    frame = (
+        frames[0] if len(frames) == 1 and not isinstance(sheet, list) and sheet != "all" else _together(names, frames)
+    )
+    frame.attrs["read"]["sheets_not_read"] = _others(book, names)
+    return frame
+
+
+def _firstfilled_cells(book: Workbook, choice: _Choice) -> tuple[str, pd.DataFrame]:
+    for name in book.visible:
+        rows, lines = book.head(name, 1)
+        if lines and (any(kept_cell(cell) is not None for row in rows for cell in row) or _is_filled(book, name)):
+            return name, _sheet_frame(book, name, choice)
+    filled = [name for name in book.names if name not in book.visible and _is_filled(book, name)]
+    if filled:
+        raise InputError(
+            "{file}: only hidden sheets hold rows ({sheets}); say sheet={first!r} if that is meant",
+            file=book.file.name,
+            sheets=", ".join(filled),
+            first=filled[0],
+        )
+    raise InputError("{file} is empty", file=book.file.name)
+
+
+def _is_filled(book: Workbook, name: str) -> bool:
+    return any(kept_cell(cell) is not None for row in book.cells(name).rows for cell in row)
+
+
+def _chosen_sheets(book: Workbook, sheet: str | int | Sequence[str | int]) -> list[str]:
+    names = book.names
+    if sheet == "all" and "all" not in names:
+        return [name for name in book.visible if _is_filled(book, name)] or book.visible[:1]
+    chosen = []
+    for one in [sheet] if isinstance(sheet, (str, int)) else sheet:
+        if isinstance(one, int) and not isinstance(one, bool) and -len(names) <= one < len(names):
+            chosen.append(names[one])
+        elif one in names:
+            chosen.append(str(one))
+        else:
+            raise InputError(
+                "{file} has no sheet {sheet!r}; its sheets are: {sheets}",
+                file=book.file.name,
+                sheet=one,
+                sheets=", ".join(names),
+            )
+    if not chosen:
+        raise InputError("sheet=[]: name at least one sheet of {file}", file=book.file.name)
+    return chosen
+
+
+def _sheet_frame(book: Workbook, name: str, choice: _Choice) -> pd.DataFrame:
+    cells = book.cells(name)
+    columns = [kept_cells(column) for column in zip_longest(*cells.rows)]
+    grid = Grid(columns, cells.lines, filled_cells(columns, len(cells.rows)), cells.formats, cells.hidden)
+    receipt = {"file": book.file.name, "sheet": name}
+    return frame_of(grid, receipt, header=choice.header, hidden=choice.hidden)
+
+
+def _together(names: Sequence[str], frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return the rows of several sheets, one below the other, with the sheet's name beside each."""
+    receipts = [frame.attrs["read"] for frame in frames]
+    parts = [
+        frame.assign(sheet=name) if "sheet" not in frame else frame for name, frame in zip(names, frames, strict=True)
+    ]
+    for part in parts:
+        part.attrs = {}
+    whole = pd.concat(parts)
+    shared = {key: [receipt.get(key) for receipt in receipts] for key in ("sheet", "header_line")}
+    totals = {key: sum(receipt[key] for receipt in receipts) for key in ("rows", "blank", "hidden", "above")}
+    formats: dict[str, list[str]] = {}
+    for receipt in receipts:
+        for column, used in receipt["formats"].items():
+            formats[column] = sorted({*formats.get(column, ()), *used})
+    dtypes = {str(column): str(dtype) for column, dtype in whole.dtypes.items()}
+    whole.attrs["read"] = {**receipts[0], **shared, **totals, "formats": formats, "dtypes": dtypes}
+    return whole
+
+
+def _others(book: Workbook, read: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the sheets that hold rows and were not read, with what their columns are called."""
+    left = []
+    visible_names = book.visible
+    for name in book.names:
+        if name in read:
+            continue
+        rows, count = book.head(name)
+        cells = [[kept_cell(cell) for cell in row] for row in rows]
+        filled = [sum(cell is not None for cell in row) for row in cells]
+        if any(filled):
+            top = header_place(filled)
+            columns = [mask_phones_in(str(cell)) for cell in cells[top] if cell is not None]
+            kind = "visible" if name in visible_names else "hidden"
+            left.append({"sheet": name, "kind": kind, "rows": max(1, count - top - 1), "columns": columns})
+    return left
+
+
+def _read_parquet(file: Path) -> pd.DataFrame:
+    try:
+        frame = pd.read_parquet(file)
+    except ImportError as error:
+        raise MissingExtraError.of("parquet", "pyarrow", Text("reading {kind}", kind=".parquet")) from error
+    except (ValueError, OSError) as error:
+        raise InputError("{file} is not a Parquet file: {error}", file=file.name, error=str(error)) from error
+    frame.attrs = {"read": {"file": file.name, "rows": len(frame), "columns": frame.shape[1]}}
+    return frame

@@ -1,0 +1,156 @@
+"""Which encoding a text file has, decided by all its bytes; a file that fits none for sure is refused with the line in doubt."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from typing import Final
+
+from masanalytics.errors import InputError
+
+__all__ = ["decode"]
+
+_MARKS: Final = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_LONG_SEQUENCE = re.compile(rb"[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+_NOT_ASCII = re.compile(rb"[\x80-\xff]")
+# GB2312 proper: symbols in rows A1 to A9, ideographs in rows B0 to F7; the rest of GBK holds what is rare in any text.
+_GB2312 = re.compile(rb"[\xa1-\xa9\xb0-\xf7][\xa1-\xfe]")
+_GBK = re.compile(rb"[\x81-\xfe][\x40-\x7e\x80-\xfe]|[\x81-\xfe][0-9][\x81-\xfe][0-9]")
+# Big5's symbols and its first level, the 5,401 frequent ideographs.
+_BIG5_COMMON = re.compile(rb"[\xa1-\xa3\xa4-\xc6][\x40-\x7e\xa1-\xfe]")
+_BIG5 = re.compile(rb"[\x81-\xfe][\x40-\x7e\xa1-\xfe]")
+_MOSTLY: Final = 0.7
+_WRONG_GUESS = re.compile("[\ue000-\uf8ff\ufffd]")
+_ONE_IN: Final = 200
+
+
+def decode(raw: bytes, name: str, encoding: str | None = None) -> tuple[str, str]:
+    """Return the text of a file and the encoding it has.
+
+    Parameters
+    ----------
+    raw : bytes
+        The whole file.
+    name : str
+        What the file is called, for an error.
+    encoding : str, optional
+        What the user says it is.
+
+    Raises
+    ------
+    InputError
+        If the bytes are not `encoding`, or no encoding fits all of them. The message names the line.
+
+    Examples
+    --------
+    >>> decode("手机号".encode("gb18030"), "a.csv")
+    ('手机号', 'gb18030')
+    """
+    if encoding is not None:
+        return _decode_as(raw, name, encoding)
+    mark = next((known for start, known in _MARKS if raw.startswith(start)), None)
+    if mark is not None:
+        return _decode_as(raw, name, mark)
+    try:
+        return raw.decode("utf-8"), "utf-8"
+    except UnicodeDecodeError as error:
+        if _is_broken_utf8(raw):
+            raise _fault(raw, error.start, name, "UTF-8") from None
+    wide = _utf16_without_mark(raw)
+    if wide is not None:
+        return wide
+    return _decode_chinese(raw, name)
+
+
+def _decode_as(raw: bytes, name: str, encoding: str) -> tuple[str, str]:
+    try:
+        # A second byte-order mark comes from files that were put together.
+        return raw.decode(encoding).lstrip("\ufeff"), encoding
+    except UnicodeDecodeError as error:
+        mark = len(codecs.BOM_UTF8) if encoding == "utf-8-sig" and raw.startswith(codecs.BOM_UTF8) else 0
+        raise _fault(raw, error.start + mark, name, encoding.upper().removesuffix("-SIG")) from None
+    except LookupError:
+        raise InputError(
+            "encoding={encoding!r} is not known: use 'utf-8', 'gb18030', 'big5' or 'utf-16'", encoding=encoding
+        ) from None
+
+
+def _is_broken_utf8(raw: bytes) -> bool:
+    """Return whether nearly all that is not ASCII is UTF-8: then the file is, and has a fault."""
+    # GBK text holds pairs that look like a two-byte sequence of UTF-8, hardly ever one of three bytes.
+    covered = sum(map(len, _LONG_SEQUENCE.findall(raw)))
+    return covered > 0 and covered >= _MOSTLY * len(_NOT_ASCII.findall(raw))
+
+
+def _utf16_without_mark(raw: bytes) -> tuple[str, str] | None:
+    zeros = raw[:4096].count(0)
+    if not zeros or len(raw) % 2:
+        return None
+    encoding = "utf-16-le" if raw[1:4096:2].count(0) >= raw[0:4096:2].count(0) else "utf-16-be"
+    try:
+        return raw.decode(encoding), encoding
+    except UnicodeDecodeError:
+        return None
+
+
+def _decode_chinese(raw: bytes, name: str) -> tuple[str, str]:
+    """Tell GB18030 from Big5 by which of the two makes frequent characters of the bytes."""
+    try:
+        text = raw.decode("gb18030")
+        fault = None
+    except UnicodeDecodeError as error:
+        text, fault = "", error
+    simplified, traditional = _share(raw, _GBK, _GB2312), _share(raw, _BIG5, _BIG5_COMMON)
+    if fault is None and simplified >= _MOSTLY and _plausible(text):
+        return text, "gb18030"
+    if traditional >= _MOSTLY and traditional > simplified:
+        try:
+            return raw.decode("big5hkscs"), "big5"
+        except UnicodeDecodeError as error:
+            fault = fault or error
+    place = _first_doubt(raw) if fault is None else fault.start
+    raise _fault(raw, place, name, "GB18030" if simplified >= _MOSTLY else "")
+
+
+def _plausible(text: str) -> bool:
+    """Return whether a text has none of the characters that a wrong guess makes, but for a few of a font's own."""
+    return len(_WRONG_GUESS.findall(text)) * _ONE_IN <= len(text)
+
+
+def _share(raw: bytes, any_pair: re.Pattern[bytes], common: re.Pattern[bytes]) -> float:
+    pairs = any_pair.findall(raw)
+    return sum(common.fullmatch(pair) is not None for pair in pairs) / len(pairs) if pairs else 0.0
+
+
+def _first_doubt(raw: bytes) -> int:
+    """Return where the first pair of bytes stands that is no frequent character."""
+    for pair in _GBK.finditer(raw):
+        if _GB2312.fullmatch(pair[0]) is None:
+            return pair.start()
+    return 0
+
+
+def _fault(raw: bytes, place: int, name: str, rest: str) -> InputError:
+    line = raw.count(b"\n", 0, place) + 1
+    start = raw.rfind(b"\n", 0, place) + 1
+    around = ascii(raw[max(start, place - 12) : place + 12].decode("latin-1").strip())
+    if rest:
+        return InputError(
+            "{file}, line {line:,}: the bytes {around} are not {rest}, which the rest of the file is. Open the file where it comes"
+            " from and save it again as CSV UTF-8, or say encoding='utf-8', 'gb18030' or 'big5'",
+            file=name,
+            line=line,
+            around=around,
+            rest=rest,
+        )
+    return InputError(
+        "{file}, line {line:,}: the bytes {around} are neither UTF-8 nor GB18030 nor Big5 for sure. Open the file where it comes"
+        " from and save it again as CSV UTF-8, or say encoding='utf-8', 'gb18030' or 'big5'",
+        file=name,
+        line=line,
+        around=around,
+    )

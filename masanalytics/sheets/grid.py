@@ -1,0 +1,207 @@
+"""From the cells of a sheet to a frame: where the header stands, what columns are called, which rows are left out."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from masanalytics.errors import InputError
+from masanalytics.masking import mask_phones_in
+from masanalytics.phones import holds_mobile, parse_phones
+from masanalytics.sheets.cell_types import TypedColumn, typed_cells, typed_texts
+from masanalytics.sheets.number_formats import GENERAL
+from masanalytics.text import visible
+
+__all__ = ["Grid", "Hidden", "filled_cells", "frame_of", "header_place", "kept_cell", "kept_cells", "kept_texts"]
+
+_SHOWN: Final = 60
+
+Hidden = Literal["skip", "keep"]
+"""What is done with hidden rows: left out, or read without a warning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The cells of one sheet before its header is known.
+
+    Attributes
+    ----------
+    columns : list of list
+        Cells of each column, None where blank.
+    lines : sequence of int
+        The line of each row as its owner counts.
+    filled : ndarray of int
+        How many cells of each row are not blank.
+    formats : mapping
+        Column -> row -> number format, where it is not General.
+    hidden : frozenset of int
+        Lines that are hidden.
+    widths : sequence of int, optional
+        Of a text file: how many cells each line has. A line wider than the header is then an error, since a separator too many
+        has shifted its cells.
+    """
+
+    columns: list[list[Any]]
+    lines: Sequence[int]
+    filled: npt.NDArray[np.int64]
+    formats: Mapping[int, Mapping[int, str]] = field(default_factory=dict)
+    hidden: frozenset[int] = frozenset()
+    widths: Sequence[int] | None = None
+
+    def row(self, place: int) -> list[Any]:
+        """Return the cells of one row."""
+        return [column[place] for column in self.columns]
+
+
+def kept_texts(column: Sequence[str | None]) -> list[str | None]:
+    """Return cells of text, None where blank. A tab beside a long number keeps Excel from showing it as 2.3E+17: it is no part of it."""
+    if any("\t" in cell for cell in column if cell):
+        column = [cell and cell.strip("\t") for cell in column]
+    return [cell if cell and not cell.isspace() else None for cell in column]
+
+
+def kept_cells(column: Sequence[Any]) -> list[Any]:
+    """Return cells of a workbook: whole numbers as integers, None where blank."""
+    kinds = set(map(type, column))
+    if kinds == {str}:
+        return kept_texts(column)
+    return [kept_cell(cell) for cell in column]
+
+
+def filled_cells(columns: Sequence[Sequence[Any]], rows: int) -> npt.NDArray[np.int64]:
+    """Return how many cells of each row are not blank."""
+    counts = np.zeros(rows, dtype=np.int64)
+    for column in columns:
+        counts += np.fromiter((cell is not None for cell in column), dtype=bool, count=rows)
+    return counts
+
+
+def kept_cell(cell: Any) -> Any:
+    """Return what a cell holds: whole numbers as integers; None where it is blank."""
+    if isinstance(cell, str):
+        return cell if cell and not cell.isspace() else None
+    if isinstance(cell, float):
+        return int(cell) if cell.is_integer() else cell
+    return cell
+
+
+def header_place(filled: Sequence[int] | npt.NDArray[np.int64]) -> int:
+    """Return the first row that fills at least half as many cells (two at the least) as the fullest."""
+    wanted = min(max(filled), max(2, (max(filled) + 1) // 2))
+    return next(place for place, count in enumerate(filled) if count >= wanted)
+
+
+def frame_of(grid: Grid, receipt: dict[str, Any], *, header: int | None, hidden: Hidden | None) -> pd.DataFrame:
+    """Make a frame of a grid: find the header, drop what is blank, name what has no name, give each column its dtype."""
+    file = receipt["file"]
+    if not grid.filled.any():
+        raise InputError("{file} is empty", file=f"{file}, {receipt['sheet']}" if "sheet" in receipt else file)
+    top = _top(grid, file, header)
+    first = 0 if top is None else top + 1
+    if top is not None:
+        _refuse_wide(grid, top, file)
+    filled = np.flatnonzero(grid.filled[first:]) + first
+    is_hidden = np.fromiter((grid.lines[place] in grid.hidden for place in filled.tolist()), dtype=np.bool_)
+    kept = filled[~is_hidden] if hidden == "skip" else filled
+    columns = _columns(grid, top, kept)
+    index = pd.Index(np.array([grid.lines[place] for place in kept], dtype=np.int64), name="row")
+    frame = pd.DataFrame({name: pd.Series(one.values, index=index) for name, one in columns.items()}, index)
+    frame.attrs["read"] = receipt | {
+        "header_line": None if top is None else grid.lines[top],
+        "rows": len(kept),
+        "columns": len(columns),
+        "blank": len(grid.filled) - first - len(filled),
+        "above": 0 if top is None else int((grid.filled[:top] > 0).sum()),
+        "hidden": int(is_hidden.sum()),
+        "hidden_rows": hidden or ("kept" if is_hidden.any() else "none"),
+        "doubled_names": sorted({name.rpartition(".")[0] for name in columns if _is_doubled(name, columns)}),
+        "formats": {name: list(one.formats) for name, one in columns.items() if one.formats},
+        "dtypes": {name: str(frame[name].dtype) for name in columns},
+        "sheets_not_read": [],
+    }
+    return frame
+
+
+def _top(grid: Grid, file: str, header: int | None) -> int | None:
+    """Return which row is the header; None where there is none."""
+    if header == 0:
+        return None
+    if header is not None:
+        if header not in grid.lines:
+            raise InputError("{file} has no line {line:,}: header= names a line of the sheet", file=file, line=header)
+        return list(grid.lines).index(header)
+    top = header_place(grid.filled)
+    labels = [str(cell) for cell in grid.row(top) if cell is not None]
+    numbers, _ = parse_phones(pd.Series(labels, dtype=object))
+    return None if (numbers > 0).any() or any(map(holds_mobile, labels)) else top
+
+
+def _refuse_wide(grid: Grid, top: int, file: str) -> None:
+    """Raise where a line of a text file has more filled cells than the header: a separator stands in one of its cells."""
+    if grid.widths is None:
+        return
+    width = grid.widths[top]
+    beyond = filled_cells(grid.columns[width:], len(grid.lines))[top + 1 :]
+    wide = np.flatnonzero(beyond) + top + 1
+    if not len(wide):
+        return
+    place = int(wide[0])
+    raise InputError(
+        "{file}, line {line:,}: it has {cells} cells, the header in line {header:,} has {width} ({shown}); {count:,} more line is like"
+        " it. A separator stands inside a cell: put the cell in quotes where the file comes from, or save it as .xlsx. Where the"
+        " header is another line, say header=",
+        "{file}, line {line:,}: it has {cells} cells, the header in line {header:,} has {width} ({shown}); {count:,} more lines are"
+        " like it. A separator stands inside a cell: put the cell in quotes where the file comes from, or save it as .xlsx. Where"
+        " the header is another line, say header=",
+        count=len(wide) - 1,
+        file=file,
+        line=grid.lines[place],
+        cells=grid.widths[place],
+        header=grid.lines[top],
+        width=width,
+        shown=mask_phones_in(" | ".join(cell or "" for cell in grid.row(place)[: grid.widths[place]])[:_SHOWN]),
+    )
+
+
+def _columns(grid: Grid, top: int | None, kept: npt.NDArray[np.int64]) -> dict[str, TypedColumn]:
+    header = [None] * len(grid.columns) if top is None else grid.row(top)
+    places = kept.tolist()
+    whole = places == list(range(places[0], len(grid.lines))) if places else False
+    bodies = [column[places[0] :] if whole else [column[place] for place in places] for column in grid.columns]
+    used = [
+        place
+        for place, body in enumerate(bodies)
+        if header[place] is not None or any(cell is not None for cell in body)
+    ]
+    labels = _unique([f"column {place + 1}" if header[place] is None else str(header[place]) for place in used])
+    typed = {}
+    for label, place in zip(labels, used, strict=True):
+        shown = grid.formats.get(place)
+        if grid.widths is not None:
+            typed[label] = typed_texts(bodies[place])
+        else:
+            typed[label] = typed_cells(bodies[place], [shown.get(row, GENERAL) for row in places] if shown else None)
+    return typed
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    """Return column names without invisible characters and outer space, and a number behind those that come again."""
+    seen: dict[str, int] = {}
+    unique = []
+    for raw in names:
+        name = " ".join(unicodedata.normalize("NFC", visible(raw)).split())
+        count = seen.get(name, 0)
+        seen[name] = count + 1
+        unique.append(f"{name}.{count}" if count else name)
+    return unique
+
+
+def _is_doubled(name: str, columns: Mapping[str, Any]) -> bool:
+    front, dot, number = name.rpartition(".")
+    return bool(dot) and number.isdigit() and front in columns
