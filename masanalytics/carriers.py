@@ -125,10 +125,10 @@ def load_regions(path: str | Path | None = None) -> Regions:
             raise InputError(
                 "{path} is not a number-prefix data file (phone.dat): {error}", path=str(path), error=str(error)
             ) from error
-    found = importlib.util.find_spec("phone")
-    if found is None or not found.origin:
+    package = importlib.util.find_spec("phone")
+    if package is None or not package.origin:
         return NO_REGIONS
-    installed = Path(found.origin).with_name("phone.dat")
+    installed = Path(package.origin).with_name("phone.dat")
     try:
         return _read_regions(str(installed))
     except (OSError, ValueError, IndexError, struct.error):

@@ -143,8 +143,8 @@ def describe_code(code: object, *, carrier: str | None = None, language: str | N
 
     Examples
     --------
-    >>> found = describe_code("db:0141", language="en")
-    >>> found.match, found.category
+    >>> blocked = describe_code("db:0141", language="en")
+    >>> blocked.match, blocked.category
     ('exact', 'blacklist')
     >>> describe_code("MK:9999", language="zh").meaning
     '短信中心状态为 UNDELIV'
@@ -215,10 +215,10 @@ def code_catalogue(language: str | None = None) -> pd.DataFrame:
 
 def _find(key: str, carrier: str | None) -> _Entry | None:
     catalogue = _catalogue()
-    found = catalogue.exact.get(key)
-    if found is not None:
+    entry = catalogue.exact.get(key)
+    if entry is not None:
         unicom = (carrier or "").strip() == "China Unicom"
-        return None if found.network == "sgip" and _BARE_NUMBER.fullmatch(key) and not unicom else found
+        return None if entry.network == "sgip" and _BARE_NUMBER.fullmatch(key) and not unicom else entry
     for length in range(min(len(key), catalogue.longest_prefix), 0, -1):
         family = catalogue.prefixes.get(key[:length])
         if family is not None:

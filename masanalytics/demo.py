@@ -170,9 +170,9 @@ def _heading(echo: Callable[[str], object], text: str) -> None:
 
 def _left_out(planned: Plan) -> pd.DataFrame:
     """Return an example or two of each reason."""
-    shown = planned.excluded[["row", "phone", "reason"]].groupby("reason", sort=False).head(2).sort_values("reason")
+    examples = planned.excluded[["row", "phone", "reason"]].groupby("reason", sort=False).head(2).sort_values("reason")
     meanings = {reason: _(words) for reason, words in EXCLUSIONS.items()}
-    return _masked(shown.assign(reason=shown["reason"].map(meanings)), "phone")
+    return _masked(examples.assign(reason=examples["reason"].map(meanings)), "phone")
 
 
 def _masked(frame: pd.DataFrame, column: str) -> pd.DataFrame:

@@ -154,12 +154,12 @@ def _server(client: Client, account: Account, clock: Clock) -> list[Finding]:
             else _("Polls send the secret key unprotected; use https:// if the account allows it."),
         )
         return [connection, plain, _clock(_server_time(client, account), clock)]
-    certificate, shown = _certificate(client, account, clock)
+    certificate, fingerprint = _certificate(client, account, clock)
     if certificate.ok is False:
         return [connection, certificate, _clock(None, clock)]
     # Asked under the certificate just seen, so that nothing is remembered and nobody else answers.
-    asked = replace(account, tls=shown) if account.tls in ("first-use", "unverified") else account
-    return [connection, certificate, _clock(_server_time(client, asked), clock)]
+    pinned = replace(account, tls=fingerprint) if account.tls in ("first-use", "unverified") else account
+    return [connection, certificate, _clock(_server_time(client, pinned), clock)]
 
 
 def _connection(client: Client, account: Account) -> Finding:
@@ -184,17 +184,22 @@ def _certificate(client: Client, account: Account, clock: Clock) -> tuple[Findin
     legacy = client.network.legacy_tls
     try:
         der = fetch_certificate(host, port, client.network.timeout[0], legacy=legacy, proxy=proxy)
-        shown = fingerprint_of(der)
+        fingerprint = fingerprint_of(der)
         expected = _expected(client, account)
     except MasError as error:
         return Finding("certificate", ok=False, text=error.text(), advice=_legacy(client, account, error)), ""
-    if expected not in ("", shown):
-        return Finding("certificate", ok=False, text=changed_certificate(account, expected, shown).text()), shown
-    text = _mode(account, expected, shown) + _validity(certificate_expiry(der), clock)
+    if expected not in ("", fingerprint):
+        return Finding(
+            "certificate", ok=False, text=changed_certificate(account, expected, fingerprint).text()
+        ), fingerprint
+    text = _mode(account, expected, fingerprint) + _validity(certificate_expiry(der), clock)
     if account.tls == "unverified":
-        advice = _("Anyone in between could read the secret key: tls='{shown}' pins this certificate.", shown=shown)
-        return Finding("certificate", ok=None, text=text, advice=advice), shown
-    return Finding("certificate", ok=True, text=text), shown
+        advice = _(
+            "Anyone in between could read the secret key: tls='{fingerprint}' pins this certificate.",
+            fingerprint=fingerprint,
+        )
+        return Finding("certificate", ok=None, text=text, advice=advice), fingerprint
+    return Finding("certificate", ok=True, text=text), fingerprint
 
 
 def _expected(client: Client, account: Account) -> str:
@@ -216,8 +221,8 @@ def _legacy(client: Client, account: Account, error: MasError) -> str:
     return _("The server speaks only old TLS: Client(account, legacy_tls=True) reaches it.")
 
 
-def _mode(account: Account, expected: str, shown: str) -> str:
-    short = short_fingerprint(shown)
+def _mode(account: Account, expected: str, fingerprint: str) -> str:
+    short = short_fingerprint(fingerprint)
     if expected:
         return _("{short}, the expected one", short=short)
     if account.tls == "first-use":

@@ -159,13 +159,13 @@ def unknown_name(kind: Text, name: object, known: Iterable[object], *, cutoff: f
     """
     names = list(dict.fromkeys(map(str, known)))
     near = nearest(name, names, cutoff=cutoff)
-    shown = [mask_phones_in(repr(one)) for one in near or names[:_LISTED]] or ["-"]
-    more = ["…"] if len(near or names) > len(shown) else []
+    listed = [mask_phones_in(repr(one)) for one in near or names[:_LISTED]] or ["-"]
+    more = ["…"] if len(near or names) > len(listed) else []
     return InputError(
         "there is no {kind} {name}; there is: {known}",
         kind=kind,
         name=mask_phones_in(repr(name)),
-        known=[*shown, *more],
+        known=[*listed, *more],
     )
 
 
@@ -194,21 +194,21 @@ def missing_columns(
     missing = [_missing_column(name, [*known, *hints]) for name in wanted if name not in known]
     if not missing:
         return None
-    shown = [mask_phones_in(repr(name)) for name in known[:_LISTED]] + ["…"] * (len(known) > _LISTED)
+    listed = [mask_phones_in(repr(name)) for name in known[:_LISTED]] + ["…"] * (len(known) > _LISTED)
     return InputError(
         "{columns}{purpose} in {frame}; its columns are: {known}",
         columns=reduce(lambda before, name: Text("{before} and {name}", before=before, name=name), missing),
         purpose=f" ({purpose})" if purpose else "",
         frame=frame,
-        known=shown or ["-"],
+        known=listed or ["-"],
     )
 
 
 def _missing_column(name: object, known: Sequence[object]) -> Text:
-    asked, near = mask_phones_in(repr(name)), nearest(name, known, count=1, cutoff=0.5)
+    quoted, near = mask_phones_in(repr(name)), nearest(name, known, count=1, cutoff=0.5)
     if not near:
-        return Text("no column {name}", name=asked)
-    return Text("no column {name} (did you mean {near}?)", name=asked, near=mask_phones_in(repr(near[0])))
+        return Text("no column {name}", name=quoted)
+    return Text("no column {name} (did you mean {near}?)", name=quoted, near=mask_phones_in(repr(near[0])))
 
 
 class NetworkError(MasError):

@@ -138,12 +138,12 @@ def parse_phones(
     numbers = np.zeros(len(column), dtype=np.int64)
     reasons = np.full(len(column), -1, dtype=np.int8)
     for start in range(0, len(column), _CHUNK):
-        part = slice(start, start + _CHUNK)
-        _parse_chunk(column.iloc[part], numbers[part], reasons[part])
+        chunk = slice(start, start + _CHUNK)
+        _parse_chunk(column.iloc[chunk], numbers[chunk], reasons[chunk])
     if level == "valid":
-        for place in np.flatnonzero(numbers):
-            if not _VALID.fullmatch(str(numbers[place])):
-                numbers[place], reasons[place] = 0, REASONS.index("invalid_number")
+        for index in np.flatnonzero(numbers):
+            if not _VALID.fullmatch(str(numbers[index])):
+                numbers[index], reasons[index] = 0, REASONS.index("invalid_number")
     return numbers, reasons
 
 
@@ -188,12 +188,12 @@ def _parse_chunk(cells: pd.Series[Any], numbers: npt.NDArray[np.int64], reasons:
         _parse_texts(_cell_texts(cells), np.arange(len(cells)), numbers, reasons)
         return
     values = cells.to_numpy()
-    easy = (values >= _LOWEST) & (values < _BEYOND)
+    in_range = (values >= _LOWEST) & (values < _BEYOND)
     if not whole:
-        easy &= values == np.floor(values)
-    numbers[easy] = values[easy]
-    rest = np.flatnonzero(~easy)
-    _parse_texts([cell_text(value) or "" for value in values[rest].tolist()], rest, numbers, reasons)
+        in_range &= values == np.floor(values)
+    numbers[in_range] = values[in_range]
+    others = np.flatnonzero(~in_range)
+    _parse_texts([cell_text(value) or "" for value in values[others].tolist()], others, numbers, reasons)
 
 
 def _cell_texts(cells: pd.Series[Any]) -> list[str]:
@@ -238,24 +238,24 @@ def cell_text(value: Any) -> str | None:
 
 def _parse_texts(
     texts: list[str],
-    places: npt.NDArray[np.int64],
+    positions: npt.NDArray[np.int64],
     numbers: npt.NDArray[np.int64],
     reasons: npt.NDArray[np.int8],
 ) -> None:
     if not texts:
         return
     values = _common_numbers(texts)
-    rest = np.flatnonzero(values == 0)
+    uncommon = np.flatnonzero(values == 0)
     # Sheets repeat what is not a number: 无, a hotline, the same dash.
     known: dict[str, tuple[int, int]] = {}
     codes = np.full(len(texts), -1, dtype=np.int8)
-    for index in rest.tolist():
+    for index in uncommon.tolist():
         text = texts[index]
         if text not in known:
             number, reason = _read(text)
             known[text] = int(number or 0), REASONS.index(reason) if reason else -1
         values[index], codes[index] = known[text]
-    numbers[places], reasons[places] = values, codes
+    numbers[positions], reasons[positions] = values, codes
 
 
 def _common_numbers(texts: list[str]) -> npt.NDArray[np.int64]:
@@ -275,13 +275,13 @@ def _common_numbers(texts: list[str]) -> npt.NDArray[np.int64]:
         length = len(before) + 11 + len(behind)
         rows = np.flatnonzero((ends - starts == length) & plain)
         cells = raw[starts[rows][:, None] + np.arange(length)]
-        good = (cells[:, : len(before)] == np.frombuffer(before, np.uint8)).all(axis=1)
-        good &= (cells[:, length - len(behind) :] == np.frombuffer(behind, np.uint8)).all(axis=1)
+        well_formed = (cells[:, : len(before)] == np.frombuffer(before, np.uint8)).all(axis=1)
+        well_formed &= (cells[:, length - len(behind) :] == np.frombuffer(behind, np.uint8)).all(axis=1)
         digits = cells[:, len(before) : len(before) + 11] - np.uint8(
             ord("0")
         )  # what is no digit wraps round to 10 or more
-        good &= (digits.max(axis=1, initial=0) <= 9) & (digits[:, 0] == 1) & (digits[:, 1] >= 3)
-        values[rows[good]] = digits[good].astype(np.int64) @ _POWERS
+        well_formed &= (digits.max(axis=1, initial=0) <= 9) & (digits[:, 0] == 1) & (digits[:, 1] >= 3)
+        values[rows[well_formed]] = digits[well_formed].astype(np.int64) @ _POWERS
     return values
 
 
@@ -339,9 +339,9 @@ def _read_digits(digits: str) -> tuple[str, str]:
     return "", "invalid_number"
 
 
-def _from_scientific(found: re.Match[str]) -> tuple[str, str]:
+def _from_scientific(match: re.Match[str]) -> tuple[str, str]:
     """Read ``1.3800138000E+10``; a mantissa with fewer digits than the number has lost some, and is a stranger's number."""
-    whole, fraction, exponent = found[1], found[2] or "", int(found[3])
+    whole, fraction, exponent = match[1], match[2] or "", int(match[3])
     if len(fraction) < exponent:
         return "", "lossy_scientific"
     if fraction[exponent:].strip("0"):
@@ -364,10 +364,11 @@ def _holds_several(body: str) -> bool:
     if re.fullmatch(rf"(?:{MOBILE}){{2,}}", re.sub(r"[\s-]", "", body), re.ASCII):
         return True
     for between in (_BETWEEN, _BETWEEN_WORDS):
-        parts = between.split(body)
-        found = [
-            part for part in parts if len(part) >= _SHORTEST and _read_digits(_digits_only(part))[1] != "invalid_number"
+        numbers = [
+            piece
+            for piece in between.split(body)
+            if len(piece) >= _SHORTEST and _read_digits(_digits_only(piece))[1] != "invalid_number"
         ]
-        if len(found) > 1:
+        if len(numbers) > 1:
             return True
     return len(_MOBILE_INSIDE.findall(body)) > 1

@@ -32,10 +32,10 @@ def parse_platform_time(text: str) -> int | None:
     >>> parse_platform_time("soon") is None
     True
     """
-    found = _SHAPE.fullmatch(text.strip())
-    if found is None:
+    match = _SHAPE.fullmatch(text.strip())
+    if match is None:
         return None
-    year, month, day, hour, minute, second = map(int, found.groups())
+    year, month, day, hour, minute, second = map(int, match.groups())
     try:
         start = datetime(year, month, day, tzinfo=_FIXED)
     except ValueError:

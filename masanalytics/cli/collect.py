@@ -39,30 +39,30 @@ def collect(ctx: click.Context, /, **_given: object) -> None:
     from masanalytics.collecting.service import run_forever
     from masanalytics.store import Store
 
-    asked = ctx.params
-    if asked["status"] and not Path(asked["db"]).exists():
-        raise click.UsageError(_("--db: there is no file {path}", path=asked["db"]))
-    with Store(asked["db"]) as store:
-        if asked["status"]:
-            ctx.exit(0 if _show_status(store, asked) else 1)
-        account = find_account(asked["profile"], asked["env_file"])
+    options = ctx.params
+    if options["status"] and not Path(options["db"]).exists():
+        raise click.UsageError(_("--db: there is no file {path}", path=options["db"]))
+    with Store(options["db"]) as store:
+        if options["status"]:
+            ctx.exit(0 if _show_status(store, options) else 1)
+        account = find_account(options["profile"], options["env_file"])
         with Client(account) as client:
             collector = Collector(client, store)
-            if asked["forever"]:
-                ctx.exit(run_forever(collector, echo=click.echo, as_json=asked["as_json"], health=asked["health"]))
-            collected = collector.drain() if asked["drain"] else collector.collect()
+            if options["forever"]:
+                ctx.exit(run_forever(collector, echo=click.echo, as_json=options["as_json"], health=options["health"]))
+            collected = collector.drain() if options["drain"] else collector.collect()
             collector.stop()
-    click.echo(collected.json() if asked["as_json"] else collected.text())
+    click.echo(collected.json() if options["as_json"] else collected.text())
     ctx.exit(_TRY_AGAIN if collected.refused == collected.polls else 0)
 
 
-def _show_status(store: Store, asked: dict[str, Any]) -> bool:
+def _show_status(store: Store, options: dict[str, Any]) -> bool:
     """Print how collecting stands for each account; return whether all of them are fresh."""
     from masanalytics.collecting.service import collected_accounts, status
 
-    accounts = [status(store, name, stale_after_s=asked["stale_after"]) for name in collected_accounts(store)]
+    accounts = [status(store, name, stale_after_s=options["stale_after"]) for name in collected_accounts(store)]
     for standing in accounts:
-        click.echo(standing.json() if asked["as_json"] else standing.text())
+        click.echo(standing.json() if options["as_json"] else standing.text())
     if not accounts:
         click.echo(_("nothing collected yet"), err=True)
     return bool(accounts) and all(standing.fresh for standing in accounts)

@@ -47,13 +47,13 @@ def report(path: str, db: str, campaign: tuple[str, ...], by: tuple[str, ...], *
     from masanalytics.report import write_report
     from masanalytics.store import Store
 
-    asked = {name: value for name, value in options.items() if value is not None}
+    given = {name: value for name, value in options.items() if value is not None}
     if campaign:  # one campaign names the report, several narrow it
-        asked["campaign"] = campaign[0] if len(campaign) == 1 else list(campaign)
+        given["campaign"] = campaign[0] if len(campaign) == 1 else list(campaign)
     with Store(db) as store:
         for name in campaign:
             store.check_campaign(name)
-        written = write_report(store, path, by=by or None, **asked)
+        written = write_report(store, path, by=by or None, **given)
     click.echo(str(written))
 
 
@@ -115,10 +115,10 @@ def fingerprint(address: str, *, accept: bool, legacy_tls: bool) -> None:
     from masanalytics.tls import KnownHosts, fetch_fingerprint, split_address
 
     host, port = split_address(address)
-    shown = fetch_fingerprint(host, port, legacy=legacy_tls)
-    click.echo(shown)
+    digest = fetch_fingerprint(host, port, legacy=legacy_tls)
+    click.echo(digest)
     if accept:
-        KnownHosts(known_hosts_path()).remember(host, port, shown, replace=True)
+        KnownHosts(known_hosts_path()).remember(host, port, digest, replace=True)
         click.echo(_("Remembered for {host}:{port}.", host=host, port=port))
 
 

@@ -49,17 +49,17 @@ def send(ctx: click.Context, /, **_given: object) -> None:
     from masanalytics.sending import send as send_plan
     from masanalytics.store import Store
 
-    asked = ctx.params
-    account = find_account(asked["profile"], asked["env_file"])
-    with Store(asked["db"]) as store:
-        planned = _planned(asked, account, store)
+    options = ctx.params
+    account = find_account(options["profile"], options["env_file"])
+    with Store(options["db"]) as store:
+        planned = _planned(options, account, store)
         click.echo(planned.text(now=store.clock.now()))
-        if asked["excluded"]:
-            planned.excluded_to_excel(asked["excluded"])
+        if options["excluded"]:
+            planned.excluded_to_excel(options["excluded"])
         if not len(planned):
             return
         question = ngettext("Send {count:,} message?", "Send {count:,} messages?", len(planned))
-        if not asked["yes"] and not click.confirm(question):
+        if not options["yes"] and not click.confirm(question):
             click.echo(_("Nothing was sent."))
             ctx.exit(1)
         with Client(account) as client:
@@ -67,27 +67,38 @@ def send(ctx: click.Context, /, **_given: object) -> None:
                 planned,
                 client,
                 store,
-                window=_window(asked["window"]),
-                to=list(asked["to"]) or None,
-                **{name: asked[name] for name in ("canary", "limit", "rate", "workers", "confirm")},
+                window=_window(options["window"]),
+                to=list(options["to"]) or None,
+                **{name: options[name] for name in ("canary", "limit", "rate", "workers", "confirm")},
             )
     click.echo(result.text())
     ctx.exit(0 if result.ok else 2)
 
 
-def _planned(asked: dict[str, Any], account: Account, store: Store) -> Plan:
+def _planned(options: dict[str, Any], account: Account, store: Store) -> Plan:
     """Return the plan that the options describe."""
     from masanalytics.planning import plan
     from masanalytics.sheets import read_sheet
 
-    taken = ("phone", "campaign", "text", "content", "template_id", "signature", "add_serial", "price", "again", "rate")
+    same_names = (
+        "phone",
+        "campaign",
+        "text",
+        "content",
+        "template_id",
+        "signature",
+        "add_serial",
+        "price",
+        "again",
+        "rate",
+    )
     return plan(
-        read_sheet(asked["sheet"], sheet=asked["worksheet"]),
-        params=list(asked["params"]) or None,
-        suppress=read_sheet(asked["suppress"]) if asked["suppress"] else None,
+        read_sheet(options["sheet"], sheet=options["worksheet"]),
+        params=list(options["params"]) or None,
+        suppress=read_sheet(options["suppress"]) if options["suppress"] else None,
         account=account,
         store=store,
-        **{name: asked[name] for name in taken},
+        **{name: options[name] for name in same_names},
     )
 
 
