@@ -203,7 +203,7 @@ def _fill(store: mas.Store, messages: int) -> list[tuple[int, str]]:
     now = int(time.time())
     stamp = to_platform_time(now)[4:]
     groups = [(number, f"{stamp}{number:012d}") for number in range(messages // PAGE)]
-    with store.writing() as conn:
+    with store.db.conn as conn:
         indexes = conn.execute("SELECT name, sql FROM sqlite_master WHERE name LIKE 'messages_once%'").fetchall()
         for name, _ in indexes:  # built at the end: a hundred times quicker
             conn.execute(f"DROP INDEX {name}")

@@ -35,6 +35,7 @@ import masanalytics as mas
 from masanalytics.client import client as client_module
 from masanalytics.client.transport import Transport
 from masanalytics.simulator import Simulator
+from masanalytics.store.database import Connections
 
 TEMPLATE = "38516fabae004eddbfa3ace1d4194696"
 PLATFORM = """
@@ -67,30 +68,30 @@ class Shares:
         return wrapped
 
     @contextlib.contextmanager
-    def watching(self, store: mas.Store) -> Iterator[None]:
+    def watching(self) -> Iterator[None]:
         """Count the time of encoding, of write transactions and of requests."""
         names = ("submit_body", "pairs_body", "template_body")
         bodies = {name: getattr(client_module, name) for name in names}
-        exchange, writing = Transport.exchange, store.writing
+        exchange, writing = Transport.exchange, Connections.writing
 
         @contextlib.contextmanager
-        def timed_writing(**more: Any) -> Iterator[Any]:
+        def timed_writing(connections: Connections, **more: Any) -> Iterator[Any]:
             began = time.perf_counter()
-            with writing(**more) as conn:
+            with writing(connections, **more) as conn:
                 yield conn
             self.seconds["SQLite"] += time.perf_counter() - began
 
         for name, real in bodies.items():
             setattr(client_module, name, self.timed("encoding", real))
         Transport.exchange = self.timed("HTTP and the platform", exchange)  # type: ignore[method-assign]
-        store.writing = timed_writing  # type: ignore[method-assign]
+        Connections.writing = timed_writing  # type: ignore[method-assign]
         try:
             yield
         finally:
             for name, real in bodies.items():
                 setattr(client_module, name, real)
             Transport.exchange = exchange  # type: ignore[method-assign]
-            del store.writing
+            Connections.writing = writing  # type: ignore[method-assign]
 
 
 def people(size: int) -> pd.DataFrame:
@@ -108,7 +109,7 @@ def send(size: int, client: mas.Client, workers: int, shares: Shares | None = No
     """Send `size` messages into a new store and return the seconds it took; planning is not counted."""
     with tempfile.TemporaryDirectory() as folder, mas.Store(Path(folder) / "mas.db") as store:
         plan = mas.plan(people(size), phone="phone", campaign="c", store=store, **content)
-        with shares.watching(store) if shares else contextlib.nullcontext():
+        with shares.watching() if shares else contextlib.nullcontext():
             began = time.perf_counter()
             result = mas.send(plan, client, store, workers=workers, progress=False)
             seconds = time.perf_counter() - began

@@ -293,7 +293,7 @@ def make_sample_store(path: str | Path) -> Path:
     draft = path.with_name(f"{path.stem}-draft.db")  # so that a file of this name is always a whole store
     for end in ("", "-wal", "-shm"):
         draft.with_name(draft.name + end).unlink(missing_ok=True)
-    with Store(draft) as store, store.writing() as conn:
+    with Store(draft) as store, store.db.conn as conn:
         writer = Writer(conn, People(Population(incidents=(INCIDENT,))))
         for campaign in campaigns():
             writer.write(campaign)

@@ -42,7 +42,6 @@ from masanalytics.clock import FastClock as FastClock
 from masanalytics.codes import code_catalogue as code_catalogue
 from masanalytics.codes import describe_code as describe_code
 from masanalytics.collecting import Collector as Collector
-from masanalytics.collecting import replay as replay
 from masanalytics.errors import AnswerError as AnswerError
 from masanalytics.errors import CertificateError as CertificateError
 from masanalytics.errors import ConfigError as ConfigError
@@ -62,12 +61,13 @@ from masanalytics.report import write_report as write_report
 from masanalytics.sending import Canary as Canary
 from masanalytics.sending import SendResult as SendResult
 from masanalytics.sending import send as send
-from masanalytics.sending import settle as settle
 from masanalytics.sheets import read_sheet as read_sheet
 from masanalytics.sheets import sample_path as sample_path
 from masanalytics.sheets import write_sheet as write_sheet
 from masanalytics.simulator import Fault as Fault
 from masanalytics.simulator import Simulator as Simulator
 from masanalytics.store import Store as Store
+from masanalytics.store import replay as replay
+from masanalytics.store import settle as settle
 
 __all__: list[str]

@@ -128,7 +128,7 @@ def _reasons(
     filled = pd.Series(phones)
     reasons[(filled.duplicated() & filled.notna()).to_numpy()] = "duplicate"
     unsent = np.array([reason is None for reason in reasons], dtype=bool) & ~matched
-    opted_out = store.opted_out([number or "" for number in phones])
+    opted_out = store.sends.opted_out([number or "" for number in phones])
     reasons[unsent & opted_out] = "opted_out"
     reasons[unsent & ~opted_out] = "not_planned"
     if plan is not None and plan.rows == len(phones):

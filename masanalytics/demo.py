@@ -92,8 +92,8 @@ def _send_and_collect(planned: Plan, client: Client, store: Store, echo: Callabl
     collector = Collector(client, store, say=echo)
     began = time.monotonic()
     sent = send(planned, client, store, collector=collector, progress=progress)
-    sent.seconds, sent.platform_time = time.monotonic() - began, False  # as the person at the screen feels it
-    echo(sent.text())
+    took = time.monotonic() - began  # as the person at the screen feels it
+    echo(replace(sent, seconds=took, platform_time=False).text())
     echo(collector.wait(_CAMPAIGN, until=0.99, timeout=3 * 86400, progress=progress).text())
     echo(collector.drain(timeout=3600).text())
     echo(_("In all: {collected}", collected=replace(collector.total, foreign=0).text()))

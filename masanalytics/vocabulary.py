@@ -51,6 +51,7 @@ __all__ = [
     "Status",
     "carrier_of_name",
     "categories",
+    "categories_of",
     "category_name",
 ]
 
@@ -210,6 +211,17 @@ def categories() -> dict[str, dict[str, str]]:
     """Return the categories of error codes: category -> its row in ``data/code_categories.csv``."""
     text = resources.files("masanalytics").joinpath("data", "code_categories.csv").read_text(encoding="utf-8-sig")
     return {row["category"]: row for row in csv.DictReader(io.StringIO(text, newline=""))}
+
+
+def categories_of(health: str) -> tuple[str, ...]:
+    """Return the categories that say this of a number: ``"blocked"``, ``"gone"`` or ``"away"`` (see `HealthRule`).
+
+    Examples
+    --------
+    >>> categories_of("gone")
+    ('number_state', 'invalid_number', 'suspended')
+    """
+    return tuple(category for category, row in categories().items() if row["health"] == health)
 
 
 def category_name(category: str) -> str:

@@ -3,40 +3,29 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from typing import Any
 
 from masanalytics.clock import ManualClock
+from masanalytics.planning import PlannedBatch
 from masanalytics.protocol import Endpoint, PollAnswer
-from masanalytics.store import Store, poll_ingestion, poll_log, reconciliation, sends
-from masanalytics.store.poll_ingestion import Received
+from masanalytics.store import Store
+from masanalytics.store.intake import Received
+from masanalytics.store.sends import Answered, Claimed, RunRecord, RunStart
 
 
-@dataclass(frozen=True)
-class PlainBatch:
-    """A planned batch as the ledger takes it, without a planner."""
+class PlainBatch(PlannedBatch):
+    """A planned batch made by hand, without a planner."""
 
-    phones: list[str]
-    content: str | None = "您好"
-    contents: list[str] | None = None
-    mode: str = "many_to_one"
-    template_id: str | None = None
-    params_text: str | None = None
-    regions: list[tuple[str, str]] | None = None
-    arm: str | None = None
-    add_serial: str | None = None
-    variant: int = 0
-
-    @property
-    def segments(self) -> list[int]:
-        return [1] * len(self.phones)
-
-    @property
-    def carriers(self) -> list[int]:
-        return [0] * len(self.phones)
-
-    @property
-    def variants(self) -> list[int]:
-        return [self.variant] * len(self.phones)
+    def __init__(
+        self, phones: list[str], content: str | None = "您好", contents: list[str] | None = None, **fields: Any
+    ) -> None:
+        size = len(phones)
+        given: dict[str, Any] = {
+            "index": 0, "mode": "many_to_one", "template_id": None, "params": None, "params_text": None,
+            "segments": [1] * size, "carriers": [0] * size, "regions": [("", "")] * size, "variants": [0] * size,
+            "arm": None, "add_serial": None,
+        } | fields  # fmt: skip
+        super().__init__(phones=phones, content=content, contents=contents, **given)
 
 
 class Bench:
@@ -48,24 +37,19 @@ class Bench:
         self.store = store
         self.clock = clock
 
-    def start(self, campaign: str = "c1", occasion: int = 0, add_serial: str = "") -> sends.RunRecord:
-        start = sends.RunStart(campaign, self.account, occasion, "hash", add_serial)
-        with self.store.writing() as conn:
-            return sends.start_run(conn, start, self.clock.now())
+    def start(self, campaign: str = "c1", round_number: int = 0, add_serial: str = "") -> RunRecord:
+        start = RunStart(campaign, self.account, round_number, "hash", add_serial)
+        return self.store.sends.start_run(start, self.clock.now())
 
-    def register(self, run: sends.RunRecord, *batches: PlainBatch) -> list[int]:
-        with self.store.writing() as conn:
-            return list(sends.register(conn, run, batches, self.clock.now()))
+    def register(self, run: RunRecord, *batches: PlannedBatch) -> list[int]:
+        return list(self.store.sends.register(run, batches, self.clock.now()))
 
-    def claim(self, run: sends.RunRecord, *batch_ids: int) -> list[sends.Claimed]:
-        with self.store.writing(durable=True) as conn:
-            return sends.claim(conn, run, batch_ids, self.clock.now())
+    def claim(self, run: RunRecord, *batch_ids: int) -> list[Claimed]:
+        return self.store.sends.claim(run, batch_ids, self.clock.now())
 
     def answer(self, batch_id: int, state: str, msg_group: str = "", rspcod: str = "") -> None:
-        with self.store.writing(durable=True) as conn:
-            sends.record_answers(conn, [sends.Answered(batch_id, state, msg_group, rspcod, "", int(self.clock.now()))])
-            if state == "accepted":
-                reconciliation.adopt(conn, batch_id)
+        answered = Answered(batch_id, state, msg_group, rspcod, None, int(self.clock.now()))
+        self.store.sends.record_answers([answered])
 
     def send(self, phones: list[str], msg_group: str, campaign: str = "c1", add_serial: str = "") -> int:
         """Send one batch that the platform takes; return its id."""
@@ -78,14 +62,13 @@ class Bench:
     def receive(self, raw: object, endpoint: Endpoint = "report") -> Received:
         """Take in one answer of a poll made now."""
         body = raw if isinstance(raw, bytes) else json.dumps(raw, ensure_ascii=False).encode()
-        with self.store.writing() as conn:
-            turn = poll_log.take_turn(conn, self.account, endpoint, 0.0, self.clock, "bench")
-            assert turn.poll_id
-            now = int(self.clock.now())
-            answer = PollAnswer(endpoint, body, 200, True, now, now)
-            poll_log.keep_answer(conn, turn.poll_id, answer)
-            poll_log.give_back(conn, self.account, self.clock)
-            return poll_ingestion.ingest(conn, turn.poll_id, answer, self.store.opt_out_words)
+        intake = self.store.intake
+        turn = intake.take_turn(self.account, endpoint, 0.0, self.clock, "bench")
+        assert turn.poll_id
+        now = self.clock.now()
+        answer = PollAnswer(endpoint, body, 200, True, now, now)
+        intake.keep_answer(self.account, turn.poll_id, answer, self.clock)
+        return intake.ingest(turn.poll_id, answer)
 
     def statuses(self, campaign: str | None = "c1") -> dict[str, str]:
         frame = self.store.messages(campaign)

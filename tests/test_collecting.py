@@ -19,14 +19,14 @@ import pytest
 import masanalytics as mas
 from masanalytics.client import Client
 from masanalytics.clock import FastClock, ManualClock
-from masanalytics.collecting import Collected, Collector, replay
+from masanalytics.collecting import Collected, Collector
 from masanalytics.collecting.poll_schedule import PollSchedule
 from masanalytics.collecting.service import run_forever, status
 from masanalytics.collecting.spool import spool_folder, spooled_answers
 from masanalytics.errors import InputError, NetworkError, RefusedError, StoreError
 from masanalytics.protocol import PollAnswer
 from masanalytics.simulator import Simulator
-from masanalytics.store import Store
+from masanalytics.store import Store, replay
 from masanalytics.store.intake import Received
 from tests.bench import Bench, PlainBatch
 from tests.rows import Rows
@@ -338,8 +338,7 @@ def test_a_full_disk_spools_the_answer_and_takes_it_in_once(
 
     def fill_up_then_poll() -> Any:
         answer = real()
-        with store.reading():
-            pass
+        store.messages()
         store.db.execute(f"PRAGMA max_page_count = {pages}")
         return answer
 

@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 
 import masanalytics as mas
-from masanalytics.collecting import Collector, replay
+from masanalytics.collecting import Collector
 from masanalytics.simulator import Scripted, Simulator
-from masanalytics.store import Store
+from masanalytics.store import Store, replay
 from tests.processes import Launcher
 
 # How often a collection is killed; by default as often as fits into some seconds. The whole measure is MAS_KILLS=200.

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import masanalytics as mas
 from masanalytics.client import Client
 from masanalytics.clock import FastClock, ManualClock
-from masanalytics.collecting import Collected, Collector, replay
+from masanalytics.collecting import Collected, Collector
 from masanalytics.collecting.spool import spool_folder, spooled_answers, write_spool
 from masanalytics.errors import StoreError
 from masanalytics.opt_outs import match_opt_out
@@ -26,7 +26,7 @@ from masanalytics.planning import Plan
 from masanalytics.protocol import PollAnswer
 from masanalytics.sending import SendResult
 from masanalytics.simulator import Simulator
-from masanalytics.store import Store, uplink_ingestion
+from masanalytics.store import Store, replay, uplink_ingestion
 from tests.bench import Bench, PlainBatch
 from tests.processes import Launcher
 from tests.rows import Rows
@@ -655,7 +655,7 @@ def test_a_batch_of_a_dead_sender_is_settled_while_collecting(
     run = bench.start()
     (batch_id,) = bench.register(run, plain_batch(phones))
     bench.claim(run, batch_id)
-    with bench.store.writing() as conn:
+    with bench.store.db.conn as conn:
         conn.execute("UPDATE batches SET process = 'elsewhere:1:1#2'")
     received = bench.receive([make_report(phone, "0101080000000000000001") for phone in phones[:10]])
 

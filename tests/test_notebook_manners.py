@@ -14,7 +14,7 @@ import masanalytics as mas
 from masanalytics.analysis import delivery_rates
 from masanalytics.client import Client
 from masanalytics.collecting import Collector
-from masanalytics.i18n import counted, duration
+from masanalytics.i18n import Text, counted, duration
 from masanalytics.simulator import Simulator
 from masanalytics.store import Store
 from tests.bench import Bench, PlainBatch
@@ -37,7 +37,9 @@ def shown(sim: Simulator, client: Client, store: Store, collector: Collector) ->
         "Plan": plan,
         "SendResult": sent,
         "proof": proof,
-        "refused": mas.SendResult("c", planned=1, rejected=1, notices=["<b>13800138000</b>"], stopped_because=campaign),
+        "refused": mas.SendResult(
+            "c", planned=1, rejected=1, notices=(Text("<b>13800138000</b>"),), stopped=Text(campaign)
+        ),
         "Collected": collected,
         "Collector": collector,
         "Store": store,
@@ -129,7 +131,12 @@ def test_every_status_has_its_figure(bench: Bench, store: Store, plain_batch: ty
     for batch_id, state in zip(ids[1:], ("rejected", "not_sent", "unknown"), strict=True):
         bench.answer(batch_id, state)
 
-    assert store.text("en").splitlines()[1:5] == ["  planned: 1", "  not sent: 1", "  rejected: 1", "  unknown: 1"]
+    assert store.text("en").splitlines()[1:5] == [
+        "  planned: 1",
+        "  not sent: 1",
+        "  rejected: 1",
+        "  outcome unknown: 1",
+    ]
 
 
 def test_a_store_that_cannot_be_read_still_has_a_name() -> None:

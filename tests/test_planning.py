@@ -32,6 +32,7 @@ class FakeLedger:
         self, *, out: Sequence[str] = (), sent: Sequence[tuple[str, int, str, int]] = (), rounds: int = 0
     ) -> None:
         self.out, self.sent, self.rounds = set(out), set(sent), rounds
+        self.sends = self  # where a store answers what a plan asks
 
     def open_round(self, campaign: str, again: bool) -> int:
         return self.rounds + int(again)

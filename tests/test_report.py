@@ -553,7 +553,7 @@ def store_file(tmp_path: Path) -> Path:
     """A store with the campaign 春节, planned only."""
     with Store(tmp_path / "my store.db") as store:
         plan(pd.DataFrame({"phone": ["13800138000"]}), phone="phone", text="hello", campaign="春节", store=store)
-        store.open_round("春节")
+        store.sends.open_round("春节")
     return tmp_path / "my store.db"
 
 

@@ -20,7 +20,7 @@ from masanalytics.collecting import Collector
 from masanalytics.errors import CertificateError, InputError, NetworkError, RefusedError
 from masanalytics.planning import Plan, PlannedBatch
 from masanalytics.sending import Canary, SendResult
-from masanalytics.sending.portions import portions
+from masanalytics.sending._send import portions
 from masanalytics.sending.rate_limit import Pacer, Window
 from masanalytics.simulator import Simulator
 from masanalytics.store import Store
@@ -398,9 +398,9 @@ def test_the_time_of_a_simulated_platform_is_named(sim: Simulator, client: Clien
     simulated = SendResult("c", planned=1, accepted=1, requests=1, seconds=661.6, platform_time=True)
 
     assert took.text("en") == "c: of 1,888 messages 1,888 accepted; 2 requests in 11 min."
-    assert took.text("zh") == "活动 c：共 1,888 条，平台已接收 1,888 条；2 次请求，用时 11 分钟。"
+    assert took.text("zh") == "活动 c：共 1,888 条，平台已受理 1,888 条；2 次请求，用时 11 分钟。"
     assert simulated.text("en") == "c: of 1 message 1 accepted; 1 request in 11 min (platform time)."
-    assert simulated.text("zh") == "活动 c：共 1 条，平台已接收 1 条；1 次请求，用时 11 分钟（平台时间）。"
+    assert simulated.text("zh") == "活动 c：共 1 条，平台已受理 1 条；1 次请求，用时 11 分钟（平台时间）。"
     assert _send(_plan(store), client, store).platform_time is True
 
 

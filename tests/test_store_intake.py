@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import masanalytics as mas
-from masanalytics.collecting import replay
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
+from masanalytics.store import replay
 from masanalytics.store.kept_texts import plain_sentences_sql
 from masanalytics.store.message_outcomes import Evidence, Outcome, fold
 from masanalytics.vocabulary import MESSAGE_COLUMNS, Status
@@ -218,7 +218,7 @@ def test_replies_and_opt_outs(bench: Bench) -> None:
     assert list(uplinks["campaign"].fillna("")) == ["c2", "c1", ""]
     assert list(uplinks["opt_out"].fillna("")) == ["opt_out", "review", ""]
     assert list(bench.store.opt_outs()["phone"]) == [A]
-    assert list(bench.store.opted_out([A, B])) == [True, False]
+    assert list(bench.store.sends.opted_out([A, B])) == [True, False]
     assert (first, second) == (1, 2)
 
 

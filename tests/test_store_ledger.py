@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from masanalytics.errors import InputError, StoreError
-from masanalytics.store import Store, sends
+from masanalytics.store import Store, send_log
 from tests.bench import Bench, PlainBatch
 
 A, B, C = "13800138000", "13800138001", "13800138002"
@@ -115,11 +115,11 @@ def test_a_dead_process_leaves_unknown(bench: Bench, plain_batch: type[PlainBatc
     run = bench.start()
     mine, dead = bench.register(run, plain_batch([A]), plain_batch([B]))
     bench.claim(run, mine, dead)
-    with bench.store.writing() as conn:
+    with bench.store.db.conn as conn:
         conn.execute("UPDATE batches SET process = 'elsewhere:1:1' WHERE batch_id = ?", [dead])
-        released = sends.release_stale(conn, bench.clock.now(), 600)
+        released = send_log.release_stale(conn, bench.clock.now(), 600)
 
-    assert released == [dead]
+    assert released.batch_ids == [dead]
     assert list(bench.store.batches()["state"]) == ["submitting", "unknown"]
 
 
@@ -129,8 +129,8 @@ def test_even_a_living_process_is_not_waited_for_forever(bench: Bench, plain_bat
     (batch_id,) = bench.register(run, plain_batch([A]))
     bench.claim(run, batch_id)
     bench.clock.sleep(601)
-    with bench.store.writing() as conn:
-        assert sends.release_stale(conn, bench.clock.now(), 600) == [batch_id]
+    with bench.store.db.conn as conn:
+        assert send_log.release_stale(conn, bench.clock.now(), 600).batch_ids == [batch_id]
 
 
 def test_already_sent_tells_number_by_number(bench: Bench) -> None:
@@ -138,9 +138,9 @@ def test_already_sent_tells_number_by_number(bench: Bench) -> None:
     bench.send([A], "0101080000000000000001")
     bench.send([B], "")
 
-    found = bench.store.already_sent("c1", 0, [C, B, A], np.zeros(3, dtype=np.int64))
-    other_variant = bench.store.already_sent("c1", 0, [A], np.array([7]))
-    other_campaign = bench.store.already_sent("c2", 0, [A], np.array([0]))
+    found = bench.store.sends.already_sent("c1", 0, [C, B, A], np.zeros(3, dtype=np.int64))
+    other_variant = bench.store.sends.already_sent("c1", 0, [A], np.array([7]))
+    other_campaign = bench.store.sends.already_sent("c2", 0, [A], np.array([0]))
 
     assert list(found) == [False, True, True]
     assert [*other_variant, *other_campaign] == [False, False]
@@ -150,18 +150,18 @@ def test_again_opens_a_new_round_and_goes_on_with_an_unfinished_one(
     bench: Bench, plain_batch: type[PlainBatch]
 ) -> None:
     """again=True repeats a finished campaign, and resumes a repetition that was interrupted."""
-    assert bench.store.open_round("c1", again=True) == 0
+    assert bench.store.sends.open_round("c1", again=True) == 0
     bench.send([A], "0101080000000000000001")
-    assert bench.store.open_round("c1") == 0
-    assert bench.store.open_round("c1", again=True) == 1
+    assert bench.store.sends.open_round("c1") == 0
+    assert bench.store.sends.open_round("c1", again=True) == 1
 
-    run = bench.start(occasion=1)
+    run = bench.start(round_number=1)
     (batch_id,) = bench.register(run, plain_batch([A]))
-    assert bench.store.open_round("c1", again=True) == 1
+    assert bench.store.sends.open_round("c1", again=True) == 1
 
     bench.claim(run, batch_id)
     bench.answer(batch_id, "accepted", "0101080100000000000002")
-    assert bench.store.open_round("c1", again=True) == 2
+    assert bench.store.sends.open_round("c1", again=True) == 2
     assert len(bench.store.messages("c1")) == 2
 
 
@@ -182,8 +182,8 @@ def test_a_late_answer_settles_a_batch_given_up(bench: Bench, plain_batch: type[
     (batch_id,) = bench.register(run, plain_batch([A]))
     bench.claim(run, batch_id)
     bench.clock.sleep(601)
-    with bench.store.writing() as conn:
-        sends.release_stale(conn, bench.clock.now(), 600)
+    with bench.store.db.conn as conn:
+        send_log.release_stale(conn, bench.clock.now(), 600)
     bench.answer(batch_id, "accepted", "0101080000000000000009")
 
     assert bench.statuses() == {A: "pending"}

@@ -14,12 +14,12 @@ ACCOUNT = "企业/ap"
 
 
 def _ask(store: Store, clock: ManualClock, asker: str = "one", account: str = ACCOUNT) -> Turn:
-    with store.writing() as conn:
+    with store.db.conn as conn:
         return poll_log.take_turn(conn, account, "report", 5.0, clock, asker)
 
 
 def _return(store: Store, clock: ManualClock, account: Any = ACCOUNT) -> None:
-    with store.writing() as conn:
+    with store.db.conn as conn:
         poll_log.give_back(conn, account, clock)
 
 
@@ -48,7 +48,7 @@ def test_nobody_polls_while_somebody_does(store: Store, clock: ManualClock) -> N
 def test_a_dead_poller_gives_way_after_one_interval(store: Store, clock: ManualClock) -> None:
     """A poll whose process is gone counts as lost, and as just made."""
     _ask(store, clock)
-    with store.writing() as conn:
+    with store.db.conn as conn:
         conn.execute("UPDATE pace SET holder = 'elsewhere:1:1#x'")
     clock.sleep(60)
     found = _ask(store, clock, "two")
@@ -95,8 +95,8 @@ def test_after_a_restart_the_wall_clock_decides_but_never_for_longer_than_an_int
 
 def test_only_the_first_collection_is_the_first(store: Store, clock: ManualClock) -> None:
     """An account that was collected before is not greeted again."""
-    with store.writing() as conn:
+    with store.db.conn as conn:
         assert poll_log.is_first_collection(conn, ACCOUNT, clock.now())
     _ask(store, clock)
-    with store.writing() as conn:
+    with store.db.conn as conn:
         assert not poll_log.is_first_collection(conn, ACCOUNT, clock.now())

@@ -17,7 +17,7 @@ from masanalytics.analysis.sources import MessageSource, as_source
 from masanalytics.analysis.sources.base import status_numbers
 from masanalytics.analysis.sources.pandas import epoch_seconds
 from masanalytics.errors import InputError
-from masanalytics.vocabulary import Status
+from masanalytics.vocabulary import Status, categories_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,9 +56,9 @@ class HealthRule:
         How long a run must last before numbers that could not be reached are given up.
     """
 
-    blocked_by: tuple[str, ...] = ("blacklist", "unsubscribed")
-    gone_by: tuple[str, ...] = ("number_state", "invalid_number", "suspended")
-    away_by: tuple[str, ...] = ("unreachable", "expired", "memory_full", "handset_fault", "service_barred", "unknown")
+    blocked_by: tuple[str, ...] = categories_of("blocked")
+    gone_by: tuple[str, ...] = categories_of("gone")
+    away_by: tuple[str, ...] = categories_of("away")
     dead_after: int = 3
     dead_after_any: int = 6
     dead_over_days: float = 14.0

@@ -52,7 +52,7 @@ def report(path: str, db: str, campaign: tuple[str, ...], by: tuple[str, ...], *
         given["campaign"] = campaign[0] if len(campaign) == 1 else list(campaign)
     with Store(db) as store:
         for name in campaign:
-            store.check_campaign(name)
+            store.sends.check_campaign(name)
         written = write_report(store, path, by=by or None, **given)
     click.echo(str(written))
 

@@ -1,6 +1,6 @@
 """Collecting: from the platform's two queues into the store, losing nothing."""
 
-from masanalytics.collecting.collector import Collector, replay
+from masanalytics.collecting.collector import Collector
 from masanalytics.collecting.result import Collected
 
-__all__ = ["Collected", "Collector", "replay"]
+__all__ = ["Collected", "Collector"]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from masanalytics.clock import Clock
     from masanalytics.store import Store
 
-__all__ = ["Collector", "replay"]
+__all__ = ["Collector"]
 
 _LOG = logging.getLogger(__name__)
 _GIVE_UP_AFTER = 12
@@ -266,7 +266,7 @@ class Collector:
         if not 0 <= until <= 1:
             raise InputError("until={until!r}: a share from 0 to 1, such as 0.99", until=until)
         if campaign is not None:
-            self.store.check_campaign(campaign)
+            self.store.sends.check_campaign(campaign)
 
     def _begin(self) -> Collected:
         if not self.running:
@@ -406,21 +406,3 @@ class Collector:
             self._say(error.text(self._language))
         finally:
             self._intake.close_thread()
-
-
-def replay(store: Store) -> int:
-    """Rebuild reports, uplinks and message outcomes from the raw answers alone.
-
-    Doing it twice gives the same tables as doing it once. Answers whose raw text was pruned keep what they brought.
-
-    Parameters
-    ----------
-    store : Store
-        Whose answers are read again.
-
-    Returns
-    -------
-    int
-        How many answers were read.
-    """
-    return store.intake.replay()

@@ -108,15 +108,15 @@ def exclude(numbers: Numbers, reasons: npt.NDArray[np.int8], row_texts: RowTexts
     if rules.allow_only is not None:
         not_allowed = ~np.isin(numbers, listed_numbers(rules.allow_only, rules.phone)[0])
     if store is not None:
-        round_number = int(store.open_round(rules.campaign, rules.again))
+        round_number = int(store.sends.open_round(rules.campaign, rules.again))
         for start in range(0, len(numbered), _CHUNK):
             rows = numbered[start : start + _CHUNK]
-            opted_out[rows] = store.opted_out(list(map(str, numbers[rows].tolist())))
+            opted_out[rows] = store.sends.opted_out(list(map(str, numbers[rows].tolist())))
         for start in range(0, len(whole), _CHUNK):
             rows = whole[start : start + _CHUNK]
             which = np.zeros(len(rows), dtype=np.int64) if variants is None else variants[rows]
             phones = list(map(str, numbers[rows].tolist()))
-            already_sent[rows] = store.already_sent(rules.campaign, round_number, phones, which)
+            already_sent[rows] = store.sends.already_sent(rules.campaign, round_number, phones, which)
     for reason, holds in (("opted_out", opted_out), ("suppressed", suppressed), ("not_allowed", not_allowed)):
         reasons[(reasons < 0) & holds] = REASONS.index(reason)
     np.copyto(reasons, row_texts.problems, where=reasons < 0)

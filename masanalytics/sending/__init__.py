@@ -2,7 +2,6 @@
 
 from masanalytics.sending._send import send
 from masanalytics.sending.canary import Canary
-from masanalytics.sending.result import SendResult
-from masanalytics.sending.settling import settle
+from masanalytics.sending.send_result import SendResult
 
-__all__ = ["Canary", "SendResult", "send", "settle"]
+__all__ = ["Canary", "SendResult", "send"]

@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
+import dataclasses
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from itertools import chain
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
+from masanalytics.carriers import carriers_of
 from masanalytics.collecting import Collector
 from masanalytics.collecting.notices import to_stderr
 from masanalytics.errors import InputError
-from masanalytics.i18n import choose, counted
+from masanalytics.i18n import _
+from masanalytics.phones import normalise_phones
 from masanalytics.planning import Plan, PlannedBatch
 from masanalytics.planning import plan as make_plan
 from masanalytics.sending.canary import Canary
-from masanalytics.sending.portions import portions
-from masanalytics.sending.proof import send_proof
 from masanalytics.sending.rate_limit import Pacer, Window
-from masanalytics.sending.result import SendResult
-from masanalytics.sending.sender import Options, Run
-from masanalytics.sending.signals import deferred_interrupt
+from masanalytics.sending.send_result import SendResult
+from masanalytics.sending.sender import INTERRUPTED, Options, Sender
 from masanalytics.store.sends import RunStart
 
 if TYPE_CHECKING:
+    from masanalytics.aliases import Table
     from masanalytics.client import Client
     from masanalytics.store import Store
 
-__all__ = ["send"]
+__all__ = ["deferred_interrupt", "portions", "send"]
 
 
 def send(
-    work: Plan | Any,
+    work: Plan | Table,
     client: Client,
     store: Store,
     *,
@@ -94,7 +101,7 @@ def send(
     InputError
         If `confirm`, `window` or the plan does not allow it; nothing is sent.
     RefusedError
-        If the platform refuses in a way that would hit every batch (wrong key, address not allowed, …).
+        If the platform rejects a batch in a way that would hit every other (wrong key, address not allowed, …).
     NetworkError, CertificateError
         If the platform cannot be reached.
     """
@@ -104,76 +111,82 @@ def send(
     size = len(plan)
     if confirm is not None and confirm != size:
         raise InputError(
-            f"confirm={confirm:,}, but the plan is for {counted(size, 'message')}: look at the plan again. Nothing was sent",
-            zh=f"confirm={confirm:,}，但计划为 {size:,} 条，请重新查看计划。未发送任何短信",
+            "confirm={confirm:,}, but the plan is for {count:,} message: look at the plan again. Nothing was sent",
+            "confirm={confirm:,}, but the plan is for {count:,} messages: look at the plan again. Nothing was sent",
+            confirm=confirm,
+            count=size,
         )
     if to is not None:
-        return send_proof(plan, client, store, to)
+        return _send_proof(plan, client, store, to)
     hours = Window.parse(window)
     if hours is not None and size:
         hours.check(client.clock.now(), max(plan.seconds, size / rate if rate else 0.0))
     if collector is None and (collect or canary is not None):
         collector = Collector(client, store)
     between = collector.collect_if_due if collector is not None and collect is not False else _nothing
-    test = Canary.of(canary)
-    start = RunStart(plan.campaign, client.account.name, plan.round, plan.hash, client.account.add_serial)
-    parts = portions(plan.iter_batches(), first=test.size if test else None, most=limit)
+    first_part = Canary.of(canary)
+    parts = portions(plan.iter_batches(), first=first_part.size if first_part else None, most=limit)
     with _bar(size if limit is None else min(size, limit), progress=progress) as advance:
         options = Options(workers, Pacer(rate, client.clock), hours, between, advance)
-        run = Run(start, client, store, options)
-        _carry_out(run, parts, lambda: test.check(run, collector) if test and collector else None, collector)
-    if run.failure is not None:
-        run.failure.add_note(run.result.text())
-        raise run.failure
-    return run.result
+        sender = Sender(_start_of(plan, client), client, store.sends, options)
+        check = (lambda: first_part.check(sender, collector)) if first_part and collector else _nothing
+        return _carry_out(sender, parts, check, collector)
+
+
+def _start_of(plan: Plan, client: Client) -> RunStart:
+    account = client.account
+    return RunStart(plan.campaign, account.name, plan.round, plan.hash, account.add_serial)
 
 
 def _carry_out(
-    run: Run, parts: Iterable[Iterable[PlannedBatch]], check: Callable[[], object], collector: Collector | None
-) -> None:
+    sender: Sender, parts: Iterable[Iterable[PlannedBatch]], check: Callable[[], object], collector: Collector | None
+) -> SendResult:
     """Send part after part. An interrupt ends as KeyboardInterrupt, after it was said what had been done."""
     before = None if collector is None else deepcopy(collector.total)
+
+    def result() -> SendResult:
+        return sender.result(None if collector is None or before is None else collector.total.since(before))
+
     try:
         try:
-            _send_parts(run, parts, check)
+            _send_parts(sender, parts, check)
         finally:
-            if collector is not None and before is not None:
-                run.result.collected = collector.total.since(before)
-            run.close()
+            sender.close()
     except KeyboardInterrupt:
-        to_stderr(run.result.text())
+        to_stderr(result().text())
         raise
+    if sender.failure is not None:
+        sender.failure.add_note(result().text())
+        raise sender.failure
+    return result()
 
 
-def _send_parts(run: Run, parts: Iterable[Iterable[PlannedBatch]], check: Callable[[], object]) -> None:
-    interrupted = choose("interrupted; run the same again to go on", "已中断；再次运行即可继续")
-    with deferred_interrupt(lambda: run.stop(interrupted)):
+def _send_parts(sender: Sender, parts: Iterable[Iterable[PlannedBatch]], check: Callable[[], object]) -> None:
+    with deferred_interrupt(lambda: sender.stop(INTERRUPTED)):
         for number, part in enumerate(parts):
             if number > 0:
                 check()
-            if run.result.stopped_because:
+            if sender.is_stopped:
                 break
-            run.send(part)
+            sender.send(part)
 
 
-def _as_plan(work: Plan | Any, client: Client, store: Store, planning: dict[str, Any]) -> Plan:
+def _as_plan(work: Plan | Table, client: Client, store: Store, planning: dict[str, Any]) -> Plan:
     if isinstance(work, Plan):
         if planning:
-            raise InputError(
-                f"a plan is sent as it is: {', '.join(sorted(planning))} belong to mas.plan(...)",
-                zh=f"计划会原样发送：{'、'.join(sorted(planning))} 应写在 mas.plan(...) 中",
-            )
+            names = ", ".join(sorted(planning))
+            raise InputError("a plan is sent as it is: {names} belong to mas.plan(...)", names=names)
         return work
     return make_plan(work, store=store, account=client.account, **planning)
 
 
 def _check_whole(name: str, value: int | None) -> None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-        raise InputError(f"{name}={value!r}: a whole number from 1", zh=f"{name}={value!r}：应为大于等于 1 的整数")
+        raise InputError("{name}={value!r}: a whole number from 1", name=name, value=value)
 
 
-def _nothing() -> None:
-    """Do nothing between requests."""
+def _nothing(_messages: int = 0) -> None:
+    """Show nothing, and do nothing between requests."""
 
 
 @contextmanager
@@ -181,5 +194,138 @@ def _bar(total: int, *, progress: bool) -> Iterator[Callable[[int], object]]:
     """Show a bar where there is something to send."""
     from tqdm.auto import tqdm
 
-    with tqdm(total=total, desc=choose("sent", "发送"), unit="", disable=not progress or not total) as bar:
+    with tqdm(total=total, desc=_("sent"), unit="", disable=not progress or not total) as bar:
         yield bar.update
+
+
+# ---- cutting the plan ------------------------------------------------------------------------------------------------
+
+
+def portions(
+    batches: Iterable[PlannedBatch], *, first: int | None, most: int | None
+) -> Iterator[Iterable[PlannedBatch]]:
+    """Yield the batches in one portion, or in two.
+
+    Parameters
+    ----------
+    first : int, optional
+        How many messages make a portion of their own, sent before the others.
+    most : int, optional
+        Leave out what comes after so many messages.
+
+    Yields
+    ------
+    iterable of PlannedBatch
+        A batch that lies on a border is cut. The second portion comes only where there is something in it.
+    """
+    stream = iter(batches) if most is None else iter(_take(iter(batches), most)[0])
+    if first is None:
+        yield stream
+        return
+    head, left = _take(stream, first)
+    yield head
+    following = next(stream, None) if left is None else left
+    if following is not None:
+        yield chain([following], stream)
+
+
+def _take(stream: Iterator[PlannedBatch], size: int) -> tuple[list[PlannedBatch], PlannedBatch | None]:
+    """Take `size` messages off the stream; return their batches, and the rest of the one on the border."""
+    head: list[PlannedBatch] = []
+    while size > 0:
+        batch = next(stream, None)
+        if batch is None:
+            break
+        if len(batch) > size:
+            return [*head, _part(batch, 0, size)], _part(batch, size, None)
+        head.append(batch)
+        size -= len(batch)
+    return head, None
+
+
+def _part(batch: PlannedBatch, start: int, end: int | None) -> PlannedBatch:
+    return dataclasses.replace(
+        batch,
+        phones=batch.phones[start:end],
+        contents=None if batch.contents is None else batch.contents[start:end],
+        segments=batch.segments[start:end],
+        carriers=batch.carriers[start:end],
+        regions=batch.regions[start:end],
+        variants=batch.variants[start:end],
+    )
+
+
+# ---- a proof ---------------------------------------------------------------------------------------------------------
+
+
+def _send_proof(plan: Plan, client: Client, store: Store, to: list[str]) -> SendResult:
+    """Send the first message of a plan to the given numbers, recorded as the campaign ``NAME (proof)``.
+
+    The campaign itself is not touched, and the proof's reports are known to be ours.
+    """
+    numbers = [to] if isinstance(to, str) else list(to)
+    phones = normalise_phones(pd.Series(numbers, dtype=object))["phone"]
+    if phones.isna().any() or not len(phones):
+        raise InputError("to=: give mobile numbers, such as ['13800138000']")
+    if not len(plan):
+        raise InputError("the plan has no message to show")
+    campaign = f"{plan.campaign} (proof)"
+    proof_round = store.sends.open_round(campaign, again=True)
+    start = dataclasses.replace(_start_of(plan, client), campaign=campaign, round=proof_round)
+    sender = Sender(start, client, store.sends, Options(1, Pacer(None, client.clock), None, _nothing, _nothing))
+    try:
+        sender.send([_first_message(plan.batch(0), list(dict.fromkeys(phones)))])
+    finally:
+        sender.close()
+    if sender.failure is not None:
+        raise sender.failure
+    return sender.result()
+
+
+def _first_message(first: PlannedBatch, phones: list[str]) -> PlannedBatch:
+    """Return a batch that sends the first message of `first` to other numbers."""
+    text = first.contents[0] if first.content is None and first.contents else first.content
+    shape = "template" if first.template_id is not None else "one_to_one" if len(phones) == 1 else "many_to_one"
+    return dataclasses.replace(
+        first,
+        mode=shape,
+        phones=phones,
+        contents=None,
+        content=text,
+        segments=first.segments[:1] * len(phones),
+        carriers=carriers_of(phones).codes.tolist(),
+        regions=[("", "")] * len(phones),
+        variants=[0] * len(phones),
+    )
+
+
+# ---- Ctrl-C ----------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def deferred_interrupt(on_first: Callable[[], None]) -> Iterator[None]:
+    """Call `on_first` at the first Ctrl-C (or interrupted kernel) and raise KeyboardInterrupt only at the end.
+
+    An exception raised in the middle of a run could fall between a claim and its request. A second Ctrl-C interrupts at
+    once all the same. Outside the main thread, where Python delivers no signals, this does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before: Any = signal.getsignal(signal.SIGINT)
+    interrupted = False
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        nonlocal interrupted
+        if interrupted:
+            raise KeyboardInterrupt
+        interrupted = True
+        on_first()
+
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if interrupted:
+        raise KeyboardInterrupt

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from masanalytics.clock import is_simulated
 from masanalytics.errors import InputError
-from masanalytics.i18n import choose, duration
-from masanalytics.store.progress import batches_progress, codes_of_failed
+from masanalytics.i18n import Text
 
 if TYPE_CHECKING:
     from masanalytics.collecting import Collector
-    from masanalytics.sending.sender import Run
+    from masanalytics.sending.sender import Sender
+    from masanalytics.store.sends import CampaignProgress
 
 __all__ = ["Canary"]
 
-_LOOK_S = 0.25
+_LOOK_EVERY_S: Final = 0.25
+_CODES_NAMED: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,40 +47,49 @@ class Canary:
         if canary is None or isinstance(canary, cls):
             return canary
         if isinstance(canary, bool) or not isinstance(canary, int) or canary < 1:
-            raise InputError(f"canary={canary!r}: how many messages go first", zh=f"canary={canary!r}：应为先发条数")
+            raise InputError("canary={canary!r}: how many messages go first", canary=canary)
         return cls(canary)
 
-    def check(self, run: Run, collector: Collector) -> None:
+    def check(self, sender: Sender, collector: Collector) -> None:
         """Wait for the reports of the batches this run has sent, and stop it if they do not look normal."""
-        batches, clock = list(run.batch_ids), run.clock
-        end = clock.monotonic() + self.timeout_s
+        batch_ids = list(sender.batch_ids)
+        progress = self._wait(sender, collector, batch_ids)
+        failed = progress.counts.get("failed", 0)
+        if progress.share_reported < self.reported:
+            sender.stop(self._too_few_reports(progress, platform_time=is_simulated(sender.clock)))
+        elif failed > self.most_failed * progress.reported:
+            codes = sender.sends.codes_of_failed(batch_ids, _CODES_NAMED)
+            sender.stop(_too_many_failed(progress, codes))
+
+    def _wait(self, sender: Sender, collector: Collector, batch_ids: list[int]) -> CampaignProgress:
+        """Collect until enough messages are reported, the time is up or something else stops the run."""
+        end = sender.clock.monotonic() + self.timeout_s
         while True:
-            with run.store.reading() as conn:
-                now = batches_progress(conn, batches)
-            if now.share_reported >= self.reported or clock.monotonic() >= end or run.result.stopped_because:
-                break
+            progress = sender.sends.progress(batch_ids)
+            if progress.share_reported >= self.reported or sender.clock.monotonic() >= end or sender.is_stopped:
+                return progress
             collector.collect_if_due()
-            clock.sleep(_LOOK_S)
-        failed = now.counts.get("failed", 0)
-        if now.share_reported < self.reported:
-            simulated = is_simulated(clock)
-            waited = [duration(self.timeout_s, language, platform_time=simulated) for language in ("en", "zh")]
-            run.stop(
-                choose(
-                    f"the canary: after {waited[0]} only {now.share_reported:.0%} of {now.accepted:,} were "
-                    "reported; look at the account (are reports switched on?), then run it again to go on",
-                    f"试发：{waited[1]}内 {now.accepted:,} 条中仅 {now.share_reported:.0%} 有回执；"
-                    "请检查账号是否开启回执，再次运行即可继续",
-                )
-            )
-        elif failed > self.most_failed * now.reported:
-            with run.store.reading() as conn:
-                codes = codes_of_failed(conn, batches, 3)
-            listed = ", ".join(f"{code or '-'} × {count}" for code, count in codes)
-            run.stop(
-                choose(
-                    f"the canary: {failed:,} of {now.reported:,} reported failed ({listed}); mend the cause, "
-                    "then run it again to go on",
-                    f"试发：已回执 {now.reported:,} 条中失败 {failed:,} 条（{listed}）；请先排除原因，再次运行即可继续",
-                )
-            )
+            sender.clock.sleep(_LOOK_EVERY_S)
+
+    def _too_few_reports(self, progress: CampaignProgress, *, platform_time: bool) -> Text:
+        waited = Text("{count} min", count=round(self.timeout_s / 60))
+        if self.timeout_s < 60:
+            waited = Text("{count} s", count=round(self.timeout_s))
+        return Text(
+            "the canary: after {waited} only {share:.0%} of {accepted:,} were reported; look at the account (are reports "
+            "switched on?), then run it again to go on",
+            code="canary_silent",
+            waited=Text("{length} (platform time)", length=waited) if platform_time else waited,
+            share=progress.share_reported,
+            accepted=progress.accepted,
+        )
+
+
+def _too_many_failed(progress: CampaignProgress, codes: list[tuple[str, int]]) -> Text:
+    return Text(
+        "the canary: {failed:,} of {reported:,} reported failed ({codes}); mend the cause, then run it again to go on",
+        code="canary_failed",
+        failed=progress.counts.get("failed", 0),
+        reported=progress.reported,
+        codes=", ".join(f"{code or '-'} × {count}" for code, count in codes),
+    )

@@ -32,7 +32,7 @@ class Pacer:
 
     def __init__(self, rate: float | None, clock: Clock) -> None:
         if rate is not None and not rate > 0:
-            raise InputError(f"rate={rate!r}: messages a second, more than 0", zh=f"rate={rate!r}：每秒条数须大于 0")
+            raise InputError("rate={rate!r}: messages a second, more than 0", rate=rate)
         self._rate = rate
         self._clock = clock
         self._next_at = clock.monotonic()
@@ -77,8 +77,8 @@ class Window:
             start = end = 0
         if not start < end <= 24 * 60:
             raise InputError(
-                f"window={window!r}: write two times of one day, such as ('08:00', '21:00'), the earlier first",
-                zh=f"window={window!r}：请写同一天内的两个时间，如 ('08:00', '21:00')，早的在前",
+                "window={window!r}: write two times of one day, such as ('08:00', '21:00'), the earlier first",
+                window=window,
             )
         return cls(start, end)
 
@@ -98,11 +98,12 @@ class Window:
         one_day = seconds < 86400 and self._same_day(now, now + seconds)
         if self.allows(now) and self.allows(now + seconds) and one_day:
             return
-        times = f"{format_instant(now)[11:16]} - {format_instant(now + seconds)[5:16]}"
         raise InputError(
-            f"sending now would take from {times} (China time), outside the window {self}: send later, raise rate=, or "
-            "widen window=. Nothing was sent",
-            zh=f"现在发送预计时段 {times}（北京时间），超出允许时段 {self}：请稍后发送、提高 rate= 或放宽 window=。未发送任何短信",
+            "sending now would take from {start} to {end} (China time), outside the window {window}: send later, raise "
+            "rate=, or widen window=. Nothing was sent",
+            start=format_instant(now)[11:16],
+            end=format_instant(now + seconds)[5:16],
+            window=str(self),
         )
 
     @staticmethod
@@ -114,7 +115,7 @@ class Window:
 
 
 def _minutes(text: str) -> int:
-    found = _TIME.fullmatch(text.strip())
-    if found is None:
+    time = _TIME.fullmatch(text.strip())
+    if time is None:
         raise ValueError(text)
-    return int(found[1]) * 60 + int(found[2])
+    return int(time[1]) * 60 + int(time[2])

@@ -8,35 +8,37 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from masanalytics.client.outcomes import SubmitResult, failed_submit
 from masanalytics.clock import is_simulated
 from masanalytics.errors import MasError, NetworkError, RefusedError
-from masanalytics.i18n import choose
+from masanalytics.i18n import Text
 from masanalytics.sending.rate_limit import Pacer, Window
-from masanalytics.sending.result import SendResult
-from masanalytics.store import reconciliation, sends
-from masanalytics.store.progress import campaign_progress
-from masanalytics.store.sends import Answered, Claimed, RunStart, SendableBatch
+from masanalytics.sending.send_result import SendResult
+from masanalytics.store.sends import Answered, Claimed, RunStart, Sends
 
 if TYPE_CHECKING:
     from masanalytics.client import Client
-    from masanalytics.store import Store
+    from masanalytics.collecting import Collected
+    from masanalytics.planning import PlannedBatch
 
-__all__ = ["Options", "Run"]
+__all__ = ["INTERRUPTED", "Options", "Sender"]
 
 _LOG = logging.getLogger(__name__)
-_REGISTER_AT_ONCE = 20_000
-_UNKNOWN_IN_A_ROW = 10
-_UNKNOWN_FROM_THE_START = 4
-_NOT_SENT_IN_A_ROW = 5
-_IDLE_S = 0.05
+_REGISTER_AT_ONCE: Final = 20_000
+_UNKNOWN_IN_A_ROW: Final = 10
+_UNKNOWN_FROM_THE_START: Final = 4
+_NOT_SENT_IN_A_ROW: Final = 5
+_IDLE_S: Final = 0.05
+
+INTERRUPTED: Final = Text("interrupted; run the same again to go on", code="interrupted")
+_DONE: Final = Text("the run came to its end", code="done")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,97 +64,133 @@ class Options:
     advance: Callable[[int], object]
 
 
-class Run:
-    """One call of `send`: sends batches of a plan and keeps the store true about them."""
+class Sender:
+    """One call of `send`: sends batches of a plan and keeps the store true about them.
 
-    def __init__(self, start: RunStart, client: Client, store: Store, options: Options) -> None:
+    Parameters
+    ----------
+    start : RunStart
+        What is sent, and as whom.
+    client : Client
+        Makes the requests.
+    sends : Sends
+        Where everything is recorded.
+    options : Options
+        How fast, when, and with how many workers.
+    """
+
+    def __init__(self, start: RunStart, client: Client, sends: Sends, options: Options) -> None:
         self.client = client
-        self.store = store
+        self.sends = sends
         self.options = options
         self.clock = client.clock
-        self.result = SendResult(start.campaign, platform_time=is_simulated(self.clock))
+        self.campaign = start.campaign
+        self.batch_ids: list[int] = []
         self._began = self.clock.monotonic()
         self._in_flight: dict[Future[SubmitResult], Claimed] = {}
         self._sizes: dict[int, int] = {}
-        self.batch_ids: list[int] = []
+        self._outcomes: Counter[str] = Counter()
+        self._planned = self._skipped = self._requests = 0
+        self._notices: list[Text] = []
         self._unknown_in_a_row = 0
         self._not_sent_in_a_row = 0
         self._hold_until = 0.0
+        self._stopped: Text | None = None
         self._error: MasError | None = None
-        with store.writing(durable=True) as conn:
-            reconciliation.look_again(conn, sends.release_stale(conn, self.clock.now(), beginning=True))
-            self.result.before = campaign_progress(conn, start.campaign).counts
-            self.record = sends.start_run(conn, start, self.clock.now())
+        self._run = sends.start_run(start, self.clock.now())
+        self._seconds: float | None = None
 
     def close(self) -> None:
         """Note in the store that the run has ended, and why."""
-        self.result.seconds = self.clock.monotonic() - self._began
-        with self.store.writing() as conn:
-            sends.end_run(conn, self.record, self.result.stopped_because or "done", self.clock.now())
+        self._seconds = self.clock.monotonic() - self._began
+        self.sends.end_run(self._run, self._stopped or _DONE, self.clock.now())
 
-    def send(self, batches: Iterable[SendableBatch]) -> None:
+    def result(self, collected: Collected | None = None) -> SendResult:
+        """Return what came of the run so far; `collected` is what a collector fetched meanwhile."""
+        return SendResult(
+            self.campaign,
+            planned=self._planned,
+            accepted=self._outcomes["accepted"],
+            rejected=self._outcomes["rejected"],
+            unknown=self._outcomes["unknown"],
+            not_sent=self._outcomes["not_sent"],
+            skipped=self._skipped,
+            requests=self._requests,
+            seconds=self.clock.monotonic() - self._began if self._seconds is None else self._seconds,
+            platform_time=is_simulated(self.clock),
+            collected=collected,
+            stopped=self._stopped,
+            before=self._run.before,
+            notices=tuple(self._notices),
+        )
+
+    def send(self, batches: Iterable[PlannedBatch]) -> None:
         """Register batches and send them until all are done or something says stop; `result` and `failure` tell."""
         waiting = deque(self._register(batches))
         done: list[tuple[Claimed, SubmitResult]] = []
         with ThreadPoolExecutor(self.options.workers, thread_name_prefix="masanalytics-send") as pool:
             try:
                 while waiting or self._in_flight or done:
-                    for claimed, result in done:  # judged first: a refusal that hits every batch claims no other
+                    for claimed, result in done:  # judged first: a "no" that hits every batch claims no other
                         self._count(claimed, result, waiting)
-                    next_ids = [waiting.popleft() for _ in range(self._room(waiting))]
-                    for claimed in self._turn(done, next_ids):
+                    next_ids = [waiting.popleft() for _ in range(self._free_workers(waiting))]
+                    for claimed in self._record_and_claim(done, next_ids):
                         self._in_flight[pool.submit(self._submit, claimed)] = claimed
                     done = self._finished(waiting)
             except BaseException:
                 self._wind_up(done)
                 raise
 
-    def _register(self, batches: Iterable[SendableBatch]) -> list[int]:
-        """Write batches to the store, a part at a time, so that nobody else waits long."""
-        planned = 0
-        registered: dict[int, int] = {}
-        for part in _parts(batches):
-            planned += sum(len(batch.phones) for batch in part)
-            with self.store.writing() as conn:
-                registered |= sends.register(conn, self.record, part, self.clock.now())
-        with self.store.writing() as conn:
-            sends.drop_emptied(conn, self.record)
-        self._sizes |= registered
-        self.batch_ids += registered
-        self.result.planned += planned
-        self._skip(planned - sum(registered.values()))
-        return list(registered)
-
-    def _skip(self, messages: int) -> None:
-        self.result.skipped += messages
-        self.options.advance(messages)
-
     @property
     def failure(self) -> MasError | None:
         """What stopped the run, where it was an error."""
         return self._error
 
-    def stop(self, because: str, error: MasError | None = None) -> None:
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the run claims nothing more."""
+        return self._stopped is not None
+
+    def stop(self, because: Text, error: MasError | None = None) -> None:
         """Claim nothing more; requests in flight are waited for."""
-        if not self.result.stopped_because:
-            self.result.stopped_because = because
+        if self._stopped is None:
+            self._stopped = because
             self._error = error
 
     # ---- one turn of the loop ---------------------------------------------------------------------------------------
 
-    def _room(self, waiting: deque[int]) -> int:
+    def _register(self, batches: Iterable[PlannedBatch]) -> list[int]:
+        """Write batches to the store, a part at a time, so that nobody else waits long."""
+        planned = 0
+        registered: dict[int, int] = {}
+        for part in _parts(batches):
+            planned += sum(len(batch) for batch in part)
+            registered |= self.sends.register(self._run, part, self.clock.now())
+        self.sends.drop_emptied(self._run)
+        self._sizes |= registered
+        self.batch_ids += registered
+        self._planned += planned
+        self._skip(planned - sum(registered.values()))
+        return list(registered)
+
+    def _skip(self, messages: int) -> None:
+        self._skipped += messages
+        self.options.advance(messages)
+
+    def _free_workers(self, waiting: deque[int]) -> int:
+        """Return how many batches may be claimed now."""
         if not waiting:
             return 0
-        if self.result.stopped_because:
-            waiting.clear()
-            return 0
-        if self.options.window is not None and not self.options.window.allows(self.clock.now()):
+        window = self.options.window
+        if window is not None and not self.is_stopped and not window.allows(self.clock.now()):
             self.stop(
-                choose(
-                    f"the window {self.options.window} (China time) has ended; run it again within the window to go on",
-                    f"已到允许时段 {self.options.window}（北京时间）之外；在时段内再次运行即可继续",
+                Text(
+                    "the window {window} (China time) has ended; run it again within the window to go on",
+                    code="window_ended",
+                    window=str(window),
                 )
             )
+        if self.is_stopped:
             waiting.clear()
             return 0
         if self._pause_s() > 0:
@@ -163,23 +201,17 @@ class Run:
     def _pause_s(self) -> float:
         return max(self.options.pacer.wait_s, self._hold_until - self.clock.monotonic())
 
-    def _turn(self, done: list[tuple[Claimed, SubmitResult]], next_ids: list[int]) -> list[Claimed]:
+    def _record_and_claim(self, done: list[tuple[Claimed, SubmitResult]], next_ids: list[int]) -> list[Claimed]:
         """Record what came back and claim what goes next, in one durable commit."""
         if not done and not next_ids:
             return []
         answers = [_answered(claimed, result) for claimed, result in done]
-        with self.store.writing(durable=True) as conn:
-            sends.record_answers(conn, answers)
-            for answer in answers:
-                if answer.state == "accepted":
-                    reconciliation.adopt(conn, answer.batch_id)
-            reconciliation.look_again(conn, [answer.batch_id for answer in answers if answer.state == "unknown"])
-            claims = sends.claim(conn, self.record, next_ids, self.clock.now())
+        claims = self.sends.claim(self._run, next_ids, self.clock.now(), answers=answers)
         done.clear()
-        self._skip(sum(self._sizes[one] for one in next_ids) - sum(len(claimed.phones) for claimed in claims))
-        for claimed in claims:
-            self._sizes[claimed.batch_id] = len(claimed.phones)
-            self.options.pacer.spend(len(claimed.phones))
+        self._skip(sum(self._sizes[batch_id] for batch_id in next_ids) - sum(len(batch.phones) for batch in claims))
+        for batch in claims:
+            self._sizes[batch.batch_id] = len(batch.phones)
+            self.options.pacer.spend(len(batch.phones))
         return claims
 
     def _finished(self, waiting: deque[int]) -> list[tuple[Claimed, SubmitResult]]:
@@ -194,6 +226,18 @@ class Run:
         timeout = 0 if may_claim_more else _IDLE_S
         finished, _ = wait(self._in_flight, timeout=timeout, return_when=FIRST_COMPLETED)
         return [(self._in_flight.pop(future), future.result()) for future in finished]
+
+    def _wind_up(self, done: list[tuple[Claimed, SubmitResult]]) -> None:
+        """After an error: wait for the requests in flight and record them, so that no more is in doubt than must be."""
+        self.stop(INTERRUPTED)
+        wait(self._in_flight)
+        ended = [(claimed, future.result()) for future, claimed in self._in_flight.items() if not future.exception()]
+        self._in_flight.clear()
+        for claimed, result in ended:
+            self._count(claimed, result, deque())
+        self.sends.record_answers([_answered(claimed, result) for claimed, result in [*done, *ended]])
+
+    # ---- one request ------------------------------------------------------------------------------------------------
 
     def _submit(self, claimed: Claimed) -> SubmitResult:
         """Run in a worker: one request. What the client refuses by itself (a number not allowed) surely never left."""
@@ -218,25 +262,25 @@ class Run:
 
     def _count(self, claimed: Claimed, result: SubmitResult, waiting: deque[int]) -> None:
         size = len(claimed.phones)
-        self.result.requests += 1
+        self._requests += 1
         if result.outcome == "not_sent":
-            self._not_sent(claimed, result, waiting)
+            self._count_not_sent(claimed, result, waiting)
             return
         self._not_sent_in_a_row = 0
         self._unknown_in_a_row = self._unknown_in_a_row + 1 if result.outcome == "unknown" else 0
-        setattr(self.result, result.outcome, getattr(self.result, result.outcome) + size)
+        self._outcomes[result.outcome] += size
         self.options.advance(size)
-        if result.outcome != "accepted" and _in_words(result) not in self.result.notices:
-            self.result.notices.append(_in_words(result))
-        most = _UNKNOWN_IN_A_ROW if self.result.accepted else _UNKNOWN_FROM_THE_START
+        if result.outcome != "accepted" and (reason := _reason(result)) not in self._notices:
+            self._notices.append(reason)
+        most = _UNKNOWN_IN_A_ROW if self._outcomes["accepted"] else _UNKNOWN_FROM_THE_START
         if result.fatal or self._unknown_in_a_row >= most:
             self._stop_for(result)
 
-    def _not_sent(self, claimed: Claimed, result: SubmitResult, waiting: deque[int]) -> None:
+    def _count_not_sent(self, claimed: Claimed, result: SubmitResult, waiting: deque[int]) -> None:
         """Only what surely never left is tried again, later and later."""
         self._not_sent_in_a_row += 1
-        if result.fatal or self._not_sent_in_a_row >= _NOT_SENT_IN_A_ROW or self.result.stopped_because:
-            self.result.not_sent += len(claimed.phones)
+        if result.fatal or self._not_sent_in_a_row >= _NOT_SENT_IN_A_ROW or self.is_stopped:
+            self._outcomes["not_sent"] += len(claimed.phones)
             self._stop_for(result)
             return
         waiting.appendleft(claimed.batch_id)
@@ -245,44 +289,39 @@ class Run:
         _LOG.warning("a batch was not sent (%s); trying again in %.0f s", result.message, delay)
 
     def _stop_for(self, result: SubmitResult) -> None:
-        text = _in_words(result)
+        reason = _reason(result)
         if result.outcome == "rejected":
-            self.stop(text, RefusedError(text, rspcod=result.rspcod))
+            self.stop(reason, RefusedError(reason, rspcod=result.rspcod))
         elif result.error is not None:
-            self.stop(text, result.error)
+            self.stop(reason, result.error)
         else:
-            self.stop(text, NetworkError(text, sent=result.outcome == "unknown", retryable=not result.fatal))
-
-    def _wind_up(self, done: list[tuple[Claimed, SubmitResult]]) -> None:
-        """After an error: wait for the requests in flight and record them, so that no more is in doubt than must be."""
-        self.stop(choose("interrupted; run the same again to go on", "已中断；再次运行即可继续"))
-        wait(self._in_flight)
-        ended = [(claimed, future.result()) for future, claimed in self._in_flight.items() if not future.exception()]
-        self._in_flight.clear()
-        for claimed, result in ended:
-            self._count(claimed, result, deque())
-        self._turn([*done, *ended], [])
+            self.stop(reason, NetworkError(reason, sent=result.outcome == "unknown", retryable=not result.fatal))
 
 
-def _in_words(result: SubmitResult) -> str:
-    parts = [part.rstrip(".。") for part in (result.message, result.advice) if part]
-    return choose(". ", "。").join(parts)
+def _reason(result: SubmitResult) -> Text:
+    """Return why a request was not accepted, and what to do about it."""
+    why, what_to_do = result.why or Text("no reason was given", code="no_reason"), result.what_to_do
+    if what_to_do is None:
+        return why
+    if why.text("en").endswith("."):
+        return Text("{why} {what_to_do}", code=why.code, why=why, what_to_do=what_to_do)
+    return Text("{why}. {what_to_do}", code=why.code, why=why, what_to_do=what_to_do)
 
 
 def _answered(claimed: Claimed, result: SubmitResult) -> Answered:
     return Answered(
-        claimed.batch_id, result.outcome, result.msg_group, result.rspcod, result.message, int(result.answered_at)
+        claimed.batch_id, result.outcome, result.msg_group, result.rspcod, result.why, int(result.answered_at)
     )
 
 
-def _parts(batches: Iterable[SendableBatch]) -> Iterator[list[SendableBatch]]:
+def _parts(batches: Iterable[PlannedBatch]) -> Iterator[list[PlannedBatch]]:
     """Cut a stream of batches into parts of some twenty thousand messages."""
     stream = iter(batches)
     while first := list(islice(stream, 1)):
-        part, size = first, len(first[0].phones)
+        part, size = first, len(first[0])
         for batch in stream:
             part.append(batch)
-            size += len(batch.phones)
+            size += len(batch)
             if size >= _REGISTER_AT_ONCE:
                 break
         yield part

@@ -11,10 +11,12 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from sqlite_utils import Database
 
 from masanalytics.errors import StoreError
+from masanalytics.i18n import N_
 from masanalytics.store.schema import migrations
 
 __all__ = ["Connections", "as_store_error"]
@@ -42,8 +44,8 @@ class Connections:
         weakref.finalize(self, _close_all, self._open)
         if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
             raise StoreError(
-                f"SQLite {sqlite3.sqlite_version} is too old: the store needs 3.37 or newer; use a newer Python",
-                zh=f"SQLite {sqlite3.sqlite_version} 版本过旧，需要 3.37 或更新，请使用较新的 Python",
+                "SQLite {version} is too old: the store needs 3.37 or newer; use a newer Python",
+                version=sqlite3.sqlite_version,
             )
         try:
             with as_store_error(path):
@@ -134,6 +136,7 @@ class Connections:
             self.path.touch(mode=0o600)
         db = self.db
         if not created and not os.access(self.path, os.W_OK):
+            self._check_readable(db)
             return
         self._enable_wal(db)
         if not migrations.pending(db):
@@ -141,11 +144,18 @@ class Connections:
         tables = set(db.table_names())
         if tables and "_sqlite_migrations" not in tables and "messages" in tables:
             raise StoreError(
-                f"{self.path.name} is a SQLite file of another program: choose another path for the store",
-                zh=f"{self.path.name} 是其他程序的 SQLite 文件，请为 Store 换一个路径",
+                "{name} is a SQLite file of another program: choose another path for the store", name=self.path.name
             )
         with self.writing(durable=True):  # two processes may open a new file at once: the second finds nothing to do
             migrations.apply(db)
+
+    def _check_readable(self, db: Database) -> None:
+        if migrations.applied(db) and migrations.pending(db):
+            raise StoreError(
+                "{name} was written by an earlier version and must be brought up to date, but cannot be written: copy it, or "
+                "make it writable",
+                name=self.path.name,
+            )
 
     def _enable_wal(self, db: Database) -> None:
         """Switch to WAL mode where it is not on; SQLite itself does not wait for others here, so that it is tried again."""
@@ -185,36 +195,37 @@ def as_store_error(path: Path) -> Iterator[None]:
         raise
 
 
-_ADVICE = (
+_ADVICE: Final = (
     (
         ("locked", "busy"),
+        N_(
+            "{name} is locked by another program: close whatever holds it open for writing (DB Browser?), then run this again"
+        ),
         True,
-        "{name} is locked by another program: close whatever holds it open for writing (DB Browser?), then run this again",
-        "{name} 被其他程序锁定，请关闭正在写入它的程序（如 DB Browser）后重试",
     ),
     (
         ("full", "no space", "quota"),
+        N_("the disk that holds {name} is full: free some space, then run this again"),
         True,
-        "the disk that holds {name} is full: free some space, then run this again",
-        "存放 {name} 的磁盘已满，请清理空间后重试",
     ),
     (
         ("readonly", "read-only", "permission", "denied", "not permitted", "unable to open"),
+        N_(
+            "{name} cannot be written: check that its folder exists, that you may write there and that it is not read-only"
+        ),
         False,
-        "{name} cannot be written: check that its folder exists, that you may write there and that it is not read-only",
-        "无法写入 {name}，请检查所在文件夹是否存在、是否有写权限、文件是否只读",
     ),
     (
         ("not a database", "malformed", "corrupt"),
+        N_("{name} is not a SQLite file, or is damaged: restore a copy, or choose another path"),
         False,
-        "{name} is not a SQLite file, or is damaged: restore a copy, or choose another path",
-        "{name} 不是 SQLite 文件或已损坏，请恢复备份或更换路径",
     ),
 )
+"""Words in what SQLite and the system say -> what it means, and whether doing the same later can succeed."""
 
 
 def _explain(path: Path, reason: str) -> StoreError:
-    for words, retryable, en, zh in _ADVICE:
+    for words, advice, retryable in _ADVICE:
         if any(word in reason.lower() for word in words):
-            return StoreError(en.format(name=path.name), zh=zh.format(name=path.name), retryable=retryable)
-    return StoreError(f"{path.name}: SQLite says: {reason}", zh=f"{path.name}：SQLite 报错：{reason}")
+            return StoreError(advice, name=path.name, retryable=retryable)
+    return StoreError("{name}: SQLite says: {reason}", name=path.name, reason=reason)

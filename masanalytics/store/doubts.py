@@ -10,7 +10,8 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
-from masanalytics.i18n import choose
+from masanalytics.i18n import Text
+from masanalytics.store.lookups import REPORTED
 from masanalytics.vocabulary import UNREPORTED_AFTER_S
 
 __all__ = ["Doubt", "doubts", "under_reported"]
@@ -39,13 +40,14 @@ class Doubt:
     messages: int
     silence: float | None
 
-    def text(self, language: str | None = None) -> str:
-        """Return what the silence says, in words."""
+    @property
+    def verdict(self) -> Text:
+        """What the silence says."""
         if self.silence is not None and self.silence < _SURE:
-            return choose("almost surely not accepted", "几乎可以肯定平台未接收", language)
+            return Text("almost surely not accepted", code="almost_surely_not_accepted")
         if self.silence is not None and self.silence < _LIKELY:
-            return choose("probably not accepted", "平台很可能未接收", language)
-        return choose("cannot tell", "无法判断", language)
+            return Text("probably not accepted", code="probably_not_accepted")
+        return Text("cannot tell", code="cannot_tell")
 
 
 def doubts(conn: sqlite3.Connection) -> list[Doubt]:
@@ -61,7 +63,7 @@ def doubts(conn: sqlite3.Connection) -> list[Doubt]:
         "SELECT batch_id, messages, campaign_id, account_id, requested_at FROM batches WHERE state = 'unknown'"
     ).fetchall():
         accepted, reported = conn.execute(
-            "SELECT count(*), coalesce(sum(m.status_id IN (5, 6)), 0) FROM batches b CROSS JOIN messages m USING (batch_id)"
+            f"SELECT count(*), coalesce(sum(m.status_id {REPORTED}), 0) FROM batches b CROSS JOIN messages m USING (batch_id)"
             " WHERE b.campaign_id = ? AND b.state = 'accepted' AND b.requested_at >= ?",
             [campaign_id, requested_at],
         ).fetchone()
@@ -80,7 +82,7 @@ def under_reported(conn: sqlite3.Connection, account: str) -> list[tuple[int, fl
     are looked at, a quarter of an hour after they were sent.
     """
     rows = conn.execute(
-        "SELECT b.batch_id, b.campaign_id, count(*), sum(m.status_id IN (5, 6)) FROM batches b"
+        f"SELECT b.batch_id, b.campaign_id, count(*), sum(m.status_id {REPORTED}) FROM batches b"
         " JOIN accounts a USING (account_id) CROSS JOIN messages m USING (batch_id)"
         " WHERE a.account = ? AND b.state = 'accepted' AND b.campaign_id IS NOT NULL AND b.requested_at BETWEEN"
         " (SELECT max(ended_at) FROM coverage c WHERE c.account_id = b.account_id) - ? AND"

@@ -8,7 +8,7 @@ import pandas as pd
 
 from masanalytics.i18n import Text
 
-__all__ = ["keep_text", "kept_text", "plain_sentences_sql", "show_texts"]
+__all__ = ["keep_text", "kept_text", "plain_sentences_sql", "with_words"]
 
 _PLAIN = "{text}"
 
@@ -41,9 +41,21 @@ def kept_text(kept: str | None) -> Text | None:
         return Text(_PLAIN, code="text", text=kept)
 
 
-def show_texts(column: pd.Series) -> pd.Series:
-    """Return a column of kept texts as words in the language in use."""
-    return column.map(lambda kept: str(kept_text(kept)), na_action="ignore").astype("str")
+def with_words(frame: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return a frame whose `column` of kept texts has words in the language in use, and its codes beside it.
+
+    Examples
+    --------
+    >>> kept = keep_text(Text("the answer broke off", code="answer_broke_off"))
+    >>> with_words(pd.DataFrame({"batch_id": [1], "notice": [kept], "messages": [5]}), "notice")
+       batch_id                notice       notice_code  messages
+    0         1  the answer broke off  answer_broke_off         5
+    """
+    texts = {kept: kept_text(kept) for kept in frame[column].dropna().unique()}
+    codes = {kept: text.code or None for kept, text in texts.items() if text}
+    shown = frame.assign(**{column: frame[column].map({kept: str(text) for kept, text in texts.items()}).astype("str")})
+    shown.insert(list(shown.columns).index(column) + 1, f"{column}_code", frame[column].map(codes).astype("str"))
+    return shown
 
 
 def plain_sentences_sql(table: str, column: str) -> str:

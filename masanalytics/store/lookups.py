@@ -1,11 +1,48 @@
-"""Names as small integers: campaigns, accounts, codes and regions, each kept once."""
+"""Names as small integers: campaigns, accounts, codes and regions, each kept once, and the statuses of messages.
+
+The statuses stand here as conditions of SQL, so that a query says which ones it means and not their numbers.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from typing import Final
 
-__all__ = ["account_id", "campaign_id", "code_ids", "find_campaign", "region_ids"]
+from masanalytics.vocabulary import Status
+
+__all__ = [
+    "ACCEPTED",
+    "MAY_BE_OUT",
+    "REPORTED",
+    "RESENDABLE",
+    "STATUS_OF_STATE",
+    "account_id",
+    "campaign_id",
+    "code_ids",
+    "find_campaign",
+    "region_ids",
+]
+
+# Conditions on a message's status_id; its order is that of Status. A comparison is quicker than IN on millions of rows.
+RESENDABLE: Final = f"< {int(Status.unknown)}"
+"""Surely not taken by the platform: planned, not_sent, rejected. A later run may send it."""
+MAY_BE_OUT: Final = f">= {int(Status.unknown)}"
+"""Taken by the platform, or possibly: somebody may have got it, and may answer."""
+ACCEPTED: Final = f">= {int(Status.pending)}"
+"""Taken by the platform: pending, delivered, failed."""
+REPORTED: Final = f">= {int(Status.delivered)}"
+"""Known by a final report: delivered, failed."""
+
+STATUS_OF_STATE: Final = {
+    "planned": Status.planned,
+    "submitting": Status.unknown,
+    "accepted": Status.pending,
+    "rejected": Status.rejected,
+    "not_sent": Status.not_sent,
+    "unknown": Status.unknown,
+}
+"""What a batch's state makes of its messages, as long as no report says more."""
 
 
 def account_id(conn: sqlite3.Connection, account: str) -> int:
@@ -34,8 +71,8 @@ def region_ids(conn: sqlite3.Connection, places: Iterable[tuple[str, str]]) -> d
     numbers = {}
     for province, city in set(places):
         conn.execute("INSERT OR IGNORE INTO regions (province, city) VALUES (?, ?)", [province, city])
-        found = conn.execute("SELECT region_id FROM regions WHERE province = ? AND city = ?", [province, city])
-        numbers[province, city] = found.fetchone()[0]
+        row = conn.execute("SELECT region_id FROM regions WHERE province = ? AND city = ?", [province, city])
+        numbers[province, city] = row.fetchone()[0]
     return numbers
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from masanalytics.analysis.dimensions import missing_columns
 from masanalytics.errors import InputError
 from masanalytics.store.coverage import covered_until
+from masanalytics.store.lookups import ACCEPTED, REPORTED
 from masanalytics.store.views import MISSING, china_times
 from masanalytics.timezone import CHINA_OFFSET_S
 from masanalytics.vocabulary import CARRIERS, MESSAGE_COLUMNS, UNREPORTED_AFTER_S, Status
@@ -59,9 +60,7 @@ class Condition(NamedTuple):
 
 EVERYTHING = Condition("1")
 
-_LATENCY_SQL = (
-    f"CASE WHEN m.status_id IN ({int(Status.delivered)}, {int(Status.failed)}) THEN m.received_at - m.submitted_at END"
-)
+_LATENCY_SQL = f"CASE WHEN m.status_id {REPORTED} THEN m.received_at - m.submitted_at END"
 BATCH_TEXTS = ("msg_group", "mode", "template_id", "params", "arm")
 CODES = {"report_status": "report_status_id", "error_code": "error_code_id"}
 SMALL = ("segments", "reports")
@@ -176,7 +175,7 @@ def _window(conn: sqlite3.Connection) -> Column:
 
 def waited_sql(conn: sqlite3.Connection) -> str:
     """Return SQL for how long it has been possible to hear of a message the platform took; NULL for others."""
-    taken = f"m.status_id >= {int(Status.pending)} AND m.submitted_at IS NOT NULL"
+    taken = f"m.status_id {ACCEPTED} AND m.submitted_at IS NOT NULL"
     return f"CASE WHEN {taken} THEN max({_coverage_end_sql(conn)} - m.submitted_at, 0) END"
 
 
@@ -187,7 +186,7 @@ def seconds_sql(conn: sqlite3.Connection, seconds: str | None) -> str:
         return "NULL"
     end = _coverage_end_sql(conn)
     if seconds == "waited":
-        return f"CASE WHEN m.status_id >= {pending} THEN {end} - m.submitted_at END"
+        return f"CASE WHEN m.status_id {ACCEPTED} THEN {end} - m.submitted_at END"
     outcome = f"WHEN {delivered} THEN m.received_at WHEN {failed} THEN m.received_at WHEN {pending} THEN {end}"
     return f"(CASE m.status_id {outcome} END - m.submitted_at)"
 

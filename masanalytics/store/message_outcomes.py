@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from masanalytics.protocol import outcome_of
+from masanalytics.store.lookups import STATUS_OF_STATE
 from masanalytics.vocabulary import Status
 
 __all__ = ["Evidence", "Outcome", "fold", "refresh", "reset", "write"]
@@ -45,15 +46,7 @@ class Outcome(NamedTuple):
     reports: int
 
 
-_STATUS_OF_STATE = " ".join(
-    f"WHEN '{state}' THEN {int(status)}"
-    for state, status in (
-        ("accepted", Status.pending),
-        ("rejected", Status.rejected),
-        ("not_sent", Status.not_sent),
-        ("planned", Status.planned),
-    )
-)
+_STATUS_OF_STATE = " ".join(f"WHEN '{state}' THEN {int(status)}" for state, status in STATUS_OF_STATE.items())
 _RANK = {Status.failed: 2, Status.delivered: 1, Status.pending: 0}
 
 
@@ -105,7 +98,7 @@ def reset(conn: sqlite3.Connection, message_ids: Sequence[int]) -> None:
     """Set messages back to what they were before any report: what their batch says, at the time we asked."""
     conn.executemany(
         "UPDATE messages SET received_at = NULL, report_status_id = NULL, error_code_id = NULL, reports = 0,"
-        f" (status_id, submitted_at) = (SELECT CASE state {_STATUS_OF_STATE} ELSE {int(Status.unknown)} END, requested_at"
+        f" (status_id, submitted_at) = (SELECT CASE state {_STATUS_OF_STATE} END, requested_at"
         " FROM batches WHERE batches.batch_id = messages.batch_id) WHERE message_id = ?",
         [(message_id,) for message_id in message_ids],
     )

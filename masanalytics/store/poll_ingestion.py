@@ -14,7 +14,7 @@ from masanalytics.store import (
     poll_log,
     reconciliation,
     report_ingestion,
-    sends,
+    send_log,
     uplink_ingestion,
 )
 
@@ -140,7 +140,7 @@ def _take_reports(
     foreign = report_ingestion.take_reports(conn, account_id, poll_id, page.reports)
     settled = reconciliation.infer(conn, foreign)
     if foreign:  # perhaps a batch whose sender was killed, and that nobody has missed yet
-        settled += reconciliation.look_again(conn, sends.release_stale(conn, int(answer.answered_at)))
+        settled += send_log.release_stale(conn, int(answer.answered_at)).groups
     confirmed = reconciliation.confirm(conn, account_id)
     if page.drained:
         coverage.extend(conn, account_id, int(answer.requested_at))

@@ -46,11 +46,11 @@ def campaign_progress(conn: sqlite3.Connection, campaign: str | None) -> Campaig
     if campaign is None:
         rows = conn.execute("SELECT status_id, count(*) FROM messages GROUP BY status_id").fetchall()
     else:
-        number = lookups.find_campaign(conn, campaign)
+        campaign_id = lookups.find_campaign(conn, campaign)
         rows = conn.execute(
             "SELECT m.status_id, count(*) FROM batches b CROSS JOIN messages m USING (batch_id) WHERE b.campaign_id = ?"
             " GROUP BY m.status_id",
-            [number],
+            [campaign_id],
         ).fetchall()
     return CampaignProgress({Status(status).name: count for status, count in rows})
 
@@ -74,7 +74,7 @@ def codes_of_failed(conn: sqlite3.Connection, batch_ids: Sequence[int], most: in
             row[0]
             for row in conn.execute(
                 "SELECT coalesce(c.code, '') FROM messages m LEFT JOIN codes c ON c.code_id = m.error_code_id"
-                " WHERE m.batch_id = ? AND m.status_id = 6",
+                f" WHERE m.batch_id = ? AND m.status_id = {int(Status.failed)}",
                 [batch_id],
             )
         )

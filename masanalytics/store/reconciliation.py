@@ -11,6 +11,9 @@ import json
 import sqlite3
 from collections.abc import Iterable
 
+from masanalytics.i18n import Text
+from masanalytics.store.kept_texts import keep_text
+from masanalytics.store.lookups import STATUS_OF_STATE
 from masanalytics.store.message_outcomes import refresh
 from masanalytics.timezone import to_platform_time
 from masanalytics.vocabulary import Status
@@ -22,6 +25,8 @@ _LEAST_SHARE = 20
 _BEFORE_S = 120
 _AFTER_S = 900
 _SAME_GROUP_S = 30 * 86400
+_SHOWN_BY_REPORTS = Text("accepted, as its reports show", code="shown_by_reports")
+_SETTLED_BY_USER = Text("settled by the user", code="settled_by_user")
 
 
 def adopt(conn: sqlite3.Connection, batch_id: int) -> int:
@@ -102,31 +107,26 @@ def confirm(conn: sqlite3.Connection, account_id: int) -> int:
 def settle(conn: sqlite3.Connection, batch_id: int, state: str) -> bool:
     """Set a batch of unknown outcome to what the user says: ``accepted`` or ``not_sent``; return whether it was one."""
     changed = conn.execute(
-        "UPDATE batches SET state = ?, notice = 'settled by the user' WHERE batch_id = ? AND state = 'unknown'",
-        [state, batch_id],
+        "UPDATE batches SET state = ?, notice = ? WHERE batch_id = ? AND state = 'unknown'",
+        [state, keep_text(_SETTLED_BY_USER), batch_id],
     ).rowcount
-    if changed and state == "accepted":
-        _to_pending(conn, batch_id)
-    elif changed:
-        conn.execute(
-            "UPDATE messages SET status_id = ? WHERE batch_id = ? AND status_id = ?",
-            [int(Status.not_sent), batch_id, int(Status.unknown)],
-        )
+    if changed:
+        _settle_messages(conn, batch_id, STATUS_OF_STATE[state])
     return bool(changed)
 
 
 def _accept(conn: sqlite3.Connection, batch_id: int) -> None:
     conn.execute(
-        "UPDATE batches SET state = 'accepted', inferred = 1, notice = 'accepted, as its reports show' WHERE batch_id = ?",
-        [batch_id],
+        "UPDATE batches SET state = 'accepted', inferred = 1, notice = ? WHERE batch_id = ?",
+        [keep_text(_SHOWN_BY_REPORTS), batch_id],
     )
-    _to_pending(conn, batch_id)
+    _settle_messages(conn, batch_id, Status.pending)
 
 
-def _to_pending(conn: sqlite3.Connection, batch_id: int) -> None:
+def _settle_messages(conn: sqlite3.Connection, batch_id: int, status: Status) -> None:
     conn.execute(
         "UPDATE messages SET status_id = ? WHERE batch_id = ? AND status_id = ?",
-        [int(Status.pending), batch_id, int(Status.unknown)],
+        [int(status), batch_id, int(Status.unknown)],
     )
 
 

@@ -223,3 +223,12 @@ def m001_first_tables(db: Database) -> None:
 def m002_notices_of_polls(db: Database) -> None:
     """Keep what a poll's notice says as a code with parameters."""
     db.execute(plain_sentences_sql("polls", "notice"))
+
+
+@migrations()
+def m003_notices_of_batches_and_rounds(db: Database) -> None:
+    """Keep why a batch was not accepted, and why a run ended, as codes with parameters; an occasion is called a round."""
+    db.execute(plain_sentences_sql("batches", "notice"))
+    db.execute(plain_sentences_sql("runs", "ended_because"))
+    for table in ("batches", "messages"):
+        db.execute(f"ALTER TABLE {table} RENAME COLUMN occasion TO round")

@@ -2,47 +2,30 @@
 
 from __future__ import annotations
 
-import difflib
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Collection, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 import pandas as pd
 
 from masanalytics.analysis.filters import Filters, to_instant
 from masanalytics.clock import Clock, SystemClock
-from masanalytics.errors import InputError, StoreError
+from masanalytics.errors import StoreError
 from masanalytics.formatting import card, plain_card
 from masanalytics.i18n import speaks
-from masanalytics.store import (
-    coverage,
-    doubts,
-    messages,
-    poll_log,
-    progress,
-    reconciliation,
-    sends,
-    showing,
-    uplink_ingestion,
-    views,
-)
+from masanalytics.store import messages, poll_log, showing, uplink_ingestion, views
 from masanalytics.store.database import Connections
 from masanalytics.store.intake import Intake
-from masanalytics.store.kept_texts import show_texts
+from masanalytics.store.sends import Sends
 from masanalytics.store.sql_count import StoredMessages
-from masanalytics.vocabulary import BATCH_STATES
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from sqlite_utils import Database
 
-__all__ = ["Store"]
+__all__ = ["Store", "replay", "settle"]
 
 
 class Store:
@@ -58,6 +41,11 @@ class Store:
         The replies that mean "no more"; by default those of `masanalytics.opt_outs`.
     clock : Clock, optional
         Where the time comes from.
+
+    Attributes
+    ----------
+    sends, intake, message_source
+        What sending, collecting and the analysis functions use; not meant to be called by hand.
 
     Raises
     ------
@@ -90,6 +78,7 @@ class Store:
         self.opt_out_words = opt_out_words
         self.clock = clock or SystemClock()
         self._connections = Connections(self.path, busy_s=busy_s)
+        self.sends = Sends(self._connections)
         self.intake = Intake(self._connections, opt_out_words)
         self.message_source = StoredMessages(self._connections)
 
@@ -97,18 +86,6 @@ class Store:
     def db(self) -> Database:
         """The connection of this thread as a sqlite-utils ``Database``, for SQL of your own."""
         return self._connections.db
-
-    def writing(self, *, durable: bool = False) -> AbstractContextManager[sqlite3.Connection]:
-        """Return a short write transaction; `durable` makes its commit survive a power cut."""
-        return self._connections.writing(durable=durable)
-
-    def reading(self) -> AbstractContextManager[sqlite3.Connection]:
-        """Return a read transaction that sees one state of the file."""
-        return self._connections.reading()
-
-    def close_thread(self) -> None:
-        """Close this thread's connection only; the next use opens another."""
-        self._connections.close_thread()
 
     def close(self) -> None:
         """Close the file; a temporary store is removed."""
@@ -141,7 +118,7 @@ class Store:
             The columns of `masanalytics.vocabulary.MESSAGE_COLUMNS`; times in Asia/Shanghai, latencies in seconds.
         """
         where = Filters.parse({"campaign": campaign, **filters})
-        with self.reading() as conn:
+        with self._connections.reading() as conn:
             return messages.read_messages(conn, messages.conditions(conn, where))
 
     def reports(self, campaign: str | None = None) -> pd.DataFrame:
@@ -153,7 +130,8 @@ class Store:
             ``report_id, poll_id, message_id, campaign, account, msg_group, phone, report_status, error_code,
             submitted_at, received_at`` (Asia/Shanghai) and the platform's own ``submit_date, receive_date``.
         """
-        return self._view(views.REPORTS, [campaign, campaign], ("submitted_at", "received_at"), views.REPORT_INTEGERS)
+        with self._connections.reading() as conn:
+            return views.read_reports(conn, campaign)
 
     def foreign_reports(self) -> pd.DataFrame:
         """Return reports of batches this store did not send: another system polls or sends with the same account.
@@ -163,7 +141,8 @@ class Store:
         DataFrame
             As `reports`; hand it to whoever owns the messages, since the platform will not give these reports again.
         """
-        return self._view(views.FOREIGN, [], ("submitted_at", "received_at"), views.REPORT_INTEGERS)
+        with self._connections.reading() as conn:
+            return views.read_foreign_reports(conn)
 
     def uplinks(self, campaign: str | None = None) -> pd.DataFrame:
         """Return replies, one row each, oldest first.
@@ -175,8 +154,10 @@ class Store:
             ``send_time`` (the platform's text) and ``opt_out``: ``opt_out``, ``review`` (only mentions it) or missing.
             ``content`` is whatever a stranger wrote.
         """
-        return self._view(views.UPLINKS, [campaign, campaign], ("sent_at",), ("uplink_id", "poll_id", "message_id"))
+        with self._connections.reading() as conn:
+            return views.read_uplinks(conn, campaign)
 
+    @speaks
     def batches(
         self, campaign: str | None = None, *, state: str | None = None, language: str | None = None
     ) -> pd.DataFrame:
@@ -186,26 +167,20 @@ class Store:
         ----------
         state : str, optional
             One of `masanalytics.vocabulary.BATCH_STATES`.
+        language : {"en", "zh"}, optional
+            Language of ``notice`` and ``verdict``.
 
         Returns
         -------
         DataFrame
-            ``batch_id, campaign, account, occasion, mode, state, msg_group, rspcod, notice, inferred`` (1 where reports
-            showed that it was accepted), ``messages, delivered, failed, template_id, params, content, add_serial, arm``,
+            ``batch_id, campaign, account, round, mode, state, msg_group, rspcod``, ``notice`` (why it is in this state, in
+            words) and ``notice_code`` (the same to group by), ``inferred`` (1 where reports showed that it was accepted),
+            ``messages, delivered, failed, template_id, params, content, add_serial, arm``,
             ``planned_at, requested_at, answered_at`` (Asia/Shanghai), and ``verdict``: of a batch of unknown outcome, what
             its silence says (see `settle`).
         """
-        if state is not None and state not in BATCH_STATES:
-            raise InputError(
-                f"state={state!r}: one of {', '.join(BATCH_STATES)}",
-                zh=f"state={state!r}：可用 {'、'.join(BATCH_STATES)}",
-            )
-        times = ("planned_at", "requested_at", "answered_at")
-        integers = ("batch_id", "occasion", "messages", "delivered", "failed", "inferred")
-        frame = self._view(views.BATCHES, [campaign, campaign, state, state], times, integers)
-        with self.reading() as conn:
-            verdicts = {doubt.batch_id: doubt.text(language) for doubt in doubts.doubts(conn)}
-        return frame.assign(verdict=frame["batch_id"].map(verdicts).astype("str"))
+        with self._connections.reading() as conn:
+            return views.read_batches(conn, campaign, state)
 
     @speaks
     def polls(self, *, state: str | None = None, language: str | None = None) -> pd.DataFrame:
@@ -219,13 +194,12 @@ class Store:
         language : {"en", "zh"}, optional
             Language of ``notice``.
         """
-        integers = ("poll_id", "http_status", "records", "set_aside", "size_bytes")
-        frame = self._view(views.POLLS, [state, state], ("asked_at", "answered_at"), integers)
-        return frame.assign(notice=show_texts(frame["notice"]))
+        with self._connections.reading() as conn:
+            return views.read_polls(conn, state)
 
     def raw_answer(self, poll_id: int) -> bytes | None:
         """Return a poll's answer as it came over the wire, or None where there is none."""
-        with self.reading() as conn:
+        with self._connections.reading() as conn:
             answer = poll_log.read_answer(conn, poll_id)
         return answer.raw if answer else None
 
@@ -237,7 +211,7 @@ class Store:
         limit = to_instant(before) if before is not None else int(self.clock.now()) + 1
         total = 0
         while True:
-            with self.writing() as conn:
+            with self._connections.writing() as conn:
                 done = poll_log.compress_answers(conn, limit)
             if not done:
                 return total
@@ -248,7 +222,7 @@ class Store:
 
         What they brought stays, but `replay` cannot rebuild it any more. Never done by itself.
         """
-        with self.writing() as conn:
+        with self._connections.writing() as conn:
             return poll_log.prune_answers(conn, to_instant(before))
 
     def coverage(self, account: str | None = None) -> pd.DataFrame:
@@ -260,14 +234,8 @@ class Store:
             ``account, started_at, ended_at`` (Asia/Shanghai), ``gap_before_s`` (seconds in which nobody polled; missing
             for an account's first interval).
         """
-        with self.reading() as conn:
-            rows = coverage.intervals(conn, account)
-        frame = pd.DataFrame(rows, columns=["account", "started_at", "ended_at"])
-        before = frame.groupby("account")["ended_at"].shift()
-        frame["gap_before_s"] = (frame["started_at"] - before).astype("Int64")
-        for column in ("started_at", "ended_at"):
-            frame[column] = views.china_times(frame[column].to_numpy(dtype=np.int64))
-        return frame.astype({"account": "str"})
+        with self._connections.reading() as conn:
+            return views.read_coverage(conn, account)
 
     def export_parquet(self, folder: str | Path, *, reveal: bool = False) -> list[Path]:
         """Write all messages as Parquet, one folder a month, which the analysis functions take through DuckDB or Spark.
@@ -286,46 +254,29 @@ class Store:
         """
         from masanalytics.store.export import export_parquet
 
-        with self.reading() as conn:
+        with self._connections.reading() as conn:
             return export_parquet(conn, Path(folder), reveal=reveal)
 
     # ---- who is not to be written to ------------------------------------------------------------------------------
 
     def opt_outs(self) -> pd.DataFrame:
         """Return who has opted out: ``phone, since`` (Asia/Shanghai), ``reason, content`` (the reply, where there is one)."""
-        return self._view(views.OPT_OUTS, [], ("since",), ())
+        with self._connections.reading() as conn:
+            return views.read_opt_outs(conn)
 
     def opt_out(self, phones: Iterable[object], *, reason: str = "by hand") -> int:
         """Put numbers on the opt-out list, which every plan of this store respects; return how many were not on it."""
         good = uplink_ingestion.mobile_numbers(phones)
-        with self.writing() as conn:
+        with self._connections.writing() as conn:
             return uplink_ingestion.opt_out(conn, good, reason, self.clock.now())
 
     def opt_in(self, phones: Iterable[object]) -> int:
         """Take numbers off the opt-out list; return how many were on it."""
         good = uplink_ingestion.mobile_numbers(phones)
-        with self.writing() as conn:
+        with self._connections.writing() as conn:
             return uplink_ingestion.opt_in(conn, good, self.clock.now())
 
-    def opted_out(self, phones: Sequence[str]) -> np.ndarray:
-        """Return, number by number, whether it has opted out."""
-        with self.reading() as conn:
-            known = uplink_ingestion.opted_out(conn)
-        return np.fromiter((phone in known for phone in phones), dtype=bool, count=len(phones))
-
-    # ---- what a plan and a sender ask -------------------------------------------------------------------------------
-
-    def open_round(self, campaign: str, again: bool = False) -> int:  # noqa: FBT001, FBT002
-        """Return which round of the campaign a new plan belongs to (0 is the first)."""
-        with self.reading() as conn:
-            return sends.open_round(conn, campaign, again=again)
-
-    def already_sent(
-        self, campaign: str, occasion: int, phones: Sequence[str], variants: Sequence[int] | np.ndarray
-    ) -> np.ndarray:
-        """Return, number by number, whether the campaign was sent, or may have been sent, to it."""
-        with self.reading() as conn:
-            return sends.already_sent(conn, campaign, occasion, phones, list(variants))
+    # ---- what became of it -------------------------------------------------------------------------------------------
 
     def settle(self, batch_id: int, state: Literal["accepted", "not_sent"]) -> None:
         """Say what became of a batch whose outcome is unknown.
@@ -342,37 +293,31 @@ class Store:
         InputError
             If there is no such batch of unknown outcome.
         """
-        if state not in ("accepted", "not_sent"):
-            raise InputError(f"{state!r}: say 'accepted' or 'not_sent'", zh=f"{state!r}：请用 'accepted' 或 'not_sent'")
-        with self.writing(durable=True) as conn:
-            done = reconciliation.settle(conn, batch_id, state)
-        if not done:
-            raise InputError(
-                f"batch {batch_id} is not of unknown outcome: see store.batches(state='unknown')",
-                zh=f"批次 {batch_id} 不是“结果不明”状态，请查看 store.batches(state='unknown')",
-            )
+        self.sends.settle(batch_id, state)
 
-    def check_campaign(self, campaign: str) -> None:
-        """Raise InputError if nothing was ever planned or sent under this name, naming those that are near."""
-        with self.reading() as conn:
-            known = progress.campaigns(conn)
-        if campaign not in known:
-            near = difflib.get_close_matches(campaign, known, 3, 0.3) or known[:5]
-            listed = ", ".join(map(repr, near)) or "-"
-            raise InputError(
-                f"there is no campaign {campaign!r} in {self.path.name}; there is: {listed}",
-                zh=f"{self.path.name} 中没有活动“{campaign}”；现有：{listed}",
-            )
+    def replay(self) -> int:
+        """Rebuild reports, replies and the outcomes of messages from the raw answers alone; return how many were read.
+
+        Doing it twice gives the same tables as doing it once. Answers whose raw text was pruned keep what they brought.
+        """
+        return self.intake.replay()
 
     # ---- how it shows itself ----------------------------------------------------------------------------------------
 
+    @speaks
     def text(self, language: str | None = None) -> str:
-        """Return what its card in a notebook says, as plain text: the messages by status, and how far reports were fetched."""
-        return plain_card(*self._shown(language))
+        """Return what its card in a notebook says, as plain text: the messages by status, and how far reports were fetched.
+
+        Parameters
+        ----------
+        language : {"en", "zh"}, optional
+            By default the user's own.
+        """
+        return plain_card(*self._shown())
 
     def __repr__(self) -> str:
         try:
-            with self.reading() as conn:
+            with self._connections.reading() as conn:
                 return showing.in_one_line(conn, self._name)
         except StoreError as error:  # a temporary store that was closed, a folder that is gone
             return f"Store({self._name}): {error}"
@@ -387,10 +332,42 @@ class Store:
     def _name(self) -> str:
         return "…" if self._remove else self.path.name
 
-    def _shown(self, language: str | None = None) -> tuple[str, dict[str, object], list[str]]:
-        with self.reading() as conn:
-            return showing.shown(conn, self._name, language)
+    def _shown(self) -> tuple[str, dict[str, object], list[str]]:
+        with self._connections.reading() as conn:
+            return showing.shown(conn, self._name)
 
-    def _view(self, sql: str, values: Sequence[object], times: Sequence[str], integers: Sequence[str]) -> pd.DataFrame:
-        with self.reading() as conn:
-            return views.read_view(conn, sql, values, times=times, integers=integers)
+
+def settle(store: Store, batch_id: int, state: Literal["accepted", "not_sent"]) -> None:
+    """Say what became of a batch whose outcome is unknown: `Store.settle` as a function.
+
+    Parameters
+    ----------
+    store : Store
+        Where the batch is recorded.
+    batch_id : int
+        From ``store.batches(state="unknown")``, whose ``verdict`` says what the silence means.
+    state : {"accepted", "not_sent"}
+        ``not_sent`` lets the next `send` of the campaign send it: be sure. ``accepted`` waits for its reports.
+
+    Raises
+    ------
+    InputError
+        If there is no such batch of unknown outcome.
+    """
+    store.settle(batch_id, state)
+
+
+def replay(store: Store) -> int:
+    """Rebuild reports, replies and the outcomes of messages from the raw answers alone: `Store.replay` as a function.
+
+    Parameters
+    ----------
+    store : Store
+        Whose answers are read again.
+
+    Returns
+    -------
+    int
+        How many answers were read.
+    """
+    return store.replay()

@@ -11,6 +11,7 @@ from masanalytics.errors import InputError
 from masanalytics.opt_outs import match_opt_out
 from masanalytics.phones import normalise_phones
 from masanalytics.protocol import UplinkRecord
+from masanalytics.store.lookups import MAY_BE_OUT
 
 __all__ = ["mobile_numbers", "opt_in", "opt_out", "opted_out", "take_uplinks"]
 
@@ -76,7 +77,7 @@ def _last_message(conn: sqlite3.Connection, account_id: int, record: UplinkRecor
     """Return the last message sent to the number before the reply, preferring the one whose extension it answers."""
     rows = conn.execute(
         "SELECT m.message_id, b.add_serial FROM messages m JOIN batches b USING (batch_id) WHERE m.phone = ?"
-        " AND m.account_id = ? AND m.status_id >= 3 AND b.requested_at <= ? ORDER BY b.requested_at DESC,"
+        f" AND m.account_id = ? AND m.status_id {MAY_BE_OUT} AND b.requested_at <= ? ORDER BY b.requested_at DESC,"
         f" m.message_id DESC LIMIT {_LOOK_BACK}",
         [record.mobile, account_id, (record.sent_at if record.sent_at is not None else 2**53) + _CLOCKS_DIFFER_S],
     ).fetchall()

@@ -1,4 +1,4 @@
-"""The store's simple frames: the questions behind reports, uplinks, batches, polls and opt-outs, and how answers become frames."""
+"""The store's simple frames: reports, replies, batches, polls, opt-outs and coverage, one query each."""
 
 from __future__ import annotations
 
@@ -9,21 +9,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from masanalytics.errors import InputError
+from masanalytics.store import coverage, doubts
+from masanalytics.store.kept_texts import with_words
 from masanalytics.timezone import CHINA
-from masanalytics.vocabulary import Status
+from masanalytics.vocabulary import BATCH_STATES, Status
 
 __all__ = [
-    "BATCHES",
-    "FOREIGN",
     "MISSING",
-    "OPT_OUTS",
-    "POLLS",
-    "REPORTS",
-    "REPORT_INTEGERS",
-    "UPLINKS",
     "china_times",
     "fetch_columns",
     "nullable",
+    "read_batches",
+    "read_coverage",
+    "read_foreign_reports",
+    "read_opt_outs",
+    "read_polls",
+    "read_reports",
+    "read_uplinks",
     "read_view",
 ]
 
@@ -31,38 +34,37 @@ MISSING = np.iinfo(np.int64).min
 """What stands for a missing number while columns are arrays of int64."""
 _ROWS_AT_ONCE = 50_000
 
-_REPORT_COLUMNS = (
+_REPORTS = (
     "SELECT p.report_id, p.poll_id, p.message_id, c.campaign, a.account, b.msg_group, m.phone, s.code AS report_status,"
     " nullif(e.code, '') AS error_code, p.submitted_at, p.received_at, p.submit_date, p.receive_date FROM reports p"
     " JOIN messages m USING (message_id) JOIN batches b USING (batch_id) JOIN accounts a ON a.account_id = m.account_id"
     " LEFT JOIN campaigns c ON c.campaign_id = m.campaign_id JOIN codes s ON s.code_id = p.report_status_id"
     " JOIN codes e ON e.code_id = p.error_code_id"
 )
-REPORTS = f"{_REPORT_COLUMNS} WHERE ? IS NULL OR c.campaign = ? ORDER BY p.report_id"
-FOREIGN = f"{_REPORT_COLUMNS} WHERE m.campaign_id IS NULL ORDER BY p.report_id"
-REPORT_INTEGERS = ("report_id", "poll_id", "message_id")
-UPLINKS = (
+_UPLINKS = (
     "SELECT u.uplink_id, u.poll_id, u.message_id, c.campaign, a.account, u.phone, u.content, u.add_serial, u.sent_at,"
     " u.send_time, u.opt_out FROM uplinks u JOIN accounts a USING (account_id) LEFT JOIN messages m USING (message_id)"
     " LEFT JOIN campaigns c ON c.campaign_id = m.campaign_id WHERE ? IS NULL OR c.campaign = ? ORDER BY u.uplink_id"
 )
-BATCHES = (
-    "SELECT b.batch_id, c.campaign, a.account, b.occasion, b.mode, b.state, b.msg_group, b.rspcod, b.notice, b.inferred,"
-    f" b.messages, (SELECT count(*) FROM messages m WHERE m.batch_id = b.batch_id AND m.status_id = {int(Status.delivered)}) AS delivered,"
-    f" (SELECT count(*) FROM messages m WHERE m.batch_id = b.batch_id AND m.status_id = {int(Status.failed)}) AS failed,"
+_OF_BATCH = "SELECT count(*) FROM messages m WHERE m.batch_id = b.batch_id AND m.status_id ="
+_BATCHES = (
+    "SELECT b.batch_id, c.campaign, a.account, b.round, b.mode, b.state, b.msg_group, b.rspcod, b.notice, b.inferred,"
+    f" b.messages, ({_OF_BATCH} {int(Status.delivered)}) AS delivered, ({_OF_BATCH} {int(Status.failed)}) AS failed,"
     " b.template_id, b.params, b.content, b.add_serial, b.arm, b.planned_at, b.requested_at, b.answered_at"
     " FROM batches b JOIN accounts a USING (account_id) LEFT JOIN campaigns c USING (campaign_id)"
     " WHERE (? IS NULL OR c.campaign = ?) AND (? IS NULL OR b.state = ?) ORDER BY b.batch_id"
 )
-POLLS = (
+_POLLS = (
     "SELECT p.poll_id, a.account, p.endpoint, p.state, p.asked_at, p.answered_at, p.http_status, p.records, p.set_aside,"
     " p.notice, length(p.raw) AS size_bytes FROM polls p JOIN accounts a USING (account_id)"
     " WHERE ? IS NULL OR p.state = ? ORDER BY p.poll_id"
 )
-OPT_OUTS = (
+_OPT_OUTS = (
     "SELECT o.phone, o.since, o.reason, u.content FROM opt_outs o LEFT JOIN uplinks u USING (uplink_id)"
     " WHERE o.until IS NULL ORDER BY o.since, o.phone"
 )
+_REPORT_TIMES = ("submitted_at", "received_at")
+_REPORT_INTEGERS = ("report_id", "poll_id", "message_id")
 
 
 def fetch_columns(cursor: sqlite3.Cursor, integers: Sequence[str]) -> dict[str, np.ndarray]:
@@ -106,3 +108,60 @@ def nullable(values: np.ndarray) -> pd.arrays.IntegerArray:
     """Return numbers with `MISSING` among them as an array of Int64."""
     missing = values == MISSING
     return pd.arrays.IntegerArray(np.where(missing, 0, values), missing)
+
+
+def read_reports(conn: sqlite3.Connection, campaign: str | None) -> pd.DataFrame:
+    """Return the reports of a campaign, or all."""
+    sql = f"{_REPORTS} WHERE ? IS NULL OR c.campaign = ? ORDER BY p.report_id"
+    return read_view(conn, sql, [campaign, campaign], times=_REPORT_TIMES, integers=_REPORT_INTEGERS)
+
+
+def read_foreign_reports(conn: sqlite3.Connection) -> pd.DataFrame:
+    """Return the reports of batches that this store did not send."""
+    sql = f"{_REPORTS} WHERE m.campaign_id IS NULL ORDER BY p.report_id"
+    return read_view(conn, sql, [], times=_REPORT_TIMES, integers=_REPORT_INTEGERS)
+
+
+def read_uplinks(conn: sqlite3.Connection, campaign: str | None) -> pd.DataFrame:
+    """Return the replies to a campaign, or all."""
+    integers = ("uplink_id", "poll_id", "message_id")
+    return read_view(conn, _UPLINKS, [campaign, campaign], times=("sent_at",), integers=integers)
+
+
+def read_batches(conn: sqlite3.Connection, campaign: str | None, state: str | None) -> pd.DataFrame:
+    """Return the batches of a campaign and a state, or all; of those of unknown outcome, what their silence says.
+
+    Raises
+    ------
+    InputError
+        If there is no such state.
+    """
+    if state is not None and state not in BATCH_STATES:
+        raise InputError("state={state!r}: one of {states}", state=state, states=", ".join(BATCH_STATES))
+    times = ("planned_at", "requested_at", "answered_at")
+    integers = ("batch_id", "round", "messages", "delivered", "failed", "inferred")
+    batches = read_view(conn, _BATCHES, [campaign, campaign, state, state], times=times, integers=integers)
+    verdicts = {doubt.batch_id: str(doubt.verdict) for doubt in doubts.doubts(conn)}
+    return with_words(batches, "notice").assign(verdict=batches["batch_id"].map(verdicts).astype("str"))
+
+
+def read_polls(conn: sqlite3.Connection, state: str | None) -> pd.DataFrame:
+    """Return the polls of a state, or all."""
+    times = ("asked_at", "answered_at")
+    integers = ("poll_id", "http_status", "records", "set_aside", "size_bytes")
+    return with_words(read_view(conn, _POLLS, [state, state], times=times, integers=integers), "notice")
+
+
+def read_opt_outs(conn: sqlite3.Connection) -> pd.DataFrame:
+    """Return who has opted out."""
+    return read_view(conn, _OPT_OUTS, [], times=("since",), integers=())
+
+
+def read_coverage(conn: sqlite3.Connection, account: str | None) -> pd.DataFrame:
+    """Return the intervals in which every report of an account, or of all, was fetched as it came."""
+    frame = pd.DataFrame(coverage.intervals(conn, account), columns=["account", "started_at", "ended_at"])
+    before = frame.groupby("account")["ended_at"].shift()
+    frame["gap_before_s"] = (frame["started_at"] - before).astype("Int64")
+    for column in ("started_at", "ended_at"):
+        frame[column] = china_times(frame[column].to_numpy(dtype=np.int64))
+    return frame.astype({"account": "str"})

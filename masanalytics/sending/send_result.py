@@ -1,0 +1,170 @@
+"""What sending came to, as an object that shows itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from masanalytics.collecting import Collected
+from masanalytics.formatting import card, duration
+from masanalytics.i18n import Text, _, ngettext, speaks
+from masanalytics.vocabulary import ACCEPTED
+
+__all__ = ["SendResult"]
+
+_NOTICES_SHOWN: Final = 3
+
+
+@dataclass(frozen=True)
+class SendResult:
+    """What one call of `send` did.
+
+    Attributes
+    ----------
+    campaign : str
+        The campaign.
+    planned : int
+        Messages of the plan that were still to be sent when it began.
+    accepted, rejected, unknown, not_sent, left : int
+        Of those: accepted by the platform; rejected by it; possibly taken (never sent again by themselves); surely not
+        sent although tried; and not tried (the run stopped before them).
+    skipped : int
+        Messages of the plan that had gone out meanwhile (another run, another process) or whose people opted out.
+    requests : int
+        Submit requests made.
+    seconds : float
+        How long it took, by the client's clock.
+    platform_time : bool
+        Whether that clock is a simulated platform's, and not the one on the wall.
+    collected : Collected or None
+        What a collector that took turns with sending fetched meanwhile.
+    stopped : Text or None
+        Why the run stopped before its end; `stopped_because` is the same in words, empty where it came to its end.
+    before : dict of str to int
+        The campaign's messages by status, as the run found them.
+    notices : tuple of Text
+        Why requests were rejected or stayed without an answer, each once.
+    """
+
+    campaign: str
+    planned: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    unknown: int = 0
+    not_sent: int = 0
+    skipped: int = 0
+    requests: int = 0
+    seconds: float = 0.0
+    platform_time: bool = False
+    collected: Collected | None = None
+    stopped: Text | None = None
+    before: Mapping[str, int] = field(default_factory=dict)
+    notices: tuple[Text, ...] = ()
+
+    @property
+    def left(self) -> int:
+        """Messages of the plan that were not tried."""
+        return self.planned - self.skipped - self.accepted - self.rejected - self.unknown - self.not_sent
+
+    @property
+    def ok(self) -> bool:
+        """Whether every message of the plan was accepted by the platform."""
+        return not (self.stopped or self.rejected or self.unknown or self.not_sent or self.left)
+
+    @property
+    def stopped_because(self) -> str:
+        """Why the run stopped before its end, in the language in use; empty where it came to its end."""
+        return str(self.stopped or "")
+
+    @speaks
+    def text(self, language: str | None = None) -> str:
+        """Return a few lines for people.
+
+        Parameters
+        ----------
+        language : {"en", "zh"}, optional
+            By default the user's own.
+        """
+        lines = [self._found_before(), self._outcomes()]
+        lines += [f"  ! {notice}" for notice in self.notices[:_NOTICES_SHOWN] if notice != self.stopped]
+        lines += [self._in_doubt(), self._collected_meanwhile()]
+        if self.stopped:
+            lines.append(_("Stopped: {why}", why=self.stopped))
+        return "\n".join(line for line in lines if line)
+
+    def _found_before(self) -> str:
+        accepted = sum(self.before.get(status, 0) for status in ACCEPTED)
+        unknown = self.before.get("unknown", 0)
+        counts = [
+            _("{count:,} accepted", count=accepted) if accepted else "",
+            _("{count:,} of unknown outcome", count=unknown) if unknown else "",
+        ]
+        found = _(", ").join(filter(None, counts))
+        return found and _("Found from earlier runs of {campaign}: {counts}.", campaign=self.campaign, counts=found)
+
+    def _outcomes(self) -> str:
+        if not self.planned:
+            return _("{campaign}: nothing left to send.", campaign=self.campaign)
+        counts = [
+            _("{count:,} accepted", count=self.accepted) if self.accepted else "",
+            _("{count:,} rejected", count=self.rejected) if self.rejected else "",
+            _("{count:,} of unknown outcome", count=self.unknown) if self.unknown else "",
+            _("{count:,} not sent", count=self.not_sent) if self.not_sent else "",
+            _("{count:,} gone out or opted out meanwhile", count=self.skipped) if self.skipped else "",
+            _("{count:,} not tried", count=self.left) if self.left else "",
+        ]
+        outcomes = ngettext(
+            "{campaign}: of {count:,} message {counts}",
+            "{campaign}: of {count:,} messages {counts}",
+            self.planned,
+            campaign=self.campaign,
+            counts=_(", ").join(filter(None, counts)),
+        )
+        if not self.requests:
+            return _("{outcomes}.", outcomes=outcomes)
+        return _("{outcomes}; {effort}.", outcomes=outcomes, effort=self._effort())
+
+    def _effort(self) -> str:
+        seconds = max(1, round(self.seconds)) if self.seconds > 0 else 0
+        return ngettext(
+            "{count:,} request in {time}",
+            "{count:,} requests in {time}",
+            self.requests,
+            time=duration(seconds, platform_time=self.platform_time),
+        )
+
+    def _in_doubt(self) -> str:
+        if not self.unknown:
+            return ""
+        return ngettext(
+            "{count:,} message may or may not have been taken: it is not sent again by itself. Its report will tell (keep "
+            "collecting). If you know better: store.batches(state='unknown') lists the batches, and "
+            "store.settle(batch_id, 'not_sent') lets one go.",
+            "{count:,} messages may or may not have been taken: they are not sent again by themselves. Their reports will "
+            "tell (keep collecting). If you know better: store.batches(state='unknown') lists the batches, and "
+            "store.settle(batch_id, 'not_sent') lets one go.",
+            self.unknown,
+        )
+
+    def _collected_meanwhile(self) -> str:
+        if self.collected is None or not self.collected.polls:
+            return ""
+        # A report may be quicker than the answer to its own batch: "not known" says nothing here.
+        return _("Collected while sending: {collected}", collected=replace(self.collected, foreign=0).text())
+
+    def __repr__(self) -> str:
+        return f"SendResult({self.text()})"
+
+    def _repr_html_(self) -> str:
+        labels = {
+            _("planned"): self.planned,
+            _("accepted"): self.accepted,
+            _("rejected"): self.rejected,
+            _("outcome unknown"): self.unknown,
+            _("not sent"): self.not_sent + self.left,
+            _("skipped"): self.skipped,
+            _("requests"): self.requests,
+        }
+        figures = {label: count for label, count in labels.items() if count}
+        return card(_("Sent: {campaign}", campaign=self.campaign), figures, self.text().splitlines())

@@ -1,0 +1,359 @@
+"""What was sent, and to whom: the states of batches and the rule that a campaign reaches a number once.
+
+A batch is committed as ``submitting``, with its messages as ``unknown``, before its request leaves, and gets its outcome
+afterwards. Whatever happens in between, the file says at worst that a message may have been taken, and such a message is
+never sent again by itself.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from masanalytics.i18n import Text
+from masanalytics.store import lookups, progress, reconciliation
+from masanalytics.store.kept_texts import keep_text
+from masanalytics.store.lookups import MAY_BE_OUT, RESENDABLE, STATUS_OF_STATE
+from masanalytics.store.process_identity import is_alive, this_process
+from masanalytics.vocabulary import Status
+
+if TYPE_CHECKING:
+    from masanalytics.planning import PlannedBatch
+
+__all__ = [
+    "Answered",
+    "Claimed",
+    "Released",
+    "RunRecord",
+    "RunStart",
+    "already_sent",
+    "claim",
+    "drop_emptied",
+    "end_run",
+    "open_round",
+    "record_answers",
+    "register",
+    "release_stale",
+    "start_run",
+]
+
+PATIENCE_S = 600.0
+"""After this long even a living process's request counts as unanswered."""
+_PROCESS_ENDED = Text("the sending process ended before the answer", code="process_ended")
+
+
+@dataclass(frozen=True, slots=True)
+class RunStart:
+    """What is noted when a `send` begins."""
+
+    campaign: str
+    account: str
+    round: int
+    plan_hash: str
+    add_serial: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One call of `send`: whose batches these are.
+
+    Attributes
+    ----------
+    run_id, campaign_id, account_id : int
+        Numbers in the file.
+    round : int
+        Which repetition of the campaign.
+    add_serial : str
+        The account's extension of the service code.
+    process : str
+        The process and thread that sends.
+    before : dict of str to int
+        The campaign's messages by status, as the run found them.
+    """
+
+    run_id: int
+    campaign_id: int
+    account_id: int
+    round: int
+    add_serial: str
+    process: str
+    before: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """One batch that is ours to send now, exactly as the file has it."""
+
+    batch_id: int
+    mode: str
+    phones: list[str]
+    contents: list[str]
+    content: str | None
+    template_id: str | None
+    params: str | None
+    add_serial: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What became of one request; `notice` is why, where it was not accepted."""
+
+    batch_id: int
+    state: str
+    msg_group: str
+    rspcod: str
+    notice: Text | None
+    answered_at: int
+
+
+class Released(NamedTuple):
+    """Batches that were given up as ``unknown``, and the groups of reports that thereupon found their batch."""
+
+    batch_ids: list[int]
+    groups: list[int]
+
+
+# ---- what a plan asks ------------------------------------------------------------------------------------------------
+
+
+def open_round(conn: sqlite3.Connection, campaign: str, *, again: bool) -> int:
+    """Return which round of the campaign a new plan belongs to.
+
+    The first round is 0. `again` opens the next one, unless the last is unfinished: then that one is gone on with.
+    """
+    campaign_id = lookups.find_campaign(conn, campaign)
+    if campaign_id is None:
+        return 0
+    last = conn.execute("SELECT max(round) FROM batches WHERE campaign_id = ?", [campaign_id]).fetchone()[0]
+    if last is None:
+        return 0
+    unfinished = conn.execute(
+        "SELECT 1 FROM batches JOIN messages USING (batch_id) WHERE batches.campaign_id = ? AND batches.round = ?"
+        " AND batches.state IN ('planned', 'not_sent', 'rejected') LIMIT 1",
+        [campaign_id, last],
+    ).fetchone()
+    return int(last) + int(again and unfinished is None)
+
+
+def already_sent(
+    conn: sqlite3.Connection, campaign: str, round_number: int, phones: Sequence[str], variants: Sequence[int]
+) -> npt.NDArray[np.bool_]:
+    """Return, number by number, whether this round of the campaign has been sent (or may have been) to it.
+
+    Returns
+    -------
+    ndarray of bool
+        In the order of `phones`. Planned, rejected and never-sent messages do not count.
+    """
+    is_sent = np.zeros(len(phones), dtype=bool)
+    campaign_id = lookups.find_campaign(conn, campaign)
+    if campaign_id is None or not len(phones):
+        return is_sent
+    conn.execute("CREATE TEMP TABLE IF NOT EXISTS asked (position INTEGER PRIMARY KEY, phone TEXT, variant INTEGER)")
+    conn.execute("DELETE FROM asked")
+    conn.executemany(
+        "INSERT INTO asked VALUES (?, ?, ?)", zip(range(len(phones)), phones, map(int, variants), strict=True)
+    )
+    positions = conn.execute(
+        "SELECT position FROM asked JOIN messages m ON m.phone = asked.phone AND m.campaign_id = ? AND m.round = ?"
+        f" AND m.variant = asked.variant WHERE m.status_id {MAY_BE_OUT}",
+        [campaign_id, round_number],
+    )
+    is_sent[[position for (position,) in positions]] = True
+    conn.execute("DELETE FROM asked")
+    return is_sent
+
+
+# ---- a run -----------------------------------------------------------------------------------------------------------
+
+
+def start_run(conn: sqlite3.Connection, start: RunStart, now: float) -> RunRecord:
+    """Note that a `send` begins in this process; what an earlier one left in flight is given up first."""
+    release_stale(conn, now, beginning=True)
+    before = progress.campaign_progress(conn, start.campaign).counts
+    campaign_id = lookups.campaign_id(conn, start.campaign)
+    account_id = lookups.account_id(conn, start.account)
+    process = _this_thread()
+    cursor = conn.execute(
+        "INSERT INTO runs (campaign_id, account_id, plan_hash, process, started_at) VALUES (?, ?, ?, ?, ?)",
+        [campaign_id, account_id, start.plan_hash, process, int(now)],
+    )
+    run_id = cursor.lastrowid or 0
+    return RunRecord(run_id, campaign_id, account_id, start.round, start.add_serial, process, before)
+
+
+def end_run(conn: sqlite3.Connection, run: RunRecord, because: Text, now: float) -> None:
+    """Note that a `send` ended, and why."""
+    conn.execute(
+        "UPDATE runs SET ended_at = ?, ended_because = ? WHERE run_id = ?", [int(now), keep_text(because), run.run_id]
+    )
+
+
+def register(conn: sqlite3.Connection, run: RunRecord, batches: Iterable[PlannedBatch], now: float) -> dict[int, int]:
+    """Write planned batches and their messages; return batch -> how many messages it has to send, none left out.
+
+    A number that the campaign has reached, or may have reached, stays where it is and is not in the new batch. One that
+    was planned, rejected or never sent before moves into the new batch, with the new text.
+    """
+    registered = {}
+    for batch in batches:
+        cursor = conn.execute(
+            "INSERT INTO batches (campaign_id, account_id, run_id, round, mode, state, content, template_id, params,"
+            " add_serial, arm, messages, planned_at) VALUES (?, ?, ?, ?, ?, 'planned', ?, ?, ?, ?, ?, ?, ?)",
+            [
+                run.campaign_id, run.account_id, run.run_id, run.round, batch.mode, batch.content, batch.template_id,
+                batch.params_text, run.add_serial if batch.add_serial is None else batch.add_serial, batch.arm,
+                len(batch.phones), int(now),
+            ],
+        )  # fmt: skip
+        batch_id = cursor.lastrowid or 0
+        _write_messages(conn, run, batch_id, batch)
+        size = _count_messages(conn, batch_id)
+        if not size:
+            conn.execute("DELETE FROM batches WHERE batch_id = ?", [batch_id])
+            continue
+        if size != len(batch.phones):
+            conn.execute("UPDATE batches SET messages = ? WHERE batch_id = ?", [size, batch_id])
+        registered[batch_id] = size
+    return registered
+
+
+def drop_emptied(conn: sqlite3.Connection, run: RunRecord) -> None:
+    """Correct the batches of earlier runs that never left, and whose messages have moved into batches of this run."""
+    earlier = "campaign_id = ? AND round = ? AND run_id <> ? AND state IN ('planned', 'not_sent')"
+    values = [run.campaign_id, run.round, run.run_id]
+    conn.execute(
+        "UPDATE batches SET messages = (SELECT count(*) FROM messages WHERE messages.batch_id = batches.batch_id)"
+        f" WHERE {earlier}",
+        values,
+    )
+    conn.execute(f"DELETE FROM batches WHERE {earlier} AND messages = 0", values)
+
+
+def _count_messages(conn: sqlite3.Connection, batch_id: int) -> int:
+    count: int = conn.execute("SELECT count(*) FROM messages WHERE batch_id = ?", [batch_id]).fetchone()[0]
+    return count
+
+
+def _write_messages(conn: sqlite3.Connection, run: RunRecord, batch_id: int, batch: PlannedBatch) -> None:
+    size = len(batch.phones)
+    region_ids = lookups.region_ids(conn, {place for place in batch.regions if place != ("", "")})
+    conn.executemany(
+        "INSERT INTO messages (batch_id, campaign_id, account_id, phone, round, variant, carrier_id, region_id,"
+        f" segments, content, status_id) VALUES ({batch_id}, {run.campaign_id}, {run.account_id}, ?, {run.round},"
+        f" ?, ?, ?, ?, ?, {int(Status.planned)}) ON CONFLICT (phone, campaign_id, round, variant) DO UPDATE SET"
+        " batch_id = excluded.batch_id, account_id = excluded.account_id, content = excluded.content,"
+        " segments = excluded.segments, carrier_id = excluded.carrier_id, region_id = excluded.region_id,"
+        f" status_id = excluded.status_id, submitted_at = NULL WHERE messages.status_id {RESENDABLE}",
+        zip(
+            batch.phones,
+            batch.variants,
+            batch.carriers,
+            [region_ids.get(place) for place in batch.regions],
+            batch.segments,
+            [None] * size if batch.contents is None else batch.contents,
+            strict=True,
+        ),
+    )
+
+
+def claim(conn: sqlite3.Connection, run: RunRecord, batch_ids: Sequence[int], now: float) -> list[Claimed]:
+    """Take batches for sending: from this commit on they count as possibly sent.
+
+    Batches that another run has taken, and messages of people who opted out meanwhile, are left out.
+    """
+    claimed = []
+    for batch_id in batch_ids:
+        taken = conn.execute(
+            "UPDATE batches SET state = 'submitting', run_id = ?, process = ?, requested_at = ?, answered_at = NULL"
+            " WHERE batch_id = ? AND state IN ('planned', 'not_sent')",
+            [run.run_id, run.process, int(now), batch_id],
+        ).rowcount
+        if not taken:
+            continue
+        conn.execute(
+            "DELETE FROM messages WHERE batch_id = ? AND phone IN (SELECT phone FROM opt_outs WHERE until IS NULL)",
+            [batch_id],
+        )
+        batch = _read_claimed(conn, batch_id)
+        if not batch.phones:
+            conn.execute("DELETE FROM batches WHERE batch_id = ?", [batch_id])
+            continue
+        conn.execute(
+            "UPDATE messages SET status_id = ?, submitted_at = ? WHERE batch_id = ?",
+            [int(Status.unknown), int(now), batch_id],
+        )
+        conn.execute("UPDATE batches SET messages = ? WHERE batch_id = ?", [len(batch.phones), batch_id])
+        claimed.append(batch)
+    return claimed
+
+
+def _read_claimed(conn: sqlite3.Connection, batch_id: int) -> Claimed:
+    mode, content, template_id, params, add_serial = conn.execute(
+        "SELECT mode, content, template_id, params, add_serial FROM batches WHERE batch_id = ?", [batch_id]
+    ).fetchone()
+    rows = conn.execute(
+        "SELECT phone, content FROM messages WHERE batch_id = ? ORDER BY message_id", [batch_id]
+    ).fetchall()
+    phones, contents = [row[0] for row in rows], [row[1] or "" for row in rows]
+    return Claimed(batch_id, mode, phones, contents, content, template_id, params, add_serial or "")
+
+
+def record_answers(conn: sqlite3.Connection, answers: Sequence[Answered]) -> None:
+    """Write what became of requests onto their batches and messages, and let reports that came before find them.
+
+    A message that a report has settled meanwhile keeps what the report said. Reports that waited under the msgGroup of an
+    accepted batch move to its messages; a batch of unknown outcome is compared with the reports that belong to no batch.
+    """
+    for answer in answers:
+        conn.execute(
+            "UPDATE batches SET state = ?, msg_group = coalesce(nullif(?, ''), msg_group), rspcod = nullif(?, ''),"
+            " notice = ?, answered_at = ?, inferred = 0"
+            " WHERE batch_id = ? AND (state IN ('submitting', 'unknown') OR ? = 'accepted')",
+            [
+                answer.state, answer.msg_group, answer.rspcod, keep_text(answer.notice), answer.answered_at,
+                answer.batch_id, answer.state,
+            ],
+        )  # fmt: skip
+        conn.execute(
+            "UPDATE messages SET status_id = ? WHERE batch_id = ? AND status_id = ?",
+            [int(STATUS_OF_STATE[answer.state]), answer.batch_id, int(Status.unknown)],
+        )
+        if answer.state == "accepted":
+            reconciliation.adopt(conn, answer.batch_id)
+    reconciliation.look_again(conn, [answer.batch_id for answer in answers if answer.state == "unknown"])
+
+
+def release_stale(
+    conn: sqlite3.Connection, now: float, patience_s: float = PATIENCE_S, *, beginning: bool = False
+) -> Released:
+    """Set batches in flight of processes that are gone to ``unknown``, and compare them with reports that came before.
+
+    Parameters
+    ----------
+    patience_s : float
+        After this long even a living process's request counts as unanswered.
+    beginning : bool
+        Whether this thread is about to begin a run: what it left in flight earlier (its disk was full when the answers
+        came) is then over too.
+    """
+    rows = conn.execute("SELECT batch_id, process, requested_at FROM batches WHERE state = 'submitting'").fetchall()
+    alive = {process: is_alive((process or "").partition("#")[0]) for process in {row[1] for row in rows}}
+    if beginning:
+        alive[_this_thread()] = False
+    stale_ids = [batch_id for batch_id, process, at in rows if not alive[process] or now - at > patience_s]
+    conn.executemany(
+        "UPDATE batches SET state = 'unknown', notice = ? WHERE batch_id = ?",
+        [[keep_text(_PROCESS_ENDED), batch_id] for batch_id in stale_ids],
+    )
+    return Released(stale_ids, reconciliation.look_again(conn, stale_ids))
+
+
+def _this_thread() -> str:
+    return f"{this_process()}#{threading.get_ident()}"
