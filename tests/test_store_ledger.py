@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlite_utils import Database
 
 from masanalytics.errors import InputError, StoreError
+from masanalytics.i18n import Text
 from masanalytics.store import Store, send_log
+from masanalytics.store.schema import migrations
+from masanalytics.store.sends import Answered
 from tests.bench import Bench, PlainBatch
 
 A, B, C = "13800138000", "13800138001", "13800138002"
@@ -229,3 +234,84 @@ def test_silence_is_evidence_for_large_batches_only(
 
     assert before == ["cannot tell", "cannot tell"]
     assert after == ["almost surely not accepted", "cannot tell"]  # 0.1 ** 40, and 0.1
+
+
+def test_reports_that_came_before_an_answer_was_given_up_settle_its_batch(
+    bench: Bench, plain_batch: type[PlainBatch], make_report: Callable[..., dict[str, str]]
+) -> None:
+    """Recording that an answer never came looks again at the reports that belong to no batch."""
+    run = bench.start()
+    (batch_id,) = bench.register(run, plain_batch([A, B]))
+    bench.claim(run, batch_id)
+    bench.receive([make_report(phone, "0101080000000000000001") for phone in (A, B)])
+    before = bench.statuses()
+    bench.answer(batch_id, "unknown")
+
+    assert before == {A: "unknown", B: "unknown"}
+    assert bench.statuses() == {A: "delivered", B: "delivered"}
+    assert bench.store.batches()[["state", "notice_code", "inferred"]].to_numpy().tolist() == [
+        ["accepted", "shown_by_reports", 1]
+    ]
+
+
+def test_what_the_file_says_of_a_batch_is_said_in_the_readers_language(
+    bench: Bench, plain_batch: type[PlainBatch]
+) -> None:
+    """The file keeps a code and its parameters; words are made when the frame is read."""
+    why = Text("{address} did not answer in time.", code="answer_timeout", address="mas.example")
+    run = bench.start()
+    ids = bench.register(run, *(plain_batch([phone]) for phone in (A, B, C)))
+    bench.claim(run, *ids)
+    answers = [Answered(batch_id, "unknown", "", "", why, 0) for batch_id in ids[:2]]
+    bench.store.sends.record_answers(answers)
+    bench.store.settle(ids[1], "not_sent")
+    english, chinese = (bench.store.batches(language=language) for language in ("en", "zh"))
+
+    assert english["notice_code"].tolist()[:2] == ["answer_timeout", "settled_by_user"]
+    assert chinese["notice_code"].tolist()[:2] == ["answer_timeout", "settled_by_user"]
+    assert english["notice"].tolist()[:2] == ["mas.example did not answer in time.", "settled by the user"]
+    assert chinese["notice"].tolist()[:2] == [why.text("zh"), "由用户确认"]
+    assert english["notice"].isna().tolist() == [False, False, True]
+
+
+@pytest.fixture
+def older_file(tmp_path: Path) -> Path:
+    """A file as the first release made it: sentences in the database, and an occasion where a round is now."""
+    path = tmp_path / "older.db"
+    db = Database(path)
+    migrations.apply(db, stop_before="m002_notices_of_polls")
+    db.execute("INSERT INTO accounts VALUES (1, 'a')")
+    db.execute("INSERT INTO campaigns VALUES (1, 'c')")
+    db.execute(
+        "INSERT INTO batches (campaign_id, account_id, occasion, mode, state, notice, messages)"
+        " VALUES (1, 1, 2, 'many_to_one', 'unknown', '连接中断', 1)"
+    )
+    db.execute(
+        "INSERT INTO messages (batch_id, campaign_id, account_id, phone, occasion, carrier_id, status_id)"
+        f" VALUES (1, 1, 1, '{A}', 2, 0, 3)"
+    )
+    db.execute(
+        "INSERT INTO runs (campaign_id, account_id, plan_hash, process, started_at, ended_because)"
+        " VALUES (1, 1, 'h', 'p', 0, 'done')"
+    )
+    db.conn.commit()
+    db.close()
+    return path
+
+
+def test_an_older_file_is_brought_up_to_date(older_file: Path) -> None:
+    """Its sentences stay under the code text, and its rounds go on."""
+    with Store(older_file) as store:
+        batches = store.batches(language="en")
+        kept = store.db.execute("SELECT json_extract(ended_because, '$.code') FROM runs").fetchone()[0]
+
+        assert batches[["round", "notice", "notice_code"]].to_numpy().tolist() == [[2, "连接中断", "text"]]
+        assert kept == "text"
+        assert list(store.sends.already_sent("c", 2, [A, B], [0, 0])) == [True, False]
+
+
+def test_an_older_file_that_cannot_be_written_says_so(older_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What must be brought up to date first cannot be read as it is."""
+    monkeypatch.setattr(os, "access", lambda _path, _mode: False)
+    with pytest.raises(StoreError, match="earlier version"):
+        Store(older_file)
