@@ -1,7 +1,7 @@
-"""Mobile numbers as they come in sheets, brought to eleven digits or refused with a reason.
+"""Mobile numbers as they come in sheets, brought to eleven digits or left out with a reason.
 
 A cell is read the same way whatever dtype pandas chose for its column: ``13800138000`` as text, integer, float (because
-one cell was blank) or category is one number. What cannot be read for certain is refused, never guessed: a wrong guess is
+one cell was blank) or category is one number. What cannot be read for certain is left out, never guessed: a wrong guess is
 a stranger who gets the message.
 
 Two levels of strictness: *sendable* is eleven digits from 13 to 19 (the default); *valid* is what libphonenumber's
@@ -88,7 +88,7 @@ def normalise_phones(column: pd.Series[Any], level: Level = "sendable") -> pd.Da
     Returns
     -------
     DataFrame
-        With the index of `column`: ``phone`` (str, eleven digits, missing where refused) and ``reason`` (str, missing
+        With the index of `column`: ``phone`` (str, eleven digits, missing where there is none) and ``reason`` (str, missing
         where there is a number, otherwise a key of `masanalytics.vocabulary.EXCLUSIONS`). Scientific notation is read only
         where its mantissa carries every digit.
 
@@ -125,7 +125,7 @@ def phone_texts(numbers: npt.NDArray[np.int64]) -> list[str | None]:
 def parse_phones(
     column: pd.Series[Any], level: Level = "sendable"
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int8]]:
-    """Return `normalise_phones` as two arrays: numbers (0 where refused) and positions in `REASONS` (-1 where taken).
+    """Return `normalise_phones` as two arrays: numbers (0 where there is none) and positions in `REASONS` (-1 where taken).
 
     Examples
     --------

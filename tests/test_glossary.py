@@ -35,11 +35,20 @@ REPLACED = {
     "报告": "回执",
 }
 """Words that the glossary replaced, and by what."""
-ALLOWED: dict[str, str] = {
+ALLOWED = {
+    "状态报告": "the interface document's own word for 回执, beside it",
     "报告的标题。": "the written report",
-    "只能导出": "",
+    "写入 .xlsx 报告": "the written report",
+    "没有可报告的": "the written report",
+    "拒绝接收": "what people reply",
+    "不再接收": "what people reply",
+    "是否接收回执": "the name of a field of the platform's console",
+    "接收回执": "the receiver's work: reports come in",
+    "refused the connection": "the network's word",
 }
 """Sentences in which a replaced word means something else, and what."""
+OLDER_FILES = "store/schema.py"
+"""Migrations name what they rename."""
 UNDER_WAY = pytest.mark.xfail(reason="the last texts are still being converted", strict=False)
 
 
@@ -122,10 +131,11 @@ def sentences() -> Iterator[tuple[str, str]]:
 
 @UNDER_WAY
 def test_words_that_the_glossary_replaced_occur_nowhere() -> None:
-    """Neither in the catalogue nor in the texts of the code."""
+    """Neither in the catalogue nor in the texts of the code; names of states and error codes are no texts."""
     faults = [
         f"{place}: {text!r} says {found[0]!r}, the glossary says {right!r}"
         for place, text in sentences()
+        if place != OLDER_FILES and not re.fullmatch(r"[a-z_]+", text)
         for wrong, right in REPLACED.items()
         if (found := re.search(wrong, text)) and not any(allowed in text for allowed in ALLOWED)
     ]
@@ -139,6 +149,7 @@ def test_no_column_or_name_is_called_by_a_replaced_word() -> None:
     found = [
         f"{path.relative_to(PACKAGE)}:{token.start[0]}"
         for path in sorted(PACKAGE.rglob("*.py"))
+        if path.relative_to(PACKAGE).as_posix() != OLDER_FILES
         for token in tokenize.generate_tokens(io.StringIO(path.read_text(encoding="utf-8")).readline)
         if (token.type == tokenize.NAME and re.search("occasion", token.string))
         or (token.type == tokenize.STRING and token.string.strip("\"'") in ("least", "occasion"))

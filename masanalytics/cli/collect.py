@@ -31,7 +31,7 @@ _TRY_AGAIN = 75  # EX_TEMPFAIL, which cron and mail systems know
 def collect(ctx: click.Context, /, **_given: object) -> None:
     """Fetch status reports and replies into the store: each queue once, or as long as asked.
 
-    Exit codes: 0 done, 1 wrong settings (or, with --status, not fresh), 3 stopped by an error, 75 refused or not reached:
+    Exit codes: 0 done, 1 wrong settings (or, with --status, not fresh), 3 stopped by an error, 75 rejected or not reached:
     try again later.
     """
     from masanalytics.client import Client
