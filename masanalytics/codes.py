@@ -1,7 +1,8 @@
-"""What the codes in state reports mean, and what to do about them.
+"""What the codes in state reports, and the platform's words for a request, mean, and what to do about them.
 
-The catalogue is shipped as data (``masanalytics/data``): 668 codes and code families gathered from public documents.
-Vendors differ; where they do, the meaning says so. A bare number is a code of China Unicom's protocol (SGIP) and means
+The catalogue is shipped as data (``masanalytics/data``): about 700 codes and code families gathered from public documents;
+the words for a request stand in `masanalytics.rspcods`. Vendors differ; where they do, the meaning says so, the platform's own
+word first. A bare number is a code of China Unicom's protocol (SGIP) and means
 something else, or nothing, at the other carriers.
 """
 
@@ -16,9 +17,10 @@ from importlib import resources
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from masanalytics.formatting import card, plain_card
-from masanalytics.i18n import N_, Language, _, resolve_language, speaks, use_language
+from masanalytics.i18n import N_, Language, Text, _, resolve_language, speaks, use_language
+from masanalytics.rspcods import RSPCODS
 from masanalytics.text import BLANK_WORDS, fold
-from masanalytics.vocabulary import category_name
+from masanalytics.vocabulary import categories, category_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +40,11 @@ _NETWORKS = {
     "sgip": N_("China Unicom's gateway (SGIP)"),
     "smgp": N_("China Telecom's gateway (SMGP)"),
     "platform": N_("the platform"),
+}
+_ACTIONS = {
+    "wait": N_("wait, it may pass by itself"),
+    "fix": N_("put it right on your side"),
+    "ask": N_("ask the account manager or the carrier"),
 }
 _MATCHES = {"exact": N_("this very code"), "prefix": N_("by its family")}
 
@@ -76,6 +83,11 @@ class CodeDescription:
     network: str
     language: Language = field(default="en", compare=False)
 
+    @property
+    def action(self) -> str:
+        """What is to be done, by its category: ``"wait"``, ``"fix"``, ``"ask"``, or ``""`` for nothing."""
+        return categories()[self.category]["action"]
+
     def text(self) -> str:
         """Return what is known as a few lines for people.
 
@@ -101,6 +113,8 @@ class CodeDescription:
                 figures[_("category")] = category_name(self.category)
                 figures[_("whose code")] = _(network) if network else self.network
                 figures[_("found")] = _(_MATCHES[self.match])
+                if self.action:
+                    figures[_("to be done")] = _(_ACTIONS[self.action])
             title = _("{code}: {meaning}", code=self.code or _(_WITHOUT_CODE), meaning=self.meaning)
             source = _("Source: {source}", source=self.source) if self.source else ""
             return title, figures, [self.advice, source]
@@ -125,7 +139,7 @@ class _Catalogue(NamedTuple):
 
 @speaks
 def describe_code(code: object, *, carrier: str | None = None, language: str | None = None) -> CodeDescription:
-    """Say what a code of a state report means: the exact code, else its longest family, else unknown.
+    """Say what a code of a state report, or a rspcod, means: the exact code, else its longest family, else unknown.
 
     Parameters
     ----------
@@ -149,7 +163,7 @@ def describe_code(code: object, *, carrier: str | None = None, language: str | N
     >>> describe_code("MK:9999", language="zh").meaning
     '短信中心状态为 UNDELIV'
     >>> describe_code("CM:2007", language="zh").meaning
-    '云MAS 回执中出现，官方未公开含义'
+    '云MAS 回执中出现（reportStatus 与 errorCode 均为此码），平台自己的码表中没有，官方未公开含义'
     >>> describe_code("1", carrier="China Unicom").known, describe_code("1").known
     (True, False)
     """
@@ -185,7 +199,7 @@ def code_catalogue(language: str | None = None) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns, all text: ``code, match`` (``exact`` or ``prefix``), ``network, category, category_name, meaning,
+        Columns, all text: ``code, match`` (``exact`` or ``prefix``), ``network, category, category_name, action, meaning,
         advice, source``.
 
     Examples
@@ -196,7 +210,7 @@ def code_catalogue(language: str | None = None) -> pd.DataFrame:
     """
     import pandas as pd
 
-    spoken = resolve_language()
+    spoken, actions = resolve_language(), categories()
     rows = [
         {
             "code": entry.code,
@@ -204,6 +218,7 @@ def code_catalogue(language: str | None = None) -> pd.DataFrame:
             "network": entry.network,
             "category": entry.category,
             "category_name": category_name(entry.category),
+            "action": actions[entry.category]["action"],
             "meaning": entry.meaning[spoken],
             "advice": entry.advice[spoken],
             "source": entry.source,
@@ -241,7 +256,7 @@ def _fold(text: str) -> str:
 @cache
 def _catalogue() -> _Catalogue:
     advice_zh = {row["advice_en"]: row["advice_zh"] for row in _rows("code_advice.csv")}
-    entries = tuple(_entry(row, advice_zh) for row in _rows("error_codes.csv"))
+    entries = (*(_entry(row, advice_zh) for row in _rows("error_codes.csv")), *map(_word, RSPCODS))
     exact: dict[str, _Entry] = {}
     prefixes: dict[str, _Entry] = {}
     for entry in entries:
@@ -260,6 +275,21 @@ def _entry(row: dict[str, str], advice_zh: dict[str, str]) -> _Entry:
         meaning={"en": row["meaning_en"], "zh": row["meaning_zh"]},
         advice={"en": advice, "zh": advice_zh.get(advice, advice)},
         source=row["source"],
+    )
+
+
+def _word(rspcod: str) -> _Entry:
+    """Return the entry of a word for a request."""
+    known = RSPCODS[rspcod]
+    meaning, advice = Text(known.meaning), Text(known.advice)
+    return _Entry(
+        code=rspcod,
+        match="exact",
+        network="platform",
+        category=known.category,
+        meaning={"en": meaning.text("en"), "zh": meaning.text("zh")},
+        advice={"en": advice.text("en"), "zh": advice.text("zh")},
+        source=known.source,
     )
 
 

@@ -111,7 +111,9 @@ REFUSAL = b'{"msgGroup":"","rspcod":"%s","success":false}'
     [
         (answer(REFUSAL % b"InvalidUsrOrPwd"), "rejected", "InvalidUsrOrPwd", True),
         (answer(REFUSAL % b"TooManyMobiles"), "rejected", "TooManyMobiles", False),
-        (answer(REFUSAL % b"NewWord"), "rejected", "NewWord", True),
+        (answer(REFUSAL % b"NewWord"), "unknown", "NewWord", True),
+        (answer(REFUSAL % b"SystemBusy"), "unknown", "SystemBusy", True),
+        (answer(REFUSAL % b"InternalError"), "unknown", "InternalError", False),
         (answer(b'{"message":"NOT_WHITE_IP","success":false}'), "rejected", "NOT_WHITE_IP", True),
         (answer(b'{"message":"NOT_WHITE_IP","success":false}', "403 Forbidden"), "rejected", "NOT_WHITE_IP", True),
         (answer(REFUSAL % b"InvalidMessage", "500 Oops"), "unknown", "InvalidMessage", False),
@@ -170,6 +172,11 @@ def test_answers_and_faults(
         (saying(b"hello\r\n"), "answered something that is not HTTP: check the port"),
         (saying(b"\x15\x03\x01\x00\x02\x02\x46"), "this port speaks HTTPS: write https:// instead of http://"),
         (answer(REFUSAL % b"IllegalMac"), "the check sum (mac) does not match"),
+        (
+            answer(REFUSAL % b"SystemBusy"),
+            "the platform answered SystemBusy: the platform is busy, or is asked too fast. Wait some minutes;",
+        ),
+        (answer(b'{"resultCode":"9013"}'), 'the answer cannot be read: \'{"resultCode":"9013"}\'.'),
         (answer(b"<html>13800138000"), "the answer cannot be read: '<html>138****8000'."),
     ],
 )

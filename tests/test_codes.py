@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from masanalytics.codes import CodeDescription, category_of, code_catalogue, describe_code
+from masanalytics.rspcods import RSPCODS, describe_rspcod
 from masanalytics.vocabulary import category_name
 
 
@@ -48,8 +49,15 @@ def test_an_exact_code_is_described_whole() -> None:
         ("UNDELIV_998", "prefix", "number_state"),
         ("EXPIRED_612", "exact", "gateway_fault"),
         ("ML:0000", "prefix", "in_progress"),
-        ("CM:2007", "prefix", "unknown"),
-        ("CM:8003", "exact", "content_blocked"),
+        ("CM:2007", "exact", "unknown"),
+        ("CM:2999", "prefix", "unknown"),
+        ("CM:0000", "exact", "delivered"),
+        ("cm:3000", "exact", "in_progress"),
+        ("GW:9999", "exact", "gateway_fault"),
+        ("SystemBusy", "exact", "submit_busy"),
+        ("systembusy", "exact", "submit_busy"),
+        ("CM:8001", "exact", "content_blocked"),
+        ("CM:8003", "exact", "blacklist"),
         ("00138", "exact", "signature"),
         ("QQ:0001", "unknown", "unknown"),
         ("DB", "unknown", "unknown"),
@@ -96,7 +104,7 @@ def test_an_unlisted_code_keeps_its_own_spelling() -> None:
 def test_every_advice_and_category_has_its_chinese() -> None:
     """Every English advice and every category in the catalogue has a Chinese text."""
     english, chinese = code_catalogue("en"), code_catalogue("zh")
-    assert len(english) == len(chinese) == 668
+    assert len(english) == len(chinese) == 716
     assert (english["advice"] != chinese["advice"]).all()
     assert chinese["advice"].str.contains(r"[一-鿿]").all()
     assert (english["category_name"] != english["category"]).all()
@@ -108,13 +116,63 @@ def test_no_advice_is_translated_for_nothing() -> None:
     folder = resources.files("masanalytics").joinpath("data")
     with folder.joinpath("code_advice.csv").open(encoding="utf-8") as file:
         translated = [row["advice_en"] for row in csv.DictReader(file)]
-    assert sorted(translated) == sorted(set(code_catalogue("en")["advice"]))
+    with folder.joinpath("error_codes.csv").open(encoding="utf-8") as file:
+        used = {row["advice_en"] for row in csv.DictReader(file)}
+    assert sorted(translated) == sorted(used)
+
+
+def test_one_catalogue_for_codes_and_words() -> None:
+    """A rspcod is described in the words of a submit's result, in both languages."""
+    for language in ("en", "zh"):
+        meaning, advice = describe_rspcod("InvalidUsrOrPwd")
+        found = describe_code("InvalidUsrOrPwd", language=language)
+        assert (found.meaning, found.advice) == (meaning.text(language), advice.text(language))
+    table = code_catalogue("en").set_index("code")
+    assert set(RSPCODS) <= set(table.index)
+    assert table.loc["NOT_WHITE_IP", "meaning"] == describe_rspcod("NOT_WHITE_IP")[0].text("en")
+
+
+def test_where_sources_differ_both_are_said_the_platforms_own_first() -> None:
+    """CM:8003: the global blacklist by the platform's own table, a keyword hit by another vendor's document."""
+    found = describe_code("CM:8003", language="en")
+    assert (found.category, found.action) == ("blacklist", "fix")
+    assert found.meaning.index("global blacklist") < found.meaning.index("another vendor's document: keyword hit")
+
+
+@pytest.mark.parametrize(
+    ("code", "action"),
+    [
+        ("DELIVRD", ""),
+        ("CM:0000", ""),
+        ("CM:3000", "wait"),
+        ("CM:8001", "fix"),
+        ("CM:8005", "ask"),
+        ("CM:2007", "ask"),
+        ("SystemBusy", "wait"),
+        ("PrepayBalanceZero", "ask"),
+        ("IllegalSignId", "fix"),
+        ("QQ:0001", "ask"),
+    ],
+)
+def test_what_is_to_be_done(code: str, action: str) -> None:
+    """Wait, put right, or ask: by what kind of thing stands in the way."""
+    assert describe_code(code).action == action
 
 
 def test_catalogue_columns() -> None:
     """The catalogue is a frame of text with its columns in a fixed order."""
     table = code_catalogue("en")
-    assert list(table) == ["code", "match", "network", "category", "category_name", "meaning", "advice", "source"]
+    assert list(table) == [
+        "code",
+        "match",
+        "network",
+        "category",
+        "category_name",
+        "action",
+        "meaning",
+        "advice",
+        "source",
+    ]
     assert set(table["match"]) == {"exact", "prefix"}
     assert table.loc[table["code"] == "MK:", "category_name"].tolist() == ["Empty, suspended or off"]
 
@@ -147,6 +205,7 @@ def test_a_described_code_shows_itself_as_text_and_as_a_card() -> None:
         "  whose code: China Mobile's gateway (CMPP)",
         "  found: by its family",
     ]
+    assert "  to be done: put it right on your side" in repr(english).splitlines()
     assert english.text() == repr(english)
     assert repr(chinese).splitlines()[:4] == [
         "MK:9999：短信中心状态为 UNDELIV",

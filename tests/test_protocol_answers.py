@@ -40,11 +40,10 @@ def test_accepted_without_rspcod() -> None:
         "NoSignId",
         "TooManyMobiles",
         "InvalidMobile",
-        "SomethingNew",
     ],
 )
 def test_rejected(rspcod: str) -> None:
-    """Every failing rspcod, known or not, with success false and no group is a refusal."""
+    """Every failing word of the document, with success false and no group, is a refusal."""
     raw = f'{{"msgGroup":"","rspcod":"{rspcod}","success":false}}'
     assert read_submit(raw.encode()) == SubmitAnswer(False, "", rspcod, "")
 
@@ -54,16 +53,23 @@ def test_rejected(rspcod: str) -> None:
     [
         ('{"message":"NOT_WHITE_IP","success":false}', SubmitAnswer(False, "", "NOT_WHITE_IP", "")),
         ('{"message":"NOT_WHITE_IP","success":"false"}', SubmitAnswer(False, "", "NOT_WHITE_IP", "")),
-        ('{"success":false}', SubmitAnswer(False, "", "", "")),
+        ('{"success":false}', SubmitAnswer(None, "", "", '{"success":false}')),
         (
             '{"message":"号码13800138000在黑名单中","success":false}',
-            SubmitAnswer(False, "", "", "号码138****8000在黑名单中"),
+            SubmitAnswer(None, "", "", "号码138****8000在黑名单中"),
         ),
+        ('{"msgGroup":"","rspcod":"SystemBusy","success":false}', SubmitAnswer(None, "", "SystemBusy", "")),
+        ('{"msgGroup":"","rspcod":"SomethingNew","success":false}', SubmitAnswer(None, "", "SomethingNew", "")),
+        (
+            '{"resultCode":"9013","resultDesc":"余额不足"}',
+            SubmitAnswer(None, "", "", '{"resultCode":"9013","resultDesc":"余额不足"}'),
+        ),
+        (f'{{"msgGroup":"{GROUP}","rspcod":"success","success":true}}\0', SubmitAnswer(True, GROUP, "success", "")),
         ('{"rspcod":"IllegalMac"}', SubmitAnswer(False, "", "IllegalMac", "")),
     ],
 )
-def test_refusals_of_another_shape(raw: str, expected: SubmitAnswer) -> None:
-    """A refusal without rspcod takes its message for it; numbers in it are masked."""
+def test_answers_of_another_shape(raw: str, expected: SubmitAnswer) -> None:
+    """A message stands for a missing rspcod; words that are not known to refuse prove nothing; what was said is shown."""
     assert read_submit(raw.encode()) == expected
 
 

@@ -14,6 +14,7 @@ from masanalytics.protocol import (
     Page,
     ReportRecord,
     UplinkRecord,
+    contradicts,
     fold_mobile,
     is_intermediate,
     outcome_of,
@@ -393,19 +394,45 @@ def test_nothing_shows_a_number() -> None:
     [
         ("DELIVRD", Status.delivered),
         (" delivrd ", Status.delivered),
-        ("DELIVERED", Status.failed),
+        ("CM:0000", Status.delivered),
+        ("cm:0000", Status.delivered),
+        ("CM:3000", Status.pending),
+        ("CM:8003", Status.failed),
+        ("DELIVERED", Status.pending),
+        ("SUCCESS", Status.pending),
+        ("发送成功", Status.pending),
         ("UNDELIV", Status.failed),
         ("CM:2007", Status.failed),
         ("UNKNOWN", Status.failed),
-        ("0", Status.failed),
+        ("0", Status.pending),
+        ("12", Status.failed),
         ("ACCEPTD", Status.pending),
         ("enroute", Status.pending),
         ("", Status.pending),
     ],
 )
 def test_outcomes(status: str, outcome: Status) -> None:
-    """Only DELIVRD is delivered; intermediate states are still pending."""
+    """DELIVRD and CM:0000 are delivered; what is no failure's code, and intermediate states, are still pending."""
     assert outcome_of(status) is outcome
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "outcome", "contradictory"),
+    [
+        ("CM:0000", "DELIVRD", Status.delivered, False),
+        ("DELIVRD", "CM:0000", Status.delivered, False),
+        ("DELIVRD", "000", Status.delivered, False),
+        ("", "DELIVRD", Status.delivered, False),
+        ("DELIVRD", "MK:0001", Status.failed, True),
+        ("CM:8001", "DELIVRD", Status.failed, True),
+        ("CM:2007", "CM:2007", Status.failed, False),
+        ("ACCEPTD", "MK:0001", Status.pending, False),
+        ("0", "0", Status.pending, False),
+    ],
+)
+def test_both_fields_of_a_report(status: str, error: str, outcome: Status, contradictory: bool) -> None:
+    """Success in either field is delivered, unless the other holds a failure's code: a contradiction, and failed."""
+    assert (outcome_of(status, error), contradicts(status, error)) == (outcome, contradictory)
 
 
 def test_intermediate() -> None:

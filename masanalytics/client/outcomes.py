@@ -17,7 +17,7 @@ from masanalytics.client.transport import Answer, Failure
 from masanalytics.client.trust import address_of, changed_certificate
 from masanalytics.errors import MasError, NetworkError
 from masanalytics.i18n import N_, Text, _
-from masanalytics.protocol import FULL_PAGE, SubmitAnswer, describe_rspcod, is_fatal, read_submit
+from masanalytics.protocol import FULL_PAGE, KNOWN_RSPCODS, SubmitAnswer, describe_rspcod, is_fatal, read_submit
 from masanalytics.timezone import format_instant
 from masanalytics.tls import Reach, classify, host_key, unreachable
 
@@ -130,6 +130,7 @@ def submit_result(answer: Answer, path: str, account: Account) -> SubmitResult:
     if answer.status == 400 and _WANTS_TLS.search(answer.body):
         return SubmitResult("not_sent", "", "", _USE_HTTPS, None, True, *times)
     fatal = family in (3, 4) and answer.status not in _TRANSIENT_STATUSES
+    fatal = fatal or (reply.rspcod not in ("", *KNOWN_RSPCODS) and is_fatal(reply.rspcod))
     why = _why_unknown(answer, reply, path, account)
     return SubmitResult("unknown", reply.msg_group, reply.rspcod, why, _SETTLED_BY_REPORTS, fatal, *times)
 
@@ -233,6 +234,20 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         waiting += [cause for cause in causes if isinstance(cause, BaseException)]
 
 
+def _unproven_word(reply: SubmitAnswer) -> Text:
+    """Return what a word says that the interface document does not have: no proof that the batch was not taken."""
+    meaning, advice = describe_rspcod(reply.rspcod)
+    if reply.message:
+        meaning = Text("{meaning} ({message})", code=meaning.code, meaning=meaning, message=reply.message)
+    return Text(
+        "the platform answered {rspcod}: {meaning}. {advice}",
+        code="unproven_word",
+        rspcod=reply.rspcod,
+        meaning=meaning,
+        advice=advice,
+    )
+
+
 def _other_protocol(status: int, path: str, account: Account) -> Text:
     """Return what a web server means that does not know the path: the account's flavour, most likely."""
     return Text(
@@ -260,6 +275,8 @@ def _why_unknown(answer: Answer, reply: SubmitAnswer, path: str, account: Accoun
         return Text("HTTP {status} at {path}.", code="http_status", status=status, path=path)
     if not answer.complete:
         return Text("the answer broke off.", code="answer_broke_off")
+    if reply.rspcod and not reply.msg_group and reply.rspcod not in KNOWN_RSPCODS:
+        return _unproven_word(reply)
     if reply.rspcod or reply.msg_group:
         return Text("the answer contradicts itself (rspcod {rspcod!r}).", code="contradiction", rspcod=reply.rspcod)
     return Text("the answer cannot be read: {excerpt!r}.", code="unreadable_answer", excerpt=reply.message)

@@ -7,6 +7,7 @@ from masanalytics.protocol.pages import FULL_PAGE, Endpoint, Page, PollAnswer, r
 from masanalytics.protocol.records import (
     ReportRecord,
     UplinkRecord,
+    contradicts,
     fold_mobile,
     is_intermediate,
     outcome_of,
@@ -34,10 +35,10 @@ from masanalytics.protocol.responses import (
     FATAL,
     KNOWN_RSPCODS,
     SubmitAnswer,
-    describe_rspcod,
     is_fatal,
     read_submit,
 )
+from masanalytics.rspcods import describe_rspcod
 
 __all__ = [
     "DELIVER",
@@ -59,6 +60,7 @@ __all__ = [
     "SubmitAnswer",
     "UplinkRecord",
     "check_mobiles",
+    "contradicts",
     "describe_rspcod",
     "excerpt",
     "fold_mobile",

@@ -18,6 +18,7 @@ __all__ = [
     "Instants",
     "ReportRecord",
     "UplinkRecord",
+    "contradicts",
     "fold_mobile",
     "is_intermediate",
     "outcome_of",
@@ -29,8 +30,11 @@ _MOBILE = re.compile(rf"(?:\+?86|0086)?({MOBILE})")
 _BLANK = re.compile(r"[\s\-]+")
 _LONGEST_MOBILE = 40
 _FEWEST_DIGITS, _MOST_DIGITS = 5, 20  # of anything that can be a number: 10086, and the longest with prefixes
-_DELIVERED: Final = "DELIVRD"
-_INTERMEDIATE: Final = frozenset({"ACCEPTD", "ACCEPTED", "ENROUTE", "SCHEDULED", "BUFFERED"})
+_DELIVERED: Final = frozenset({"DELIVRD", "CM:0000"})
+_INTERMEDIATE: Final = frozenset({"ACCEPTD", "ACCEPTED", "ENROUTE", "SCHEDULED", "BUFFERED", "CM:3000"})
+# What a failure looks like: a code of ASCII letters and digits. Zeros alone, a word for success and a sentence are none.
+_FAILURE = re.compile(r"(?!0+$)[A-Z0-9_+-]+(?::[A-Z0-9_:.+-]*)?", re.ASCII)
+_NO_FAILURE: Final = frozenset({"SUCCESS", "SUCC", "DELIVERED", "OK", "TRUE", "NULL", "NONE"})
 
 
 class ReportRecord(NamedTuple):
@@ -43,7 +47,7 @@ class ReportRecord(NamedTuple):
     msg_group : str
         The platform's name for the batch.
     report_status : str
-        ``DELIVRD``, or on failure the error code. Where the platform leaves it out, its errorCode.
+        ``DELIVRD`` or ``CM:0000``, or on failure the error code. Where the platform leaves it out, its errorCode.
     error_code : str
         The platform's errorCode.
     submit_date, receive_date : str
@@ -148,22 +152,44 @@ def is_intermediate(report_status: str) -> bool:
 
 
 def outcome_of(report_status: str, error_code: str = "") -> Status:
-    """Return what a report says of its message: delivered, failed, or pending (intermediate, or no status at all).
+    """Return what a report says of its message: delivered, failed, or pending (intermediate, or not known to be a failure).
 
-    DELIVRD is the one word for success. The document has it in ``reportStatus``; several public receivers of pushed
-    reports expect ``CM:0000`` there and DELIVRD in ``errorCode``, where it cannot mean a failure.
+    DELIVRD and CM:0000 are the words for success. The document has DELIVRD in ``reportStatus``; captured pushes have CM:0000
+    there and DELIVRD in ``errorCode``. A failure's code beside it contradicts it, and then the message has failed.
 
     Examples
     --------
     >>> outcome_of("DELIVRD").name, outcome_of("CM:2007").name, outcome_of("ACCEPTD").name
     ('delivered', 'failed', 'pending')
-    >>> outcome_of("CM:0000", "DELIVRD").name
-    'delivered'
+    >>> outcome_of("CM:0000", "DELIVRD").name, outcome_of("CM:0000").name, outcome_of("DELIVRD", "MK:0001").name
+    ('delivered', 'delivered', 'failed')
     """
-    word = report_status.strip().upper()
-    if _DELIVERED in (word, error_code.strip().upper()):
-        return Status.delivered
-    return Status.pending if not word or word in _INTERMEDIATE else Status.failed
+    words = [word.strip().upper() for word in (report_status, error_code)]
+    if any(map(_is_failure, words)):
+        return Status.failed if _is_final(words) else Status.pending
+    return Status.delivered if not _DELIVERED.isdisjoint(words) else Status.pending
+
+
+def contradicts(report_status: str, error_code: str) -> bool:
+    """Return whether a report says success in one field and failure in the other.
+
+    Examples
+    --------
+    >>> contradicts("DELIVRD", "MK:0001"), contradicts("DELIVRD", "000")
+    (True, False)
+    """
+    words = [word.strip().upper() for word in (report_status, error_code)]
+    return not _DELIVERED.isdisjoint(words) and any(map(_is_failure, words))
+
+
+def _is_failure(word: str) -> bool:
+    known = word in _DELIVERED or word in _INTERMEDIATE or word in _NO_FAILURE
+    return bool(word) and not known and _FAILURE.fullmatch(word) is not None
+
+
+def _is_final(words: list[str]) -> bool:
+    """Whether these are the words of a final report: an intermediate one may name a code of the way so far."""
+    return words[0] not in _INTERMEDIATE
 
 
 def read_report(item: Mapping[str, Any], instants: Instants) -> list[ReportRecord]:

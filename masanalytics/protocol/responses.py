@@ -6,75 +6,19 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from masanalytics.i18n import N_, Text
 from masanalytics.protocol.lenient_json import decode_text, excerpt, read_json, unwrap
+from masanalytics.rspcods import OF_ONE_BATCH, REFUSALS
 
-__all__ = ["FATAL", "KNOWN_RSPCODS", "SubmitAnswer", "describe_rspcod", "is_fatal", "read_submit"]
+__all__ = ["FATAL", "KNOWN_RSPCODS", "SubmitAnswer", "is_fatal", "read_submit"]
 
 _WORD = re.compile(r"[A-Za-z0-9_.:-]{1,40}")
 _OK = "success"
+_BLANK = " \t\r\n\0"
 
-_SIGN_ADVICE = N_(
-    "Take the signature's code (签名编码) from 管理 → 接口管理 → 短信接入用户管理 and give it as sign=; it is a code of "
-    "about nine letters and digits, not the text in 【】, and it belongs to this ec_name and service "
-    "code."
-)
-# Each rspcod with its meaning and what to do about it.
-_RSPCODS: Final = {
-    "success": (
-        N_("accepted (not yet delivered)"),
-        N_("What became of each message comes with its report."),
-    ),
-    "IllegalMac": (
-        N_("the check sum (mac) does not match"),
-        N_("Check secret_key, ec_name, ap_id and sign letter by letter, hidden spaces included."),
-    ),
-    "IllegalSignId": (
-        N_("the signature's code is not valid"),
-        _SIGN_ADVICE,
-    ),
-    "NoSignId": (
-        N_("no signature belongs to this code"),
-        _SIGN_ADVICE,
-    ),
-    "InvalidMessage": (
-        N_("the platform could not read the request"),
-        N_(
-            "Look at this batch's text: unusual characters, or a template whose parameters do not fit. Other "
-            "batches may pass."
-        ),
-    ),
-    "InvalidUsrOrPwd": (
-        N_("user name or password rejected; the platform says this for many causes"),
-        N_(
-            "In the order of likelihood: (1) a wrong ap_id, secret_key or ec_name; (2) ap_id is the web login "
-            "instead of the interface account (管理 → 接口管理 → 短信接入用户管理); (3) the interface account was made for "
-            "another protocol (HTTP, SDK, WebService) than HTTPS; (4) the account is not enabled (接口状态), or "
-            "outside its dates (生效/失效日期); (5) ec_name was altered by a wrong character set on the way into "
-            "your settings; (6) for other clients: addSerial left out of the request (this one always sends "
-            "it)."
-        ),
-    ),
-    "TooManyMobiles": (
-        N_("too many numbers in one request"),
-        N_("At most 5,000 numbers with one text, or 999 with a text each: split the batch."),
-    ),
-    "InvalidMobile": (
-        N_("a number in the batch is malformed"),
-        N_("Look for the number in this batch that is not a mobile number; other batches may pass."),
-    ),
-    "NOT_WHITE_IP": (
-        N_("this machine's address is not on the account's white list"),
-        N_("Ask the account manager to add this machine's public IP address; trying again does not help."),
-    ),
-}
-
-KNOWN_RSPCODS: Final = frozenset(_RSPCODS)
+KNOWN_RSPCODS: Final = REFUSALS
 """The words of the interface document, and the two seen in the wild (InvalidMobile, NOT_WHITE_IP)."""
 
-_OF_ONE_BATCH = frozenset({"success", "TooManyMobiles", "InvalidMessage", "InvalidMobile"})
-
-FATAL: Final = KNOWN_RSPCODS - _OF_ONE_BATCH
+FATAL: Final = KNOWN_RSPCODS - OF_ONE_BATCH
 """The known words that every further batch would meet too."""
 
 
@@ -84,7 +28,7 @@ class SubmitAnswer(NamedTuple):
     Attributes
     ----------
     accepted : bool or None
-        True: the platform took the batch. False: it says it did not. None: the answer does not tell, or contradicts
+        True: the platform took the batch. False: it says it did not, in a word that is known to mean that. None: the answer does not tell, or contradicts
         itself; the batch may have been taken.
     msg_group : str
         The platform's name for the batch, or ``""``.
@@ -112,7 +56,7 @@ def read_submit(raw: bytes) -> SubmitAnswer:
     >>> read_submit(b"<html>").accepted is None
     True
     """
-    text = decode_text(raw)[0].strip()
+    text = decode_text(raw)[0].strip(_BLANK)
     answer = read_json(unwrap(text))
     if not isinstance(answer, Mapping):
         return SubmitAnswer(None, "", "", excerpt(text))
@@ -122,58 +66,36 @@ def read_submit(raw: bytes) -> SubmitAnswer:
     success = _flag(answer.get("success"))
     if not rspcod and success is False and _WORD.fullmatch(message):
         rspcod, message = message, ""
-    return SubmitAnswer(_accepted(success, rspcod, group), group, rspcod, excerpt(message))
+    accepted = _accepted(success, rspcod, group)
+    if accepted is None and not (message or rspcod or group):
+        message = text  # somebody has to judge by it
+    return SubmitAnswer(accepted, group, rspcod, excerpt(message))
 
 
 def is_fatal(rspcod: str) -> bool:
-    """Return whether every further batch would be rejected too; an unknown word counts as one that would.
+    """Return whether every further batch would meet the same; an unknown word counts as one that would.
 
     Examples
     --------
     >>> is_fatal("NOT_WHITE_IP"), is_fatal("TooManyMobiles"), is_fatal("AccountFrozen")
     (True, False, True)
     """
-    return rspcod not in _OF_ONE_BATCH
-
-
-def describe_rspcod(rspcod: str) -> tuple[Text, Text]:
-    """Return what `rspcod` means and what to do about it.
-
-    Examples
-    --------
-    >>> meaning, advice = describe_rspcod("NOT_WHITE_IP")
-    >>> print(meaning.text("en"))
-    this machine's address is not on the account's white list
-    >>> describe_rspcod("TooManyMobiles")[0].text("zh")
-    '手机号数量超限（>5000）'
-    """
-    if rspcod in _RSPCODS:
-        meaning, advice = _RSPCODS[rspcod]
-        return Text(meaning, code=rspcod), Text(advice, code=rspcod)
-    return (
-        Text("the platform's own word; its document does not explain it", code="unknown_rspcod"),
-        Text(
-            "Ask the platform's support what {rspcod} means, and name the time of the request.",
-            code="unknown_rspcod",
-            rspcod=rspcod or Text("the answer"),
-        ),
-    )
+    return rspcod not in OF_ONE_BATCH
 
 
 def _accepted(success: bool | None, rspcod: str, group: str) -> bool | None:  # noqa: FBT001 - a value of the wire
     """Decide; what contradicts itself may have been taken, and stays None.
 
     A group is only made for a batch that passed, so a rejection that names one is a contradiction; so is a success without
-    one. Where ``success`` itself is missing, only a rejection in the document's own words is one.
+    one. Only a word that is known to refuse is a rejection, whatever ``success`` says: the platform has more words, and a
+    busy one may have taken the batch.
     """
     passed = rspcod.lower() == _OK or not rspcod
     if success is True and passed and group:
         return True
     if group or rspcod.lower() == _OK:
         return None
-    if success is False or (success is None and rspcod in KNOWN_RSPCODS):
-        return False
-    return None
+    return False if success is not True and rspcod in KNOWN_RSPCODS else None
 
 
 def _flag(value: object) -> bool | None:
