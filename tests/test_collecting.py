@@ -177,7 +177,7 @@ def test_an_interrupted_call_says_what_was_done(sim: Simulator, store: Store, cl
     [
         (Collected(), "0 reports and 0 replies in 0 polls", "0 次查询，收到 0 条回执、0 条上行回复"),
         (
-            Collected(polls=1, reports=1, uplinks=1, opt_outs=1, foreign=1, set_aside=1, settled=1, refused=1, drained=True),
+            Collected(polls=1, reports=1, uplinks=1, opt_outs=1, foreign=1, set_aside=1, settled=1, rejected=1, drained=True),
             "1 report and 1 reply in 1 poll; 1 opted out; 1 of a batch not known as this store's when it came; 1 that could"
             " not be read, kept; 1 batch of unknown outcome settled; 1 answer was not data (too soon, or rejected); nothing"
             " more waiting now",
@@ -258,16 +258,16 @@ def test_a_batch_whose_reports_stay_away_is_suspicious(
 
 
 def test_too_soon_is_backed_off_and_said_once(sim: Simulator, store: Store, client: Client) -> None:
-    """An answer that is not data is no data: it is kept as refused, said once, and asked less often."""
+    """An answer that is not data is no data: it is kept as rejected, said once, and asked less often."""
     said: list[str] = []
     collector = Collector(client, store, say=said.append)
     sim.fault("too_soon", times=3)
     collected = collector.drain()
     collector.stop()
 
-    assert (collected.refused, collected.drained) == (3, True)
+    assert (collected.rejected, collected.drained) == (3, True)
     assert len([line for line in said if "not data" in line]) == 1
-    assert list(store.polls(state="refused")["records"]) == [0, 0, 0]
+    assert list(store.polls(state="rejected")["records"]) == [0, 0, 0]
 
 
 def test_a_lost_answer_is_an_error_that_says_so(

@@ -451,7 +451,7 @@ def test_whatever_is_answered_can_be_taken_in(bench: Bench, raw: Any, endpoint: 
     """No answer at all trips the store, and what it took in can be read and shown."""
     received = bench.receive(raw, endpoint)
 
-    assert received.kind in ("records", "refused", "unreadable")
+    assert received.kind in ("records", "rejected", "unreadable")
     assert received.reports + received.uplinks + received.set_aside >= 0
     assert bench.store.raw_answer(len(bench.store.polls())) == raw
 

@@ -106,14 +106,14 @@ def test_nothing_of_a_broken_answer_proves_nothing(raw: str) -> None:
 def test_refusals(raw: str, notice: str) -> None:
     """An answer that is not data is a refusal with its words, masked; it is no empty page."""
     page = read_page(raw.encode(), "deliver")
-    assert (page.kind, page.records, page.bad, page.size, page.notice) == ("refused", [], [], 0, notice)
+    assert (page.kind, page.records, page.bad, page.size, page.notice) == ("rejected", [], [], 0, notice)
     assert not page.drained
 
 
 def test_a_refusal_in_another_character_set() -> None:
     """A refusal whose words are no UTF-8 is still a refusal."""
     page = read_page('{"message":"太快","success":false}'.encode("gb18030"), "report")
-    assert (page.kind, page.size) == ("refused", 0)
+    assert (page.kind, page.size) == ("rejected", 0)
 
 
 @pytest.mark.parametrize("raw", [b"<html>502</html>", b"\x00\x01\xff\xfe\x80", b"{", b"[", b'[{"mobile":', b"x" * 5000])
@@ -469,7 +469,7 @@ def test_folding(text: str, folded: str) -> None:
 def test_any_bytes_make_a_page(raw: bytes, complete: bool) -> None:
     """No answer, however mad, raises."""
     page = read_page(raw, "report", complete=complete)
-    assert page.kind in ("records", "refused", "unreadable")
+    assert page.kind in ("records", "rejected", "unreadable")
     if not complete:
         assert not page.drained
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlite_utils import Database
 
 import masanalytics as mas
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
-from masanalytics.store import replay
+from masanalytics.store import Store, replay
 from masanalytics.store.kept_texts import plain_sentences_sql
 from masanalytics.store.message_outcomes import Evidence, Outcome, fold
+from masanalytics.store.schema import migrations
 from masanalytics.vocabulary import MESSAGE_COLUMNS, Status
 from tests.bench import Bench, PlainBatch
 
@@ -265,12 +268,12 @@ def test_broken_records_are_set_aside_and_harm_no_other(
 
 
 def test_an_answer_that_is_not_data_is_not_counted(bench: Bench) -> None:
-    """A refusal moves no coverage and is shown as refused."""
+    """A refusal moves no coverage and is shown as rejected."""
     received = bench.receive({"success": False, "message": "too soon"})
 
-    assert (received.kind, received.size, received.drained) == ("refused", 0, False)
+    assert (received.kind, received.size, received.drained) == ("rejected", 0, False)
     assert len(bench.store.coverage()) == 0
-    assert list(bench.store.polls()["state"]) == ["refused"]
+    assert list(bench.store.polls()["state"]) == ["rejected"]
 
 
 def test_coverage_remembers_drained_polls_and_gaps(bench: Bench) -> None:
@@ -418,3 +421,17 @@ def test_a_notice_is_kept_as_code_and_parameters_and_said_in_the_readers_languag
     ]
     assert list(bench.store.polls(language="zh")["notice"]) == [notice.text("zh"), "an older sentence"]
     assert notice.text("zh") != notice.text("en")
+
+
+def test_polls_of_an_older_file_are_rejected_too(tmp_path: Path) -> None:
+    """What an older release called a refused poll is called rejected, as a batch is."""
+    path = tmp_path / "older.db"
+    older = Database(path)
+    migrations.apply(older, stop_before="m004_rejected_polls")
+    with older.conn as conn:
+        conn.execute("INSERT INTO accounts VALUES (1, '企业/ap')")
+        conn.execute("INSERT INTO polls (account_id, endpoint, state, asked_at) VALUES (1, 'report', 'refused', 0)")
+    older.close()
+
+    with Store(path) as store:
+        assert list(store.polls()["state"]) == ["rejected"]

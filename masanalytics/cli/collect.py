@@ -53,7 +53,7 @@ def collect(ctx: click.Context, /, **_given: object) -> None:
             collected = collector.drain() if options["drain"] else collector.collect()
             collector.stop()
     click.echo(collected.json() if options["as_json"] else collected.text())
-    ctx.exit(_TRY_AGAIN if collected.refused == collected.polls else 0)
+    ctx.exit(_TRY_AGAIN if collected.rejected == collected.polls else 0)
 
 
 def _show_status(store: Store, options: dict[str, Any]) -> bool:

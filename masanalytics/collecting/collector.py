@@ -63,7 +63,7 @@ class Collector:
     ...     answer = client.submit(["13800138000"], "您好")
     ...     collected = mas.Collector(client, store, say=print, language="en").collect()
     First collection ... are kept and listed by store.foreign_reports().
-    >>> collected.refused
+    >>> collected.rejected
     0
     """
 

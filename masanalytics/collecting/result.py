@@ -11,7 +11,7 @@ from masanalytics.store.intake import Received
 
 __all__ = ["Collected"]
 
-_COUNTS = ("polls", "reports", "uplinks", "foreign", "opt_outs", "set_aside", "settled", "refused")
+_COUNTS = ("polls", "reports", "uplinks", "foreign", "opt_outs", "set_aside", "settled", "rejected")
 
 
 @dataclass
@@ -26,7 +26,7 @@ class Collected:
         unknown outcome that the reports settled.
     drained : bool
         Whether the platform had nothing more at the end.
-    refused : int
+    rejected : int
         Answers that were not data.
     reached : float or None
         For `Collector.wait`: the share of the accepted messages that have been reported.
@@ -48,7 +48,7 @@ class Collected:
     opt_outs: int = 0
     set_aside: int = 0
     settled: int = 0
-    refused: int = 0
+    rejected: int = 0
     drained: bool = False
     reached: float | None = None
     accepted: int | None = None
@@ -68,7 +68,7 @@ class Collected:
         self.set_aside += received.set_aside
         self.settled += received.settled
         if received.kind != "records":
-            self.refused += 1
+            self.rejected += 1
         if received.notice and received.notice not in self.notices:
             self.notices.append(received.notice)
 
@@ -122,11 +122,11 @@ class Collected:
                 ),
             ),
             (
-                self.refused,
+                self.rejected,
                 ngettext(
                     "{count:,} answer was not data (too soon, or rejected)",
                     "{count:,} answers were not data (too soon, or rejected)",
-                    self.refused,
+                    self.rejected,
                 ),
             ),
         )

@@ -78,7 +78,7 @@ class Page:
     Attributes
     ----------
     kind : str
-        ``records`` (data, perhaps none), ``refused`` (an answer that is not data: too soon, a refusal) or ``unreadable``
+        ``records`` (data, perhaps none), ``rejected`` (an answer that is not data: too soon, a refusal) or ``unreadable``
         (nothing could be read from it, though it may have held data).
     records : list of ReportRecord or of UplinkRecord
         Everything usable; one for each number.
@@ -93,7 +93,7 @@ class Page:
         The page was broken or cut off; there may have been more in it.
     """
 
-    kind: Literal["records", "refused", "unreadable"]
+    kind: Literal["records", "rejected", "unreadable"]
     records: list[ReportRecord] | list[UplinkRecord]
     bad: list[BadRecord]
     size: int
@@ -148,14 +148,14 @@ def read_page(raw: bytes, endpoint: Endpoint, *, complete: bool = True, status: 
     if status == 200 or page.size:
         return page
     notice = page.notice or excerpt(raw.decode("utf-8", "replace"))
-    return replace(page, kind="refused", notice=f"HTTP {status}: {notice}")
+    return replace(page, kind="rejected", notice=f"HTTP {status}: {notice}")
 
 
 def _read(raw: bytes, endpoint: Endpoint, *, complete: bool) -> Page:
     text, repaired = decode_text(raw)
     answer = _items_of(unwrap(text.strip()), complete=complete)
     if answer.items is None:
-        kind: Literal["refused", "unreadable"] = "refused" if answer.notice else "unreadable"
+        kind: Literal["rejected", "unreadable"] = "rejected" if answer.notice else "unreadable"
         return Page(kind, [], [], 0, answer.notice or excerpt(text), salvaged=False)
     good, bad = _records(answer.items, _READERS[endpoint])
     notice = "bytes that are no UTF-8 were replaced" if repaired else ""

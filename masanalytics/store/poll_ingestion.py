@@ -20,7 +20,7 @@ from masanalytics.store import (
 
 __all__ = ["Received", "ingest", "replay"]
 
-_STATES = {"records": "parsed", "refused": "refused"}
+_STATES = {"records": "parsed", "rejected": "rejected"}
 _NOT_UTF8 = Text("bytes that are no UTF-8 were replaced", code="not_utf8")
 _KEPT = "poll_id IN (SELECT poll_id FROM polls WHERE raw IS NOT NULL)"
 
@@ -32,7 +32,7 @@ class Received:
     Attributes
     ----------
     kind : str
-        ``records``, ``refused`` (the answer is not data: too soon, or the account is refused) or ``unreadable``.
+        ``records``, ``rejected`` (the answer is not data: too soon, or the account is rejected) or ``unreadable``.
     size : int
         Records in the answer, readable or not.
     reports, uplinks, foreign, opt_outs, set_aside, settled : int
@@ -67,7 +67,7 @@ def ingest(conn: sqlite3.Connection, poll_id: int, answer: PollAnswer, words: Co
         take = _take_reports if answer.endpoint == "report" else _take_uplinks
         received = take(conn, poll_id, answer, page, words)
     else:
-        received = Received(page.kind, rspcod=page.notice if page.kind == "refused" else "", notice=notice)
+        received = Received(page.kind, rspcod=page.notice if page.kind == "rejected" else "", notice=notice)
     whole = not (page.bad or page.salvaged)
     poll_log.note_read(
         conn,

@@ -41,7 +41,7 @@ _LOOK_AGAIN_S = 0.25
 _ROUNDING_S = 1e-6
 _BUSY_AT_MOST_S = 120
 _COMPRESSED_AT_ONCE = 200
-_READ_IN_FULL = "state IN ('parsed', 'refused')"
+_READ_IN_FULL = "state IN ('parsed', 'rejected')"
 _ENDED_WITHOUT_ANSWER = Text("the polling process ended before the answer was stored", code="process_ended")
 
 
@@ -195,7 +195,7 @@ def _declare_lost(conn: sqlite3.Connection, account_id: int) -> None:
 def note_read(
     conn: sqlite3.Connection, poll_id: int, state: str, *, records: int, set_aside: int, notice: Text | None
 ) -> None:
-    """Note what was read from an answer: ``parsed``, ``unparsed`` (not all of it could be read) or ``refused`` (not data)."""
+    """Note what was read from an answer: ``parsed``, ``unparsed`` (not all of it could be read) or ``rejected`` (not data)."""
     conn.execute(
         "UPDATE polls SET state = ?, records = ?, set_aside = ?, notice = ? WHERE poll_id = ?",
         [state, records, set_aside, keep_text(notice), poll_id],

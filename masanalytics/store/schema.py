@@ -232,3 +232,9 @@ def m003_notices_of_batches_and_rounds(db: Database) -> None:
     db.execute(plain_sentences_sql("runs", "ended_because"))
     for table in ("batches", "messages"):
         db.execute(f"ALTER TABLE {table} RENAME COLUMN occasion TO round")
+
+
+@migrations()
+def m004_rejected_polls(db: Database) -> None:
+    """Call a poll that the platform answered with something else than data what a batch is called then: rejected."""
+    db.execute("UPDATE polls SET state = 'rejected' WHERE state = 'refused'")

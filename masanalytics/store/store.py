@@ -189,7 +189,7 @@ class Store:
         Parameters
         ----------
         state : str, optional
-            ``parsed``, ``unparsed`` (some or all of it could not be read), ``refused`` (not data), ``lost`` (the answer
+            ``parsed``, ``unparsed`` (some or all of it could not be read), ``rejected`` (not data), ``lost`` (the answer
             never arrived), ``failed`` (the request never left), ``stored``, ``asked``.
         language : {"en", "zh"}, optional
             Language of ``notice``.
