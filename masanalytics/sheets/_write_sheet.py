@@ -187,28 +187,3 @@ def _defused(value: Any) -> Any:
     if not isinstance(value, str) or not value.lstrip() or _PLAIN_NUMBER.fullmatch(value):
         return value
     return f"'{value}" if value.lstrip()[0] in "=+-@＝＋－＠" or value[0] in "\t\r\n" else value
-
-
-def sample_path(name: str = "customers.xlsx") -> Path:
-    """Return where a sample file lies, in the installed package or in a checkout.
-
-    Parameters
-    ----------
-    name : str
-        ``customers.xlsx``: 2,000 invented customers, with phones as a real sheet has them.
-
-    Raises
-    ------
-    InputError
-        If there is no such sample.
-
-    Examples
-    --------
-    >>> sample_path("customers.xlsx").name
-    'customers.xlsx'
-    """
-    package = Path(__file__).resolve().parent
-    for folder in (package / "data", package.parent / "data"):
-        if (folder / name).is_file():
-            return folder / name
-    raise InputError("there is no sample file {name!r}", name=name)

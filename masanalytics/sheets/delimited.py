@@ -64,7 +64,7 @@ def read_text(text: str, name: str, separator: str | None = None) -> TextRows:
 
     Examples
     --------
-    >>> read_text("手机号,姓名\\n13800138000,张三\\n", "a.csv").rows
+    >>> read_text("手机号,姓名\n13800138000,张三\n", "a.csv").rows
     [['手机号', '姓名'], ['13800138000', '张三']]
     """
     text = text.rstrip(_CONTROL_Z)
