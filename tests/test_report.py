@@ -24,15 +24,17 @@ import python_calamine
 from click.testing import CliRunner, Result
 
 from masanalytics.cli.main import main
+from masanalytics.clock import ManualClock
 from masanalytics.errors import InputError, MissingExtraError
-from masanalytics.planning import plan
+from masanalytics.i18n import use_language
 from masanalytics.plot.fonts import bundled_font
 from masanalytics.report import write_report
-from masanalytics.report.contents import _spans
+from masanalytics.report.build import _spans
 from masanalytics.report.excel import _sheet_name
-from masanalytics.report.request import Request, harmless
-from masanalytics.report.words import behind, headline
+from masanalytics.report.headline import behind, headline
+from masanalytics.report.sanitise import harmless, sanitised
 from masanalytics.store import Store
+from tests.bench import Bench, report
 
 EVIL = '=HYPERLINK("http://x","13800138000")<script>alert(1)</script>'
 
@@ -140,8 +142,9 @@ def test_a_code_is_called_the_most_frequent_where_chance_does_not_explain_its_le
     codes = pd.DataFrame({"error_code": ["A:1", "B:2"], "meaning": ["one", "two"], "share_of_failed": [0.8, 0.2]})
     codes = codes.head(len(counts)).assign(count=counts)
 
-    assert headline(rates, codes, pd.DataFrame(), "en")[1] == english
-    assert chinese in headline(rates, codes, pd.DataFrame(), "zh")[1]
+    assert headline(rates, codes, pd.DataFrame())[1] == english
+    with use_language("zh"):
+        assert chinese in headline(rates, codes, pd.DataFrame())[1]
 
 
 def test_masked_numbers_leave_out_the_state_of_the_numbers_alone(messages: pd.DataFrame, tmp_path: Path) -> None:
@@ -359,10 +362,11 @@ def test_gaps_in_coverage_are_named_the_latest_first() -> None:
     gaps = [
         {"account": "a", "from": f"2026-01-0{day} 10:00:00", "until": f"2026-01-0{day} 12:00:00"} for day in range(1, 8)
     ]
-    text = _spans(gaps, Request(language="en"))
+    text = _spans(gaps)
     assert text.startswith("2026-01-07 10:00:00 – 2026-01-07 12:00:00; 2026-01-06")
     assert text.endswith("; 2 more")
-    assert _spans([], Request(language="zh")) == "无中断"
+    with use_language("zh"):
+        assert _spans([]) == "无中断"
 
 
 HOSTILE = [
@@ -449,8 +453,8 @@ def test_a_sheet_is_called_what_excel_allows(title: str, taken: set[str], name: 
 )
 def test_a_number_cannot_hide_from_being_masked(name: str) -> None:
     """A number in full-width or Arabic digits, or with invisible signs between them, is masked; unless asked for."""
-    assert "****8000" in Request().clean(f"客户 {name}").replace(" ", "")
-    assert "*" not in Request(reveal=True).clean(name)
+    assert "****8000" in sanitised(f"客户 {name}").replace(" ", "")
+    assert "*" not in sanitised(name, reveal=True)
 
 
 def test_what_joins_faces_stays() -> None:
@@ -492,7 +496,7 @@ def test_only_what_is_surely_lower_is_named(row: dict[str, float], is_named: boo
     whole = pd.DataFrame({"accepted": [100_000], "delivery_rate": [0.90]})
     usual = {"accepted": 100, "delivery_rate": 0.90, "most": 0.90}
     rates = pd.DataFrame([{"city": "x", **row}] + [{"city": str(place), **usual} for place in range(59)])
-    assert bool(behind(whole, [("city", rates)], "en")) is is_named
+    assert bool(behind(whole, [("city", rates)])) is is_named
 
 
 def test_silence_after_three_days_is_said(messages: pd.DataFrame, tmp_path: Path) -> None:
@@ -549,11 +553,17 @@ def test_the_summary_sheet_holds_numbers(messages: pd.DataFrame, tmp_path: Path)
 
 
 @pytest.fixture
-def store_file(tmp_path: Path) -> Path:
-    """A store with the campaign 春节, planned only."""
-    with Store(tmp_path / "my store.db") as store:
-        plan(pd.DataFrame({"phone": ["13800138000"]}), phone="phone", text="hello", campaign="春节", store=store)
-        store.sends.open_round("春节")
+def store_file(tmp_path: Path, clock: ManualClock) -> Path:
+    """A store with the campaign 春节 of 2026-01-01: of four messages two were delivered, one failed, one is pending."""
+    with Store(tmp_path / "my store.db", clock=clock) as store:
+        bench = Bench(store, clock)
+        phones = [f"1380013800{number}" for number in range(4)]
+        bench.send(phones, "0101080000000000000001", campaign="春节")
+        clock.sleep(60)
+        states = ("DELIVRD", "DELIVRD", "MK:0001")
+        bench.receive(
+            [report(phone, "0101080000000000000001", state) for phone, state in zip(phones, states, strict=False)]
+        )
     return tmp_path / "my store.db"
 
 
@@ -565,9 +575,15 @@ def test_the_shell_writes_a_report(store_file: Path, tmp_path: Path) -> None:
     """The command writes into paths with spaces and Chinese, replaces what is there, and prints where it is."""
     path = tmp_path / "报告 一" / "report 三月.html"
     for _ in range(2):
-        done = shell(path, "--db", store_file, "--since", "2026-03-01", "--language", "zh", "--title", "三月")
+        done = shell(path, "--db", store_file, "--since", "2026-01-01", "--language", "zh", "--title", "三月")
         assert (done.exit_code, done.output.strip()) == (0, str(path))
-    assert "<title>三月</title>" in path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
+    assert "<title>三月</title>" in text
+    assert "已受理 4 条短信，目前已送达 2 条，送达率 50.0%" in text
+    assert "还有 1 条待回执：最终送达率在 50.0% 与 75.0% 之间" in text
+    assert [row[:4] for row in Page(text).tables[0]] == [["受理", "送达", "失败", "待回执"], ["4", "2", "1", "1"]]
+    assert "MK:0001" in text
+    assert "1380013800" not in text
 
 
 @pytest.mark.parametrize(

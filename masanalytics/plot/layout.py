@@ -30,7 +30,6 @@ __all__ = [
     "fit",
     "indent",
     "label_size",
-    "loose_axes",
     "points",
     "room_of",
     "row_names_width",
@@ -106,12 +105,6 @@ def _own_axes(width: float, height: float) -> Iterator[Axes]:
     except BaseException:
         plt.close(figure)
         raise
-
-
-def loose_axes(width: float, height: float) -> Axes:
-    """Return the Axes of a new figure that pyplot does not know of, for pictures that go straight into a file."""
-    with look():
-        return Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)).subplots()
 
 
 def room_of(ax: Axes) -> Bbox | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +12,12 @@ from markupsafe import escape
 
 from masanalytics import analysis, plot
 from masanalytics.clock import Clock, SystemClock
-from masanalytics.i18n import choose, speaks, use_language
+from masanalytics.formatting import count, percent
+from masanalytics.i18n import _, speaks
 from masanalytics.masking import mask_phones_in
 from masanalytics.plot.chart import as_of_text
-from masanalytics.plot.words import count, percent
-from masanalytics.report.pictures import as_svg
+from masanalytics.report.pictures import Picture
+from masanalytics.report.tables import RATES
 
 __all__ = ["Glance", "glance", "watch"]
 
@@ -33,14 +34,17 @@ class Glance:
         What is looked at.
     curve : str
         The curve of arrivals as SVG; empty where nothing was accepted.
-    language : str, optional
-        Of the texts.
+    figures : sequence of (str, str)
+        Name and value of each figure, in the language that was asked for.
+    as_of : str
+        What it was computed from, and up to when.
     """
 
     rates: pd.DataFrame
     title: str
     curve: str
-    language: str | None = None
+    figures: Sequence[tuple[str, str]]
+    as_of: str
 
     @property
     def accepted(self) -> int:
@@ -52,34 +56,19 @@ class Glance:
         """Whether no accepted message is waiting for its report any more."""
         return self.accepted > 0 and not self.rates["pending"].iloc[0]
 
-    def _figures(self) -> list[tuple[str, str]]:
-        if not self.accepted:
-            return [(choose("accepted", "受理", self.language), "0")]
-        row: dict[Any, Any] = self.rates.iloc[0].to_dict()
-        words = {"accepted": "受理", "delivered": "送达", "failed": "失败", "pending": "待回执"}
-        figures = [(choose(name, zh, self.language), count(row[name])) for name, zh in words.items()]
-        rate, low, high = (percent(row[name]) for name in ("delivery_rate", "low", "high"))
-        figures.append((choose("delivery rate", "送达率", self.language), f"{rate} ({low}–{high})"))
-        if pd.notna(row.get("expected_rate")) and row["pending"]:
-            figures.append((choose("expected", "预计最终", self.language), percent(row["expected_rate"])))
-        return figures
-
     def __repr__(self) -> str:
-        figures = ", ".join(f"{name} {value}" for name, value in self._figures())
-        with use_language(self.language):
-            return f"{self.title}: {figures}. {as_of_text(self.rates.attrs)}".rstrip()
+        figures = ", ".join(f"{name} {value}" for name, value in self.figures)
+        return f"{self.title}: {figures}. {self.as_of}".rstrip()
 
     def _repr_html_(self) -> str:
         cells = "".join(
             f'<div style="border:1px solid #d8dee4;border-radius:6px;padding:6px 12px">'
             f'<div style="color:#59636e;font-size:85%">{escape(name)}</div><div>{escape(value)}</div></div>'
-            for name, value in self._figures()
+            for name, value in self.figures
         )
-        with use_language(self.language):
-            as_of = as_of_text(self.rates.attrs)
         return (
             f'<div><div style="font-size:115%">{escape(self.title)}</div>'
-            f'<div style="color:#59636e;font-size:85%">{escape(as_of)}</div>'
+            f'<div style="color:#59636e;font-size:85%">{escape(self.as_of)}</div>'
             f'<div style="display:flex;flex-wrap:wrap;gap:8px;margin:8px 0">{cells}</div>'
             f'<div style="max-width:720px">{self.curve}</div></div>'
         )
@@ -106,16 +95,27 @@ def glance(data: Any, campaign: str | None = None, *, language: str | None = Non
     >>> glance(messages, language="en")
     all messages: accepted 2, delivered 1, failed 0, pending 1, delivery rate 50.0% (9.5%–90.5%).
     """
-    given = {**where, **({} if campaign is None else {"campaign": campaign})}
-    rates = analysis.delivery_rates(data, **given)
-    title = mask_phones_in(campaign) if campaign else choose("all messages", "全部短信", language)
+    filters = {**where, **({} if campaign is None else {"campaign": campaign})}
+    rates = analysis.delivery_rates(data, **filters)
+    title = mask_phones_in(campaign) if campaign else _("all messages")
     curve = ""
     if not rates.empty and rates["accepted"].iloc[0]:
-        name = choose("How fast messages arrive", "送达速度", language)
-        curve = as_svg(
-            lambda ax: plot.latency(data, ax=ax, language=language, **given), name="live", label=name, height=3.6
-        )
-    return Glance(rates, title, curve, language)
+        picture = Picture(3.6, lambda ax: plot.latency(data, ax=ax, **filters))
+        curve = picture.as_svg(name="live", label=_("How fast messages arrive"))
+    return Glance(rates, title, curve, _figures(rates), as_of_text(rates.attrs))
+
+
+def _figures(rates: pd.DataFrame) -> list[tuple[str, str]]:
+    names = {column.key: str(column.heading).lower() for column in RATES}
+    if rates.empty or not rates["accepted"].iloc[0]:
+        return [(names["accepted"], "0")]
+    row: dict[Any, Any] = rates.iloc[0].to_dict()
+    figures = [(names[key], count(row[key])) for key in ("accepted", "delivered", "failed", "pending")]
+    rate, low, high = (percent(row[key]) for key in ("delivery_rate", "low", "high"))
+    figures.append((names["delivery_rate"], f"{rate} ({low}–{high})"))
+    if pd.notna(row.get("expected_rate")) and row["pending"]:
+        figures.append((names["expected_rate"], percent(row["expected_rate"])))
+    return figures
 
 
 @speaks
@@ -161,12 +161,12 @@ def watch(
     time = clock or SystemClock()
     put = show or _output()
     end = None if timeout is None else time.monotonic() + timeout
-    seen = glance(data, campaign, language=language, **where)
+    seen = glance(data, campaign, **where)
     try:
         put(seen)
         while not seen.settled and (end is None or time.monotonic() < end):
             time.sleep(every)
-            now = glance(data, campaign, language=language, **where)
+            now = glance(data, campaign, **where)
             if repr(now) != repr(seen):
                 put(now)
             seen = now
@@ -191,7 +191,7 @@ def _returned(seen: Glance) -> Glance:
     shell = _shell()
     if shell is None:
         return seen
-    return _Shown(seen.rates, seen.title, seen.curve, seen.language, cell=shell.execution_count)
+    return _Shown(**vars(seen), cell=shell.execution_count)
 
 
 def _shell() -> Any:

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from masanalytics.errors import MissingExtraError
-from masanalytics.i18n import Text
-from masanalytics.plot.words import display_width
-from masanalytics.report.contents import Contents
-from masanalytics.report.pictures import as_png
-from masanalytics.report.request import Request
-from masanalytics.report.sections import Section
-from masanalytics.report.tables import Column, plain
-from masanalytics.report.words import definitions
+from masanalytics.formatting import display_width
+from masanalytics.i18n import Text, _
+from masanalytics.report.build import Contents, Section
+from masanalytics.report.tables import Column, definitions, plain
 from masanalytics.timezone import CHINA
 
 __all__ = ["excel", "need_library"]
+
+Clean = Callable[[str], str]
+"""Makes a text fit to be shown."""
 
 # What people wrote stays text: no cell of the file is ever a formula or a link.
 _OPTIONS = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "in_memory": True}
@@ -49,15 +48,15 @@ def need_library() -> Any:
     return xlsxwriter
 
 
-def excel(contents: Contents, request: Request) -> bytes:
+def excel(contents: Contents, clean: Clean) -> bytes:
     """Return the whole report as a workbook."""
     file = io.BytesIO()
     with need_library().Workbook(file, _OPTIONS) as book:
         formats = _formats(book)
-        _summary(book.add_worksheet(request.say("Summary", "概要")), contents, request, formats)
-        taken = {request.say("Summary", "概要").lower(), "history"}  # the second is Excel's own
+        _summary(book.add_worksheet(_("Summary")), contents, clean, formats)
+        names = {_("Summary").lower(), "history"}  # the second is Excel's own
         for section in contents.sections:
-            _sheet(book.add_worksheet(_sheet_name(section.title, taken)), section, request, formats)
+            _sheet(book.add_worksheet(_sheet_name(section.title, names)), section, clean, formats)
         book.set_properties({"title": contents.title})
     return file.getvalue()
 
@@ -81,7 +80,7 @@ def _formats(book: Any) -> dict[str, Any]:
     }
 
 
-def _summary(sheet: Any, contents: Contents, request: Request, formats: dict[str, Any]) -> None:
+def _summary(sheet: Any, contents: Contents, clean: Clean, formats: dict[str, Any]) -> None:
     sheet.set_column(0, 0, _NAMES_WIDE)
     sheet.set_column(1, 1, _TEXTS_WIDE)
     sheet.hide_gridlines(2)
@@ -91,32 +90,32 @@ def _summary(sheet: Any, contents: Contents, request: Request, formats: dict[str
         sheet.write_string(row, 0, sentence, formats["text"])
         # No spreadsheet makes a row high enough for merged cells by itself.
         sheet.set_row(row, _LINE * (1 + display_width(sentence) // (_NAMES_WIDE + _TEXTS_WIDE - 8)))
-    place = _figures(sheet, 3 + len(contents.headline), contents, request, formats)
+    first_row = _figures(sheet, 3 + len(contents.headline), contents, clean, formats)
     parts = (
-        (request.say("What this was computed from", "数据与口径"), contents.sources),
-        (request.say("What each figure means", "各项指标的含义"), definitions(request.language)),
+        (_("What this was computed from"), contents.sources),
+        (_("What each figure means"), definitions()),
     )
     for heading, lines in parts:
-        sheet.write_string(place, 0, heading, formats["head"])
-        sheet.write_blank(place, 1, None, formats["head"])
-        for row, (name, value) in enumerate(lines, place + 1):
+        sheet.write_string(first_row, 0, heading, formats["head"])
+        sheet.write_blank(first_row, 1, None, formats["head"])
+        for row, (name, value) in enumerate(lines, first_row + 1):
             sheet.write_string(row, 0, name, formats["text"])
             sheet.write_string(row, 1, value, formats["text"])
             sheet.set_row(row, _LINE * (1 + display_width(value) // (_TEXTS_WIDE + 4)))
-        place += len(lines) + 2
+        first_row += len(lines) + 2
     _for_print(sheet)
 
 
-def _figures(sheet: Any, place: int, contents: Contents, request: Request, formats: dict[str, Any]) -> int:
-    """Write the figures of all messages together from row `place` on, one a row, and return the next free row."""
+def _figures(sheet: Any, first_row: int, contents: Contents, clean: Clean, formats: dict[str, Any]) -> int:
+    """Write the figures of all messages together from `first_row` on, one a row, and return the next free row."""
     beside = {kind: formats[f"beside_{kind}"] for kind in _FORMATS}
-    fields = _fields(contents.figures, request)
+    fields = _fields(contents.figures, clean)
     for record in contents.whole.to_dict("records"):
-        for row, field in enumerate(fields, place):
+        for row, field in enumerate(fields, first_row):
             sheet.write_string(row, 0, field.heading, formats["text"])
-            _write(sheet, (row, 1), record, field, request, beside)
-        place += len(fields) + 1
-    return place
+            _write(sheet, (row, 1), record, field, clean, beside)
+        first_row += len(fields) + 1
+    return first_row
 
 
 @dataclass(frozen=True)
@@ -132,13 +131,13 @@ class _Field:
         return self.column.kind if self.column.is_number else "text"
 
 
-def _sheet(sheet: Any, section: Section, request: Request, formats: dict[str, Any]) -> None:
-    fields = _fields(section.columns, request)
+def _sheet(sheet: Any, section: Section, clean: Clean, formats: dict[str, Any]) -> None:
+    fields = _fields(section.columns, clean)
     records = section.table.to_dict("records")
-    _table(sheet, fields, records, request, formats)
+    _table(sheet, fields, records, clean, formats)
     _source(sheet, len(records) + 2, section, len(fields), formats["note"])
-    if section.chart is not None:
-        image = io.BytesIO(as_png(section.chart.draw, height=section.chart.height))
+    if section.picture is not None:
+        image = io.BytesIO(section.picture.as_png())
         picture = {"image_data": image, "description": section.title}
         sheet.insert_image(len(records) + 4, 0, "chart.png", picture)
     _for_print(sheet, on_one_page=len(records) <= _ONE_PAGE)
@@ -146,17 +145,17 @@ def _sheet(sheet: Any, section: Section, request: Request, formats: dict[str, An
 
 
 def _table(
-    sheet: Any, fields: Sequence[_Field], records: Sequence[dict[Any, Any]], request: Request, formats: dict[str, Any]
+    sheet: Any, fields: Sequence[_Field], records: Sequence[dict[Any, Any]], clean: Clean, formats: dict[str, Any]
 ) -> None:
     lines = dict.fromkeys(range(len(records) + 1), 1) | {0: 2}
-    for place, field in enumerate(fields):
-        wide = _width(records, field, request)
-        sheet.set_column(place, place, wide)
-        sheet.write_string(0, place, field.heading, formats["head" if field.kind == "text" else "head_number"])
+    for column, field in enumerate(fields):
+        wide = _width(records, field, clean)
+        sheet.set_column(column, column, wide)
+        sheet.write_string(0, column, field.heading, formats["head" if field.kind == "text" else "head_number"])
         for row, record in enumerate(records, start=1):
-            _write(sheet, (row, place), record, field, request, formats)
+            _write(sheet, (row, column), record, field, clean, formats)
             if field.kind == "text":
-                lines[row] = max(lines[row], 1 + display_width(_text(record, field, request)) // (wide - 1))
+                lines[row] = max(lines[row], 1 + display_width(_text(record, field, clean)) // (wide - 1))
     for row, deep in lines.items():
         sheet.set_row(row, _LINE * deep)
     sheet.freeze_panes(1, 0)
@@ -172,45 +171,45 @@ def _source(sheet: Any, row: int, section: Section, columns: int, form: Any) -> 
     sheet.set_row(row, _LINE * (1 + display_width(section.source) // (_NUMBER_WIDE * columns)))
 
 
-def _width(records: Sequence[dict[Any, Any]], field: _Field, request: Request) -> int:
+def _width(records: Sequence[dict[Any, Any]], field: _Field, clean: Clean) -> int:
     """Return how wide a column is; the heads of numbers break into two lines."""
     if field.kind != "text":
         return max(_NUMBER_WIDE, display_width(field.heading) // 2 + 3)
-    texts = [field.heading, *(_text(record, field, request) for record in records)]
+    texts = [field.heading, *(_text(record, field, clean) for record in records)]
     return min(max(map(display_width, texts)) + 2, _WIDEST)
 
 
-def _fields(columns: Sequence[Column], request: Request) -> list[_Field]:
+def _fields(columns: Sequence[Column], clean: Clean) -> list[_Field]:
     fields = []
     for column in columns:
-        name = request.clean(column.name(request.language))
-        unit = request.say(" (s)", "（秒）") if column.kind == "seconds" else ""
-        fields.append(_Field(name + unit, column.key, column))
+        name = clean(str(column.heading))
+        heading = _("{name} (s)", name=name) if column.kind == "seconds" else name
+        fields.append(_Field(heading, column.key, column))
         if column.interval:
             low, high = column.interval
-            fields.append(_Field(request.say(f"{name}: 95% from", f"{name}：95% 区间下限"), low, column))
-            fields.append(_Field(request.say(f"{name}: 95% to", f"{name}：95% 区间上限"), high, column))
+            fields.append(_Field(_("{name}: 95% from", name=name), low, column))
+            fields.append(_Field(_("{name}: 95% to", name=name), high, column))
     return fields
 
 
 def _write(
-    sheet: Any, place: tuple[int, int], record: dict[Any, Any], field: _Field, request: Request, formats: dict[str, Any]
+    sheet: Any, cell: tuple[int, int], record: dict[Any, Any], field: _Field, clean: Clean, formats: dict[str, Any]
 ) -> None:
     value = record[field.key]
     if isinstance(value, pd.Timestamp):
         # Excel knows no zones: a time is written as it reads in China.
         local = value if value.tzinfo is None else value.tz_convert(CHINA).tz_localize(None)
-        sheet.write_datetime(*place, local.to_pydatetime(), formats["day" if local == local.normalize() else "time"])
+        sheet.write_datetime(*cell, local.to_pydatetime(), formats["day" if local == local.normalize() else "time"])
     elif field.kind == "text":
-        sheet.write_string(*place, _text(record, field, request), formats["text"])
+        sheet.write_string(*cell, _text(record, field, clean), formats["text"])
     elif pd.isna(value):
-        sheet.write_blank(*place, None, formats[field.kind])
+        sheet.write_blank(*cell, None, formats[field.kind])
     else:
-        sheet.write_number(*place, float(value), formats[field.kind])
+        sheet.write_number(*cell, float(value), formats[field.kind])
 
 
-def _text(record: dict[Any, Any], field: _Field, request: Request) -> str:
-    return request.clean(plain(record[field.key], field.column, request.language))
+def _text(record: dict[Any, Any], field: _Field, clean: Clean) -> str:
+    return clean(plain(record[field.key], field.column))
 
 
 def _for_print(sheet: Any, *, on_one_page: bool = True) -> None:

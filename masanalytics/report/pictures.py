@@ -5,45 +5,80 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from masanalytics.plot.chart import SOURCE_GID
-from masanalytics.plot.layout import loose_axes
+from masanalytics.plot.theme import look
 
-__all__ = ["as_png", "as_svg"]
+__all__ = ["Picture"]
 
 _WIDTH = 6.8
-_NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
+_DPI = 110
+_NO_METADATA: dict[str, Any] = {"Creator": None, "Date": None, "Format": None, "Type": None}
 
 
-def as_svg(draw: Callable[[Axes], Axes], *, name: str, label: str, height: float) -> str:
-    """Return a chart as an ``<svg>`` element that grows and shrinks with its page.
+@dataclass(frozen=True)
+class Picture:
+    """A chart that can be drawn.
 
-    Parameters
+    Attributes
     ----------
-    draw : function
-        Draws on the Axes it is given.
-    name : str
-        Keeps the ids inside apart from those of other charts on the page.
-    label : str
-        What a screen reader says; must be safe to put into an attribute.
     height : float
         In inches, of a chart 6.8 inches wide.
+    draw : function
+        Draws on the Axes it is given.
+    note : str
+        What the readers of the table beside it should know of it.
     """
-    ax = loose_axes(_WIDTH, height)
-    draw(ax)
-    figure = ax.get_figure(root=True)
-    # The page has title and source as text, which can be read aloud and copied.
-    ax.set_title("")
-    for part in ax.figure.findobj(lambda artist: artist.get_gid() == SOURCE_GID):
-        part.set_visible(False)
-    buffer = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "path"}):
-        if figure is not None:
+
+    height: float
+    draw: Callable[[Axes], Axes]
+    note: str = ""
+
+    def as_svg(self, *, name: str, label: str) -> str:
+        """Return the chart as an ``<svg>`` element that grows and shrinks with its page.
+
+        Parameters
+        ----------
+        name : str
+            Keeps the ids inside apart from those of other charts on the page.
+        label : str
+            What a screen reader says; must be safe to put into an attribute.
+        """
+        figure, ax = self._drawn()
+        # The page has title and source as text, which can be read aloud and copied.
+        ax.set_title("")
+        for line in figure.findobj(lambda artist: artist.get_gid() == SOURCE_GID):
+            line.set_visible(False)
+        buffer = io.StringIO()
+        with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "path"}):
             figure.savefig(buffer, format="svg", metadata=_NO_METADATA)
-    svg = buffer.getvalue()
+        # Joined, not substituted: a backslash of somebody's column name means nothing here.
+        return f'<svg role="img" aria-label="{label}"' + _embedded(buffer.getvalue(), name).removeprefix("<svg")
+
+    def as_png(self) -> bytes:
+        """Return the chart as a PNG picture."""
+        figure, _ax = self._drawn()
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=_DPI)
+        return buffer.getvalue()
+
+    def _drawn(self) -> tuple[Figure, Axes]:
+        """Draw on a figure that pyplot does not know of."""
+        with look():
+            figure = Figure(figsize=(_WIDTH, self.height), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
+            ax: Axes = figure.subplots()
+        return figure, self.draw(ax)
+
+
+def _embedded(svg: str, name: str) -> str:
+    """Return the picture without a prolog or a size of its own, and with ids that no other chart of the page has."""
     svg = svg[svg.index("<svg") :]
     # Marks the charts put on their own parts would be ids that occur many times.
     svg = re.sub(r' id="masanalytics-[^"]*"', "", svg)
@@ -51,17 +86,4 @@ def as_svg(draw: Callable[[Axes], Axes], *, name: str, label: str, height: float
     svg = re.sub(r'(?<=id=")([^"]+)(?=")', rf"{name}-\1", svg)
     svg = re.sub(r'(?<=href="#)([^"]+)(?=")', rf"{name}-\1", svg)
     svg = re.sub(r"(?<=url\(#)([^)]+)(?=\))", rf"{name}-\1", svg)
-    svg = re.sub(r'<svg([^>]*?) width="[^"]*"', r"<svg\1", svg, count=1)
-    # Joined, not substituted: a backslash of somebody's column name means nothing here.
-    return f'<svg role="img" aria-label="{label}"' + svg.removeprefix("<svg")
-
-
-def as_png(draw: Callable[[Axes], Axes], *, height: float, dpi: int = 110) -> bytes:
-    """Return a chart as a PNG picture."""
-    ax = loose_axes(_WIDTH, height)
-    draw(ax)
-    figure = ax.get_figure(root=True)
-    buffer = io.BytesIO()
-    if figure is not None:
-        figure.savefig(buffer, format="png", dpi=dpi)
-    return buffer.getvalue()
+    return re.sub(r'<svg([^>]*?) width="[^"]*"', r"<svg\1", svg, count=1)

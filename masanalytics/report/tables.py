@@ -1,4 +1,4 @@
-"""The tables of a report: which columns of a result are shown, under what name, and as what kind of number.
+"""The tables of a report: which columns of a result are shown, under what name, as what kind of number, and what they mean.
 
 One description serves both outputs, so that the HTML page and the Excel file can never show different figures.
 """
@@ -12,8 +12,8 @@ from typing import Any, Literal
 import pandas as pd
 
 from masanalytics.analysis._error_codes import OTHERS
-from masanalytics.i18n import choose, use_language
-from masanalytics.plot.words import column_name, count, duration, group_label, percent
+from masanalytics.formatting import column_name, count, duration, group_label, percent
+from masanalytics.i18n import Text, _
 from masanalytics.vocabulary import category_name
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Column",
     "cells_of",
     "columns_of",
+    "definitions",
     "plain",
 ]
 
@@ -41,8 +42,8 @@ class Column:
     ----------
     key : str
         The column of the result.
-    names : tuple of str
-        What it is called, in English and Chinese.
+    heading : Text or str
+        What it is called; a plain text is the name of a column of somebody's own.
     kind : {"group", "text", "category", "count", "share", "seconds"}
         How it is written.
     interval : tuple of str, optional
@@ -50,13 +51,9 @@ class Column:
     """
 
     key: str
-    names: tuple[str, str]
+    heading: Text | str
     kind: Kind
     interval: tuple[str, str] | None = None
-
-    def name(self, language: str | None) -> str:
-        """Return its name in one language."""
-        return choose(*self.names, language)
 
     @property
     def is_number(self) -> bool:
@@ -73,53 +70,53 @@ class Cell:
 
 
 RATES = (
-    Column("accepted", ("Accepted", "受理"), "count"),
-    Column("delivered", ("Delivered", "送达"), "count"),
-    Column("failed", ("Failed", "失败"), "count"),
-    Column("pending", ("Pending", "待回执"), "count"),
-    Column("unreported", ("Unreported", "无回执"), "count"),
-    Column("delivery_rate", ("Delivery rate", "送达率"), "share", ("low", "high")),
-    Column("most", ("At most", "最高可达"), "share"),
-    Column("expected_rate", ("Expected end", "预计最终"), "share", ("expected_low", "expected_high")),
+    Column("accepted", Text("Accepted"), "count"),
+    Column("delivered", Text("Delivered"), "count"),
+    Column("failed", Text("Failed"), "count"),
+    Column("pending", Text("Pending"), "count"),
+    Column("unreported", Text("Unreported"), "count"),
+    Column("delivery_rate", Text("Delivery rate"), "share", ("low", "high")),
+    Column("most", Text("At most"), "share"),
+    Column("expected_rate", Text("Expected end"), "share", ("expected_low", "expected_high")),
 )
 CODES = (
-    Column("error_code", ("Code", "错误码"), "text"),
-    Column("meaning", ("Meaning", "含义"), "text"),
-    Column("category", ("Category", "类别"), "category"),
-    Column("count", ("Failed", "失败数"), "count"),
-    Column("share", ("Of accepted", "占受理"), "share"),
-    Column("share_of_failed", ("Of failed", "占失败"), "share"),
-    Column("advice", ("What to do", "建议"), "text"),
+    Column("error_code", Text("Code"), "text"),
+    Column("meaning", Text("Meaning"), "text"),
+    Column("category", Text("Category"), "category"),
+    Column("count", Text("Failed"), "count"),
+    Column("share", Text("Of accepted"), "share"),
+    Column("share_of_failed", Text("Of failed"), "share"),
+    Column("advice", Text("What to do"), "text"),
 )
 LATENCY = (
-    Column("delivered", ("Delivered", "送达"), "count"),
-    Column("p50_s", ("Median", "中位数"), "seconds"),
-    Column("p90_s", ("90%", "90%"), "seconds"),
-    Column("p95_s", ("95%", "95%"), "seconds"),
-    Column("p99_s", ("99%", "99%"), "seconds"),
-    Column("max_s", ("Longest", "最长"), "seconds"),
-    Column("reached_50_s", ("Half of accepted", "受理数过半"), "seconds"),
-    Column("reached_90_s", ("Nine in ten", "受理数九成"), "seconds"),
+    Column("delivered", Text("Delivered"), "count"),
+    Column("p50_s", Text("Median"), "seconds"),
+    Column("p90_s", "90%", "seconds"),
+    Column("p95_s", "95%", "seconds"),
+    Column("p99_s", "99%", "seconds"),
+    Column("max_s", Text("Longest"), "seconds"),
+    Column("reached_50_s", Text("Half of accepted"), "seconds"),
+    Column("reached_90_s", Text("Nine in ten"), "seconds"),
 )
 COURSE = (
-    Column("time", ("Submitted", "提交时间"), "group"),
-    *RATES[:4],
-    Column("delivery_rate", ("Delivery rate", "送达率"), "share", ("low", "high")),
-    Column("p50_s", ("Median", "中位数"), "seconds"),
-    Column("p90_s", ("90%", "90%"), "seconds"),
+    Column("time", Text("Submitted"), "group"),
+    *RATES[:5],
+    Column("delivery_rate", Text("Delivery rate"), "share", ("low", "high")),
+    Column("p50_s", Text("Median"), "seconds"),
+    Column("p90_s", "90%", "seconds"),
 )
 REPLIES = (
-    Column("delivered", ("Delivered", "送达"), "count"),
-    Column("people", ("Answered", "回复人数"), "count"),
-    Column("response_rate", ("Response rate", "回复率"), "share", ("low", "high")),
-    Column("opt_outs", ("Opted out", "退订"), "count"),
-    Column("opt_out_rate", ("Opt-out rate", "退订率"), "share", ("opt_out_low", "opt_out_high")),
-    Column("p50_s", ("Half answered within", "半数回复用时"), "seconds"),
+    Column("delivered", Text("Delivered"), "count"),
+    Column("people", Text("People who replied"), "count"),
+    Column("response_rate", Text("Response rate"), "share", ("low", "high")),
+    Column("opt_outs", Text("Opted out"), "count"),
+    Column("opt_out_rate", Text("Opt-out rate"), "share", ("opt_out_low", "opt_out_high")),
+    Column("p50_s", Text("Half replied within"), "seconds"),
 )
 HEALTH = (
-    Column("verdict", ("Verdict", "判断"), "text"),
-    Column("numbers", ("Numbers", "号码数"), "count"),
-    Column("meaning", ("Meaning", "含义"), "text"),
+    Column("verdict", Text("Verdict"), "text"),
+    Column("numbers", Text("Numbers"), "count"),
+    Column("meaning", Text("Meaning"), "text"),
 )
 # Where everything is settled they say the rate once more.
 _WHILE_PENDING = ("most", "expected_rate")
@@ -129,11 +126,13 @@ _KEPT_WHEN_EMPTY = ("accepted", "delivered", "failed", "pending", "delivery_rate
 def columns_of(result: pd.DataFrame, known: Sequence[Column]) -> list[Column]:
     """Return the columns to show: the groups of `result`, then those of `known` that hold anything."""
     first = next(iter(column.key for column in known if column.key in result.columns))
-    groups = [
-        Column(str(name), (column_name(str(name), "en").capitalize(), column_name(str(name), "zh")), "group")
-        for name in result.columns[: list(result.columns).index(first)]
-    ]
+    names = [str(name) for name in result.columns[: list(result.columns).index(first)]]
+    groups = [Column(name, _capitalised(column_name(name)), "group") for name in names]
     return groups + [column for column in known if column.key in result.columns and _holds(result, column)]
+
+
+def _capitalised(name: str) -> str:
+    return name[:1].upper() + name[1:]
 
 
 def _holds(result: pd.DataFrame, column: Column) -> bool:
@@ -145,42 +144,108 @@ def _holds(result: pd.DataFrame, column: Column) -> bool:
     return bool((values > 0).any()) if column.kind == "count" else bool(values.notna().any())
 
 
-def cells_of(
-    result: pd.DataFrame, columns: Sequence[Column], language: str | None, clean: Callable[[str], str]
-) -> list[list[Cell]]:
+def cells_of(result: pd.DataFrame, columns: Sequence[Column], clean: Callable[[str], str]) -> list[list[Cell]]:
     """Return the table row by row; every text that comes from data goes through `clean`."""
-    return [[_cell(row, column, language, clean) for column in columns] for row in result.to_dict("records")]
+    return [[_cell(row, column, clean) for column in columns] for row in result.to_dict("records")]
 
 
-def _cell(row: dict[Any, Any], column: Column, language: str | None, clean: Callable[[str], str]) -> Cell:
+def _cell(row: dict[Any, Any], column: Column, clean: Callable[[str], str]) -> Cell:
     value = row[column.key]
     if column.is_number:
-        text = _number(value, column.kind, language)
+        text = _number(value, column.kind)
         if column.interval and pd.notna(value):
             low, high = (percent(row[end]) for end in column.interval)
             text = f"{text} ({low.removesuffix('%')}–{high})"
         # Six digits behind the point sort a share; more could read like a phone number.
         return Cell(text, "" if pd.isna(value) else round(float(value), 6))
-    text = clean(plain(value, column, language))
+    text = clean(plain(value, column))
     order: float | str = text
     if column.kind == "group" and isinstance(value, int | float) and pd.notna(value):
         order = float(value)
     return Cell(text, order)
 
 
-def _number(value: float, kind: Kind, language: str | None) -> str:
+def _number(value: float, kind: Kind) -> str:
     if kind == "seconds":
-        return duration(value, language)
+        return duration(value)
     return percent(value) if kind == "share" else count(value)
 
 
-def plain(value: Any, column: Column, language: str | None) -> str:
+def plain(value: Any, column: Column) -> str:
     """Return a text cell as it is written."""
     if column.kind == "group":
-        return group_label([column.key], [value], language)
+        return group_label([column.key], [value])
     if pd.isna(value):
-        return choose("no code", "无代码", language) if column.key == "error_code" else "–"
+        return _("no code") if column.key == "error_code" else "–"
     if column.kind == "category":
-        with use_language(language):
-            return category_name(str(value))
-    return choose("others", "其他", language) if column.key == "error_code" and value in OTHERS else str(value)
+        return category_name(str(value))
+    return _("others") if column.key == "error_code" and value in OTHERS else str(value)
+
+
+_DEFINITIONS = (
+    (
+        Text("Accepted"),
+        Text(
+            "Messages the platform took: the denominator of every rate. Messages it rejected, or that were "
+            "never sent, are not in it."
+        ),
+    ),
+    (Text("Delivered"), Text("A state report DELIVRD came: the message reached the handset.")),
+    (Text("Failed"), Text("A state report with any other final code came.")),
+    (
+        Text("Pending"),
+        Text(
+            "No report yet. Carriers report for up to 72 hours, so a pending message is neither delivered nor failed."
+        ),
+    ),
+    (Text("Unreported"), Text("No report although every report of 72 hours was fetched.")),
+    (
+        Text("Delivery rate"),
+        Text(
+            "Delivered ÷ accepted. In brackets the 95% interval (Wilson): how far chance alone could move a "
+            "rate on so many messages."
+        ),
+    ),
+    (Text("At most"), Text("The rate if every pending message arrived. The rate shown is the one if none did.")),
+    (
+        Text("Expected end"),
+        Text(
+            "An estimate of the rate once all reports are in (Aalen–Johansen; beyond what was observed, the "
+            "account's own history), with its 95% interval."
+        ),
+    ),
+    (
+        Text("Of accepted, of failed"),
+        Text("How many messages failed with a code, as a share of all accepted and of all failed messages."),
+    ),
+    (
+        Text("Median, 90%, 95%, 99%, longest"),
+        Text("Time from submission to delivery, of the delivered messages: half, 90% … were at least this fast."),
+    ),
+    (
+        Text("Half of accepted, nine in ten"),
+        Text("When half, and nine in ten, of all accepted messages had arrived; a dash where that has not happened."),
+    ),
+    (
+        Text("People who replied, response rate"),
+        Text("People who wrote back, and their share of the delivered messages, with its 95% interval."),
+    ),
+    (
+        Text("Opted out, opt-out rate"),
+        Text(
+            "People whose reply asks for no more messages, and their share of the delivered messages, with "
+            "its 95% interval."
+        ),
+    ),
+    (
+        Text("State of the numbers"),
+        Text(
+            "What the latest reports say of each number: whether writing to it again makes sense. Advice, not a fact."
+        ),
+    ),
+)
+
+
+def definitions() -> list[tuple[str, str]]:
+    """Return what each figure of a report means: (term, meaning)."""
+    return [(str(term), str(meaning)) for term, meaning in _DEFINITIONS]

@@ -1,0 +1,114 @@
+"""Writing a report: the file is replaced whole, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from masanalytics.errors import InputError
+from masanalytics.i18n import speaks
+from masanalytics.report.build import Request, gather
+
+__all__ = ["write_report"]
+
+
+@speaks
+def write_report(
+    data: Any,
+    path: str | Path,
+    *,
+    campaign: str | None = None,
+    title: str | None = None,
+    language: str | None = None,
+    reveal: bool = False,
+    by: str | Sequence[str] | None = None,
+    **where: Any,
+) -> Path:
+    """Write what became of the messages as one file to hand on: delivery rates, failures, speed, and what each means.
+
+    The page needs nothing from the network, prints on A4, and holds aggregates only. The Excel file holds the same
+    figures as numbers, with the charts as pictures.
+
+    Parameters
+    ----------
+    data : Store, or DataFrame of messages (pandas, polars, DuckDB, Spark)
+        As ``delivery_rates`` takes it.
+    path : str or Path
+        Ends in ``.html`` or ``.xlsx`` (which needs the extra ``excel``). An existing file is replaced,
+        a missing folder is made.
+    campaign : str, optional
+        Report on this campaign only.
+    title : str, optional
+        By default the campaign's name.
+    language : {"en", "zh"}, optional
+        By default the user's own.
+    reveal : bool
+        Show phone numbers that occur in names and titles whole; by default their middle is hidden.
+    by : str or sequence of str, optional
+        Breakdowns of the delivery rate, one a column; by default campaign, carrier and province, where there are several.
+    **where
+        Further filters, as for ``delivery_rates``: ``since=``, ``until=``, any column.
+
+    Returns
+    -------
+    Path
+        The file that was written.
+
+    Raises
+    ------
+    InputError
+        If the file name ends in something else, it cannot be written, or the messages lack a column.
+    MissingExtraError
+        If an Excel file is asked for and xlsxwriter is not installed.
+
+    Examples
+    --------
+    >>> import pandas as pd, tempfile
+    >>> messages = pd.DataFrame({"status": ["delivered", "failed"], "error_code": [None, "MK:0001"],
+    ...                          "latency_s": [3, 9], "waited_s": [900, 900]})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     written = write_report(messages, f"{folder}/report.html", language="en")
+    ...     "Of 2 accepted messages, 1 was delivered" in written.read_text(encoding="utf-8")
+    True
+    """
+    target = Path(path)
+    kind = target.suffix.lower()
+    if kind not in (".html", ".htm", ".xlsx"):
+        raise InputError("{file}: a report is an .html or an .xlsx file", file=target.name)
+    filters = {**where, **({} if campaign is None else {"campaign": campaign})}
+    dimensions = [by] if isinstance(by, str) else by
+    request = Request(title=title, reveal=reveal, by=dimensions, where=filters)
+    _replace(target, _as_excel(data, request) if kind == ".xlsx" else _as_page(data, request))
+    return target
+
+
+def _as_excel(data: Any, request: Request) -> bytes:
+    from masanalytics.report.excel import excel, need_library
+
+    need_library()
+    return excel(gather(data, request), request.clean)
+
+
+def _as_page(data: Any, request: Request) -> bytes:
+    from masanalytics.report.html import page
+
+    return page(gather(data, request), request.clean).encode("utf-8")
+
+
+def _replace(target: Path, content: bytes) -> None:
+    """Write `content` so that what was there before stays whole until all of it is written."""
+    part = target.with_name(f".{target.name}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            part.write_bytes(content)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(
+            "{path} cannot be written ({reason}): close it where it is open, or choose another place",
+            path=target,
+            reason=error.strerror,
+        ) from error

@@ -1,0 +1,333 @@
+"""What a report contains, before it is HTML or Excel: its sentences, and its sections of a chart and a table each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from masanalytics import analysis, plot
+from masanalytics.analysis.sources import as_source
+from masanalytics.errors import InputError
+from masanalytics.formatting import column_name, count
+from masanalytics.i18n import N_, _
+from masanalytics.plot.chart import source_parts, titled
+from masanalytics.plot.named_rows import row_height
+from masanalytics.report import tables
+from masanalytics.report.headline import behind, headline
+from masanalytics.report.pictures import Picture
+from masanalytics.report.sanitise import sanitised
+
+__all__ = ["Contents", "Request", "Section", "gather"]
+
+_BREAKDOWNS = ("campaign", "carrier", "province")
+_DERIVED_FROM = {"day": "submitted_at", "hour": "submitted_at", "weekday": "submitted_at", "prefix": "phone"}
+_IN_ORDER = ("day", "hour", "weekday")
+# What fits on a page of A4 in type that can be read.
+_MOST_IN_CHART = 25
+_CODES_IN_CHART, _CODES_IN_TABLE = 8, 20
+_MOST_GROUPS = 500
+# The health of numbers needs every message in memory, which the rest of a report does not.
+_MOST_FOR_HEALTH = 1_000_000
+_HOURLY_FOR_DAYS = 3
+_MOST_GAPS = 5
+_LONGEST_TITLE, _LONGEST_NAME, _LONGEST_SENTENCE = 120, 40, 1000
+_VERDICTS = {
+    "good": (N_("good"), N_("No failure of its own since the last delivery.")),
+    "doubtful": (N_("doubtful"), N_("The last message failed for a reason of the number.")),
+    "dead": (N_("dead"), N_("Several failures in a row: better left out.")),
+    "blocked": (N_("blocked"), N_("The person or the carrier blocks messages.")),
+    "unseen": (N_("never written to"), N_("No message was sent to it yet.")),
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a report.
+
+    Attributes
+    ----------
+    title : str, optional
+        By default the campaign's name.
+    reveal : bool
+        Whether phone numbers in names are shown whole.
+    by : sequence of str, optional
+        The breakdowns; by default campaign, carrier and province, where there are several of them.
+    where : mapping
+        Which messages: handed to the analysis.
+    """
+
+    title: str | None = None
+    reveal: bool = False
+    by: Sequence[str] | None = None
+    where: Mapping[str, Any] = field(default_factory=dict)
+
+    def clean(self, text: str, longest: int = 300) -> str:
+        """Return `text` as it may be shown: harmless, phone numbers masked unless asked for, cut where it is endless."""
+        return sanitised(text, longest, reveal=self.reveal)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A chart, a table, and where both come from."""
+
+    name: str
+    title: str
+    table: pd.DataFrame
+    columns: Sequence[tables.Column]
+    source: str
+    picture: Picture | None = None
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Everything a report shows.
+
+    Attributes
+    ----------
+    title, as_of : str
+        What it is about, and up to when.
+    headline : sequence of str
+        The most important things in sentences.
+    whole : DataFrame
+        The delivery rate of all messages together: no row, or one.
+    figures : sequence of Column
+        Those of its columns that are shown, rates first.
+    sections : sequence of Section
+        Charts and tables.
+    sources : sequence of (str, str)
+        What it was computed from.
+    """
+
+    title: str
+    as_of: str
+    headline: Sequence[str]
+    whole: pd.DataFrame
+    figures: Sequence[tables.Column]
+    sections: Sequence[Section]
+    sources: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """What every section is about.
+
+    Attributes
+    ----------
+    data : Store or DataFrame of messages
+        As the analysis takes it.
+    request : Request
+        What is asked.
+    available : set of str
+        The columns there are.
+    whole : DataFrame
+        The delivery rate of all messages together: the denominator of everything.
+    """
+
+    data: Any
+    request: Request
+    available: set[str]
+    whole: pd.DataFrame
+
+    @property
+    def accepted(self) -> int:
+        """How many messages the platform took."""
+        return int(self.whole["accepted"].sum())
+
+    def source(self, result: pd.DataFrame, *notes: str) -> str:
+        """Return where a result comes from, in one line."""
+        line = " · ".join(part for part in source_parts(result.attrs, notes) if part)
+        return self.request.clean(line, _LONGEST_SENTENCE)
+
+    def section(
+        self,
+        name: str,
+        title: str,
+        result: pd.DataFrame,
+        columns: Sequence[tables.Column],
+        picture: Picture | None = None,
+    ) -> Section:
+        """Return a section whose last line says of how many accepted messages it speaks."""
+        denominator = _("of {count} accepted", count=count(self.accepted))
+        source = self.source(result, denominator, picture.note if picture else "")
+        return Section(name, self.request.clean(title), result, columns, source, picture)
+
+
+def gather(data: Any, request: Request) -> Contents:
+    """Ask the analysis for everything the report shows.
+
+    Parameters
+    ----------
+    data : Store or DataFrame of messages
+        As the analysis takes it.
+    request : Request
+        What is asked.
+    """
+    whole = analysis.delivery_rates(data, **request.where)
+    subject = _Subject(data, request, set(as_source(data).message_columns()), whole)
+    rates = _all_rates(subject)
+    return Contents(
+        title=request.clean(request.title or _title(request), _LONGEST_TITLE),
+        as_of=subject.source(whole),
+        headline=_headline(subject, rates),
+        whole=whole,
+        figures=sorted(tables.columns_of(whole, tables.RATES), key=lambda column: column.kind == "count"),
+        sections=_sections(subject, rates),
+        sources=_sources(data, whole, request),
+    )
+
+
+def _title(request: Request) -> str:
+    campaign = request.where.get("campaign")
+    name = campaign if isinstance(campaign, str) else _("SMS delivery")
+    return _("{name}: report", name=name)
+
+
+def _headline(subject: _Subject, rates: Sequence[tuple[str, pd.DataFrame]]) -> list[str]:
+    clean = subject.request.clean
+    codes = analysis.error_codes(subject.data, top=2, **subject.request.where)
+    times = analysis.latency(subject.data, **subject.request.where)
+    first, *others = headline(subject.whole, codes, times)
+    lowest = behind(subject.whole, rates, lambda name: clean(name, _LONGEST_NAME))
+    return [clean(sentence, _LONGEST_SENTENCE) for sentence in (first, *others, lowest) if sentence]
+
+
+def _sources(data: Any, whole: pd.DataFrame, request: Request) -> list[tuple[str, str]]:
+    path = getattr(data, "path", None)
+    coverage = whole.attrs.get("coverage") or {}
+    rows = [
+        (_("Data"), request.clean(Path(str(path)).name) if path else _("a table of messages")),
+        (_("As of (China time)"), str(whole.attrs.get("as_of", "-"))),
+        (_("Gaps in coverage: nobody fetched reports"), _spans(coverage.get("gaps") or [])),
+    ]
+    for name, values in (whole.attrs.get("filters") or {}).items():
+        shown = ", ".join(map(str, values)) if isinstance(values, list) else str(values)
+        rows.append((request.clean(column_name(name)), request.clean(shown)))
+    return rows
+
+
+def _spans(gaps: Sequence[Mapping[str, str]]) -> str:
+    """Return when nobody polled, the latest times first."""
+    if not gaps:
+        return _("no gaps")
+    spans = "; ".join(" – ".join(gap[end] for end in ("from", "until")) for gap in reversed(gaps[-_MOST_GAPS:]))
+    left = len(gaps) - _MOST_GAPS
+    return _("{spans}; {count} more", spans=spans, count=left) if left > 0 else spans
+
+
+def _sections(subject: _Subject, rates: Sequence[tuple[str, pd.DataFrame]]) -> list[Section]:
+    if not subject.accepted:
+        return []
+    breakdowns = [_rates(subject, place, name, result) for place, (name, result) in enumerate(rates)]
+    return [
+        *(breakdowns or [_rates(subject, 0, "", subject.whole)]),
+        *_course(subject),
+        _failures(subject),
+        _speed(subject),
+        *_replies(subject),
+        *_health(subject),
+    ]
+
+
+def _all_rates(subject: _Subject) -> list[tuple[str, pd.DataFrame]]:
+    """Return the delivery rates by each dimension; by default those that divide the messages."""
+    chosen = subject.request.by
+    rates = []
+    for name in chosen if chosen is not None else _BREAKDOWNS:
+        if chosen is None and _DERIVED_FROM.get(name, name) not in subject.available:
+            continue
+        result = analysis.delivery_rates(subject.data, by=name, **subject.request.where)
+        if chosen is not None or 2 <= len(result) <= _MOST_GROUPS:
+            rates.append((name, result))
+    return rates
+
+
+def _rates(subject: _Subject, place: int, name: str, rates: pd.DataFrame) -> Section:
+    """Return the delivery rates by one dimension, the largest groups first; of all messages where `name` is empty."""
+    largest = rates.sort_values("accepted", ascending=False, kind="stable", ignore_index=True)
+    shown = rates if name in _IN_ORDER else largest
+    top = _cleaned(shown.head(_MOST_IN_CHART), name, subject.request)
+    note = ""
+    if len(shown) > len(top):
+        note = _("the chart shows {shown} of {all}", shown=len(top), all=len(shown))
+    picture = Picture(row_height(len(top)) + 0.4, lambda ax: plot.delivery_rates(top, ax=ax), note)
+    # A name of somebody's own column may hold anything: it is no id.
+    section_name = f"rates-{name if name in _BREAKDOWNS else place}"
+    title = titled(_("Delivery rate"), [name] if name else [])
+    return subject.section(section_name, title, shown, tables.columns_of(shown, tables.RATES), picture)
+
+
+def _cleaned(frame: pd.DataFrame, name: str, request: Request) -> pd.DataFrame:
+    """Return `frame` with the texts of the column `name` as they may be shown, for the chart."""
+    if not name:
+        return frame
+    return frame.assign(**{name: [request.clean(value) if isinstance(value, str) else value for value in frame[name]]})
+
+
+def _failures(subject: _Subject) -> Section:
+    """Return the error codes, their meaning and what to do about each."""
+    few, many = (
+        analysis.error_codes(subject.data, top=top, **subject.request.where)
+        for top in (_CODES_IN_CHART, _CODES_IN_TABLE)
+    )
+    drawn = _cleaned(few, "error_code", subject.request)
+    picture = Picture(row_height(len(few), 2) + 0.2, lambda ax: plot.error_codes(drawn, ax=ax))
+    return subject.section("codes", _("Why messages failed"), many, tables.columns_of(many, tables.CODES), picture)
+
+
+def _speed(subject: _Subject) -> Section:
+    """Return how long delivery took, by carrier where it is known."""
+    by = "carrier" if "carrier" in subject.available else None
+    where = subject.request.where
+    times = analysis.latency(subject.data, by=by, **where)
+    picture = Picture(4.8, lambda ax: plot.latency(subject.data, by=by, ax=ax, **where))
+    columns = tables.columns_of(times, tables.LATENCY)
+    return subject.section("latency", _("How fast messages arrive"), times, columns, picture)
+
+
+def _course(subject: _Subject) -> list[Section]:
+    """Return the course over time, by hour for up to three days, else by day; nothing where times are unknown."""
+    if "submitted_at" not in subject.available:
+        return []
+    days = analysis.timeline(subject.data, "D", **subject.request.where)
+    hourly = len(days) <= _HOURLY_FOR_DAYS
+    times = analysis.timeline(subject.data, "h", **subject.request.where) if hourly else days
+    if len(times) < 2:
+        return []
+    columns = tables.columns_of(times, tables.COURSE)
+    picture = Picture(5.4, lambda ax: plot.timeline(times, ax=ax))
+    return [subject.section("course", _("Course over time"), times, columns, picture)]
+
+
+def _replies(subject: _Subject) -> list[Section]:
+    """Return how many people replied and opted out: counts alone, never what they wrote. Only a Store knows."""
+    if not hasattr(subject.data, "uplinks"):
+        return []
+    replies = analysis.replies(subject.data, by="campaign", **subject.request.where)
+    if replies.empty:
+        return []
+    columns = tables.columns_of(replies, tables.REPLIES)
+    return [subject.section("replies", _("Replies and opt-outs"), replies, columns)]
+
+
+def _health(subject: _Subject) -> list[Section]:
+    """Return how many numbers are good, doubtful, dead or blocked; no number itself."""
+    if subject.accepted > _MOST_FOR_HEALTH or not {"phone", "submitted_at", "error_code"} <= subject.available:
+        return []
+    try:
+        numbers = analysis.number_health(subject.data, **subject.request.where)
+    except InputError:  # the numbers are masked: different people look alike, the rest of the report stands
+        return []
+    counts = numbers.attrs["verdicts"]
+    if not counts:
+        return []
+    words = {verdict: (_(word), _(meaning)) for verdict, (word, meaning) in _VERDICTS.items()}
+    verdicts = dict.fromkeys(verdict for verdict in [*_VERDICTS, *counts] if verdict in counts)
+    rows = [(*words.get(verdict, (verdict, "")), counts[verdict]) for verdict in verdicts]
+    table = pd.DataFrame(rows, columns=["verdict", "meaning", "numbers"])
+    table.attrs = numbers.attrs
+    picture = Picture(row_height(4), lambda ax: plot.number_health(numbers, ax=ax))
+    return [subject.section("health", _("State of the numbers"), table, tables.HEALTH, picture)]
