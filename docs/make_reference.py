@@ -35,7 +35,7 @@ GROUPS = {
     "The store": ["Store"],
     "Analyse": [
         "delivery_rates", "error_codes", "latency", "timeline", "compare", "explain_change", "replies", "number_health",
-        "HealthRule", "costs", "analysis.arrivals", "analysis.steps", "notes_of",
+        "HealthRule", "costs", "analysis.arrivals", "analysis.funnel", "notes_of",
     ],
     "Draw": [f"plot.{name}" for name in mas.plot.__all__],
     "Hand on": ["write_report", "watch"],

@@ -22,7 +22,7 @@ def test_steps_call_only_those_pending_whose_report_may_still_come() -> None:
     """Of two messages without a report the one silent for more than 72 h under coverage is unreported, not pending."""
     messages = pd.DataFrame({"status": ["delivered", "pending", "pending"], "waited_s": [300_000, 3600, 300_000]})
 
-    assert analysis.steps(messages)[["step", "count", "pending"]].values.tolist() == [
+    assert analysis.funnel(messages)[["step", "count", "pending"]].values.tolist() == [
         ["planned", 3, 0], ["accepted", 3, 0], ["delivered", 1, 1],
     ]  # fmt: skip
 
@@ -112,6 +112,19 @@ def test_a_code_called_other_is_not_the_rest() -> None:
 
     assert found[["error_code", "count"]].values.tolist() == [["other", 3], ["(other)", 3]]
     assert found["meaning"].tolist()[-1] == "2 other codes"
+
+
+def test_pending_is_the_same_number_in_every_table() -> None:
+    """What stayed silent for 72 h is unreported: delivery_rates, timeline and funnel agree."""
+    at = pd.Timestamp("2026-01-01 09:00", tz="Asia/Shanghai")
+    messages = pd.DataFrame(
+        {"status": ["delivered", "pending", "pending"], "latency_s": [5, None, None], "waited_s": [400_000] * 2 + [60]}
+    ).assign(submitted_at=at)
+
+    columns = ["accepted", "delivered", "pending", "unreported"]
+    assert analysis.timeline(messages)[columns].values.tolist() == [[3, 1, 1, 1]]
+    assert analysis.delivery_rates(messages, history=None)[columns].values.tolist() == [[3, 1, 1, 1]]
+    assert analysis.funnel(messages)["pending"].tolist() == [0, 0, 1]
 
 
 def test_failures_within_an_age_are_noted_in_words() -> None:

@@ -73,7 +73,6 @@ def rates(n: int, column: str = "carrier") -> pd.DataFrame:
             "delivery_rate": 0.9 - place / 1000,
             "low": 0.88 - place / 1000,
             "high": 0.92 - place / 1000,
-            "least": 0.9 - place / 1000,
             "most": 0.94 - place / 1000,
             "expected_rate": 0.93 - place / 1000,
             "expected_low": 0.92 - place / 1000,

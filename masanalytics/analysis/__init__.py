@@ -12,7 +12,7 @@ from masanalytics.analysis._costs import costs
 from masanalytics.analysis._delivery_rates import delivery_rates
 from masanalytics.analysis._error_codes import error_codes
 from masanalytics.analysis._explain_change import explain_change
-from masanalytics.analysis._funnel import steps
+from masanalytics.analysis._funnel import funnel
 from masanalytics.analysis._latency import latency
 from masanalytics.analysis._number_health import HealthRule, number_health
 from masanalytics.analysis._replies import replies
@@ -27,13 +27,15 @@ __all__ = [
     "delivery_rates",
     "error_codes",
     "explain_change",
+    "funnel",
     "latency",
     "notes_of",
     "number_health",
     "replies",
-    "steps",
     "timeline",
 ]
+
+steps = funnel  # its name until the next release
 
 
 def __dir__() -> list[str]:

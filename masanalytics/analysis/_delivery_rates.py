@@ -28,7 +28,7 @@ __all__ = ["RATE_COLUMNS", "delivery_rates", "rate_columns"]
 Ints = NDArray[np.int64]
 
 RATE_COLUMNS = (
-    "accepted", "delivered", "failed", "pending", "unreported", "delivery_rate", "low", "high", "least", "most",
+    "accepted", "delivered", "failed", "pending", "unreported", "delivery_rate", "low", "high", "most",
     "expected_rate", "expected_low", "expected_high", "horizon_s",
 )  # fmt: skip
 
@@ -70,7 +70,7 @@ def delivery_rates(
 
         - ``accepted`` (int) = ``delivered + failed + pending + unreported`` (no report after 72 h of coverage)
         - ``delivery_rate, low, high`` (float): delivered / accepted with Wilson's 95 % interval; NaN if none accepted
-        - ``least, most``: the rate if all pending failed, and if all arrived
+        - ``most``: the rate if all pending arrived (``delivery_rate`` is the one if none did)
         - ``expected_rate, expected_low, expected_high``: where the rate will end, with a 95 % interval
           (Aalen-Johansen; beyond what was observed, chain ladder over the history); NaN where neither reaches
         - ``horizon_s``: seconds after submission up to which the messages themselves tell
@@ -97,8 +97,8 @@ def delivery_rates(
     ...     "waited_s": [900, 900, 900, 900],
     ... })
     >>> found = delivery_rates(messages)
-    >>> found[["accepted", "delivered", "failed", "pending", "delivery_rate", "least", "most"]].values.tolist()
-    [[4.0, 2.0, 1.0, 1.0, 0.5, 0.5, 0.75]]
+    >>> found[["accepted", "delivered", "failed", "pending", "delivery_rate", "most"]].values.tolist()
+    [[4.0, 2.0, 1.0, 1.0, 0.5, 0.75]]
     >>> delivery_rates(messages, within="10s")[["delivered", "failed", "pending"]].values.tolist()
     [[1, 1, 2]]
     """
@@ -146,8 +146,7 @@ def rate_columns(counts: Counts, age: int | None = None) -> dict[str, Any]:
 
     return {
         "accepted": accepted, "delivered": delivered, "failed": failed, "pending": pending, "unreported": unreported,
-        "delivery_rate": rate(delivered), "low": low, "high": high, "least": rate(delivered),
-        "most": rate(delivered + pending),
+        "delivery_rate": rate(delivered), "low": low, "high": high, "most": rate(delivered + pending),
     }  # fmt: skip
 
 

@@ -9,15 +9,16 @@ from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import Question, count_messages
 from masanalytics.analysis.results import finished, refuse_unknown_names
 from masanalytics.analysis.sources import as_source
+from masanalytics.analysis.sources.base import HoldsUplinks
 from masanalytics.vocabulary import ACCEPTED, Status
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["steps"]
+__all__ = ["funnel"]
 
 
-def steps(data: Any, **where: Any) -> pd.DataFrame:
+def funnel(data: Any, **where: Any) -> pd.DataFrame:
     """Return how many messages were planned, accepted by the platform, delivered, and replied to.
 
     Parameters
@@ -36,7 +37,7 @@ def steps(data: Any, **where: Any) -> pd.DataFrame:
     Examples
     --------
     >>> import pandas as pd
-    >>> steps(pd.DataFrame({"status": ["delivered", "failed", "pending", "not_sent"]})).values.tolist()
+    >>> funnel(pd.DataFrame({"status": ["delivered", "failed", "pending", "not_sent"]})).values.tolist()
     [['planned', 4, 0], ['accepted', 3, 0], ['delivered', 1, 1]]
     """
     import pandas as pd
@@ -56,7 +57,7 @@ def steps(data: Any, **where: Any) -> pd.DataFrame:
             of_status[Status.pending] - int(counts.n[counts.unreported()].sum()),
         ),
     ]
-    if hasattr(data, "uplinks"):  # a Store; a frame of messages holds no replies
+    if isinstance(data, HoldsUplinks):
         answers = replies(data, by=None, **where)
         # A step holds part of the one before: who answered a message that is not known to be delivered is left out.
         rows.append(("replied", int((answers["response_rate"].fillna(0) * answers["delivered"]).round().sum()), 0))

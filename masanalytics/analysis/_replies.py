@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from masanalytics.analysis.dimensions import as_names, columns_behind, missing_c
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Question, count_messages, group_rows
 from masanalytics.analysis.results import Note, finished, note, refuse_taken_names
-from masanalytics.analysis.sources import MessageSource
+from masanalytics.analysis.sources.base import HoldsUplinks, MessageSource
 from masanalytics.analysis.sources.pandas import epoch_seconds
 from masanalytics.errors import InputError
 from masanalytics.stats.proportions import wilson
@@ -125,10 +125,10 @@ def _places(groups: pd.DataFrame, rows: pd.DataFrame) -> list[int]:
 
 
 def _answers(
-    store: Any, source: MessageSource, uplinks: pd.DataFrame | None, names: list[str], filters: Filters, within: int
+    data: Any, source: MessageSource, uplinks: pd.DataFrame | None, names: list[str], filters: Filters, within: int
 ) -> tuple[pd.DataFrame, int]:
     """Return the replies to the messages asked about, with the dimensions of those messages; and how many had none."""
-    said = _uplinks(store, uplinks)
+    said = _uplinks(data, uplinks)
     known = said["_message_id"].notna()
     said, strangers = said[known].astype({"_message_id": "int64"}), int((~known).sum())
     available = source.message_columns()
@@ -144,15 +144,14 @@ def _answers(
     return table[~early & ~(table["_after_s"] > within)].reset_index(drop=True), strangers + int(early.sum())
 
 
-def _uplinks(store: Any, uplinks: pd.DataFrame | None) -> pd.DataFrame:
+def _uplinks(data: Any, uplinks: pd.DataFrame | None) -> pd.DataFrame:
     if uplinks is None:
-        ask: Callable[[], pd.DataFrame] | None = getattr(store, "uplinks", None)
-        if not callable(ask):
+        if not isinstance(data, HoldsUplinks):
             raise InputError(
                 "replies are not in a frame of messages: give them as uplinks=store.uplinks()",
                 zh="消息表中没有上行回复：请用 uplinks=store.uplinks() 提供",
             )
-        uplinks = ask()
+        uplinks = data.uplinks()
     error = missing_columns(_UPLINK_COLUMNS, list(map(str, uplinks.columns)), "uplinks")
     if error is not None:
         raise error

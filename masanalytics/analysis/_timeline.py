@@ -26,8 +26,8 @@ __all__ = ["TIMELINE_COLUMNS", "timeline"]
 Floats = NDArray[np.float64]
 
 TIMELINE_COLUMNS = (
-    "time", "accepted", "delivered", "failed", "pending", "delivery_rate", "low", "high", "p50_s", "p90_s",
-    "limit_low", "limit_high", "outside",
+    "time", "accepted", "delivered", "failed", "pending", "unreported", "delivery_rate", "low", "high", "p50_s",
+    "p90_s", "limit_low", "limit_high", "outside",
 )  # fmt: skip
 _UNITS = {"s": 1, "min": 60, "t": 60, "h": 3600, "d": DAY_S}
 _CALENDAR = {"w": "W", "week": "W", "m": "M", "me": "M", "ms": "M", "month": "M"}
@@ -58,7 +58,7 @@ def timeline(
         One row a bucket with messages, oldest first. After `by`:
 
         - ``time`` (Asia/Shanghai): the start of the bucket
-        - ``accepted, delivered, failed, pending`` (int); ``pending`` also has those unreported after 72 h
+        - ``accepted`` (int) = ``delivered + failed + pending + unreported`` (no report after 72 h of coverage)
         - ``delivery_rate, low, high``: with Wilson's 95 % interval
         - ``p50_s, p90_s`` (seconds): latency of the delivered
         - ``limit_low, limit_high``: the mean rate of the settled buckets ± 3 standard errors (Shewhart's p-chart); NaN if
@@ -134,7 +134,6 @@ def _table(counts: Counts, names: list[str], age: int | None) -> tuple[pd.DataFr
 
     rates = rate_columns(counts, age)
     unsettled = rates["pending"] if age is None else np.zeros_like(rates["pending"])
-    rates["pending"] = rates["pending"] + rates["unreported"]
     delivered = counts.status == Status.delivered
     if age is not None:
         delivered &= ~(counts.seconds > age)
@@ -144,7 +143,7 @@ def _table(counts: Counts, names: list[str], age: int | None) -> tuple[pd.DataFr
     low, high = _limits(line, rates["accepted"], rates["delivered"], unsettled == 0)
     most = rates["delivery_rate"] if age is not None else rates["most"]
     outside = (rates["delivery_rate"] > high) | (most < low)
-    shown = ("accepted", "delivered", "failed", "pending", "delivery_rate", "low", "high")
+    shown = ("accepted", "delivered", "failed", "pending", "unreported", "delivery_rate", "low", "high")
     columns = {
         **{name: rates[name] for name in shown},
         "p50_s": times.quantile(0.5),

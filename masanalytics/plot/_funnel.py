@@ -49,7 +49,7 @@ def funnel(data: Any, *, ax: Axes | None = None, language: str | None = None, **
     >>> [float(bar.get_width()) for bar in ax.patches]
     [1000.0, 980.0, 930.0, 41.0]
     """
-    steps = result_of(data, "steps", _COLUMNS, **where).reset_index(drop=True)
+    steps = result_of(data, "funnel", _COLUMNS, **where).reset_index(drop=True)
     words = [_word(str(step)) for step in steps["step"]]
     return Chart(
         result=steps,

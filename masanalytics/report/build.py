@@ -11,6 +11,7 @@ import pandas as pd
 
 from masanalytics import analysis, plot
 from masanalytics.analysis.sources import as_source
+from masanalytics.analysis.sources.base import HoldsUplinks
 from masanalytics.errors import InputError
 from masanalytics.formatting import column_name, count
 from masanalytics.i18n import N_, _
@@ -304,7 +305,7 @@ def _course(subject: _Subject) -> list[Section]:
 
 def _replies(subject: _Subject) -> list[Section]:
     """Return how many people replied and opted out: counts alone, never what they wrote. Only a Store knows."""
-    if not hasattr(subject.data, "uplinks"):
+    if not isinstance(subject.data, HoldsUplinks):
         return []
     replies = analysis.replies(subject.data, by="campaign", **subject.request.where)
     if replies.empty:

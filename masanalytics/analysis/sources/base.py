@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["HoldsMessages", "MessageSource", "RawCounts", "Seconds", "columns_needed", "status_numbers"]
+__all__ = ["HoldsMessages", "HoldsUplinks", "MessageSource", "RawCounts", "Seconds", "columns_needed", "status_numbers"]
 
 Seconds = Literal["outcome", "waited"]
 
@@ -86,6 +86,15 @@ class HoldsMessages(Protocol):
     @property
     def message_source(self) -> MessageSource:
         """The source."""
+        ...
+
+
+@runtime_checkable
+class HoldsUplinks(HoldsMessages, Protocol):
+    """What also knows what people answered, as a Store does and a frame of messages does not."""
+
+    def uplinks(self) -> pd.DataFrame:
+        """Return the uplinks, one row each, with the ``message_id`` that each answers."""
         ...
 
 
