@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,37 +14,9 @@ import xlsxwriter
 from masanalytics.errors import InputError
 from masanalytics.sheets import read_sheet
 from masanalytics.sheets.number_formats import BUILT_IN, shown
+from tests.sheet_files import Book, book, text_file
 
-Book = Callable[..., Path]
-
-
-@pytest.fixture
-def book(tmp_path: Path) -> Book:
-    """Return what writes a workbook of {sheet: rows}; a cell may be (value, number format)."""
-
-    def write(sheets: dict[str, list[list[Any]]], name: str = "book.xlsx", **options: Any) -> Path:
-        path = tmp_path / name
-        with xlsxwriter.Workbook(str(path), options) as workbook:
-            for title, rows in sheets.items():
-                page = workbook.add_worksheet(title)
-                for line, row in enumerate(rows):
-                    for place, cell in enumerate(row):
-                        value, shape = cell if isinstance(cell, tuple) else (cell, None)
-                        page.write(
-                            line,
-                            place,
-                            value,
-                            workbook.add_format({"num_format": shape}) if shape is not None else None,
-                        )
-        return path
-
-    return write
-
-
-def text_file(folder: Path, content: str | bytes, name: str = "list.csv") -> Path:
-    path = folder / name
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
+__all__ = ["book"]
 
 
 def customers(count: int = 1000) -> list[str]:

@@ -25,7 +25,11 @@ __all__ = ["send"]
 @option("--content", help="The column of texts.")
 @option("--template-id", help="A template's id.")
 @option("--params", multiple=True, help="A column for the template, in order; repeat it.")
-@option("--worksheet", help="Which sheet of an .xlsx file; the first by default.")
+@option("--worksheet", help="Which sheet of a workbook, or all; the first visible one by default.")
+@option("--header", type=int, help="The line of the header, 0 where there is none.")
+@option("--sep", help="The separator of a text file.")
+@option("--encoding", help="The encoding of a text file.")
+@option("--hidden", type=click.Choice(["skip", "keep"]), help="What to do with rows that a filter hides.")
 @option("--signature", help="The signature's text, if not the account's; it counts in every text.")
 @option("--add-serial", help="The extension of the service code that replies go to.")
 @option("--suppress", type=click.Path(exists=True, dir_okay=False), help="A sheet of numbers that must not get it.")
@@ -93,9 +97,13 @@ def _planned(options: dict[str, Any], account: Account, store: Store) -> Plan:
         "rate",
     )
     return plan(
-        read_sheet(options["sheet"], sheet=options["worksheet"]),
+        read_sheet(
+            options["sheet"],
+            sheet=options["worksheet"],
+            **{name: options[name] for name in ("header", "sep", "encoding", "hidden")},
+        ),
         params=list(options["params"]) or None,
-        suppress=read_sheet(options["suppress"]) if options["suppress"] else None,
+        suppress=options["suppress"],
         account=account,
         store=store,
         **{name: options[name] for name in same_names},

@@ -15,21 +15,24 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from masanalytics.aliases import Numbers, Phones, Table
+from masanalytics.aliases import Numbers, PathName, Phones, Table
 from masanalytics.carriers import carrier_codes, load_regions, region_codes
 from masanalytics.errors import InputError
-from masanalytics.phones import parse_phones
+from masanalytics.masking import mask_phones_in
+from masanalytics.phones import mobiles_in, parse_phones
 from masanalytics.planning.batching import Limits, cut_by_arm
 from masanalytics.planning.columns import as_frame, cell_texts, labels_by_name, take_columns
 from masanalytics.planning.content_checks import check_contents
 from masanalytics.planning.encoded_text import RowTexts, write_rows
 from masanalytics.planning.exclusions import ExclusionRules, Exclusions, exclude
-from masanalytics.planning.plan_warnings import lost_digits, unknown_signature, unreadable_suppression
+from masanalytics.planning.other_rows import refuse_other_rows
+from masanalytics.planning.plan_warnings import PlanWarning, lost_digits, unknown_signature, unreadable_suppression
 from masanalytics.planning.planned import Plan
 from masanalytics.planning.planned_messages import Excluded, PlannedMessages
 from masanalytics.planning.templates import Wording, parse_wording
 from masanalytics.protocol import MAX_PAIRS, most_pairs
 from masanalytics.segments import bracketed
+from masanalytics.sheets.receipt import receipt_of, receipt_warnings
 
 if TYPE_CHECKING:
     from masanalytics.account import Account
@@ -57,7 +60,7 @@ def plan(
     signature: str | None = None,
     price: float | None = None,
     rate: float | None = None,
-    suppress: Phones | Table | None = None,
+    suppress: Phones | Table | PathName | None = None,
     duplicates: Literal["first", "each"] = "first",
     again: bool = False,
     arm: Hashable | None = None,
@@ -93,8 +96,9 @@ def plan(
         Price of a segment, for the cost.
     rate : float, optional
         Messages a second it will be sent at, for the estimate of the time.
-    suppress : DataFrame, Series or iterable of numbers, optional
-        Numbers that must not get it.
+    suppress : DataFrame, Series, iterable of numbers or path, optional
+        Numbers that must not get it. Every column, every number in a cell and a label that is a number count; a file is read with
+        all its visible sheets.
     duplicates : {"first", "each"}
         ``"first"``: a number gets one message, from its first usable row. ``"each"``: one from every row that says something
         different, never two in one request.
@@ -156,8 +160,9 @@ def plan(
     named = [phone] if arm is None else [phone, arm]
     columns = take_columns(frame, labels, [*named, *wording.columns])
     arms = None if arm is None else cell_texts(columns[arm])
+    receipt = receipt_of(df)
     _check_serial_of_arms(add_serial, arms)
-    return _assembled(_Sheet(frame.index, columns, arms), wording, rules, sending)
+    return _assembled(_Sheet(frame.index, columns, arms, receipt), wording, rules, sending)
 
 
 def _checked_campaign(name: str) -> str:
@@ -170,6 +175,12 @@ def _checked_phone(phone: Hashable) -> Hashable:
     if phone is None or not isinstance(phone, Hashable):
         raise InputError(
             "phone={value}: it must name the column that holds the numbers, such as phone='手机号'", value=repr(phone)
+        )
+    if any(map(str.isdigit, str(phone))) and mobiles_in(str(phone)):
+        raise InputError(
+            "phone={value}: that is itself a number, so the file has no header, and its first row would be lost: read it with"
+            " mas.read_sheet(path), or with header=None in pandas",
+            value=mask_phones_in(repr(phone)),
         )
     return phone
 
@@ -237,11 +248,12 @@ def _check_serial_of_arms(add_serial: AddSerial, arms: Arms) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Sheet:
-    """The user's frame: its index, every column that the plan needs by name, and the arm of each row."""
+    """The user's frame: its index, the columns that the plan needs by name, the arm of each row, and where it was read from."""
 
     index: pd.Index[Any]
     columns: Mapping[Hashable, pd.Series[Any]]
     arms: Arms
+    receipt: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,10 +289,14 @@ def _assembled(sheet: _Sheet, wording: Wording, rules: ExclusionRules, sending: 
         if planned.contents is None
         else check_contents(planned.contents, row_texts.units[planned.rows], marketing=sending.marketing)
     )
+    planned_texts = planned.params if planned.contents is None else planned.contents
+    if planned_texts is not None:
+        refuse_other_rows(planned_texts, planned.rows, numbers, sheet.index)
     unsigned = 0 if planned.contents is None or sending.signature else len(planned.rows)
     warnings += [
-        unreadable_suppression(exclusions.unreadable),
+        unreadable_suppression(exclusions.suppression.unreadable if exclusions.suppression else 0),
         lost_digits(numbers, cells),
+        *(_warnings_of_file(sheet.receipt) if sheet.receipt else []),
         unknown_signature(unsigned),
     ]
     return Plan(
@@ -293,10 +309,16 @@ def _assembled(sheet: _Sheet, wording: Wording, rules: ExclusionRules, sending: 
         price=sending.price,
         rate=sending.rate,
         limits=sending.limits,
+        receipt=sheet.receipt,
+        suppression=exclusions.suppression,
         warnings=tuple([warning for warning in warnings if warning.rows]),
         _sent=planned,
         _left=excluded,
     )
+
+
+def _warnings_of_file(receipt: Mapping[str, Any]) -> list[PlanWarning]:
+    return [PlanWarning(rows, said) for rows, said in receipt_warnings(receipt)]
 
 
 def _arranged(

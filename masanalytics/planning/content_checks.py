@@ -65,6 +65,31 @@ _NEEDS: Final = {
 }
 _MAYBE = re.compile("|".join([*(need.pattern for need in _NEEDS.values()), "回", "[\U00010000-\U0010ffff]"]))
 
+_FILLERS: Final = frozenset(
+    {
+        "-",
+        "—",
+        "--",
+        "——",
+        "/",
+        "\\",
+        ".",
+        "无",
+        "未知",
+        "暂无",
+        "(空白)",
+        "（空白）",
+        "空",
+        "\\N",
+        "&nbsp;",
+        "<br>",
+        "<br/>",
+        "#",
+        "*",
+        "?",
+    }
+)
+
 _WORDS: Final = {
     "own_signature": N_(
         "{messages} with 【 or 】 in the text: the platform puts the signature in front, and may reject another"
@@ -80,6 +105,7 @@ _WORDS: Final = {
     "too_long": N_(
         "{messages} of more than {units} characters with the signature: the platform's limit is not documented"
     ),
+    "filler": N_("{messages} with {value} in place of a value, as sheets write for a blank"),
     "no_opt_out": N_("{messages} with words of marketing and none on how to opt out (拒收请回复R)"),
 }
 
@@ -114,12 +140,29 @@ def check_contents(
         behind = _STAND_IN.join(texts.literals[index + 1 :])[:_AROUND]
         for code, flags in _flagged_values(column, before, behind).items():
             flagged[code] |= flags[column.codes]
+    fillers = (
+        [_filler_rows(column) for column in texts.columns] if len(texts.literals) > 1 and any(texts.literals) else []
+    )
     flagged["too_long"] = units > LONG_UNITS
     promoting = flagged.pop("marketing")
     if marketing is not None:
         promoting = np.full(texts.size, marketing)
     flagged["no_opt_out"] = promoting & ~flagged.pop("opt_out")
-    return [_warning(code, int(rows.sum())) for code, rows in flagged.items() if rows.any()]
+    warnings = [_warning(code, int(rows.sum())) for code, rows in flagged.items() if rows.any()]
+    return warnings + [_warning("filler", int(rows.sum()), value) for value, rows in fillers if rows.any()]
+
+
+def _filler_rows(column: EncodedColumn) -> tuple[str, npt.NDArray[np.bool_]]:
+    """Return the first value that sheets write where there is none, and the rows that hold such a value."""
+    texts = column.dictionary.texts
+    codes = [
+        start + index
+        for start in range(0, len(texts), _CHUNK)
+        for index, text in enumerate(texts[start : start + _CHUNK].tolist())
+        if text in _FILLERS
+    ]
+    value = str(texts[codes[0]]) if codes else ""
+    return value, np.isin(column.codes, codes)
 
 
 def _flagged_values(column: EncodedColumn, before: str, behind: str) -> dict[str, npt.NDArray[np.bool_]]:
@@ -159,6 +202,6 @@ def _codes_in(text: str) -> set[str]:
     return codes
 
 
-def _warning(code: str, rows: int) -> PlanWarning:
+def _warning(code: str, rows: int, value: str = "") -> PlanWarning:
     messages = Text("{count:,} message", "{count:,} messages", count=rows)
-    return PlanWarning(rows, Text(_WORDS[code], code=code, messages=messages, units=LONG_UNITS))
+    return PlanWarning(rows, Text(_WORDS[code], code=code, messages=messages, units=LONG_UNITS, value=value))

@@ -17,11 +17,21 @@ import pandas as pd
 
 from masanalytics.aliases import Booleans, Numbers
 from masanalytics.planning.templates import Field
-from masanalytics.planning.value_formats import BLANK_STARTS, MISSING, UNFIT, is_blank, plain_texts, write_all
+from masanalytics.planning.value_formats import (
+    BLANK_STARTS,
+    DIGITS_LOST,
+    MISSING,
+    UNFIT,
+    has_lost_digits,
+    is_blank,
+    plain_texts,
+    write_all,
+)
 from masanalytics.protocol import is_pairs
 from masanalytics.segments import utf16_units
 
 __all__ = [
+    "DIGITS_LOST",
     "LONG_TEXT",
     "MISSING",
     "UNFIT",
@@ -37,6 +47,7 @@ LONG_TEXT: Final = 16
 
 _CHUNK: Final = 50_000
 _SAMPLED: Final = 2_000
+_LONGEST_NUMBER: Final = 24
 _DIGITS_IN_A_ROW: Final = 7
 _SURROGATES = slice(0xD800, 0xE000)
 _ODD: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz.:<【】{}｛｝回电热致拨客咨详垂来服扣企微威薇加"
@@ -157,9 +168,10 @@ def encode_column(column: pd.Series[Any], field: Field) -> EncodedColumn:
         if all(text == text.strip() for text in dictionary.take(dictionary.doubtful)):
             return _encoded_as_is(distinct, dictionary)
     values = [value.strip() if isinstance(value, str) else value for value in distinct.as_list()]
-    if not field.spec and set(map(type, values)) == {int}:
+    number_formats = [] if field.spec else column.attrs.get("read", {}).get("formats", {}).get(column.name, [])
+    if not field.spec and not number_formats and set(map(type, values)) == {int}:
         return _encoded_as_is(distinct, Dictionary.of(list(map(str, values))))
-    return _encoded(distinct.codes, write_all(values, field))
+    return _encoded(distinct.codes, write_all(values, field, number_formats))
 
 
 def encode_content(column: pd.Series[Any]) -> EncodedColumn:
@@ -265,6 +277,8 @@ def _encoded_as_is(distinct: _Distinct, dictionary: Dictionary) -> EncodedColumn
     blank = [is_blank(text) for text in dictionary.take(dictionary.doubtful)]
     table[dictionary.doubtful[blank]] = MISSING
     table[dictionary.broken] = UNFIT
+    short = np.flatnonzero(dictionary.odd & (dictionary.units <= _LONGEST_NUMBER))
+    table[short[np.array([has_lost_digits(text) for text in dictionary.take(short)], dtype=bool)]] = DIGITS_LOST
     if distinct.codes is None:
         return EncodedColumn(table[:-1], dictionary, all_differ=True)
     return EncodedColumn(table[distinct.codes], dictionary)

@@ -20,6 +20,7 @@ from masanalytics.errors import InputError
 from masanalytics.i18n import Text
 from masanalytics.phones import REASONS
 from masanalytics.planning.encoded_column import (
+    DIGITS_LOST,
     MISSING,
     UNFIT,
     EncodedColumn,
@@ -218,4 +219,5 @@ def _problems(codes: npt.NDArray[np.int32], when_missing: str) -> npt.NDArray[np
     problems = np.full(len(codes), -1, dtype=np.int8)
     problems[codes == MISSING] = REASONS.index(when_missing)
     problems[codes == UNFIT] = REASONS.index("invalid_content")
+    problems[codes == DIGITS_LOST] = REASONS.index("lossy_scientific")
     return problems

@@ -11,23 +11,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from masanalytics.aliases import Numbers, Phones, Table
-from masanalytics.errors import InputError
-from masanalytics.phones import REASONS, parse_phones
+from masanalytics.aliases import Numbers, PathName, Phones, Table
+from masanalytics.phones import REASONS
 from masanalytics.planning.encoded_text import EncodedText, RowTexts
+from masanalytics.planning.number_lists import SuppressionList, allowed_numbers, suppression_list
 
 if TYPE_CHECKING:
     from masanalytics.store import Store
 
-__all__ = ["ExclusionRules", "Exclusions", "exclude", "listed_numbers", "variants_of"]
+__all__ = ["ExclusionRules", "Exclusions", "exclude", "variants_of"]
 
 _CHUNK: Final = 100_000
 
@@ -56,7 +56,7 @@ class ExclusionRules:
     phone: Hashable
     store: Store | None
     again: bool
-    suppress: Phones | Table | None
+    suppress: Phones | Table | PathName | None
     allow_only: Phones | None
     each: bool
 
@@ -73,14 +73,14 @@ class Exclusions:
         What tells several texts to one number apart, where a number gets each.
     round : int
         Which round of the campaign this is, from 0.
-    unreadable : int
-        Entries of the suppression list that are no mobile numbers.
+    suppression : SuppressionList or None
+        The do-not-send list that was given, as it was read.
     """
 
     reasons: npt.NDArray[np.int8]
     variants: Numbers | None
     round: int
-    unreadable: int
+    suppression: SuppressionList | None
 
 
 def exclude(numbers: Numbers, reasons: npt.NDArray[np.int8], row_texts: RowTexts, rules: ExclusionRules) -> Exclusions:
@@ -97,16 +97,16 @@ def exclude(numbers: Numbers, reasons: npt.NDArray[np.int8], row_texts: RowTexts
     rules : ExclusionRules
         Who else is left out.
     """
-    store, round_number, unreadable = rules.store, 0, 0
+    store, round_number, suppression = rules.store, 0, None
     suppressed, not_allowed, opted_out, already_sent = np.zeros((4, len(numbers)), dtype=bool)
     numbered = np.flatnonzero(reasons < 0)
     whole = numbered[row_texts.problems[numbered] < 0]
     variants = variants_of(row_texts.texts, whole, row_texts.template_id) if rules.each else None
     if rules.suppress is not None:
-        listed, unreadable = listed_numbers(rules.suppress, rules.phone)
-        suppressed = np.isin(numbers, listed)
+        suppression = suppression_list(rules.suppress)
+        suppressed = np.isin(numbers, suppression.numbers)
     if rules.allow_only is not None:
-        not_allowed = ~np.isin(numbers, listed_numbers(rules.allow_only, rules.phone)[0])
+        not_allowed = ~np.isin(numbers, allowed_numbers(rules.allow_only, rules.phone))
     if store is not None:
         round_number = int(store.sends.open_round(rules.campaign, rules.again))
         for start in range(0, len(numbered), _CHUNK):
@@ -124,56 +124,7 @@ def exclude(numbers: Numbers, reasons: npt.NDArray[np.int8], row_texts: RowTexts
     keys = {"number": numbers[rows]} if variants is None else {"number": numbers[rows], "variant": variants[rows]}
     reasons[rows[pd.DataFrame(keys).duplicated().to_numpy()]] = REASONS.index("duplicate")
     reasons[(reasons < 0) & already_sent] = REASONS.index("already_sent")
-    return Exclusions(reasons, variants, round_number, unreadable)
-
-
-def listed_numbers(numbers: Phones | Table, phone: Hashable) -> tuple[Numbers, int]:
-    """Return the numbers of a list that was given by the user, and how many entries of it are no numbers.
-
-    Parameters
-    ----------
-    numbers : DataFrame, Series, or iterable
-        A frame has them in the column `phone`, or ``phone``, or its only one.
-    phone : hashable
-        What the plan's own phone column is called.
-
-    Examples
-    --------
-    >>> numbers, unreadable = listed_numbers(["+86 138 0013 8000", "10086"], "手机号")
-    >>> numbers.tolist(), unreadable
-    ([13800138000], 1)
-    """
-    if isinstance(numbers, (str, bytes)):
-        raise InputError("a list of numbers is needed, not one text")
-    if not isinstance(numbers, Iterable):
-        raise InputError(
-            "a list of numbers is needed (a DataFrame, a Series or a list), this is one {kind}",
-            kind=type(numbers).__name__,
-        )
-    if hasattr(numbers, "to_pandas"):  # polars
-        numbers = numbers.to_pandas()
-    if isinstance(numbers, pd.DataFrame):
-        numbers = _column_of_numbers(numbers, phone)
-    column = (
-        numbers if isinstance(numbers, pd.Series) else pd.Series(list(cast("Iterable[object]", numbers)), dtype=object)
-    )
-    parsed, reasons = parse_phones(column)
-    blank = REASONS.index("empty_number")
-    return np.unique(parsed[parsed > 0]), int(((reasons >= 0) & (reasons != blank)).sum())
-
-
-def _column_of_numbers(frame: pd.DataFrame, phone: Hashable) -> pd.Series[Any]:
-    names = [name for name in (phone, "phone") if name in frame.columns]
-    if not names and frame.shape[1] == 1:
-        names = [frame.columns[0]]
-    if not names:
-        raise InputError(
-            "which column of the list has the numbers? Name it {phone} or 'phone'; its columns are: {columns}",
-            phone=repr(phone),
-            columns=", ".join(map(repr, frame.columns)),
-        )
-    column: pd.Series[Any] = frame[names[0]]
-    return column
+    return Exclusions(reasons, variants, round_number, suppression)
 
 
 def variants_of(texts: EncodedText, rows: Numbers, template_id: str | None) -> Numbers:

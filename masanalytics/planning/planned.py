@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from masanalytics.i18n import _, ngettext, speaks
 from masanalytics.masking import mask_phone, mask_phones_in
 from masanalytics.phones import REASONS
 from masanalytics.planning.batching import Limits
+from masanalytics.planning.number_lists import SuppressionList
 from masanalytics.planning.plan_view import PlanView
 from masanalytics.planning.plan_warnings import PlanWarning
 from masanalytics.planning.planned_messages import (
@@ -32,10 +34,13 @@ from masanalytics.planning.planned_messages import (
 )
 from masanalytics.segments import bracketed
 from masanalytics.sheets import write_sheet
+from masanalytics.sheets.receipt import receipt_lines
 from masanalytics.timezone import format_instant
 from masanalytics.vocabulary import EXCLUSIONS, MODE_WORDS, MODES
 
 __all__ = ["Plan"]
+
+_PREVIEW: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -64,6 +69,10 @@ class Plan:
         Messages a second it will be sent at, where that was said.
     limits : Limits
         The sizes of requests.
+    receipt : mapping or None
+        What was read of the file that the rows come from, and what was not (``.attrs["read"]`` of `read_sheet`).
+    suppression : SuppressionList or None
+        The do-not-send list: its numbers, entries and unreadable entries.
     warnings : tuple of PlanWarning
         What should be looked at; none of it hinders sending.
     """
@@ -77,6 +86,8 @@ class Plan:
     price: float | None
     rate: float | None
     limits: Limits
+    receipt: Mapping[str, Any] | None
+    suppression: SuppressionList | None
     warnings: tuple[PlanWarning, ...]
     _sent: PlannedMessages
     _left: Excluded
@@ -248,7 +259,7 @@ class Plan:
             {
                 "row": row_labels(sent.labels, positions),
                 "phone": as_str([mask_phone(number) for number in sent.numbers[positions].tolist()]),
-                "shown": as_str([mask_phones_in(self.shown(position)) for position in positions.tolist()]),
+                "shown": as_str([_bounded(mask_phones_in(self.shown(position))) for position in positions.tolist()]),
                 "segments": pd.array(segments, dtype="Int64"),
             }
         )
@@ -277,6 +288,13 @@ class Plan:
         return self.html(now=SystemClock().now())
 
 
+def _bounded(text: str) -> str:
+    """Return a text as a preview shows it: its beginning, where it is longer than any message."""
+    if len(text) <= _PREVIEW:
+        return text
+    return _("{text}… ({count:,} characters more)", text=text[:_PREVIEW], count=len(text) - _PREVIEW)
+
+
 def _line(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8") + b"\n"
 
@@ -298,7 +316,8 @@ def _view(plan: Plan, now: float | None) -> PlanView:
 
 def _facts(plan: Plan, now: float | None) -> list[tuple[str, str]]:
     counts = {"rows": plan.rows, "planned": len(plan), "excluded": plan.rows - len(plan)}
-    facts = [
+    facts = [(_("read"), line) for line in receipt_lines(plan.receipt)] if plan.receipt else []
+    facts += [
         (_("rows"), _("{rows:,} = {planned:,} planned + {excluded:,} left out", **counts)),
         (_("segments"), _segments(plan)),
     ]
@@ -309,6 +328,8 @@ def _facts(plan: Plan, now: float | None) -> list[tuple[str, str]]:
     if now is not None and len(plan):
         end = format_instant(now + plan.seconds)[5:16]
         facts.append((_("ends"), _("about {time} China time, if it starts now", time=end)))
+    if plan.suppression is not None:
+        facts.append((_("suppression list"), _suppression(plan.suppression)))
     if plan.template_id is not None:
         facts += _template_facts(plan, plan.template_id)
     return [*facts, (_("hash"), plan.hash[:12])]
@@ -325,6 +346,17 @@ def _template_facts(plan: Plan, template_id: str) -> list[tuple[str, str]]:
         )
         facts.append((_("as plain texts"), words))
     return facts
+
+
+def _suppression(listed: SuppressionList) -> str:
+    entries = ngettext("{count:,} entry", "{count:,} entries", listed.entries)
+    numbers = ngettext("{count:,} number", "{count:,} numbers", len(listed.numbers))
+    return _(
+        "{entries}, {numbers}, {unreadable:,} unreadable",
+        entries=entries,
+        numbers=numbers,
+        unreadable=listed.unreadable,
+    )
 
 
 def _request_count(count: int) -> str:
@@ -379,7 +411,7 @@ def _examples(plan: Plan) -> list[tuple[str, str, str]]:
     lines: list[tuple[str, str, str]] = []
     for which, position in zip((_("first"), _("shortest"), _("longest")), plan.planned.examples, strict=False):
         phone = mask_phone(int(plan.planned.numbers[position]))
-        shown = mask_phones_in(plan.shown(position))
+        shown = _bounded(mask_phones_in(plan.shown(position)))
         if not any(phone == other and shown == text for _which, other, text in lines):
             lines.append((which, phone, shown))
     return lines

@@ -19,15 +19,19 @@ import pandas as pd
 from masanalytics.errors import InputError
 from masanalytics.masking import mask_phones_in
 from masanalytics.planning.templates import Field
+from masanalytics.sheets.number_formats import is_date_format, shown
 from masanalytics.text import BLANK_WORDS, INVISIBLE
 
-__all__ = ["BLANK_STARTS", "MISSING", "UNFIT", "is_blank", "plain_texts", "write_all"]
+__all__ = ["BLANK_STARTS", "DIGITS_LOST", "MISSING", "UNFIT", "has_lost_digits", "is_blank", "plain_texts", "write_all"]
 
 MISSING: Final = -1
 """What stands for a value that is missing."""
 
 UNFIT: Final = -2
 """What stands for a value that cannot be written: it does not fit the format, or holds broken characters."""
+
+DIGITS_LOST: Final = -3
+"""What stands for a number whose last digits are gone: 2.31E+17, or a float that cannot hold them."""
 
 _UNSEEN: Final = dict.fromkeys(INVISIBLE)
 
@@ -47,6 +51,10 @@ _DATE_TEXT = re.compile(
     r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?)?|(\d{4})(\d{2})(\d{2})"
 )
 _WHOLE_TYPES: Final = "bcdoxX"
+_SCIENTIFIC = re.compile(r"[+-]?\d(?:\.\d+)?E\+?\d{2,3}", re.I)
+_MOST_EXACT: Final = 2**53
+_DAY_PARTS = re.compile(r"%[-_0^#]?[aAbBcdDeFGgjmuUVwWxyYhC]")
+_TIME_PARTS = re.compile(r"%[-_0^#]?[cfHIklMpPrRsSTXz]")
 
 
 class _NeedsFormatError(Exception):
@@ -55,6 +63,10 @@ class _NeedsFormatError(Exception):
 
 class _UnfitError(Exception):
     """A value that cannot be written as asked."""
+
+
+class _DigitsLostError(Exception):
+    """A number that is not what it was."""
 
 
 def is_blank(value: Any) -> bool:
@@ -73,8 +85,22 @@ def is_blank(value: Any) -> bool:
     return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value)
 
 
-def write_all(values: Sequence[Any], field: Field) -> list[str | int]:
+def has_lost_digits(text: str) -> bool:
+    """Return whether a text is a number in scientific notation, as spreadsheets write what is too long for them.
+
+    Examples
+    --------
+    >>> has_lost_digits("2.31E+17"), has_lost_digits("E10"), has_lost_digits("1280")
+    (True, False, False)
+    """
+    return _SCIENTIFIC.fullmatch(text) is not None
+
+
+def write_all(values: Sequence[Any], field: Field, number_formats: Sequence[str] = ()) -> list[str | int]:
     """Return each value as `field` asks for it to be written; `MISSING` where it is blank, `UNFIT` where it does not fit.
+
+    Where `field` has no format and the sheet shows the column in one (`number_formats`), a value is written as the sheet shows it,
+    and what that is not known of is `UNFIT`. `DIGITS_LOST` stands for a number whose last digits are gone.
 
     Raises
     ------
@@ -87,13 +113,16 @@ def write_all(values: Sequence[Any], field: Field) -> list[str | int]:
     ['1,280', -1, '2,500', -2]
     """
     spec = field.spec
+    if not spec and len(number_formats) > 1:
+        raise _several_formats(field, number_formats)
+    only_dates = "%" in spec and _TIME_PARTS.search(spec) is not None and all(map(_is_midnight, values))
     writer: Callable[[Any], str] = {
-        "none": _plain,
+        "none": _as_shown(number_formats[0]) if number_formats else _plain,
         "number": _number_writer(spec),
-        "date": lambda value: _date(value, spec),
+        "date": _no_time if only_dates else lambda value: _date(value, spec),
         "other": lambda value: _other(value, spec),
     }[_kind(spec)]
-    texts = []
+    texts: list[str | int | None] = []
     for value in values:
         try:
             texts.append(_written(value, writer))
@@ -114,7 +143,7 @@ def plain_texts(values: Sequence[Any]) -> list[str | int]:
     >>> plain_texts(["您好", 5.0, 0.5, None])
     ['您好', '5', -2, -1]
     """
-    texts = []
+    texts: list[str | int | None] = []
     for value in values:
         try:
             texts.append(_written(value, _plain))
@@ -123,17 +152,21 @@ def plain_texts(values: Sequence[Any]) -> list[str | int]:
     return list(map(_text_or_code, values, texts))
 
 
-def _text_or_code(value: Any, text: str | None) -> str | int:
+def _text_or_code(value: Any, text: str | int | None) -> str | int:
+    if isinstance(text, int):
+        return text
     if text is None:
         return MISSING if is_blank(value) else UNFIT
     return MISSING if is_blank(text) else text
 
 
-def _written(value: Any, writer: Callable[[Any], str]) -> str | None:
+def _written(value: Any, writer: Callable[[Any], str]) -> str | int | None:
     if is_blank(value):
         return None
     try:
         return writer(value)
+    except _DigitsLostError:
+        return DIGITS_LOST
     except (_UnfitError, ValueError, TypeError, OverflowError, InvalidOperation):
         return None
 
@@ -147,8 +180,33 @@ def _kind(spec: str) -> str:
     return "date" if "%" in spec else "other"
 
 
+def _as_shown(number_format: str) -> Callable[[Any], str]:
+    """Return what writes values as a sheet shows them."""
+
+    def write(value: Any) -> str:
+        if isinstance(value, (np.integer, np.floating)):
+            value = value.item()
+        text = _plain(value) if isinstance(value, str) else shown(value, number_format)
+        if text is None:
+            raise _UnfitError
+        return text
+
+    return write
+
+
+def _is_midnight(value: Any) -> bool:
+    return is_blank(value) or (isinstance(value, datetime) and value.time() == time())
+
+
+def _no_time(_value: Any) -> str:
+    """Refuse a date under a format for a time of day: nobody wrote 00:00."""
+    raise _UnfitError
+
+
 def _plain(value: Any) -> str:
     if isinstance(value, str):
+        if has_lost_digits(value):
+            raise _DigitsLostError
         return value
     if isinstance(value, (bool, np.bool_, datetime, date, time, timedelta, np.datetime64, np.timedelta64, pd.Period)):
         raise _NeedsFormatError
@@ -158,6 +216,8 @@ def _plain(value: Any) -> str:
         whole = _whole(value)
         if whole is None:
             raise _NeedsFormatError
+        if not isinstance(value, Decimal) and abs(whole) >= _MOST_EXACT:
+            raise _DigitsLostError
         return str(whole)
     raise _UnfitError
 
@@ -208,16 +268,22 @@ def _date(value: Any, spec: str) -> str:
         value = pd.Timestamp(value)
     if not isinstance(value, (datetime, date, time, pd.Period)):
         raise _UnfitError
+    if isinstance(value, time) and _DAY_PARTS.search(spec):
+        raise _UnfitError
+    if isinstance(value, date) and not isinstance(value, datetime) and _TIME_PARTS.search(spec):
+        raise _UnfitError
     return value.strftime(spec)
 
 
-def _to_date(text: str) -> datetime:
+def _to_date(text: str) -> date:
     match = _DATE_TEXT.fullmatch(text.strip())
     if match is None:
         raise _UnfitError
     year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
     if not year:
         year, month, day = map(int, match.groups()[6:9])
+    if match[4] is None:
+        return date(year, month, day)
     return datetime(year, month, day, hour, minute, second)  # noqa: DTZ001
 
 
@@ -257,6 +323,17 @@ def _needs_format(field: Field, value: Any) -> InputError:
         name=name,
         value=shown,
         format=f"{{{field.column}:%H:%M}}" if isinstance(value, time) else f"{{{field.column}:%Y年%m月%d日}}",
+    )
+
+
+def _several_formats(field: Field, number_formats: Sequence[str]) -> InputError:
+    return InputError(
+        "the sheet shows the column {name} in several formats ({formats}): say how to write it, such as {example}",
+        name=repr(field.column),
+        formats=", ".join(number_formats),
+        example=f"{{{field.column}:%Y年%m月%d日}}"
+        if any(map(is_date_format, number_formats))
+        else f"{{{field.column}:,.2f}}",
     )
 
 
