@@ -28,8 +28,10 @@ def config_folder() -> Path:
     return Path(base).expanduser() / "masanalytics"
 
 
-def environment_settings(env_file: str | os.PathLike[str] | None = None) -> dict[str, Any]:
+def environment_settings(env_file: str | os.PathLike[str] | None = None, *, need_url: bool = True) -> dict[str, Any]:
     """Return an account's settings from ``MAS_…`` variables and a ``.env`` file; the real environment wins.
+
+    Without `need_url` the address may be missing.
 
     Raises
     ------
@@ -38,7 +40,8 @@ def environment_settings(env_file: str | os.PathLike[str] | None = None) -> dict
     """
     file_values = _read_env_file(env_file)
     values = {key: os.environ.get(variable, file_values.get(variable) or "") for key, variable in VARIABLES.items()}
-    missing = [VARIABLES[key] for key in REQUIRED if not values[key].strip()]
+    needed = [key for key in REQUIRED if need_url or key != "url"]
+    missing = [VARIABLES[key] for key in needed if not values[key].strip()]
     if missing:
         raise ConfigError(
             "not set: {names}. Set them in the environment or in a .env file in {folder}.",

@@ -90,11 +90,25 @@ def codes(codes: tuple[str, ...], carrier: str | None) -> None:
 @option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same fates.")
 @option("--speed", type=float, default=1.0, show_default=True, help="How many times faster than real time runs.")
 @option("--strict", is_flag=True, help="Reject whatever deviates from the interface document.")
-def simulator(*, http: bool, **settings: Any) -> None:
+@option(
+    "--account",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A TOML file with the platform's account: ec_name, ap_id, secret_key, sign, templates.",
+)
+@option("--mine", is_flag=True, help="The account of MAS_* and .env, so that a client need not be changed.")
+@option("--push", metavar="URL", help="Push reports and replies there, as to an HTTP account; plain HTTP then.")
+@option("--push-replies", metavar="URL", help="Push replies there instead.")
+@option("--minutes", is_flag=True, help="Reports whose times have no seconds.")
+def simulator(**asked: Any) -> None:
     """Run a local platform that takes messages and hands out reports and replies, for any client in any language."""
-    from masanalytics.simulator import serve
+    from masanalytics.simulator import Push, Style, asked_accounts, serve
 
-    with serve(https=not http, **settings) as platform:
+    settings = {name: asked[name] for name in ("port", "host", "seed", "speed", "strict")}
+    pushed = asked["push"] or asked["push_replies"]
+    push = Push(asked["push"] or asked["push_replies"], asked["push_replies"] or "") if pushed else None
+    accounts = asked_accounts(asked["account"], mine=asked["mine"])
+    style = Style(minutes=asked["minutes"])
+    with serve(https=not (asked["http"] or push), push=push, style=style, accounts=accounts, **settings) as platform:
         click.echo(_("Simulator running; stop it with Ctrl-C."))
         for name, value in platform.settings().items():
             click.echo(f"{name}={value}")

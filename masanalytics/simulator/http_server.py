@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from masanalytics.simulator.audit_log import Request
 from masanalytics.simulator.faults import JSON, Fault, Faults, Payload, damaged, page_bytes, web_page
 from masanalytics.simulator.platform import Answer, Platform
-from masanalytics.simulator.wire import ENDPOINTS
+from masanalytics.simulator.wire import ENDPOINTS, OF_HTTP
 
 __all__ = ["HttpServer"]
 
@@ -78,8 +78,6 @@ class _Handler(BaseHTTPRequestHandler):
             self._turn_away(HTTPStatus.NOT_FOUND)
             return
         request = self._open_request(endpoint)
-        if urlsplit(self.path).path == "/sms/norsubmit":
-            self.simulated.platform.audit_log.add_deviations(request, [("path_alias", "/sms/norsubmit")])
         fault = self.simulated.faults.pick(endpoint)
         answer = self._ask(endpoint, body, request, fault)
         if fault is not None and fault.needs_rows and not answer.rows:
@@ -114,7 +112,8 @@ class _Handler(BaseHTTPRequestHandler):
         platform, take = self.simulated.platform, fault is None or fault.takes
         if endpoint not in _SUBMITS:
             return platform.poll(endpoint, body, request, take=take)
-        return platform.submit(endpoint, body, request) if take else Answer("")
+        of_http = urlsplit(self.path).path == OF_HTTP
+        return platform.submit(endpoint, body, request, of_http=of_http) if take else Answer("")
 
     def _answer(self, answer: Answer, request: Request, fault: Fault | None) -> None:
         """Send the answer, or what a fault makes of it."""

@@ -118,12 +118,12 @@ class Platform:
         """Return the platform's instant (seconds since 1970)."""
         return self._epoch + self.clock.monotonic()
 
-    def submit(self, endpoint: str, body: bytes, request: Request) -> Answer:
-        """Take a submit, or reject it."""
+    def submit(self, endpoint: str, body: bytes, request: Request, *, of_http: bool = False) -> Answer:
+        """Take a submit, or reject it; `of_http` for the path that only the HTTP flavour has."""
         opened = Opened({})
         try:
             opened = open_body(body)
-            submission = check_submit(opened, endpoint, self.accounts, self.rules)
+            submission = check_submit(opened, endpoint, self.accounts, self.rules, of_http=of_http)
         except Rejection as rejection:
             return self._reject(rejection, request)
         finally:
@@ -270,9 +270,21 @@ class Platform:
         self.audit_log.add_poll(gap)
         return waited if waited < least else None
 
+    def take_due(self, kind: str, ap_id: str, peer: str) -> list[str]:
+        """Take what is due of an account, at most a page, to be pushed to `peer`."""
+        box, now = self._boxes[ap_id], self.clock.monotonic()
+        with self._lock:
+            due = (box.reports if kind == "report" else box.uplinks).waiting(now).now
+        if not due:
+            return []
+        return self._take(kind, ap_id, self.audit_log.open_request("push", self.now(), peer))
+
     def _hand_out(self, endpoint: str, ap_id: str, request: Request) -> Answer:
-        now, box = self.clock.monotonic(), self._boxes[ap_id]
         kind = "report" if endpoint == "report" else "uplink"
+        return Answer("", rows=self._take(kind, ap_id, request))
+
+    def _take(self, kind: str, ap_id: str, request: Request) -> list[str]:
+        now, box = self.clock.monotonic(), self._boxes[ap_id]
         with self._lock:
             if kind == "report":
                 page = box.reports.take(now, self.rules.page)
@@ -280,4 +292,4 @@ class Platform:
                 page = Page(np.zeros(0, dtype=ROW), box.uplinks.take(now, self.rules.page))
         texts = self.texts_of(page) if kind == "report" else list(page.texts)
         self.audit_log.add_page(HandedPage(kind, page, request.number, ap_id), request)
-        return Answer("", rows=texts)
+        return texts

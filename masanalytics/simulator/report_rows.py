@@ -21,6 +21,7 @@ __all__ = [
     "Rows",
     "Taken",
     "add_extras",
+    "report_row",
     "report_texts",
     "segments_of",
     "spread_reports",
@@ -154,10 +155,9 @@ def report_texts(
     {"errorCode":"CM:2007","mobile":"13800138000","msgGroup":"0906144506000001364223","receiveDate":"20210906144506","reportStatus":"CM:2007","submitDate":"20210906144500"}
     """
     outcomes = [_outcome(code, style) for code in codes]
-    submitted = {
-        number: _dressed(to_platform_time(batches[number].instant), style) for number in set(rows["batch"].tolist())
-    }
+    submitted = {number: to_platform_time(batches[number].instant) for number in set(rows["batch"].tolist())}
     received = _receive_dates(rows["received"], style)
+    whole = [not style.minutes or code.startswith("CM:") for code in codes]
     opening, closing = ('["', '"]') if style.mobile_as_list else ('"', '"')
     opening += style.mobile_prefix
     texts = []
@@ -168,16 +168,32 @@ def report_texts(
         mobile = phone if phone >= 0 else json.dumps(odd[-phone - 1])[1:-1]
         texts.append(
             f'{{"errorCode":"{error}","mobile":{opening}{mobile}{closing},"msgGroup":"{batches[number].group}",'
-            f'"receiveDate":"{date}","reportStatus":"{status}","submitDate":"{submitted[number]}"}}'
+            f'"receiveDate":"{_dressed(date, style, whole=whole[code])}","reportStatus":"{status}",'
+            f'"submitDate":"{_dressed(submitted[number], style, whole=whole[code])}"}}'
         )
     return texts
+
+
+def report_row(phone: str, code: str, group: str, times: tuple[float, float], style: Style) -> dict[str, str]:
+    """Return one report as a JSON object's fields; `times` are the instants of submitDate and receiveDate."""
+    status, error = style.success if code == DELIVRD else (code, code)
+    whole = not style.minutes or code.startswith("CM:")
+    submitted, received = (_dressed(to_platform_time(instant), style, whole=whole) for instant in times)
+    return {
+        "errorCode": error,
+        "mobile": phone,
+        "msgGroup": group,
+        "receiveDate": received,
+        "reportStatus": status,
+        "submitDate": submitted,
+    }
 
 
 def _outcome(code: str, style: Style) -> tuple[str, str]:
     """Return (reportStatus, errorCode): failures repeat the code, as the one captured failure does."""
     if code == DELIVRD:
         return style.success
-    return (code, "") if code == ACCEPTD else (code, code)
+    return (style.intermediate_code, "") if code == ACCEPTD else (code, code)
 
 
 def _receive_dates(instants: npt.NDArray[np.int64], style: Style) -> list[str]:
@@ -189,12 +205,13 @@ def _receive_dates(instants: npt.NDArray[np.int64], style: Style) -> list[str]:
         first = seconds < 3600
         days, clock = days - first, clock + 240_000 * first
     names = {day: datetime.fromtimestamp(day * _DAY_S, UTC).strftime("%Y%m%d") for day in set(days.tolist())}
-    texts = [f"{names[day]}{time:06d}" for day, time in zip(days.tolist(), clock.tolist(), strict=True)]
-    return [_dressed(text, style) for text in texts] if style.dashed_dates else texts
+    return [f"{names[day]}{time:06d}" for day, time in zip(days.tolist(), clock.tolist(), strict=True)]
 
 
-def _dressed(date: str, style: Style) -> str:
-    """Return a 14-digit date in the form the style asks for."""
+def _dressed(date: str, style: Style, *, whole: bool) -> str:
+    """Return a 14-digit date in the form the style asks for, with its seconds or without."""
+    if not whole:
+        date = date[:12] + "00"
     if not style.dashed_dates:
         return date
     return f"{date[:4]}-{date[4:6]}-{date[6:8]} {date[8:10]}:{date[10:12]}:{date[12:]}"

@@ -55,30 +55,45 @@ def check_poll(opened: Opened, endpoint: str, accounts: Mapping[str, PlatformAcc
     Rejection
         ``InvalidUsrOrPwd``; ``InvalidMessage`` under strict rules.
     """
-    account = _account(opened.fields, accounts, needs_secret=True)
+    _fold_keys(opened, endpoint)
+    account = _account(opened, accounts, is_submit=False)
+    if account.protocol == "http":
+        raise Rejection("InvalidUsrOrPwd", "the account was made for HTTP: its reports are pushed")
     _compare_keys(opened, endpoint)
     _reject_deviations(opened, rules)
     return account
 
 
-def check_submit(opened: Opened, endpoint: str, accounts: Mapping[str, PlatformAccount], rules: Rules) -> Submission:
+def check_submit(
+    opened: Opened, endpoint: str, accounts: Mapping[str, PlatformAccount], rules: Rules, *, of_http: bool = False
+) -> Submission:
     """Return what a submit asks for, in the order the platform is thought to check: who, MAC, signature, numbers.
+
+    With `of_http` it came by the path of the HTTP flavour, whose document takes 1,000 numbers with a text each, and sends to
+    the numbers of such a content whatever ``mobiles`` says.
 
     Raises
     ------
     Rejection
         With the document's rspcod for each case.
     """
-    account = _account(opened.fields, accounts, needs_secret=False)
+    _fold_keys(opened, endpoint)
+    account = _account(opened, accounts, is_submit=True)
+    if account.protocol == ("https" if of_http else "http") and endpoint == "submit":
+        raise Rejection("InvalidUsrOrPwd", f"the account was made for {account.protocol.upper()}: this is another path")
     fields = _texts(opened)
+    as_pairs = endpoint == "submit" and (not fields.get("mobiles", "").strip() or (of_http and _is_pairs(fields)))
     if "addSerial" not in fields:
         raise Rejection("InvalidUsrOrPwd", "addSerial is missing (it must be there even when empty)")
     _compare_keys(opened, endpoint)
-    _check_mac(endpoint, fields, account)
+    _check_mac(endpoint, fields, account, as_pairs=as_pairs)
     _check_sign(fields.get("sign", ""), account, accounts)
     code = _service_code(fields["addSerial"], account, opened)
-    phones, texts, mode = _messages(endpoint, fields, account, opened)
-    _check_limits(phones, texts, rules, mode)
+    phones, texts, mode = _messages(endpoint, fields, account, opened, as_pairs=as_pairs)
+    limit = rules.many_limit
+    if mode == "many_to_many":
+        limit = rules.http_each_limit if of_http else rules.each_limit
+    _check_limits(phones, texts, limit)
     phones = _normalise(phones, opened, rules)
     if mode == "many_to_many":
         phones, texts = _last_of_each(phones, texts, opened)
@@ -89,28 +104,49 @@ def check_submit(opened: Opened, endpoint: str, accounts: Mapping[str, PlatformA
 
 
 def _messages(
-    endpoint: str, fields: Mapping[str, str], account: PlatformAccount, opened: Opened
+    endpoint: str, fields: Mapping[str, str], account: PlatformAccount, opened: Opened, *, as_pairs: bool
 ) -> tuple[Sequence[str], str | Sequence[str], str]:
     """Return numbers as written, the text of all or of each, and the mode."""
     if endpoint == "tmpsubmit":
         return _mobiles(fields, opened), _template(fields, account, opened), "template"
-    if not fields.get("mobiles", "").strip():
+    if as_pairs:
         return *_each(fields, opened), "many_to_many"
     phones = _mobiles(fields, opened)
     return phones, fields.get("content", ""), "one_to_one" if len(phones) == 1 else "many_to_one"
 
 
-def _account(
-    fields: Mapping[str, Any], accounts: Mapping[str, PlatformAccount], *, needs_secret: bool
-) -> PlatformAccount:
+def _fold_keys(opened: Opened, endpoint: str) -> None:
+    """Give keys in another case their own: the official document advises capitals where nothing else helps."""
+    by_folded = {name.lower(): name for name in (*FIELDS[endpoint], "secretKey")}
+    names = {name: by_folded.get(name.lower(), name) for name in opened.fields}
+    folded = [name for name, own in names.items() if name != own and own not in opened.fields]
+    if folded:
+        opened.deviations.append(("key_case", ", ".join(folded)))
+        opened.fields = {names[key] if key in folded else key: value for key, value in opened.fields.items()}
+
+
+def _is_pairs(fields: Mapping[str, str]) -> bool:
+    """Whether the content is a JSON object of mobile numbers."""
+    try:
+        pairs = json.loads(fields.get("content", ""))
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(pairs, dict) and bool(pairs) and all(_COUNTRY.sub("", name).isdigit() for name in pairs)
+
+
+def _account(opened: Opened, accounts: Mapping[str, PlatformAccount], *, is_submit: bool) -> PlatformAccount:
     """Return the account that apId, ecName and (where given) secretKey name."""
+    fields = opened.fields
     account = accounts.get(str(fields.get("apId")))
     if account is None:
         raise Rejection("InvalidUsrOrPwd", "no account has this apId")
     if fields.get("ecName") != account.ec_name:
         raise Rejection("InvalidUsrOrPwd", "ecName is not the account's (wrong name, or mojibake)")
     secret = fields.get("secretKey")
-    if secret is None and needs_secret:
+    if secret == "" and is_submit:  # some provinces' gateways are said to want it so
+        opened.deviations.append(("secret_key_empty", "secretKey is empty"))
+        return account
+    if secret is None and not is_submit:
         raise Rejection("InvalidUsrOrPwd", "secretKey is missing")
     if secret is not None and not hmac.compare_digest(str(secret).encode(), account.secret_key.encode()):
         raise Rejection("InvalidUsrOrPwd", "secretKey is not the account's")
@@ -149,11 +185,11 @@ def _compare_keys(opened: Opened, endpoint: str) -> None:
         deviations.append(("key_order", ", ".join(known_names)))
 
 
-def _check_mac(endpoint: str, fields: Mapping[str, str], account: PlatformAccount) -> None:
-    """Compare the MAC; blank mobiles of a many-to-many request may be signed as ``""`` or as they are."""
+def _check_mac(endpoint: str, fields: Mapping[str, str], account: PlatformAccount, *, as_pairs: bool) -> None:
+    """Compare the MAC; mobiles of a many-to-many request may be signed as ``""`` or as they are."""
     mac = fields.get("mac", "")
     accepted = [mac_of(endpoint, fields, account.secret_key)]
-    if not fields.get("mobiles", "").strip():
+    if as_pairs:
         accepted.append(mac_of(endpoint, {**fields, "mobiles": ""}, account.secret_key))
     if mac not in accepted:
         hint = " (it is in capitals)" if mac.lower() in accepted else ""
@@ -239,11 +275,10 @@ def _template(fields: Mapping[str, str], account: PlatformAccount, opened: Opene
     return text
 
 
-def _check_limits(phones: Sequence[str], texts: str | Sequence[str], rules: Rules, mode: str) -> None:
+def _check_limits(phones: Sequence[str], texts: str | Sequence[str], limit: int) -> None:
     """Reject too many numbers, none at all, and empty texts."""
     if not phones:
         raise Rejection("InvalidMessage", "no number")
-    limit = rules.each_limit if mode == "many_to_many" else rules.many_limit
     if len(phones) > limit:
         raise Rejection("TooManyMobiles", f"{len(phones)} numbers, at most {limit}")
     if not texts or (not isinstance(texts, str) and not all(texts)):

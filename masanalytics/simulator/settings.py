@@ -32,6 +32,8 @@ class PlatformAccount:
     templates : mapping of str to str, optional
         The texts of approved templates, with ``{1}``, ``{2}`` … for the variables. A template that is not listed is
         accepted too, as its text is nobody's business here.
+    protocol : {"any", "https", "http"}
+        What the account was made for. Under another protocol than its own it is rejected (``InvalidUsrOrPwd``).
 
     Examples
     --------
@@ -47,6 +49,7 @@ class PlatformAccount:
     exact: bool = False
     signature: str = "【模拟企业】"
     templates: Mapping[str, str] = field(default_factory=dict)
+    protocol: Literal["any", "https", "http"] = "any"
 
 
 DEFAULT_ACCOUNT = PlatformAccount()
@@ -64,10 +67,12 @@ class Rules:
     page : int
         Most rows one poll hands out.
     many_limit : int
-        Most numbers of a request with one text ("5000").
+        Most numbers of a request with one text. The document says 5000 in its tables, and "fewer than 5000" in a note.
     each_limit : int
         Most numbers of a request with a text each. The document says "less than 1000"; no rspcod is documented for
         more, so ``TooManyMobiles`` is answered.
+    http_each_limit : int
+        The same at ``/sms/norsubmit``, whose document says "at most 1000".
     strict : bool
         Whether a request that deviates from the document in any way is rejected, even in ways that real clients get
         away with.
@@ -80,6 +85,7 @@ class Rules:
     page: int = 1000
     many_limit: int = 5000
     each_limit: int = 999
+    http_each_limit: int = 1000
     strict: bool = False
     bad_mobile: Literal["report", "reject"] = "report"
 
@@ -99,13 +105,17 @@ class Style:
         Whether ``success`` is answered as ``"true"`` instead of ``true``.
     too_soon : str
         The answer to a poll that comes too soon. What the real platform answers is unknown; this is an object, not a
-        list, in the shape of the one rejection without rspcod that was seen.
+        list, in the shape of the one rejection without rspcod that was seen. The platform's SDK has a word for it, which
+        would make it ``{"msgGroup":"","rspcod":"RequestTooOften","success":false}``.
     empty : str
         The answer to a poll when there is nothing.
     hour_24 : bool
         Whether receiveDate writes the first hour of a day as hour 24 of the day before.
     dashed_dates : bool
         Whether reports write dates as ``yyyy-MM-dd HH:mm:ss``.
+    minutes : bool
+        Whether the times of reports have no seconds, as in the one delivered report that was captured. Failures that the
+        platform makes itself (``CM:…``) keep theirs.
     mobile_as_list : bool
         Whether reports give ``mobile`` as a list of one.
     mobile_prefix : str
@@ -115,7 +125,9 @@ class Style:
     per_segment : bool
         Whether a long message gets one report a segment instead of one in all.
     intermediate : float
-        Share of messages that first get an intermediate report, ``ACCEPTD``.
+        Share of messages that first get an intermediate report.
+    intermediate_code : str
+        What that report says: ``ACCEPTD``, or the platform's own ``CM:3000`` (handed to the gateway).
     duplicates : float
         Share of reports handed out twice.
     """
@@ -127,9 +139,11 @@ class Style:
     empty: str = "[]"
     hour_24: bool = False
     dashed_dates: bool = False
+    minutes: bool = False
     mobile_as_list: bool = False
     mobile_prefix: str = ""
     escaped: bool = False
     per_segment: bool = False
     intermediate: float = 0.0
+    intermediate_code: str = "ACCEPTD"
     duplicates: float = 0.0

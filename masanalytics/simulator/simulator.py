@@ -19,16 +19,16 @@ from masanalytics.simulator.faults import Fault, Faults
 from masanalytics.simulator.http_server import HttpServer
 from masanalytics.simulator.platform import Platform
 from masanalytics.simulator.population import Population
+from masanalytics.simulator.push import Push, Pusher
 from masanalytics.simulator.queues import Waiting
-from masanalytics.simulator.report_rows import uplink_text
+from masanalytics.simulator.report_rows import report_row, uplink_text
 from masanalytics.simulator.settings import DEFAULT_ACCOUNT, PlatformAccount, Rules, Style
-from masanalytics.timezone import to_platform_time
 
 if TYPE_CHECKING:
     from masanalytics.account import Account
     from masanalytics.client import Client
 
-__all__ = ["Simulator", "serve"]
+__all__ = ["Simulator"]
 
 
 class Simulator:
@@ -66,6 +66,8 @@ class Simulator:
         How answers look.
     strict : bool
         Whether to reject every request that deviates from the document, in whatever way.
+    push : Push or str, optional
+        Where reports and replies are pushed to, as for HTTP accounts; `account` and `client` then speak the HTTP flavour.
     keep_ledger : bool
         Whether to keep every message and row. Without, there are only the `counts`.
     certificate_file : path, optional
@@ -94,6 +96,7 @@ class Simulator:
         rules: Rules | None = None,
         style: Style | None = None,
         strict: bool = False,
+        push: Push | str | None = None,
         keep_ledger: bool = True,
         certificate_file: str | Path | None = None,
     ) -> None:
@@ -103,6 +106,8 @@ class Simulator:
         self._certificate_file = certificate_file
         self._certificate: Certificate | None = None
         self._server: HttpServer | None = None
+        self._push = Push(push) if isinstance(push, str) else push
+        self.pusher: Pusher | None = None
         self.faults = Faults()
         rules = rules or Rules()
         rules = replace(rules, poll_interval=poll_interval, strict=strict or rules.strict)
@@ -144,10 +149,21 @@ class Simulator:
             ) from error
         self._port = self._server.server_port
         self._server.start()
+        if self._push is not None:
+            self.push_to(self._push)
         return self
+
+    def push_to(self, push: Push | str | None) -> None:
+        """From now on push reports and replies there; None to push no more."""
+        self._end_pushing()
+        self._push = Push(push) if isinstance(push, str) else push
+        if self._push is not None:
+            self.pusher = Pusher(self.platform, self._push)
+            self.pusher.start()
 
     def stop(self) -> None:
         """Close every connection and stop listening. What the platform knows stays."""
+        self._end_pushing()
         if self._server is not None:
             self._server.stop()
             self._server = None
@@ -196,6 +212,7 @@ class Simulator:
             "service_code": account.service_code,
             "signature": account.signature,
             "poll_interval": self.platform.rules.poll_interval,
+            "protocol": self._protocol,
         }
         if self._https:
             settings["tls"] = f"sha256:{self.fingerprint}"
@@ -218,6 +235,8 @@ class Simulator:
             "MAS_SIGN": account.signs[0] if account.signs else "",
             "MAS_SERVICE_CODE": account.service_code,
         }
+        if self._protocol == "http":
+            variables["MAS_PROTOCOL"] = "http"
         return {**variables, "MAS_TLS": f"sha256:{self.fingerprint}"} if self._https else variables
 
     def fault(self, kind: str | Fault, **options: Any) -> Fault:
@@ -264,15 +283,7 @@ class Simulator:
             Seconds between its submitDate and its receiveDate.
         """
         received = self.platform.now() + after
-        status, error = self.platform.style.success if code == "DELIVRD" else (code, code)
-        row = {
-            "errorCode": error,
-            "mobile": phone,
-            "msgGroup": msg_group,
-            "receiveDate": to_platform_time(received),
-            "reportStatus": status,
-            "submitDate": to_platform_time(received - age),
-        }
+        row = report_row(phone, code, msg_group, (received - age, received), self.platform.style)
         self.add_row("report", row, after=after)
 
     def add_row(self, kind: str, row: Mapping[str, Any] | str, *, after: float = 0.0, ap_id: str = "") -> None:
@@ -348,26 +359,21 @@ class Simulator:
         """What failed in the simulator itself; empty as long as it is sound."""
         return list(self.platform.audit_log.failures)
 
+    def _end_pushing(self) -> None:
+        if self.pusher is not None:
+            self.pusher.stop()
+            self.pusher = None
+
+    @property
+    def _protocol(self) -> str:
+        own = self.platform.first_account.protocol
+        return own if own != "any" else "https" if self._push is None else "http"
+
     def _certified(self) -> Certificate:
         if self._certificate is None:
             path = self._certificate_file
             self._certificate = load_certificate(Path(path), self._host) if path else make_certificate(self._host)
         return self._certificate
-
-
-def serve(host: str = "127.0.0.1", port: int = 0, **options: Any) -> Simulator:
-    """Start a simulator and return it running; it prints nothing. `options` are those of `Simulator`.
-
-    Made to run for long: it keeps counts only, unless ``keep_ledger=True``.
-
-    Examples
-    --------
-    >>> sim = serve(https=False, seed=7)
-    >>> sim.url.startswith("http://127.0.0.1:")
-    True
-    >>> sim.stop()
-    """
-    return Simulator(host=host, port=port, **{"keep_ledger": False, **options}).start()
 
 
 def _clock(clock: Clock | None, speed: float | None) -> Clock:

@@ -20,6 +20,7 @@ from masanalytics.simulator.settings import Style
 __all__ = [
     "ENDPOINTS",
     "FIELDS",
+    "OF_HTTP",
     "Opened",
     "Rejection",
     "mac_of",
@@ -36,6 +37,9 @@ ENDPOINTS: Final = {
     "/sms/deliver": "deliver",
 }
 """What each path is for; ``norsubmit`` is what the HTTP flavour of the interface calls ``submit``."""
+
+OF_HTTP: Final = "/sms/norsubmit"
+"""The path that only the HTTP flavour has, and its rules with it."""
 
 FIELDS: Final = {
     "submit": ("ecName", "apId", "mobiles", "content", "sign", "addSerial", "mac"),
