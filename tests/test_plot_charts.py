@@ -713,3 +713,21 @@ def test_a_comparison_at_several_ages_names_none() -> None:
     """Where some pairs are compared at an age and others are settled, the title claims no age for all."""
     ax = plot.compare(pairs(2).assign(within_s=[600.0, np.nan]), language="en")
     assert ax.get_title() == "Difference in delivery rate"
+
+
+def test_only_the_charts_are_offered() -> None:
+    """What completion offers of the charts is what is meant for use, none of the modules behind them."""
+    assert sorted(dir(plot)) == sorted(plot.__all__)
+    assert "chart" not in dir(plot)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("width", [3, 5, 8, 10])
+def test_times_on_a_log_axis_do_not_run_into_each_other(width: float, language: str) -> None:
+    """Where there is little room some of the times are left out; the first stays."""
+    figure, ax = plt.subplots(figsize=(width, 4), layout="constrained")
+    plot.latency(curve(1), ax=ax, language=language)
+    figure.canvas.draw()
+    boxes = [label.get_window_extent() for label in ax.get_xticklabels() if label.get_text()]
+    assert len(boxes) > 2
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))

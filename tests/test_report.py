@@ -341,14 +341,6 @@ def test_a_missing_folder_is_made(messages: pd.DataFrame, tmp_path: Path) -> Non
         write_report(messages, tmp_path / "file" / "report.html")
 
 
-def test_only_the_charts_are_offered() -> None:
-    """What completion offers of the charts is what is meant for use, none of the modules behind them."""
-    import masanalytics.plot
-
-    assert sorted(dir(masanalytics.plot)) == sorted(masanalytics.plot.__all__)
-    assert "chart" not in dir(masanalytics.plot)
-
-
 def test_a_missing_column_is_named(messages: pd.DataFrame, tmp_path: Path) -> None:
     """A breakdown by a column that is not there is refused by name, and no file is left behind."""
     with pytest.raises(InputError, match="provinz"):

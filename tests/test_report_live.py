@@ -51,7 +51,7 @@ def test_it_stops_by_itself_when_every_report_is_in(monkeypatch: pytest.MonkeyPa
     source, clock = Changing(6, 6, 3, 0), ManualClock()
     shown: list[Any] = []
     monkeypatch.setattr("masanalytics.report._watch.glance", lambda _data, *a, **k: glance(source(), *a, **k))
-    last = watch(None, every=5, clock=clock, show=shown.append, language="en")
+    last = watch(messages(6), every=5, clock=clock, show=shown.append, language="en")
     assert [int(seen.rates["pending"].iloc[0]) for seen in shown] == [6, 3, 0]
     assert last.settled
     assert clock.monotonic() == 15

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from masanalytics.aliases import Messages
 from masanalytics.formatting import count, duration, group_label, percent, shorten
 from masanalytics.i18n import _, speaks
 from masanalytics.plot.chart import Chart, Drawn, result_of
@@ -29,10 +30,10 @@ _LABEL_WIDTH = 30
 
 @speaks
 def compare(
-    data: Any,
+    data: Messages,
     by: str | None = None,
-    a: Any = None,
-    b: Any = None,
+    a: object = None,
+    b: object = None,
     *,
     ax: Axes | None = None,
     language: str | None = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -11,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from masanalytics.aliases import Columns, Length, Messages
 from masanalytics.formatting import count, percent
 from masanalytics.i18n import _, speaks
 from masanalytics.plot.chart import (
@@ -34,10 +34,10 @@ _UNSETTLED = ("pending", "most", "expected_rate", "expected_low", "expected_high
 
 @speaks
 def delivery_rates(
-    data: Any,
+    data: Messages,
     *,
-    by: str | Sequence[str] | None = None,
-    within: str | float | None = None,
+    by: Columns | None = None,
+    within: Length | None = None,
     ax: Axes | None = None,
     language: str | None = None,
     **keywords: Any,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
+from masanalytics.aliases import Columns, Messages
 from masanalytics.analysis._error_codes import OTHERS
 from masanalytics.formatting import count, percent
 from masanalytics.i18n import _, speaks
@@ -40,9 +40,9 @@ _LABEL_WIDTH = 36
 
 @speaks
 def error_codes(
-    data: Any,
+    data: Messages,
     *,
-    by: str | Sequence[str] | None = None,
+    by: Columns | None = None,
     top: int | None = None,
     ax: Axes | None = None,
     language: str | None = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from masanalytics.aliases import Columns, Messages
 from masanalytics.formatting import group_label, percent
 from masanalytics.i18n import _, ngettext, speaks
 from masanalytics.plot.chart import Chart, Drawn, by_columns, group_labels, percent_axis, result_of, titled
@@ -27,10 +27,10 @@ _LABEL_WIDTH = 30
 
 @speaks
 def explain_change(
-    before: Any,
-    after: Any = None,
+    before: Messages,
+    after: Messages | None = None,
     *,
-    by: str | Sequence[str] | None = None,
+    by: Columns | None = None,
     ax: Axes | None = None,
     language: str | None = None,
     **keywords: Any,

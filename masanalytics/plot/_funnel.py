@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from masanalytics.aliases import Messages
 from masanalytics.formatting import count, percent
 from masanalytics.i18n import N_, _, speaks
 from masanalytics.plot.chart import Chart, Drawn, result_of
@@ -21,7 +22,7 @@ _STEPS = {"planned": N_("Planned"), "accepted": N_("Accepted"), "delivered": N_(
 
 
 @speaks
-def funnel(data: Any, *, ax: Axes | None = None, language: str | None = None, **where: Any) -> Axes:
+def funnel(data: Messages, *, ax: Axes | None = None, language: str | None = None, **where: Any) -> Axes:
     """Draw how many messages were planned, accepted by the platform, delivered, and replied to.
 
     Beside each step stands its share of the step before. What is still pending is drawn lighter behind the delivered.

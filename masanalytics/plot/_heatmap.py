@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
+from masanalytics.aliases import Messages
 from masanalytics.errors import InputError
 from masanalytics.formatting import column_name, group_label, percent
 from masanalytics.i18n import _, speaks
@@ -28,7 +29,7 @@ _MOST_LINES = 60
 
 @speaks
 def heatmap(
-    data: Any,
+    data: Messages,
     *,
     by: Sequence[str] | None = None,
     ax: Axes | None = None,

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from masanalytics.aliases import Columns, Messages
 from masanalytics.formatting import count, duration, group_label, percent
 from masanalytics.i18n import _, resolve_language, speaks, use_language
 from masanalytics.plot.chart import (
@@ -27,7 +28,7 @@ from masanalytics.plot.chart import (
     titled,
     within_note,
 )
-from masanalytics.plot.layout import points
+from masanalytics.plot.layout import figure_width, points, text_width
 from masanalytics.plot.named_rows import beside_rows, largest
 from masanalytics.plot.theme import BLUE, DASHES, LINE, MUTED, ORANGE, SERIES
 
@@ -38,13 +39,17 @@ _CURVE = ("seconds", "share", "low", "high")
 _TICKS = (1, 10, 60, 600, 3600, 86400, 259200)
 _FINE_TICKS = (1, 2, 5, 10, 30, 60, 120, 300, 600)
 _MARKS = (0.5, 0.9)
+_START = 0.9
+"""Seconds at the left end of the axis: a log axis has no zero."""
+_AXIS_SHARE = 0.85
+"""Roughly how much of its width a chart leaves to its Axes."""
 
 
 @speaks
 def latency(
-    data: Any,
+    data: Messages,
     *,
-    by: str | Sequence[str] | None = None,
+    by: Columns | None = None,
     ax: Axes | None = None,
     language: str | None = None,
     **keywords: Any,
@@ -229,8 +234,9 @@ def _quantile_legend(*, reached: bool) -> list[tuple[Artist, str]]:
 
 def _draw_time_axis(ax: Axes, longest: float) -> None:
     ax.set_xscale("log")
-    ax.set_xlim(0.9, max(longest * 1.3, 10))
-    ax.xaxis.set_major_locator(FixedLocator(_FINE_TICKS if longest < 300 else _TICKS))
+    end = max(longest * 1.3, 10)
+    ax.set_xlim(_START, end)
+    ax.xaxis.set_major_locator(FixedLocator(_ticks_that_fit(ax, _FINE_TICKS if longest < 300 else _TICKS, end)))
     ax.xaxis.set_minor_locator(NullLocator())
     # The ticks are written whenever the figure is drawn, which may be after the call that chose the language.
     language = resolve_language()
@@ -241,3 +247,18 @@ def _draw_time_axis(ax: Axes, longest: float) -> None:
 
     ax.xaxis.set_major_formatter(FuncFormatter(written))
     ax.grid(axis="x", color=LINE, lw=0.8)
+
+
+def _ticks_that_fit(ax: Axes, ticks: Sequence[int], end: float) -> list[int]:
+    """Return the ticks whose texts do not run into each other on a log axis that ends at `end`."""
+    width = _AXIS_SHARE * figure_width(ax) * 72
+    size = points(ax, 11.5)
+    shown: list[int] = []
+    free_from = -np.inf
+    for seconds in ticks:
+        centre = width * np.log(seconds / _START) / np.log(end / _START)
+        half = text_width(duration(seconds), size) / 2
+        if centre - half > free_from:
+            shown.append(seconds)
+            free_from = centre + half + text_width(" ", size)
+    return shown

@@ -7,6 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from masanalytics.aliases import Messages
 from masanalytics.formatting import count, percent
 from masanalytics.i18n import N_, _, speaks
 from masanalytics.plot.chart import Chart, Drawn, result_of
@@ -27,7 +28,7 @@ _WORDS = {
 
 
 @speaks
-def number_health(data: Any, *, ax: Axes | None = None, language: str | None = None, **keywords: Any) -> Axes:
+def number_health(data: Messages, *, ax: Axes | None = None, language: str | None = None, **keywords: Any) -> Axes:
     """Draw how many numbers have which verdict. No number itself is shown.
 
     Parameters

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from masanalytics.aliases import Columns, Messages
 from masanalytics.analysis import timeline as timeline_table
 from masanalytics.i18n import _, speaks
 from masanalytics.plot._delivery_rates import delivery_rates
@@ -27,9 +28,9 @@ _MOST_CODES = 7
 
 @speaks
 def overview(
-    data: Any,
+    data: Messages,
     *,
-    by: str | Sequence[str] | None = "carrier",
+    by: Columns | None = "carrier",
     freq: str | None = None,
     language: str | None = None,
     **where: Any,
@@ -70,7 +71,7 @@ def overview(
     return axes
 
 
-def _course(data: Any, freq: str | None, ax: Axes, where: Mapping[str, Any]) -> None:
+def _course(data: Messages, freq: str | None, ax: Axes, where: Mapping[str, Any]) -> None:
     """Draw the course over time, or the steps from plan to handset where one bucket holds everything."""
     for buckets in (freq,) if freq else ("h", "min"):
         times = timeline_table(data, buckets, **where)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Literal
 
 import matplotlib.dates as mdates
@@ -15,6 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from masanalytics.aliases import Columns, Messages
 from masanalytics.formatting import count, duration, group_label
 from masanalytics.i18n import N_, _, ngettext, speaks
 from masanalytics.plot.chart import SMALL_N, Chart, Drawn, by_columns, percent_axis, result_of, short_name, titled
@@ -44,10 +44,10 @@ _STACK = (
 
 @speaks
 def timeline(
-    data: Any,
+    data: Messages,
     *,
     freq: str | None = None,
-    by: str | Sequence[str] | None = None,
+    by: Columns | None = None,
     ax: Axes | None = None,
     language: str | None = None,
     **keywords: Any,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
+from masanalytics.aliases import Messages
 from masanalytics.errors import InputError
 from masanalytics.formatting import by_phrase, display_width, duration, group_label, shorten, wrap
 from masanalytics.i18n import _, ngettext, resolve_language
@@ -135,7 +136,7 @@ class Chart:
         return 4.8 if self.rows is None else row_height(len(self.rows), lines_of(self.rows))
 
 
-def result_of(data: Any, name: str, columns: Collection[str], **keywords: Any) -> pd.DataFrame:
+def result_of(data: Messages, name: str, columns: Collection[str], **keywords: Any) -> pd.DataFrame:
     """Return `data` if it is a result of ``analysis.<name>`` already, otherwise that function's answer.
 
     Parameters
@@ -168,10 +169,10 @@ def result_of(data: Any, name: str, columns: Collection[str], **keywords: Any) -
             name=name,
             options=", ".join(f"{key}=" for key in options),
         )
-    return data  # type: ignore[no-any-return]
+    return data
 
 
-def is_result(data: Any, columns: Collection[str]) -> bool:
+def is_result(data: object, columns: Collection[str]) -> TypeGuard[pd.DataFrame]:
     """Say whether `data` is a result with these columns, and not a frame of messages."""
     return isinstance(data, pd.DataFrame) and set(columns) <= set(data.columns) and "message_id" not in data.columns
 

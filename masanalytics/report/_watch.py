@@ -11,6 +11,7 @@ import pandas as pd
 from markupsafe import escape
 
 from masanalytics import analysis, plot
+from masanalytics.aliases import Messages
 from masanalytics.clock import Clock, SystemClock
 from masanalytics.formatting import count, percent
 from masanalytics.i18n import _, speaks
@@ -75,7 +76,7 @@ class Glance:
 
 
 @speaks
-def glance(data: Any, campaign: str | None = None, *, language: str | None = None, **where: Any) -> Glance:
+def glance(data: Messages, campaign: str | None = None, *, language: str | None = None, **where: Any) -> Glance:
     """Return how a campaign stands now: counts, rate with interval, and the curve of arrivals.
 
     Parameters
@@ -120,7 +121,7 @@ def _figures(rates: pd.DataFrame) -> list[tuple[str, str]]:
 
 @speaks
 def watch(
-    data: Any,
+    data: Messages,
     campaign: str | None = None,
     *,
     every: float = 5.0,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from masanalytics.aliases import Columns, Messages, PathName
 from masanalytics.errors import InputError
 from masanalytics.i18n import speaks
 from masanalytics.report.build import Request, gather
@@ -15,14 +15,14 @@ __all__ = ["write_report"]
 
 @speaks
 def write_report(
-    data: Any,
-    path: str | Path,
+    data: Messages,
+    path: PathName,
     *,
     campaign: str | None = None,
     title: str | None = None,
     language: str | None = None,
     reveal: bool = False,
-    by: str | Sequence[str] | None = None,
+    by: Columns | None = None,
     **where: Any,
 ) -> Path:
     """Write what became of the messages as one file to hand on: delivery rates, failures, speed, and what each means.
@@ -83,14 +83,14 @@ def write_report(
     return target
 
 
-def _as_excel(data: Any, request: Request) -> bytes:
+def _as_excel(data: Messages, request: Request) -> bytes:
     from masanalytics.report.excel import excel, need_library
 
     need_library()
     return excel(gather(data, request), request.clean)
 
 
-def _as_page(data: Any, request: Request) -> bytes:
+def _as_page(data: Messages, request: Request) -> bytes:
     from masanalytics.report.html import page
 
     return page(gather(data, request), request.clean).encode("utf-8")

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from masanalytics import analysis, plot
+from masanalytics.aliases import Messages
 from masanalytics.analysis.sources import as_source
 from masanalytics.analysis.sources.base import HoldsUplinks
 from masanalytics.errors import InputError
@@ -128,7 +129,7 @@ class _Subject:
         The delivery rate of all messages together: the denominator of everything.
     """
 
-    data: Any
+    data: Messages
     request: Request
     available: set[str]
     whole: pd.DataFrame
@@ -157,7 +158,7 @@ class _Subject:
         return Section(name, self.request.clean(title), result, columns, source, picture)
 
 
-def gather(data: Any, request: Request) -> Contents:
+def gather(data: Messages, request: Request) -> Contents:
     """Ask the analysis for everything the report shows.
 
     Parameters
@@ -196,7 +197,7 @@ def _headline(subject: _Subject, rates: Sequence[tuple[str, pd.DataFrame]]) -> l
     return [clean(sentence, _LONGEST_SENTENCE) for sentence in (first, *others, lowest) if sentence]
 
 
-def _sources(data: Any, whole: pd.DataFrame, request: Request) -> list[tuple[str, str]]:
+def _sources(data: Messages, whole: pd.DataFrame, request: Request) -> list[tuple[str, str]]:
     path = getattr(data, "path", None)
     coverage = whole.attrs.get("coverage") or {}
     rows = [
