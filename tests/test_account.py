@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import logging
 import os
 import pickle
@@ -10,10 +11,12 @@ import pprint
 import subprocess
 import sys
 import traceback
-from dataclasses import asdict, replace
+from collections.abc import Callable
+from dataclasses import asdict, astuple, replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from masanalytics.account import Account, Secret, config_folder
@@ -205,10 +208,59 @@ def test_a_traceback_does_not_show_the_key() -> None:
     assert "hunter2" not in caught.value.text()
 
 
-def test_a_secret_is_a_text() -> None:
-    """A secret joins, encodes and compares as the text it is."""
-    secret = Secret("a" + "b")
-    assert ("".join(["x", secret]), secret.encode(), secret + "!") == ("xab", b"ab", "ab!")
+@pytest.mark.parametrize(
+    "show",
+    [
+        lambda one: pd.DataFrame([one]).to_string(),
+        lambda one: pd.DataFrame([one]).to_html(),
+        lambda one: pd.DataFrame([one]).to_csv(),
+        lambda one: pd.DataFrame([one]).to_json(),
+        lambda one: pd.DataFrame([asdict(one)]).astype(str).to_string(),
+        lambda one: json.dumps(asdict(one), default=str),
+        lambda one: json.dumps(asdict(one), default=vars_of),
+        lambda one: str([str(value)[:3] for value in asdict(one).values()]),
+        lambda one: repr(list(astuple(one))),
+    ],
+)
+def test_no_frame_or_file_shows_the_key(show: Callable[[Account], str]) -> None:
+    """What unfolds an account into rows, dicts and lines has no characters of the key to write."""
+    assert "s3c" not in show(account())
+
+
+def vars_of(value: object) -> dict[str, str]:
+    """Return the attributes of an object, as tools write them that know nothing of it."""
+    return {name: str(getattr(value, name)) for name in getattr(type(value), "__slots__", ())}
+
+
+def test_a_secret_is_no_text() -> None:
+    """A secret cannot be joined, cut, counted or encoded as a text."""
+    secret: Any = Secret("a" + "b")
+    for use in (lambda: "".join(["x", secret]), lambda: secret[:1], lambda: len(secret), lambda: list(secret)):
+        with pytest.raises(TypeError):
+            use()
+    assert not isinstance(secret, str)
+    assert secret == "ab" != Secret("ac")
+
+
+def test_another_process_can_use_an_account_that_was_pickled() -> None:
+    """A pickled account signs its requests in another process as in this one."""
+    code = "import pickle, sys; print(pickle.load(sys.stdin.buffer).secret_key.reveal())"
+    run = subprocess.run([sys.executable, "-c", code], input=pickle.dumps(account()), capture_output=True, check=True)
+    assert run.stdout.decode().strip() == "s3cret-key"
+
+
+def test_no_frame_of_a_wrong_setting_holds_the_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A traceback that prints variables does not print the key, wherever the setting came from."""
+    (tmp_path / ".env").write_text("MAS_SECRET_KEY=s3cret-key\nMAS_URL=https://x\n", encoding="utf-8")
+    (tmp_path / "profiles.toml").write_text('[shop]\nsecret_key = "s3cret-key"\n', encoding="utf-8")
+    monkeypatch.setenv("MAS_CONFIG_DIR", str(tmp_path))
+    for read in (lambda: Account.from_env(tmp_path / ".env"), lambda: Account.from_profile("shop")):
+        with pytest.raises(ConfigError) as caught:
+            read()
+        frames = [frame for frame, _ in traceback.walk_tb(caught.tb)]
+        assert not [
+            frame for frame in frames if "s3cret-key" in repr(frame.f_locals) and "test_" not in frame.f_code.co_name
+        ]
 
 
 def test_from_env(monkeypatch: pytest.MonkeyPatch) -> None:

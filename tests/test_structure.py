@@ -32,6 +32,7 @@ SMALL_ON_PURPOSE = {
     "aliases.py": "types that every package shares",
     "masking.py": "below everything that shows a number",
     "opt_outs.py": "words and the rule to read them",
+    "secret.py": "the only thing that holds the password",
     "text.py": "below everything that reads or writes a text",
     "timezone.py": "the only place that knows China's time",
     "store/kept_texts.py": "one form of kept sentences, for the log of polls, the log of sends and the schema",

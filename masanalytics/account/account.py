@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
-from typing import Any, SupportsIndex
 
 from masanalytics.account.address import base_url, protocol_of
 from masanalytics.account.config import environment_settings, profile_settings
@@ -19,35 +18,9 @@ from masanalytics.account.validation import (
     poll_seconds,
     tls_mode,
 )
+from masanalytics.secret import Secret
 
-__all__ = ["Account", "Secret"]
-
-
-class Secret(str):
-    """A text that works as one, and shows as ``***``.
-
-    Examples
-    --------
-    >>> secret = Secret("123qwe")
-    >>> secret, f"{secret}", str(secret)
-    (***, '***', '***')
-    >>> secret == "123qwe" and "key=" + secret == "key=123qwe"
-    True
-    """
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "***"
-
-    def __str__(self) -> str:
-        return "***"
-
-    def __format__(self, spec: str) -> str:
-        return format("***", spec)
-
-    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
-        return (Secret, ("".join(self),))
+__all__ = ["Account"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +37,8 @@ class Account:
     ap_id : str
         The user name of the *interface* account (管理 → 接口管理 → 短信接入用户管理), not of the web login.
     secret_key : str
-        Its password. Shows as ``***`` wherever it is printed.
+        Its password. It is kept as a `Secret`, which is no text: no frame, dict or file shows it, and what prints it prints
+        ``***``. Pickled it goes along, so that another process can use the account.
     sign : str, optional
         The signature's **code** (签名编码), about nine letters and digits; not the text in 【】.
     add_serial : str, optional
@@ -105,7 +79,7 @@ class Account:
     url: str
     ec_name: str
     ap_id: str
-    secret_key: str = field(repr=False)
+    secret_key: str | Secret = field(repr=False)
     sign: str = ""
     add_serial: str = ""
     service_code: str = ""
@@ -119,11 +93,12 @@ class Account:
 
     def __post_init__(self) -> None:
         """Check every setting and bring it into its normal form."""
+        if isinstance(self.secret_key, str):  # at once: what is raised from here on shows it in no frame
+            self._set("secret_key", Secret(self.secret_key))
         for name in VARIABLES:
             self._set(name, clean_text(name, getattr(self, name)))
         self._set("protocol", protocol_of(self.url, self.protocol))
         self._set("url", base_url(self.url))
-        self._set("secret_key", Secret(self.secret_key))
         self._set("tls", tls_mode(self.tls))
         self._set("poll_interval", poll_seconds(self.poll_interval))
         self._set("signature", self.signature.removeprefix("【").removesuffix("】").strip())

@@ -11,6 +11,7 @@ from typing import Any
 
 from masanalytics.account.validation import REQUIRED, VARIABLES
 from masanalytics.errors import ConfigError
+from masanalytics.secret import Secret
 from masanalytics.text import nearest
 
 __all__ = ["config_folder", "environment_settings", "profile_settings"]
@@ -39,7 +40,11 @@ def environment_settings(env_file: str | os.PathLike[str] | None = None, *, need
         If variables are missing (it names all of them), or the file cannot be read.
     """
     file_values = _read_env_file(env_file)
-    values = {key: os.environ.get(variable, file_values.get(variable) or "") for key, variable in VARIABLES.items()}
+    given = {
+        **file_values,
+        **{name: _kept(name, os.environ[name]) for name in VARIABLES.values() if name in os.environ},
+    }
+    values = {key: given.get(variable) or "" for key, variable in VARIABLES.items()}
     needed = [key for key in REQUIRED if need_url or key != "url"]
     missing = [VARIABLES[key] for key in needed if not values[key].strip()]
     if missing:
@@ -68,7 +73,12 @@ def profile_settings(name: str, known: Collection[str]) -> dict[str, Any]:
     return dict(profiles[name])
 
 
-def _read_env_file(env_file: str | os.PathLike[str] | None) -> Mapping[str, str | None]:
+def _kept(name: str, value: Any) -> Any:
+    """Return the value of a variable or of a profile's setting; a password as what shows in no traceback."""
+    return Secret(value) if name in ("secret_key", VARIABLES["secret_key"]) and isinstance(value, str) else value
+
+
+def _read_env_file(env_file: str | os.PathLike[str] | None) -> Mapping[str, str | Secret | None]:
     path = Path(".env") if env_file is None else Path(env_file).expanduser()
     if not path.is_file():
         if env_file is None:
@@ -78,9 +88,10 @@ def _read_env_file(env_file: str | os.PathLike[str] | None) -> Mapping[str, str 
 
     try:
         # Without interpolation: a secret may hold ${…}. With a BOM: Windows' Notepad writes one.
-        return dotenv_values(path, interpolate=False, encoding="utf-8-sig")
+        values = dotenv_values(path, interpolate=False, encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):
         raise ConfigError("{path} cannot be read: save it as UTF-8 text, readable by you.", path=str(path)) from None
+    return {name: _kept(name, value) for name, value in values.items()}
 
 
 def _read_profiles(path: Path) -> dict[str, Any]:
@@ -94,7 +105,11 @@ def _read_profiles(path: Path) -> dict[str, Any]:
         # A TOML error names a line and column, never the text there; a decoding error would quote bytes.
         detail = str(error) if isinstance(error, tomllib.TOMLDecodeError) else type(error).__name__
         raise ConfigError("{path} is not readable TOML: {detail}", path=str(path), detail=detail) from None
-    return {key: value for key, value in tables.items() if isinstance(value, dict)}
+    return {
+        name: {key: _kept(key, value) for key, value in table.items()}
+        for name, table in tables.items()
+        if isinstance(table, dict)
+    }
 
 
 def _check_profile(name: str, table: Mapping[str, Any], known: Collection[str]) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 
 from masanalytics.errors import ConfigError
 from masanalytics.masking import mask_phone
+from masanalytics.secret import Secret
 from masanalytics.text import MOBILE, fold
 
 __all__ = [
@@ -73,21 +74,26 @@ def check_service_code(service_code: str) -> None:
         raise ConfigError("service_code holds something other than digits: give the service code (服务代码) alone.")
 
 
-def clean_text(name: str, value: object) -> str:
-    """Return a setting as text without white space around it."""
-    if not isinstance(value, str):
+def clean_text(name: str, value: object) -> str | Secret:
+    """Return a setting as text without white space around it; a secret stays one."""
+    if not isinstance(value, str | Secret):
         raise ConfigError("{name} must be text (put it in quotes), not {kind}.", name=name, kind=type(value).__name__)
-    text = "".join(value).strip().strip("\ufeff")
+    text = value.strip() if isinstance(value, Secret) else value.strip().strip("\ufeff")
     if name in REQUIRED and not text:
         raise ConfigError(
             "{name} is empty: give it, or set {variable}. It has no default.", name=name, variable=VARIABLES[name]
         )
-    if any(unicodedata.category(letter) in ("Cc", "Cf", "Cs") for letter in text):
+    if _holds_unseen(text):
         raise ConfigError(
             "{name} holds an invisible character, as copying from a web page or a sheet leaves behind: type it anew.",
             name=name,
         )
     return text
+
+
+def _holds_unseen(text: str | Secret) -> bool:
+    letters = text.reveal() if isinstance(text, Secret) else text
+    return any(unicodedata.category(letter) in ("Cc", "Cf", "Cs") for letter in letters)
 
 
 def check_sign(sign: str, name: str = "sign") -> None:

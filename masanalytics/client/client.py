@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from types import TracebackType
 
 from masanalytics.account import Account, check_add_serial
+from masanalytics.client.hide_secret import hide_secret
 from masanalytics.client.outcomes import (
     SubmitResult,
     failed_submit,
@@ -17,7 +19,7 @@ from masanalytics.client.outcomes import (
     network_error,
     submit_result,
 )
-from masanalytics.client.transport import Failure, Transport
+from masanalytics.client.transport import Answer, Failure, Transport
 from masanalytics.client.trust import Network, establish, known_hosts_path
 from masanalytics.clock import Clock, SystemClock
 from masanalytics.errors import CertificateError, ConfigError, InputError, MasError, NetworkError
@@ -33,6 +35,7 @@ from masanalytics.protocol import (
     submit_path,
     template_body,
 )
+from masanalytics.secret import Secret
 
 __all__ = ["Client"]
 
@@ -201,7 +204,7 @@ class Client:
             transport = self._ready()
         except MasError as error:
             return failed_submit(error, requested_at, self.clock.now())
-        answer = transport.exchange(path, body)
+        answer = self._exchange(transport, path, body)
         if isinstance(answer, Failure):
             return failed_submit(self._error(answer), answer.requested_at, answer.answered_at)
         return submit_result(answer, path, self.account)
@@ -219,12 +222,19 @@ class Client:
 
     def _poll(self, path: str, endpoint: Endpoint) -> PollAnswer:
         self.check_polling()
-        answer = self._ready().exchange(path, poll_body(self.account))
+        answer = self._exchange(self._ready(), path, poll_body(self.account))
         if isinstance(answer, Failure):
             raise lost_poll(self._error(answer))
         return PollAnswer(
             endpoint, answer.body, answer.status, answer.complete, answer.requested_at, answer.answered_at
         )
+
+    def _exchange(self, transport: Transport, path: str, body: bytes) -> Answer | Failure:
+        """Ask, and hide the password in the answer before anybody reads or keeps it."""
+        answer = transport.exchange(path, body)
+        if isinstance(answer, Failure):
+            return answer
+        return replace(answer, body=hide_secret(answer.body, Secret(self.account.secret_key)))
 
     def _ready(self) -> Transport:
         """Return the connections, made at the first call, and made anew in a forked process: sockets are not shared."""

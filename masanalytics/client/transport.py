@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPException
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final
@@ -58,8 +58,8 @@ class Answer:
     """An HTTP answer; `complete` says whether the whole body arrived."""
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
     complete: bool
     requested_at: float
     answered_at: float
@@ -70,7 +70,7 @@ class Failure:
     """A request without an answer; `sent` says whether its first byte may have been written."""
 
     sent: bool
-    error: BaseException
+    error: BaseException = field(repr=False)
     requested_at: float
     answered_at: float
 

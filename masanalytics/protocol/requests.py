@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
 from masanalytics.masking import mask_phone
+from masanalytics.secret import Secret
 from masanalytics.text import MOBILE
 
 if TYPE_CHECKING:
@@ -60,7 +61,18 @@ MAX_PAIRS_OF_HTTP: Final = 1000
 _MOBILE = re.compile(MOBILE)
 
 
-def mac(*parts: str) -> str:
+class _Body(bytes):
+    """The bytes of a request, which do not show: those of a poll hold the password, and a traceback may print variables."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<the body of a request, {len(self)} bytes>"
+
+    __str__ = __repr__
+
+
+def mac(*parts: str | Secret) -> str:
     """Return the MD5 (32 lower-case hex digits) of `parts`, joined without separators, in UTF-8.
 
     Examples
@@ -68,7 +80,11 @@ def mac(*parts: str) -> str:
     >>> mac("政企分公司测试", "demo0", "123qwe", "13800138000", "移动改变生活。", "DWItALe3A", "")
     '7997ddb079db2155b517b21b2a812370'
     """
-    return hashlib.md5("".join(parts).encode("utf-8"), usedforsecurity=False).hexdigest()
+    return hashlib.md5("".join(map(_revealed, parts)).encode("utf-8"), usedforsecurity=False).hexdigest()
+
+
+def _revealed(value: object) -> str:
+    return value.reveal() if isinstance(value, Secret) else str(value)
 
 
 def submit_path(account: Account) -> str:
@@ -290,20 +306,15 @@ def _submit(account: Account, mobiles: str, content: str, add_serial: str) -> by
 
 
 def _compact(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_revealed)
 
 
-def _encode(request: dict[str, str], signed: tuple[str, ...]) -> bytes:
-    broken = False
+def _encode(request: dict[str, str | Secret], signed: tuple[str | Secret, ...]) -> bytes:
     try:
         if signed:
             request["mac"] = mac(*signed)
-        text = _compact(request).encode("utf-8")
+        return _Body(base64.b64encode(_compact(request).encode("utf-8")))
     except UnicodeEncodeError:
-        broken = True
+        pass
     # Raised outside the handler: the encoding error would carry the text, and the secret in it, along.
-    if broken:
-        raise InputError(
-            "a text holds half a character (a lone surrogate), as a broken copy of an emoji does: remove it."
-        )
-    return base64.b64encode(text)
+    raise InputError("a text holds half a character (a lone surrogate), as a broken copy of an emoji does: remove it.")
