@@ -172,6 +172,9 @@ def mobiles_in(text: str) -> list[str]:
     if number:
         return [number]
     body = _fold(text)
+    digits = re.sub(r"[\s-]", "", body)
+    if re.fullmatch(rf"(?:{MOBILE}){{2,}}", digits, re.ASCII):  # side by side
+        return list(dict.fromkeys(re.findall(MOBILE, digits)))
     parts = [*_BETWEEN.split(body), *_BETWEEN_WORDS.split(body)]
     read = [_MOBILE.fullmatch(_digits_only(part)) for part in parts]
     inside = [

@@ -33,7 +33,7 @@ def contents(made: Plan) -> list[str]:
 
 def test_a_text_says_what_the_sheet_shows(book: Book) -> None:
     """Leading zeros, weekdays, Chinese dates, thousands and percentages are written as Excel shows them."""
-    rows = [["手机号", "码", "周", "日", "分", "折", "价"]]
+    rows: list[list[Any]] = [["手机号", "码", "周", "日", "分", "折", "价"]]
     rows.append([A, (12, "000000"), (45761, "aaaa"), (45761, 31), (1280, "#,##0"), (0.85, "0%"), (12.5, "¥0.00")])
     made = planned(read_sheet(book({"a": rows})), "{码} {周} {日} {分} {折} {价}")
     assert contents(made) == ["000012 星期一 2025年4月14日 1,280 85% ¥12.50"]

@@ -137,9 +137,17 @@ def _top(grid: Grid, file: str, header: int | None) -> int | None:
             raise InputError("{file} has no line {line:,}: header= names a line of the sheet", file=file, line=header)
         return list(grid.lines).index(header)
     top = header_place(grid.filled)
-    labels = [str(cell) for cell in grid.row(top) if cell is not None]
+    first = int(np.flatnonzero(grid.filled)[0])
+    # Above a header there are titles, never customers: a wide line further down is a row like the others.
+    if any(_holds_number(grid, place) for place in range(first, top)):
+        top = first
+    return None if _holds_number(grid, top) else top
+
+
+def _holds_number(grid: Grid, place: int) -> bool:
+    labels = [str(cell) for cell in grid.row(place) if cell is not None]
     numbers, _ = parse_phones(pd.Series(labels, dtype=object))
-    return None if (numbers > 0).any() or any(map(holds_mobile, labels)) else top
+    return bool((numbers > 0).any()) or any(map(holds_mobile, labels))
 
 
 def _refuse_wide(grid: Grid, top: int, file: str) -> None:
