@@ -87,14 +87,25 @@ def duration(seconds: float, *, platform_time: bool = False) -> str:
     >>> duration(660, platform_time=True)
     '11 min (platform time)'
     """
+    return str(duration_text(seconds, platform_time=platform_time))
+
+
+def duration_text(seconds: float, *, platform_time: bool = False) -> Text | str:
+    """Return the same for a sentence that is kept: it becomes words when it is shown.
+
+    Examples
+    --------
+    >>> duration_text(7300)
+    Text('2 h 2 min')
+    """
     if _is_missing(seconds):
         return "–"
     if platform_time:
-        return _("{length} (platform time)", length=duration(seconds))
+        return Text("{length} (platform time)", length=duration_text(seconds))
     if seconds < 0:
-        return "-" + duration(-seconds)
+        return Text("-{length}", length=duration_text(-seconds))
     if seconds < 10 and seconds != int(seconds):
-        return ("<" if seconds < 0.1 else "") + _("{count} s", count=f"{max(seconds, 0.1):.1f}")
+        return Text("{count} s", count=("<" if seconds < 0.1 else "") + f"{max(seconds, 0.1):.1f}")
     if round(seconds) < _SECONDS_UNTIL:
         return _two_units(round(seconds), _MINUTE, "{count} min", "{count} s")
     minutes = round(seconds / _MINUTE)
@@ -103,11 +114,12 @@ def duration(seconds: float, *, platform_time: bool = False) -> str:
     return _two_units(round(seconds / _HOUR), _DAY // _HOUR, "{count} d", "{count} h")
 
 
-def _two_units(amount: int, size: int, large: str, small: str) -> str:
+def _two_units(amount: int, size: int, large: str, small: str) -> Text:
     """Return `amount` of the small unit, of which `size` make a large one, in both."""
     whole, rest = divmod(amount, size)
-    parts = [_(unit, count=number) for unit, number in ((large, whole), (small, rest)) if number]
-    return " ".join(parts) or _(small, count=0)
+    if whole and rest:
+        return Text("{large} {small}", large=Text(large, count=whole), small=Text(small, count=rest))
+    return Text(large, count=whole) if whole else Text(small, count=rest)
 
 
 _UNITS: Final = (N_("{count} s"), N_("{count} min"), N_("{count} h"), N_("{count} d"))

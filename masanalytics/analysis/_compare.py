@@ -14,9 +14,10 @@ from masanalytics.analysis.dimensions import as_names
 from masanalytics.analysis.equal_age import common_age, equal_age_notes, waited_counts
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
-from masanalytics.analysis.results import Note, finished, note
+from masanalytics.analysis.results import finished
 from masanalytics.errors import InputError
-from masanalytics.i18n import choose, duration
+from masanalytics.formatting import duration, duration_text
+from masanalytics.i18n import Text, _, speaks
 from masanalytics.stats.order_statistics import median, median_difference, rank_test
 from masanalytics.stats.power import detectable_difference
 from masanalytics.stats.proportions import Z95, holm, newcombe, stratified_difference, two_proportion_p_value
@@ -41,6 +42,7 @@ _AGES_SAID = 2
 _SIGNIFICANT = 0.05
 
 
+@speaks
 def compare(
     data: Any,
     by: str,
@@ -117,7 +119,7 @@ def compare(
     """
     names, strata = as_names(by), as_names(adjust)
     if len(names) != 1:
-        raise InputError(f"by={by!r}: compare by one column", zh=f"by={by!r}：请按一列比较")
+        raise InputError("by={by!r}: compare by one column", by=by)
     _refuse_outcomes(strata)
     filters = Filters.parse(where)
     waited, source = waited_counts(data, Question(names, (), filters))
@@ -125,7 +127,7 @@ def compare(
     asked = None if within is None else float(to_seconds(within))
     arms = _Arms(data, Question(list(dict.fromkeys([*names, *strata])), (), filters), strata, waited)
     rows = [arms.compared(pair, asked) for pair in pairs]
-    result = _table(rows, strata, language)
+    result = _table(rows, strata)
     result = finished(result, source, where=filters, notes=_age_notes(arms, asked=within is not None))
     result.attrs["adjust"] = strata
     return result
@@ -135,9 +137,9 @@ def _refuse_outcomes(strata: Sequence[str]) -> None:
     known_later = [name for name in strata if name in _OUTCOMES]
     if known_later:
         raise InputError(
-            f"adjust={known_later[0]!r} is part of the outcome, so that within it nothing is left to compare: adjust for "
-            "what was known before sending, such as 'carrier' or 'province'",
-            zh=f"adjust={known_later[0]!r} 属于结果本身，在其内部没有差异可比：请用发送前已知的维度，如 'carrier'、'province'",
+            "adjust={name!r} is part of the outcome, so that within it nothing is left to compare: adjust for what was "
+            "known before sending, such as 'carrier' or 'province'",
+            name=known_later[0],
         )
 
 
@@ -147,17 +149,19 @@ def _pairs(values: pd.Series, by: str, a: Any, b: Any) -> list[tuple[Any, Any]]:
     if a is None and b is None:
         if len(there) > _ALL_PAIRS_OF:
             raise InputError(
-                f"{by!r} has {len(there)} values: say which to compare, as in compare(data, {by!r}, a, b)",
-                zh=f"“{by}”有 {len(there)} 个值：请指明比较哪两个，如 compare(data, {by!r}, a, b)",
+                "{by!r} has {count} values: say which to compare, as in compare(data, {by!r}, a, b)",
+                by=by,
+                count=len(there),
             )
         return list(combinations(there, 2))
     wanted = list(b) if isinstance(b, (list, tuple)) else [value for value in there if value != a] if b is None else [b]
     for value in [a, *wanted]:
         if value not in there:
-            known = ", ".join(map(str, there[:_ALL_PAIRS_OF]))
             raise InputError(
-                f"no message has {by} = {value!r}; there are: {known or '-'}",
-                zh=f"没有 {by} = {value!r} 的消息；现有：{known or '-'}",
+                "no message has {by} = {value!r}; there are: {known}",
+                by=by,
+                value=value,
+                known=there[:_ALL_PAIRS_OF] or "-",
             )
     return [(a, value) for value in wanted]
 
@@ -209,40 +213,48 @@ class _Arms:
         return dict(zip(_ADJUSTED, stratified_difference(ka, na, kb, nb), strict=True))
 
 
-def _age_notes(arms: _Arms, *, asked: bool) -> list[Note]:
+def _age_notes(arms: _Arms, *, asked: bool) -> list[Text]:
     """Return what to know about the ages; where the pairs were read at several, of how many pairs each holds."""
     pairs = sum(len(values) for values in arms.read_at.values()) // 2
     ages = [age for age in arms.read_at if age is not None]
-    found: list[Note] = []
+    notes: list[Text] = []
     for age, values in arms.read_at.items():
         if age is not None and len(ages) > _AGES_SAID:
             continue
-        some, some_zh = "", ""
+        about_age = equal_age_notes(age, arms.of(values), asked=asked)
         if len(arms.read_at) > 1:
-            some, some_zh = f"{len(values) // 2} of {pairs} pairs: ", f"{pairs} 对中的 {len(values) // 2} 对："
-        notes = equal_age_notes(age, arms.of(values), asked=asked)
-        found += [note(item["code"], some + item["en"], some_zh + item["zh"]) for item in notes]
-    return [*found, _many_ages_note(arms, ages, pairs)] if len(ages) > _AGES_SAID else found
+            count = len(values) // 2
+            about_age = [
+                Text("{count:,} of {pairs:,} pairs: {note}", code=note.code, count=count, pairs=pairs, note=note)
+                for note in about_age
+            ]
+        notes += about_age
+    return [*notes, _many_ages_note(arms, ages, pairs)] if len(ages) > _AGES_SAID else notes
 
 
-def _many_ages_note(arms: _Arms, ages: list[float], pairs: int) -> Note:
+def _many_ages_note(arms: _Arms, ages: list[float], pairs: int) -> Text:
     """Return what to know where the pairs were read at many ages: between which, and at whose cost."""
-    several = sum(len(arms.read_at[age]) for age in ages) // 2
-    cut = sum(
+    young_pairs = sum(
         len(arms.read_at[age]) // 2
         for age in ages
-        if any(item["code"] == "left_out" for item in equal_age_notes(age, arms.of(arms.read_at[age]), asked=False))
+        if any(note.code == "left_out" for note in equal_age_notes(age, arms.of(arms.read_at[age]), asked=False))
     )
-    (first, last), (first_zh, last_zh) = (
-        [duration(end(ages), language) for end in (min, max)] for language in ("en", "zh")
+    compared = Text(
+        "{count:,} of {pairs:,} pairs: compared at equal age, each pair at its own (within_s): delivered within {first} to "
+        "{last}",
+        code="equal_age",
+        count=sum(len(arms.read_at[age]) for age in ages) // 2,
+        pairs=pairs,
+        first=duration_text(min(ages)),
+        last=duration_text(max(ages)),
     )
-    left_out = f"; younger messages are left out of {cut:,} of them" if cut else ""
-    left_out_zh = f"；其中 {cut:,} 对未计入观察时长不足的消息" if cut else ""
-    return note(
-        "equal_age",
-        f"{several:,} of {pairs:,} pairs: compared at equal age, each pair at its own (within_s): delivered within {first} "
-        f"to {last}{left_out}",
-        f"{pairs:,} 对中的 {several:,} 对：在相同观察时长下比较，每对各取其时长（within_s）：{first_zh}至{last_zh}内送达{left_out_zh}",
+    if not young_pairs:
+        return compared
+    return Text(
+        "{compared}; younger messages are left out of {count:,} of them",
+        code="equal_age",
+        compared=compared,
+        count=young_pairs,
     )
 
 
@@ -276,7 +288,7 @@ def _latencies(counts: Counts, chosen: list[Bools], age: float | None) -> dict[s
     }  # fmt: skip
 
 
-def _table(rows: list[dict[str, Any]], strata: list[str], language: str | None) -> pd.DataFrame:
+def _table(rows: list[dict[str, Any]], strata: list[str]) -> pd.DataFrame:
     import pandas as pd
 
     adjusted = list(_ADJUSTED) if strata else []
@@ -284,78 +296,71 @@ def _table(rows: list[dict[str, Any]], strata: list[str], language: str | None) 
     table = pd.DataFrame(rows, columns=[*before, *adjusted])
     table["p_adjusted"] = holm(table["p_value"].astype(float))
     table["latency_p_adjusted"] = holm(table["latency_p_value"].astype(float))
-    texts = [sentence(cast("dict[str, Any]", row), strata, language) for row in table.to_dict("records")]
+    texts = [sentence(cast("dict[str, Any]", row), strata) for row in table.to_dict("records")]
     return table.assign(**{last: pd.Series(texts, dtype="str", index=table.index)})
 
 
-def sentence(row: Mapping[str, Any], strata: Sequence[str] = (), language: str | None = None) -> str:
+def sentence(row: Mapping[str, Any], strata: Sequence[str] = ()) -> str:
     """Return what one row of `compare` says.
 
     Examples
     --------
     >>> row = dict(a="A", b="B", within_s=600.0, accepted_a=5000, accepted_b=5000, difference=0.018, low=0.009, high=0.027,
     ...            p_adjusted=0.0001, detectable=0.013)
-    >>> sentence(row, language="en")
+    >>> sentence(row)
     'B delivers 1.8 points more than A within 10 min (0.9 to 2.7), p = 0.0001.'
-    >>> sentence(row, language="zh")
-    '10 分钟内，B 的送达率比 A 高 1.8 个百分点（0.9 到 2.7），p = 0.0001。'
     """
-    a, b, p = row["a"], row["b"], row["p_adjusted"]
+    names = {"a": row["a"], "b": row["b"]}
     if not row["accepted_a"] or not row["accepted_b"]:
-        return choose(
-            f"{a} and {b} cannot be compared: one has no messages observed that long.",
-            f"无法比较 {a} 与 {b}：其中一方没有观察到这么久的消息。",
-            language,
-        )
-    en_age, zh_age = _age(row["within_s"])
+        return _("{a} and {b} cannot be compared: one has no messages observed that long.", **names)
+    age = "" if np.isnan(row["within_s"]) else _(" within {age}", age=duration(row["within_s"]))
+    said = _difference(row, names, age) if row["p_adjusted"] < _SIGNIFICANT else _no_difference(row, names, age)
+    mix = _mix(row, strata) if strata else ""
+    return _("{difference}{mix}.", difference=said, mix=mix)
+
+
+def _difference(row: Mapping[str, Any], names: dict[str, Any], age: str) -> str:
     low, high, difference = (100 * row[name] for name in ("low", "high", "difference"))
-    if p < _SIGNIFICANT:
-        more, more_zh = ("more", "高") if difference > 0 else ("less", "低")
-        size, bounds = abs(difference), sorted((abs(low), abs(high))) if low * high > 0 else (low, high)
-        en = f"{b} delivers {size:.1f} points {more} than {a}{en_age} ({bounds[0]:.1f} to {bounds[1]:.1f}), {_p(p)}"
-        zh = f"{zh_age}{b} 的送达率比 {a} {more_zh} {size:.1f} 个百分点（{bounds[0]:.1f} 到 {bounds[1]:.1f}），{_p(p)}"
-    else:
-        en_power, zh_power = _power(100 * row["detectable"])
-        en = f"No difference shown between {a} and {b}{en_age} ({low:+.1f} to {high:+.1f} points), {_p(p)}; {en_power}"
-        zh = f"{zh_age}未见 {a} 与 {b} 有差异（{low:+.1f} 到 {high:+.1f} 个百分点），{_p(p)}；{zh_power}"
-    mix, mix_zh = _mix(row, strata) if strata else ("", "")
-    return choose(f"{en}{mix}.", f"{zh}{mix_zh}。", language)
+    if low * high > 0:
+        low, high = sorted((abs(low), abs(high)))
+    values = {**names, "age": age, "size": abs(difference), "low": low, "high": high, "p": _p(row["p_adjusted"])}
+    if difference > 0:
+        return _("{b} delivers {size:.1f} points more than {a}{age} ({low:.1f} to {high:.1f}), {p}", **values)
+    return _("{b} delivers {size:.1f} points less than {a}{age} ({low:.1f} to {high:.1f}), {p}", **values)
 
 
-def _power(detectable: float) -> tuple[str, str]:
+def _no_difference(row: Mapping[str, Any], names: dict[str, Any], age: str) -> str:
+    detectable = 100 * row["detectable"]
+    power = _("these numbers would show {detectable:.1f} points or more", detectable=detectable)
     if np.isnan(detectable):
-        return "these numbers are too few to show any", "以目前的数量，任何差异都难以发现"
-    return (
-        f"these numbers would show {detectable:.1f} points or more",
-        f"以目前的数量，能发现 {detectable:.1f} 个百分点以上的差异",
+        power = _("these numbers are too few to show any")
+    return _(
+        "No difference shown between {a} and {b}{age} ({low:+.1f} to {high:+.1f} points), {p}; {power}",
+        **names,
+        age=age,
+        low=100 * row["low"],
+        high=100 * row["high"],
+        p=_p(row["p_adjusted"]),
+        power=power,
     )
-
-
-def _age(seconds: float) -> tuple[str, str]:
-    if np.isnan(seconds):
-        return "", ""
-    return f" within {duration(seconds, 'en')}", f"{duration(seconds, 'zh')}内，"
 
 
 def _p(p: float) -> str:
     if np.isnan(p):
-        return "p unknown"
+        return _("p unknown")
     return "p < 0.0001" if p < 0.0001 else f"p = {p:.4f}" if p < 0.01 else f"p = {p:.2f}"
 
 
-def _mix(row: Mapping[str, Any], strata: Sequence[str]) -> tuple[str, str]:
+def _mix(row: Mapping[str, Any], strata: Sequence[str]) -> str:
     """Say whether the mix of the strata explains the difference."""
-    names = ", ".join(strata)
     difference, low, high = (100 * row[f"adjusted_{part}"] for part in ("difference", "low", "high"))
+    values = {"names": list(strata), "difference": difference, "low": low, "high": high}
     if np.isnan(difference):
-        return f"; the two share no {names}", f"；两者没有共同的{names}"
-    found = f"{difference:+.1f} ({low:+.1f} to {high:+.1f})"
-    found_zh = f"{difference:+.1f}（{low:+.1f} 到 {high:+.1f}）"
+        return _("; the two share no {names}", names=list(strata))
     if not row["p_adjusted"] < _SIGNIFICANT:
-        return f"; with equal {names} mix {found}", f"；{names}构成相同时为 {found_zh}"
+        return _("; with equal {names} mix {difference:+.1f} ({low:+.1f} to {high:+.1f})", **values)
     if row["adjusted_p_value"] < _SIGNIFICANT and difference * row["difference"] > 0:
-        return (
-            f"; not explained by {names} mix: {found} with it equal",
-            f"；不能由{names}构成解释：构成相同时为 {found_zh}",
+        return _(
+            "; not explained by {names} mix: {difference:+.1f} ({low:+.1f} to {high:+.1f}) with it equal", **values
         )
-    return f"; explained by {names} mix: {found} with it equal", f"；可由{names}构成解释：构成相同时为 {found_zh}"
+    return _("; explained by {names} mix: {difference:+.1f} ({low:+.1f} to {high:+.1f}) with it equal", **values)

@@ -12,8 +12,9 @@ from masanalytics.analysis._number_health import HealthRule
 from masanalytics.analysis.dimensions import as_names
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages
-from masanalytics.analysis.results import Note, finished, note, refuse_taken_names
+from masanalytics.analysis.results import finished, refuse_taken_names
 from masanalytics.errors import InputError
+from masanalytics.i18n import Text
 from masanalytics.vocabulary import Status
 
 if TYPE_CHECKING:
@@ -81,9 +82,7 @@ def costs(
     names = as_names(by)
     refuse_taken_names([name for name in names if name != "segments"], COST_COLUMNS)
     if billed not in _BILLED:
-        raise InputError(
-            f"billed={billed!r}: say 'accepted' or 'delivered'", zh=f"billed={billed!r}：请用 'accepted' 或 'delivered'"
-        )
+        raise InputError("billed={billed!r}: say 'accepted' or 'delivered'", billed=billed)
     price = (
         {name: _checked(one, name) for name, one in price.items()} if isinstance(price, Mapping) else _checked(price)
     )
@@ -129,10 +128,11 @@ def _checked(price: Any, carrier: str | None = None) -> float:
     except (TypeError, ValueError):
         number = float("nan")
     if not 0 <= number < float("inf"):
-        of, of_zh = ("", "") if carrier is None else (f" of {carrier}", f"（{carrier}）")
+        of = "" if carrier is None else Text(" of {carrier}", carrier=carrier)
         raise InputError(
-            f"price {price!r}{of} is not an amount of money: give what a segment costs, a number from 0 up",
-            zh=f"单价 {price!r}{of_zh} 不是有效金额：请给出每条短信的价格，且不小于 0",
+            "price {price!r}{of} is not an amount of money: give what a segment costs, a number from 0 up",
+            price=price,
+            of=of,
         )
     return number
 
@@ -143,20 +143,18 @@ def _prices(counts: Counts, price: float | Mapping[str, float]) -> Any:
     carriers = counts.keys["carrier"].astype("str").fillna("unknown")
     missing = sorted(set(carriers[counts.accepted()]) - set(price))
     if missing:
-        raise InputError(
-            f"no price for {', '.join(missing)}: add it to price=",
-            zh=f"缺少 {'、'.join(missing)} 的单价：请在 price= 中补上",
-        )
+        raise InputError("no price for {carriers}: add it to price=", carriers=missing)
     return carriers.map(dict(price)).fillna(0.0).to_numpy(dtype=float)
 
 
-def _notes(unknown: int) -> list[Note]:
+def _notes(unknown: int) -> list[Text]:
     if not unknown:
         return []
     return [
-        note(
-            "no_segments",
-            f"{unknown:,} messages have no known length (sent by another system) and are not in the cost",
-            f"{unknown:,} 条消息长度未知（由其他系统发送），未计入费用",
+        Text(
+            "{count:,} message has no known length (sent by another system) and is not in the cost",
+            "{count:,} messages have no known length (sent by another system) and are not in the cost",
+            code="no_segments",
+            count=unknown,
         )
     ]

@@ -14,9 +14,10 @@ from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.forecast import Expectation, expected_ends
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages
 from masanalytics.analysis.history import History, matured_history
-from masanalytics.analysis.results import Note, finished, note, refuse_taken_names
+from masanalytics.analysis.results import finished, refuse_taken_names
 from masanalytics.errors import InputError
-from masanalytics.i18n import duration
+from masanalytics.formatting import duration_text
+from masanalytics.i18n import Text
 from masanalytics.stats.proportions import wilson
 from masanalytics.vocabulary import Status
 
@@ -121,7 +122,7 @@ def delivery_rates(
         groups,
         source,
         where=filters,
-        notes=[*_notes(counts, age), *expectation.told()],
+        notes=[*_notes(counts, age), *expectation.all_notes()],
         counted=groups["accepted"].tolist(),
     )
     result.attrs["within_s"] = age
@@ -164,8 +165,8 @@ def _asked_once(
     """Return what finds the history when a group needs it: looking for it costs a second count."""
     if isinstance(history, str) and history != "auto":
         raise InputError(
-            f"history={history!r}: give 'auto', None, or a Store or frame of matured messages",
-            zh=f"history={history!r}：请填 'auto'、None，或已成熟消息的 Store 或消息表",
+            "history={history!r}: give 'auto', None, or a Store or frame of matured messages",
+            history=history,
         )
 
     @cache
@@ -190,32 +191,30 @@ def _labelled(row: pd.DataFrame, groups: pd.DataFrame, names: Sequence[str]) -> 
     return pd.concat([pd.DataFrame(labels, index=row.index), row], axis=1)
 
 
-def _notes(counts: Counts, age: int | None) -> list[Note]:
+def _notes(counts: Counts, age: int | None) -> list[Text]:
     notes = []
     if age is not None:
         notes.append(
-            note(
-                "within",
-                f"only messages observed for at least {duration(age, 'en')}; delivered and failed within that time",
-                f"仅统计已观察至少 {duration(age, 'zh')}的消息；送达与失败均指在此时间内",
+            Text(
+                "only messages observed for at least {age}; delivered and failed within that time",
+                code="within",
+                age=duration_text(age),
             )
         )
-    nobody = (counts.keys["campaign"].isna() & (counts.n > 0)).any() if "campaign" in counts.by else False
-    if nobody:
+    if "campaign" in counts.by and (counts.keys["campaign"].isna() & (counts.n > 0)).any():
         notes.append(
-            note(
-                "no_campaign",
+            Text(
                 "messages of no campaign are known through their reports only: those without a report are not seen",
-                "不属于任何活动的消息只能从回执得知：没有回执的看不到",
+                code="no_campaign",
             )
         )
-    nowhere = [name for name in ("province", "city") if name in counts.by and counts.keys[name].isna().all()]
-    if nowhere and len(counts.n):
+    without = [name for name in ("province", "city") if name in counts.by and counts.keys[name].isna().all()]
+    if without and len(counts.n):
         notes.append(
-            note(
-                "no_regions",
-                f"no message has a {nowhere[0]}: it is set when a campaign is planned with masanalytics[regions] installed",
-                "消息没有省市信息：需在安装 masanalytics[regions] 后制定计划才会写入",
+            Text(
+                "no message has a {column}: it is set when a campaign is planned with masanalytics[regions] installed",
+                code="no_regions",
+                column=without[0],
             )
         )
     return notes

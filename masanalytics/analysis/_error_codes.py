@@ -10,8 +10,9 @@ import numpy as np
 from masanalytics.analysis.dimensions import as_names
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
-from masanalytics.analysis.results import Note, finished, note, refuse_taken_names
-from masanalytics.i18n import choose, duration
+from masanalytics.analysis.results import finished, refuse_taken_names
+from masanalytics.formatting import duration_text
+from masanalytics.i18n import Text, ngettext, speaks
 from masanalytics.vocabulary import Status
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ OTHERS = ("other", "(other)")
 _UNICOM = "China Unicom"
 
 
+@speaks
 def error_codes(
     data: Any,
     by: str | Sequence[str] | None = None,
@@ -84,18 +86,14 @@ def error_codes(
     filters = Filters.parse(where, waited_at_least=age)
     question = Question(names, ("error_code", "carrier"), filters, seconds="outcome" if age is not None else None)
     counts, source = count_messages(data, question)
-    result = _table(counts, age, top, language)
-    notes = [] if age is None else [_within_note(age)]
+    result = _table(counts, age, top)
+    notes = [] if age is None else [Text("failed within {age}", code="within", age=duration_text(age))]
     result = finished(result, source, where=filters, notes=notes)
     result.attrs["within_s"] = age
     return result
 
 
-def _within_note(age: int) -> Note:
-    return note("within", f"failed within {duration(age, 'en')}", f"{duration(age, 'zh')}内失败")
-
-
-def _table(counts: Counts, age: int | None, top: int | None, language: str | None) -> pd.DataFrame:
+def _table(counts: Counts, age: int | None, top: int | None) -> pd.DataFrame:
     import pandas as pd
 
     in_time = np.ones(len(counts.n), dtype=bool) if age is None else ~(counts.seconds > age)
@@ -106,9 +104,9 @@ def _table(counts: Counts, age: int | None, top: int | None, language: str | Non
     count = np.bincount(cell, weights=n, minlength=len(cells)).astype(np.int64)
     cells = cells.assign(count=count, carrier=_one_carrier(counts, failed, cell, len(cells)))
     cells = cells.sort_values(["group", "count", "code"], ascending=[True, False, True], ignore_index=True)
-    cells = _described(cells, language)
+    cells = _described(cells)
     if top is not None:
-        cells = _topped(cells, top, language)
+        cells = _topped(cells, top)
     accepted, of_failed = counts.tally(counts.accepted()), counts.tally(failed)
     group = cells["group"].to_numpy(dtype=np.int64)
     shares = {"share": cells["count"] / accepted[group], "share_of_failed": cells["count"] / of_failed[group]}
@@ -129,7 +127,7 @@ def _one_carrier(counts: Counts, failed: Any, cell: Any, cells: int) -> pd.Serie
     return pd.Series([None if other else _UNICOM for other in mixed], dtype="str")
 
 
-def _described(cells: pd.DataFrame, language: str | None) -> pd.DataFrame:
+def _described(cells: pd.DataFrame) -> pd.DataFrame:
     """Return the cells with category, meaning and advice, each distinct code looked up once."""
     import pandas as pd
 
@@ -137,7 +135,7 @@ def _described(cells: pd.DataFrame, language: str | None) -> pd.DataFrame:
 
     pair, pairs = group_rows(cells[["code", "carrier"]])
     found = [
-        describe_code(None if pd.isna(code) else code, carrier=None if pd.isna(carrier) else carrier, language=language)
+        describe_code(None if pd.isna(code) else code, carrier=None if pd.isna(carrier) else carrier)
         for code, carrier in pairs.itertuples(index=False)
     ]
     texts = {
@@ -147,7 +145,7 @@ def _described(cells: pd.DataFrame, language: str | None) -> pd.DataFrame:
     return cells.assign(**{name: pd.Series(values, dtype="str", index=cells.index) for name, values in texts.items()})
 
 
-def _topped(cells: pd.DataFrame, top: int, language: str | None) -> pd.DataFrame:
+def _topped(cells: pd.DataFrame, top: int) -> pd.DataFrame:
     """Return each group's `top` codes and one row for all its others."""
     import pandas as pd
 
@@ -156,7 +154,7 @@ def _topped(cells: pd.DataFrame, top: int, language: str | None) -> pd.DataFrame
     if rest.empty:
         return cells
     summed = rest.groupby("group", as_index=False).agg(count=("count", "sum"), codes=("count", "size"))
-    texts = [choose(f"{codes} other codes", f"其他 {codes} 个代码", language) for codes in summed.pop("codes")]
+    texts = [ngettext("{count} other code", "{count} other codes", codes) for codes in summed.pop("codes")]
     plain, marked = OTHERS
     name = marked if (cells["code"] == plain).any() else plain
     others = summed.assign(code=name, meaning=pd.Series(texts, dtype="str"))

@@ -122,8 +122,7 @@ def explain_change(
 def _sides(before: Any, after: Any, at: Any, where: Filters) -> list[tuple[Any, Filters]]:
     if (after is None) == (at is None):
         raise InputError(
-            "say what to compare with: explain_change(before, after), or explain_change(data, at='2026-01-05')",
-            zh="请说明与什么比较：explain_change(before, after)，或 explain_change(data, at='2026-01-05')",
+            "say what to compare with: explain_change(before, after), or explain_change(data, at='2026-01-05')"
         )
     if after is not None:
         return [(before, where), (after, where)]

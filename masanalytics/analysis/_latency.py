@@ -10,8 +10,8 @@ import numpy as np
 from masanalytics.analysis.dimensions import WINDOW, as_names
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages
-from masanalytics.analysis.results import Note, finished, note, refuse_taken_names
-from masanalytics.i18n import counted
+from masanalytics.analysis.results import finished, refuse_taken_names
+from masanalytics.i18n import Text
 from masanalytics.stats.competing_risks import cumulative_incidence, reached
 from masanalytics.stats.order_statistics import counted_times
 from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
@@ -117,23 +117,39 @@ def _faults(counts: Counts) -> dict[str, int]:
     return {name: int(counts.n[reported & rows].sum()) for name, rows in kinds.items()}
 
 
-def _notes(counts: Counts, faults: dict[str, int]) -> list[Note]:
-    notes = []
-    texts = {
-        "negative": ("were reported before they were submitted", "的回执时间早于提交时间"),
-        "beyond_72h": ("were reported after more than 72 h", "的回执晚于 72 小时"),
-        "missing": ("were reported without a usable time", "的回执没有可用的时间"),
-    }
-    for name, (en, zh) in texts.items():
-        if faults[name]:
-            notes.append(note(f"latency_{name}", f"{faults[name]:,} messages {en}", f"{faults[name]:,} 条消息{zh}"))
+_FAULT_NOTES = {
+    "negative": Text(
+        "{count:,} message was reported before it was submitted",
+        "{count:,} messages were reported before they were submitted",
+        count=0,
+    ),
+    "beyond_72h": Text(
+        "{count:,} message was reported after more than 72 h",
+        "{count:,} messages were reported after more than 72 h",
+        count=0,
+    ),
+    "missing": Text(
+        "{count:,} message was reported without a usable time",
+        "{count:,} messages were reported without a usable time",
+        count=0,
+    ),
+}
+
+
+def _notes(counts: Counts, faults: dict[str, int]) -> list[Text]:
+    notes = [
+        Text(note.message, note.many, code=f"latency_{name}", count=faults[name])
+        for name, note in _FAULT_NOTES.items()
+        if faults[name]
+    ]
     pending = int(counts.n[(counts.status == Status.pending) & ~counts.unreported()].sum())
     if pending:
         notes.append(
-            note(
-                "still_pending",
-                f"{counted(pending, 'message')} still pending: the times of those delivered so far are shorter than they will be in the end",
-                f"仍有 {pending:,} 条消息待回执：目前已送达消息的时长比最终的偏短",
+            Text(
+                "{count:,} message still pending: the times of those delivered so far are shorter than they will be in the end",
+                "{count:,} messages still pending: the times of those delivered so far are shorter than they will be in the end",
+                code="still_pending",
+                count=pending,
             )
         )
     return notes

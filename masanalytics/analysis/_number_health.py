@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from masanalytics.analysis.dimensions import columns_behind
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import group_rows, messages_with
-from masanalytics.analysis.results import Note, finished, note
+from masanalytics.analysis.results import finished
 from masanalytics.analysis.sources import MessageSource, as_source
 from masanalytics.analysis.sources.base import status_numbers
 from masanalytics.analysis.sources.pandas import epoch_seconds
 from masanalytics.errors import InputError
+from masanalytics.i18n import Text
 from masanalytics.vocabulary import Status, categories_of
 
 if TYPE_CHECKING:
@@ -133,23 +134,24 @@ def number_health(
     return result
 
 
-def _notes(result: pd.DataFrame, unread: int) -> list[Note]:
+def _notes(result: pd.DataFrame, unread: int) -> list[Text]:
     if result.empty:
         return []
-    left_out = result["verdict"].isin(["dead", "blocked"]).sum()
     notes = [
-        note(
-            "advice",
-            f"{left_out:,} of {len(result):,} numbers are better left out; carriers' codes are vague, so this is advice",
-            f"{len(result):,} 个号码中建议剔除 {left_out:,} 个；运营商代码含义并不精确，仅供参考",
+        Text(
+            "{count:,} of {total:,} numbers are better left out; carriers' codes are vague, so this is advice",
+            code="advice",
+            count=int(result["verdict"].isin(["dead", "blocked"]).sum()),
+            total=len(result),
         )
     ]
     if unread:
         notes.append(
-            note(
-                "unread_numbers",
-                f"{unread:,} of {len(result):,} cells hold no mobile number: they are left as they are",
-                f"{len(result):,} 个单元格中有 {unread:,} 个不是手机号：保持原样",
+            Text(
+                "{count:,} of {total:,} cells hold no mobile number: they are left as they are",
+                code="unread_numbers",
+                count=unread,
+                total=len(result),
             )
         )
     return notes
@@ -175,9 +177,7 @@ def _read(column: pd.Series) -> tuple[Ints, list[str]]:
         if "*" in text:
             raise InputError(
                 "the phone numbers are masked (138****0000), so different people look alike: ask the Store itself, or "
-                "export with store.export_parquet(folder, reveal=True)",
-                zh="手机号已脱敏（138****0000），不同的人无法区分：请直接使用 Store，"
-                "或用 store.export_parquet(folder, reveal=True) 重新导出",
+                "export with store.export_parquet(folder, reveal=True)"
             )
         if text:
             numbers[strange] = -1 - others.setdefault(text, len(others))

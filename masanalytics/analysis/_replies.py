@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from masanalytics.analysis.dimensions import as_names, columns_behind, missing_columns
+from masanalytics.analysis.dimensions import as_names, columns_behind
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Question, count_messages, group_rows
-from masanalytics.analysis.results import Note, finished, note, refuse_taken_names
+from masanalytics.analysis.results import finished, refuse_taken_names
 from masanalytics.analysis.sources.base import HoldsUplinks, MessageSource
 from masanalytics.analysis.sources.pandas import epoch_seconds
-from masanalytics.errors import InputError
+from masanalytics.errors import InputError, missing_columns
+from masanalytics.i18n import Text
 from masanalytics.stats.proportions import wilson
 from masanalytics.vocabulary import Status
 
@@ -147,12 +148,9 @@ def _answers(
 def _uplinks(data: Any, uplinks: pd.DataFrame | None) -> pd.DataFrame:
     if uplinks is None:
         if not isinstance(data, HoldsUplinks):
-            raise InputError(
-                "replies are not in a frame of messages: give them as uplinks=store.uplinks()",
-                zh="消息表中没有上行回复：请用 uplinks=store.uplinks() 提供",
-            )
+            raise InputError("replies are not in a frame of messages: give them as uplinks=store.uplinks()")
         uplinks = data.uplinks()
-    error = missing_columns(_UPLINK_COLUMNS, list(map(str, uplinks.columns)), "uplinks")
+    error = missing_columns(_UPLINK_COLUMNS, uplinks.columns, frame=Text("the uplinks"))
     if error is not None:
         raise error
     # Names of their own: the messages may be asked about by content, phone or any other column.
@@ -206,13 +204,14 @@ def _folded(text: Any) -> str:
     return "".join(unicodedata.normalize("NFKC", str(text)).split()).casefold()
 
 
-def _notes(unmatched: int) -> list[Note]:
+def _notes(unmatched: int) -> list[Text]:
     if not unmatched:
         return []
     return [
-        note(
-            "unmatched",
-            f"{unmatched:,} replies answer no known message (or are dated before it)",
-            f"{unmatched:,} 条回复找不到对应的消息（或时间早于该消息）",
+        Text(
+            "{count:,} reply answers no known message (or is dated before it)",
+            "{count:,} replies answer no known message (or are dated before it)",
+            code="unmatched",
+            count=unmatched,
         )
     ]

@@ -13,8 +13,9 @@ from masanalytics.analysis._delivery_rates import rate_columns
 from masanalytics.analysis.dimensions import DAY_S, as_names
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
-from masanalytics.analysis.results import Note, finished, note, refuse_taken_names
+from masanalytics.analysis.results import finished, refuse_taken_names
 from masanalytics.errors import InputError
+from masanalytics.i18n import Text
 from masanalytics.stats.order_statistics import counted_times
 from masanalytics.vocabulary import Status
 
@@ -105,10 +106,7 @@ def _parse(freq: str) -> tuple[int, str | None]:
         return DAY_S, _CALENDAR[unit]
     if unit in _UNITS and times > 0:
         return times * _UNITS[unit], None
-    raise InputError(
-        f"freq={freq!r}: write it as 'min', '15min', 'h', 'D', 'W' or 'M'",
-        zh=f"freq={freq!r}：请写成 'min'、'15min'、'h'、'D'、'W' 或 'M'",
-    )
+    raise InputError("freq={freq!r}: write it as 'min', '15min', 'h', 'D', 'W' or 'M'", freq=freq)
 
 
 def _on_calendar(counts: Counts, names: list[str], bucket: str, calendar: str | None) -> Counts:
@@ -129,7 +127,7 @@ def _days(number: pd.Series) -> pd.Series:
     return pd.to_timedelta(number.fillna(0), unit="D")
 
 
-def _table(counts: Counts, names: list[str], age: int | None) -> tuple[pd.DataFrame, list[Note]]:
+def _table(counts: Counts, names: list[str], age: int | None) -> tuple[pd.DataFrame, list[Text]]:
     import pandas as pd
 
     rates = rate_columns(counts, age)
@@ -170,31 +168,22 @@ def _limits(line: NDArray[np.int64], accepted: Any, delivered: Any, settled: Any
     return np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
 
 
-def _notes(result: pd.DataFrame, unsettled: Any) -> list[Note]:
+def _notes(result: pd.DataFrame, unsettled: Any) -> list[Text]:
     notes = []
     outside, known = int(result["outside"].sum()), int(result["limit_low"].notna().sum())
     if outside:
         notes.append(
-            note(
-                "outside",
-                f"{outside} of {known} points are outside the limits",
-                f"{known} 个点中有 {outside} 个超出控制限",
-            )
+            Text("{count} of {total} points are outside the limits", code="outside", count=outside, total=known)
         )
     if outside > max(2, known / 5):
         notes.append(
-            note(
-                "differ",
+            Text(
                 "the buckets differ by more than chance throughout (campaigns, lists): single points outside say little",
-                "各时段之间的差异普遍大于随机波动（活动、名单不同），单个超限点说明不了问题",
+                code="differ",
             )
         )
     if int(np.sum(unsettled)):
         notes.append(
-            note(
-                "unsettled",
-                "the latest points are still waiting for reports and look worse than they will be",
-                "最近的时段仍待回执，看起来比最终结果差",
-            )
+            Text("the latest points are still waiting for reports and look worse than they will be", code="unsettled")
         )
     return notes

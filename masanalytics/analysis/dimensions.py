@@ -20,10 +20,10 @@ anything that counts who is still open the message was open when last seen.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from masanalytics.errors import InputError
+from masanalytics.errors import InputError, missing_columns
+from masanalytics.i18n import Text
 from masanalytics.timezone import CHINA_OFFSET_S
 from masanalytics.vocabulary import DERIVED
 
@@ -41,7 +41,7 @@ __all__ = [
     "as_names",
     "columns_behind",
     "is_derived",
-    "missing_columns",
+    "missing_in_messages",
     "present",
     "time_part",
 ]
@@ -123,7 +123,7 @@ def as_names(by: str | Iterable[str] | None) -> list[str]:
     names = [by] if isinstance(by, str) else list(by)
     for name in names:
         if not isinstance(name, str):
-            raise InputError(f"by={name!r}: give the names of columns", zh=f"by={name!r}：请给出列名")
+            raise InputError("by={name!r}: give the names of columns", name=name)
     return list(dict.fromkeys(names))
 
 
@@ -142,21 +142,6 @@ def present(name: str, raw: pd.Series) -> pd.Series:
     return stamps if name == "day" else stamps.dt.tz_localize("UTC").dt.tz_convert("Asia/Shanghai")
 
 
-def missing_columns(wanted: Iterable[str], available: Sequence[str], purpose: str = "") -> InputError | None:
-    """Return the error that names the columns of `wanted` which are not there, with the nearest names; or None."""
-    missing = [name for name in dict.fromkeys(wanted) if name not in available]
-    if not missing:
-        return None
-    known = [*map(str, available), *DERIVED]
-    hints = {name: get_close_matches(name, known, n=2, cutoff=0.6) for name in missing}
-    en = "; ".join(
-        f"{name!r}" + (f" (did you mean {' or '.join(map(repr, hints[name]))}?)" if hints[name] else "")
-        for name in missing
-    )
-    zh = "；".join(f"“{name}”" + (f"（是否指 {'、'.join(hints[name])}？）" if hints[name] else "") for name in missing)
-    there = ", ".join(map(str, available)) or "-"
-    because, because_zh = (f" ({purpose})", f"（{purpose}）") if purpose else ("", "")
-    return InputError(
-        f"the messages have no column {en}{because}. Columns there are: {there}",
-        zh=f"消息表中没有这些列：{zh}{because_zh}。现有的列：{there}",
-    )
+def missing_in_messages(wanted: Iterable[str], available: Iterable[str]) -> InputError | None:
+    """Return the error that names the columns of `wanted` that the messages lack, with the nearest names; or None."""
+    return missing_columns(wanted, available, frame=Text("the messages"), hints=DERIVED)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages
-from masanalytics.analysis.results import Note, note
 from masanalytics.analysis.sources import MessageSource
-from masanalytics.i18n import duration
+from masanalytics.formatting import duration_text
+from masanalytics.i18n import Text
 from masanalytics.vocabulary import Status
 
 __all__ = ["SHORT_AGE_S", "common_age", "equal_age_notes", "waited_counts"]
@@ -54,7 +54,7 @@ def _youngest(part: Counts, share: float) -> float:
     return float(seconds[order][np.searchsorted(upto, int(share * upto[-1]), side="right")])
 
 
-def equal_age_notes(age: float | None, *parts: Counts, asked: bool) -> list[Note]:
+def equal_age_notes(age: float | None, *parts: Counts, asked: bool) -> list[Text]:
     """Return what to know about the age at which `parts` (counted by waiting time) were compared; nothing of no messages."""
     if not parts or not all(part.n.sum() for part in parts):
         return []
@@ -63,30 +63,26 @@ def equal_age_notes(age: float | None, *parts: Counts, asked: bool) -> list[Note
     # Where the waiting time is unknown nothing says that the message has been observed so long.
     younger = sum(int(part.n[~(part.seconds >= int(age))].sum()) for part in parts)
     total = sum(int(part.n.sum()) for part in parts)
-    how, how_zh = ("the shortest observed age", "取最短观察时长")
+    chosen = Text("the shortest observed age")
     if asked:
-        how, how_zh = ("as asked", "按指定")
+        chosen = Text("as asked")
     elif younger:
-        how, how_zh = ("what nine in ten have reached", "九成短信已达到的时长")
-    length, length_zh = duration(age, "en"), duration(age, "zh")
-    found = note(
-        "equal_age",
-        f"compared at equal age: delivered within {length} ({how})",
-        f"在相同观察时长下比较：{length_zh}内送达（{how_zh}）",
+        chosen = Text("what nine in ten have reached")
+    length = duration_text(age)
+    equal_age = Text(
+        "compared at equal age: delivered within {age} ({chosen})", code="equal_age", age=length, chosen=chosen
     )
-    left_out = note(
-        "left_out",
-        f"left out: {younger:,} of {total:,} messages, observed for less than {length}",
-        f"{total:,} 条消息中有 {younger:,} 条观察不足 {length_zh}，未计入",
+    left_out = Text(
+        "left out: {count:,} of {total:,} messages, observed for less than {age}",
+        code="left_out",
+        count=younger,
+        total=total,
+        age=length,
     )
-    return [found, left_out] if younger else [found]
+    return [equal_age, left_out] if younger else [equal_age]
 
 
-def _settled_note(*parts: Counts) -> Note:
+def _settled_note(*parts: Counts) -> Text:
     if any(part.unreported().any() for part in parts):
-        return note(
-            "settled",
-            "every message has its report or has waited 72 h: the rates are final",
-            "每条消息或已有回执，或已等满 72 小时：比例为最终值",
-        )
-    return note("settled", "all reports are in: the rates are final", "回执均已到齐：比例为最终值")
+        return Text("every message has its report or has waited 72 h: the rates are final", code="settled")
+    return Text("all reports are in: the rates are final", code="settled")

@@ -152,15 +152,15 @@ def to_seconds(value: Any) -> int:
 
 def _no_time(value: Any) -> InputError:
     return InputError(
-        f"{value!r} is not a time: write it as '2026-01-31' or '2026-01-31 09:00' (China time)",
-        zh=f"{value!r} 不是时间：请写成 '2026-01-31' 或 '2026-01-31 09:00'（北京时间）",
+        "{value!r} is not a time: write it as '2026-01-31' or '2026-01-31 09:00' (China time)",
+        value=value,
     )
 
 
 def _no_length(value: Any) -> InputError:
     return InputError(
-        f"{value!r} is not a length of time: write it as '10min', '2h', '3d' or a number of seconds",
-        zh=f"{value!r} 不是时长：请写成 '10min'、'2h'、'3d' 或秒数",
+        "{value!r} is not a length of time: write it as '10min', '2h', '3d' or a number of seconds",
+        value=value,
     )
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from masanalytics.analysis.grouped_count import Counts
 from masanalytics.analysis.history import AGES, History, Norm
-from masanalytics.analysis.results import Note, note
-from masanalytics.i18n import counted, duration
+from masanalytics.formatting import duration_text
+from masanalytics.i18n import N_, Text
 from masanalytics.stats.competing_risks import (
     LEAST_WATCHED,
     Curves,
@@ -33,20 +33,20 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-REASONS = {
-    "nothing": ("no message was accepted", "没有被接受的消息"),
-    "no_history": (
-        "messages are still open, hardly any was observed for 72 h, and there is no matured history to carry them on",
-        "仍有消息未收到回执，几乎没有消息观察满 72 小时，也没有可用的历史数据",
+REASONS: Final = {
+    "nothing": N_("no message was accepted"),
+    "no_history": N_(
+        "messages are still open, hardly any was observed for 72 h, and there is no matured history to carry them on"
     ),
-    "thin_history": (
+    "thin_history": N_(
         "messages are still open, and the matured history has fewer than 3 days with 20 messages: how much days differ is"
-        " unknown",
-        "仍有消息未收到回执，而历史数据中达到 20 条消息的日子不足 3 个，无法判断差异有多大",
+        " unknown"
     ),
-    "too_early": ("half of the messages have been observed for less than 30 s", "半数消息的观察时间不足 30 秒"),
-    "misfit": ("today's reports do not develop as in the history", "今天的回执走势与历史不符"),
+    "too_early": N_("half of the messages have been observed for less than 30 s"),
+    "misfit": N_("today's reports do not develop as in the history"),
 }
+"""Why a row has no forecast."""
+
 _ENOUGH_COUNTED = 5
 _DOUBTFUL = 3.0
 
@@ -61,7 +61,7 @@ class Expectation:
         The columns of the result.
     reason : list of str or None
         Why a rate is NaN: a key of `REASONS`.
-    notes : list of Note
+    notes : list of Text
         What to mind.
     """
 
@@ -70,7 +70,7 @@ class Expectation:
     high: Floats
     horizon_s: Floats
     reason: list[str | None]
-    notes: list[Note] = field(default_factory=list)
+    notes: list[Text] = field(default_factory=list)
 
     def columns(self) -> dict[str, Floats]:
         """Return the columns of the result."""
@@ -85,16 +85,20 @@ class Expectation:
         """Return why a rate is NaN, by row."""
         return {str(row): why for row, why in enumerate(self.reason) if why is not None}
 
-    def told(self) -> list[Note]:
+    def all_notes(self) -> list[Text]:
         """Return what to mind: where the history did not fit, and why rates are missing."""
-        found = list(self.notes)
-        for why, (en, zh) in REASONS.items():
-            rows = self.reason.count(why)
-            if rows and why not in ("nothing", "misfit"):
-                found.append(
-                    note(why, f"no forecast for {counted(rows, 'row')}: {en}", f"{rows} 行无法预测最终送达率：{zh}")
-                )
-        return found
+        missing = [
+            Text(
+                "no forecast for {count:,} row: {reason}",
+                "no forecast for {count:,} rows: {reason}",
+                code=reason,
+                count=self.reason.count(reason),
+                reason=Text(words),
+            )
+            for reason, words in REASONS.items()
+            if reason in self.reason and reason not in ("nothing", "misfit")
+        ]
+        return [*self.notes, *missing]
 
     def followed_by(self, other: Expectation) -> Expectation:
         """Return these groups and then those of `other`."""
@@ -342,18 +346,26 @@ def _compared(today: _Today, past: History, places: Ints, *, delivered: bool) ->
     return np.where(tellable, score, 0.0), seen - share, of("limit")
 
 
-def _misfit_note(today: _Today, past: History, places: Ints, odd: Bools, *, delivered: bool) -> Note:
+def _misfit_note(today: _Today, past: History, places: Ints, odd: Bools, *, delivered: bool) -> Text:
     row, stratum = map(int, np.argwhere(odd)[0])
     age = AGES[places[row]]
     seen, _ = share_by(today.curves, today.each(AGES[places]), delivered=delivered)
     now, before = today.table(seen)[row, stratum], past.norm(age, delivered=delivered).share[stratum]
-    who, who_zh = past.stratum_name(stratum)
-    what, what_zh = ("delivered", "送达") if delivered else ("reported", "有回执")
-    return note(
-        "misfit",
-        f"history no longer fits{who}: {now:.1%} {what} within {duration(age, 'en')}, {before:.1%} in the history; something"
-        " has changed, so no forecast is given",
-        f"历史不再适用{who_zh}：{duration(age, 'zh')}内{what_zh} {now:.1%}，历史为 {before:.1%}；情况已变，因此不作预测",
+    shares = {
+        "who": past.stratum_text(stratum), "age": duration_text(age), "now": float(now), "before": float(before),
+    }  # fmt: skip
+    if delivered:
+        return Text(
+            "history no longer fits{who}: {now:.1%} delivered within {age}, {before:.1%} in the history; something has "
+            "changed, so no forecast is given",
+            code="misfit",
+            **shares,
+        )
+    return Text(
+        "history no longer fits{who}: {now:.1%} reported within {age}, {before:.1%} in the history; something has changed, "
+        "so no forecast is given",
+        code="misfit",
+        **shares,
     )
 
 

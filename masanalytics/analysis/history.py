@@ -26,8 +26,9 @@ from numpy.typing import NDArray
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
 from masanalytics.analysis.sources import as_source
+from masanalytics.i18n import Text
 from masanalytics.stats.proportions import student_quantile
-from masanalytics.vocabulary import CARRIERS_ZH, UNREPORTED_AFTER_S, Status
+from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -183,14 +184,13 @@ class History:
         found = [known.get(None if missing else value, len(known)) for value, missing in _values(keys)]
         return np.array(found, dtype=np.int64)
 
-    def stratum_name(self, stratum: int) -> tuple[str, str]:
-        """Return how a note names a stratum, in English and Chinese."""
+    def stratum_text(self, stratum: int) -> Text | str:
+        """Return how a note names a stratum."""
         if not len(self.strata.columns):
-            return "", ""
+            return ""
         if stratum >= len(self.strata):
-            return " for carriers it has not seen", "（历史中没有的运营商）"
-        value = self.strata["carrier"].iloc[stratum]
-        return f" for {value}", f"（{CARRIERS_ZH.get(value, value)}）"
+            return Text(" for carriers it has not seen")
+        return Text(" for {carrier}", carrier=Text(self.strata["carrier"].iloc[stratum]))
 
 
 def matured_history(

@@ -7,7 +7,8 @@ The attrs are plain texts, numbers, lists and dicts, so that a result can be wri
 ``coverage``       ``end``: the end of coverage by account; ``gaps``: when nobody polled, though reports could come
 ``denominator``    what the rates are shares of
 ``filters``        which messages were asked about
-``notes``          list of ``{"code", "en", "zh"}``: what to mind when reading the numbers
+``notes``          what to mind when reading the numbers: a list of ``{"code", "message", "many", "parameters"}``, which
+                   `notes_of` puts into words
 ``small_groups``   index labels of the rows that rest on fewer than 30 messages
 =================  =====================================================================================
 """
@@ -15,21 +16,21 @@ The attrs are plain texts, numbers, lists and dicts, so that a result can be wri
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources import MessageSource
 from masanalytics.errors import InputError
-from masanalytics.i18n import resolve_language
+from masanalytics.i18n import Text, speaks
 from masanalytics.masking import mask_phones_in
+from masanalytics.text import nearest
 from masanalytics.timezone import format_instant
 from masanalytics.vocabulary import CARRIERS, CARRIERS_ZH, MODES, Status
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SMALL_GROUP", "Note", "finished", "note", "notes_of", "refuse_taken_names", "refuse_unknown_names"]
+__all__ = ["SMALL_GROUP", "finished", "note_texts", "notes_of", "refuse_taken_names", "refuse_unknown_names"]
 
 SMALL_GROUP = 30
 """Rows on fewer messages than this are marked as small."""
@@ -44,32 +45,31 @@ _KNOWN: dict[str, Collection[Any]] = {
 _SHOWN = 5
 
 
-class Note(TypedDict):
-    """One thing to mind, in both languages."""
-
-    code: str
-    en: str
-    zh: str
-
-
-def note(code: str, en: str, zh: str) -> Note:
-    """Return a note."""
-    return {"code": code, "en": en, "zh": zh}
-
-
+@speaks
 def notes_of(result: pd.DataFrame, language: str | None = None) -> list[str]:
     """Return what to mind when reading `result`, in the language asked for.
+
+    Parameters
+    ----------
+    result : DataFrame
+        What a function of the analysis returned; `notes` stands in its ``attrs``.
+    language : {"en", "zh"}, optional
+        By default the user's own.
 
     Examples
     --------
     >>> import pandas as pd
     >>> frame = pd.DataFrame()
-    >>> frame.attrs["notes"] = [note("small", "few messages", "消息很少")]
+    >>> frame.attrs["notes"] = [Text("all reports are in: the rates are final", code="settled").as_json()]
     >>> notes_of(frame, "zh")
-    ['消息很少']
+    ['回执均已到齐：比例为最终值']
     """
-    chosen = resolve_language(language)
-    return [item[chosen] for item in result.attrs.get("notes", [])]
+    return [str(note) for note in note_texts(result.attrs)]
+
+
+def note_texts(attrs: Mapping[Any, Any]) -> list[Text]:
+    """Return the notes in the `attrs` of a result, each with its ``code``, to be said by `str`."""
+    return [Text.from_json(note) for note in attrs.get("notes") or ()]
 
 
 def finished(
@@ -78,7 +78,7 @@ def finished(
     *,
     where: Filters,
     denominator: str = "accepted",
-    notes: Iterable[Note] = (),
+    notes: Iterable[Text] = (),
     counted: Sequence[int] | None = None,
 ) -> pd.DataFrame:
     """Return `frame` with its attrs set; `counted` is how many messages each row rests on.
@@ -101,13 +101,15 @@ def finished(
         frame.attrs["small_groups"] = small
         if small:
             found.append(
-                note(
-                    "small_groups",
-                    f"{len(small):,} of {len(frame):,} rows rest on fewer than {SMALL_GROUP} messages: read their intervals",
-                    f"{len(frame):,} 行中有 {len(small):,} 行不足 {SMALL_GROUP} 条消息：请看区间",
+                Text(
+                    "{count:,} of {total:,} rows rest on fewer than {least} messages: read their intervals",
+                    code="small_groups",
+                    count=len(small),
+                    total=len(frame),
+                    least=SMALL_GROUP,
                 )
             )
-    frame.attrs["notes"] = [dict(item) for item in found]
+    frame.attrs["notes"] = [note.as_json() for note in found]
     return frame
 
 
@@ -116,8 +118,8 @@ def refuse_taken_names(by: Sequence[str], columns: Sequence[str]) -> None:
     taken = [name for name in by if name in columns]
     if taken:
         raise InputError(
-            f"by={taken[0]!r} is also a column of the result: rename that column first",
-            zh=f"by={taken[0]!r} 与结果的列同名：请先把该列改名",
+            "by={name!r} is also a column of the result: rename that column first",
+            name=taken[0],
         )
 
 
@@ -145,12 +147,13 @@ def refuse_unknown_names(source: MessageSource, where: Filters) -> None:
 
 def _unknown(name: str, options: tuple[Any, ...], there: list[str]) -> InputError:
     asked = mask_phones_in(", ".join(repr(option) for option in options))
-    near = [text for option in options for text in get_close_matches(str(option), there, 3, 0.3)]
+    near = [text for option in options for text in nearest(option, there, cutoff=0.3)]
     listed = [mask_phones_in(text) for text in list(dict.fromkeys(near)) or there[:_SHOWN]] or ["-"]
-    more, more_zh = (", …", "……") if len(there) > len(listed) else ("", "")
     return InputError(
-        f"no message has {name} {asked}; there is: {', '.join(listed)}{more}",
-        zh=f"没有 {name} 为 {asked} 的消息；现有：{'、'.join(listed)}{more_zh}",
+        "no message has {column} {value}; there is: {known}",
+        column=name,
+        value=asked,
+        known=[*listed, *["…"] * (len(there) > len(listed))],
     )
 
 

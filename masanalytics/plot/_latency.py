@@ -14,6 +14,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from masanalytics.aliases import Columns, Messages
+from masanalytics.analysis.results import note_texts
 from masanalytics.formatting import count, duration, group_label, percent
 from masanalytics.i18n import _, resolve_language, speaks, use_language
 from masanalytics.plot.chart import (
@@ -195,7 +196,7 @@ def _quantiles(result: pd.DataFrame, ax: Axes | None) -> Chart:
 
 def _notes(result: pd.DataFrame) -> list[str]:
     notes = within_note(result.attrs)
-    if any(note["code"] == "still_pending" for note in result.attrs.get("notes") or ()):
+    if any(note.code == "still_pending" for note in note_texts(result.attrs)):
         notes.append(_("reports are still coming: slow deliveries are missing"))
     return notes
 

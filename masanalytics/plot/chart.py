@@ -17,9 +17,10 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
 from masanalytics.aliases import Messages
+from masanalytics.analysis.results import note_texts
 from masanalytics.errors import InputError
 from masanalytics.formatting import by_phrase, display_width, duration, group_label, shorten, wrap
-from masanalytics.i18n import _, ngettext, resolve_language
+from masanalytics.i18n import _, ngettext
 from masanalytics.plot.fonts import printable, printable_lines
 from masanalytics.plot.layout import canvas, characters_across, figure_width, fit, indent, points, room_of
 from masanalytics.plot.named_rows import LABEL_WIDTH, lines_of, name_rows, row_height
@@ -293,7 +294,7 @@ def _source_line(ax: Axes, attrs: Mapping[Any, Any], notes: Sequence[str], *, ex
 
 def _without_expectation(attrs: Mapping[Any, Any]) -> list[Any]:
     about = set((attrs.get("expected_reason") or {}).values())
-    return [note for note in attrs.get("notes") or () if note["code"] not in about]
+    return [note.as_json() for note in note_texts(attrs) if note.code not in about]
 
 
 def _joined(parts: Sequence[str], width: int) -> str:
@@ -310,11 +311,11 @@ def _joined(parts: Sequence[str], width: int) -> str:
 
 def source_parts(attrs: Mapping[Any, Any], notes: Sequence[str] = ()) -> list[str]:
     """Return what is to be said of where a result comes from, the as-of time first."""
-    first_of_code = {note["code"]: note for note in reversed(attrs.get("notes") or ())}
+    first_of_code = {note.code: note for note in reversed(note_texts(attrs))}
     kept = [note for code, note in reversed(first_of_code.items()) if code not in _SHOWN_OTHERWISE]
     gaps = len((attrs.get("coverage") or {}).get("gaps") or ())
     coverage = ngettext("{count} gap in coverage", "{count} gaps in coverage", gaps) if gaps else ""
-    return [as_of_text(attrs), coverage, *notes, *(note[resolve_language()] for note in kept)]
+    return [as_of_text(attrs), coverage, *notes, *map(str, kept)]
 
 
 def as_of_text(attrs: Mapping[Any, Any]) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from masanalytics.analysis.dimensions import missing_columns
+from masanalytics.analysis.dimensions import missing_in_messages
 from masanalytics.errors import InputError
 from masanalytics.store.coverage import covered_until
 from masanalytics.store.lookups import ACCEPTED, REPORTED
@@ -202,7 +202,7 @@ def _coverage_end_sql(conn: sqlite3.Connection) -> str:
 
 def no_column(name: str) -> InputError:
     """Return the error that messages have no such column, naming what comes near."""
-    return missing_columns([name], list(MESSAGE_COLUMNS)) or InputError("messages have no column {name!r}", name=name)
+    return missing_in_messages([name], list(MESSAGE_COLUMNS)) or InputError("messages have no column {name!r}", name=name)
 
 
 def _labelled(conn: sqlite3.Connection, select: str) -> tuple[Callable[[Any, Bools], pd.Series], int]:

@@ -34,6 +34,6 @@ def as_source(data: Any) -> MessageSource:
     if isinstance(frame, (nw.DataFrame, nw.LazyFrame)):
         return NarwhalsMessages(cast("Any", frame))
     raise InputError(
-        f"data is a {type(data).__name__}: give a Store or a frame of messages (pandas, polars, DuckDB, Spark)",
-        zh=f"data 的类型是 {type(data).__name__}：请提供 Store 或消息表（pandas、polars、DuckDB、Spark）",
+        "data is a {type}: give a Store or a frame of messages (pandas, polars, DuckDB, Spark)",
+        type=type(data).__name__,
     )

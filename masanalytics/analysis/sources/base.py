@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
-from masanalytics.analysis.dimensions import WINDOW, missing_columns, time_part
+from masanalytics.analysis.dimensions import WINDOW, missing_in_messages, time_part
 from masanalytics.analysis.filters import Filters
 from masanalytics.errors import InputError
 from masanalytics.vocabulary import Status
@@ -124,8 +124,9 @@ def status_numbers(distinct: Iterable[Any]) -> list[int]:
             numbers.append(int(value))
         else:
             raise InputError(
-                f"status {value!r} is not one of {', '.join(names)}",
-                zh=f"status 的值 {value!r} 不在这些之中：{'、'.join(names)}",
+                "status {value!r} is not one of {names}",
+                value=value,
+                names=list(names),
             )
     return numbers
 
@@ -161,7 +162,7 @@ def columns_needed(by: Sequence[str], where: Filters, *, seconds: Seconds | None
     if seconds == "outcome":
         told = "latency_s" in available or not {"received_at", "submitted_at"} <= set(available)
         need |= {"latency_s"} if told else {"received_at", "submitted_at"}
-    error = missing_columns(sorted(need), available)
+    error = missing_in_messages(sorted(need), available)
     if error is not None:
         raise error
     return need

@@ -16,7 +16,7 @@ from masanalytics.analysis.dimensions import (
     PREFIX_DIGITS,
     WINDOW,
     YOUNG,
-    missing_columns,
+    missing_in_messages,
     time_part,
 )
 from masanalytics.analysis.filters import Filters
@@ -73,7 +73,7 @@ class NarwhalsMessages:
         """Return these columns of the messages that pass `where`."""
         available = self.message_columns()
         columns_needed([], where, seconds=None, available=available)
-        error = missing_columns(columns, available)
+        error = missing_in_messages(columns, available)
         if error is not None:
             raise error
         return _to_pandas(self._kept(where).select(*columns))
@@ -133,13 +133,13 @@ class NarwhalsMessages:
         if dtype.is_integer():
             return nw.col(name)
         if not isinstance(dtype, nw.Datetime):
-            raise InputError(f"column {name!r} does not hold times but {dtype}", zh=f"列“{name}”不是时间，而是 {dtype}")
+            raise InputError("column {name!r} does not hold times but {dtype}", name=name, dtype=str(dtype))
         backend, naive = self._frame.implementation.name, dtype.time_zone is None
         if backend in _SPARK:
             if naive:  # Spark casts such a column by its session's zone, whatever that is
                 raise InputError(
-                    f"column {name!r} is a timestamp without a zone: make it one with a zone (China time)",
-                    zh=f"列“{name}”是没有时区的时间：请先转换为带时区的时间（北京时间）",
+                    "column {name!r} is a timestamp without a zone: make it one with a zone (China time)",
+                    name=name,
                 )
             return nw.col(name).cast(nw.Int64)
         if backend == "DUCKDB":

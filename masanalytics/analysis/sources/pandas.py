@@ -13,7 +13,7 @@ from masanalytics.analysis.dimensions import (
     BEYOND,
     PREFIX_DIGITS,
     WINDOW,
-    missing_columns,
+    missing_in_messages,
     time_part,
 )
 from masanalytics.analysis.filters import Filters
@@ -75,7 +75,7 @@ class PandasMessages:
     def message_rows(self, columns: Sequence[str], *, where: Filters) -> pd.DataFrame:
         """Return these columns of the messages that pass `where`."""
         available = self.message_columns()
-        error = missing_columns(columns, available)
+        error = missing_in_messages(columns, available)
         if error is not None:
             raise error
         need = {*columns_needed([], where, seconds=None, available=available), *columns}
@@ -183,8 +183,8 @@ def as_floats(column: pd.Series) -> Floats:
         return pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
     except (ValueError, TypeError) as error:
         raise InputError(
-            f"column {column.name!r} holds values that are not numbers: it is counted in seconds",
-            zh=f"列“{column.name}”中有不是数字的值：它应以秒为单位",
+            "column {name!r} holds values that are not numbers: it is counted in seconds",
+            name=column.name,
         ) from error
 
 
@@ -199,7 +199,8 @@ def epoch_seconds(column: pd.Series) -> Floats:
             column = pd.to_datetime(column)
         except (ValueError, TypeError) as error:
             raise InputError(
-                f"column {column.name!r} holds values that are not times", zh=f"列“{column.name}”中有不是时间的值"
+                "column {name!r} holds values that are not times",
+                name=column.name,
             ) from error
     zoned = isinstance(column.dtype, pd.DatetimeTZDtype)
     naive = column.dt.tz_convert("UTC").dt.tz_localize(None) if zoned else column
