@@ -285,7 +285,7 @@ def test_a_campaign_that_is_still_being_sent_is_read_where_nine_in_ten_are() -> 
 @pytest.mark.parametrize(
     ("youngest", "within", "notes"),
     [
-        (61, 61, ["compared at equal age: delivered within 61 s (the shortest observed age)"]),
+        (61, 61, ["compared at equal age: delivered within 1 min 1 s (the shortest observed age)"]),
         (
             59,
             2059,

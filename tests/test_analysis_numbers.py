@@ -377,7 +377,7 @@ def test_rates_are_of_the_delivered_and_answers_come_after_the_message() -> None
     assert row[["low", "high", "opt_out_low", "opt_out_high"]].tolist() == bounds
     assert row[["p50_s", "p90_s"]].tolist() == pytest.approx([7, 8.6])
     assert found.attrs["unmatched"] == 1
-    assert "1 replies answer no known message (or are dated before it)" in notes_of(found, "en")
+    assert "1 reply answers no known message (or is dated before it)" in notes_of(found, "en")
 
 
 @settings(max_examples=40, deadline=None)

@@ -132,7 +132,7 @@ def test_within_reads_everybody_at_the_same_age() -> None:
     assert row[["accepted", "delivered", "failed", "pending", "unreported"]].tolist() == [100, 60, 0, 40, 0]
     assert row["delivery_rate"] == 0.6
     assert found.attrs["within_s"] == 600
-    assert notes_of(found, "zh")[0] == "仅统计已观察至少 10 分钟的消息；送达与失败均指在此时间内"
+    assert notes_of(found, "zh")[0] == "仅统计已观察至少 10 分钟的短信；送达与失败均指在此时间内"
 
 
 def test_what_the_platform_did_not_take_is_no_part_of_the_rate() -> None:

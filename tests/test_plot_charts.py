@@ -24,6 +24,7 @@ import matplotlib.pyplot as plt
 from masanalytics import plot
 from masanalytics.analysis import arrivals, delivery_rates
 from masanalytics.errors import InputError
+from masanalytics.i18n import Text
 from masanalytics.plot.chart import SOURCE_GID
 from masanalytics.plot.fonts import bundled_font
 from masanalytics.plot.layout import ROW_GID
@@ -48,7 +49,7 @@ def notes() -> dict[Hashable | None, Any]:
         for begin, until in ((sent, sent + 600), (sent + 900, sent + 1200), (sent + 1500, sent + 3600)):
             rows.covered(begin, until)
         attrs = delivery_rates(store).attrs
-    return {**attrs, "notes": [{"code": "x", "en": "seen with care", "zh": "请谨慎解读"}]}
+    return {**attrs, "notes": [Text("as asked", code="x").as_json()]}
 
 
 @pytest.fixture(autouse=True)
@@ -296,7 +297,7 @@ def test_delivery_rates_says_denominator_pending_and_time() -> None:
     assert "n=1,000" in texts(ax)
     assert "40 pending" in texts(ax)
     assert source(ax).replace("\n", " · ") == (
-        "State reports as of 2026-01-03 10:44:05 (China time) · 2 gaps in coverage · seen with care"
+        "State reports as of 2026-01-03 10:44:05 (China time) · 2 gaps in coverage · as asked"
     )
     chinese = plot.delivery_rates(rates(1), language="zh")
     assert chinese.get_title() == "送达率（按运营商）"

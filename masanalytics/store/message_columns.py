@@ -202,7 +202,9 @@ def _coverage_end_sql(conn: sqlite3.Connection) -> str:
 
 def no_column(name: str) -> InputError:
     """Return the error that messages have no such column, naming what comes near."""
-    return missing_in_messages([name], list(MESSAGE_COLUMNS)) or InputError("messages have no column {name!r}", name=name)
+    return missing_in_messages([name], list(MESSAGE_COLUMNS)) or InputError(
+        "messages have no column {name!r}", name=name
+    )
 
 
 def _labelled(conn: sqlite3.Connection, select: str) -> tuple[Callable[[Any, Bools], pd.Series], int]:
