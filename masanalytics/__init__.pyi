@@ -16,6 +16,7 @@ from masanalytics import opt_outs as opt_outs
 from masanalytics import phones as phones
 from masanalytics import planning as planning
 from masanalytics import plot as plot
+from masanalytics import receiving as receiving
 from masanalytics import report as report
 from masanalytics import segments as segments
 from masanalytics import sending as sending
@@ -56,6 +57,7 @@ from masanalytics.planning import Limits as Limits
 from masanalytics.planning import Plan as Plan
 from masanalytics.planning import plan as plan
 from masanalytics.planning import split as split
+from masanalytics.receiving import Receiver as Receiver
 from masanalytics.report import watch as watch
 from masanalytics.report import write_report as write_report
 from masanalytics.sending import Canary as Canary

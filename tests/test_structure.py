@@ -35,6 +35,7 @@ SMALL_ON_PURPOSE = {
     "secret.py": "the only thing that holds the password",
     "text.py": "below everything that reads or writes a text",
     "timezone.py": "the only place that knows China's time",
+    "store/push_log.py": "the side of pushes of the log of polls, which is long",
     "store/kept_texts.py": "one form of kept sentences, for the log of polls, the log of sends and the schema",
     "simulator/random_keys.py": "chance that repeats, drawn by six modules that share nothing else",
     "simulator/settings.py": "what can be set, each with its reason; no logic",

@@ -13,7 +13,7 @@ from masanalytics.cli.options import command, find_account, option, with_account
 from masanalytics.errors import ConfigError
 from masanalytics.i18n import _
 
-__all__ = ["codes", "demo", "doctor", "export", "fingerprint", "report", "simulator"]
+__all__ = ["codes", "demo", "doctor", "export", "fingerprint", "receive", "report", "simulator"]
 
 _MARKS = {True: ("ok", "green"), False: ("!!", "red"), None: ("--", "yellow")}
 
@@ -156,3 +156,44 @@ def doctor(profile: str | None, env_file: str | None, db: str) -> None:
         if finding.advice:
             click.echo(f"      {finding.advice}")
     sys.exit(int(any(finding.ok is False for finding in findings)))
+
+
+@command
+@option("--host", default="127.0.0.1", show_default=True, help="The address it listens on; 0.0.0.0 for all.")
+@option("--port", type=int, default=8090, show_default=True, help="0 takes any that is free.")
+@option("--path", help="The secret first part of its addresses; by default made once and kept beside the store.")
+@option("--allow", multiple=True, metavar="ADDRESS", help="An address or network that may push; may be repeated.")
+@option("--behind-proxy", metavar="ADDRESS", help="The proxy whose X-Forwarded-For is believed.")
+@option("--forward", metavar="URL", help="Pass every push on to another system.")
+@option("--json", "as_json", is_flag=True, help="Lines of JSON.")
+@option("--health", type=click.Path(dir_okay=False, path_type=Path), help="A file rewritten every five seconds.")
+@with_account
+@with_store
+@click.pass_context
+def receive(ctx: click.Context, /, **_given: object) -> None:
+    """Listen for reports and replies that the platform pushes to an HTTP account, and keep them in the store.
+
+    The two addresses it prints are to be set on the interface account. Each push is answered once it is on disk; whatever is
+    pushed while nothing listens is lost after three tries. TLS and the way in from outside are a proxy's.
+
+    Exit codes: 0 stopped by Ctrl-C or SIGTERM, 1 wrong settings, 3 stopped by an error.
+    """
+    from masanalytics.receiving import Receiver
+    from masanalytics.receiving.service import receive_forever
+    from masanalytics.store import Store
+
+    asked: dict[str, Any] = ctx.params
+    account = find_account(asked["profile"], asked["env_file"])
+    if not account.is_pushed:
+        said = _(
+            "{account} is an HTTPS account: its reports are polled (`masanalytics collect`).", account=account.name
+        )
+        click.echo(said, err=True)
+    with Store(asked["db"]) as store:
+        receiver = Receiver(
+            store,
+            account,
+            **{name: asked[name] for name in ("host", "port", "path", "allow", "behind_proxy", "forward")},
+            say=lambda line: click.echo(line, err=True),
+        )
+        ctx.exit(receive_forever(receiver, echo=click.echo, as_json=asked["as_json"], health=asked["health"]))

@@ -58,6 +58,7 @@ for command in (
     commands.demo,
     send,
     collect,
+    commands.receive,
     commands.report,
     commands.export,
     commands.codes,

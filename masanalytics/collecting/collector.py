@@ -77,6 +77,7 @@ class Collector:
         say: Callable[[str], object] = notices.to_stderr,
         language: str | None = None,
     ) -> None:
+        client.check_polling()
         self.client = client
         self.store = store
         self.clock: Clock = client.clock

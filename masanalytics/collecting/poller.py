@@ -6,7 +6,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-from masanalytics.collecting.spool import spooled_answers, write_spool
+from masanalytics.collecting.spool import take_in_spooled, write_spool
 from masanalytics.errors import MasError, NetworkError, StoreError
 from masanalytics.protocol import Endpoint, PollAnswer
 from masanalytics.store.intake import Intake, Received
@@ -66,13 +66,7 @@ class Poller:
 
     def catch_up(self) -> list[Received]:
         """Take in answers that wait: spooled beside the store, or durable but not yet parsed when a process ended."""
-        for waiting in spooled_answers(self._intake.path):
-            poll_id = self._intake.keep_spooled(waiting.account, waiting.poll_id, waiting.answer, waiting.path.name)
-            if poll_id is not None:
-                self._not_ingested.add(poll_id)
-            waiting.path.unlink(missing_ok=True)
-            with contextlib.suppress(OSError):  # not empty yet, or another process was quicker
-                waiting.path.parent.rmdir()
+        self._not_ingested.update(take_in_spooled(self._intake))
         poll_ids = {*self._intake.waiting_polls(self.clock.now()), *self._not_ingested}
         return [self._ingest(poll_id) for poll_id in sorted(poll_ids)]
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from masanalytics.collecting.collector import Collector
     from masanalytics.store import Store
 
-__all__ = ["Standing", "collected_accounts", "run_forever", "status"]
+__all__ = ["Standing", "collected_accounts", "ended_by_signals", "run_forever", "status", "write_health"]
 
 _LINE_EVERY_S = 60.0
 _LOOK_S = 0.2
@@ -88,14 +88,14 @@ def run_forever(
     """
     stop = threading.Event()
     clock = collector.clock
-    with _signals(stop):
+    with ended_by_signals(stop):
         collector.start()
         line_at = clock.monotonic() + _LINE_EVERY_S
         polls = -1
         while collector.running and not clock.wait(stop, _LOOK_S):
             if health is not None and collector.total.polls != polls:
                 polls = collector.total.polls
-                _write_health(health, status(collector.store, collector.client.account.name).json())
+                write_health(health, status(collector.store, collector.client.account.name).json())
             if clock.monotonic() >= line_at:
                 line_at += _LINE_EVERY_S
                 echo(_line(collector, as_json=as_json))
@@ -112,14 +112,15 @@ def _line(collector: Collector, *, as_json: bool) -> str:
     return collector.total.json() if as_json else f"{format_instant(collector.clock.now())}  {collector.total.text()}"
 
 
-def _write_health(path: Path, text: str) -> None:
+def write_health(path: Path, text: str) -> None:
+    """Rewrite a file for monitoring, whole at any moment."""
     draft = path.with_name(path.name + ".draft")
     draft.write_text(text + "\n", encoding="utf-8")
     os.replace(draft, path)  # noqa: PTH105
 
 
 @contextmanager
-def _signals(stop: threading.Event) -> Iterator[None]:
+def ended_by_signals(stop: threading.Event) -> Iterator[None]:
     """Let SIGTERM and SIGINT end the loop after the poll under way."""
     if threading.current_thread() is not threading.main_thread():
         yield

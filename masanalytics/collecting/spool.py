@@ -20,8 +20,9 @@ from pathlib import Path
 
 from masanalytics.errors import StoreError
 from masanalytics.protocol import PollAnswer
+from masanalytics.store.intake import Intake
 
-__all__ = ["SpooledAnswer", "spool_folder", "spooled_answers", "write_spool"]
+__all__ = ["SpooledAnswer", "spool_folder", "spooled_answers", "take_in_spooled", "write_spool"]
 
 _LOG = logging.getLogger(__name__)
 _SUFFIX = ".answer"
@@ -114,6 +115,19 @@ def spooled_answers(store_path: Path) -> Iterator[SpooledAnswer]:
                 answer = _read(path)
                 if answer is not None:
                     yield answer
+
+
+def take_in_spooled(intake: Intake) -> list[int]:
+    """Make the answers that wait beside a store durable in it; return their polls, which are still to be read."""
+    poll_ids = []
+    for waiting in spooled_answers(intake.path):
+        poll_id = intake.keep_spooled(waiting.account, waiting.poll_id, waiting.answer, waiting.path.name)
+        if poll_id is not None:
+            poll_ids.append(poll_id)
+        waiting.path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # not empty yet, or another process was quicker
+            waiting.path.parent.rmdir()
+    return poll_ids
 
 
 def _read(path: Path) -> SpooledAnswer | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from masanalytics.protocol.lenient_json import BadRecord, excerpt
 from masanalytics.protocol.pages import FULL_PAGE, Endpoint, Page, PollAnswer, read_page
+from masanalytics.protocol.pushes import Pushed, read_push
 from masanalytics.protocol.records import (
     ReportRecord,
     UplinkRecord,
@@ -56,6 +57,7 @@ __all__ = [
     "Endpoint",
     "Page",
     "PollAnswer",
+    "Pushed",
     "ReportRecord",
     "SubmitAnswer",
     "UplinkRecord",
@@ -73,6 +75,7 @@ __all__ = [
     "pairs_body",
     "poll_body",
     "read_page",
+    "read_push",
     "read_submit",
     "submit_body",
     "submit_path",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from masanalytics.clock import Clock
 from masanalytics.errors import MasError
 from masanalytics.i18n import Text
 from masanalytics.protocol import Endpoint, PollAnswer
-from masanalytics.store import coverage, doubts, poll_ingestion, poll_log, progress
+from masanalytics.store import coverage, doubts, poll_ingestion, poll_log, progress, push_log
 from masanalytics.store.coverage import CollectingHealth
 from masanalytics.store.database import Connections
 from masanalytics.store.poll_ingestion import Received
@@ -104,6 +104,25 @@ class Intake:
         """Rebuild reports, uplinks and message outcomes from the raw answers alone; return how many were read."""
         with self._connections.writing(durable=True) as conn:
             return poll_ingestion.replay(conn, self._words)
+
+    # ---- pushes -----------------------------------------------------------------------------------------------------
+
+    def keep_pushes(self, account: str, pushes: Sequence[PollAnswer], since: float) -> list[int]:
+        """Make pushed bodies durable, and note that they were listened for from `since` on; return the poll each is kept as."""
+        with self._connections.writing(durable=True) as conn:
+            poll_ids = push_log.keep(conn, account, pushes)
+            push_log.note_receiving(conn, account, since, max(push.answered_at for push in pushes))
+        return poll_ids
+
+    def has_pushes(self, account: str) -> bool:
+        """Whether anything was ever pushed for the account into this store."""
+        with self._connections.writing() as conn:
+            return push_log.has_pushes(conn, account)
+
+    def note_receiving(self, account: str, since: float, until: float) -> None:
+        """Note that a receiver has been listening without a pause from `since` to `until`: the account is covered so far."""
+        with self._connections.writing() as conn:
+            push_log.note_receiving(conn, account, since, until)
 
     # ---- how it stands ------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,103 @@
+"""What the platform pushes to an HTTP account's addresses, brought into the form of a page.
+
+The document says: plain JSON, one object a request. Receivers in use also take a list, Base64 and form fields, so all of these
+are read here, under any content type. What cannot be read is kept as it came.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+from urllib.parse import parse_qsl
+
+from masanalytics.protocol.lenient_json import UNREADABLE, decode_text, read_json, unwrap
+from masanalytics.protocol.pages import Endpoint
+
+__all__ = ["Pushed", "read_push"]
+
+_OF_REPORT: Final = frozenset({"reportStatus", "errorCode", "receiveDate"})
+_OF_UPLINK: Final = frozenset({"smsContent", "content"})
+_RECORD: Final = frozenset({"mobile", "mobiles"})
+_BLANK: Final = " \t\r\n\0"
+
+
+class Pushed(NamedTuple):
+    """What one request brought of one kind.
+
+    Attributes
+    ----------
+    endpoint : {"report", "deliver"}
+        What it would have been polled from.
+    raw : bytes
+        One JSON object, a list of them, or what came where that could not be read.
+    is_object : bool
+        Whether `raw` is one record as a JSON object, which can stand in a list with others.
+    """
+
+    endpoint: Endpoint
+    raw: bytes
+    is_object: bool
+
+
+def read_push(body: bytes, endpoint: Endpoint) -> list[Pushed]:
+    """Return what a pushed body holds; `endpoint` is what its address is for, where the records do not say.
+
+    Examples
+    --------
+    >>> read_push(b'{"mobile":"13800138000","smsContent":"TD"}', "report")
+    [Pushed(endpoint='deliver', raw=b'{"mobile":"13800138000","smsContent":"TD"}', is_object=True)]
+    >>> read_push(b"mobile=13800138000&reportStatus=DELIVRD", "report")[0].raw
+    b'{"mobile":"13800138000","reportStatus":"DELIVRD"}'
+    >>> read_push(b"", "report")
+    []
+    """
+    if not body.strip(_BLANK.encode()):
+        return []
+    decoded, repaired = decode_text(body)
+    text = decoded.strip(_BLANK)
+    value = read_json(unwrap(text))
+    if value is UNREADABLE:
+        value = _form_fields(text)
+    if isinstance(value, Mapping) and not repaired:
+        plain = text if text.startswith("{") else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return [Pushed(_kind_of(value, endpoint), plain.encode("utf-8", "surrogatepass"), _is_plain(plain))]
+    if isinstance(value, list) and not repaired:
+        return _of_list(value, endpoint)
+    return [Pushed(_kind_of(value, endpoint), body, is_object=False)]
+
+
+def _of_list(items: list[Any], endpoint: Endpoint) -> list[Pushed]:
+    """Return the reports of a list and its replies, each as a list of their own."""
+    kinds = [_kind_of(item, endpoint) for item in items]
+    parts: list[Pushed] = []
+    for kind in dict.fromkeys(kinds):
+        own = [item for item, of in zip(items, kinds, strict=True) if of == kind]
+        text = json.dumps(own, ensure_ascii=False, separators=(",", ":"))
+        parts.append(Pushed(kind, text.encode("utf-8", "surrogatepass"), is_object=False))
+    return parts
+
+
+def _kind_of(value: object, endpoint: Endpoint) -> Endpoint:
+    if not isinstance(value, Mapping):
+        return endpoint
+    if _OF_REPORT & value.keys():
+        return "report"
+    return "deliver" if _OF_UPLINK & value.keys() else endpoint
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text is one record, and read as strictly as inside a list with others: one that is not must stand alone."""
+    try:
+        text.encode()
+        return not _RECORD.isdisjoint(json.loads(text))
+    except ValueError:
+        return False
+
+
+def _form_fields(text: str) -> object:
+    """Return form fields as an object; `UNREADABLE` where it is no form of a record."""
+    if "=" not in text or text.startswith(("{", "[", "<")):
+        return UNREADABLE
+    fields = dict(parse_qsl(text, keep_blank_values=True))
+    return fields if _RECORD & fields.keys() else UNREADABLE
