@@ -17,7 +17,15 @@ from masanalytics.client.transport import Answer, Failure
 from masanalytics.client.trust import address_of, changed_certificate
 from masanalytics.errors import MasError, NetworkError
 from masanalytics.i18n import N_, Text, _
-from masanalytics.protocol import FULL_PAGE, KNOWN_RSPCODS, SubmitAnswer, describe_rspcod, is_fatal, read_submit
+from masanalytics.protocol import (
+    FULL_PAGE,
+    KNOWN_RSPCODS,
+    SubmitAnswer,
+    answer_text,
+    describe_rspcod,
+    is_fatal,
+    read_submit,
+)
 from masanalytics.timezone import format_instant
 from masanalytics.tls import Reach, classify, host_key, unreachable
 
@@ -115,14 +123,15 @@ def submit_result(answer: Answer, path: str, account: Account) -> SubmitResult:
     """Return the outcome that an HTTP answer to a submit stands for.
 
     Only the platform's own clear word makes ``accepted`` or ``rejected``. Everything else was answered by somebody, and
-    may have been taken.
+    may have been taken: a gateway's time-out or overload (408, 429, 5xx) says nothing of the platform behind it. What was
+    answered is kept with the reason, short and with numbers masked.
     """
     reply = read_submit(answer.body)
     times = (answer.requested_at, answer.answered_at)
     family = answer.status // 100
     if answer.complete and reply.accepted is True and family == 2:
         return SubmitResult("accepted", reply.msg_group, reply.rspcod, None, None, False, *times)
-    if answer.complete and reply.accepted is False and family in (2, 4):
+    if answer.complete and reply.accepted is False and family in (2, 4) and answer.status not in _TRANSIENT_STATUSES:
         meaning, advice = describe_rspcod(reply.rspcod)
         if reply.message:
             meaning = Text("{meaning} ({message})", code=meaning.code, meaning=meaning, message=reply.message)
@@ -131,7 +140,7 @@ def submit_result(answer: Answer, path: str, account: Account) -> SubmitResult:
         return SubmitResult("not_sent", "", "", _USE_HTTPS, None, True, *times)
     fatal = family in (3, 4) and answer.status not in _TRANSIENT_STATUSES
     fatal = fatal or (reply.rspcod not in ("", *KNOWN_RSPCODS) and is_fatal(reply.rspcod))
-    why = _why_unknown(answer, reply, path, account)
+    why = _with_answer(_why_unknown(answer, reply, path, account), answer)
     return SubmitResult("unknown", reply.msg_group, reply.rspcod, why, _SETTLED_BY_REPORTS, fatal, *times)
 
 
@@ -260,10 +269,26 @@ def _other_protocol(status: int, path: str, account: Account) -> Text:
     )
 
 
+def _with_answer(why: Text, answer: Answer) -> Text:
+    """Return `why` with what was answered: whoever has to judge the batch judges by it."""
+    said = answer_text(answer.body)
+    if not said or why.code == "unreadable_answer":
+        return why
+    return Text("{why} The answer was: {said}", code=why.code, why=why, said=said)
+
+
 def _why_unknown(answer: Answer, reply: SubmitAnswer, path: str, account: Account) -> Text:
     status = answer.status
     if status in _NO_SUCH_PATH:
         return _other_protocol(status, path, account)
+    if status in _TRANSIENT_STATUSES:
+        return Text(
+            "HTTP {status} at {path}: a gateway gave up waiting, or is asked too fast; the platform behind it may have taken the "
+            "batch.",
+            code="http_status",
+            status=status,
+            path=path,
+        )
     if status // 100 in (3, 4):
         return Text(
             "HTTP {status} at {path}: something that is not the platform answered; check host and port in MAS_URL.",

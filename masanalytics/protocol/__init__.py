@@ -36,6 +36,7 @@ from masanalytics.protocol.responses import (
     FATAL,
     KNOWN_RSPCODS,
     SubmitAnswer,
+    answer_text,
     is_fatal,
     read_submit,
 )
@@ -61,6 +62,7 @@ __all__ = [
     "ReportRecord",
     "SubmitAnswer",
     "UplinkRecord",
+    "answer_text",
     "check_mobiles",
     "contradicts",
     "describe_rspcod",

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from masanalytics.protocol.lenient_json import decode_text, excerpt, read_json, unwrap
 from masanalytics.rspcods import OF_ONE_BATCH, REFUSALS
 
-__all__ = ["FATAL", "KNOWN_RSPCODS", "SubmitAnswer", "is_fatal", "read_submit"]
+__all__ = ["FATAL", "KNOWN_RSPCODS", "SubmitAnswer", "answer_text", "is_fatal", "read_submit"]
 
 _WORD = re.compile(r"[A-Za-z0-9_.:-]{1,40}")
 _OK = "success"
@@ -70,6 +70,17 @@ def read_submit(raw: bytes) -> SubmitAnswer:
     if accepted is None and not (message or rspcod or group):
         message = text  # somebody has to judge by it
     return SubmitAnswer(accepted, group, rspcod, excerpt(message))
+
+
+def answer_text(raw: bytes) -> str:
+    """Return the beginning of an answer on one line, without whole phone numbers and keys; ``""`` where it is empty.
+
+    Examples
+    --------
+    >>> answer_text(b'{"success":false,\\n "message":"RequestTimeout"}')
+    '{"success":false, "message":"RequestTimeout"}'
+    """
+    return excerpt(decode_text(raw)[0].strip(_BLANK))
 
 
 def is_fatal(rspcod: str) -> bool:
