@@ -20,6 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from masanalytics.errors import InputError
+from masanalytics.paths import full_path
 from masanalytics.phones import parse_phones
 from masanalytics.vocabulary import CARRIERS
 
@@ -120,7 +121,7 @@ def load_regions(path: str | Path | None = None) -> Regions:
     """
     if path is not None:
         try:
-            return _read_regions(str(Path(path)))
+            return _read_regions(str(full_path(path, "regions")))
         except (OSError, ValueError, IndexError, struct.error) as error:
             raise InputError(
                 "{path} is not a number-prefix data file (phone.dat): {error}", path=str(path), error=str(error)

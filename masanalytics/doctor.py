@@ -15,6 +15,7 @@ from masanalytics.client.trust import address_of, changed_certificate
 from masanalytics.clock import Clock, SystemClock
 from masanalytics.errors import ConfigError, MasError, NetworkError
 from masanalytics.i18n import _, speaks
+from masanalytics.paths import full_path
 from masanalytics.timezone import format_instant
 from masanalytics.tls import (
     KnownHosts,
@@ -107,7 +108,7 @@ def check(
         findings += [*_configuration(account), _protocol(account)]
         findings += _server(client or Client(account), account, clock or SystemClock())
     if store_path is not None:
-        findings += _database(Path(store_path).expanduser())
+        findings += _database(full_path(store_path, "store_path"))
     return findings
 
 

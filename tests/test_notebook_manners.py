@@ -97,12 +97,12 @@ def test_the_stores_card_counts_as_delivery_rates_does(
     rates = delivery_rates(store).iloc[0]
 
     assert figures == [
-        "Store mas.db",
+        f"Store {store.path}",
         "  pending: 2",
         "  unreported: 4",
         "  delivered: 1",
         "  failed: 1",
-        "  Store(mas.db): 8 messages, 2 batches, collected until 2026-01-04 08:00:00",
+        f"  Store({store.path}): 8 messages, 2 batches, collected until 2026-01-04 08:00:00",
         "  pending: a report may still come; unreported: none came within 72 hours of coverage",
     ]
     assert (rates["pending"], rates["unreported"], rates["delivered"], rates["failed"]) == (2, 4, 1, 1)

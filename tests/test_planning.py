@@ -28,6 +28,8 @@ A, B, C, D = "13800138000", "13900139000", "18600186000", "18900189000"
 class FakeLedger:
     """A store that knows what it is told."""
 
+    is_new = False
+
     def __init__(
         self, *, out: Sequence[str] = (), sent: Sequence[tuple[str, int, str, int]] = (), rounds: int = 0
     ) -> None:

@@ -34,6 +34,7 @@ SMALL_ON_PURPOSE = {
     "opt_outs.py": "words and the rule to read them",
     "secret.py": "the only thing that holds the password",
     "text.py": "below everything that reads or writes a text",
+    "paths.py": "below everything that opens a file",
     "timezone.py": "the only place that knows China's time",
     "store/push_log.py": "the side of pushes of the log of polls, which is long",
     "store/kept_texts.py": "one form of kept sentences, for the log of polls, the log of sends and the schema",
@@ -41,6 +42,7 @@ SMALL_ON_PURPOSE = {
     "simulator/settings.py": "what can be set, each with its reason; no logic",
 }
 TOGETHER = {
+    "paths.py": "one path, and the same where it is written",
     "codes.py": "one code and the catalogue of all",
     "errors.py": "the errors are one family",
     "clock.py": "the clocks that stand in for one another",

@@ -11,22 +11,36 @@ from typing import Any
 
 from masanalytics.account.validation import REQUIRED, VARIABLES
 from masanalytics.errors import ConfigError
+from masanalytics.paths import full_path
 from masanalytics.secret import Secret
 from masanalytics.text import nearest
 
-__all__ = ["config_folder", "environment_settings", "profile_settings"]
+__all__ = ["config_folder", "environment_settings", "profile_settings", "state_folder"]
 
 
 def config_folder() -> Path:
     """Return the folder of this user's settings: ``MAS_CONFIG_DIR``, or the system's own place for them."""
     own = os.environ.get("MAS_CONFIG_DIR")
     if own:
-        return Path(own).expanduser()
+        return full_path(own, "MAS_CONFIG_DIR")
     if sys.platform == "win32":
         base = os.environ.get("APPDATA") or str(Path.home() / "AppData" / "Roaming")
     else:
         base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
-    return Path(base).expanduser() / "masanalytics"
+    return full_path(base) / "masanalytics"
+
+
+def state_folder() -> Path:
+    """Return the folder of what this machine remembers for this user: ``MAS_STATE_DIR``, or the system's own place for it.
+
+    Where ``MAS_CONFIG_DIR`` alone is set, it is the folder ``state`` there.
+    """
+    own, config = os.environ.get("MAS_STATE_DIR"), os.environ.get("MAS_CONFIG_DIR")
+    if own:
+        return full_path(own, "MAS_STATE_DIR")
+    if config or sys.platform == "win32":
+        return config_folder() / "state"
+    return full_path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "masanalytics"
 
 
 def environment_settings(env_file: str | os.PathLike[str] | None = None, *, need_url: bool = True) -> dict[str, Any]:
@@ -79,7 +93,7 @@ def _kept(name: str, value: Any) -> Any:
 
 
 def _read_env_file(env_file: str | os.PathLike[str] | None) -> Mapping[str, str | Secret | None]:
-    path = Path(".env") if env_file is None else Path(env_file).expanduser()
+    path = full_path(".env" if env_file is None else env_file, "env_file")
     if not path.is_file():
         if env_file is None:
             return {}

@@ -7,11 +7,11 @@ import unicodedata
 from collections.abc import Iterable
 from math import isfinite
 from numbers import Real
-from pathlib import Path
 from typing import Final
 
 from masanalytics.errors import ConfigError
 from masanalytics.masking import mask_phone
+from masanalytics.paths import full_path
 from masanalytics.secret import Secret
 from masanalytics.text import MOBILE, fold
 
@@ -119,7 +119,7 @@ def tls_mode(tls: str) -> str:
             "fingerprint HOST:PORT`.",
             count=len(digits),
         )
-    path = Path(tls).expanduser()
+    path = full_path(tls or ".", "tls")
     if tls and path.is_file():
         return str(path)
     raise ConfigError(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from masanalytics.cli.options import command, find_account, option, with_account, with_store
+from masanalytics.cli.options import UserPath, command, find_account, option, with_account, with_store
 from masanalytics.i18n import _
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _TRY_AGAIN = 75  # EX_TEMPFAIL, which cron and mail systems know
 @option("--drain", is_flag=True, help="Go on until both queues are empty.")
 @option("--status", is_flag=True, help="Only say how collecting stands; exit 0 if fresh, 1 if not.")
 @option("--json", "as_json", is_flag=True, help="Lines of JSON.")
-@option("--health", type=click.Path(dir_okay=False, path_type=Path), help="A file rewritten after every answer.")
+@option("--health", type=UserPath(dir_okay=False, path_type=Path), help="A file rewritten after every answer.")
 @option("--stale-after", type=float, default=600.0, show_default=True, help="Seconds, for --status.")
 @with_account
 @with_store
@@ -42,10 +42,13 @@ def collect(ctx: click.Context, /, **_given: object) -> None:
     options = ctx.params
     if options["status"] and not Path(options["db"]).exists():
         raise click.UsageError(_("--db: there is no file {path}", path=options["db"]))
+    # Settings first: where they are wrong, no empty file is left behind.
+    account = None if options["status"] else find_account(options["profile"], options["env_file"])
     with Store(options["db"]) as store:
-        if options["status"]:
+        if account is None:
             ctx.exit(0 if _show_status(store, options) else 1)
-        account = find_account(options["profile"], options["env_file"])
+        if store.is_new:
+            click.echo(_("new file {path}", path=str(store.path)), err=True)
         with Client(account) as client:
             collector = Collector(client, store)
             if options["forever"]:

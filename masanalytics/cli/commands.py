@@ -9,7 +9,15 @@ from typing import Any
 
 import click
 
-from masanalytics.cli.options import command, find_account, option, with_account, with_existing_store, with_store
+from masanalytics.cli.options import (
+    UserPath,
+    command,
+    find_account,
+    option,
+    with_account,
+    with_existing_store,
+    with_store,
+)
 from masanalytics.errors import ConfigError
 from masanalytics.i18n import _
 
@@ -19,7 +27,7 @@ _MARKS = {True: ("ok", "green"), False: ("!!", "red"), None: ("--", "yellow")}
 
 
 @command
-@option("--folder", type=click.Path(file_okay=False, path_type=Path), help="Where the files go; a new one by default.")
+@option("--folder", type=UserPath(file_okay=False, path_type=Path), help="Where the files go; a new one by default.")
 def demo(folder: Path | None) -> None:
     """Watch 2,000 customers being messaged, on a simulated platform in this process.
 
@@ -31,7 +39,7 @@ def demo(folder: Path | None) -> None:
 
 
 @command
-@click.argument("path", type=click.Path(dir_okay=False), default="report.html")
+@click.argument("path", type=UserPath(dir_okay=False), default="report.html")
 @with_existing_store
 @option("--campaign", multiple=True, help="Only this campaign; can be given several times.")
 @option("--since", help="Only what was submitted from this day on, as 2026-03-01.")
@@ -58,7 +66,7 @@ def report(path: str, db: str, campaign: tuple[str, ...], by: tuple[str, ...], *
 
 
 @command
-@click.argument("folder", type=click.Path(file_okay=False))
+@click.argument("folder", type=UserPath(file_okay=False))
 @with_existing_store
 @option("--reveal", is_flag=True, help="Write whole phone numbers; masked by default.")
 def export(folder: str, db: str, *, reveal: bool) -> None:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from masanalytics.cli.spoken import Command, Option
+from masanalytics.paths import full_path
 
 if TYPE_CHECKING:
     from masanalytics.account import Account
 
 __all__ = [
+    "UserPath",
     "command",
     "find_account",
     "option",
@@ -21,6 +23,15 @@ __all__ = [
     "with_language",
     "with_store",
 ]
+
+
+class UserPath(click.Path):
+    """A path of which ``~`` is the home folder, also where the shell did not say so (in quotes, behind ``=``)."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the whole path, after it was checked."""
+        return super().convert(full_path(value) if str(value).startswith("~") else value, param, ctx)
+
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -40,7 +51,7 @@ def command(function: Callable[..., Any]) -> click.Command:
 def with_account(function: _F) -> _F:
     """Add ``--profile`` and ``--env-file``: where the account's settings come from."""
     profile = option("--profile", help="A profile in your config folder; otherwise MAS_* and .env are read.")
-    return option("--env-file", type=click.Path(exists=True, dir_okay=False), help="A .env file.")(profile(function))
+    return option("--env-file", type=UserPath(exists=True, dir_okay=False), help="A .env file.")(profile(function))
 
 
 def with_store(function: _F) -> _F:
@@ -54,7 +65,7 @@ def with_existing_store(function: _F) -> _F:
 
 
 def _store(function: _F, *, exists: bool) -> _F:
-    kind = click.Path(exists=exists, dir_okay=False)
+    kind = UserPath(exists=exists, dir_okay=False)
     return option("--db", type=kind, default="mas.db", show_default=True, help="The store (a SQLite file).")(function)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from masanalytics.cli.options import command, find_account, option, with_account, with_store
+from masanalytics.cli.options import UserPath, command, find_account, option, with_account, with_store
 from masanalytics.i18n import _, ngettext
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ __all__ = ["send"]
 
 
 @command
-@click.argument("sheet", type=click.Path(exists=True, dir_okay=False))
+@click.argument("sheet", type=UserPath(exists=True, dir_okay=False))
 @option("--phone", required=True, help="The column of phone numbers.")
 @option("--campaign", required=True, help="Its name: each number gets a campaign once.")
 @option("--text", help="One text, with {{column}} placeholders if wanted.")
@@ -32,7 +32,7 @@ __all__ = ["send"]
 @option("--hidden", type=click.Choice(["skip", "keep"]), help="What to do with rows that a filter hides.")
 @option("--signature", help="The signature's text, if not the account's; it counts in every text.")
 @option("--add-serial", help="The extension of the service code that replies go to.")
-@option("--suppress", type=click.Path(exists=True, dir_okay=False), help="A sheet of numbers that must not get it.")
+@option("--suppress", type=UserPath(exists=True, dir_okay=False), help="A sheet of numbers that must not get it.")
 @option("--price", type=float, help="Price of one segment, to show the cost.")
 @option("--canary", type=int, help="Send so many first, and go on only if their reports look normal.")
 @option("--limit", type=int, help="Send at most so many.")
@@ -42,7 +42,8 @@ __all__ = ["send"]
 @option("--to", multiple=True, help="Send the first message to this number instead, as a proof; repeat it.")
 @option("--confirm", type=int, help="Do not run unless the plan is for exactly so many.")
 @option("--again", is_flag=True, help="Send the campaign to people who have had it already.")
-@option("--excluded", type=click.Path(dir_okay=False), help="Write the rows left out, with reasons, to this file.")
+@option("--excluded", type=UserPath(dir_okay=False), help="Write the rows left out, with reasons, to this file.")
+@option("--older-copy", is_flag=True, help="Go on with a store that was put back from an older copy.")
 @option("--yes", is_flag=True, help="Do not ask before sending.")
 @with_account
 @with_store
@@ -56,6 +57,8 @@ def send(ctx: click.Context, /, **_given: object) -> None:
     options = ctx.params
     account = find_account(options["profile"], options["env_file"])
     with Store(options["db"]) as store:
+        if options["older_copy"]:
+            store.accept_older_copy()
         planned = _planned(options, account, store)
         click.echo(planned.text(now=store.clock.now()))
         if options["excluded"]:

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from types import TracebackType
 
 from masanalytics.account import Account, check_add_serial
@@ -23,6 +22,7 @@ from masanalytics.client.transport import Answer, Failure, Transport
 from masanalytics.client.trust import Network, establish, known_hosts_path
 from masanalytics.clock import Clock, SystemClock
 from masanalytics.errors import CertificateError, ConfigError, InputError, MasError, NetworkError
+from masanalytics.paths import full_path
 from masanalytics.protocol import (
     DELIVER,
     REPORT,
@@ -87,7 +87,11 @@ class Client:
     ) -> None:
         self.account = account
         self.network = Network(
-            timeout, dict(proxies or {}), legacy_tls, connections, Path(known_hosts or known_hosts_path()).expanduser()
+            timeout,
+            dict(proxies or {}),
+            legacy_tls,
+            connections,
+            full_path(known_hosts or known_hosts_path(), "known_hosts"),
         )
         self.clock = clock or SystemClock()
         self._lock = threading.Lock()

@@ -14,6 +14,7 @@ from requests.utils import select_proxy
 
 from masanalytics.account import Account, config_folder
 from masanalytics.errors import CertificateError, ConfigError
+from masanalytics.paths import full_path
 from masanalytics.tls import KnownHosts, fetch_fingerprint, host_key, make_context, short_fingerprint
 
 __all__ = ["Network", "Trust", "changed_certificate", "establish", "known_hosts_path"]
@@ -68,7 +69,7 @@ class Trust:
 def known_hosts_path() -> Path:
     """Return where certificates are remembered: ``MAS_KNOWN_HOSTS``, or ``known_hosts.json`` in the config folder."""
     own = os.environ.get("MAS_KNOWN_HOSTS")
-    return Path(own).expanduser() if own else config_folder() / "known_hosts.json"
+    return full_path(own, "MAS_KNOWN_HOSTS") if own else config_folder() / "known_hosts.json"
 
 
 def address_of(url: str) -> tuple[str, int]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from masanalytics.errors import MasError
 from masanalytics.i18n import _, ngettext, speaks
+from masanalytics.paths import path_in_folder
 from masanalytics.store.intake import CollectingHealth
 from masanalytics.timezone import CHINA, format_instant
 
@@ -86,6 +87,7 @@ def run_forever(
     health : Path, optional
         Rewritten after every line's worth of polls, for monitoring by file age.
     """
+    health = None if health is None else path_in_folder(health, "health")
     stop = threading.Event()
     clock = collector.clock
     with ended_by_signals(stop):

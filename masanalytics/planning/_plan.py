@@ -284,20 +284,14 @@ def _assembled(sheet: _Sheet, wording: Wording, rules: ExclusionRules, sending: 
         segments=None if row_texts.segments is None else row_texts.segments[left_out],
         labels=sheet.index.take(left_out),
     )
-    warnings = (
-        []
-        if planned.contents is None
-        else check_contents(planned.contents, row_texts.units[planned.rows], marketing=sending.marketing)
-    )
     planned_texts = planned.params if planned.contents is None else planned.contents
     if planned_texts is not None:
         refuse_other_rows(planned_texts, planned.rows, numbers, sheet.index)
-    unsigned = 0 if planned.contents is None or sending.signature else len(planned.rows)
-    warnings += [
+    warnings = [
+        *_warnings_of_texts(planned, row_texts, sending),
         unreadable_suppression(exclusions.suppression.unreadable if exclusions.suppression else 0),
         lost_digits(numbers, cells),
         *(_warnings_of_file(sheet.receipt) if sheet.receipt else []),
-        unknown_signature(unsigned),
     ]
     return Plan(
         campaign=rules.campaign,
@@ -311,10 +305,18 @@ def _assembled(sheet: _Sheet, wording: Wording, rules: ExclusionRules, sending: 
         limits=sending.limits,
         receipt=sheet.receipt,
         suppression=exclusions.suppression,
+        new_store=str(rules.store.path) if rules.store is not None and rules.store.is_new else "",
         warnings=tuple([warning for warning in warnings if warning.rows]),
         _sent=planned,
         _left=excluded,
     )
+
+
+def _warnings_of_texts(planned: PlannedMessages, row_texts: RowTexts, sending: _Sending) -> list[PlanWarning]:
+    if planned.contents is None:
+        return []
+    found = check_contents(planned.contents, row_texts.units[planned.rows], marketing=sending.marketing)
+    return [*found, unknown_signature(0 if sending.signature else len(planned.rows))]
 
 
 def _warnings_of_file(receipt: Mapping[str, Any]) -> list[PlanWarning]:

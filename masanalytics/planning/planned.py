@@ -75,6 +75,8 @@ class Plan:
         The do-not-send list: its numbers, entries and unreadable entries.
     warnings : tuple of PlanWarning
         What should be looked at; none of it hinders sending.
+    new_store : str
+        The path of the store, where that was just made and so knows nobody; else empty.
     """
 
     campaign: str
@@ -89,6 +91,7 @@ class Plan:
     receipt: Mapping[str, Any] | None
     suppression: SuppressionList | None
     warnings: tuple[PlanWarning, ...]
+    new_store: str
     _sent: PlannedMessages
     _left: Excluded
     _memo: dict[str, str] = field(default_factory=dict)
@@ -332,6 +335,8 @@ def _facts(plan: Plan, now: float | None) -> list[tuple[str, str]]:
         facts.append((_("suppression list"), _suppression(plan.suppression)))
     if plan.template_id is not None:
         facts += _template_facts(plan, plan.template_id)
+    if plan.new_store:
+        facts.append((_("store"), _("new file {path}", path=plan.new_store)))
     return [*facts, (_("hash"), plan.hash[:12])]
 
 

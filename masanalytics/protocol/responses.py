@@ -73,7 +73,7 @@ def read_submit(raw: bytes) -> SubmitAnswer:
 
 
 def answer_text(raw: bytes) -> str:
-    """Return the beginning of an answer on one line, without whole phone numbers and keys; ``""`` where it is empty.
+    r"""Return the beginning of an answer on one line, without whole phone numbers and keys; ``""`` where it is empty.
 
     Examples
     --------

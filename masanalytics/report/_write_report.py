@@ -8,6 +8,7 @@ from typing import Any
 from masanalytics.aliases import Columns, Messages, PathName
 from masanalytics.errors import InputError
 from masanalytics.i18n import speaks
+from masanalytics.paths import path_in_folder
 from masanalytics.report.build import Request, gather
 
 __all__ = ["write_report"]
@@ -35,8 +36,8 @@ def write_report(
     data : Store, or DataFrame of messages (pandas, polars, DuckDB, Spark)
         As ``delivery_rates`` takes it.
     path : str or Path
-        Ends in ``.html`` or ``.xlsx`` (which needs the extra ``excel``). An existing file is replaced,
-        a missing folder is made.
+        Ends in ``.html`` or ``.xlsx`` (which needs the extra ``excel``). An existing file is replaced; its folder must
+        exist.
     campaign : str, optional
         Report on this campaign only.
     title : str, optional
@@ -58,7 +59,7 @@ def write_report(
     Raises
     ------
     InputError
-        If the file name ends in something else, it cannot be written, or the messages lack a column.
+        If the file name ends in something else, there is no such folder, it cannot be written, or the messages lack a column.
     MissingExtraError
         If an Excel file is asked for and xlsxwriter is not installed.
 
@@ -72,7 +73,7 @@ def write_report(
     ...     "Of 2 accepted messages, 1 was delivered" in written.read_text(encoding="utf-8")
     True
     """
-    target = Path(path)
+    target = path_in_folder(path)
     kind = target.suffix.lower()
     if kind not in (".html", ".htm", ".xlsx"):
         raise InputError("{file}: a report is an .html or an .xlsx file", file=target.name)
@@ -100,7 +101,6 @@ def _replace(target: Path, content: bytes) -> None:
     """Write `content` so that what was there before stays whole until all of it is written."""
     part = target.with_name(f".{target.name}.part")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
         try:
             part.write_bytes(content)
             part.replace(target)

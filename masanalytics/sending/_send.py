@@ -18,7 +18,7 @@ from masanalytics.carriers import carriers_of
 from masanalytics.collecting import Collector
 from masanalytics.collecting.notices import to_stderr
 from masanalytics.errors import InputError
-from masanalytics.i18n import _
+from masanalytics.i18n import Text, _
 from masanalytics.phones import normalise_phones
 from masanalytics.planning import Plan, PlannedBatch
 from masanalytics.planning import plan as make_plan
@@ -107,6 +107,11 @@ def send(
     """
     _check_whole("workers", workers)
     _check_whole("limit", limit)
+    new_file = (
+        (Text("new file {path}", code="new_file", path=str(store.path)),)
+        if store.is_new and store.sends.is_empty
+        else ()
+    )
     plan = _as_plan(work, client, store, planning)
     size = len(plan)
     if confirm is not None and confirm != size:
@@ -130,7 +135,7 @@ def send(
         options = Options(workers, Pacer(rate, client.clock), hours, between, advance)
         sender = Sender(_start_of(plan, client), client, store.sends, options)
         check = (lambda: first_part.check(sender, collector)) if first_part and collector else _nothing
-        return _carry_out(sender, parts, check, collector)
+        return _carry_out(sender, parts, check, collector, new_file)
 
 
 def _start_of(plan: Plan, client: Client) -> RunStart:
@@ -139,13 +144,18 @@ def _start_of(plan: Plan, client: Client) -> RunStart:
 
 
 def _carry_out(
-    sender: Sender, parts: Iterable[Iterable[PlannedBatch]], check: Callable[[], object], collector: Collector | None
+    sender: Sender,
+    parts: Iterable[Iterable[PlannedBatch]],
+    check: Callable[[], object],
+    collector: Collector | None,
+    notices: tuple[Text, ...] = (),
 ) -> SendResult:
     """Send part after part. An interrupt ends as KeyboardInterrupt, after it was said what had been done."""
     before = None if collector is None else deepcopy(collector.total)
 
     def result() -> SendResult:
-        return sender.result(None if collector is None or before is None else collector.total.since(before))
+        came = sender.result(None if collector is None or before is None else collector.total.since(before))
+        return dataclasses.replace(came, notices=(*came.notices, *notices))
 
     try:
         try:

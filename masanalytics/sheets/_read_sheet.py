@@ -15,6 +15,7 @@ from masanalytics.aliases import PathName
 from masanalytics.errors import InputError, MissingExtraError
 from masanalytics.i18n import Text
 from masanalytics.masking import mask_phones_in
+from masanalytics.paths import full_path
 from masanalytics.sheets.delimited import read_text
 from masanalytics.sheets.encodings import decode
 from masanalytics.sheets.grid import (
@@ -91,7 +92,7 @@ def read_sheet(
         If a library is needed that is not installed.
     """
     choice = _Choice(_checked_header(header), sep, encoding, _checked_hidden(hidden))
-    file = Path(path).expanduser()
+    file = full_path(path)
     kind = file.suffix.lower()
     if not file.is_file():
         raise InputError("there is no file {file}", file=file)

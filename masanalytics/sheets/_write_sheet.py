@@ -15,6 +15,7 @@ from masanalytics.aliases import PathName
 from masanalytics.errors import InputError, MissingExtraError
 from masanalytics.formatting import column_name, display_width, group_label
 from masanalytics.i18n import Text, speaks
+from masanalytics.paths import full_path, path_in_folder
 from masanalytics.sheets.number_formats import GENERAL
 from masanalytics.vocabulary import COLUMN_WORDS
 
@@ -61,12 +62,11 @@ def write_sheet(df: pd.DataFrame, path: PathName, *, sheet: str = "Sheet1", lang
     MissingExtraError
         If a library is needed that is not installed.
     """
-    file = Path(path).expanduser().absolute()
+    file = full_path(path)
     kind = file.suffix.lower()
     if kind not in (".xlsx", ".csv", ".parquet"):
         raise InputError("{file}: name the file .xlsx, .csv or .parquet", file=file.name)
-    if not file.parent.is_dir():
-        raise InputError("there is no folder {folder}", folder=file.parent)
+    path_in_folder(file)
     frame = df if language is None else _in_words(df)
     if kind == ".xlsx":
         _write_workbook(frame, [_number_format(df, name) for name in df.columns], file, sheet)

@@ -31,15 +31,22 @@ class Connections:
     Parameters
     ----------
     path : Path
-        The file; made, with its tables, where it does not exist.
+        The file, absolute; made, with its tables, where it does not exist. Its folder must be there.
     busy_s : float
         How long to wait for somebody else's write before giving up.
+
+    Attributes
+    ----------
+    is_new : bool
+        Whether this object made the tables: nothing was in the file before.
     """
 
     def __init__(self, path: Path, *, busy_s: float) -> None:
         self.path = path
         self.busy_s = busy_s
         self._local = threading.local()
+        self.is_new = False
+        self._migrated = False
         self._open: dict[tuple[int, int], Database] = {}
         weakref.finalize(self, _close_all, self._open)
         if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
@@ -50,6 +57,7 @@ class Connections:
         try:
             with as_store_error(path):
                 self._migrate()
+                self._migrated = True
         except BaseException:
             self.close()
             raise
@@ -118,7 +126,10 @@ class Connections:
     def _connect(self) -> Database:
         with as_store_error(self.path):
             # Each connection is used by the thread that made it; any thread may close it, when that one is gone.
-            conn = sqlite3.connect(str(self.path), timeout=self.busy_s, check_same_thread=False)
+            # A file that was there and is gone is not made anew: an empty ledger would know nobody.
+            mode = "rw" if self._migrated else "rwc"
+            address = f"{self.path.as_uri()}?mode={mode}"
+            conn = sqlite3.connect(address, timeout=self.busy_s, check_same_thread=False, uri=True)
             before = self._open.pop(_here(), None)  # of a thread that has ended: its number is used again
             if before is not None:
                 before.close()
@@ -130,7 +141,6 @@ class Connections:
 
     def _migrate(self) -> None:
         created = not self.path.exists()
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         if created:
             # The file holds phone numbers and replies: nobody else on the machine is to read it.
             self.path.touch(mode=0o600)
@@ -147,6 +157,7 @@ class Connections:
                 "{name} is a SQLite file of another program: choose another path for the store", name=self.path.name
             )
         with self.writing(durable=True):  # two processes may open a new file at once: the second finds nothing to do
+            self.is_new = not tables
             migrations.apply(db)
 
     def _check_readable(self, db: Database) -> None:

@@ -238,3 +238,10 @@ def m003_notices_of_batches_and_rounds(db: Database) -> None:
 def m004_rejected_polls(db: Database) -> None:
     """Call a poll that the platform answered with something else than data what a batch is called then: rejected."""
     db.execute("UPDATE polls SET state = 'rejected' WHERE state = 'refused'")
+
+
+@migrations()
+def m005_identity_of_the_ledger(db: Database) -> None:
+    """Give the file a name and a count of what was done with it, by which an older copy of it is known."""
+    db.execute("CREATE TABLE ledger (ledger_id TEXT NOT NULL, turns INTEGER NOT NULL) STRICT")
+    db.execute("INSERT INTO ledger VALUES (lower(hex(randomblob(16))), 0)")

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from masanalytics.errors import InputError, unknown_name
 from masanalytics.i18n import Text
-from masanalytics.store import doubts, progress, reconciliation, send_log, uplink_ingestion
+from masanalytics.store import doubts, ledger_copies, progress, reconciliation, send_log, uplink_ingestion
 from masanalytics.store.database import Connections
 from masanalytics.store.progress import CampaignProgress
 from masanalytics.store.send_log import Answered, Claimed, RunRecord, RunStart
@@ -28,10 +28,19 @@ class Sends:
     ----------
     connections : Connections
         The store's.
+    is_kept : bool
+        Whether the file outlives the process, so that a copy of it can be put back.
     """
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, *, is_kept: bool = True) -> None:
         self._connections = connections
+        self._is_kept = is_kept
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no run has begun with this file."""
+        with self._connections.reading() as conn:
+            return conn.execute("SELECT 1 FROM runs LIMIT 1").fetchone() is None
 
     # ---- what a plan asks -------------------------------------------------------------------------------------------
 
@@ -63,14 +72,34 @@ class Sends:
     # ---- a run ------------------------------------------------------------------------------------------------------
 
     def start_run(self, start: RunStart, now: float) -> RunRecord:
-        """Note that a `send` begins in this process; what an earlier one left in flight is given up first."""
+        """Note that a `send` begins in this process; what an earlier one left in flight is given up first.
+
+        Raises
+        ------
+        StoreError
+            If the file is an older copy of one that this machine has sent with.
+        """
         with self._connections.writing(durable=True) as conn:
-            return send_log.start_run(conn, start, now)
+            turn = ledger_copies.next_turn(conn)
+            if self._is_kept:
+                ledger_copies.check_newest(turn, self._connections.path)
+            run = send_log.start_run(conn, start, now)
+        if self._is_kept:
+            ledger_copies.remember(turn)
+        return run
 
     def end_run(self, run: RunRecord, because: Text, now: float) -> None:
         """Note that a `send` ended, and why."""
         with self._connections.writing() as conn:
             send_log.end_run(conn, run, because, now)
+            turn = ledger_copies.next_turn(conn)
+        if self._is_kept:
+            ledger_copies.remember(turn)
+
+    def begin_own_ledger(self) -> None:
+        """Make the file a ledger of its own, whatever this machine remembers of others."""
+        with self._connections.writing(durable=True) as conn:
+            ledger_copies.rename(conn)
 
     def register(self, run: RunRecord, batches: Iterable[PlannedBatch], now: float) -> dict[int, int]:
         """Write planned batches and their messages; return batch -> how many messages it has to send, none left out."""

@@ -13,25 +13,28 @@ from masanalytics.vocabulary import STATUS_WORDS, UNREPORTED_AFTER_S, Status
 __all__ = ["counts_by_status", "in_one_line", "shown"]
 
 
-def in_one_line(conn: sqlite3.Connection, name: str) -> str:
-    """Return the size of the store and the end of its coverage. Reads no message: quick on a store of any size."""
+def in_one_line(conn: sqlite3.Connection, name: str, *, is_new: bool = False) -> str:
+    """Return the size of the store and the end of its coverage. Reads no message: quick on a store of any size.
+
+    A file that was just made says so as long as nothing is in it: a mistyped path shows as a store that knows nobody.
+    """
     messages, batches = (
         conn.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("messages", "batches")
     )
     return _(
         "Store({name}): {messages}, {batches}, {collected}",
-        name=name,
+        name=_("new file {path}", path=name) if is_new and not messages and not batches else name,
         messages=ngettext("{count:,} message", "{count:,} messages", messages),
         batches=ngettext("{count:,} batch", "{count:,} batches", batches),
         collected=_collected(conn),
     )
 
 
-def shown(conn: sqlite3.Connection, name: str) -> tuple[str, dict[str, object], list[str]]:
+def shown(conn: sqlite3.Connection, name: str, *, is_new: bool = False) -> tuple[str, dict[str, object], list[str]]:
     """Return title, figures and notes of the store's card."""
     counts = counts_by_status(conn)
     figures: dict[str, object] = {_(STATUS_WORDS[status]): count for status, count in counts.items() if count}
-    notes = [in_one_line(conn, name)]
+    notes = [in_one_line(conn, name, is_new=is_new)]
     if counts["unreported"]:
         notes.append(_("pending: a report may still come; unreported: none came within 72 hours of coverage"))
     return _("Store {name}", name=name), figures, notes

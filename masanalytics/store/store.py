@@ -16,6 +16,7 @@ from masanalytics.clock import Clock, SystemClock
 from masanalytics.errors import StoreError
 from masanalytics.formatting import card, plain_card
 from masanalytics.i18n import speaks
+from masanalytics.paths import full_path, path_in_folder
 from masanalytics.store import messages, poll_log, showing, uplink_ingestion, views
 from masanalytics.store.database import Connections
 from masanalytics.store.intake import Intake
@@ -34,7 +35,8 @@ class Store:
     Parameters
     ----------
     path : str or Path
-        The file; made where it does not exist. ``":memory:"`` gives a temporary one that goes with the object.
+        The file; made where it does not exist, in a folder that does. ``~`` is the home folder, and a relative path is of the
+        folder that is the working folder now. ``":memory:"`` gives a temporary one that goes with the object.
     busy_s : float, optional
         How long to wait while another program writes, in seconds.
     opt_out_words : collection of str, optional
@@ -49,6 +51,8 @@ class Store:
 
     Raises
     ------
+    InputError
+        If the path is none, or its folder does not exist.
     StoreError
         If the file cannot be opened, or belongs to another program.
 
@@ -74,11 +78,11 @@ class Store:
             folder = tempfile.mkdtemp(prefix="masanalytics-")
             self._remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
             path = Path(folder) / "store.db"
-        self.path = Path(path)
+        self.path = path_in_folder(full_path(path))
         self.opt_out_words = opt_out_words
         self.clock = clock or SystemClock()
         self._connections = Connections(self.path, busy_s=busy_s)
-        self.sends = Sends(self._connections)
+        self.sends = Sends(self._connections, is_kept=self._remove is None)
         self.intake = Intake(self._connections, opt_out_words)
         self.message_source = StoredMessages(self._connections)
 
@@ -86,6 +90,19 @@ class Store:
     def db(self) -> Database:
         """The connection of this thread as a sqlite-utils ``Database``, for SQL of your own."""
         return self._connections.db
+
+    @property
+    def is_new(self) -> bool:
+        """Whether this object made its file: it knew nobody then, and nobody had been sent to by it. Never of a temporary one."""
+        return self._connections.is_new and self._remove is None
+
+    def accept_older_copy(self) -> None:
+        """Go on with a file that was put back from an older copy, which `send` refuses on the machine that wrote the newer one.
+
+        The file does not know who was sent to since the copy was made, and sends to them again. From here on it is a ledger of
+        its own: the newer one, where it still exists, is another.
+        """
+        self.sends.begin_own_ledger()
 
     def close(self) -> None:
         """Close the file; a temporary store is removed."""
@@ -255,7 +272,7 @@ class Store:
         from masanalytics.store.export import export_parquet
 
         with self._connections.reading() as conn:
-            return export_parquet(conn, Path(folder), reveal=reveal)
+            return export_parquet(conn, path_in_folder(folder, "folder"), reveal=reveal)
 
     # ---- who is not to be written to ------------------------------------------------------------------------------
 
@@ -318,7 +335,7 @@ class Store:
     def __repr__(self) -> str:
         try:
             with self._connections.reading() as conn:
-                return showing.in_one_line(conn, self._name)
+                return showing.in_one_line(conn, self._name, is_new=self.is_new)
         except StoreError as error:  # a temporary store that was closed, a folder that is gone
             return f"Store({self._name}): {error}"
 
@@ -330,11 +347,11 @@ class Store:
 
     @property
     def _name(self) -> str:
-        return "…" if self._remove else self.path.name
+        return "…" if self._remove else str(self.path)
 
     def _shown(self) -> tuple[str, dict[str, object], list[str]]:
         with self._connections.reading() as conn:
-            return showing.shown(conn, self._name)
+            return showing.shown(conn, self._name, is_new=self.is_new)
 
 
 def settle(store: Store, batch_id: int, state: Literal["accepted", "not_sent"]) -> None:

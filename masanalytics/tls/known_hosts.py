@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from masanalytics.errors import ConfigError, InputError
+from masanalytics.paths import full_path
 
 __all__ = ["KnownHosts", "host_key", "split_address"]
 
@@ -70,7 +71,7 @@ class KnownHosts:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path).expanduser()
+        self.path = full_path(path)
 
     def get(self, host: str, port: int) -> str | None:
         """Return the remembered fingerprint of a server, or None.

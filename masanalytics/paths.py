@@ -1,0 +1,56 @@
+"""Paths as they are given: ``~`` is the home folder, and a path means the same file for as long as it is used.
+
+A notebook changes its working folder between two cells, and a thread opens a file later than its name was given. So every
+path is made absolute where it is taken.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from masanalytics.errors import InputError
+
+__all__ = ["full_path", "path_in_folder"]
+
+
+def full_path(path: str | os.PathLike[str], name: str = "path") -> Path:
+    """Return a path that was given, absolute, with ``~`` as the home folder; `name` is the argument, for the error.
+
+    Raises
+    ------
+    InputError
+        If it is no path, or names the home folder of a user who is not known.
+
+    Examples
+    --------
+    >>> full_path("~/mas.db") == Path.home() / "mas.db"
+    True
+    >>> full_path("mas.db") == Path.cwd() / "mas.db"
+    True
+    """
+    if not isinstance(path, str | os.PathLike) or not str(path).strip():
+        kind = type(path).__name__
+        raise InputError("{name}= is the path of a file, as text or a Path, not {kind}", name=name, kind=kind)
+    try:
+        expanded = Path(path).expanduser()
+    except RuntimeError:
+        raise InputError("{name}={path!r}: there is no such user", name=name, path=str(path)) from None
+    # Not resolved: a symbolic link may be changed on purpose. But "..", which os.path.abspath takes out, hides the folder.
+    return Path(os.path.abspath(expanded))  # noqa: PTH100
+
+
+def path_in_folder(path: str | os.PathLike[str], name: str = "path") -> Path:
+    """Return a path that will be written, absolute; its folder must be there.
+
+    A mistyped folder that was made without a word would hold a file that nobody finds.
+
+    Raises
+    ------
+    InputError
+        If it is no path, or its folder does not exist.
+    """
+    file = full_path(path, name)
+    if not file.parent.is_dir():
+        raise InputError("there is no folder {folder}: make it, or check the path", folder=str(file.parent))
+    return file
