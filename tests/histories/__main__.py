@@ -1,0 +1,33 @@
+"""Play many histories: ``python -m tests.histories FIRST COUNT`` prints what each kind of violation looks like, shrunk."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections import Counter
+
+from tests.histories.chance import history
+from tests.histories.shrinking import script, shrink
+from tests.histories.world import replay
+
+
+def main(first: int, count: int, shown: int) -> None:
+    """Play the histories of `count` seeds and print the first `shown` of each kind of violation."""
+    logging.disable(logging.CRITICAL)
+    names: Counter[str] = Counter()
+    began = time.monotonic()
+    for seed in range(first, first + count):
+        found = replay(history(seed))
+        for violation in found:
+            names[violation.name] += 1
+            print(seed, violation.name, violation.detail[:150], flush=True)  # noqa: T201
+            if shown and names[violation.name] <= shown:
+                short = shrink(history(seed), violation)
+                print(script(short, replay(short), seed), flush=True)  # noqa: T201
+                print("-" * 60)  # noqa: T201
+    print(f"{count} histories in {time.monotonic() - began:.0f} s:", dict(names.most_common()))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 2)

@@ -1,0 +1,94 @@
+"""Histories that once showed a fault, by name: each was found by the machine and shrunk. None may show one again."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.histories.actions import (
+    Action,
+    Clock,
+    Collect,
+    Disk,
+    During,
+    Fate,
+    Foreign,
+    Send,
+    Settle,
+    SettleWrongly,
+    Wait,
+)
+
+__all__ = ["KNOWN"]
+
+_TAKEN_BY_OTHERS: Final = During(1, True, (Wait(3), Collect(process="q")))
+
+KNOWN: Final[dict[str, list[Action]]] = {
+    "an interrupted repeat goes out again": [
+        Fate("silent"), Send(), Send(round="2", faults=((1, "drop_after"), (2, "drop_after"))), Send(round="2"),
+    ],
+    "a repeat in parts begins anew with each part": [
+        Fate("silent"), Send(), Send(round="2", limit=10), Send(round="2", limit=10), Send(round="2", limit=10),
+    ],
+    "a killed repeat goes out again": [
+        Fate("silent"), Send(), Send(round="2", batch=20, kill=45), Send(round="2", batch=20),
+    ],
+    "a batch in flight is no rival": [
+        Send(batch=20, faults=((1, "drop_before"),)), Send(campaign="B", batch=20, during=_TAKEN_BY_OTHERS),
+    ],
+    "one report of another system settles a batch": [
+        Send(batch=20, faults=((1, "drop_before"),)), Wait(2), Foreign(7, 1), Wait(2), Collect(),
+    ],
+    "many reports of another system settle a batch": [
+        Send(people=12, batch=20, faults=((1, "drop_before"),)), Wait(840), Foreign(0, 12), Wait(2), Collect(),
+    ],
+    "a clock that is fast makes a verdict": [
+        Clock(180), Send(people=40, faults=((1, "drop_after"),)), Wait(2), Collect(), Settle(), Send(people=40),
+    ],
+    "a late request makes a verdict": [
+        Fate("late_first"), Send(people=60, faults=((1, "drop_after"),)), Wait(3), Collect(), Settle(), Send(people=60),
+    ],
+    "the answer comes after the user's word": [
+        Fate("silent"),
+        Send(people=10, during=During(1, True, (Send(people=10, process="far"), SettleWrongly("far")))),
+        Send(people=10),
+    ],
+    "the reports come after the user's word": [
+        Send(people=10, faults=((1, "drop_after"),)), SettleWrongly(), Wait(5), Collect(), Send(people=10),
+    ],
+    "a run calls itself done about another's messages": [
+        Fate("silent"),
+        Send(people=40, during=During(1, True, (Send(people=40, process="q", faults=((2, "not_white_ip"),)),))),
+    ],
+    "a run in parts calls itself done": [Send(limit=10)],
+    "the canary's answer is lost": [Fate("silent"), Send(people=40, canary=5, faults=((1, "drop_after"),))],
+    "the canary is refused": [Fate("silent"), Send(people=40, canary=5, faults=((1, "refused"),))],
+    "the canary is silent, and the same plan is sent again": [
+        Fate("silent"), Send(people=40, canary=5, via="kept"), Send(people=40, canary=5, via="kept"),
+    ],
+    "the canary failed, and the same frame is sent again": [
+        Fate("failed"), Send(people=40, canary=5), Send(people=40, canary=5), Send(people=40),
+    ],
+    "a key where there was none": [Fate("silent"), Send(people=6), Send(people=6, key=True)],
+    "no key where there was one": [Fate("silent"), Send(people=6, key=True), Send(people=6)],
+    "a letter of a text with a key is corrected": [
+        Fate("silent"), Send(people=6, key=True), Send(people=6, key=True, version=2),
+    ],
+    "a plan made without the store": [
+        Fate("silent"), Send(people=10), Send(people=10, round="2"), Send(via="bare", round="2"), Send(via="plan", round="2"),
+    ],
+    "a name that looks the same": [Fate("silent"), Send(people=10), Send(people=10, campaign="A\u200b")],
+    "a page is lost on the wire": [
+        Send(batch=20), Wait(5), Collect(faults=((1, "drop_after"),)), Wait(300_000), Collect(),
+    ],
+    "a page cannot be read": [
+        Send(batch=20), Wait(5), Collect(faults=((1, "garbage"),)), Wait(300_000), Collect(),
+    ],
+    "a clock that was eight hours ahead": [
+        Fate("slow"), Clock(8 * 3600), Collect(), Clock(-8 * 3600), Send(), Wait(30), Collect(),
+    ],
+    "a clock that is forty days ahead": [Clock(40 * 86400), Send(collecting=True), Wait(5), Collect()],
+    "the disk is full when the answer comes": [
+        Fate("silent"), Send(during=During(1, True, (Disk("all"),))), Disk(""), Send(),
+    ],
+    "killed before any step": [Send(kill=30), Send(kill=50), Send(kill=70), Send()],
+}  # fmt: skip

@@ -1,0 +1,352 @@
+"""Playing a history: the platform, the user's machine, and the judge at every step."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from masanalytics.clock import ManualClock
+from masanalytics.errors import InputError, MasError
+from masanalytics.protocol import submit_body
+from masanalytics.simulator import Scripted, Simulator
+from tests.histories import invariants, product
+from tests.histories.actions import (
+    Action,
+    Clock,
+    Collect,
+    Disk,
+    During,
+    Fate,
+    Foreign,
+    ForeignPoll,
+    OptOut,
+    Reopen,
+    Reply,
+    Send,
+    Settle,
+    SettleWrongly,
+    Wait,
+)
+from tests.histories.ledger import FOREIGN, CanaryState, Identity, Ledger, Taken, identity_of
+from tests.histories.machine import KilledError, Machine, Process, installed, new_store_file
+from tests.histories.wire import Wire
+
+__all__ = ["Violation", "World", "replay"]
+
+_PEOPLE = 100
+_POLL_INTERVAL_S = 5.0
+_ACTION_TIME_S = 1.0
+
+
+class Violation(NamedTuple):
+    """Something that must never be, by name, and what it was."""
+
+    name: str
+    detail: str
+
+
+class BrokenError(Exception):
+    """A history has shown a violation: it ends here."""
+
+
+@dataclass
+class Scope:
+    """One call of the user's: its faults, and how many requests it has made."""
+
+    faults: dict[int, str]
+    during: During | None
+    opted_out: frozenset[str]
+    canary: tuple[str, str, int] | None = None
+    is_send: bool = True
+    requests: int = 0
+    taken: int = 0
+
+    def next_fault(self, *, is_submit: bool) -> str:
+        """Count a request of the call's own kind and return what happens to it: the polls of a send are left alone."""
+        if is_submit != self.is_send:
+            return ""
+        self.requests += 1
+        return self.faults.get(self.requests, "")
+
+    def take_during(self) -> During | None:
+        """Return, once, what others do during this request."""
+        if self.during is None or self.during.request != self.requests:
+            return None
+        during, self.during = self.during, None
+        return during
+
+
+@dataclass
+class World:
+    """One history under way."""
+
+    folder: Path
+    violations: list[Violation] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.clock = ManualClock()
+        self.simulator = Simulator(
+            https=False, port=9, clock=self.clock, poll_interval=_POLL_INTERVAL_S, behaviour=_behaviour("quick")
+        )
+        self.platform = self.simulator.platform
+        self.machine = Machine(self.clock)
+        self.ledger = Ledger()
+        self.path = new_store_file(self.folder)
+        self.wire = Wire(self)
+        self.scopes: list[Scope] = []
+        self.wanted: dict[tuple[str, str], dict[Identity, Send]] = {}
+        self.settled_wrongly: set[str] = set()
+        self._users: dict[str, product.User] = {}
+        self._onlooker = Process("judge", "near", 999, self.machine.disk)
+
+    # ---- playing ------------------------------------------------------------------------------------------------
+
+    @property
+    def scope(self) -> Scope:
+        """The call that is under way."""
+        return self.scopes[-1]
+
+    def play(self, action: Action) -> None:
+        """Do what an action says, then judge."""
+        self.clock.sleep(_ACTION_TIME_S)
+        match action:
+            case Send() | Collect() | Settle() | SettleWrongly() | OptOut():
+                self._in_a_process(action)
+            case Wait():
+                self.clock.sleep(action.seconds)
+            case Clock():
+                self.machine.clock.wrong_by += action.seconds
+            case Disk():
+                self.machine.disk.full = action.full
+            case Reopen() if not self.machine.is_acting(action.process):
+                self.machine.process(action.process).end()
+            case Fate():
+                self.platform.behaviour = _behaviour(action.kind)
+            case Reply():
+                self.simulator.reply(product.phone_of(action.person), "TD")
+            case Foreign():
+                self._foreign_submit(action)
+            case ForeignPoll():
+                self._foreign_poll()
+        self._judge(action)
+
+    def broken(self, name: str, detail: str) -> None:
+        """Note a violation."""
+        self.violations.append(Violation(name, detail))
+
+    def _in_a_process(self, action: Send | Collect | Settle | SettleWrongly | OptOut) -> None:
+        if self.machine.is_acting(action.process):
+            return  # one process does one thing at a time
+        process = self.machine.process(action.process)
+        kill = action.kill if isinstance(action, (Send, Collect)) else 0
+        process.dies_at = process.steps + kill if kill else 0
+        try:
+            with self.machine.acting(process):
+                user = self._user(process)
+                self._act(user, process, action)
+        except KilledError:
+            pass
+        except MasError:
+            pass
+        except Exception as error:  # noqa: BLE001 - whatever the package lets out is judged
+            if not self.violations:
+                self.broken("crash", f"{type(error).__name__}: {error}")
+        finally:
+            process.dies_at = 0
+            if process.is_dead:
+                process.end()
+
+    def _user(self, process: Process) -> product.User:
+        user: product.User | None = process.kept.get("user")
+        if user is None:
+            account = self.simulator.account(poll_interval=_POLL_INTERVAL_S)
+            user = process.kept["user"] = product.User(self.path, account, self.machine.clock, self.wire)
+        return user
+
+    def _act(self, user: product.User, process: Process, action: Action) -> None:
+        match action:
+            case Send():
+                self._send(user, process, action)
+            case Collect():
+                with self._scope(action, frozenset()):
+                    if action.drain:
+                        user.collector.drain(timeout=600)
+                    else:
+                        user.collector.collect()
+            case Settle():
+                for row in _in_doubt(user.store):
+                    if product.is_confident(row["verdict"]):
+                        user.store.settle(int(row["batch_id"]), "not_sent")
+            case SettleWrongly():
+                for row in _in_doubt(user.store)[:1]:
+                    groups = invariants.groups_of_batch(self, user.store, int(row["batch_id"]))
+                    self.settled_wrongly |= groups
+                    user.store.settle(int(row["batch_id"]), "not_sent")
+            case OptOut():
+                user.store.opt_out([product.phone_of(action.person)])
+
+    def _send(self, user: product.User, process: Process, action: Send) -> None:
+        opted_out = frozenset(user.store.opt_outs()["phone"])
+        wanted = self.want(action)
+        canary = (*_round_of(action), action.canary) if action.canary is not None and not action.go_on else None
+        try:
+            with self._scope(action, opted_out, canary) as scope:
+                result = product.send(user, action, process.kept)
+        except InputError:
+            for identity in wanted:  # nothing was sent, and nobody was promised anything
+                if not self.ledger.by_identity.get(identity):
+                    self.wanted[_round_of(action)].pop(identity, None)
+            raise
+        wanted = [one for one in wanted if one.phone not in opted_out]
+        invariants.judge_result(self, user.store, action, result, scope.taken, wanted)
+
+    def want(self, action: Send) -> list[Identity]:
+        """Note whom a call is for."""
+        known = self.wanted.setdefault(_round_of(action), {})
+        rows = product.frame_of(action).itertuples(index=False)
+        wanted = [Identity(*_round_of(action), str(row.key), str(row.phone)) for row in rows]
+        for identity in wanted:
+            known[identity] = action
+        return wanted
+
+    @contextmanager
+    def _scope(
+        self, action: Send | Collect, opted_out: frozenset[str], canary: tuple[str, str, int] | None = None
+    ) -> Iterator[Scope]:
+        self.scopes.append(Scope(dict(action.faults), action.during, opted_out, canary, isinstance(action, Send)))
+        try:
+            yield self.scopes[-1]
+        finally:
+            self.scopes.pop()
+
+    def _foreign_submit(self, action: Foreign) -> None:
+        account = self.simulator.account()
+        phones = [product.phone_of(person) for person in range(action.first, action.first + action.people)]
+        request = self.platform.audit_log.open_request("submit", self.platform.now(), "foreign")
+        self.platform.submit("submit", submit_body(account, phones, FOREIGN, ""), request)
+
+    def _foreign_poll(self) -> None:
+        box = self.platform._boxes[self.platform.first_account.ap_id]
+        page = box.reports.take(self.clock.monotonic(), 1000)
+        for text in self.platform.texts_of(page):
+            self.ledger.rows_gone |= {taken.group for taken in self.ledger.taken if taken.group in text}
+
+    # ---- judging ------------------------------------------------------------------------------------------------
+
+    def note_canary(self) -> None:
+        """Note, when its first request leaves, that a round has a canary."""
+        if self.scope.canary is not None:
+            campaign, round_label, size = self.scope.canary
+            before = self.ledger.of_round[campaign, round_label]
+            self.ledger.canaries.setdefault((campaign, round_label), CanaryState(size, before))
+
+    def judge_taken(self, taken: Taken) -> None:
+        """Judge a request that the platform has just taken, and write it into the ledger."""
+        self.ledger.taken.append(taken)
+        for phone, text in zip(taken.phones, taken.texts, strict=True):
+            identity = identity_of(phone, text)
+            if identity is None:
+                continue
+            self.scope.taken += 1
+            invariants.judge_acceptance(self, identity, taken)
+            place = identity.campaign, identity.round
+            self.ledger.by_identity[identity].append(taken)
+            self.ledger.by_text[phone, text] += 1
+            self.ledger.of_round[place] += 1
+            self.ledger.rules[place].add(bool(identity.key))
+        invariants.judge_round(self, taken)
+
+    def _judge(self, action: Action) -> None:
+        """Judge what the store says after what may have changed it, as somebody who opens it now."""
+        looked_at = isinstance(action, (Send, Collect, Settle, SettleWrongly))
+        if looked_at and not self.violations and self.machine.is_idle and not self.machine.disk.full:
+            with self.reading() as store:
+                invariants.judge_store(self, store, fetched=isinstance(action, Collect))
+        if self.violations:
+            raise BrokenError
+
+    @contextmanager
+    def reading(self) -> Iterator[Any]:
+        """Open the store to look at it."""
+        with self.machine.acting(self._onlooker):
+            if "user" not in self._onlooker.kept:
+                self._user(self._onlooker)
+            yield self._onlooker.kept["user"].store
+
+    def finish(self) -> None:
+        """Let all be well again, let the user do the obvious, and judge whether anybody was forgotten."""
+        for action in (Disk(""), Clock(-self.machine.clock.wrong_by), Wait(120), Collect(process="last"), Wait(7200),
+                       Collect(process="last")):  # fmt: skip
+            self.play(action)
+        for sends in list(self.wanted.values()):
+            for send in dict.fromkeys(map(_plain, sends.values())):
+                self.play(send)
+        with self.reading() as store:
+            invariants.judge_end(self, store)
+        if self.violations:
+            raise BrokenError
+
+
+def _plain(action: Send) -> Send:
+    """Return the call that a user repeats at the end: all of it, with nothing in its way."""
+    return Send(
+        campaign=action.campaign, round=action.round, people=action.people, first=action.first, key=action.key,
+        own=action.own, version=action.version, batch=action.batch, process="last",
+    )  # fmt: skip
+
+
+def _round_of(action: Send) -> tuple[str, str]:
+    return action.campaign.strip("\u200b"), action.round
+
+
+def _in_doubt(store: Any) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = store.batches(state="unknown").to_dict("records")
+    return rows
+
+
+def _behaviour(kind: str) -> Scripted:
+    """Return what becomes of messages."""
+    delivered = "DELIVRD"
+    people = range(_PEOPLE)
+    if kind == "mixed":
+        fates = [
+            (delivered, 1.0),
+            (delivered, 30.0),
+            ("MK:0001", 2.0),
+            (delivered, 3600.0),
+            None,
+            (delivered, 90_000.0),
+        ]
+        return Scripted({product.phone_of(one): fates[one % len(fates)] for one in people})
+    if kind == "late_first":
+        late = {product.phone_of(one): (delivered, 3600.0) for one in range(10)}
+        return Scripted({**late, **{product.phone_of(one): None for one in people if one % 13 == 12}})
+    usual = {"quick": (delivered, 1.0), "silent": None, "failed": ("MK:0001", 1.0), "slow": (delivered, 3600.0)}
+    return Scripted(default=usual[kind])
+
+
+def replay(actions: Sequence[Action], *, finish: bool = True) -> list[Violation]:
+    """Play a history and return what was wrong: nothing, or the first violation."""
+    parent = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    folder = Path(tempfile.mkdtemp(prefix="histories-", dir=parent))
+    world = World(folder)
+    try:
+        with installed(world.machine, folder):
+            try:
+                for action in actions:
+                    world.play(action)
+                if finish:
+                    world.finish()
+            except BrokenError:
+                pass
+            finally:
+                world.machine.end_all()
+                world._onlooker.end()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return world.violations[:1]
