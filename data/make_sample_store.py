@@ -260,7 +260,7 @@ class Writer:
             for poll, count in self.conn.execute(f"SELECT poll_id, count(*) FROM {table} GROUP BY poll_id")
         }
         self.conn.executemany(
-            "INSERT INTO polls VALUES (?, 1, ?, 'parsed', ?, ?, 200, 1, ?, 0, NULL, 'sample', NULL, NULL, NULL)",
+            "INSERT INTO polls VALUES (?, 1, ?, 'parsed', ?, ?, 200, 1, ?, 0, NULL, 'sample', NULL, NULL, NULL, NULL)",
             [(poll, endpoint, at, at, brought[poll]) for (endpoint, at), poll in self.polls.items()],
         )
 

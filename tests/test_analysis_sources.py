@@ -228,6 +228,7 @@ def test_a_store_tells_its_coverage_and_gaps(tmp_path: Path) -> None:
     assert found.attrs["coverage"] == {
         "end": {"ours": "2026-01-10 09:08:20"},
         "gaps": [{"account": "ours", "from": "2026-01-10 07:06:40", "until": "2026-01-10 09:06:40"}],
+        "holes": [],
     }
     assert json.dumps(found.attrs)
 

@@ -71,7 +71,8 @@ def delivery_rates(
 
         - ``accepted`` (int) = ``delivered + failed + pending + unreported`` (no report after 72 h of coverage)
         - ``delivery_rate, low, high`` (float): delivered / accepted with Wilson's 95 % interval; NaN if none accepted
-        - ``most``: the rate if all pending arrived (``delivery_rate`` is the one if none did)
+        - ``most``: the rate if all pending arrived (``delivery_rate`` is the one if none did); of messages that are pending
+          only because an answer is known to be missing, as many as it can hold
         - ``expected_rate, expected_low, expected_high``: where the rate will end, with a 95 % interval
           (Aalen-Johansen; beyond what was observed, chain ladder over the history); NaN where neither reaches
         - ``horizon_s``: seconds after submission up to which the messages themselves tell
@@ -138,6 +139,10 @@ def rate_columns(counts: Counts, age: int | None = None) -> dict[str, Any]:
     accepted = counts.tally(counts.accepted())
     unreported = counts.tally(counts.unreported())
     pending = accepted - delivered - failed - unreported
+    may_arrive = pending
+    if age is None:  # at an age that has been watched without a hole, nothing is missing
+        hidden = counts.tally(counts.hidden())
+        may_arrive = pending - hidden + np.minimum(hidden, counts.room[0]) + np.minimum(unreported, counts.room[1])
     low, high = wilson(delivered, accepted)
     some = accepted > 0
     of = np.where(some, accepted, 1)
@@ -147,7 +152,7 @@ def rate_columns(counts: Counts, age: int | None = None) -> dict[str, Any]:
 
     return {
         "accepted": accepted, "delivered": delivered, "failed": failed, "pending": pending, "unreported": unreported,
-        "delivery_rate": rate(delivered), "low": low, "high": high, "most": rate(delivered + pending),
+        "delivery_rate": rate(delivered), "low": low, "high": high, "most": rate(delivered + may_arrive),
     }  # fmt: skip
 
 

@@ -12,9 +12,10 @@ A source of messages (a frame, a Store) is asked for *source dimensions*: its ow
 ``#window``        how far the message has been watched (below)
 =================  ======================================================================
 
-The *window* of a message is 0 where 72 h after its submission are covered, else 1, and 2 + s where its report is dated
-later than the end of coverage, s seconds after submission: other reports of that time have not been heard yet, so for
-anything that counts who is still open the message was open when last seen.
+The *window* of a message is 0 where 72 h after its submission are covered without a hole, else 1, or 2 where only a hole (an
+answer known to be missing) is in the way; and 3 + s where its report is dated later than it has been watched, s seconds after
+submission: other reports of that time have not been heard yet, so for anything that counts who is still open the message was
+open when last seen.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BEYOND",
     "DAY_S",
+    "HIDDEN",
     "MATURED",
     "PREFIX_DIGITS",
     "WINDOW",
@@ -49,7 +51,7 @@ __all__ = [
 DAY_S = 86_400
 PREFIX_DIGITS = 3
 WINDOW = "#window"
-MATURED, YOUNG, BEYOND = 0, 1, 2
+MATURED, YOUNG, HIDDEN, BEYOND = 0, 1, 2, 3
 
 
 class TimePart(NamedTuple):

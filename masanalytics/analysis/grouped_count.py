@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from masanalytics.analysis.dimensions import BEYOND, MATURED, WINDOW, YOUNG, is_derived, present, time_part
+from masanalytics.analysis.dimensions import BEYOND, HIDDEN, MATURED, WINDOW, YOUNG, is_derived, present, time_part
 from masanalytics.analysis.filters import Filters
+from masanalytics.analysis.known_holes import hole_room
 from masanalytics.analysis.sources import as_source
 from masanalytics.analysis.sources.base import MessageSource, RawCounts, Seconds
 from masanalytics.vocabulary import ACCEPTED, UNREPORTED_AFTER_S, Status
@@ -64,6 +65,8 @@ class Counts:
         How many messages.
     by : list of str
         The dimensions of the result: columns of `keys`.
+    room : tuple of int
+        How many reports answers known to be missing can hold, and how many single records were set aside.
     """
 
     keys: pd.DataFrame
@@ -71,6 +74,7 @@ class Counts:
     seconds: Floats
     n: Ints
     by: list[str]
+    room: tuple[int, int] = (0, 0)
 
     @cached_property
     def _grouped(self) -> tuple[Ints, pd.DataFrame]:
@@ -94,11 +98,11 @@ class Counts:
     def taken(self, chosen: NDArray[np.bool_]) -> Counts:
         """Return the `chosen` rows only (groups without any are gone)."""
         keys = self.keys[chosen].reset_index(drop=True)
-        return Counts(keys, self.status[chosen], self.seconds[chosen], self.n[chosen], self.by)
+        return Counts(keys, self.status[chosen], self.seconds[chosen], self.n[chosen], self.by, self.room)
 
     def regrouped(self, by: Sequence[str]) -> Counts:
         """Return the same rows, grouped by other dimensions."""
-        return Counts(self.keys, self.status, self.seconds, self.n, list(by))
+        return Counts(self.keys, self.status, self.seconds, self.n, list(by), self.room)
 
     @cached_property
     def window(self) -> Ints:
@@ -116,6 +120,10 @@ class Counts:
         beyond = (self.window >= BEYOND) & (self.status != Status.pending) & self.accepted()
         status = np.where(beyond, int(Status.pending), self.status)
         return status, np.where(beyond, (self.window - BEYOND).astype(float), self.seconds)
+
+    def hidden(self) -> NDArray[np.bool_]:
+        """Return which rows are pending after 72 h only because an answer is known to be missing."""
+        return np.asarray((self.window == HIDDEN) & (self.status == Status.pending), dtype=bool)
 
     def accepted(self) -> NDArray[np.bool_]:
         """Return which rows the platform accepted."""
@@ -143,7 +151,8 @@ def count_messages(data: Any, question: Question) -> tuple[Counts, MessageSource
     pushed, derived = question.where.divided(available)
     asked = list(dict.fromkeys([*wanted, *derived]))
     raw = RawCounts(*source.grouped_count(_source_dimensions(asked, available), where=pushed, seconds=question.seconds))
-    counts = Counts(_shown(raw, asked, available), raw.status, raw.seconds, raw.n, list(question.by))
+    room = hole_room(source.coverage_summary(pushed).get("holes") or ()) if WINDOW in asked else (0, 0)
+    counts = Counts(_shown(raw, asked, available), raw.status, raw.seconds, raw.n, list(question.by), room)
     if derived:
         counts = counts.taken(_passing(counts.keys, derived))
     return counts, source

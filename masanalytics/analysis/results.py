@@ -4,7 +4,8 @@ The attrs are plain texts, numbers, lists and dicts, so that a result can be wri
 
 =================  =====================================================================================
 ``as_of``          end of coverage as text in China time (``"-"`` where unknown)
-``coverage``       ``end``: the end of coverage by account; ``gaps``: when nobody polled, though reports could come
+``coverage``       ``end``: the end of coverage by account; ``gaps``: when nobody polled, though reports could come;
+                   ``holes``: answers known to be missing
 ``denominator``    what the rates are shares of
 ``filters``        which messages were asked about
 ``notes``          what to mind when reading the numbers: a list of ``{"code", "message", "many", "parameters"}``, which
@@ -19,6 +20,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from masanalytics.analysis.filters import Filters
+from masanalytics.analysis.known_holes import holes_text
 from masanalytics.analysis.sources import MessageSource
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text, speaks
@@ -92,10 +94,13 @@ def finished(
         refuse_unknown_names(source, where)
     coverage = dict(source.coverage_summary(where))
     frame.attrs["as_of"] = format_instant(coverage.get("as_of"))
-    frame.attrs["coverage"] = {name: _plain(coverage.get(name)) for name in ("end", "gaps")}
+    frame.attrs["coverage"] = {name: _plain(coverage.get(name)) for name in ("end", "gaps", "holes")}
     frame.attrs["denominator"] = denominator
     frame.attrs["filters"] = where.describe()
     found = list(notes)
+    missing = holes_text(coverage.get("holes") or ())
+    if missing is not None:
+        found.append(note(missing.code, missing.text("en"), missing.text("zh")))
     if counted is not None:
         small = [_plain(label) for label, n in zip(frame.index, counted, strict=True) if n < SMALL_GROUP]
         frame.attrs["small_groups"] = small

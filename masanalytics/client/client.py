@@ -185,13 +185,7 @@ class Client:
         Asks with a bare HEAD for ``/``, which sends nothing of the account and takes no record away.
         """
         answer = self._ready().exchange("/", None)
-        if isinstance(answer, Failure):
-            return None
-        date = next((value for key, value in answer.headers.items() if key.lower() == "date"), "")
-        try:
-            return parsedate_to_datetime(date).timestamp()
-        except ValueError:
-            return None
+        return None if isinstance(answer, Failure) else _date_of(answer)
 
     def _serial(self, add_serial: str | None) -> str:
         if add_serial is None:
@@ -230,7 +224,13 @@ class Client:
         if isinstance(answer, Failure):
             raise lost_poll(self._error(answer))
         return PollAnswer(
-            endpoint, answer.body, answer.status, answer.complete, answer.requested_at, answer.answered_at
+            endpoint,
+            answer.body,
+            answer.status,
+            answer.complete,
+            answer.requested_at,
+            answer.answered_at,
+            _date_of(answer),
         )
 
     def _exchange(self, transport: Transport, path: str, body: bytes) -> Answer | Failure:
@@ -254,3 +254,12 @@ class Client:
         if isinstance(error, CertificateError):
             self.close()  # so that a certificate accepted meanwhile is read anew
         return error
+
+
+def _date_of(answer: Answer) -> float | None:
+    """Return what time the server says it is (epoch seconds UTC), or None where it does not say."""
+    date = next((value for key, value in answer.headers.items() if key.lower() == "date"), "")
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (ValueError, OverflowError):
+        return None

@@ -27,6 +27,8 @@ __all__ = ["Standing", "collected_accounts", "ended_by_signals", "run_forever", 
 
 _LINE_EVERY_S = 60.0
 _LOOK_S = 0.2
+_STEP_BACK_S = 5.0
+"""A clock is set back by so little all the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +51,16 @@ class Standing:
         """Return a line for people."""
         health = self.health
         return _(
-            "{account}: {state}; everything fetched until {covered_until}, last poll {last_poll}; {unparsed}, {lost:,} lost",
+            "{account}: {state}; everything fetched until {covered_until}, last poll {last_poll}; {unparsed}, {lost:,} lost, {missing}",
             account=self.account,
             state=_("fresh") if self.fresh else _("STALE"),
             covered_until=format_instant(health.covered_until),
             last_poll=format_instant(health.last_poll_at),
             unparsed=ngettext("{count:,} answer to look at", "{count:,} answers to look at", health.unparsed),
             lost=health.lost,
+            missing=ngettext(
+                "{count:,} missing from the numbers", "{count:,} missing from the numbers", health.missing
+            ),
         )
 
 
@@ -64,10 +69,10 @@ def _iso(instant: int | None) -> str | None:
 
 
 def status(store: Store, account: str, *, stale_after_s: float = 600.0) -> Standing:
-    """Return how collecting stands: fresh where the platform was drained not long ago."""
+    """Return how collecting stands: fresh where the platform was drained not long ago, and not later than now."""
     health = store.intake.health(account)
-    age = None if health.covered_until is None else store.clock.now() - health.covered_until
-    return Standing(account, age is not None and age <= stale_after_s, health)
+    age = None if health.drained_at is None else store.clock.now() - health.drained_at
+    return Standing(account, age is not None and -_STEP_BACK_S <= age <= stale_after_s, health)
 
 
 def collected_accounts(store: Store) -> list[str]:

@@ -60,7 +60,9 @@ class PollAnswer:
     complete : bool
         Whether the whole body arrived; where not, `raw` is what did.
     requested_at, answered_at : float
-        When it was asked for, and when its end arrived (epoch seconds UTC).
+        When it was asked for, and when its end arrived (epoch seconds UTC), by this machine's clock.
+    server_time : float, optional
+        What time the platform said it was, where it said so.
     """
 
     endpoint: Endpoint
@@ -69,6 +71,7 @@ class PollAnswer:
     complete: bool
     requested_at: float
     answered_at: float
+    server_time: float | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from masanalytics import analysis, plot
 from masanalytics.aliases import Messages
+from masanalytics.analysis.known_holes import holes_text
 from masanalytics.analysis.sources import as_source
 from masanalytics.analysis.sources.base import HoldsUplinks
 from masanalytics.errors import InputError
@@ -205,6 +206,9 @@ def _sources(data: Messages, whole: pd.DataFrame, request: Request) -> list[tupl
         (_("As of (China time)"), str(whole.attrs.get("as_of", "-"))),
         (_("Gaps in coverage: nobody fetched reports"), _spans(coverage.get("gaps") or [])),
     ]
+    missing = holes_text(coverage.get("holes") or ())
+    if missing is not None:
+        rows.append((_("Answers of the platform lost or not read"), str(missing)))
     for name, values in (whole.attrs.get("filters") or {}).items():
         shown = ", ".join(map(str, values)) if isinstance(values, list) else str(values)
         rows.append((request.clean(column_name(name)), request.clean(shown)))

@@ -204,7 +204,7 @@ class _Handler(BaseHTTPRequestHandler):
         lines = [
             f"HTTP/1.1 {payload.status} {phrase}",
             f"Server: {self.version_string()}",
-            f"Date: {self.date_time_string()}",
+            f"Date: {self.date_time_string(self.simulated.platform.now())}",
             f"Content-Type: {payload.kind}",
             f"Content-Length: {len(payload.body)}",
         ]

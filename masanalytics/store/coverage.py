@@ -7,45 +7,109 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
+from masanalytics.protocol import FULL_PAGE
+
 __all__ = [
     "GAP_S",
     "CollectingHealth",
+    "believed",
     "collecting_health",
     "covered_until",
+    "disbelieve",
     "extend",
     "gaps",
     "intervals",
+    "is_ahead",
     "polled_accounts",
 ]
 
 GAP_S = 600
 """Longer than this between two drained polls counts as a gap in which nobody polled."""
+_SKEW_S = 120
+"""Two clocks that are both right, and an answer that was slow, differ by less."""
+_STEP_BACK_S = 5
+"""A clock is set back by so little all the time."""
+_WHOSE = "(? IS NULL OR account_id = ?)"
 
 
 @dataclass(frozen=True, slots=True)
 class CollectingHealth:
-    """How collecting of an account stands: instants in epoch seconds, None where it never happened; polls by kind."""
+    """How collecting of an account stands: instants in epoch seconds, None where it never happened; polls by kind.
+
+    Attributes
+    ----------
+    covered_until : int or None
+        Up to when everything was fetched.
+    drained_at : int or None
+        When the last poll was made that left nothing behind.
+    last_poll_at : int or None
+        When the last poll was made.
+    polls, unparsed, lost : int
+        All polls; those whose answer could not be read in full; those whose answer was lost.
+    missing : int
+        Of all polls, those whose answer, or a part of it, is missing from the numbers and not given up.
+    """
 
     covered_until: int | None
+    drained_at: int | None
     last_poll_at: int | None
     polls: int
     unparsed: int
     lost: int
+    missing: int
 
 
 def extend(conn: sqlite3.Connection, account_id: int, at: int) -> None:
-    """Note that everything the platform had for the account at this instant was fetched."""
-    last = conn.execute(
-        "SELECT started_at, ended_at FROM coverage WHERE account_id = ? ORDER BY started_at DESC LIMIT 1", [account_id]
-    ).fetchone()
-    if last is not None and at <= last[1]:  # the wall clock was set back, or an answer was taken in late
+    """Note that everything the platform had for the account at this instant was fetched.
+
+    An answer that is taken in late closes the gap that was there without it.
+    """
+    spans = "SELECT started_at, ended_at FROM coverage WHERE account_id = ? AND started_at"
+    before = conn.execute(f"{spans} <= ? ORDER BY started_at DESC LIMIT 1", [account_id, at]).fetchone()
+    after = conn.execute(f"{spans} > ? ORDER BY started_at LIMIT 1", [account_id, at]).fetchone()
+    if before is not None and at <= before[1]:
         return
-    if last is not None and at - last[1] <= GAP_S:
-        conn.execute(
-            "UPDATE coverage SET ended_at = ? WHERE account_id = ? AND started_at = ?", [at, account_id, last[0]]
-        )
-    else:
-        conn.execute("INSERT INTO coverage VALUES (?, ?, ?)", [account_id, at, at])
+    started_at, ended_at = at, at
+    if before is not None and at - before[1] <= GAP_S:
+        started_at = before[0]
+    if after is not None and after[0] - at <= GAP_S:
+        ended_at = after[1]
+    conn.execute(
+        "DELETE FROM coverage WHERE account_id = ? AND started_at BETWEEN ? AND ?", [account_id, started_at, ended_at]
+    )
+    conn.execute("INSERT INTO coverage VALUES (?, ?, ?)", [account_id, started_at, ended_at])
+
+
+def believed(at: float, server_time: float | None) -> int:
+    """Return the instant `at` as far as the platform's own time bears it out.
+
+    Examples
+    --------
+    >>> believed(1000.0, None), believed(1000.0, 990.0), believed(8 * 3600.0, 10.0)
+    (1000, 1000, 10)
+    """
+    ahead = server_time is not None and at - server_time > _SKEW_S
+    return int(server_time if ahead and server_time is not None else at)
+
+
+def is_ahead(conn: sqlite3.Connection, now: float, account_id: int | None = None) -> bool:
+    """Whether a clock that was ahead has written what lies later than now."""
+    limit = [account_id, account_id, int(now) + _STEP_BACK_S]
+    sql = f"SELECT 1 FROM coverage WHERE {_WHOSE} AND ended_at > ? UNION ALL SELECT 1 FROM holes WHERE {_WHOSE} AND until > ?"
+    return conn.execute(f"{sql} LIMIT 1", [*limit, *limit]).fetchone() is not None
+
+
+def disbelieve(conn: sqlite3.Connection, now: float, account_id: int | None = None) -> None:
+    """Take back what a clock that was ahead wrote: no coverage, and no hole, lies later than now."""
+    if not is_ahead(conn, now, account_id):
+        return
+    latest, whose = int(now), [account_id, account_id]
+    conn.execute(f"DELETE FROM coverage WHERE {_WHOSE} AND started_at > ?", [*whose, latest])
+    conn.execute(f"UPDATE coverage SET ended_at = ? WHERE {_WHOSE} AND ended_at > ?", [latest, *whose, latest])
+    conn.execute(
+        f"UPDATE holes SET until = ?, since = min(since, ?) WHERE {_WHOSE} AND until > ?",
+        [latest, latest, *whose, latest],
+    )
 
 
 def covered_until(conn: sqlite3.Connection) -> dict[int, int]:
@@ -83,7 +147,16 @@ def collecting_health(conn: sqlite3.Connection, account: str) -> CollectingHealt
     covered = conn.execute(
         "SELECT max(ended_at) FROM coverage JOIN accounts USING (account_id) WHERE account = ?", [account]
     ).fetchone()[0]
-    return CollectingHealth(covered, row[0], row[1], row[2], row[3])
+    drained = conn.execute(
+        "SELECT asked_at FROM polls JOIN accounts USING (account_id) WHERE account = ? AND endpoint = 'report'"
+        f" AND state = 'parsed' AND records < {FULL_PAGE} ORDER BY poll_id DESC LIMIT 1",
+        [account],
+    ).fetchone()
+    missing = conn.execute(
+        "SELECT count(*) FROM holes JOIN accounts USING (account_id) WHERE account = ? AND given_up_at IS NULL",
+        [account],
+    ).fetchone()[0]
+    return CollectingHealth(covered, drained and drained[0], row[0], row[1], row[2], row[3], missing)
 
 
 def polled_accounts(conn: sqlite3.Connection) -> list[str]:

@@ -11,6 +11,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from masanalytics.i18n import Text
+from masanalytics.store.holes import open_holes
 from masanalytics.store.lookups import REPORTED
 from masanalytics.vocabulary import UNREPORTED_AFTER_S
 
@@ -54,7 +55,8 @@ def doubts(conn: sqlite3.Connection) -> list[Doubt]:
     """Return the batches of unknown outcome with what their silence says.
 
     The chance that one accepted message is still silent is taken from messages of the same campaign that were sent at the
-    same time or later, so that it is rather too high than too low, and only where the queue was drained since. For a batch
+    same time or later, so that it is rather too high than too low, and only where the queue was drained since
+    and no answer is known to be missing. For a batch
     of n it is raised to the n-th power, which supposes that messages are silent independently of each other; the limits
     for words are set low because they are not quite.
     """
@@ -70,7 +72,11 @@ def doubts(conn: sqlite3.Connection) -> list[Doubt]:
         drained = conn.execute(
             "SELECT 1 FROM coverage WHERE account_id = ? AND ended_at > ?", [account_id, requested_at]
         ).fetchone()
-        enough = drained is not None and accepted >= _FEWEST_NEIGHBOURS
+        enough = (
+            drained is not None
+            and accepted >= _FEWEST_NEIGHBOURS
+            and not _may_be_missing(conn, account_id, requested_at)
+        )
         found.append(Doubt(batch_id, messages, (1 - reported / accepted) ** messages if enough else None))
     return found
 
@@ -79,7 +85,7 @@ def under_reported(conn: sqlite3.Connection, account: str) -> list[tuple[int, fl
     """Return batches whose reported share stays far below that of their campaign's others: (batch, share, others' share).
 
     Where a whole batch lags, somebody else may be fetching its reports. Only batches of the last three days under coverage
-    are looked at, a quarter of an hour after they were sent.
+    are looked at, a quarter of an hour after they were sent, and none whose reports may be in an answer known to be missing.
     """
     rows = conn.execute(
         f"SELECT b.batch_id, b.campaign_id, count(*), sum(m.status_id {REPORTED}) FROM batches b"
@@ -87,7 +93,8 @@ def under_reported(conn: sqlite3.Connection, account: str) -> list[tuple[int, fl
         " WHERE a.account = ? AND b.state = 'accepted' AND b.campaign_id IS NOT NULL AND b.requested_at BETWEEN"
         " (SELECT max(ended_at) FROM coverage c WHERE c.account_id = b.account_id) - ? AND"
         " (SELECT max(ended_at) FROM coverage c WHERE c.account_id = b.account_id) - ?"
-        " GROUP BY b.batch_id HAVING count(*) >= ?",
+        " AND NOT EXISTS (SELECT 1 FROM holes h WHERE h.account_id = b.account_id AND h.endpoint = 'report' AND h.cuts"
+        " AND h.given_up_at IS NULL AND h.until >= b.requested_at) GROUP BY b.batch_id HAVING count(*) >= ?",
         [account, UNREPORTED_AFTER_S, _SETTLED_AFTER_S, _FEWEST_MESSAGES],
     ).fetchall()
     totals: dict[int, tuple[int, int]] = {}
@@ -100,3 +107,8 @@ def under_reported(conn: sqlite3.Connection, account: str) -> list[tuple[int, fl
         if others and others_reported / others - reported / size > _GAP_IN_SHARE:
             found.append((batch_id, reported / size, others_reported / others))
     return found
+
+
+def _may_be_missing(conn: sqlite3.Connection, account_id: int, requested_at: int) -> bool:
+    """Whether reports of a batch may be in an answer that is known to be missing."""
+    return any(hole.cuts and hole.account_id == account_id and hole.until >= requested_at for hole in open_holes(conn))

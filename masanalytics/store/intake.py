@@ -46,6 +46,14 @@ class Intake:
         """Close this thread's connection only; the next use opens another."""
         self._connections.close_thread()
 
+    def disbelieve(self, now: float) -> None:
+        """Take back what a clock that was ahead wrote; nothing is written where there is nothing to take back."""
+        with self._connections.reading() as conn:
+            wrong = coverage.is_ahead(conn, now)
+        if wrong:
+            with self._connections.writing() as conn:
+                coverage.disbelieve(conn, now)
+
     # ---- polls ------------------------------------------------------------------------------------------------------
 
     def take_turn(self, account: str, endpoint: Endpoint, interval_s: float, clock: Clock, asker: str) -> Turn:
@@ -64,6 +72,9 @@ class Intake:
         with self._connections.writing(durable=True) as conn:
             poll_log.keep_answer(conn, poll_id, answer)
             poll_log.give_back(conn, account, clock)
+            # What is written now is not later than now: an instant beyond it was written by a clock that was ahead.
+            now = max(clock.now(), answer.server_time or 0.0)
+            coverage.disbelieve(conn, now, poll_log.account_of(conn, poll_id))
 
     def keep_spooled(self, account: str, poll_id: int, answer: PollAnswer, spool: str) -> int | None:
         """Make an answer durable that waited in the file `spool`; return its poll, None where it was taken in before."""

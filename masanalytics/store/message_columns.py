@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from masanalytics.analysis.dimensions import missing_in_messages
+from masanalytics.analysis.dimensions import BEYOND, HIDDEN, MATURED, YOUNG, missing_in_messages
 from masanalytics.errors import InputError
-from masanalytics.store.coverage import covered_until
 from masanalytics.store.lookups import ACCEPTED, REPORTED
+from masanalytics.store.observation import Observation
 from masanalytics.store.views import MISSING, china_times
 from masanalytics.timezone import CHINA_OFFSET_S
 from masanalytics.vocabulary import CARRIERS, MESSAGE_COLUMNS, UNREPORTED_AFTER_S, Status
@@ -163,20 +163,23 @@ def _time_column(conn: sqlite3.Connection, name: str, among: Condition) -> Colum
 
 def _window(conn: sqlite3.Connection) -> Column:
     """Return how far a message has been watched, as the analysis counts it (`masanalytics.analysis.dimensions`)."""
-    end = _coverage_end_sql(conn)
+    seen = Observation.of(conn)
+    end = seen.end_sql
+    hidden = f" WHEN m.submitted_at <= {seen.coverage_sql} - {UNREPORTED_AFTER_S} THEN {HIDDEN}" if seen.cut else ""
     kind = (
-        f"CASE WHEN m.submitted_at <= {end} - {UNREPORTED_AFTER_S} THEN 0"
-        f" WHEN m.received_at > max({end}, m.submitted_at) THEN 2 {{}}ELSE 1 END"
+        f"CASE WHEN m.submitted_at <= {end} - {UNREPORTED_AFTER_S} THEN {MATURED}"
+        f" WHEN m.received_at > max({end}, m.submitted_at) THEN {BEYOND} {{}}{hidden} ELSE {YOUNG} END"
     )
-    # Reports beyond the end of coverage are there only while somebody catches up: those rows are counted apart.
-    sql, packed = kind.format(f"+ max({end} - m.submitted_at, 0) "), kind.format("")
-    return Column(f"({sql})", _integers(), 3, always=True, open_end=True, packed_sql=f"({packed})")
+    # Reports beyond the end of coverage are there only while somebody catches up, or after a hole: those rows are counted
+    # apart.
+    sql, packed = kind.format(f"+ max({end} - m.submitted_at, 0)"), kind.format("")
+    return Column(f"({sql})", _integers(), BEYOND + 1, always=True, open_end=True, packed_sql=f"({packed})")
 
 
 def waited_sql(conn: sqlite3.Connection) -> str:
     """Return SQL for how long it has been possible to hear of a message the platform took; NULL for others."""
     taken = f"m.status_id {ACCEPTED} AND m.submitted_at IS NOT NULL"
-    return f"CASE WHEN {taken} THEN max({_coverage_end_sql(conn)} - m.submitted_at, 0) END"
+    return f"CASE WHEN {taken} THEN max({Observation.of(conn).end_sql} - m.submitted_at, 0) END"
 
 
 def seconds_sql(conn: sqlite3.Connection, seconds: str | None) -> str:
@@ -184,20 +187,11 @@ def seconds_sql(conn: sqlite3.Connection, seconds: str | None) -> str:
     pending, delivered, failed = (int(status) for status in (Status.pending, Status.delivered, Status.failed))
     if seconds is None:
         return "NULL"
-    end = _coverage_end_sql(conn)
+    end = Observation.of(conn).end_sql
     if seconds == "waited":
         return f"CASE WHEN m.status_id {ACCEPTED} THEN {end} - m.submitted_at END"
     outcome = f"WHEN {delivered} THEN m.received_at WHEN {failed} THEN m.received_at WHEN {pending} THEN {end}"
     return f"(CASE m.status_id {outcome} END - m.submitted_at)"
-
-
-def _coverage_end_sql(conn: sqlite3.Connection) -> str:
-    ends = covered_until(conn)
-    accounts = conn.execute("SELECT count(*) FROM accounts").fetchone()[0]
-    if accounts <= 1:
-        return str(int(max(ends.values(), default=0)))
-    whens = " ".join(f"WHEN {int(account)} THEN {int(end)}" for account, end in ends.items())
-    return f"CASE m.account_id {whens} ELSE 0 END" if whens else "0"
 
 
 def no_column(name: str) -> InputError:

@@ -22,6 +22,7 @@ from masanalytics.store.message_columns import (
     no_column,
     waited_sql,
 )
+from masanalytics.store.observation import Observation
 from masanalytics.store.views import MISSING, china_times, fetch_columns, nullable
 from masanalytics.vocabulary import CARRIERS, MESSAGE_COLUMNS, Status
 
@@ -164,8 +165,7 @@ def read_messages(conn: sqlite3.Connection, among: Condition) -> pd.DataFrame:
 
 def _waited(conn: sqlite3.Connection, got: dict[str, np.ndarray]) -> np.ndarray:
     """Return how long it has been possible to hear of each message the platform took."""
-    ends = covered_until(conn)
-    end = np.array([ends.get(int(number), 0) for number in got["account_id"]], dtype=np.int64)
+    end = Observation.of(conn).ends_of(got["account_id"], got["submitted_at"])
     waited = np.maximum(_minus(end, got["submitted_at"]), 0)
     heard_of = (got["status_id"] >= Status.pending) & (got["submitted_at"] != MISSING)
     return np.where(heard_of, waited, MISSING)

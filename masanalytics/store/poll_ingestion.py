@@ -7,9 +7,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from masanalytics.i18n import Text
-from masanalytics.protocol import Page, PollAnswer, read_page
+from masanalytics.protocol import FULL_PAGE, Page, PollAnswer, read_page
 from masanalytics.store import (
     coverage,
+    holes,
     message_outcomes,
     poll_log,
     reconciliation,
@@ -69,6 +70,14 @@ def ingest(conn: sqlite3.Connection, poll_id: int, answer: PollAnswer, words: Co
     else:
         received = Received(page.kind, rspcod=page.notice if page.kind == "rejected" else "", notice=notice)
     whole = not (page.bad or page.salvaged)
+    unread = 0 if page.kind == "rejected" else max(0, FULL_PAGE - received.size)
+    holes.close_read(
+        conn,
+        poll_id,
+        answer.answered_at,
+        unread=unread if page.salvaged or page.kind == "unreadable" else 0,
+        set_aside=len(page.bad),
+    )
     poll_log.note_read(
         conn,
         poll_id,
@@ -143,7 +152,7 @@ def _take_reports(
         settled += send_log.release_stale(conn, int(answer.answered_at)).groups
     confirmed = reconciliation.confirm(conn, account_id)
     if page.drained:
-        coverage.extend(conn, account_id, int(answer.requested_at))
+        coverage.extend(conn, account_id, coverage.believed(answer.requested_at, answer.server_time))
     return Received(
         "records",
         page.size,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from masanalytics.clock import Clock
 from masanalytics.i18n import Text
 from masanalytics.protocol import PollAnswer
-from masanalytics.store import lookups
+from masanalytics.store import holes, lookups
 from masanalytics.store.kept_texts import keep_text
 from masanalytics.store.process_identity import is_alive, this_process
 
@@ -87,10 +87,11 @@ def take_turn(
                 _start_interval(conn, account_id, clock)
             return Turn(0, wait_s)
         if holder is not None:  # a poll was under way in a process that is gone: it may just have been sent
-            _declare_lost(conn, account_id)
+            _declare_lost(conn, account_id, clock.now())
             _start_interval(conn, account_id, clock)
             if interval_s > 0:
                 return Turn(0, interval_s)
+    holes.open_unanswered(conn, account_id, clock.now())
     conn.execute(
         "INSERT INTO pace (account_id, wall, monotonic, era, holder) VALUES (?, ?, ?, ?, ?) ON CONFLICT (account_id)"
         " DO UPDATE SET wall = excluded.wall, monotonic = excluded.monotonic, era = excluded.era,"
@@ -154,10 +155,13 @@ def _add_poll(
 def keep_answer(conn: sqlite3.Connection, poll_id: int, answer: PollAnswer, spool: str | None = None) -> None:
     """Write the answer of a poll; `spool` names the file in which it waited."""
     conn.execute(
-        "UPDATE polls SET state = 'stored', answered_at = ?, http_status = ?, complete = ?, raw = ?, spool = ?"
-        " WHERE poll_id = ?",
-        [int(answer.answered_at), answer.status, int(answer.complete), answer.raw, spool, poll_id],
-    )
+        "UPDATE polls SET state = 'stored', answered_at = ?, http_status = ?, complete = ?, raw = ?, spool = ?,"
+        " server_time = ? WHERE poll_id = ?",
+        [
+            int(answer.answered_at), answer.status, int(answer.complete), answer.raw, spool,
+            None if answer.server_time is None else int(answer.server_time), poll_id,
+        ],
+    )  # fmt: skip
 
 
 def keep_spooled(conn: sqlite3.Connection, account: str, poll_id: int, answer: PollAnswer, spool: str) -> int | None:
@@ -182,10 +186,13 @@ def note_no_answer(conn: sqlite3.Connection, poll_id: int, notice: Text, now: fl
         "UPDATE polls SET state = ?, notice = ?, answered_at = ? WHERE poll_id = ?",
         ["lost" if lost else "failed", keep_text(notice), int(now), poll_id],
     )
+    if lost:
+        holes.note(conn, poll_id, now)
 
 
-def _declare_lost(conn: sqlite3.Connection, account_id: int) -> None:
+def _declare_lost(conn: sqlite3.Connection, account_id: int, now: float) -> None:
     """Note that whoever asked for the account's polls under way is gone."""
+    holes.open_unanswered(conn, account_id, now)
     conn.execute(
         "UPDATE polls SET state = 'lost', notice = ? WHERE account_id = ? AND state = 'asked'",
         [keep_text(_ENDED_WITHOUT_ANSWER), account_id],
@@ -208,6 +215,8 @@ def note_unreadable(conn: sqlite3.Connection, poll_id: int, notice: Text) -> Non
         "UPDATE polls SET state = 'unparsed', notice = ? WHERE poll_id = ? AND state = 'stored'",
         [keep_text(notice), poll_id],
     )
+    answered_at = conn.execute("SELECT answered_at FROM polls WHERE poll_id = ?", [poll_id]).fetchone()[0]
+    holes.note(conn, poll_id, answered_at or 0)
 
 
 # ---- the answers ----------------------------------------------------------------------------------------------------
@@ -240,15 +249,15 @@ def kept_answers(conn: sqlite3.Connection) -> list[int]:
 def read_answer(conn: sqlite3.Connection, poll_id: int) -> PollAnswer | None:
     """Return a kept answer, unpacked; None where the poll has none (lost, or pruned)."""
     row = conn.execute(
-        "SELECT endpoint, raw, http_status, complete, asked_at, answered_at, packing FROM polls"
+        "SELECT endpoint, raw, http_status, complete, asked_at, answered_at, packing, server_time FROM polls"
         " WHERE poll_id = ? AND raw IS NOT NULL",
         [poll_id],
     ).fetchone()
     if row is None:
         return None
-    endpoint, raw, http_status, complete, asked_at, answered_at, packing = row
+    endpoint, raw, http_status, complete, asked_at, answered_at, packing, server_time = row
     unpacked = zlib.decompress(raw) if packing == "zlib" else bytes(raw)
-    return PollAnswer(endpoint, unpacked, http_status or 0, bool(complete), asked_at, answered_at)
+    return PollAnswer(endpoint, unpacked, http_status or 0, bool(complete), asked_at, answered_at, server_time)
 
 
 def compress_answers(conn: sqlite3.Connection, before: int) -> int:

@@ -178,6 +178,18 @@ CREATE TABLE pace (
 ) STRICT;
 """
 
+_HOLES = """
+CREATE TABLE holes (
+  poll_id INTEGER PRIMARY KEY REFERENCES polls,
+  account_id INTEGER NOT NULL REFERENCES accounts,
+  endpoint TEXT NOT NULL,
+  since INTEGER,
+  until INTEGER NOT NULL,
+  records INTEGER NOT NULL,
+  cuts INTEGER NOT NULL,
+  given_up_at INTEGER
+) STRICT"""
+
 _VIEWS = {
     "messages_readable": f"""
 SELECT m.message_id, c.campaign, a.account, m.batch_id, b.msg_group, b.mode, b.template_id, m.phone,
@@ -245,3 +257,19 @@ def m005_identity_of_the_ledger(db: Database) -> None:
     """Give the file a name and a count of what was done with it, by which an older copy of it is known."""
     db.execute("CREATE TABLE ledger (ledger_id TEXT NOT NULL, turns INTEGER NOT NULL) STRICT")
     db.execute("INSERT INTO ledger VALUES (lower(hex(randomblob(16))), 0)")
+
+
+@migrations()
+def m006_holes_in_the_coverage(db: Database) -> None:
+    """Keep which answers are known to be missing from the numbers, and what time the platform said it was."""
+    db.execute("ALTER TABLE polls ADD COLUMN server_time INTEGER")
+    db.execute(_HOLES)
+    # What an older file knows of: how many records each can hold, and up to when everything had been fetched before it.
+    db.execute(
+        "INSERT INTO holes (poll_id, account_id, endpoint, since, until, records, cuts) SELECT p.poll_id, p.account_id,"
+        " p.endpoint, (SELECT max(d.asked_at) FROM polls d WHERE d.account_id = p.account_id AND d.endpoint = 'report' AND"
+        " d.state = 'parsed' AND d.records < 1000 AND d.poll_id < p.poll_id), coalesce(p.answered_at, p.asked_at + 300),"
+        " iif(p.state = 'unparsed' AND p.records > 0, iif(p.complete, p.set_aside, 1000 - p.records + p.set_aside), 1000),"
+        " NOT (p.state = 'unparsed' AND p.complete AND p.records > 0 AND p.set_aside > 0)"
+        " FROM polls p WHERE p.state IN ('lost', 'unparsed')"
+    )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 
+from masanalytics.analysis.known_holes import holes_text
 from masanalytics.i18n import _, ngettext
 from masanalytics.store.coverage import covered_until
+from masanalytics.store.holes import open_holes
 from masanalytics.store.message_columns import waited_sql
 from masanalytics.timezone import format_instant
 from masanalytics.vocabulary import STATUS_WORDS, UNREPORTED_AFTER_S, Status
@@ -37,6 +39,9 @@ def shown(conn: sqlite3.Connection, name: str, *, is_new: bool = False) -> tuple
     notes = [in_one_line(conn, name, is_new=is_new)]
     if counts["unreported"]:
         notes.append(_("pending: a report may still come; unreported: none came within 72 hours of coverage"))
+    missing = holes_text([hole._asdict() for hole in open_holes(conn)])
+    if missing is not None:
+        notes.append(_("{missing}; see store.missing_answers()", missing=missing))
     return _("Store {name}", name=name), figures, notes
 
 

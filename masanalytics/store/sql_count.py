@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from masanalytics.store.coverage import covered_until, gaps, intervals
 from masanalytics.store.database import Connections
+from masanalytics.store.holes import open_holes
 from masanalytics.store.message_columns import Column, Condition, find_column, seconds_sql
 from masanalytics.store.messages import conditions
 from masanalytics.store.views import MISSING, fetch_columns
@@ -125,20 +126,35 @@ class StoredMessages:
         Returns
         -------
         mapping
-            The end of coverage (``as_of``, epoch seconds; ``end`` by account, text) and the ``gaps`` in which reports of
-            the messages asked about could come: from their first submission until 72 h after their last.
+            The end of coverage (``as_of``, epoch seconds; ``end`` by account, text), the ``gaps`` in which reports of
+            the messages asked about could come (from their first submission until 72 h after their last), and the ``holes``
+            of that time: answers known to be missing.
         """
         with self._connections.reading() as conn:
             ends = covered_until(conn)
             spans = intervals(conn, None)
+            missing = open_holes(conn)
             first, last = _submitted(conn, where)
+        latest = last + UNREPORTED_AFTER_S
+        holes = [
+            {
+                "account": hole.account,
+                "state": hole.state,
+                "from": None if hole.since is None else format_instant(hole.since),
+                "until": format_instant(hole.until),
+                "records": hole.records,
+                "cuts": hole.cuts,
+            }
+            for hole in missing
+            if hole.until >= first and (hole.since is None or hole.since <= latest)
+        ]
         open_gaps = [
             {"account": account, "from": format_instant(start), "until": format_instant(end)}
             for account, start, end in gaps(spans)
-            if end > first and start < last + UNREPORTED_AFTER_S
+            if end > first and start < latest
         ]
         end_by_account = {account: format_instant(end) for account, _, end in spans}
-        return {"as_of": max(ends.values(), default=None), "end": end_by_account, "gaps": open_gaps}
+        return {"as_of": max(ends.values(), default=None), "end": end_by_account, "gaps": open_gaps, "holes": holes}
 
 
 def _submitted(conn: sqlite3.Connection, where: Filters) -> tuple[float, float]:

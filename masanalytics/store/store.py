@@ -17,7 +17,7 @@ from masanalytics.errors import StoreError
 from masanalytics.formatting import card, plain_card
 from masanalytics.i18n import speaks
 from masanalytics.paths import full_path, path_in_folder
-from masanalytics.store import messages, poll_log, showing, uplink_ingestion, views
+from masanalytics.store import holes, messages, poll_log, showing, uplink_ingestion, views
 from masanalytics.store.database import Connections
 from masanalytics.store.intake import Intake
 from masanalytics.store.sends import Sends
@@ -84,6 +84,7 @@ class Store:
         self._connections = Connections(self.path, busy_s=busy_s)
         self.sends = Sends(self._connections, is_kept=self._remove is None)
         self.intake = Intake(self._connections, opt_out_words)
+        self.intake.disbelieve(self.clock.now())
         self.message_source = StoredMessages(self._connections)
 
     @property
@@ -253,6 +254,34 @@ class Store:
         """
         with self._connections.reading() as conn:
             return views.read_coverage(conn, account)
+
+    def missing_answers(self) -> pd.DataFrame:
+        """Return the answers that are known to be missing from the numbers: lost, waiting to be taken in, or not readable.
+
+        Messages that were open then are not called unreported, and rates say that they may have arrived. What is kept is read
+        again by `replay`; what is lost can be given up with `give_up_answers`.
+
+        Returns
+        -------
+        DataFrame
+            ``poll_id, account, endpoint, state``, ``since`` (up to when everything had been fetched before) and ``until``
+            (Asia/Shanghai), ``records`` (how many it can hold).
+        """
+        with self._connections.reading() as conn:
+            return views.read_missing_answers(conn)
+
+    def give_up_answers(self, poll_ids: Iterable[int] | None = None) -> int:
+        """Say that missing answers held nothing of interest, or are gone for good; return how many.
+
+        From then on messages that were open when they were asked for are counted as unreported like any others.
+
+        Parameters
+        ----------
+        poll_ids : iterable of int, optional
+            From ``missing_answers()``; by default all that are missing now.
+        """
+        with self._connections.writing(durable=True) as conn:
+            return holes.give_up(conn, poll_ids, self.clock.now())
 
     def export_parquet(self, folder: str | Path, *, reveal: bool = False) -> list[Path]:
         """Write all messages as Parquet, one folder a month, which the analysis functions take through DuckDB or Spark.

@@ -59,6 +59,10 @@ _POLLS = (
     " p.notice, length(p.raw) AS size_bytes FROM polls p JOIN accounts a USING (account_id)"
     " WHERE ? IS NULL OR p.state = ? ORDER BY p.poll_id"
 )
+_MISSING = (
+    "SELECT h.poll_id, a.account, h.endpoint, p.state, h.since, h.until, h.records FROM holes h JOIN polls p USING (poll_id)"
+    " JOIN accounts a ON a.account_id = h.account_id WHERE h.given_up_at IS NULL ORDER BY h.poll_id"
+)
 _OPT_OUTS = (
     "SELECT o.phone, o.since, o.reason, u.content FROM opt_outs o LEFT JOIN uplinks u USING (uplink_id)"
     " WHERE o.until IS NULL ORDER BY o.since, o.phone"
@@ -150,6 +154,11 @@ def read_polls(conn: sqlite3.Connection, state: str | None) -> pd.DataFrame:
     times = ("asked_at", "answered_at")
     integers = ("poll_id", "http_status", "records", "set_aside", "size_bytes")
     return with_words(read_view(conn, _POLLS, [state, state], times=times, integers=integers), "notice")
+
+
+def read_missing_answers(conn: sqlite3.Connection) -> pd.DataFrame:
+    """Return the answers that are known to be missing."""
+    return read_view(conn, _MISSING, [], times=("since", "until"), integers=("poll_id", "records"))
 
 
 def read_opt_outs(conn: sqlite3.Connection) -> pd.DataFrame:

@@ -72,9 +72,10 @@ class MessageSource(Protocol):
         ...
 
     def coverage_summary(self, where: Filters) -> Mapping[str, Any]:
-        """Return ``as_of`` (epoch seconds or None: the end of coverage), ``end`` (by account) and ``gaps``.
+        """Return ``as_of`` (epoch seconds or None: the end of coverage), ``end`` (by account), ``gaps``, ``holes``.
 
-        Gaps that cannot concern messages that pass `where` are left out, where the source can tell.
+        What cannot concern messages that pass `where` is left out, where the source can tell. A hole is an answer known to be
+        missing: ``account, state, from, until``, how many ``records`` it can hold, and whether it ``cuts`` observation short.
         """
         ...
 

@@ -83,7 +83,7 @@ class NarwhalsMessages:
         import narwhals as nw
         import pandas as pd
 
-        nothing: dict[str, Any] = {"as_of": None, "end": {}, "gaps": []}
+        nothing: dict[str, Any] = {"as_of": None, "end": {}, "gaps": [], "holes": []}
         if not {"submitted_at", "waited_s"} <= set(self.message_columns()):
             return nothing
         waited, at = nw.col("waited_s"), nw.col("submitted_at")

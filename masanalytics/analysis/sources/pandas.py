@@ -86,7 +86,7 @@ class PandasMessages:
         told = self._frame.attrs.get("coverage")
         if isinstance(told, Mapping):
             return told
-        nothing: dict[str, Any] = {"as_of": None, "end": {}, "gaps": []}
+        nothing: dict[str, Any] = {"as_of": None, "end": {}, "gaps": [], "holes": []}
         if not {"submitted_at", "waited_s"} <= set(self._frame.columns):
             return nothing
         waited = as_floats(self._frame["waited_s"])

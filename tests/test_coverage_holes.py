@@ -1,0 +1,352 @@
+"""What is known to be missing is never counted as silence: lost, waiting and unread answers, and clocks that are ahead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import masanalytics as mas
+from masanalytics.client import Client
+from masanalytics.clock import ManualClock
+from masanalytics.collecting.service import status
+from masanalytics.simulator import Scripted, Simulator
+from masanalytics.store import Store, coverage
+from masanalytics.store.observation import Stretch
+from masanalytics.timezone import to_platform_time
+from tests.bench import Bench, report
+
+RATES = ["accepted", "delivered", "pending", "unreported", "delivery_rate", "most"]
+HOUR = 3600
+
+
+def people(n: int, start: int = 13800000000) -> list[str]:
+    return [str(start + i) for i in range(n)]
+
+
+def sent(client: Client, store: Store, phones: list[str], campaign: str = "C") -> None:
+    mas.send(pd.DataFrame({"p": phones}), client, store, phone="p", text="您好", campaign=campaign, progress=False)
+
+
+def collector_of(client: Client, store: Store) -> mas.Collector:
+    return mas.Collector(client, store, say=lambda _text: None)
+
+
+def collect_every(collector: mas.Collector, clock: ManualClock, hours: float, step_s: float = 300) -> None:
+    for _ in range(int(hours * HOUR / step_s)):
+        clock.sleep(step_s)
+        collector.collect()
+
+
+def rates(data: Any, **more: Any) -> list[list[float]]:
+    rows: list[list[float]] = mas.delivery_rates(data, **more)[RATES].round(4).to_numpy().tolist()
+    return rows
+
+
+@pytest.fixture
+def everybody(clock: ManualClock) -> Any:
+    """A platform that delivers everything within a second."""
+    with Simulator(https=False, clock=clock, behaviour=Scripted()) as one:
+        yield one
+
+
+def lose_the_first_page(sim: Simulator, store: Store, clock: ManualClock, fault: str) -> mas.Collector:
+    """Send 1,500 messages, all delivered at once, whose first 1,000 reports never come through; collect 74 hours more."""
+    client = sim.client()
+    collector = collector_of(client, store)
+    sent(client, store, people(1500))
+    clock.sleep(5)
+    sim.fault(fault, endpoint="report", times=1)
+    try:
+        collector.collect()
+    except mas.NetworkError:
+        assert fault == "drop_after"
+    collect_every(collector, clock, 74, 900)
+    return collector
+
+
+@pytest.mark.parametrize(("fault", "state"), [("drop_after", "lost"), ("garbage", "unparsed")])
+def test_reports_that_are_known_to_be_missing_may_have_arrived(
+    everybody: Simulator, store: Store, clock: ManualClock, fault: str, state: str
+) -> None:
+    """The truth, 1.0, lies within the bounds; nobody is called unreported; rates, card and report say why."""
+    lose_the_first_page(everybody, store, clock, fault).stop()
+    found = mas.delivery_rates(store)
+    missing = store.missing_answers()
+
+    assert rates(store) == [[1500, 500, 1000, 0, 0.3333, 1.0]]
+    assert found["expected_rate"].isna().all()
+    assert [note["en"] for note in found.attrs["notes"] if note["code"] == "holes"] == [
+        "1 answer of the platform was lost or is not read, and can hold 1,000 reports: messages open then may have arrived"
+    ]
+    assert missing[["state", "records"]].to_numpy().tolist() == [[state, 1000]]
+    assert "1 answer of the platform was lost or is not read" in store.text("en")
+    assert "平台有 1 次应答丢失或未能读取" in store.text("zh")
+    assert status(store, everybody.client().account.name).health.missing == 1
+
+
+def test_what_is_given_up_is_silence_again(everybody: Simulator, store: Store, clock: ManualClock) -> None:
+    """By the user's word a lost answer is no hole any more: what is silent after 72 hours is unreported."""
+    lose_the_first_page(everybody, store, clock, "drop_after").stop()
+
+    assert store.give_up_answers() == 1
+    assert rates(store) == [[1500, 500, 0, 1000, 0.3333, 0.3333]]
+    assert store.missing_answers().empty
+    assert store.give_up_answers() == 0
+
+
+def test_an_answer_that_is_read_later_closes_its_hole(
+    everybody: Simulator, store: Store, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a defect kept from being read is read again by replay, and then nothing is missing."""
+    client = everybody.client()
+    collector = collector_of(client, store)
+    sent(client, store, people(1500))
+    clock.sleep(5)
+    with monkeypatch.context() as patch:
+        patch.setattr("masanalytics.store.report_ingestion.take_reports", lambda *_: 1 / 0)
+        collector.collect()
+    collect_every(collector, clock, 74, 900)
+    before = rates(store)
+    mas.replay(store)
+    collector.stop()
+
+    assert before == [[1500, 500, 1000, 0, 0.3333, 1.0]]
+    assert rates(store) == [[1500, 1500, 0, 0, 1.0, 1.0]]
+    assert store.missing_answers().empty
+
+
+def test_most_is_open_by_what_a_missing_answer_can_hold(store: Store, bench: Bench, clock: ManualClock) -> None:
+    """Of 3,000 silent messages one lost answer can hold a thousand: no more of them may have arrived."""
+    phones = people(3000)
+    bench.send(phones, "0101080000000000000001")
+    lose(store, bench, clock)
+    for _ in range(74 * 6):
+        clock.sleep(600)
+        bench.receive([])
+
+    assert rates(store) == [[3000, 0, 3000, 0, 0.0, 0.3333]]
+
+
+def lose(store: Store, bench: Bench, clock: ManualClock) -> int:
+    """Ask, and lose the answer."""
+    turn = store.intake.take_turn(bench.account, "report", 0.0, clock, "bench")
+    store.intake.note_no_answer(bench.account, turn.poll_id, mas.NetworkError("gone").said, clock, lost=True)
+    return turn.poll_id
+
+
+def test_messages_of_another_time_are_not_concerned(store: Store, bench: Bench, clock: ManualClock) -> None:
+    """Whoever was submitted after the hole, or had 72 hours behind him before it, is counted as ever."""
+    bench.send(people(10), "0101080000000000000001", "before")
+    bench.receive([])
+    for _ in range(80 * 6):
+        clock.sleep(600)
+        bench.receive([])
+    bench.send(people(10, 13900000000), "0104160000000000000001", "during")
+    clock.sleep(600)
+    bench.receive([])
+    lose(store, bench, clock)
+    clock.sleep(60)
+    bench.send(people(10, 13700000000), "0104162000000000000001", "after")
+    for _ in range(80 * 6):
+        clock.sleep(600)
+        bench.receive([])
+    found = mas.delivery_rates(store, by="campaign")
+
+    assert found[["campaign", "pending", "unreported", "most"]].to_numpy().tolist() == [
+        ["after", 0, 10, 0.0],
+        ["before", 0, 10, 0.0],
+        ["during", 10, 0, 1.0],
+    ]
+    assert mas.delivery_rates(store, campaign="before").attrs["coverage"]["holes"] == []
+    assert len(mas.delivery_rates(store, campaign="during").attrs["coverage"]["holes"]) == 1
+
+
+def test_rates_at_equal_age_leave_out_who_was_not_watched_so_long(
+    store: Store, bench: Bench, clock: ManualClock
+) -> None:
+    """Ten minutes were watched before the hole, an hour was not: whether the report came before or after."""
+    phones = people(1500)
+    bench.send(phones, "0101080000000000000001")
+    clock.sleep(600)
+    bench.receive([report(phone, "0101080000000000000001") for phone in phones[:900]])
+    lose(store, bench, clock)
+    clock.sleep(600)
+    bench.receive([report(phone, "0101080000000000000001", receiveDate="20260101081500") for phone in phones[900:1000]])
+    for _ in range(12):
+        clock.sleep(600)
+        bench.receive([])
+
+    assert rates(store, within="10min") == [[1500, 900, 600, 0, 0.6, 1.0]]
+    assert mas.delivery_rates(store, within="1h").empty
+    assert set(store.messages()["waited_s"]) == {600}
+    assert mas.timeline(store)["pending"].tolist() == [500]
+    assert [note["code"] for note in mas.latency(store).attrs["notes"]] == ["still_pending", "holes"]
+
+
+def test_a_frame_knows_it_as_the_store_does(everybody: Simulator, store: Store, clock: ManualClock) -> None:
+    """The messages as a frame say by their waiting time what was not watched."""
+    lose_the_first_page(everybody, store, clock, "drop_after").stop()
+
+    assert rates(store.messages()) == [[1500, 500, 1000, 0, 0.3333, 1.0]]
+
+
+def test_single_records_that_cannot_be_read_open_most_by_as_many(
+    store: Store, bench: Bench, clock: ManualClock
+) -> None:
+    """Three records of a page are no report: of the silent, three may have arrived; the rest is silent as ever."""
+    phones = people(100)
+    bench.send(phones, "0101080000000000000001")
+    clock.sleep(30)
+    bench.receive([*(report(phone, "0101080000000000000001") for phone in phones[:50]), 1, 2, 3])
+    for _ in range(74 * 6):
+        clock.sleep(600)
+        bench.receive([])
+
+    assert rates(store) == [[100, 50, 0, 50, 0.5, 0.53]]
+    assert store.missing_answers()["records"].tolist() == [3]
+
+
+def test_half_a_page_may_hold_the_other_half(everybody: Simulator, store: Store, clock: ManualClock) -> None:
+    """A page that was cut off gives what came through; the rest of a full page may be missing."""
+    client = everybody.client()
+    collector = collector_of(client, store)
+    sent(client, store, people(1000))
+    clock.sleep(5)
+    everybody.fault("truncate", endpoint="report", times=1)
+    collector.collect()
+    collect_every(collector, clock, 74, 900)
+    collector.stop()
+    stored = len(store.reports())
+
+    assert 400 < stored < 600
+    assert rates(store) == [[1000, stored, 1000 - stored, 0, stored / 1000, 1.0]]
+
+
+def test_an_unanswered_poll_is_a_hole_as_soon_as_the_next_one_begins(
+    store: Store, bench: Bench, clock: ManualClock
+) -> None:
+    """Whoever asked and left nothing, by a kill or with a full disk, leaves a hole; its answer, taken in, closes it."""
+    phones = people(10)
+    bench.send(phones, "0101080000000000000001")
+    turn = store.intake.take_turn(bench.account, "report", 0.0, clock, "bench")
+    clock.sleep(600)
+    under_way = len(store.missing_answers())
+    for _ in range(74 * 6):
+        clock.sleep(600)
+        bench.receive([])
+    before = rates(store)
+    now = clock.now()
+    answer = mas.protocol.PollAnswer("report", b"[]", 200, True, now, now)
+    store.intake.keep_answer(bench.account, turn.poll_id, answer, clock)
+    store.intake.ingest(turn.poll_id)
+
+    assert under_way == 0
+    assert before == [[10, 0, 10, 0, 0.0, 1.0]]
+    assert rates(store) == [[10, 0, 0, 10, 0.0, 0.0]]
+
+
+def test_lost_replies_concern_no_rate(store: Store, bench: Bench, clock: ManualClock) -> None:
+    """An answer of the other queue holds no reports."""
+    bench.send(people(10), "0101080000000000000001")
+    turn = store.intake.take_turn(bench.account, "deliver", 0.0, clock, "bench")
+    store.intake.note_no_answer(bench.account, turn.poll_id, mas.NetworkError("gone").said, clock, lost=True)
+    for _ in range(74 * 6):
+        clock.sleep(600)
+        bench.receive([])
+
+    assert rates(store) == [[10, 0, 0, 10, 0.0, 0.0]]
+    assert store.missing_answers()["endpoint"].tolist() == ["deliver"]
+
+
+def test_hundreds_of_holes_stay_a_short_question() -> None:
+    """Holes without anything fetched between them are one; more than a hundred steps are taken together, never later."""
+    from masanalytics.store.holes import Hole
+    from masanalytics.store.observation import stretches
+
+    apart = [Hole(n, 1, "a", "lost", n * 10**6, n * 10**6 + 60, 1000, True) for n in range(1, 400)]
+    together = [Hole(n, 1, "a", "lost", 10**6, 10**6 + n, 1000, True) for n in range(1, 400)]
+    found = stretches(apart, 10**9)
+
+    assert len(found) <= 100
+    assert all(one.end <= 10**6 * (one.last // 10**6) for one in found)
+    assert stretches(together, 10**9) == [Stretch(10**6 - 72 * HOUR, 10**6 + 399, 10**6)]
+
+
+# ---- clocks ----------------------------------------------------------------------------------------------------------
+
+
+def eight_hours_ahead_once(sim: Simulator, store: Store, clock: ManualClock) -> mas.Collector:
+    collector = collector_of(sim.client(), store)
+    clock.jump(8 * HOUR)
+    collector.collect()
+    clock.jump(-8 * HOUR)
+    return collector
+
+
+def test_an_instant_in_the_future_is_not_believed(store: Store, clock: ManualClock) -> None:
+    """A poll with the clock eight hours ahead makes no message "observed for an hour", and no status fresh."""
+    with Simulator(https=False, clock=clock, behaviour=Scripted(dict.fromkeys(people(700)))) as sim:
+        collector = eight_hours_ahead_once(sim, store, clock)
+        name = sim.client().account.name
+        wrong = status(store, name).fresh
+        sent(sim.client(), store, people(1000))
+        clock.sleep(30)
+        collector.collect()
+        collector.stop()
+
+    assert not wrong
+    assert mas.delivery_rates(store, within="1h").empty
+    assert "collected until 2026-01-01 08:00" in repr(store)
+    assert status(store, name).fresh
+    clock.sleep(2 * HOUR)
+    assert not status(store, name).fresh
+
+
+def test_what_a_wrong_clock_wrote_is_mended_at_the_next_opening(
+    sim: Simulator, clock: ManualClock, tmp_path: Path
+) -> None:
+    """A store whose coverage ends in the future is put right before anybody reads it; what was right stays."""
+    path = tmp_path / "mas2.db"
+    with Store(path, clock=clock) as store:
+        collector_of(sim.client(), store).collect()
+        store.db.execute("INSERT INTO coverage SELECT account_id, ended_at + 28800, ended_at + 30000 FROM coverage")
+        store.db.conn.commit()
+        assert len(store.coverage()) == 2
+    with Store(path, clock=clock) as store:
+        ends = [str(end) for end in store.coverage()["ended_at"]]
+
+    assert ends == ["2026-01-01 08:00:00+08:00"]
+
+
+def test_the_platforms_own_time_is_believed_before_a_clock_that_is_ahead(
+    store: Store, bench: Bench, clock: ManualClock
+) -> None:
+    """The answer's Date says how late it is; a difference of a minute is nobody's fault."""
+    assert coverage.believed(1_000_000.0, 999_940.0) == 1_000_000
+    assert coverage.believed(1_000_000.0, 900_000.0) == 900_000
+    assert coverage.believed(900_000.0, 1_000_000.0) == 900_000
+
+
+def test_the_simulated_platform_says_its_own_time(sim: Simulator, client: Client, clock: ManualClock) -> None:
+    """Its Date header is the simulated time, and every answer carries it."""
+    clock.sleep(77)
+    answer = client.poll_reports()
+
+    assert answer.server_time == 1_767_225_677.0
+    assert to_platform_time(answer.server_time) == "20260101080117"
+
+
+def test_a_clock_that_was_behind_loses_nothing(store: Store, bench: Bench, clock: ManualClock) -> None:
+    """With the clock right again the end of coverage is where it was, and goes on."""
+    bench.receive([])
+    clock.jump(-20 * HOUR)
+    clock.sleep(60)
+    bench.receive([])
+    clock.jump(20 * HOUR)
+    clock.sleep(60)
+    bench.receive([])
+
+    assert str(store.coverage()["ended_at"].iloc[-1]) == "2026-01-01 08:02:00+08:00"
