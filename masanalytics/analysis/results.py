@@ -100,7 +100,7 @@ def finished(
     found = list(notes)
     missing = holes_text(coverage.get("holes") or ())
     if missing is not None:
-        found.append(note(missing.code, missing.text("en"), missing.text("zh")))
+        found.append(missing)
     if counted is not None:
         small = [_plain(label) for label, n in zip(frame.index, counted, strict=True) if n < SMALL_GROUP]
         frame.attrs["small_groups"] = small
