@@ -21,7 +21,7 @@ from collections.abc import Iterable, Sequence
 from functools import reduce
 from typing import Any, Final
 
-from masanalytics.i18n import Text, resolve_language
+from masanalytics.i18n import Text
 from masanalytics.masking import mask_phones_in
 from masanalytics.text import nearest
 
@@ -77,21 +77,15 @@ class MasError(Exception):
     retryable = False
 
     def __init__(
-        self, message: str | Text, many: str = "", /, *, zh: str = "", retryable: bool | None = None, **parameters: Any
+        self, message: str | Text, many: str = "", /, *, retryable: bool | None = None, **parameters: Any
     ) -> None:
-        # The pairs of sentences that are still to become msgids.
-        if isinstance(message, str) and (zh or not (parameters or many or "{{" in message)):
-            message = Text(message.replace("{", "{{").replace("}", "}}"))
         self.said = message if isinstance(message, Text) else Text(message, many, **parameters)
-        self._zh = zh
         super().__init__(self.said)
         if retryable is not None:
             self.retryable = retryable
 
     def text(self, language: str | None = None) -> str:
         """Return the message in ``"en"`` or ``"zh"`` (by default in the language in use)."""
-        if self._zh and resolve_language(language) == "zh":
-            return self._zh
         return self.said.text(language)
 
     @property
@@ -230,12 +224,11 @@ class NetworkError(MasError):
         many: str = "",
         /,
         *,
-        zh: str = "",
         retryable: bool | None = None,
         sent: bool = False,
         **parameters: Any,
     ) -> None:
-        super().__init__(message, many, zh=zh, retryable=retryable, **parameters)
+        super().__init__(message, many, retryable=retryable, **parameters)
         self.sent = sent
 
 
@@ -263,12 +256,11 @@ class RefusedError(MasError):
         many: str = "",
         /,
         *,
-        zh: str = "",
         retryable: bool | None = None,
         rspcod: str = "",
         **parameters: Any,
     ) -> None:
-        super().__init__(message, many, zh=zh, retryable=retryable, **parameters)
+        super().__init__(message, many, retryable=retryable, **parameters)
         self.rspcod = rspcod
 
 

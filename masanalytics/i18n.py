@@ -25,9 +25,6 @@ __all__ = [
     "Language",
     "Text",
     "_",
-    "choose",
-    "counted",
-    "duration",
     "ngettext",
     "resolve_language",
     "speaks",
@@ -239,63 +236,3 @@ def _from_plain(value: Any) -> Any:
 def _translations(language: Language) -> _gettext.NullTranslations:
     folder = Path(__file__).with_name("locale")
     return _gettext.translation("masanalytics", folder, [_CATALOGUES[language]], fallback=True)
-
-
-def choose(en: str, zh: str, language: str | None = None) -> str:
-    """Return `en` or `zh`, whichever `language` (or the user's own) asks for.
-
-    Examples
-    --------
-    >>> choose("delivered", "已送达", "zh")
-    '已送达'
-    """
-    return zh if resolve_language(language) == "zh" else en
-
-
-def counted(number: int, one: str, many: str | None = None) -> str:
-    """Return a number with what it counts, in English, where one thing is not said as several are.
-
-    Parameters
-    ----------
-    number : int
-        How many.
-    one, many : str
-        What stands behind one, and behind any other number; `many` is `one` with an s where it is not given.
-
-    Examples
-    --------
-    >>> counted(1, "poll"), counted(2000, "reply", "replies"), counted(0, "batch", "batches")
-    ('1 poll', '2,000 replies', '0 batches')
-    """
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
-def duration(seconds: float, language: str | None = None, *, platform_time: bool = False) -> str:
-    """Return a length of time for people.
-
-    Parameters
-    ----------
-    seconds : float
-        How long.
-    language : {"en", "zh"}, optional
-        By default the user's own.
-    platform_time : bool
-        Whether a simulated platform's clock told it, which must not be taken for the time that somebody waited.
-
-    Examples
-    --------
-    >>> duration(0.4, "en"), duration(1915, "en"), duration(7300, "zh"), duration(72 * 3600, "en")
-    ('1 s', '32 min', '2 小时 2 分钟', '72 h')
-    >>> duration(660, "en", platform_time=True), duration(660, "zh", platform_time=True)
-    ('11 min (platform time)', '11 分钟（平台时间）')
-    """
-    zh = resolve_language(language) == "zh"
-    second, minute, hour = ("秒", "分钟", "小时") if zh else ("s", "min", "h")
-    hours, minutes = divmod(round(seconds / 60), 60)
-    if seconds < 90:
-        text = f"{max(1, round(seconds)) if seconds > 0 else 0} {second}"
-    elif hours * 60 + minutes < 90:
-        text = f"{hours * 60 + minutes} {minute}"
-    else:
-        text = f"{hours} {hour}" + (f" {minutes} {minute}" if minutes else "")
-    return text + ("（平台时间）" if zh else " (platform time)") * platform_time

@@ -37,7 +37,6 @@ __all__ = [
     "ACCEPTED",
     "BATCH_STATES",
     "CARRIERS",
-    "CARRIERS_ZH",
     "COLUMN_WORDS",
     "DERIVED",
     "EXCLUSIONS",
@@ -45,7 +44,6 @@ __all__ = [
     "MODES",
     "MODE_WORDS",
     "STATUS_WORDS",
-    "STATUS_ZH",
     "UNREPORTED_AFTER_S",
     "WEEKDAYS",
     "Status",
@@ -234,8 +232,3 @@ def category_name(category: str) -> str:
     """
     row = categories().get(category)
     return category if row is None else row[f"name_{resolve_language()}"]
-
-
-# What the modules that still choose between two languages by hand import.
-STATUS_ZH: Final = {status: Text(words).text("zh") for status, words in STATUS_WORDS.items()}
-CARRIERS_ZH: Final = {carrier: Text(carrier).text("zh") for carrier in CARRIERS}

@@ -126,7 +126,7 @@ def test_no_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 
 def test_a_known_problem(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A configuration that was found wrong elsewhere is told as it was, without reading another."""
-    found = findings(problem=ConfigError("no profile 'x'"))
+    found = findings(problem=ConfigError("no profile {name}", name="'x'"))
     assert found == {"configuration": Finding("configuration", ok=False, text="no profile 'x'")}
 
 

@@ -14,7 +14,7 @@ import masanalytics as mas
 from masanalytics.analysis import delivery_rates
 from masanalytics.client import Client
 from masanalytics.collecting import Collector
-from masanalytics.i18n import Text, counted, duration
+from masanalytics.i18n import Text
 from masanalytics.simulator import Simulator
 from masanalytics.store import Store
 from tests.bench import Bench, PlainBatch
@@ -146,20 +146,3 @@ def test_a_store_that_cannot_be_read_still_has_a_name() -> None:
 
     assert repr(store).startswith("Store(…): ")
     assert "Store(…): " in store._repr_html_()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "english", "chinese"),
-    [(0, "0 s", "0 秒"), (0.02, "1 s", "1 秒"), (60, "60 s", "60 秒"), (89.6, "90 s", "90 秒"), (90, "2 min", "2 分钟"),
-     (661.6, "11 min", "11 分钟"), (5400, "1 h 30 min", "1 小时 30 分钟"), (7200, "2 h", "2 小时"), (259_200, "72 h", "72 小时")],
-)  # fmt: skip
-def test_lengths_of_time_are_in_units_people_use(seconds: float, english: str, chinese: str) -> None:
-    """Seconds are shown up to a minute and a half, minutes up to an hour and a half, hours from there on."""
-    assert (duration(seconds, "en"), duration(seconds, "zh")) == (english, chinese)
-
-
-def test_one_is_not_said_as_several() -> None:
-    """A count has a word for one and a word for others."""
-    shown = [counted(number, "entry is", "entries are") for number in (0, 1, 2, 1000)]
-
-    assert shown == ["0 entries are", "1 entry is", "2 entries are", "1,000 entries are"]

@@ -62,9 +62,7 @@ TOGETHER = {
 STILL_TO_MEND: dict[str, set[str]] = {
     "circles": set(),
     "sizes": set(),
-    "functions": {
-        "demo.py: run_demo",
-    },
+    "functions": set(),
     "places": {
         "analysis/_funnel.py: steps",
     },

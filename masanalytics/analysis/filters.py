@@ -12,12 +12,11 @@ from typing import Any
 from masanalytics.analysis.dimensions import is_derived
 from masanalytics.errors import InputError
 from masanalytics.timezone import CHINA_OFFSET_S, format_instant
-from masanalytics.vocabulary import CARRIERS_ZH
+from masanalytics.vocabulary import carrier_of_name
 
 __all__ = ["Filters", "to_instant", "to_seconds"]
 
 _LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?|w|weeks?)")
-_CARRIERS_EN = {zh: en for en, zh in CARRIERS_ZH.items()}
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -82,7 +81,11 @@ class Filters:
     def describe(self) -> dict[str, Any]:
         """Return the filters as plain values, for `.attrs`."""
         found: dict[str, Any] = {
-            name: [None if value is None else str(value) for value in values if _CARRIERS_EN.get(value) not in values]
+            name: [
+                None if value is None else str(value)
+                for value in values
+                if carrier_of_name(value) == value or carrier_of_name(value) not in values
+            ]
             for name, values in self.values.items()
         }
         if self.since is not None:
@@ -166,8 +169,7 @@ def _no_length(value: Any) -> InputError:
 
 def _either_language(carriers: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return carriers with the English name beside a Chinese one: frames hold it, charts and reports show the other."""
-    both = [(name, _CARRIERS_EN[name]) if name in _CARRIERS_EN else (name,) for name in carriers]
-    return tuple(dict.fromkeys(name for names in both for name in names))
+    return tuple(dict.fromkeys(either for name in carriers for either in (name, carrier_of_name(name))))
 
 
 def _options(value: Any) -> tuple[Any, ...]:

@@ -27,7 +27,7 @@ from masanalytics.i18n import Text, speaks
 from masanalytics.masking import mask_phones_in
 from masanalytics.text import nearest
 from masanalytics.timezone import format_instant
-from masanalytics.vocabulary import CARRIERS, CARRIERS_ZH, MODES, Status
+from masanalytics.vocabulary import CARRIERS, MODES, Status, carrier_of_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +40,7 @@ SMALL_GROUP = 30
 _NAMES = ("campaign", "account", "arm", "province", "city", "template_id", "carrier", "status", "mode")
 # Words of which a store may hold no message yet.
 _KNOWN: dict[str, Collection[Any]] = {
-    "carrier": {*CARRIERS, *CARRIERS_ZH.values()},
+    "carrier": CARRIERS,
     "status": {*(status.name for status in Status), *Status},
     "mode": MODES,
 }
@@ -141,7 +141,11 @@ def refuse_unknown_names(source: MessageSource, where: Filters) -> None:
     available = source.message_columns()
     for name in _NAMES:
         options = where.values.get(name, ())
-        if name not in available or not options or any(option in _KNOWN.get(name, ()) for option in options):
+        if (
+            name not in available
+            or not options
+            or any(carrier_of_name(option) in _KNOWN.get(name, ()) for option in options)
+        ):
             continue
         if source.grouped_count([], where=Filters({name: options}), seconds=None)[3].sum():
             continue

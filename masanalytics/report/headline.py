@@ -114,18 +114,18 @@ def _rate(whole: dict[Any, Any]) -> str:
 def _pending(whole: dict[Any, Any]) -> str:
     if not (pending := int(whole["pending"])):
         return ""
-    values = {"least": percent(whole["delivery_rate"]), "most": percent(whole["most"])}
+    values = {"lowest": percent(whole["delivery_rate"]), "most": percent(whole["most"])}
     if pd.isna(whole.get("expected_rate")):
         return ngettext(
-            "{count:,} is still pending: the rate will end between {least} and {most}.",
-            "{count:,} are still pending: the rate will end between {least} and {most}.",
+            "{count:,} is still pending: the rate will end between {lowest} and {most}.",
+            "{count:,} are still pending: the rate will end between {lowest} and {most}.",
             pending,
             **values,
         )
     rate, low, high = (percent(whole[name]) for name in ("expected_rate", "expected_low", "expected_high"))
     return ngettext(
-        "{count:,} is still pending: the rate will end between {least} and {most}, and is expected at {rate} ({low} to {high}).",
-        "{count:,} are still pending: the rate will end between {least} and {most}, and is expected at {rate} ({low} to {high}).",
+        "{count:,} is still pending: the rate will end between {lowest} and {most}, and is expected at {rate} ({low} to {high}).",
+        "{count:,} are still pending: the rate will end between {lowest} and {most}, and is expected at {rate} ({low} to {high}).",
         pending,
         **values,
         rate=rate,
