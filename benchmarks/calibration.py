@@ -1,6 +1,6 @@
 """How right the intervals are, on simulated campaigns with known truth.
 
-Each campaign has a fast mode of seconds, a slow one of an hour and messages that are never reported. It is watched after
+Each campaign has a fast mode of seconds, a slow one of an hour and messages that are never reported. It is observed after
 1 minute, 10 minutes, 2 hours, 1 day and 5 days, alone and with four weeks of history, and every `expected_rate` is
 compared with the probability it estimates. A/A tests with staggered arms are read at 15 and 30 minutes.
 
@@ -60,7 +60,7 @@ def campaign(world: World, n: int, rng: np.random.Generator, over_s: int = 600) 
     )
 
 
-def watched(fates: pd.DataFrame, at_s: float, name: str = "today", start: int = START) -> pd.DataFrame:
+def observed(fates: pd.DataFrame, at_s: float, name: str = "today", start: int = START) -> pd.DataFrame:
     """Return the messages frame of a campaign as it looks `at_s` seconds after its start."""
     gone = fates[fates["sent"] <= at_s]
     waited = np.floor(at_s - gone["sent"])
@@ -82,7 +82,7 @@ def four_weeks(world: World, n: int, rng: np.random.Generator) -> pd.DataFrame:
     parts = []
     for day in range(28):
         fates = campaign(world.drawn(rng), n, rng)
-        parts.append(watched(fates, (32 - day) * DAY, f"day {day}", START - (32 - day) * DAY))
+        parts.append(observed(fates, (32 - day) * DAY, f"day {day}", START - (32 - day) * DAY))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -94,7 +94,7 @@ def expectations(world: World, runs: int, n: int, seed: int, *, with_history: bo
         fates = campaign(own, n, rng)
         history = four_weeks(world, n, rng) if with_history else None
         for age, at_s in AGES.items():
-            found = delivery_rates(watched(fates, at_s), history=history).iloc[0]
+            found = delivery_rates(observed(fates, at_s), history=history).iloc[0]
             reported = found["delivered"] + found["failed"]
             yield {
                 "run": run, "age": age, "truth": own.delivered, "expected": found["expected_rate"],
@@ -130,7 +130,7 @@ def coverage_table(rows: pd.DataFrame) -> pd.DataFrame:
 def staggered_arms(world: World, n: int, rng: np.random.Generator, at_s: int, later_s: int = 600) -> pd.DataFrame:
     """Return an A/A test whose arm B was sent `later_s` seconds after arm A, read `at_s` seconds after the start of A."""
     arms = [(name, campaign(world, n, rng, over_s=120), shift) for name, shift in (("A", 0), ("B", later_s))]
-    return pd.concat([watched(fates, at_s - shift).assign(arm=name) for name, fates, shift in arms], ignore_index=True)
+    return pd.concat([observed(fates, at_s - shift).assign(arm=name) for name, fates, shift in arms], ignore_index=True)
 
 
 def false_alarms(world: World, runs: int, n: int, seed: int, at_s: int) -> dict[str, float]:

@@ -183,7 +183,7 @@ def test_messages_of_no_campaign_are_no_history() -> None:
     found = matured_history(mixed, mixed, by_carrier=False)
 
     assert found is not None
-    assert found.n.sum() == 4000
+    assert found.ladder.n.sum() == 4000
 
 
 def test_the_end_of_coverage_is_the_end_of_what_is_known() -> None:
@@ -224,7 +224,7 @@ def many_campaigns(simulation: ModuleType, world: Any, rng: np.random.Generator)
 
 def looked_at(simulation: ModuleType, campaigns: Campaigns, age_s: int) -> tuple[pd.DataFrame, Any]:
     """Return the campaigns' messages as they look at one age, and the true rates."""
-    frames = [simulation.watched(fates, age_s, f"{number:03d}") for number, (fates, _) in enumerate(campaigns)]
+    frames = [simulation.observed(fates, age_s, f"{number:03d}") for number, (fates, _) in enumerate(campaigns)]
     return pd.concat(frames, ignore_index=True), np.array([truth for _, truth in campaigns])
 
 

@@ -12,7 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from masanalytics.stats.competing_risks import Curves, cumulative_incidence, ends, reached, watched_until
+from masanalytics.stats.competing_risks import (
+    IncidenceCurves,
+    cumulative_incidence,
+    follow_up_reached,
+    incidence_quantile,
+    project,
+)
 
 DELIVERED, FAILED, PENDING = 5, 6, 4
 rows = st.lists(
@@ -22,7 +28,7 @@ rows = st.lists(
 )
 
 
-def curves_of(status: list[int], seconds: list[float], n: list[int] | None = None) -> Curves:
+def curves_of(status: list[int], seconds: list[float], n: list[int] | None = None) -> IncidenceCurves:
     group = np.zeros(len(status), dtype=np.int64)
     weights = np.array(n or [1] * len(status))
     return cumulative_incidence(group, 1, np.array(status), np.array(seconds, dtype=float), weights)
@@ -34,16 +40,16 @@ def test_the_estimate_worked_by_hand() -> None:
 
     # S: 5/6, 4/6, 4/6, 4/6 * 2/3 = 4/9, 4/9, 0. Delivered: 1/6, then + 4/6 * 1/3 at 5, then + 4/9 at 7.
     assert curves.at_risk.tolist() == [6, 5, 4, 3, 2, 1]
-    assert curves.open_after == pytest.approx([5 / 6, 4 / 6, 4 / 6, 4 / 9, 4 / 9, 0])
-    assert curves.delivered_by == pytest.approx([1 / 6, 1 / 6, 1 / 6, 7 / 18, 7 / 18, 15 / 18])
-    assert curves.failed_by == pytest.approx([0, 1 / 6, 1 / 6, 1 / 6, 1 / 6, 1 / 6])
+    assert curves.survival == pytest.approx([5 / 6, 4 / 6, 4 / 6, 4 / 9, 4 / 9, 0])
+    assert curves.delivered_incidence == pytest.approx([1 / 6, 1 / 6, 1 / 6, 7 / 18, 7 / 18, 15 / 18])
+    assert curves.failed_incidence == pytest.approx([0, 1 / 6, 1 / 6, 1 / 6, 1 / 6, 1 / 6])
 
 
 def test_events_come_before_censoring_at_the_same_second() -> None:
     """A message censored in the second in which another is delivered was still at risk then."""
     curves = curves_of([DELIVERED, PENDING], [5, 5])
 
-    assert curves.delivered_by.tolist() == [0.5]
+    assert curves.delivered_incidence.tolist() == [0.5]
 
 
 @settings(max_examples=60, deadline=None)
@@ -61,9 +67,9 @@ def test_it_is_that_of_statsmodels(cells: list[tuple[int, int, int]]) -> None:
         oracle = CumIncidenceRight(np.repeat(seconds, n) + 10.0, causes)
     curves = curves_of(status.tolist(), seconds.tolist(), n.tolist())
     for place, time in enumerate(oracle.times - 10.0):
-        found = ends(curves, np.array([time]), np.zeros(1))
+        found = project(curves, np.array([time]), np.zeros(1))
         assert found.delivered[0] == pytest.approx(oracle.cinc[0][place], abs=1e-9)
-        if oracle.cinc_se[0][place] > 0 and found.still_open[0] > 1e-9:
+        if oracle.cinc_se[0][place] > 0 and found.pending[0] > 1e-9:
             assert np.sqrt(found.variance[0]) == pytest.approx(oracle.cinc_se[0][place], abs=1e-9)
 
 
@@ -86,7 +92,7 @@ def test_it_is_that_of_lifelines() -> None:
     for sample, answer in zip(samples, json.loads(done.stdout), strict=True):
         status = np.array([PENDING, DELIVERED, FAILED])[sample["events"]]
         curves = curves_of(status.tolist(), sample["seconds"])
-        found = [ends(curves, np.array([time]), np.zeros(1)) for time in answer["seconds"]]
+        found = [project(curves, np.array([time]), np.zeros(1)) for time in answer["seconds"]]
         # Where none is left at risk lifelines has no variance.
         known = ~np.isnan(answer["variance"])
         assert [float(end.delivered[0]) for end in found] == pytest.approx(answer["share"], abs=1e-12)
@@ -106,7 +112,7 @@ def test_without_failures_it_is_kaplan_meier() -> None:
 
     curves = curves_of(np.where(seen, DELIVERED, PENDING).tolist(), time.tolist())
 
-    assert curves.delivered_by == pytest.approx(1 - sf.evaluate(curves.time), abs=1e-12)
+    assert curves.delivered_incidence == pytest.approx(1 - sf.evaluate(curves.time), abs=1e-12)
 
 
 @settings(deadline=None)
@@ -115,9 +121,11 @@ def test_the_shares_add_up(cells: list[tuple[int, int, int]]) -> None:
     """Delivered, failed and open are one at every time, and none leaves 0..1."""
     curves = curves_of(*map(list, zip(*cells, strict=True)))
 
-    assert curves.delivered_by + curves.failed_by + curves.open_after == pytest.approx(np.ones(len(curves.time)))
-    assert (np.diff(curves.delivered_by) >= -1e-12).all()
-    assert ((curves.watched >= -1e-12) & (curves.watched <= 1 + 1e-12)).all()
+    assert curves.delivered_incidence + curves.failed_incidence + curves.survival == pytest.approx(
+        np.ones(len(curves.time))
+    )
+    assert (np.diff(curves.delivered_incidence) >= -1e-12).all()
+    assert ((curves.follow_up >= -1e-12) & (curves.follow_up <= 1 + 1e-12)).all()
 
 
 @settings(deadline=None)
@@ -130,7 +138,7 @@ def test_without_censoring_the_end_is_the_plain_share(cells: list[tuple[int, int
     status, seconds, n = map(list, zip(*reported, strict=True))
     p = sum(m for s, m in zip(status, n, strict=True) if s == DELIVERED) / sum(n)
 
-    found = ends(curves_of(status, seconds, n), np.array([np.inf]), np.zeros(1))
+    found = project(curves_of(status, seconds, n), np.array([np.inf]), np.zeros(1))
 
     assert found.expected[0] == pytest.approx(p)
     assert found.variance[0] == pytest.approx(p * (1 - p) / sum(n), abs=1e-12)
@@ -143,11 +151,11 @@ def test_groups_do_not_touch_each_other() -> None:
     status = rng.choice([DELIVERED, FAILED, PENDING], 60_000)
     seconds = rng.integers(0, 50, 60_000).astype(float)
     together = cumulative_incidence(group, 10_000, status, seconds, np.ones(60_000, dtype=int))
-    found = ends(together, np.full(10_000, np.inf), np.zeros(10_000))
+    found = project(together, np.full(10_000, np.inf), np.zeros(10_000))
 
     for one in (0, 4095, 4096, 9999):
         mine = group == one
-        alone = ends(curves_of(status[mine].tolist(), seconds[mine].tolist()), np.array([np.inf]), np.zeros(1))
+        alone = project(curves_of(status[mine].tolist(), seconds[mine].tolist()), np.array([np.inf]), np.zeros(1))
         assert found.delivered[one] == pytest.approx(alone.delivered[0], abs=1e-9)
         assert found.variance[one] == pytest.approx(alone.variance[0], abs=1e-9)
 
@@ -156,9 +164,9 @@ def test_a_group_without_messages_has_no_curve() -> None:
     """An empty group is all open, reaches nothing and was never watched."""
     curves = cumulative_incidence(np.array([1]), 3, np.array([DELIVERED]), np.array([4.0]), np.array([1]))
 
-    assert np.isnan(reached(curves, 0.5)).tolist() == [True, False, True]
-    assert np.isnan(watched_until(curves, 0.5)).tolist() == [True, False, True]
-    assert ends(curves, np.full(3, np.inf), np.zeros(3)).still_open.tolist() == [1, 0, 1]
+    assert np.isnan(incidence_quantile(curves, 0.5)).tolist() == [True, False, True]
+    assert np.isnan(follow_up_reached(curves, 0.5)).tolist() == [True, False, True]
+    assert project(curves, np.full(3, np.inf), np.zeros(3)).pending.tolist() == [1, 0, 1]
 
 
 def test_unknown_latencies_are_spread_like_the_known_ones() -> None:
@@ -166,20 +174,20 @@ def test_unknown_latencies_are_spread_like_the_known_ones() -> None:
     curves = curves_of([DELIVERED, DELIVERED, DELIVERED, PENDING], [10, 30, np.nan, 60], [2, 1, 1, 1])
 
     # The unknown one counts 2/3 at 10 and 1/3 at 30; the row of unknown time itself weighs nothing.
-    assert curves.delivered_by[curves.time == 10] == pytest.approx([(2 + 2 / 3) / 5])
-    assert curves.delivered_by[-1] == pytest.approx(4 / 5)
+    assert curves.delivered_incidence[curves.time == 10] == pytest.approx([(2 + 2 / 3) / 5])
+    assert curves.delivered_incidence[-1] == pytest.approx(4 / 5)
 
 
 def test_a_pending_message_of_unknown_waiting_time_counts_as_never_observed() -> None:
     """It is censored at the start."""
     curves = curves_of([DELIVERED, PENDING], [10, np.nan])
 
-    assert curves.delivered_by.tolist() == [0, 1]
+    assert curves.delivered_incidence.tolist() == [0, 1]
 
 
 def test_the_quantiles_of_arrival_wait_for_the_pending() -> None:
     """Half of all have arrived only when half of all, not of the delivered, are in."""
     curves = curves_of([DELIVERED, DELIVERED, DELIVERED, PENDING], [1, 8, 20, 60], [3, 3, 3, 3])
 
-    assert reached(curves, 0.5).tolist() == [8]
-    assert np.isnan(reached(curves, 0.9)).all()
+    assert incidence_quantile(curves, 0.5).tolist() == [8]
+    assert np.isnan(incidence_quantile(curves, 0.9)).all()

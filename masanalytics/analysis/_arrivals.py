@@ -12,7 +12,7 @@ from masanalytics.analysis.dimensions import WINDOW, as_names
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import Question, count_messages
 from masanalytics.analysis.results import finished
-from masanalytics.stats.competing_risks import Curves, cumulative_incidence, ends
+from masanalytics.stats.competing_risks import IncidenceCurves, cumulative_incidence, project
 from masanalytics.stats.proportions import effective_wilson
 from masanalytics.vocabulary import UNREPORTED_AFTER_S
 
@@ -100,10 +100,10 @@ def _times(last: float) -> Floats:
     return np.unique(np.append(early, np.round(np.geomspace(_SECONDS_EXACTLY, last, _POINTS))))
 
 
-def _read(curves: Curves, times: Floats, accepted: Floats) -> tuple[Floats, Floats, Floats]:
+def _read(curves: IncidenceCurves, times: Floats, accepted: Floats) -> tuple[Floats, Floats, Floats]:
     """Return share and interval, one row a time and one column a group."""
     nothing = np.zeros(curves.groups)
-    at = [ends(curves, np.full(curves.groups, time), nothing) for time in times]
+    at = [project(curves, np.full(curves.groups, time), nothing) for time in times]
     share, variance = np.array([end.expected for end in at]), np.array([end.variance for end in at])
     low, high = effective_wilson(share, variance, np.broadcast_to(accepted, share.shape))
     return share, low, high

@@ -12,7 +12,7 @@ from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages
 from masanalytics.analysis.results import finished, refuse_taken_names
 from masanalytics.i18n import Text
-from masanalytics.stats.competing_risks import cumulative_incidence, reached
+from masanalytics.stats.competing_risks import cumulative_incidence, incidence_quantile
 from masanalytics.stats.order_statistics import counted_times
 from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
 
@@ -95,14 +95,14 @@ def _table(counts: Counts, age: int | None) -> pd.DataFrame:
     status, seconds = counts.observed()
     curves = cumulative_incidence(counts.group[taken], groups, status[taken], seconds[taken], counts.n[taken])
     # How long open messages have been open must be known.
-    told = counts.tally(taken & (counts.status == Status.pending) & np.isnan(counts.seconds)) == 0
+    is_known = counts.tally(taken & (counts.status == Status.pending) & np.isnan(counts.seconds)) == 0
     columns = {
         "delivered": counts.tally(delivered),
         "mean_s": times.mean(),
         **{f"p{level}_s": times.quantile(level / 100) for level in (50, 90, 95, 99)},
         "max_s": times.ranked(times.total - 1),
-        "reached_50_s": np.where(told, reached(curves, 0.5), np.nan),
-        "reached_90_s": np.where(told, reached(curves, 0.9), np.nan),
+        "reached_50_s": np.where(is_known, incidence_quantile(curves, 0.5), np.nan),
+        "reached_90_s": np.where(is_known, incidence_quantile(curves, 0.9), np.nan),
     }
     return pd.concat([counts.groups, pd.DataFrame(columns, index=counts.groups.index)], axis=1)
 

@@ -9,7 +9,7 @@ A source of messages (a frame, a Store) is asked for *source dimensions*: its ow
 ``day``            the epoch second at which the day begins
 ``time/SECONDS``   the epoch second at which the bucket of that width begins
 ``prefix``         the first three digits of ``phone``
-``#window``        how far the message has been watched (below)
+``#window``        how far the message has been observed (below)
 =================  ======================================================================
 
 The *window* of a message is 0 where 72 h after its submission are covered without a hole, else 1, or 2 where only a hole (an

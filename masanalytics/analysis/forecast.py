@@ -10,16 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from masanalytics.analysis.grouped_count import Counts
-from masanalytics.analysis.history import AGES, History, Norm
+from masanalytics.analysis.history import History
 from masanalytics.formatting import duration_text
 from masanalytics.i18n import N_, Text
+from masanalytics.stats.chain_ladder import AGES, ReferenceShare
 from masanalytics.stats.competing_risks import (
-    LEAST_WATCHED,
-    Curves,
+    LEAST_FOLLOW_UP,
+    IncidenceCurves,
     cumulative_incidence,
-    ends,
-    share_by,
-    watched_until,
+    follow_up_reached,
+    incidence_at,
+    project,
 )
 from masanalytics.stats.proportions import effective_wilson, student_quantile, wilson
 from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
@@ -47,8 +48,8 @@ REASONS: Final = {
 }
 """Why a row has no forecast."""
 
-_ENOUGH_COUNTED = 5
-_DOUBTFUL = 3.0
+_LEAST_EVENTS = 5
+_DOUBTFUL_SCORE = 3.0
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ class _Rows:
         The dimensions of the rows.
     accepted, delivered : array of int
         By group, all reports that came.
-    old, old_delivered : array of int
+    matured, matured_delivered : array of int
         By group, of the messages with 72 h of coverage behind them.
     """
 
@@ -138,17 +139,18 @@ class _Rows:
     keys: pd.DataFrame
     accepted: Ints
     delivered: Ints
-    old: Ints
-    old_delivered: Ints
+    matured: Ints
+    matured_delivered: Ints
 
     @classmethod
     def of(cls, counts: Counts) -> _Rows:
         """Take the accepted rows of `counts`."""
-        taken, old, arrived = counts.accepted(), counts.matured(), counts.status == Status.delivered
+        accepted, matured, delivered = counts.accepted(), counts.matured(), counts.status == Status.delivered
         status, seconds = counts.observed()
         return cls(
-            counts.group[taken], status[taken], seconds[taken], counts.n[taken], ~old[taken], counts.keys[taken],
-            counts.tally(taken), counts.tally(arrived), counts.tally(taken & old), counts.tally(arrived & old),
+            counts.group[accepted], status[accepted], seconds[accepted], counts.n[accepted], ~matured[accepted],
+            counts.keys[accepted], counts.tally(accepted), counts.tally(delivered), counts.tally(accepted & matured),
+            counts.tally(delivered & matured),
         )  # fmt: skip
 
     @property
@@ -164,65 +166,69 @@ class _Rows:
 def expected_ends(counts: Counts, history: Callable[[], History | None]) -> Expectation:
     """Estimate where each group's delivery rate will end; `history` is asked only if a group needs it.
 
-    Where no message is open any more the rate is final. Otherwise messages with 72 h of coverage behind them are taken as
-    they ended, and the younger ones are carried on by the history.
+    Where no message is pending any more the rate is final. Otherwise messages with 72 h of coverage behind them are taken as
+    they ended, and the end of the younger ones is forecast by the history.
     """
     rows = _Rows.of(counts)
     some = rows.accepted > 0
     rate = np.where(some, rows.delivered / np.where(some, rows.accepted, 1), np.nan)
     low, high = wilson(rows.delivered, rows.accepted)
-    still_open = counts.tally((counts.status == Status.pending) & ~counts.unreported()) > 0
-    settled = some & ~still_open
+    is_pending = counts.tally((counts.status == Status.pending) & ~counts.unreported()) > 0
+    settled = some & ~is_pending
     curves = cumulative_incidence(rows.group, rows.groups, rows.status, rows.seconds, rows.n)
     reason: list[str | None] = [None if there else "nothing" for there in some]
     rate, low, high = (np.where(settled, values, np.nan) for values in (rate, low, high))
     result = Expectation(rate, low, high, curves.last, reason)
-    open_groups = np.flatnonzero(some & still_open)
-    if len(open_groups):
-        _carry_on(result, rows, curves, open_groups, history)
+    pending_groups = np.flatnonzero(some & is_pending)
+    if len(pending_groups):
+        _forecast(result, rows, curves, pending_groups, history)
     return result
 
 
-def _carry_on(
-    result: Expectation, rows: _Rows, curves: Curves, open_groups: Ints, history: Callable[[], History | None]
+def _forecast(
+    result: Expectation,
+    rows: _Rows,
+    curves: IncidenceCurves,
+    pending_groups: Ints,
+    history: Callable[[], History | None],
 ) -> None:
-    """Fill in the groups with messages that are still open."""
+    """Fill in the groups with messages that are pending."""
     past = history()
-    if past is None or not past.thick:
-        _by_themselves(result, rows, curves, open_groups, "no_history" if past is None else "thin_history")
+    if past is None or not past.ladder.has_enough_units:
+        _without_history(result, rows, curves, pending_groups, "no_history" if past is None else "thin_history")
         return
     young = rows.young
     today = cumulative_incidence(rows.group[young], rows.groups, rows.status[young], rows.seconds[young], rows.n[young])
-    place = np.searchsorted(AGES, watched_until(today, 0.5)[open_groups], side="right") - 1
-    _by_themselves(result, rows, curves, open_groups[place < 0], "too_early")
+    place = np.searchsorted(AGES, follow_up_reached(today, 0.5)[pending_groups], side="right") - 1
+    _without_history(result, rows, curves, pending_groups[place < 0], "too_early")
     old_enough = place >= 0
     if old_enough.any():
-        _fill(result, rows, _today(rows, past, open_groups[old_enough], place[old_enough]), past)
+        _forecast_by_history(result, rows, _today(rows, past, pending_groups[old_enough], place[old_enough]), past)
 
 
-def _by_themselves(result: Expectation, rows: _Rows, curves: Curves, open_groups: Ints, why: str) -> None:
-    """Let groups tell their own end where enough of them was watched for 72 h; say `why` of the others.
+def _without_history(result: Expectation, rows: _Rows, curves: IncidenceCurves, pending_groups: Ints, why: str) -> None:
+    """Estimate the end of groups from their own messages where enough were observed for 72 h; say `why` of the others.
 
-    A curve that drops to nothing open because the one message left at risk was reported does not tell it.
+    A survival that drops to zero because the one message left at risk was reported tells nothing.
     """
     pending = rows.status == Status.pending
     unreported = rows.has(pending & (rows.seconds >= UNREPORTED_AFTER_S))
-    unwatched = rows.has(pending & np.isnan(rows.seconds))
-    _, watched = share_by(curves, np.full(rows.groups, float(UNREPORTED_AFTER_S)), delivered=True)
-    told = (unreported & ~unwatched & (watched >= LEAST_WATCHED))[open_groups]
-    alone = ends(curves, np.full(rows.groups, np.inf), np.zeros(rows.groups))
-    known = np.bincount(
+    unobserved = rows.has(pending & np.isnan(rows.seconds))
+    _, follow_up = incidence_at(curves, np.full(rows.groups, float(UNREPORTED_AFTER_S)), delivered=True)
+    is_known = (unreported & ~unobserved & (follow_up >= LEAST_FOLLOW_UP))[pending_groups]
+    own = project(curves, np.full(rows.groups, np.inf), np.zeros(rows.groups))
+    ended = np.bincount(
         rows.group, weights=rows.n * (~pending | (rows.seconds >= UNREPORTED_AFTER_S)), minlength=rows.groups
     )
-    low, high = effective_wilson(alone.expected, alone.variance, known)
-    for column, values in ((result.rate, alone.expected), (result.low, low), (result.high, high)):
-        column[open_groups[told]] = values[open_groups[told]]
-    _because(result, open_groups[~told], why)
+    low, high = effective_wilson(own.expected, own.variance, ended)
+    for column, values in ((result.rate, own.expected), (result.low, low), (result.high, high)):
+        column[pending_groups[is_known]] = values[pending_groups[is_known]]
+    _because(result, pending_groups[~is_known], why)
 
 
 @dataclass(frozen=True)
 class _Today:
-    """The open groups, by stratum of the history, each read at its own age.
+    """The groups with pending messages, by stratum of the history, each read at its own age.
 
     Attributes
     ----------
@@ -230,7 +236,7 @@ class _Today:
         Their rows in the result.
     place : array of int
         Their ages: places in `AGES`.
-    curves : Curves
+    curves : IncidenceCurves
         One a group and stratum.
     size : array of float
         Messages, a row a group and a column a stratum.
@@ -238,7 +244,7 @@ class _Today:
 
     group: Ints
     place: Ints
-    curves: Curves
+    curves: IncidenceCurves
     size: Floats
 
     def each(self, values: Floats) -> Floats:
@@ -254,7 +260,7 @@ def _today(rows: _Rows, past: History, groups: Ints, place: Ints) -> _Today:
     number = np.full(rows.groups, -1)
     number[groups] = np.arange(len(groups))
     inside = (number[rows.group] >= 0) & rows.young
-    strata = past.size.shape[1]
+    strata = past.ladder.strata
     cell = number[rows.group[inside]] * strata + past.strata_of(rows.keys[inside])
     cells = len(groups) * strata
     curves = cumulative_incidence(cell, cells, rows.status[inside], rows.seconds[inside], rows.n[inside])
@@ -262,32 +268,32 @@ def _today(rows: _Rows, past: History, groups: Ints, place: Ints) -> _Today:
     return _Today(groups, place, curves, size)
 
 
-def _fill(result: Expectation, rows: _Rows, today: _Today, past: History) -> None:
-    """Write the carried-on rates and intervals of the open groups into the result."""
-    ladders = {number: past.ladder(AGES[number]) for number in np.unique(today.place)}
+def _forecast_by_history(result: Expectation, rows: _Rows, today: _Today, past: History) -> None:
+    """Write the forecast rates and intervals into the result."""
+    steps = {number: past.ladder.step(AGES[number]) for number in np.unique(today.place)}
 
     def of(name: str) -> Floats:
-        return np.array([getattr(ladders[number], name) for number in today.place], dtype=float)
+        return np.array([getattr(steps[number], name) for number in today.place], dtype=float)
 
-    found = ends(today.curves, today.each(AGES[today.place]), of("carried").ravel())
-    young, old = today.size.sum(axis=1), rows.old[today.group]
-    every = young + old
-    old_rate = rows.old_delivered[today.group] / np.where(old > 0, old, 1)
+    at_end = project(today.curves, today.each(AGES[today.place]), of("delivered_later").ravel())
+    matured = rows.matured[today.group]
+    every = today.size.sum(axis=1) + matured
+    matured_rate = rows.matured_delivered[today.group] / np.where(matured > 0, matured, 1)
     share = today.size / every[:, None]
-    still_open = share * today.table(found.still_open)
-    rate = (share * today.table(found.expected)).sum(axis=1) + old / every * old_rate
+    pending = share * today.table(at_end.pending)
+    rate = (share * today.table(at_end.expected)).sum(axis=1) + matured / every * matured_rate
     # One delivered and one failed message more, as Agresti and Coull (1998) add: a handful of messages of which none
     # has failed yet does not mean that none will.
-    unseen = (rate**2 + (1 - rate) ** 2) / (every * (every + 2))
+    prior = (rate**2 + (1 - rate) ** 2) / (every * (every + 2))
     fits, doubt = _fits(result, today, past)
-    between = still_open.sum(axis=1) ** 2 * of("between") * (1 + 1 / of("units"))
+    between = pending.sum(axis=1) ** 2 * of("between") * (1 + 1 / of("units"))
     variance = (
-        (share**2 * today.table(found.variance)).sum(axis=1)
-        + old * old_rate * (1 - old_rate) / every**2
-        + (still_open**2 * of("sampling")).sum(axis=1)
+        (share**2 * today.table(at_end.variance)).sum(axis=1)
+        + matured * matured_rate * (1 - matured_rate) / every**2
+        + (pending**2 * of("sampling")).sum(axis=1)
         + ((share * doubt) ** 2).sum(axis=1)
         + between
-        + unseen
+        + prior
     )
     low, high = effective_wilson(rate, variance, every, _quantiles(variance, between, of("units")))
     for column, values in ((result.rate, rate), (result.low, low), (result.high, high)):
@@ -314,13 +320,13 @@ def _fits(result: Expectation, today: _Today, past: History) -> tuple[Bools, Flo
     early = np.searchsorted(AGES, AGES[today.place] / 8, side="right") - 1
     for places in (early, today.place):
         for delivered in (True, False):
-            score, off, limit = _compared(today, past, places, delivered=delivered)
-            odd = score > limit
-            fits &= ~odd.any(axis=1)
-            if odd.any():
-                result.notes.append(_misfit_note(today, past, places, odd, delivered=delivered))
+            score, difference, limit = _compared(today, past, places, delivered=delivered)
+            is_odd = score > limit
+            fits &= ~is_odd.any(axis=1)
+            if is_odd.any():
+                result.notes.append(_misfit_note(today, past, places, is_odd, delivered=delivered))
             if places is today.place:
-                doubt = np.maximum(doubt, np.where(score > _DOUBTFUL, np.abs(off), 0.0))
+                doubt = np.maximum(doubt, np.where(score > _DOUBTFUL_SCORE, np.abs(difference), 0.0))
     return fits, doubt
 
 
@@ -329,28 +335,30 @@ def _compared(today: _Today, past: History, places: Ints, *, delivered: bool) ->
 
     Those too small to tell do not differ.
     """
-    norms: dict[int, Norm] = {number: past.norm(AGES[number], delivered=delivered) for number in np.unique(places)}
+    references: dict[int, ReferenceShare] = {
+        number: past.ladder.reference(AGES[number], delivered=delivered) for number in np.unique(places)
+    }
 
     def of(name: str) -> Floats:
-        return np.array([getattr(norms[number], name) for number in places])
+        return np.array([getattr(references[number], name) for number in places])
 
-    shares, watched = share_by(today.curves, today.each(AGES[places]), delivered=delivered)
-    seen = today.table(shares)
-    share, n = of("share"), today.size * today.table(watched)
-    away = np.arcsin(np.sqrt(np.clip(seen, 0, 1))) - of("middle")
-    # Counted from a handful on, on either side: expected, or there.
-    several = n * np.minimum(np.maximum(share, seen), 1 - np.minimum(share, seen))
+    incidence, follow_up = incidence_at(today.curves, today.each(AGES[places]), delivered=delivered)
+    seen = today.table(incidence)
+    share, n = of("share"), today.size * today.table(follow_up)
+    deviation = np.arcsin(np.sqrt(np.clip(seen, 0, 1))) - of("mean")
+    # Judged from a handful of events on, on either side: expected, or observed.
+    events = n * np.minimum(np.maximum(share, seen), 1 - np.minimum(share, seen))
     with np.errstate(divide="ignore", invalid="ignore"):
-        score = np.abs(away) / np.sqrt(of("variance") + 1 / (4 * n))
-    tellable = (several >= _ENOUGH_COUNTED) & (places >= 0)[:, None] & ~np.isnan(share)
-    return np.where(tellable, score, 0.0), seen - share, of("limit")
+        score = np.abs(deviation) / np.sqrt(of("variance") + 1 / (4 * n))
+    is_tellable = (events >= _LEAST_EVENTS) & (places >= 0)[:, None] & ~np.isnan(share)
+    return np.where(is_tellable, score, 0.0), seen - share, of("limit")
 
 
-def _misfit_note(today: _Today, past: History, places: Ints, odd: Bools, *, delivered: bool) -> Text:
-    row, stratum = map(int, np.argwhere(odd)[0])
+def _misfit_note(today: _Today, past: History, places: Ints, is_odd: Bools, *, delivered: bool) -> Text:
+    row, stratum = map(int, np.argwhere(is_odd)[0])
     age = AGES[places[row]]
-    seen, _ = share_by(today.curves, today.each(AGES[places]), delivered=delivered)
-    now, before = today.table(seen)[row, stratum], past.norm(age, delivered=delivered).share[stratum]
+    seen, _ = incidence_at(today.curves, today.each(AGES[places]), delivered=delivered)
+    now, before = today.table(seen)[row, stratum], past.ladder.reference(age, delivered=delivered).share[stratum]
     shares = {
         "who": past.stratum_text(stratum), "age": duration_text(age), "now": float(now), "before": float(before),
     }  # fmt: skip

@@ -4,9 +4,10 @@ Sources: O. O. Aalen and S. Johansen (1978), Scandinavian Journal of Statistics 
 M. G. Valsecchi (1995), Analysing Survival Data from Clinical Trials and Observational Studies, section 10.2.2, and
 J. J. Gaynor et al. (1993), JASA 88:400-409 (the Greenwood-type variance by the delta method). The variance is written
 here as the sum over times of ``S(t-)^2 / Y`` times the variance of what the event is worth: 1 for a delivery, 0 for a
-failure, and V, the probability that a message still open then ends delivered. With V taken on beyond the last observed
+failure, and V, the probability that a message pending then is delivered later. With V taken on beyond the last observed
 time it also covers a curve that is carried on by other knowledge; without that it equals the published formula, and
-without censoring p (1 - p) / n.
+without censoring p (1 - p) / n. M. Schemper and T. L. Smith (1996), Controlled Clinical Trials 17:343-346 (the
+follow-up time by the reverse Kaplan-Meier estimate).
 """
 
 from __future__ import annotations
@@ -19,28 +20,28 @@ from numpy.typing import NDArray
 from masanalytics.vocabulary import Status
 
 __all__ = [
-    "LEAST_WATCHED",
-    "Curves",
-    "Ends",
+    "LEAST_FOLLOW_UP",
+    "IncidenceCurves",
+    "Projection",
     "cumulative_incidence",
-    "ends",
-    "reached",
-    "share_by",
-    "watched_until",
+    "follow_up_reached",
+    "incidence_at",
+    "incidence_quantile",
+    "project",
 ]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-LEAST_WATCHED = 0.05
-"""A curve is believed as far as this share of the messages has been watched: beyond, one report may move it anywhere."""
+LEAST_FOLLOW_UP = 0.05
+"""A curve is believed as long as this share of the messages is under observation: beyond, one report may move it anywhere."""
 
 _GROUPS_AT_ONCE = 4096
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
-class Curves:
-    """One curve a group, as steps sorted by group and time.
+class IncidenceCurves:
+    """The event table of each group and its cumulative incidences, as steps sorted by group and time.
 
     Attributes
     ----------
@@ -49,13 +50,15 @@ class Curves:
     time : array of float
         Seconds after submission.
     at_risk, delivered, failed : array of float
-        Messages without a report just before the time, and those whose report came at it.
-    watched : array of float
-        The estimated share of all messages that have been observed at least up to the time.
-    open_before, open_after : array of float
-        The estimated share without a report just before and just after.
-    delivered_by, failed_by : array of float
-        The estimated share delivered, and failed, by then (the cumulative incidences).
+        The event table: messages at risk (under observation and without a report) just before the time, and the events
+        observed at it.
+    follow_up : array of float
+        The estimated share of all messages that were under observation at least up to the time (the Kaplan-Meier estimate of
+        the censoring times, Schemper and Smith 1996).
+    survival_before, survival : array of float
+        The estimated share without a report just before the time, and after it: S(t-) and S(t).
+    delivered_incidence, failed_incidence : array of float
+        The cumulative incidences: the estimated shares delivered, and failed, by the time.
     """
 
     start: Ints
@@ -63,11 +66,11 @@ class Curves:
     at_risk: Floats
     delivered: Floats
     failed: Floats
-    watched: Floats
-    open_before: Floats
-    open_after: Floats
-    delivered_by: Floats
-    failed_by: Floats
+    follow_up: Floats
+    survival_before: Floats
+    survival: Floats
+    delivered_incidence: Floats
+    failed_incidence: Floats
 
     @property
     def groups(self) -> int:
@@ -102,27 +105,27 @@ class Curves:
 
 
 @dataclass(frozen=True)
-class Ends:
-    """Where the curves are at a time, group by group, and how sure that is.
+class Projection:
+    """Where the curves are at a time and where they will end, group by group, with the variance of the end.
 
     Attributes
     ----------
-    delivered, failed, still_open : array of float
-        The estimated shares at that time.
+    delivered, failed, pending : array of float
+        The estimated shares at that time: the cumulative incidences, and the survival.
     expected : array of float
-        ``delivered + still_open * carried``.
+        ``delivered + pending * delivered_later``.
     variance : array of float
-        Of `expected`, the carried probability taken as known.
+        Of `expected`, with `delivered_later` taken as known.
     """
 
     delivered: Floats
     failed: Floats
-    still_open: Floats
+    pending: Floats
     expected: Floats
     variance: Floats
 
 
-def cumulative_incidence(group: Ints, groups: int, status: Ints, seconds: Floats, n: Ints) -> Curves:
+def cumulative_incidence(group: Ints, groups: int, status: Ints, seconds: Floats, n: Ints) -> IncidenceCurves:
     """Estimate the cumulative incidence of delivered and failed from counted messages.
 
     Parameters
@@ -138,7 +141,7 @@ def cumulative_incidence(group: Ints, groups: int, status: Ints, seconds: Floats
     --------
     >>> status = np.array([5, 6, 4, 5])  # delivered after 10 s, failed after 20, pending at 25, delivered after 30
     >>> curves = cumulative_incidence(np.zeros(4, int), 1, status, np.array([10.0, 20, 25, 30]), np.ones(4, int))
-    >>> curves.delivered_by.round(9).tolist(), curves.failed_by.round(9).tolist()
+    >>> curves.delivered_incidence.round(9).tolist(), curves.failed_incidence.round(9).tolist()
     ([0.25, 0.25, 0.25, 0.75], [0.0, 0.25, 0.25, 0.25])
     """
     weight, seconds = _spread_unknown(group, groups, status, seconds, n)
@@ -148,13 +151,13 @@ def cumulative_incidence(group: Ints, groups: int, status: Ints, seconds: Floats
     first[1:] = (np.diff(group) != 0) | (np.diff(seconds) != 0)
     step = np.cumsum(first) - 1
     steps = int(first.sum())
-    delivered, failed, left = (
+    delivered, failed, censored = (
         np.bincount(step[status == which], weights=weight[status == which], minlength=steps).astype(float)
         for which in (Status.delivered, Status.failed, Status.pending)
     )
     group, time = group[first], seconds[first]
     start = np.searchsorted(group, np.arange(groups + 1)).astype(np.int64)
-    at_risk = _sum_from_here(delivered + failed + left, start)
+    at_risk = _sum_from_here(delivered + failed + censored, start)
     return _product_limit(start, time, at_risk, delivered, failed)
 
 
@@ -181,23 +184,36 @@ def _sum_from_here(values: Floats, start: Ints) -> Floats:
     return left
 
 
-def _product_limit(start: Ints, time: Floats, at_risk: Floats, delivered: Floats, failed: Floats) -> Curves:
-    open_before, open_after, delivered_by, failed_by, watched = (np.empty_like(time) for _ in range(5))
-    # Those at risk at the group's next step, and none after its last.
+def _product_limit(start: Ints, time: Floats, at_risk: Floats, delivered: Floats, failed: Floats) -> IncidenceCurves:
+    survival_before, survival, delivered_incidence, failed_incidence, follow_up = (
+        np.empty_like(time) for _ in range(5)
+    )
+    # Those at risk at the group's next step, and none after its last: the rest was censored.
     following = np.append(at_risk[1:], 0.0)[: len(at_risk)]
     following[start[1:][np.diff(start) > 0] - 1] = 0.0
-    left = at_risk - delivered - failed - following
+    censored = at_risk - delivered - failed - following
     for low in range(0, len(start) - 1, _GROUPS_AT_ONCE):
         bounds = start[low : low + _GROUPS_AT_ONCE + 1]
         part = slice(bounds[0], bounds[-1])
         risk, reported = at_risk[part], delivered[part] + failed[part]
-        before, open_after[part] = _survival(_ratio(reported, risk), bounds - bounds[0])
-        # The times of observation themselves, with the parts exchanged: a report ends what can be seen of them.
-        watched[part], _ = _survival(_ratio(left[part], risk - reported), bounds - bounds[0])
-        open_before[part] = before
-        delivered_by[part] = _running(before * _ratio(delivered[part], risk), bounds - bounds[0])
-        failed_by[part] = _running(before * _ratio(failed[part], risk), bounds - bounds[0])
-    return Curves(start, time, at_risk, delivered, failed, watched, open_before, open_after, delivered_by, failed_by)
+        before, survival[part] = _survival(_ratio(reported, risk), bounds - bounds[0])
+        # The reverse Kaplan-Meier estimate: here the report censors and the end of observation is the event.
+        follow_up[part], _ = _survival(_ratio(censored[part], risk - reported), bounds - bounds[0])
+        survival_before[part] = before
+        delivered_incidence[part] = _running(before * _ratio(delivered[part], risk), bounds - bounds[0])
+        failed_incidence[part] = _running(before * _ratio(failed[part], risk), bounds - bounds[0])
+    return IncidenceCurves(
+        start,
+        time,
+        at_risk,
+        delivered,
+        failed,
+        follow_up,
+        survival_before,
+        survival,
+        delivered_incidence,
+        failed_incidence,
+    )
 
 
 def _ratio(part: Floats, whole: Floats) -> Floats:
@@ -222,84 +238,84 @@ def _running(values: Floats, bounds: Ints) -> Floats:
     return running
 
 
-def ends(curves: Curves, until: Floats, carried: Floats) -> Ends:
-    """Return the curves' values at `until`, carried on by the probability that an open message ends delivered.
+def project(curves: IncidenceCurves, until: Floats, delivered_later: Floats) -> Projection:
+    """Return the curves' values at `until`, and their end, given the probability that a message pending then is delivered later.
 
     Parameters
     ----------
     until : array of float
         One time a group; inf for the whole curve.
-    carried : array of float
-        One probability a group (0 for none).
+    delivered_later : array of float
+        That probability, one a group (0: what was observed is all).
 
     Examples
     --------
     >>> status, seconds = np.array([5, 6, 4]), np.array([10.0, 20, 25])
     >>> curves = cumulative_incidence(np.zeros(3, int), 1, status, seconds, np.array([80, 10, 10]))
-    >>> found = ends(curves, np.array([np.inf]), np.array([0.5]))
-    >>> found.expected.round(3).tolist(), (found.variance * 100).round(4).tolist()
+    >>> at_end = project(curves, np.array([np.inf]), np.array([0.5]))
+    >>> at_end.expected.round(3).tolist(), (at_end.variance * 100).round(4).tolist()
     ([0.85], [0.1025])
     """
     at = curves.at(until)
-    delivered = curves.read(curves.delivered_by, at, 0.0)
-    failed = curves.read(curves.failed_by, at, 0.0)
-    still_open = curves.read(curves.open_after, at, 1.0)
-    expected = delivered + still_open * carried
+    delivered = curves.read(curves.delivered_incidence, at, 0.0)
+    failed = curves.read(curves.failed_incidence, at, 0.0)
+    pending = curves.read(curves.survival, at, 1.0)
+    expected = delivered + pending * delivered_later
     group = curves.group
     inside = np.arange(len(group)) <= at[group]
-    worth = _worth_of_open(curves, expected[group])
+    later = _delivered_later(curves, expected[group])
     risk = np.where(curves.at_risk > 0, curves.at_risk, 1)
     to_delivered, to_failed = curves.delivered / risk, curves.failed / risk
-    mean = to_delivered * (1 - worth) - to_failed * worth
-    spread = to_delivered * (1 - worth) ** 2 + to_failed * worth**2 - mean**2
-    terms = np.where(inside, curves.open_before**2 / risk * np.maximum(spread, 0), 0.0)
+    mean = to_delivered * (1 - later) - to_failed * later
+    spread = to_delivered * (1 - later) ** 2 + to_failed * later**2 - mean**2
+    terms = np.where(inside, curves.survival_before**2 / risk * np.maximum(spread, 0), 0.0)
     variance = np.bincount(group, weights=terms, minlength=curves.groups).astype(float)
-    return Ends(delivered, failed, still_open, expected, variance)
+    return Projection(delivered, failed, pending, expected, variance)
 
 
-def _worth_of_open(curves: Curves, expected: Floats) -> Floats:
-    """Return the probability that a message still open after each step ends delivered."""
-    some = curves.open_after > _ROUNDING
-    value = (expected - curves.delivered_by) / np.where(some, curves.open_after, 1.0)
+def _delivered_later(curves: IncidenceCurves, expected: Floats) -> Floats:
+    """Return the probability that a message pending after each step is delivered later."""
+    some = curves.survival > _ROUNDING
+    value = (expected - curves.delivered_incidence) / np.where(some, curves.survival, 1.0)
     return np.where(some, np.clip(value, 0, 1), 0.0)
 
 
-def reached(curves: Curves, share: float) -> Floats:
+def incidence_quantile(curves: IncidenceCurves, share: float) -> Floats:
     """Return when `share` of all accepted had been delivered, group by group; NaN where the curve never gets there.
 
-    What fewer than `LEAST_WATCHED` of the messages have been watched for does not count.
+    Times for which fewer than `LEAST_FOLLOW_UP` of the messages were under observation do not count.
 
     Examples
     --------
     >>> status, seconds = np.array([5, 5, 4]), np.array([10.0, 20, 25])
     >>> curves = cumulative_incidence(np.zeros(3, int), 1, status, seconds, np.array([40, 30, 30]))
-    >>> reached(curves, 0.5).tolist(), reached(curves, 0.9).tolist()
+    >>> incidence_quantile(curves, 0.5).tolist(), incidence_quantile(curves, 0.9).tolist()
     ([20.0], [nan])
     """
-    believed = curves.watched >= LEAST_WATCHED
-    there = np.flatnonzero((curves.delivered_by >= share - _ROUNDING) & believed)
+    believed = curves.follow_up >= LEAST_FOLLOW_UP
+    there = np.flatnonzero((curves.delivered_incidence >= share - _ROUNDING) & believed)
     found = np.full(curves.groups, np.nan)
     groups, first = np.unique(curves.group[there], return_index=True)
     found[groups] = curves.time[there[first]]
     return found
 
 
-def watched_until(curves: Curves, share: float) -> Floats:
-    """Return the age that this share of each group's messages have been observed for; NaN for no messages.
+def follow_up_reached(curves: IncidenceCurves, share: float) -> Floats:
+    """Return up to which age this share of each group's messages was under observation; NaN for no messages.
 
     Examples
     --------
     >>> status, seconds = np.array([5, 4, 4]), np.array([10.0, 300, 900])
     >>> curves = cumulative_incidence(np.zeros(3, int), 1, status, seconds, np.array([50, 30, 20]))
-    >>> watched_until(curves, 0.5).tolist(), watched_until(curves, 0.3).tolist()
+    >>> follow_up_reached(curves, 0.5).tolist(), follow_up_reached(curves, 0.3).tolist()
     ([300.0], [900.0])
     """
-    steps = np.bincount(curves.group[curves.watched >= share - _ROUNDING], minlength=curves.groups)
+    steps = np.bincount(curves.group[curves.follow_up >= share - _ROUNDING], minlength=curves.groups)
     return curves.read(curves.time, np.where(steps > 0, curves.start[:-1] + steps - 1, -1), np.nan)
 
 
-def share_by(curves: Curves, time: Floats, *, delivered: bool) -> tuple[Floats, Floats]:
-    """Return the estimated share delivered (or reported at all) by `time`, and the share of messages observed so long."""
+def incidence_at(curves: IncidenceCurves, time: Floats, *, delivered: bool) -> tuple[Floats, Floats]:
+    """Return the estimated share delivered (or reported at all) by `time`, and the share under observation so long."""
     at = curves.at(time)
-    seen = curves.delivered_by if delivered else 1 - curves.open_after
-    return curves.read(seen, at, 0.0), curves.read(curves.watched, at, 1.0)
+    incidence = curves.delivered_incidence if delivered else 1 - curves.survival
+    return curves.read(incidence, at, 0.0), curves.read(curves.follow_up, at, 1.0)
