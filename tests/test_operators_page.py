@@ -1,0 +1,101 @@
+"""The examples of the operators' page run: the receiver behind nginx, and the pushes made by hand."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+import masanalytics as mas
+from masanalytics.receiving import Receiver
+from masanalytics.simulator import Push, Simulator
+from tests.raw_server import unused_port
+from tests.waiting import wait_until
+
+DOCS = Path(__file__).parent.parent / "docs"
+PAGES = ("operators.md", "operators.zh-CN.md")
+
+
+def block(page: str, kind: str, holding: str) -> str:
+    """Return the code block of a page that holds some words."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    return next(found for found in re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL) if holding in found)
+
+
+def post(url: str, body: str, certificate: str | None = None) -> int:
+    headers = {"X-Forwarded-For": "127.0.0.1"}
+    context = None
+    if certificate is not None:
+        import ssl
+
+        context = ssl.create_default_context(cafile=certificate)
+    request = urllib.request.Request(url, body.encode(), headers)
+    with urllib.request.urlopen(request, timeout=10, context=context) as answer:
+        return int(answer.status)
+
+
+@pytest.fixture
+def receiver(tmp_path: Path) -> Iterator[Receiver]:
+    store = mas.Store(tmp_path / "mas.db")
+    made = Receiver(
+        store, "模拟企业/sim0", port=0, allow=["127.0.0.1"], behind_proxy="127.0.0.1", say=lambda line: None
+    )
+    with store, made:
+        yield made
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_pushes_made_by_hand(receiver: Receiver, page: str, tmp_path: Path) -> None:
+    """The bodies that the page has for curl are a delivered report and an opt-out."""
+    script = block(page, "bash", "smsContent")
+    for body, what in re.findall(r"curl -d '(.*?)' \"\$URL/(\w+)\"", script):
+        assert post(receiver.report_url.rpartition("/")[0] + "/" + what, body) == 200
+    assert (tmp_path / "mas.db.receive-path").read_text().strip() == receiver.path
+    wait_until(lambda: len(receiver.store.opt_outs()) == 1 and len(receiver.store.reports()) == 1)
+    assert receiver.store.messages().status.tolist() == ["delivered"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("nginx") is None, reason="needs nginx")
+@pytest.mark.parametrize("page", PAGES)
+def test_the_receiver_behind_nginx(receiver: Receiver, page: str, tmp_path: Path) -> None:
+    """As the page configures it, pushes of a whole simulated campaign come through, over TLS too."""
+    ports = {"80": unused_port(), "443": unused_port()}
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    certificate.cert_chain_pems[0].write_to_path(str(tmp_path / "cert.pem"))
+    certificate.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
+    settings = block(page, "nginx", "proxy_pass")
+    for old, new in {
+        "listen 80;": f"listen 127.0.0.1:{ports['80']};",
+        "listen 443 ssl;": f"listen 127.0.0.1:{ports['443']} ssl;",
+        "/etc/ssl/certs/sms.example.com.pem": str(tmp_path / "cert.pem"),
+        "/etc/ssl/private/sms.example.com.key": str(tmp_path / "key.pem"),
+        "127.0.0.1:8090": f"127.0.0.1:{receiver.port}",
+        "allow 112.35.4.196;": "allow 127.0.0.1;",
+    }.items():
+        assert old in settings
+        settings = settings.replace(old, new)
+    whole = f"pid {tmp_path}/pid; events {{}} http {{ {settings} }}\n"
+    (tmp_path / "nginx.conf").write_text(whole, encoding="utf-8")
+    log, configuration = str(tmp_path / "log"), str(tmp_path / "nginx.conf")
+    command = ["nginx", "-p", str(tmp_path), "-e", log, "-c", configuration, "-g", "daemon off;"]
+    with subprocess.Popen(command) as running:
+        wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+        outside = f"http://127.0.0.1:{ports['80']}/{receiver.path}"
+        with Simulator(https=False, behaviour={}, speed=600, push=Push(f"{outside}/report", pause=0.1)) as sim:
+            sim.client().submit([f"1380013{n:04d}" for n in range(200)], "您好")
+            wait_until(lambda: len(receiver.store.reports()) == 200)
+        inside = f"https://127.0.0.1:{ports['443']}/{receiver.path}/uplink"
+        reply = {"mobile": "13800138000", "smsContent": "好", "sendTime": "2026-01-01 08:05:00", "addSerial": ""}
+        assert post(inside, json.dumps(reply), str(tmp_path / "ca.pem")) == 200
+        wait_until(lambda: len(receiver.store.uplinks()) == 1)
+        running.terminate()
