@@ -14,14 +14,17 @@ from typing import Final, Literal
 __all__ = ["DEFAULT_WORDS", "match_opt_out"]
 
 DEFAULT_WORDS: Final = (
-    "T", "TD", "N", "R", "退订", "T退订", "TD退订", "退订T", "退订TD", "R退订", "N退订", "QX", "取消订阅", "0000",
-    "00000", "STOP", "UNSUBSCRIBE",
+    "T", "TD", "N", "R", "退订", "退訂", "T退订", "TD退订", "退订T", "退订TD", "R退订", "N退订", "QX", "取消订阅", "取消訂閱",
+    "0000", "00000", "STOP", "UNSUBSCRIBE",
 )  # fmt: skip
 """Agreed words. T, TD, N, R, 退订, T退订, QX and 0000 are what Chinese platforms publish; the rest are their joined forms."""
 
+_DAMAGED: Final = "\ufffd"
+_LONGEST: Final = 1000
+"""No reply is longer than some parts of 67 characters: of what is, only the beginning is looked at, and it is no agreed word."""
 _ANSWER = re.compile(r"^请?(?:回复|回覆|发送|回)")
 _SUSPECT = re.compile(
-    r"退订|退定|退阅|取消|拒收|拒绝接收|屏蔽|拉黑|投诉|举报|骚扰|打扰|勿扰|勿发|停止发|停发|"
+    r"退订|退訂|退定|退阅|退閱|^(?:tt|tdd|dt|停|no|不|滚|退)$|不用了|不需要了?$|不要了|拒绝|拒絕|取消|拒收|屏蔽|拉黑|投诉|举报|骚扰|打扰|勿扰|勿发|停止发|停发|"
     r"(?:别|莫|不要|不用|不想|不需要|请勿|禁止|停止)[^。！？!?]{0,6}(?:发|短信|信息|收)|"
     r"(?<![a-z0-9])(?:td|qx|stop|unsubscribe)(?![a-z0-9])|^[tnr][\s,，.。!！、]"
 )
@@ -41,20 +44,22 @@ def match_opt_out(text: str, words: Iterable[str] = DEFAULT_WORDS) -> Literal["o
     -------
     {"opt_out", "review"} or None
         ``"opt_out"`` where the whole text is one of `words`, once trimmed of space, punctuation and what cannot be seen,
-        with case and width folded and a leading 回复 passed over; ``"review"`` where it only contains 退订 or the like.
+        with case and width folded and a leading 回复 passed over; ``"review"`` where it only contains 退订 or the like, or
+        holds bytes that no encoding reads.
 
     Examples
     --------
     >>> match_opt_out(" ｔｄ。"), match_opt_out("回复T退订"), match_opt_out("怎么退订宽带？"), match_opt_out("好的，谢谢")
     ('opt_out', 'opt_out', 'review', None)
     """
-    reply = _trimmed(text)
+    whole = len(text) <= _LONGEST
+    reply = _trimmed(text[:_LONGEST])
     if not reply:
         return None
     agreed = {_joined(word) for word in words}
-    if {_joined(reply), _joined(_ANSWER.sub("", reply))} & agreed:
+    if whole and {_joined(reply), _joined(_ANSWER.sub("", reply))} & agreed:
         return "opt_out"
-    return "review" if _SUSPECT.search(reply) else None
+    return "review" if _SUSPECT.search(reply) or _DAMAGED in text else None
 
 
 def _joined(text: str) -> str:

@@ -30,6 +30,7 @@ __all__ = [
     "normalise_phones",
     "parse_phones",
     "phone_texts",
+    "read_phone",
 ]
 
 Level = Literal["sendable", "valid"]
@@ -49,6 +50,8 @@ _COMMON = ((b"", b""), (b"86", b""), (b"+86", b""), (b"0086", b""), (b"", b".0")
 _SEPARATORS = b" -'\t\r"
 _TWO_NUMBERS: Final = 22
 _SHORTEST: Final = 7
+_LONGEST: Final = 200
+"""No cell with one number is longer; the patterns below take time with the square of the length."""
 _POWERS = 10 ** np.arange(10, -1, -1, dtype=np.int64)
 
 _QUOTES = dict.fromkeys(map(ord, "'\"`´‘’‚‛“”„‟′″＇＂"))
@@ -145,6 +148,19 @@ def parse_phones(
             if not _VALID.fullmatch(str(numbers[index])):
                 numbers[index], reasons[index] = 0, REASONS.index("invalid_number")
     return numbers, reasons
+
+
+def read_phone(text: str) -> tuple[str, str]:
+    """Return the eleven-digit number in one text and ``""``, or ``""`` and the reason why there is none.
+
+    The rule of `normalise_phones`, for what is no column: the mobile of a report, a reply or a setting.
+
+    Examples
+    --------
+    >>> read_phone("(+86) 138-0013-8000"), read_phone("10086")
+    (('13800138000', ''), ('', 'invalid_number'))
+    """
+    return _read(text)
 
 
 def holds_mobile(text: str) -> bool:
@@ -306,6 +322,9 @@ def _read(text: str) -> tuple[str, str]:
     """Return (number, "") or ("", reason) for one cell, whatever it holds."""
     if text.isascii() and text.isdigit() and len(text) < _TWO_NUMBERS:
         return _read_digits(text)
+    if len(text) > _LONGEST:
+        text = text.strip()[:_LONGEST]
+        return ("", "two_numbers") if len(mobiles_in(text)) > 1 else ("", "invalid_number" if text else "empty_number")
     folded = _fold(text).strip()
     if folded.casefold() in _BLANK or not any(map(str.isalnum, folded)):
         return "", "empty_number"

@@ -12,6 +12,7 @@ CHINA = ZoneInfo("Asia/Shanghai")
 CHINA_OFFSET_S = 8 * 3600
 # All platform times lie after 1991, when China last had daylight saving: a fixed offset is exact, and 20 x faster.
 _FIXED = timezone(timedelta(hours=8))
+_FIRST_YEAR, _LAST_YEAR = 2000, 2089
 _SHAPE = re.compile(r"(\d{4})[-/.]?(\d{2})[-/.]?(\d{2})[T ]?(\d{2}):?(\d{2}):?(\d{2})(?:\.\d+)?")
 
 
@@ -19,7 +20,8 @@ def parse_platform_time(text: str) -> int | None:
     """Return the instant (epoch seconds, UTC) a platform time means, or None where it means none.
 
     Both written forms are read (``yyyyMMddHHmmss``, ``yyyy-MM-dd HH:mm:ss``), and hour 24, which the platform has been
-    seen to write, as midnight of the next day.
+    seen to write, as midnight of the next day. A date that the platform cannot mean stands for none: 0001, 1970 and 9999 are
+    what programs write there.
 
     Examples
     --------
@@ -29,13 +31,15 @@ def parse_platform_time(text: str) -> int | None:
     1630910706
     >>> parse_platform_time("20210906244506") - parse_platform_time("20210907004506")
     0
-    >>> parse_platform_time("soon") is None
-    True
+    >>> parse_platform_time("soon") is None, parse_platform_time("00010101000000") is None
+    (True, True)
     """
     match = _SHAPE.fullmatch(text.strip())
     if match is None:
         return None
     year, month, day, hour, minute, second = map(int, match.groups())
+    if not _FIRST_YEAR <= year <= _LAST_YEAR:
+        return None
     try:
         start = datetime(year, month, day, tzinfo=_FIXED)
     except ValueError:

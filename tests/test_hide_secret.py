@@ -96,7 +96,7 @@ def test_no_stored_byte_holds_the_key_where_the_platform_repeats_the_request(tmp
         sim.fault("too_soon", endpoint="report", times=1)
         with Store(tmp_path / "s.db") as store:
             Collector(sim.client(), store, say=str).collect()
-            kept = store.raw_answer(int(store.polls(state="refused")["poll_id"].iloc[0]))
+            kept = store.raw_answer(int(store.polls(state="rejected")["poll_id"].iloc[0]))
     assert kept == said.replace("sim-secret", "*" * 10).encode()
     assert not [path for path in tmp_path.glob("s.db*") if b"sim-secret" in path.read_bytes()]
 

@@ -348,7 +348,7 @@ def test_bytes_that_are_no_text() -> None:
     raw = page_of({"mobile": "13800138001", "smsContent": "A?B"}, {"mobile": "13800138002", "smsContent": "退订"})
     page = read_page(raw.replace(b"?", b"\xff\xb0"), "deliver")
     assert [record.content for record in page.uplinks] == ["A\ufffd\ufffdB", "退订"]
-    assert page.notice == "bytes that are no UTF-8 were replaced"
+    assert page.encoding == "damaged"
 
 
 def test_text_that_sqlite_cannot_keep() -> None:

@@ -13,7 +13,6 @@ from masanalytics.errors import ConfigError
 from masanalytics.masking import mask_phone
 from masanalytics.paths import full_path
 from masanalytics.secret import Secret
-from masanalytics.text import MOBILE, fold
 
 __all__ = [
     "MAX_SERVICE_NUMBER",
@@ -46,7 +45,6 @@ VARIABLES: Final = {
 }
 REQUIRED: Final = ("url", "ec_name", "ap_id", "secret_key")
 _DIGITS = re.compile(r"[0-9]*")
-_MOBILE = re.compile(rf"(?:\+?86|0086)?({MOBILE})(?:\.0)?")
 
 
 def check_add_serial(add_serial: str, service_code: str = "") -> None:
@@ -140,14 +138,15 @@ def allowed_numbers(allowed: Iterable[object] | None) -> tuple[str, ...] | None:
     """Return the numbers an account may reach as 11 digits each, or None for everybody."""
     if allowed is None:
         return None
+    from masanalytics.phones import read_phone  # with pandas, which most accounts do not need
+
     entries = [allowed] if isinstance(allowed, str | int) else list(allowed)
     numbers: dict[str, None] = {}
     for number in entries:
-        text = re.sub(r"[\s-]", "", fold("".join(str(number))))
-        mobile = _MOBILE.fullmatch(text)
-        if mobile is None:
+        mobile, _reason = read_phone(str(number))
+        if not mobile:
             raise ConfigError(
                 "allow_only holds {number!r}, which is not a mobile number of 11 digits.", number=mask_phone(number)
             )
-        numbers[mobile.group(1)] = None
+        numbers[mobile] = None
     return tuple(numbers)

@@ -231,6 +231,7 @@ class Client:
             answer.requested_at,
             answer.answered_at,
             _date_of(answer),
+            answer.charset,
         )
 
     def _exchange(self, transport: Transport, path: str, body: bytes) -> Answer | Failure:

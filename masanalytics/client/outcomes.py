@@ -126,7 +126,7 @@ def submit_result(answer: Answer, path: str, account: Account) -> SubmitResult:
     may have been taken: a gateway's time-out or overload (408, 429, 5xx) says nothing of the platform behind it. What was
     answered is kept with the reason, short and with numbers masked.
     """
-    reply = read_submit(answer.body)
+    reply = read_submit(answer.body, answer.charset)
     times = (answer.requested_at, answer.answered_at)
     family = answer.status // 100
     if answer.complete and reply.accepted is True and family == 2:

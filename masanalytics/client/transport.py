@@ -6,6 +6,7 @@ request is written, so that "surely never sent" is a fact and not an inference f
 
 from __future__ import annotations
 
+import re
 import time
 import zlib
 from collections.abc import Iterator, Mapping
@@ -34,6 +35,7 @@ _CHUNK_BYTES: Final = 1 << 16
 _MAX_BYTES: Final = 1 << 28  # 256 MB: no page is a hundredth of it
 # An answer may be slow; one that is not whole after so many read timeouts is taken as broken off.
 _MAX_TIMEOUTS: Final = 10
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
 _HEADERS: Final = {
     "User-Agent": f"masanalytics/{__version__}",
     "Content-Type": "application/json",
@@ -63,6 +65,13 @@ class Answer:
     complete: bool
     requested_at: float
     answered_at: float
+
+    @property
+    def charset(self) -> str:
+        """What the header says of the body's encoding, or ``""``."""
+        kind = next((value for key, value in self.headers.items() if key.lower() == "content-type"), "")
+        found = _CHARSET.search(kind)
+        return found[1].lower() if found else ""
 
 
 @dataclass(frozen=True)

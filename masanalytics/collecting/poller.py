@@ -68,7 +68,7 @@ class Poller:
         """Take in answers that wait: spooled beside the store, or durable but not yet parsed when a process ended."""
         self._not_ingested.update(take_in_spooled(self._intake))
         poll_ids = {*self._intake.waiting_polls(self.clock.now()), *self._not_ingested}
-        return [self._ingest(poll_id) for poll_id in sorted(poll_ids)]
+        return [self._ingest(poll_id) for poll_id in sorted(poll_ids) if self._intake.begin_again(poll_id)]
 
     def _ingest(self, poll_id: int, answer: PollAnswer | None = None) -> Received:
         self._not_ingested.add(poll_id)

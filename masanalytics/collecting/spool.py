@@ -65,6 +65,8 @@ def write_spool(store_path: Path, account: str, poll_id: int, answer: PollAnswer
         "complete": answer.complete,
         "asked_at": answer.requested_at,
         "answered_at": answer.answered_at,
+        "server_time": answer.server_time,
+        "charset": answer.charset,
     }
     data = json.dumps(head, ensure_ascii=True).encode("ascii") + b"\n" + answer.raw
     name = f"{int(answer.answered_at)}-{uuid.uuid4().hex}{_SUFFIX}"
@@ -135,7 +137,14 @@ def _read(path: Path) -> SpooledAnswer | None:
     try:
         about = json.loads(head)
         answer = PollAnswer(
-            about["endpoint"], raw, about["http_status"], about["complete"], about["asked_at"], about["answered_at"]
+            about["endpoint"],
+            raw,
+            about["http_status"],
+            about["complete"],
+            about["asked_at"],
+            about["answered_at"],
+            server_time=about.get("server_time"),
+            charset=about.get("charset", ""),
         )
         return SpooledAnswer(path, about["account"], about["poll_id"], answer)
     except (ValueError, KeyError, TypeError):

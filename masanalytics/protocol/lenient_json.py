@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from masanalytics.masking import mask_phones_in
+from masanalytics.protocol.decoding import Decoded, decode
 
-__all__ = ["UNREADABLE", "BadRecord", "decode_text", "excerpt", "read_json", "salvage", "storable", "unwrap"]
+__all__ = ["UNREADABLE", "BadRecord", "excerpt", "read_json", "salvage", "storable", "unwrap"]
 
 _EXCERPT = 200
 _WRAPPINGS = 3
-_BASE64 = re.compile(r"[A-Za-z0-9+/\s]+={0,2}\s*")
+_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 # Where an error page repeats the request, its Base64 holds the secret key.
 _LONG_CODE = re.compile(r"[A-Za-z0-9+/=_-]{40,}")
 _SECRET = re.compile(r"""(secret_?key\W{1,6})[^"'&,\s<>]+""", re.IGNORECASE)
@@ -65,35 +66,25 @@ class BadRecord:
         return cls(index, reason, storable(text[:_LONGEST_BAD]))
 
 
-def decode_text(raw: bytes) -> tuple[str, bool]:
-    r"""Return `raw` as text without a BOM, and whether bytes that are no UTF-8 were replaced (by U+FFFD).
+def unwrap(raw: bytes, charset: str = "") -> Decoded:
+    """Return the text of an answer: out of a JSON string or Base64 around JSON, even one cut off.
+
+    The encoding is that of the innermost bytes that are more than ASCII.
 
     Examples
     --------
-    >>> decode_text(b"\xef\xbb\xbf[]")
-    ('[]', False)
-    """
-    raw = raw.removeprefix(b"\xef\xbb\xbf")
-    try:
-        return raw.decode("utf-8"), False
-    except UnicodeDecodeError:
-        return raw.decode("utf-8", errors="replace"), True
-
-
-def unwrap(text: str) -> str:
-    """Return what `text` holds if it is a JSON string or Base64 around JSON, even one cut off; else `text` itself.
-
-    Examples
-    --------
-    >>> unwrap('"[]"'), unwrap("W10="), unwrap("too soon")
+    >>> unwrap(b'"[]"').text, unwrap(b"W10=").text, unwrap(b" too soon ").text
     ('[]', '[]', 'too soon')
     """
+    text, encoding = decode(raw, charset)
+    text = text.strip()
     for _ in range(_WRAPPINGS):
-        inner = _inner_string(text) if text.startswith('"') else _inner_base64(text)
+        inner = _inner_string(text) if text.startswith('"') else _inner_base64(text, charset)
         if inner is None:
             break
-        text = inner.strip()
-    return text
+        text = inner.text.strip()
+        encoding = encoding if inner.encoding == "utf-8" else inner.encoding
+    return Decoded(text, encoding)
 
 
 def read_json(text: str) -> Any:
@@ -182,22 +173,25 @@ def _next_whole(text: str, start: int, tries: int) -> tuple[int | None, int]:
     return None, tries
 
 
-def _inner_string(text: str) -> str | None:
+def _inner_string(text: str) -> Decoded | None:
     value = read_json(text)
     if value is UNREADABLE:
         # Cut off: the closing quote is missing, and perhaps half an escape with it.
         value = read_json(re.sub(r"\\(?:u[0-9a-fA-F]{0,3})?$", "", text) + '"')
-    return value if isinstance(value, str) else None
+    return Decoded(value, "utf-8") if isinstance(value, str) else None
 
 
-def _inner_base64(text: str) -> str | None:
+def _inner_base64(text: str, charset: str) -> Decoded | None:
     # Base64 of JSON begins with W ("["), e ("{") or I (a quote); anything else is left alone.
-    if not text.startswith(("W", "e", "I")) or _BASE64.fullmatch(text) is None:
+    if not text.startswith(("W", "e", "I")):
         return None
-    packed = "".join(text.split()).rstrip("=")
+    packed = "".join(text.split())
+    if _BASE64.fullmatch(packed) is None:
+        return None
+    packed = packed.rstrip("=")
     packed = packed[: len(packed) - 1] if len(packed) % 4 == 1 else packed
     try:
-        inner = decode_text(base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True))[0].strip()
+        inner = decode(base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True), charset)
     except (binascii.Error, ValueError):
         return None
-    return inner if inner.startswith(("[", "{", '"')) else None
+    return inner if inner.text.lstrip().startswith(("[", "{", '"')) else None

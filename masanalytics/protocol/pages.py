@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, NamedTuple, cast
 
+from masanalytics.protocol.decoding import Encoding
 from masanalytics.protocol.lenient_json import (
     UNREADABLE,
     BadRecord,
-    decode_text,
     excerpt,
     read_json,
     salvage,
@@ -63,6 +63,8 @@ class PollAnswer:
         When it was asked for, and when its end arrived (epoch seconds UTC), by this machine's clock.
     server_time : float, optional
         What time the platform said it was, where it said so.
+    charset : str
+        What its header says of the encoding, or ``""``.
     """
 
     endpoint: Endpoint
@@ -72,6 +74,7 @@ class PollAnswer:
     requested_at: float
     answered_at: float
     server_time: float | None = None
+    charset: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,8 @@ class Page:
         Phone numbers are masked.
     salvaged : bool
         The page was broken or cut off; there may have been more in it.
+    encoding : str
+        ``utf-8``, or ``gb18030`` where that was no UTF-8, or ``damaged`` where some bytes are no text in either: they are U+FFFD.
     """
 
     kind: Literal["records", "rejected", "unreadable"]
@@ -102,6 +107,7 @@ class Page:
     size: int
     notice: str
     salvaged: bool
+    encoding: Encoding = "utf-8"
 
     def __repr__(self) -> str:
         return (
@@ -125,7 +131,7 @@ class Page:
         return cast("list[UplinkRecord]", self.records)
 
 
-def read_page(raw: bytes, endpoint: Endpoint, *, complete: bool = True, status: int = 200) -> Page:
+def read_page(raw: bytes, endpoint: Endpoint, *, complete: bool = True, status: int = 200, charset: str = "") -> Page:
     """Read the answer of a poll.
 
     Parameters
@@ -138,6 +144,8 @@ def read_page(raw: bytes, endpoint: Endpoint, *, complete: bool = True, status: 
         Whether the whole answer arrived. A page that was cut off never counts as drained.
     status : int, optional
         The HTTP status: with another than 200, an answer that holds no records is a refusal.
+    charset : str, optional
+        What the header says of the encoding.
 
     Examples
     --------
@@ -147,22 +155,21 @@ def read_page(raw: bytes, endpoint: Endpoint, *, complete: bool = True, status: 
     >>> read_page(b'{"message":"NOT_WHITE_IP","success":false}', "report").notice
     'NOT_WHITE_IP'
     """
-    page = _read(raw, endpoint, complete=complete)
+    text, encoding = unwrap(raw, charset)
+    page = replace(_read(text, endpoint, complete=complete), encoding=encoding)
     if status == 200 or page.size:
         return page
-    notice = page.notice or excerpt(raw.decode("utf-8", "replace"))
+    notice = page.notice or excerpt(text)
     return replace(page, kind="rejected", notice=f"HTTP {status}: {notice}")
 
 
-def _read(raw: bytes, endpoint: Endpoint, *, complete: bool) -> Page:
-    text, repaired = decode_text(raw)
-    answer = _items_of(unwrap(text.strip()), complete=complete)
+def _read(text: str, endpoint: Endpoint, *, complete: bool) -> Page:
+    answer = _items_of(text, complete=complete)
     if answer.items is None:
         kind: Literal["rejected", "unreadable"] = "rejected" if answer.notice else "unreadable"
         return Page(kind, [], [], 0, answer.notice or excerpt(text), salvaged=False)
     good, bad = _records(answer.items, _READERS[endpoint])
-    notice = "bytes that are no UTF-8 were replaced" if repaired else ""
-    return Page("records", good, bad, len(answer.items), notice, salvaged=answer.salvaged or not complete)
+    return Page("records", good, bad, len(answer.items), "", salvaged=answer.salvaged or not complete)
 
 
 def _items_of(text: str, *, complete: bool) -> _Items:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl
 
-from masanalytics.protocol.lenient_json import UNREADABLE, decode_text, read_json, unwrap
+from masanalytics.protocol.lenient_json import UNREADABLE, read_json, unwrap
 from masanalytics.protocol.pages import Endpoint
 
 __all__ = ["Pushed", "read_push"]
@@ -54,15 +54,17 @@ def read_push(body: bytes, endpoint: Endpoint) -> list[Pushed]:
     """
     if not body.strip(_BLANK.encode()):
         return []
-    decoded, repaired = decode_text(body)
-    text = decoded.strip(_BLANK)
-    value = read_json(unwrap(text))
+    text, encoding = unwrap(body)
+    text = text.strip(_BLANK)
+    value = read_json(text)
     if value is UNREADABLE:
         value = _form_fields(text)
-    if isinstance(value, Mapping) and not repaired:
+    # What is not UTF-8 is kept as it came, where it can be: whoever reads it again sees what it was.
+    as_it_came = encoding == "damaged" or (encoding == "gb18030" and text.startswith("{"))
+    if isinstance(value, Mapping) and not as_it_came:
         plain = text if text.startswith("{") else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
         return [Pushed(_kind_of(value, endpoint), plain.encode("utf-8", "surrogatepass"), _is_plain(plain))]
-    if isinstance(value, list) and not repaired:
+    if isinstance(value, list) and not as_it_came:
         return _of_list(value, endpoint)
     return [Pushed(_kind_of(value, endpoint), body, is_object=False)]
 
@@ -99,5 +101,8 @@ def _form_fields(text: str) -> object:
     """Return form fields as an object; `UNREADABLE` where it is no form of a record."""
     if "=" not in text or text.startswith(("{", "[", "<")):
         return UNREADABLE
-    fields = dict(parse_qsl(text, keep_blank_values=True))
+    try:
+        fields = dict(parse_qsl(text, keep_blank_values=True, errors="strict"))
+    except UnicodeDecodeError:
+        fields = dict(parse_qsl(text, keep_blank_values=True, encoding="gb18030", errors="replace"))
     return fields if _RECORD & fields.keys() else UNREADABLE

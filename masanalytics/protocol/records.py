@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from masanalytics.masking import mask_phone
 from masanalytics.protocol.lenient_json import storable
-from masanalytics.text import MOBILE, fold
+from masanalytics.text import BLANK_WORDS, MOBILE, fold
 from masanalytics.timezone import parse_platform_time
 from masanalytics.vocabulary import Status
 
@@ -19,6 +19,7 @@ __all__ = [
     "ReportRecord",
     "UplinkRecord",
     "contradicts",
+    "fold_group",
     "fold_mobile",
     "is_intermediate",
     "outcome_of",
@@ -26,8 +27,8 @@ __all__ = [
     "read_uplink",
 ]
 
-_MOBILE = re.compile(rf"(?:\+?86|0086)?({MOBILE})")
-_BLANK = re.compile(r"[\s\-]+")
+_MOBILE = re.compile(MOBILE)
+_NO_GROUP: Final = BLANK_WORDS | {"-", "--", "undefined"}
 _LONGEST_MOBILE = 40
 _FEWEST_DIGITS, _MOST_DIGITS = 5, 20  # of anything that can be a number: 10086, and the longest with prefixes
 _DELIVERED: Final = frozenset({"DELIVRD", "CM:0000"})
@@ -45,7 +46,7 @@ class ReportRecord(NamedTuple):
     mobile : str
         11 digits where the platform's text can be folded to a mobile number, else that text.
     msg_group : str
-        The platform's name for the batch.
+        The platform's name for the batch; ``""`` where it says none.
     report_status : str
         ``DELIVRD`` or ``CM:0000``, or on failure the error code. Where the platform leaves it out, its errorCode.
     error_code : str
@@ -129,15 +130,30 @@ class Instants:
 
 
 def fold_mobile(text: str) -> str:
-    """Return `text` as 11 digits where it is a mainland mobile number, else as it is (trimmed).
+    """Return `text` as 11 digits where a plan would read a mobile number in it, else as it is (trimmed).
 
     Examples
     --------
-    >>> fold_mobile("+86 138-0013-8000"), fold_mobile("10086")
-    ('13800138000', '10086')
+    >>> fold_mobile("(+86)138-0013-8000"), fold_mobile("013800138000"), fold_mobile("10086")
+    ('13800138000', '13800138000', '10086')
     """
-    mobile = _MOBILE.fullmatch(_BLANK.sub("", fold(text)))
-    return mobile.group(1) if mobile else text.strip()
+    if _MOBILE.fullmatch(text):
+        return text
+    from masanalytics.phones import read_phone  # with pandas, which the usual form does not need
+
+    return read_phone(text)[0] or text.strip()
+
+
+def fold_group(text: str) -> str:
+    """Return a msgGroup without space, width and what cannot be seen; ``""`` for what stands for none.
+
+    Examples
+    --------
+    >>> fold_group(" ０105013527000001139923\u200b"), fold_group("null"), fold_group("0")
+    ('0105013527000001139923', '', '')
+    """
+    group = "".join(fold(text).split())
+    return "" if group.casefold() in _NO_GROUP or not group.strip("0") else group
 
 
 def is_intermediate(report_status: str) -> bool:
@@ -208,7 +224,7 @@ def read_report(item: Mapping[str, Any], instants: Instants) -> list[ReportRecor
     submitted = _text(get("submitDate"), "submitDate")
     received = _text(get("receiveDate"), "receiveDate")
     fields = (
-        _text(get("msgGroup"), "msgGroup") or _text(get("mgsGroup"), "mgsGroup"),
+        fold_group(_text(get("msgGroup"), "msgGroup") or _text(get("mgsGroup"), "mgsGroup")),
         status,
         code,
         submitted,

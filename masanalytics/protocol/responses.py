@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from masanalytics.protocol.lenient_json import decode_text, excerpt, read_json, unwrap
+from masanalytics.protocol.decoding import decode
+from masanalytics.protocol.lenient_json import excerpt, read_json, unwrap
+from masanalytics.protocol.records import fold_group
 from masanalytics.rspcods import OF_ONE_BATCH, REFUSALS
 
 __all__ = ["FATAL", "KNOWN_RSPCODS", "SubmitAnswer", "answer_text", "is_fatal", "read_submit"]
@@ -44,8 +46,8 @@ class SubmitAnswer(NamedTuple):
     message: str
 
 
-def read_submit(raw: bytes) -> SubmitAnswer:
-    """Read the answer to a submit.
+def read_submit(raw: bytes, charset: str = "") -> SubmitAnswer:
+    """Read the answer to a submit; `charset` is what its header says of the encoding.
 
     Examples
     --------
@@ -56,11 +58,11 @@ def read_submit(raw: bytes) -> SubmitAnswer:
     >>> read_submit(b"<html>").accepted is None
     True
     """
-    text = decode_text(raw)[0].strip(_BLANK)
-    answer = read_json(unwrap(text))
+    text = unwrap(raw, charset).text.strip(_BLANK)
+    answer = read_json(text)
     if not isinstance(answer, Mapping):
         return SubmitAnswer(None, "", "", excerpt(text))
-    group = _field(answer, "msgGroup") or _field(answer, "mgsGroup")
+    group = fold_group(_field(answer, "msgGroup") or _field(answer, "mgsGroup"))
     rspcod = _word(answer, "rspcod")
     message = _field(answer, "message") or _field(answer, "msg") or _field(answer, "error")
     success = _flag(answer.get("success"))
@@ -80,7 +82,7 @@ def answer_text(raw: bytes) -> str:
     >>> answer_text(b'{"success":false,\\n "message":"RequestTimeout"}')
     '{"success":false, "message":"RequestTimeout"}'
     """
-    return excerpt(decode_text(raw)[0].strip(_BLANK))
+    return excerpt(decode(raw).text.strip(_BLANK))
 
 
 def is_fatal(rspcod: str) -> bool:

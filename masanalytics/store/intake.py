@@ -92,6 +92,11 @@ class Intake:
         with self._connections.reading() as conn:
             return poll_log.waiting_polls(conn, now)
 
+    def begin_again(self, poll_id: int) -> bool:
+        """Note that an answer is read that a process left behind; return False where that has failed too often."""
+        with self._connections.writing() as conn:
+            return poll_log.begin_again(conn, poll_id)
+
     def ingest(self, poll_id: int, answer: PollAnswer | None = None) -> Received:
         """Take in a durable answer, unless another process was quicker; `answer` spares reading it back.
 

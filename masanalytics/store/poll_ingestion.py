@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from masanalytics.i18n import Text
-from masanalytics.protocol import FULL_PAGE, Page, PollAnswer, read_page
+from masanalytics.protocol import FULL_PAGE, BadRecord, Page, PollAnswer, read_page
 from masanalytics.store import (
     coverage,
     holes,
@@ -22,7 +22,14 @@ from masanalytics.store import (
 __all__ = ["Received", "ingest", "replay"]
 
 _STATES = {"records": "parsed", "rejected": "rejected"}
-_NOT_UTF8 = Text("bytes that are no UTF-8 were replaced", code="not_utf8")
+_WORDS_OF_ENCODING = {
+    "gb18030": Text("the answer was in GB18030 (GBK), not in UTF-8, and was read as that", code="gb18030"),
+    "damaged": Text(
+        "some of the answer's bytes are no text, in UTF-8 or in GB18030; they were replaced, and the answer is kept",
+        code="damaged_text",
+    ),
+}
+_NO_GROUP = "no msgGroup"
 _KEPT = "poll_id IN (SELECT poll_id FROM polls WHERE raw IS NOT NULL)"
 
 
@@ -62,21 +69,23 @@ class Received:
 
 def ingest(conn: sqlite3.Connection, poll_id: int, answer: PollAnswer, words: Collection[str] | None) -> Received:
     """Parse the stored answer of a poll and store what it says."""
-    page = read_page(answer.raw, answer.endpoint, complete=answer.complete, status=answer.status)
+    page = read_page(
+        answer.raw, answer.endpoint, complete=answer.complete, status=answer.status, charset=answer.charset
+    )
     notice = _notice(page)
     if page.kind == "records":
         take = _take_reports if answer.endpoint == "report" else _take_uplinks
-        received = take(conn, poll_id, answer, page, words)
+        received = replace(take(conn, poll_id, answer, page, words), notice=notice)
     else:
         received = Received(page.kind, rspcod=page.notice if page.kind == "rejected" else "", notice=notice)
-    whole = not (page.bad or page.salvaged)
+    whole = not (received.set_aside or page.salvaged or page.encoding == "damaged")
     unread = 0 if page.kind == "rejected" else max(0, FULL_PAGE - received.size)
     holes.close_read(
         conn,
         poll_id,
         answer.answered_at,
         unread=unread if page.salvaged or page.kind == "unreadable" else 0,
-        set_aside=len(page.bad),
+        set_aside=received.set_aside,
     )
     poll_log.note_read(
         conn,
@@ -121,9 +130,9 @@ def _ingest_again(conn: sqlite3.Connection, poll_id: int, words: Collection[str]
 
 
 def _notice(page: Page) -> Text | None:
-    if not page.notice:
-        return None
-    return _NOT_UTF8 if page.kind == "records" else Text("{said}", code=page.kind, said=page.notice)
+    if page.kind == "records" or not page.notice:
+        return _WORDS_OF_ENCODING.get(page.encoding)
+    return Text("{said}", code=page.kind, said=page.notice)
 
 
 def _take_uplinks(
@@ -144,9 +153,16 @@ def _take_uplinks(
 def _take_reports(
     conn: sqlite3.Connection, poll_id: int, answer: PollAnswer, page: Page, _words: Collection[str] | None
 ) -> Received:
+    reports = [report for report in page.reports if report.msg_group]
+    # Which message a report without a msgGroup is of cannot be told: merged or guessed, it would count for another one.
+    nameless = [
+        BadRecord.of(page.size + place, _NO_GROUP, report._asdict())
+        for place, report in enumerate(report for report in page.reports if not report.msg_group)
+    ]
+    page = replace(page, bad=[*page.bad, *nameless])
     _set_aside(conn, poll_id, page)
     account_id = poll_log.account_of(conn, poll_id)
-    foreign = report_ingestion.take_reports(conn, account_id, poll_id, page.reports)
+    foreign = report_ingestion.take_reports(conn, account_id, poll_id, reports)
     settled = reconciliation.infer(conn, foreign)
     if foreign:  # perhaps a batch whose sender was killed, and that nobody has missed yet
         settled += send_log.release_stale(conn, int(answer.answered_at)).groups
@@ -156,7 +172,7 @@ def _take_reports(
     return Received(
         "records",
         page.size,
-        reports=len(page.reports),
+        reports=len(reports),
         foreign=sum(count for group, count in foreign.items() if group not in settled),
         set_aside=len(page.bad),
         settled=len(settled) + confirmed,

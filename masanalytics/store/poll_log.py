@@ -14,12 +14,13 @@ from masanalytics.clock import Clock
 from masanalytics.i18n import Text
 from masanalytics.protocol import PollAnswer
 from masanalytics.store import holes, lookups
-from masanalytics.store.kept_texts import keep_text
+from masanalytics.store.kept_texts import keep_text, kept_text
 from masanalytics.store.process_identity import is_alive, this_process
 
 __all__ = [
     "Turn",
     "account_of",
+    "begin_again",
     "compress_answers",
     "give_back",
     "is_first_collection",
@@ -41,6 +42,8 @@ _LOOK_AGAIN_S = 0.25
 _ROUNDING_S = 1e-6
 _BUSY_AT_MOST_S = 120
 _COMPRESSED_AT_ONCE = 200
+_READ_AT_MOST = 3
+_BEGUN = "reading_begun"
 _READ_IN_FULL = "state IN ('parsed', 'rejected')"
 _ENDED_WITHOUT_ANSWER = Text("the polling process ended before the answer was stored", code="process_ended")
 
@@ -156,10 +159,10 @@ def keep_answer(conn: sqlite3.Connection, poll_id: int, answer: PollAnswer, spoo
     """Write the answer of a poll; `spool` names the file in which it waited."""
     conn.execute(
         "UPDATE polls SET state = 'stored', answered_at = ?, http_status = ?, complete = ?, raw = ?, spool = ?,"
-        " server_time = ? WHERE poll_id = ?",
+        " server_time = ?, charset = nullif(?, '') WHERE poll_id = ?",
         [
             int(answer.answered_at), answer.status, int(answer.complete), answer.raw, spool,
-            None if answer.server_time is None else int(answer.server_time), poll_id,
+            None if answer.server_time is None else int(answer.server_time), answer.charset, poll_id,
         ],
     )  # fmt: skip
 
@@ -209,6 +212,30 @@ def note_read(
     )
 
 
+def begin_again(conn: sqlite3.Connection, poll_id: int) -> bool:
+    """Note that an answer is read that a process left behind; return False where that has failed too often.
+
+    Whatever ended those processes may have been the answer itself: it is set aside, and stays for `replay`.
+    """
+    row = conn.execute("SELECT notice FROM polls WHERE poll_id = ? AND state = 'stored'", [poll_id]).fetchone()
+    if row is None:
+        return False
+    begun = kept_text(row[0])
+    times = 1 + (int(begun.parameters["count"]) if begun is not None and begun.code == _BEGUN else 0)
+    said = Text(
+        "reading this answer was begun {count} time and not ended",
+        "reading this answer was begun {count} times and not ended",
+        code=_BEGUN,
+        count=times,
+    )
+    state = "stored" if times <= _READ_AT_MOST else "unparsed"
+    conn.execute("UPDATE polls SET notice = ?, state = ? WHERE poll_id = ?", [keep_text(said), state, poll_id])
+    if times > _READ_AT_MOST:
+        answered_at = conn.execute("SELECT answered_at FROM polls WHERE poll_id = ?", [poll_id]).fetchone()[0]
+        holes.note(conn, poll_id, answered_at or 0)
+    return times <= _READ_AT_MOST
+
+
 def note_unreadable(conn: sqlite3.Connection, poll_id: int, notice: Text) -> None:
     """Note that reading an answer failed; it stays for `replay`."""
     conn.execute(
@@ -249,15 +276,17 @@ def kept_answers(conn: sqlite3.Connection) -> list[int]:
 def read_answer(conn: sqlite3.Connection, poll_id: int) -> PollAnswer | None:
     """Return a kept answer, unpacked; None where the poll has none (lost, or pruned)."""
     row = conn.execute(
-        "SELECT endpoint, raw, http_status, complete, asked_at, answered_at, packing, server_time FROM polls"
+        "SELECT endpoint, raw, http_status, complete, asked_at, answered_at, packing, server_time, charset FROM polls"
         " WHERE poll_id = ? AND raw IS NOT NULL",
         [poll_id],
     ).fetchone()
     if row is None:
         return None
-    endpoint, raw, http_status, complete, asked_at, answered_at, packing, server_time = row
+    endpoint, raw, http_status, complete, asked_at, answered_at, packing, server_time, charset = row
     unpacked = zlib.decompress(raw) if packing == "zlib" else bytes(raw)
-    return PollAnswer(endpoint, unpacked, http_status or 0, bool(complete), asked_at, answered_at, server_time)
+    return PollAnswer(
+        endpoint, unpacked, http_status or 0, bool(complete), asked_at, answered_at, server_time, charset or ""
+    )
 
 
 def compress_answers(conn: sqlite3.Connection, before: int) -> int:

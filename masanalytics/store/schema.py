@@ -273,3 +273,9 @@ def m006_holes_in_the_coverage(db: Database) -> None:
         " NOT (p.state = 'unparsed' AND p.complete AND p.records > 0 AND p.set_aside > 0)"
         " FROM polls p WHERE p.state IN ('lost', 'unparsed')"
     )
+
+
+@migrations()
+def m007_charset_of_answers(db: Database) -> None:
+    """Keep what the header of an answer said of its encoding: read again, it is read the same way."""
+    db.execute("ALTER TABLE polls ADD COLUMN charset TEXT")

@@ -13,7 +13,7 @@ import pandas as pd
 
 from masanalytics.analysis.filters import Filters, to_instant
 from masanalytics.clock import Clock, SystemClock
-from masanalytics.errors import StoreError
+from masanalytics.errors import InputError, StoreError
 from masanalytics.formatting import card, plain_card
 from masanalytics.i18n import speaks
 from masanalytics.paths import full_path, path_in_folder
@@ -79,6 +79,8 @@ class Store:
             self._remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
             path = Path(folder) / "store.db"
         self.path = path_in_folder(full_path(path))
+        if isinstance(opt_out_words, str):
+            raise InputError("opt_out_words is a list of words, such as ['TD', '退订'], not one text")
         self.opt_out_words = opt_out_words
         self.clock = clock or SystemClock()
         self._connections = Connections(self.path, busy_s=busy_s)
