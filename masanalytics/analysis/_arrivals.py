@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from masanalytics.aliases import Columns, Figures, Messages
 from masanalytics.analysis.dimensions import WINDOW, as_names
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import Question, count_messages
@@ -21,14 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = ["arrivals"]
 
-Floats = NDArray[np.float64]
 
 _POINTS = 90
 _SECONDS_EXACTLY = 12
 
 
 def arrivals(
-    data: Any, by: str | Sequence[str] | None = None, *, most_groups: int | None = None, **where: Any
+    data: Messages, by: Columns | None = None, *, most_groups: int | None = None, **where: Any
 ) -> pd.DataFrame | None:
     """Return the share of all accepted messages delivered by each time since submission, pending ones censored.
 
@@ -91,7 +89,7 @@ def arrivals(
     return finished(frame, source, where=filters)
 
 
-def _times(last: float) -> Floats:
+def _times(last: float) -> Figures:
     """Return the times to read the curves at: every second at first, then ever further apart."""
     last = min(last, float(UNREPORTED_AFTER_S))
     early = np.arange(min(last, _SECONDS_EXACTLY) + 1)
@@ -100,7 +98,7 @@ def _times(last: float) -> Floats:
     return np.unique(np.append(early, np.round(np.geomspace(_SECONDS_EXACTLY, last, _POINTS))))
 
 
-def _read(curves: IncidenceCurves, times: Floats, accepted: Floats) -> tuple[Floats, Floats, Floats]:
+def _read(curves: IncidenceCurves, times: Figures, accepted: Figures) -> tuple[Figures, Figures, Figures]:
     """Return share and interval, one row a time and one column a group."""
     nothing = np.zeros(curves.groups)
     at = [project(curves, np.full(curves.groups, time), nothing) for time in times]

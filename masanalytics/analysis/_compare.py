@@ -8,8 +8,8 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
+from masanalytics.aliases import Booleans, Columns, Length, Messages
 from masanalytics.analysis.dimensions import as_names
 from masanalytics.analysis.equal_age import common_age, equal_age_notes, waited_counts
 from masanalytics.analysis.filters import Filters, to_seconds
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["COMPARE_COLUMNS", "compare"]
 
-Bools = NDArray[np.bool_]
 
 COMPARE_COLUMNS = (
     "a", "b", "within_s", "accepted_a", "delivered_a", "rate_a", "accepted_b", "delivered_b", "rate_b", "difference",
@@ -44,13 +43,13 @@ _SIGNIFICANT = 0.05
 
 @speaks
 def compare(
-    data: Any,
+    data: Messages,
     by: str,
-    a: Any = None,
-    b: Any = None,
+    a: object = None,
+    b: object = None,
     *,
-    within: Any = None,
-    adjust: str | Sequence[str] | None = None,
+    within: Length | None = None,
+    adjust: Columns | None = None,
     language: str | None = None,
     **where: Any,
 ) -> pd.DataFrame:
@@ -143,7 +142,7 @@ def _refuse_outcomes(strata: Sequence[str]) -> None:
         )
 
 
-def _pairs(values: pd.Series, by: str, a: Any, b: Any) -> list[tuple[Any, Any]]:
+def _pairs(values: pd.Series, by: str, a: object, b: object) -> list[tuple[Any, Any]]:
     """Return the pairs of values to compare."""
     there = values.dropna().tolist()
     if a is None and b is None:
@@ -170,7 +169,7 @@ def _pairs(values: pd.Series, by: str, a: Any, b: Any) -> list[tuple[Any, Any]]:
 class _Arms:
     """The arms' counts; each age is counted once. `read_at` keeps which values were read at which age."""
 
-    data: Any
+    data: Messages
     question: Question
     strata: Sequence[str]
     waited: Counts
@@ -198,7 +197,7 @@ class _Arms:
             self.at[age] = counts.taken(counts.accepted())
         return self.at[age]
 
-    def _adjusted(self, counts: Counts, chosen: list[Bools], age: float | None) -> dict[str, Any]:
+    def _adjusted(self, counts: Counts, chosen: list[Booleans], age: float | None) -> dict[str, Any]:
         if not self.strata:
             return {}
         stratum, strata = group_rows(counts.keys[list(self.strata)])
@@ -258,12 +257,12 @@ def _many_ages_note(arms: _Arms, ages: list[float], pairs: int) -> Text:
     )
 
 
-def _arrived(counts: Counts, age: float | None) -> Bools:
-    delivered: Bools = counts.status == Status.delivered
+def _arrived(counts: Counts, age: float | None) -> Booleans:
+    delivered: Booleans = counts.status == Status.delivered
     return delivered if age is None else delivered & ~(counts.seconds > age)
 
 
-def _rates(counts: Counts, chosen: list[Bools], age: float | None) -> dict[str, Any]:
+def _rates(counts: Counts, chosen: list[Booleans], age: float | None) -> dict[str, Any]:
     arrived = _arrived(counts, age)
     (ka, na), (kb, nb) = ((int(counts.n[arm & arrived].sum()), int(counts.n[arm].sum())) for arm in chosen)
     low, high = newcombe(kb, nb, ka, na)
@@ -278,7 +277,7 @@ def _rates(counts: Counts, chosen: list[Bools], age: float | None) -> dict[str, 
     }  # fmt: skip
 
 
-def _latencies(counts: Counts, chosen: list[Bools], age: float | None) -> dict[str, Any]:
+def _latencies(counts: Counts, chosen: list[Booleans], age: float | None) -> dict[str, Any]:
     timed = _arrived(counts, age) & ~np.isnan(counts.seconds)
     a, b = ((counts.seconds[arm & timed], counts.n[arm & timed]) for arm in chosen)
     difference, low, high = median_difference(a, b)

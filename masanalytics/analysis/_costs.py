@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from masanalytics.aliases import Columns, Figures, Messages
 from masanalytics.analysis._number_health import HealthRule
 from masanalytics.analysis.dimensions import as_names
 from masanalytics.analysis.filters import Filters
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["COST_COLUMNS", "costs"]
 
-Floats = NDArray[np.float64]
 
 COST_COLUMNS = (
     "accepted", "segments", "cost", "delivered", "cost_per_delivered", "cost_not_delivered", "cost_dead_numbers",
@@ -31,9 +30,9 @@ _BILLED = {"accepted": (4, 5, 6), "delivered": (5,)}
 
 
 def costs(
-    data: Any,
+    data: Messages,
     price: float | Mapping[str, float],
-    by: str | Sequence[str] | None = None,
+    by: Columns | None = None,
     *,
     billed: str = "accepted",
     **where: Any,
@@ -92,13 +91,13 @@ def costs(
     asked = count_messages(data, Question([*names, *also], (), filters, None))
     counts, source = asked[0].regrouped(names), asked[1]
     segments = counts.keys["segments"].to_numpy(dtype=float, na_value=np.nan)
-    bill: Floats = np.where(np.isin(counts.status, _BILLED[billed]), np.nan_to_num(segments), 0.0) * counts.n
+    bill: Figures = np.where(np.isin(counts.status, _BILLED[billed]), np.nan_to_num(segments), 0.0) * counts.n
     result = _table(counts, bill, bill * _prices(counts, price))
     unknown = int(counts.n[counts.accepted() & np.isnan(segments)].sum())
     return finished(result, source, where=filters, notes=_notes(unknown), counted=result["accepted"].tolist())
 
 
-def _table(counts: Counts, bill: Floats, money: Floats) -> pd.DataFrame:
+def _table(counts: Counts, bill: Figures, money: Figures) -> pd.DataFrame:
     import pandas as pd
 
     arrived = counts.status == Status.delivered
@@ -117,11 +116,11 @@ def _table(counts: Counts, bill: Floats, money: Floats) -> pd.DataFrame:
     return pd.concat([counts.groups, pd.DataFrame(columns, index=counts.groups.index)], axis=1)
 
 
-def _sum(counts: Counts, values: Floats) -> Floats:
+def _sum(counts: Counts, values: Figures) -> Figures:
     return np.bincount(counts.group, weights=values, minlength=len(counts.groups)).astype(float)
 
 
-def _checked(price: Any, carrier: str | None = None) -> float:
+def _checked(price: float, carrier: str | None = None) -> float:
     """Return the price of a segment as a number."""
     try:
         number = float(price)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from masanalytics.aliases import Columns, Figures, Length, Messages, Numbers
 from masanalytics.analysis.dimensions import WINDOW, as_names
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.forecast import Expectation, expected_ends
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["RATE_COLUMNS", "delivery_rates", "rate_columns"]
 
-Ints = NDArray[np.int64]
 
 RATE_COLUMNS = (
     "accepted", "delivered", "failed", "pending", "unreported", "delivery_rate", "low", "high", "most",
@@ -35,11 +34,11 @@ RATE_COLUMNS = (
 
 
 def delivery_rates(
-    data: Any,
-    by: str | Sequence[str] | None = None,
+    data: Messages,
+    by: Columns | None = None,
     *,
-    within: Any = None,
-    history: Any = "auto",
+    within: Length | None = None,
+    history: Messages | Literal["auto"] | None = "auto",
     total: bool = False,
     **where: Any,
 ) -> pd.DataFrame:
@@ -147,7 +146,7 @@ def rate_columns(counts: Counts, age: int | None = None) -> dict[str, Any]:
     some = accepted > 0
     of = np.where(some, accepted, 1)
 
-    def rate(n: Ints) -> NDArray[np.float64]:
+    def rate(n: Numbers) -> Figures:
         return np.where(some, n / of, np.nan)
 
     return {
@@ -165,7 +164,7 @@ def _rows(counts: Counts, past: Callable[[], History | None], age: int | None) -
 
 
 def _asked_once(
-    history: Any, data: Any, counts: Counts, account: tuple[Any, ...] | None
+    history: Messages | Literal["auto"] | None, data: Messages, counts: Counts, account: tuple[Any, ...] | None
 ) -> Callable[[], History | None]:
     """Return what finds the history when a group needs it: looking for it costs a second count."""
     if isinstance(history, str) and history != "auto":

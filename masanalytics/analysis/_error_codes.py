@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from masanalytics.aliases import Booleans, Columns, Length, Messages, Numbers
 from masanalytics.analysis.dimensions import as_names
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
@@ -29,11 +29,11 @@ _UNICOM = "China Unicom"
 
 @speaks
 def error_codes(
-    data: Any,
-    by: str | Sequence[str] | None = None,
+    data: Messages,
+    by: Columns | None = None,
     *,
     top: int | None = None,
-    within: Any = None,
+    within: Length | None = None,
     language: str | None = None,
     **where: Any,
 ) -> pd.DataFrame:
@@ -116,7 +116,7 @@ def _table(counts: Counts, age: int | None, top: int | None) -> pd.DataFrame:
     return pd.concat([dimensions, cells[columns].reset_index(drop=True)], axis=1)
 
 
-def _one_carrier(counts: Counts, failed: Any, cell: Any, cells: int) -> pd.Series:
+def _one_carrier(counts: Counts, failed: Booleans, cell: Numbers, cells: int) -> pd.Series:
     """Return China Unicom for the cells all of whose messages went there: its bare numbers mean something."""
     import pandas as pd
 

@@ -10,12 +10,12 @@ A. Agresti and B. Caffo (2000), The American Statistician 54:280-288, do for the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from masanalytics.aliases import Columns, Figures, Instant, Length, Messages, Numbers
 from masanalytics.analysis.dimensions import as_names
 from masanalytics.analysis.equal_age import common_age, equal_age_notes, waited_counts
 from masanalytics.analysis.filters import Filters, to_instant, to_seconds
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CHANGE_COLUMNS", "explain_change"]
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 CHANGE_COLUMNS = (
     "share_before", "share_after", "rate_before", "rate_after", "mix_effect", "rate_effect", "contribution", "low", "high",
@@ -44,12 +42,12 @@ _LEADING_CODES = 3
 
 
 def explain_change(
-    before: Any,
-    after: Any = None,
-    by: str | Sequence[str] = "carrier",
+    before: Messages,
+    after: Messages | None = None,
+    by: Columns = "carrier",
     *,
-    at: Any = None,
-    within: Any = None,
+    at: Instant | None = None,
+    within: Length | None = None,
     **where: Any,
 ) -> pd.DataFrame:
     """Return which cells account for the change of the delivery rate, most harmful first.
@@ -119,20 +117,21 @@ def explain_change(
     return result
 
 
-def _sides(before: Any, after: Any, at: Any, where: Filters) -> list[tuple[Any, Filters]]:
-    if (after is None) == (at is None):
-        raise InputError(
-            "say what to compare with: explain_change(before, after), or explain_change(data, at='2026-01-05')"
-        )
-    if after is not None:
+def _sides(
+    before: Messages, after: Messages | None, at: Instant | None, where: Filters
+) -> list[tuple[Messages, Filters]]:
+    if after is not None and at is None:
         return [(before, where), (after, where)]
-    cut = to_instant(at)
-    parts = (Filters(where.values, where.since, cut), Filters(where.values, cut, where.until))
-    return [(before, part) for part in parts]
+    if after is None and at is not None:
+        cut = to_instant(at)
+        return [(before, replace(where, until=cut)), (before, replace(where, since=cut))]
+    raise InputError(
+        "say what to compare with: explain_change(before, after), or explain_change(data, at='2026-01-05')"
+    )
 
 
-def _at_age(data: Any, names: list[str], filters: Filters, age: float | None) -> Counts:
-    where = Filters(filters.values, filters.since, filters.until, None if age is None else int(age))
+def _at_age(data: Messages, names: list[str], filters: Filters, age: float | None) -> Counts:
+    where = replace(filters, waited_at_least=None if age is None else int(age))
     counts, _ = count_messages(data, Question(names, ("error_code",), where))
     counts = counts.taken(counts.accepted())
     if age is None:
@@ -144,7 +143,7 @@ def _at_age(data: Any, names: list[str], filters: Filters, age: float | None) ->
     return Counts(keys, np.where(late, int(Status.pending), counts.status), counts.seconds, counts.n, counts.by)
 
 
-def _cells(counts: list[Counts], names: list[str]) -> tuple[pd.DataFrame, list[tuple[Floats, Floats]]]:
+def _cells(counts: list[Counts], names: list[str]) -> tuple[pd.DataFrame, list[tuple[Figures, Figures]]]:
     """Return the cells of both sides, and each side's accepted and delivered by cell."""
     import pandas as pd
 
@@ -161,7 +160,7 @@ def _cells(counts: list[Counts], names: list[str]) -> tuple[pd.DataFrame, list[t
 
 
 def _decomposed(
-    cells: pd.DataFrame, before: tuple[Floats, Floats], after: tuple[Floats, Floats]
+    cells: pd.DataFrame, before: tuple[Figures, Figures], after: tuple[Figures, Figures]
 ) -> tuple[pd.DataFrame, dict[str, float]]:
     import pandas as pd
 
@@ -186,12 +185,12 @@ def _decomposed(
     return pd.concat([cells, pd.DataFrame(columns, index=cells.index)], axis=1), change
 
 
-def _ratio(part: Floats, whole: Floats) -> Floats:
+def _ratio(part: Figures, whole: Figures) -> Figures:
     some = whole > 0
     return np.where(some, part / np.where(some, whole, 1), np.nan)
 
 
-def _interval(before: tuple[Floats, Floats], after: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+def _interval(before: tuple[Figures, Figures], after: tuple[Figures, Figures]) -> tuple[Figures, Figures]:
     """Return the bounds of each cell's contribution, with one delivered and one failed message more in it on each side.
 
     20 of 20 are no proof of 100 %: the delta method by itself would call them one, and the interval a point.
@@ -211,13 +210,13 @@ def _interval(before: tuple[Floats, Floats], after: tuple[Floats, Floats]) -> tu
 class _Side(NamedTuple):
     """One side as each cell sees it: its own messages, and all."""
 
-    accepted: Floats
-    delivered: Floats
+    accepted: Figures
+    delivered: Figures
     total: float
     all_delivered: float
 
 
-def _variance(moved: Floats, middle: float, side: _Side, *, sign: int) -> Floats:
+def _variance(moved: Figures, middle: float, side: _Side, *, sign: int) -> Figures:
     """Return the variance of the contributions from one side's sampling: its messages are drawn with cell and outcome.
 
     A message of the cell counts ``sign * (outcome - middle)``; every delivered one also moves the middle.
@@ -227,12 +226,12 @@ def _variance(moved: Floats, middle: float, side: _Side, *, sign: int) -> Floats
     worth = sign * (1 - middle) - moved / 2
     mean = arrived * worth - sign * middle * missed - moved / 2 * elsewhere
     square = arrived * worth**2 + middle**2 * missed + (moved / 2) ** 2 * elsewhere
-    variance: Floats = np.maximum(square - mean**2, 0) / side.total
+    variance: Figures = np.maximum(square - mean**2, 0) / side.total
     return variance
 
 
 def _leading_codes(
-    counts: list[Counts], names: list[str], cells: pd.DataFrame, worst: Ints, contribution: Floats
+    counts: list[Counts], names: list[str], cells: pd.DataFrame, worst: Numbers, contribution: Figures
 ) -> pd.Series:
     """Return, for the worst cells, the error codes whose share of the cell grew most."""
     import pandas as pd

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from masanalytics.aliases import Columns, Length, Messages
 from masanalytics.analysis.dimensions import WINDOW, as_names
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages
@@ -26,7 +26,7 @@ LATENCY_COLUMNS = (
 )  # fmt: skip
 
 
-def latency(data: Any, by: str | Sequence[str] | None = None, *, within: Any = None, **where: Any) -> pd.DataFrame:
+def latency(data: Messages, by: Columns | None = None, *, within: Length | None = None, **where: Any) -> pd.DataFrame:
     """Return how long delivery took, and when half and nine in ten of all accepted messages had arrived.
 
     Parameters

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from masanalytics.aliases import Messages, Numbers
 from masanalytics.analysis.dimensions import columns_behind
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import group_rows, messages_with
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["HEALTH_COLUMNS", "HealthRule", "number_health"]
 
-Bools = NDArray[np.bool_]
-Ints = NDArray[np.int64]
 
 HEALTH_COLUMNS = (
     "phone", "sent", "delivered", "failed", "failed_in_a_row", "last_code", "last_category", "last_sent_at",
@@ -66,7 +64,7 @@ class HealthRule:
 
 
 def number_health(
-    data: Any, *, phones: Iterable[str] | None = None, rule: HealthRule | None = None, **where: Any
+    data: Messages, *, phones: Iterable[str] | None = None, rule: HealthRule | None = None, **where: Any
 ) -> pd.DataFrame:
     """Return what is known of each number and whether to write to it again.
 
@@ -157,7 +155,7 @@ def _notes(result: pd.DataFrame, unread: int) -> list[Text]:
     return notes
 
 
-def _read(column: pd.Series) -> tuple[Ints, list[str]]:
+def _read(column: pd.Series) -> tuple[Numbers, list[str]]:
     """Return the place of each cell's number (-1: missing) in the list of the distinct ones, which is in ascending order.
 
     Raises
@@ -242,7 +240,7 @@ def _messages(source: MessageSource, filters: Filters) -> tuple[pd.DataFrame, li
     return pd.DataFrame({name: values[order] for name, values in table.items()}), names
 
 
-def _categories(rows: pd.DataFrame) -> tuple[Ints, Any, Any]:
+def _categories(rows: pd.DataFrame) -> tuple[Numbers, Any, Any]:
     """Return each row's pair of code and carrier (numbered in the order of the codes), its code and its category."""
     import pandas as pd
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from masanalytics.aliases import Columns, Length, Messages, Numbers
 from masanalytics.analysis.dimensions import as_names, columns_behind
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Question, count_messages, group_rows
@@ -32,11 +33,11 @@ _UPLINK_COLUMNS = ("message_id", "phone", "content", "sent_at", "opt_out")
 
 
 def replies(
-    store: Any,
-    by: str | Sequence[str] | None = "campaign",
+    store: Messages,
+    by: Columns | None = "campaign",
     *,
     uplinks: pd.DataFrame | None = None,
-    within: Any = "7d",
+    within: Length = "7d",
     keywords: Sequence[str] = (),
     **where: Any,
 ) -> pd.DataFrame:
@@ -126,7 +127,7 @@ def _places(groups: pd.DataFrame, rows: pd.DataFrame) -> list[int]:
 
 
 def _answers(
-    data: Any, source: MessageSource, uplinks: pd.DataFrame | None, names: list[str], filters: Filters, within: int
+    data: Messages, source: MessageSource, uplinks: pd.DataFrame | None, names: list[str], filters: Filters, within: int
 ) -> tuple[pd.DataFrame, int]:
     """Return the replies to the messages asked about, with the dimensions of those messages; and how many had none."""
     said = _uplinks(data, uplinks)
@@ -145,7 +146,7 @@ def _answers(
     return table[~early & ~(table["_after_s"] > within)].reset_index(drop=True), strangers + int(early.sum())
 
 
-def _uplinks(data: Any, uplinks: pd.DataFrame | None) -> pd.DataFrame:
+def _uplinks(data: Messages, uplinks: pd.DataFrame | None) -> pd.DataFrame:
     if uplinks is None:
         if not isinstance(data, HoldsUplinks):
             raise InputError("replies are not in a frame of messages: give them as uplinks=store.uplinks()")
@@ -171,7 +172,7 @@ def _dimensions(messages: pd.DataFrame, names: list[str], derived: Mapping[str, 
     )
 
 
-def _columns(found: pd.DataFrame, delivered: Any, says: dict[str, str]) -> dict[str, Any]:
+def _columns(found: pd.DataFrame, delivered: Numbers, says: dict[str, str]) -> dict[str, Any]:
     from masanalytics.stats.order_statistics import counted_times
 
     groups = len(delivered)
@@ -198,7 +199,7 @@ def _columns(found: pd.DataFrame, delivered: Any, says: dict[str, str]) -> dict[
     }  # fmt: skip
 
 
-def _folded(text: Any) -> str:
+def _folded(text: object) -> str:
     import unicodedata
 
     return "".join(unicodedata.normalize("NFKC", str(text)).split()).casefold()

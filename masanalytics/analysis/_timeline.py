@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from masanalytics.aliases import Booleans, Columns, Figures, Length, Messages, Numbers
 from masanalytics.analysis._delivery_rates import rate_columns
 from masanalytics.analysis.dimensions import DAY_S, as_names
 from masanalytics.analysis.filters import Filters, to_seconds
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TIMELINE_COLUMNS", "timeline"]
 
-Floats = NDArray[np.float64]
 
 TIMELINE_COLUMNS = (
     "time", "accepted", "delivered", "failed", "pending", "unreported", "delivery_rate", "low", "high", "p50_s",
@@ -35,7 +33,7 @@ _CALENDAR = {"w": "W", "week": "W", "m": "M", "me": "M", "ms": "M", "month": "M"
 
 
 def timeline(
-    data: Any, freq: str = "h", *, by: str | Sequence[str] | None = None, within: Any = None, **where: Any
+    data: Messages, freq: str = "h", *, by: Columns | None = None, within: Length | None = None, **where: Any
 ) -> pd.DataFrame:
     """Return rate and latency by the time of submission, with the control limits of a p-chart.
 
@@ -154,7 +152,7 @@ def _table(counts: Counts, names: list[str], age: int | None) -> tuple[pd.DataFr
     return result, _notes(result, unsettled)
 
 
-def _limits(line: NDArray[np.int64], accepted: Any, delivered: Any, settled: Any) -> tuple[Floats, Floats]:
+def _limits(line: Numbers, accepted: Numbers, delivered: Numbers, settled: Booleans) -> tuple[Figures, Figures]:
     """Return the p-chart's limits of each bucket, from the settled buckets of its line."""
     settled = settled & (accepted > 0)
     lines = int(line.max(initial=-1)) + 1
@@ -168,7 +166,7 @@ def _limits(line: NDArray[np.int64], accepted: Any, delivered: Any, settled: Any
     return np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
 
 
-def _notes(result: pd.DataFrame, unsettled: Any) -> list[Text]:
+def _notes(result: pd.DataFrame, unsettled: Numbers) -> list[Text]:
     notes = []
     outside, known = int(result["outside"].sum()), int(result["limit_low"].notna().sum())
     if outside:

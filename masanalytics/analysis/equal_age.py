@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from masanalytics.aliases import Messages
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages
 from masanalytics.analysis.sources import MessageSource
 from masanalytics.formatting import duration_text
@@ -34,7 +35,7 @@ def common_age(*parts: Counts) -> float | None:
     return youngest if youngest >= SHORT_AGE_S else min(_youngest(part, _NEARLY_ALL) for part in parts)
 
 
-def waited_counts(data: Any, question: Question) -> tuple[Counts, MessageSource]:
+def waited_counts(data: Messages, question: Question) -> tuple[Counts, MessageSource]:
     """Return the accepted messages counted by how long they have been observed, and where they came from."""
     counts, source = count_messages(data, replace(question, seconds="waited"))
     return counts.taken(counts.accepted()), source

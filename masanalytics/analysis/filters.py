@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
+from masanalytics.aliases import Instant, Length
 from masanalytics.analysis.dimensions import is_derived
 from masanalytics.errors import InputError
 from masanalytics.timezone import CHINA_OFFSET_S, format_instant
@@ -95,7 +96,7 @@ class Filters:
         return found
 
 
-def to_instant(value: Any) -> int:
+def to_instant(value: Instant) -> int:
     """Return epoch seconds for a text, a date, a datetime (without a zone: China time) or epoch seconds.
 
     Raises
@@ -123,7 +124,7 @@ def to_instant(value: Any) -> int:
     return int(stamp.timestamp())
 
 
-def to_seconds(value: Any) -> int:
+def to_seconds(value: Length) -> int:
     """Return whole seconds for ``"10min"``, ``"2h"``, a timedelta or a number of seconds.
 
     Raises
@@ -153,14 +154,14 @@ def to_seconds(value: Any) -> int:
     return int(seconds)
 
 
-def _no_time(value: Any) -> InputError:
+def _no_time(value: object) -> InputError:
     return InputError(
         "{value!r} is not a time: write it as '2026-01-31' or '2026-01-31 09:00' (China time)",
         value=value,
     )
 
 
-def _no_length(value: Any) -> InputError:
+def _no_length(value: object) -> InputError:
     return InputError(
         "{value!r} is not a length of time: write it as '10min', '2h', '3d' or a number of seconds",
         value=value,

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from masanalytics.aliases import Booleans, Figures, Numbers
 from masanalytics.analysis.grouped_count import Counts
 from masanalytics.analysis.history import History
 from masanalytics.formatting import duration_text
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["REASONS", "Expectation", "expected_ends"]
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 
 REASONS: Final = {
     "nothing": N_("no message was accepted"),
@@ -66,14 +63,14 @@ class Expectation:
         What to mind.
     """
 
-    rate: Floats
-    low: Floats
-    high: Floats
-    horizon_s: Floats
+    rate: Figures
+    low: Figures
+    high: Figures
+    horizon_s: Figures
     reason: list[str | None]
     notes: list[Text] = field(default_factory=list)
 
-    def columns(self) -> dict[str, Floats]:
+    def columns(self) -> dict[str, Figures]:
         """Return the columns of the result."""
         return {
             "expected_rate": self.rate,
@@ -131,16 +128,16 @@ class _Rows:
         By group, of the messages with 72 h of coverage behind them.
     """
 
-    group: Ints
-    status: Ints
-    seconds: Floats
-    n: Ints
-    young: Bools
+    group: Numbers
+    status: Numbers
+    seconds: Figures
+    n: Numbers
+    young: Booleans
     keys: pd.DataFrame
-    accepted: Ints
-    delivered: Ints
-    matured: Ints
-    matured_delivered: Ints
+    accepted: Numbers
+    delivered: Numbers
+    matured: Numbers
+    matured_delivered: Numbers
 
     @classmethod
     def of(cls, counts: Counts) -> _Rows:
@@ -158,7 +155,7 @@ class _Rows:
         """How many groups there are."""
         return len(self.accepted)
 
-    def has(self, rows: Bools) -> Bools:
+    def has(self, rows: Booleans) -> Booleans:
         """Return which groups have messages among `rows`."""
         return np.bincount(self.group[rows], weights=self.n[rows], minlength=self.groups) > 0
 
@@ -189,7 +186,7 @@ def _forecast(
     result: Expectation,
     rows: _Rows,
     curves: IncidenceCurves,
-    pending_groups: Ints,
+    pending_groups: Numbers,
     history: Callable[[], History | None],
 ) -> None:
     """Fill in the groups with messages that are pending."""
@@ -206,7 +203,9 @@ def _forecast(
         _forecast_by_history(result, rows, _today(rows, past, pending_groups[old_enough], place[old_enough]), past)
 
 
-def _without_history(result: Expectation, rows: _Rows, curves: IncidenceCurves, pending_groups: Ints, why: str) -> None:
+def _without_history(
+    result: Expectation, rows: _Rows, curves: IncidenceCurves, pending_groups: Numbers, why: str
+) -> None:
     """Estimate the end of groups from their own messages where enough were observed for 72 h; say `why` of the others.
 
     A survival that drops to zero because the one message left at risk was reported tells nothing.
@@ -242,21 +241,21 @@ class _Today:
         Messages, a row a group and a column a stratum.
     """
 
-    group: Ints
-    place: Ints
+    group: Numbers
+    place: Numbers
     curves: IncidenceCurves
-    size: Floats
+    size: Figures
 
-    def each(self, values: Floats) -> Floats:
+    def each(self, values: Figures) -> Figures:
         """Repeat a value a group for each of its strata, flat."""
         return np.repeat(values, self.size.shape[1])
 
-    def table(self, values: Floats) -> Floats:
+    def table(self, values: Figures) -> Figures:
         """Return a value a group and stratum as a matrix."""
         return values.reshape(self.size.shape)
 
 
-def _today(rows: _Rows, past: History, groups: Ints, place: Ints) -> _Today:
+def _today(rows: _Rows, past: History, groups: Numbers, place: Numbers) -> _Today:
     number = np.full(rows.groups, -1)
     number[groups] = np.arange(len(groups))
     inside = (number[rows.group] >= 0) & rows.young
@@ -272,7 +271,7 @@ def _forecast_by_history(result: Expectation, rows: _Rows, today: _Today, past: 
     """Write the forecast rates and intervals into the result."""
     steps = {number: past.ladder.step(AGES[number]) for number in np.unique(today.place)}
 
-    def of(name: str) -> Floats:
+    def of(name: str) -> Figures:
         return np.array([getattr(steps[number], name) for number in today.place], dtype=float)
 
     at_end = project(today.curves, today.each(AGES[today.place]), of("delivered_later").ravel())
@@ -301,7 +300,7 @@ def _forecast_by_history(result: Expectation, rows: _Rows, today: _Today, past: 
     _because(result, today.group[~fits], "misfit")
 
 
-def _quantiles(variance: Floats, between: Floats, units: Floats) -> Floats:
+def _quantiles(variance: Figures, between: Figures, units: Figures) -> Figures:
     """Return Student's quantiles: only the part between units is estimated from few of them (Satterthwaite)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         freedom = np.where(between > 0, (units - 1) * (variance / between) ** 2, np.inf)
@@ -310,7 +309,7 @@ def _quantiles(variance: Floats, between: Floats, units: Floats) -> Floats:
     return np.array([student_quantile(0.975, 10**digit) for digit in digits])[place]
 
 
-def _fits(result: Expectation, today: _Today, past: History) -> tuple[Bools, Floats]:
+def _fits(result: Expectation, today: _Today, past: History) -> tuple[Booleans, Figures]:
     """Return for which groups today's early development looks like the history's, and by how much it may be off.
 
     Clearly otherwise: the history is not believed, and a note says where. Somewhat otherwise: what is seen to be missing (or
@@ -330,7 +329,7 @@ def _fits(result: Expectation, today: _Today, past: History) -> tuple[Bools, Flo
     return fits, doubt
 
 
-def _compared(today: _Today, past: History, places: Ints, *, delivered: bool) -> tuple[Floats, Floats, Floats]:
+def _compared(today: _Today, past: History, places: Numbers, *, delivered: bool) -> tuple[Figures, Figures, Figures]:
     """Return by how many standard deviations groups and strata differ from the history's units, by how much, and the limit.
 
     Those too small to tell do not differ.
@@ -339,7 +338,7 @@ def _compared(today: _Today, past: History, places: Ints, *, delivered: bool) ->
         number: past.ladder.reference(AGES[number], delivered=delivered) for number in np.unique(places)
     }
 
-    def of(name: str) -> Floats:
+    def of(name: str) -> Figures:
         return np.array([getattr(references[number], name) for number in places])
 
     incidence, follow_up = incidence_at(today.curves, today.each(AGES[places]), delivered=delivered)
@@ -354,7 +353,7 @@ def _compared(today: _Today, past: History, places: Ints, *, delivered: bool) ->
     return np.where(is_tellable, score, 0.0), seen - share, of("limit")
 
 
-def _misfit_note(today: _Today, past: History, places: Ints, is_odd: Bools, *, delivered: bool) -> Text:
+def _misfit_note(today: _Today, past: History, places: Numbers, is_odd: Booleans, *, delivered: bool) -> Text:
     row, stratum = map(int, np.argwhere(is_odd)[0])
     age = AGES[places[row]]
     seen, _ = incidence_at(today.curves, today.each(AGES[places]), delivered=delivered)
@@ -377,6 +376,6 @@ def _misfit_note(today: _Today, past: History, places: Ints, is_odd: Bools, *, d
     )
 
 
-def _because(result: Expectation, rows: Ints, why: str) -> None:
+def _because(result: Expectation, rows: Numbers, why: str) -> None:
     for row in rows:
         result.reason[row] = why

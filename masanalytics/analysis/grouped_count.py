@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from masanalytics.aliases import Booleans, Figures, Messages, Numbers
 from masanalytics.analysis.dimensions import BEYOND, HIDDEN, MATURED, WINDOW, YOUNG, is_derived, present, time_part
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.known_holes import hole_room
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Counts", "Question", "count_messages", "group_rows", "messages_with"]
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 _ROW = "#row"
 
 
@@ -70,18 +68,18 @@ class Counts:
     """
 
     keys: pd.DataFrame
-    status: Ints
-    seconds: Floats
-    n: Ints
+    status: Numbers
+    seconds: Figures
+    n: Numbers
     by: list[str]
     room: tuple[int, int] = (0, 0)
 
     @cached_property
-    def _grouped(self) -> tuple[Ints, pd.DataFrame]:
+    def _grouped(self) -> tuple[Numbers, pd.DataFrame]:
         return group_rows(self.keys[self.by]) if self.by else _one_group(self.keys)
 
     @property
-    def group(self) -> Ints:
+    def group(self) -> Numbers:
         """Each row's group: its number in `groups`."""
         return self._grouped[0]
 
@@ -90,12 +88,12 @@ class Counts:
         """One row a group, its dimensions, in the order of the result."""
         return self._grouped[1]
 
-    def tally(self, chosen: NDArray[np.bool_]) -> Ints:
+    def tally(self, chosen: Booleans) -> Numbers:
         """Return, group by group, how many messages the `chosen` rows hold."""
         counted = np.bincount(self.group[chosen], weights=self.n[chosen], minlength=len(self.groups))
         return np.rint(counted).astype(np.int64)
 
-    def taken(self, chosen: NDArray[np.bool_]) -> Counts:
+    def taken(self, chosen: Booleans) -> Counts:
         """Return the `chosen` rows only (groups without any are gone)."""
         keys = self.keys[chosen].reset_index(drop=True)
         return Counts(keys, self.status[chosen], self.seconds[chosen], self.n[chosen], self.by, self.room)
@@ -105,38 +103,38 @@ class Counts:
         return Counts(self.keys, self.status, self.seconds, self.n, list(by), self.room)
 
     @cached_property
-    def window(self) -> Ints:
+    def window(self) -> Numbers:
         """How far each row's messages have been watched: see `masanalytics.analysis.dimensions`."""
         if WINDOW not in self.keys.columns:
             return np.full(len(self.n), YOUNG)
         return self.keys[WINDOW].to_numpy(dtype=np.int64, na_value=YOUNG)
 
-    def matured(self) -> NDArray[np.bool_]:
+    def matured(self) -> Booleans:
         """Return which rows have 72 h of coverage behind them."""
         return np.asarray(self.window == MATURED, dtype=bool)
 
-    def observed(self) -> tuple[Ints, Floats]:
+    def observed(self) -> tuple[Numbers, Figures]:
         """Return status and seconds as far as coverage reaches: who was reported later was still open at its end."""
         beyond = (self.window >= BEYOND) & (self.status != Status.pending) & self.accepted()
         status = np.where(beyond, int(Status.pending), self.status)
         return status, np.where(beyond, (self.window - BEYOND).astype(float), self.seconds)
 
-    def hidden(self) -> NDArray[np.bool_]:
+    def hidden(self) -> Booleans:
         """Return which rows are pending after 72 h only because an answer is known to be missing."""
         return np.asarray((self.window == HIDDEN) & (self.status == Status.pending), dtype=bool)
 
-    def accepted(self) -> NDArray[np.bool_]:
+    def accepted(self) -> Booleans:
         """Return which rows the platform accepted."""
-        accepted: NDArray[np.bool_] = np.isin(self.status, [Status[name] for name in ACCEPTED])
+        accepted: Booleans = np.isin(self.status, [Status[name] for name in ACCEPTED])
         return accepted
 
-    def unreported(self) -> NDArray[np.bool_]:
+    def unreported(self) -> Booleans:
         """Return which rows are pending although every report of 72 h would have been heard."""
-        unreported: NDArray[np.bool_] = (self.status == Status.pending) & (self.seconds >= UNREPORTED_AFTER_S)
+        unreported: Booleans = (self.status == Status.pending) & (self.seconds >= UNREPORTED_AFTER_S)
         return unreported
 
 
-def count_messages(data: Any, question: Question) -> tuple[Counts, MessageSource]:
+def count_messages(data: Messages, question: Question) -> tuple[Counts, MessageSource]:
     """Count the messages of `data` as `question` asks; return the table and the source it came from.
 
     Raises
@@ -199,7 +197,7 @@ def _shown(raw: RawCounts, asked: Sequence[str], available: Sequence[str]) -> pd
     return pd.DataFrame(shown, index=raw.keys.index)
 
 
-def _categories(raw: pd.DataFrame, status: Ints) -> pd.Series:
+def _categories(raw: pd.DataFrame, status: Numbers) -> pd.Series:
     """Return the category of each row's error code: ``delivered`` for those, missing for what has no report."""
     import pandas as pd
 
@@ -217,7 +215,7 @@ def _categories(raw: pd.DataFrame, status: Ints) -> pd.Series:
     return pd.Series(found, index=raw.index, dtype="str").mask(status == Status.delivered, "delivered")
 
 
-def _passing(keys: pd.DataFrame, derived: Mapping[str, tuple[Any, ...]]) -> NDArray[np.bool_]:
+def _passing(keys: pd.DataFrame, derived: Mapping[str, tuple[Any, ...]]) -> Booleans:
     keep = np.ones(len(keys), dtype=bool)
     for name, options in derived.items():
         values = [option for option in options if option is not None]
@@ -232,13 +230,13 @@ def _like(column: pd.Series, values: list[Any]) -> list[Any]:
     return [pd.Timestamp(value) for value in values] if pd.api.types.is_datetime64_any_dtype(column) else values
 
 
-def _one_group(keys: pd.DataFrame) -> tuple[Ints, pd.DataFrame]:
+def _one_group(keys: pd.DataFrame) -> tuple[Numbers, pd.DataFrame]:
     import pandas as pd
 
     return np.zeros(len(keys), dtype=np.int64), pd.DataFrame(index=pd.RangeIndex(1 if len(keys) else 0))
 
 
-def group_rows(keys: pd.DataFrame) -> tuple[Ints, pd.DataFrame]:
+def group_rows(keys: pd.DataFrame) -> tuple[Numbers, pd.DataFrame]:
     """Give the distinct rows of `keys` numbers in ascending order, missing values last.
 
     Returns
@@ -264,7 +262,7 @@ def group_rows(keys: pd.DataFrame) -> tuple[Ints, pd.DataFrame]:
     return number.astype(np.int64), keys.iloc[first].reset_index(drop=True)
 
 
-def _ordered_codes(column: pd.Series) -> Ints:
+def _ordered_codes(column: pd.Series) -> Numbers:
     """Return numbers in the order of the values; values that cannot be compared are ordered by their text."""
     import pandas as pd
 

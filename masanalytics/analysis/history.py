@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from masanalytics.aliases import Messages, Numbers
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
 from masanalytics.analysis.sources import MessageSource, as_source
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["History", "matured_history"]
 
-Ints = NDArray[np.int64]
 
 _LOOK_BACK_S = 31 * 86_400
 _ENOUGH_MESSAGES = 400_000
@@ -49,7 +48,7 @@ class History:
     carriers: pd.DataFrame
     ladder: ChainLadder
 
-    def strata_of(self, keys: pd.DataFrame) -> Ints:
+    def strata_of(self, keys: pd.DataFrame) -> Numbers:
         """Return the stratum of each of today's rows."""
         if not len(self.carriers.columns):
             return np.zeros(len(keys), dtype=np.int64)
@@ -121,7 +120,7 @@ def _history(counts: Counts) -> History:
     return History(carriers, ChainLadder(cell, counts.status, counts.seconds, counts.n, units, strata))
 
 
-def _units(counts: Counts) -> Ints:
+def _units(counts: Counts) -> Numbers:
     """Return the unit of each row: its campaign and day, or all small campaigns of its day together, or all the rest."""
     unit = counts.group.copy()
     for coarser in ([name for name in ("day",) if name in counts.by], []):

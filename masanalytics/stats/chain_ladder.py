@@ -19,16 +19,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
+from masanalytics.aliases import Booleans, Figures, Numbers
 from masanalytics.stats.proportions import student_quantile
 from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
 
 __all__ = ["AGES", "UNIT_MESSAGES", "ChainLadder", "LadderStep", "ReferenceShare"]
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 
 AGES = np.unique(np.rint(np.geomspace(30, UNREPORTED_AFTER_S, 120)))
 """The ages (seconds) at which the ladder can take over."""
@@ -56,8 +53,8 @@ class LadderStep:
         How many units it rests on, counted by their weight.
     """
 
-    delivered_later: Floats
-    sampling: Floats
+    delivered_later: Figures
+    sampling: Figures
     between: float
     units: float
 
@@ -76,10 +73,10 @@ class ReferenceShare:
         How many standard deviations from the mean do not happen by chance.
     """
 
-    share: Floats
-    mean: Floats
-    variance: Floats
-    limit: Floats
+    share: Figures
+    mean: Figures
+    variance: Figures
+    limit: Figures
 
     def completed(self, together: ReferenceShare) -> ReferenceShare:
         """Return the same, with that of all strata together where a stratum has none."""
@@ -102,15 +99,15 @@ class ChainLadder:
         How many there are. A stratum without messages stands for what the past has not seen.
     """
 
-    cell: Ints
-    status: Ints
-    seconds: Floats
-    n: Ints
+    cell: Numbers
+    status: Numbers
+    seconds: Figures
+    n: Numbers
     units: int
     strata: int
 
     @cached_property
-    def size(self) -> Floats:
+    def size(self) -> Figures:
         """Messages by unit and stratum."""
         return self._sum(np.ones(len(self.n), dtype=bool))
 
@@ -150,16 +147,16 @@ class ChainLadder:
         together = _reference(times.sum(axis=1, keepdims=True), self.size.sum(axis=1, keepdims=True))
         return own.completed(together)
 
-    def _reported_by(self, age: float) -> Bools:
-        reported: Bools = (self.status != Status.pending) & (self.seconds <= age)
+    def _reported_by(self, age: float) -> Booleans:
+        reported: Booleans = (self.status != Status.pending) & (self.seconds <= age)
         return reported
 
-    def _sum(self, chosen: Bools) -> Floats:
+    def _sum(self, chosen: Booleans) -> Figures:
         summed = np.bincount(self.cell[chosen], weights=self.n[chosen], minlength=self.units * self.strata)
         return summed.astype(float).reshape(self.units, self.strata)
 
 
-def _between_units(pending: Floats, later: Floats, delivered_later: Floats) -> tuple[float, float]:
+def _between_units(pending: Figures, later: Figures, delivered_later: Figures) -> tuple[float, float]:
     """Return the variance of the probability between units beyond chance, and the number of units by their weight."""
     weight = pending.sum(axis=1)
     some = weight > 0
@@ -171,7 +168,7 @@ def _between_units(pending: Floats, later: Floats, delivered_later: Floats) -> t
     return _beyond_chance(deviation, 1 / chance), float(weight.sum() ** 2 / (weight**2).sum())
 
 
-def _reference(happened: Floats, size: Floats) -> ReferenceShare:
+def _reference(happened: Figures, size: Figures) -> ReferenceShare:
     strata = size.shape[1]
     share, mean, variance, limit = (np.full(strata, np.nan) for _ in range(4))
     for stratum in range(strata):
@@ -191,7 +188,7 @@ def _reference(happened: Floats, size: Floats) -> ReferenceShare:
     return ReferenceShare(share, mean, variance, limit)
 
 
-def _beyond_chance(deviation: Floats, weight: Floats) -> float:
+def _beyond_chance(deviation: Figures, weight: Figures) -> float:
     """Return the variance of the deviations from the mean beyond ``1 / weight`` (DerSimonian and Laird)."""
     scale = weight.sum() - (weight**2).sum() / weight.sum()
     excess = float((weight * deviation**2).sum()) - (len(deviation) - 1)

@@ -15,8 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from masanalytics.aliases import Figures, Numbers
 from masanalytics.vocabulary import Status
 
 __all__ = [
@@ -30,8 +30,6 @@ __all__ = [
     "project",
 ]
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 LEAST_FOLLOW_UP = 0.05
 """A curve is believed as long as this share of the messages is under observation: beyond, one report may move it anywhere."""
 
@@ -61,16 +59,16 @@ class IncidenceCurves:
         The cumulative incidences: the estimated shares delivered, and failed, by the time.
     """
 
-    start: Ints
-    time: Floats
-    at_risk: Floats
-    delivered: Floats
-    failed: Floats
-    follow_up: Floats
-    survival_before: Floats
-    survival: Floats
-    delivered_incidence: Floats
-    failed_incidence: Floats
+    start: Numbers
+    time: Figures
+    at_risk: Figures
+    delivered: Figures
+    failed: Figures
+    follow_up: Figures
+    survival_before: Figures
+    survival: Figures
+    delivered_incidence: Figures
+    failed_incidence: Figures
 
     @property
     def groups(self) -> int:
@@ -78,26 +76,26 @@ class IncidenceCurves:
         return len(self.start) - 1
 
     @property
-    def group(self) -> Ints:
+    def group(self) -> Numbers:
         """Each step's group."""
         return np.repeat(np.arange(self.groups), np.diff(self.start))
 
     @property
-    def last(self) -> Floats:
+    def last(self) -> Figures:
         """Up to when each group was observed: the time of its last step; NaN where it has none."""
         found = np.full(self.groups, np.nan)
         some = np.diff(self.start) > 0
         found[some] = self.time[self.start[1:][some] - 1]
         return found
 
-    def at(self, time: Floats) -> Ints:
+    def at(self, time: Figures) -> Numbers:
         """Return the last step of each group at or before `time` (one entry a group); -1 where there is none."""
         inside = self.time <= np.asarray(time, dtype=float)[self.group]
         steps = np.bincount(self.group[inside], minlength=self.groups)
         return np.where(steps > 0, self.start[:-1] + steps - 1, -1)
 
     @staticmethod
-    def read(values: Floats, at: Ints, otherwise: float) -> Floats:
+    def read(values: Figures, at: Numbers, otherwise: float) -> Figures:
         """Return the values at the steps `at`, and `otherwise` where there is none."""
         found = np.full(len(at), otherwise)
         found[at >= 0] = values[at[at >= 0]]
@@ -118,14 +116,14 @@ class Projection:
         Of `expected`, with `delivered_later` taken as known.
     """
 
-    delivered: Floats
-    failed: Floats
-    pending: Floats
-    expected: Floats
-    variance: Floats
+    delivered: Figures
+    failed: Figures
+    pending: Figures
+    expected: Figures
+    variance: Figures
 
 
-def cumulative_incidence(group: Ints, groups: int, status: Ints, seconds: Floats, n: Ints) -> IncidenceCurves:
+def cumulative_incidence(group: Numbers, groups: int, status: Numbers, seconds: Figures, n: Numbers) -> IncidenceCurves:
     """Estimate the cumulative incidence of delivered and failed from counted messages.
 
     Parameters
@@ -161,7 +159,9 @@ def cumulative_incidence(group: Ints, groups: int, status: Ints, seconds: Floats
     return _product_limit(start, time, at_risk, delivered, failed)
 
 
-def _spread_unknown(group: Ints, groups: int, status: Ints, seconds: Floats, n: Ints) -> tuple[Floats, Floats]:
+def _spread_unknown(
+    group: Numbers, groups: int, status: Numbers, seconds: Figures, n: Numbers
+) -> tuple[Figures, Figures]:
     weight, known = n.astype(float), ~np.isnan(seconds)
     if known.all():
         return weight, seconds
@@ -174,17 +174,19 @@ def _spread_unknown(group: Ints, groups: int, status: Ints, seconds: Floats, n: 
     return np.where(spread, np.where(known, weight * factor, 0.0), weight), np.where(known, seconds, 0.0)
 
 
-def _sum_from_here(values: Floats, start: Ints) -> Floats:
+def _sum_from_here(values: Figures, start: Numbers) -> Figures:
     """Return, within each group, the sum of the values from each step on."""
     if not len(values):
         return values
     running = np.concatenate([[0.0], np.cumsum(values)])
     ends_at = np.repeat(running[start[1:]], np.diff(start))
-    left: Floats = ends_at - running[:-1]
+    left: Figures = ends_at - running[:-1]
     return left
 
 
-def _product_limit(start: Ints, time: Floats, at_risk: Floats, delivered: Floats, failed: Floats) -> IncidenceCurves:
+def _product_limit(
+    start: Numbers, time: Figures, at_risk: Figures, delivered: Figures, failed: Figures
+) -> IncidenceCurves:
     survival_before, survival, delivered_incidence, failed_incidence, follow_up = (
         np.empty_like(time) for _ in range(5)
     )
@@ -216,12 +218,12 @@ def _product_limit(start: Ints, time: Floats, at_risk: Floats, delivered: Floats
     )
 
 
-def _ratio(part: Floats, whole: Floats) -> Floats:
+def _ratio(part: Figures, whole: Figures) -> Figures:
     some = whole > _ROUNDING
     return np.where(some, part / np.where(some, whole, 1.0), 0.0)
 
 
-def _survival(share: Floats, bounds: Ints) -> tuple[Floats, Floats]:
+def _survival(share: Figures, bounds: Numbers) -> tuple[Figures, Figures]:
     """Return the share left before and after each step of each group, where `share` of it goes at each step."""
     # Where everything goes at once nothing follows in the group: that step is set by hand.
     last = share >= 1 - _ROUNDING
@@ -230,15 +232,15 @@ def _survival(share: Floats, bounds: Ints) -> tuple[Floats, Floats]:
     return after / (1 - gone), np.where(last, 0.0, after)
 
 
-def _running(values: Floats, bounds: Ints) -> Floats:
+def _running(values: Figures, bounds: Numbers) -> Figures:
     """Return the running sum within each group."""
     total = np.cumsum(values)
     before = np.concatenate([[0.0], total])[bounds[:-1]]
-    running: Floats = total - np.repeat(before, np.diff(bounds))
+    running: Figures = total - np.repeat(before, np.diff(bounds))
     return running
 
 
-def project(curves: IncidenceCurves, until: Floats, delivered_later: Floats) -> Projection:
+def project(curves: IncidenceCurves, until: Figures, delivered_later: Figures) -> Projection:
     """Return the curves' values at `until`, and their end, given the probability that a message pending then is delivered later.
 
     Parameters
@@ -273,14 +275,14 @@ def project(curves: IncidenceCurves, until: Floats, delivered_later: Floats) -> 
     return Projection(delivered, failed, pending, expected, variance)
 
 
-def _delivered_later(curves: IncidenceCurves, expected: Floats) -> Floats:
+def _delivered_later(curves: IncidenceCurves, expected: Figures) -> Figures:
     """Return the probability that a message pending after each step is delivered later."""
     some = curves.survival > _ROUNDING
     value = (expected - curves.delivered_incidence) / np.where(some, curves.survival, 1.0)
     return np.where(some, np.clip(value, 0, 1), 0.0)
 
 
-def incidence_quantile(curves: IncidenceCurves, share: float) -> Floats:
+def incidence_quantile(curves: IncidenceCurves, share: float) -> Figures:
     """Return when `share` of all accepted had been delivered, group by group; NaN where the curve never gets there.
 
     Times for which fewer than `LEAST_FOLLOW_UP` of the messages were under observation do not count.
@@ -300,7 +302,7 @@ def incidence_quantile(curves: IncidenceCurves, share: float) -> Floats:
     return found
 
 
-def follow_up_reached(curves: IncidenceCurves, share: float) -> Floats:
+def follow_up_reached(curves: IncidenceCurves, share: float) -> Figures:
     """Return up to which age this share of each group's messages was under observation; NaN for no messages.
 
     Examples
@@ -314,7 +316,7 @@ def follow_up_reached(curves: IncidenceCurves, share: float) -> Floats:
     return curves.read(curves.time, np.where(steps > 0, curves.start[:-1] + steps - 1, -1), np.nan)
 
 
-def incidence_at(curves: IncidenceCurves, time: Floats, *, delivered: bool) -> tuple[Floats, Floats]:
+def incidence_at(curves: IncidenceCurves, time: Figures, *, delivered: bool) -> tuple[Figures, Figures]:
     """Return the estimated share delivered (or reported at all) by `time`, and the share under observation so long."""
     at = curves.at(time)
     incidence = curves.delivered_incidence if delivered else 1 - curves.survival

@@ -12,15 +12,13 @@ from dataclasses import dataclass
 from math import comb, hypot, sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 
+from masanalytics.aliases import Figures, Numbers
 from masanalytics.stats.proportions import Z95, normal_p_value
 
 __all__ = ["CountedTimes", "counted_times", "median", "median_difference", "rank_test"]
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Times = tuple[Floats, Ints]
+Times = tuple[Figures, Numbers]
 _EXACT_BELOW = 500
 
 
@@ -40,13 +38,13 @@ class CountedTimes:
         How many messages in each group.
     """
 
-    group: Ints
-    time: Floats
-    n: Ints
-    upto: Ints
-    total: Ints
+    group: Numbers
+    time: Figures
+    n: Numbers
+    upto: Numbers
+    total: Numbers
 
-    def ranked(self, rank: Ints) -> Floats:
+    def ranked(self, rank: Numbers) -> Figures:
         """Return the value at this rank (from 0) of each group; NaN where the group has no such rank."""
         found = np.full(len(self.total), np.nan)
         wanted = (rank >= 0) & (rank < self.total)
@@ -56,7 +54,7 @@ class CountedTimes:
         found[wanted] = self.time[place]
         return found
 
-    def quantile(self, level: float) -> Floats:
+    def quantile(self, level: float) -> Figures:
         """Return the quantile as numpy and pandas define it (between neighbours in proportion); NaN for no messages.
 
         Examples
@@ -70,13 +68,13 @@ class CountedTimes:
         low, high = self.ranked(below), self.ranked(np.minimum(below + 1, self.total - 1))
         return low + (high - low) * np.clip(place - below, 0, 1)
 
-    def mean(self) -> Floats:
+    def mean(self) -> Figures:
         """Return the mean of each group; NaN for no messages."""
         summed = np.bincount(self.group, weights=self.time * self.n, minlength=len(self.total))
         return np.where(self.total > 0, summed / np.where(self.total > 0, self.total, 1), np.nan)
 
 
-def counted_times(group: Ints, groups: int, time: Floats, n: Ints) -> CountedTimes:
+def counted_times(group: Numbers, groups: int, time: Figures, n: Numbers) -> CountedTimes:
     """Return the times of counted rows sorted within their groups; rows of unknown time are left out."""
     known = ~np.isnan(time)
     group, time, n = group[known], time[known], n[known]
@@ -113,7 +111,7 @@ def rank_test(a: Times, b: Times) -> float:
     return float(normal_p_value(away / sqrt(variance)))
 
 
-def median(time: Floats, n: Ints) -> float:
+def median(time: Figures, n: Numbers) -> float:
     """Return the median of counted times; NaN for none."""
     return float(counted_times(np.zeros(len(n), dtype=np.int64), 1, time, n).quantile(0.5)[0])
 
@@ -136,7 +134,7 @@ def median_difference(a: Times, b: Times) -> tuple[float, float, float]:
     return difference, low, difference + hypot(high_b - median_b, median_a - low_a)
 
 
-def _median(time: Floats, n: Ints) -> tuple[float, float, float]:
+def _median(time: Figures, n: Numbers) -> tuple[float, float, float]:
     """Return the median and the order statistics that enclose that of the distribution with at least 95 %."""
     counted = counted_times(np.zeros(len(n), dtype=np.int64), 1, time, n)
     total = int(counted.total[0])

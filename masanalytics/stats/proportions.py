@@ -14,7 +14,9 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from masanalytics.aliases import Figures
 
 __all__ = [
     "Z95",
@@ -30,7 +32,6 @@ __all__ = [
     "wilson",
 ]
 
-Floats = NDArray[np.float64]
 
 _ROUNDING = 1e-9
 
@@ -38,7 +39,7 @@ Z95 = NormalDist().inv_cdf(0.975)
 """The standard normal quantile of a two-sided 95 % interval."""
 
 
-def wilson(successes: ArrayLike, trials: ArrayLike, z: ArrayLike = Z95) -> tuple[Floats, Floats]:
+def wilson(successes: ArrayLike, trials: ArrayLike, z: ArrayLike = Z95) -> tuple[Figures, Figures]:
     """Return Wilson's score interval of a proportion, clipped to 0..1; NaN where there were no trials.
 
     Parameters
@@ -68,7 +69,7 @@ def wilson(successes: ArrayLike, trials: ArrayLike, z: ArrayLike = Z95) -> tuple
 
 def effective_wilson(
     rate: ArrayLike, variance: ArrayLike, fallback_n: ArrayLike, z: ArrayLike = Z95
-) -> tuple[Floats, Floats]:
+) -> tuple[Figures, Figures]:
     """Return Wilson's interval at the effective sample size ``rate (1 - rate) / variance`` (Rothman 1978).
 
     Without censoring that size is the number of messages and the interval is exactly Wilson's. Where the estimate is 0
@@ -88,7 +89,7 @@ def effective_wilson(
     return wilson(p * n, n, z)
 
 
-def newcombe(k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike, z: float = Z95) -> tuple[Floats, Floats]:
+def newcombe(k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike, z: float = Z95) -> tuple[Figures, Figures]:
     """Return Newcombe's hybrid score interval of the difference ``k1/n1 - k2/n2`` of independent proportions.
 
     Examples
@@ -107,7 +108,7 @@ def newcombe(k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike, z: floa
     return low, high
 
 
-def two_proportion_p_value(k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike) -> Floats:
+def two_proportion_p_value(k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike) -> Figures:
     """Return the two-sided p-value of the pooled two-proportion z-test (the chi-squared test without correction).
 
     Examples
@@ -123,7 +124,7 @@ def two_proportion_p_value(k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: Arra
     return np.where(same, 1.0, normal_p_value(z))
 
 
-def normal_p_value(z: ArrayLike) -> Floats:
+def normal_p_value(z: ArrayLike) -> Figures:
     """Return the two-sided p-value of a standard normal statistic.
 
     Examples
@@ -136,7 +137,7 @@ def normal_p_value(z: ArrayLike) -> Floats:
     return np.array(flat, dtype=float).reshape(values.shape)
 
 
-def holm(p_values: ArrayLike) -> Floats:
+def holm(p_values: ArrayLike) -> Figures:
     """Return Holm's step-down adjusted p-values; NaN stays NaN and does not count.
 
     Examples
@@ -230,7 +231,7 @@ class Difference(NamedTuple):
     p_value: float
 
 
-def stratified_difference(ka: Floats, na: Floats, kb: Floats, nb: Floats) -> Difference:
+def stratified_difference(ka: Figures, na: Figures, kb: Figures, nb: Figures) -> Difference:
     """Return the rate of b minus that of a within strata, averaged with Mantel-Haenszel weights.
 
     Strata in which one of the two has no messages do not count.
@@ -258,7 +259,7 @@ def stratified_difference(ka: Floats, na: Floats, kb: Floats, nb: Floats) -> Dif
     return Difference(difference, float(low), float(high), _cmh(ka, na, kb, nb))
 
 
-def _weighted_wilson(p: Floats, n: Floats, share: Floats) -> tuple[float, float]:
+def _weighted_wilson(p: Figures, n: Figures, share: Figures) -> tuple[float, float]:
     """Return the bounds of a weighted mean rate: the strata's Wilson bounds at a level shared out among them.
 
     Yan and Su: the strata's z is smaller than 1.96 by the factor that makes the half widths add up to that of the mean.
@@ -269,7 +270,7 @@ def _weighted_wilson(p: Floats, n: Floats, share: Floats) -> tuple[float, float]
     return float((share * low).sum()), float((share * high).sum())
 
 
-def _cmh(ka: Floats, na: Floats, kb: Floats, nb: Floats) -> float:
+def _cmh(ka: Figures, na: Figures, kb: Figures, nb: Figures) -> float:
     n, k = na + nb, ka + kb
     some = n > 1
     variance = (na * nb * k * (n - k) / np.where(some, n**2 * (n - 1), 1))[some].sum()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
+from masanalytics.aliases import Instant
 from masanalytics.analysis.filters import Filters, to_instant
 from masanalytics.clock import Clock, SystemClock
 from masanalytics.errors import InputError, StoreError
@@ -223,7 +224,7 @@ class Store:
             answer = poll_log.read_answer(conn, poll_id)
         return answer.raw if answer else None
 
-    def compress_answers(self, before: object = None) -> int:
+    def compress_answers(self, before: Instant | None = None) -> int:
         """Compress raw answers received before a time (by default all) that were fully read; return how many.
 
         `replay` reads compressed answers as well. SQLite gives the space back to the file system with ``VACUUM``.
@@ -237,7 +238,7 @@ class Store:
                 return total
             total += done
 
-    def prune_answers(self, before: object) -> int:
+    def prune_answers(self, before: Instant) -> int:
         """Drop the raw answers received before a time that were fully read; return how many.
 
         What they brought stays, but `replay` cannot rebuild it any more. Never done by itself.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from masanalytics.aliases import Messages
 from masanalytics.analysis.sources.base import HoldsMessages, MessageSource
 from masanalytics.analysis.sources.narwhals import NarwhalsMessages
 from masanalytics.analysis.sources.pandas import PandasMessages
@@ -12,7 +13,7 @@ from masanalytics.errors import InputError
 __all__ = ["HoldsMessages", "MessageSource", "as_source"]
 
 
-def as_source(data: Any) -> MessageSource:
+def as_source(data: Messages) -> MessageSource:
     """Return `data` as a source of messages.
 
     Raises

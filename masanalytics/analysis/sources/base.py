@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
+from masanalytics.aliases import Figures, Numbers
 from masanalytics.analysis.dimensions import WINDOW, missing_in_messages, time_part
 from masanalytics.analysis.filters import Filters
 from masanalytics.errors import InputError
 from masanalytics.vocabulary import Status
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
 
 __all__ = ["HoldsMessages", "HoldsUplinks", "MessageSource", "RawCounts", "Seconds", "columns_needed", "status_numbers"]
 
@@ -41,9 +40,9 @@ class RawCounts(NamedTuple):
     """
 
     keys: pd.DataFrame
-    status: NDArray[np.int64]
-    seconds: NDArray[np.float64]
-    n: NDArray[np.int64]
+    status: Numbers
+    seconds: Figures
+    n: Numbers
 
 
 @runtime_checkable
@@ -52,7 +51,7 @@ class MessageSource(Protocol):
 
     def grouped_count(
         self, by: Sequence[str], *, where: Filters, seconds: Seconds | None = "outcome"
-    ) -> tuple[pd.DataFrame, NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+    ) -> tuple[pd.DataFrame, Numbers, Figures, Numbers]:
         """Count the messages that pass `where`, by the source dimensions `by`, status and (if asked) whole `seconds`.
 
         The result is read as `RawCounts`.

@@ -7,8 +7,8 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from masanalytics.aliases import Figures, Numbers
 from masanalytics.analysis.dimensions import (
     BEYOND,
     PREFIX_DIGITS,
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PandasMessages", "as_floats", "count_combinations", "epoch_seconds"]
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 _SECONDS_CAP = 2**62 - 2
 _LARGEST_KEY = 2**62
 _DENSE_ROOM = 2**20
@@ -129,7 +127,7 @@ class PandasMessages:
         return pd.Series(pd.array(np.asarray(part.of(whole)), dtype="Int64")).where(pd.Series(known))
 
 
-def _window(frame: pd.DataFrame) -> tuple[Ints, pd.Series]:
+def _window(frame: pd.DataFrame) -> tuple[Numbers, pd.Series]:
     """Return each message's window, and all there are up to the largest."""
     import pandas as pd
 
@@ -142,7 +140,7 @@ def _window(frame: pd.DataFrame) -> tuple[Ints, pd.Series]:
     return window, pd.Series(range(int(window.max(initial=0)) + 1))
 
 
-def _asked_seconds(frame: pd.DataFrame, status: Ints, seconds: Seconds | None) -> Floats | None:
+def _asked_seconds(frame: pd.DataFrame, status: Numbers, seconds: Seconds | None) -> Figures | None:
     if seconds is None:
         return None
     if seconds == "waited":
@@ -153,7 +151,7 @@ def _asked_seconds(frame: pd.DataFrame, status: Ints, seconds: Seconds | None) -
     return values
 
 
-def _whole(values: Floats | None, rows: int) -> tuple[Ints, int, int]:
+def _whole(values: Figures | None, rows: int) -> tuple[Numbers, int, int]:
     """Return 1 + seconds - first (0 for unknown), the first second, and how many numbers there can be."""
     known = np.zeros(rows, dtype=bool) if values is None else np.isfinite(values)
     if values is None or not known.any():
@@ -166,14 +164,14 @@ def _whole(values: Floats | None, rows: int) -> tuple[Ints, int, int]:
     return whole, first, last - first + 2
 
 
-def latencies(frame: pd.DataFrame) -> Floats:
+def latencies(frame: pd.DataFrame) -> Figures:
     """Return ``latency_s``, or received_at - submitted_at where the frame has no such column; NaN where unknown."""
     if "latency_s" in frame.columns:
         return as_floats(frame["latency_s"])
     return epoch_seconds(frame["received_at"]) - epoch_seconds(frame["submitted_at"])
 
 
-def as_floats(column: pd.Series) -> Floats:
+def as_floats(column: pd.Series) -> Figures:
     """Return a column of numbers (or lengths of time) as floats, missing ones NaN."""
     import pandas as pd
 
@@ -188,7 +186,7 @@ def as_floats(column: pd.Series) -> Floats:
         ) from error
 
 
-def epoch_seconds(column: pd.Series) -> Floats:
+def epoch_seconds(column: pd.Series) -> Figures:
     """Return a column of times as epoch seconds (those without a zone are China time), missing ones NaN."""
     import pandas as pd
 
@@ -210,7 +208,7 @@ def epoch_seconds(column: pd.Series) -> Floats:
     return seconds if zoned else seconds - CHINA_OFFSET_S
 
 
-def factorize(values: pd.Series) -> tuple[Ints, pd.Series]:
+def factorize(values: pd.Series) -> tuple[Numbers, pd.Series]:
     """Return each value's number (missing ones have the last) and the distinct values, a missing one at the end."""
     import pandas as pd
 
@@ -221,7 +219,7 @@ def factorize(values: pd.Series) -> tuple[Ints, pd.Series]:
     return codes, pd.Series(distinct).reset_index(drop=True).reindex(range(len(distinct) + 1))
 
 
-def count_combinations(columns: Sequence[Ints], sizes: Sequence[int]) -> tuple[list[Ints], Ints]:
+def count_combinations(columns: Sequence[Numbers], sizes: Sequence[int]) -> tuple[list[Numbers], Numbers]:
     """Count the distinct rows of `columns`, whose values lie in ``0..size-1``.
 
     Returns
@@ -250,7 +248,7 @@ def count_combinations(columns: Sequence[Ints], sizes: Sequence[int]) -> tuple[l
     return _unpack(keys, sizes), counts
 
 
-def _pack(columns: Sequence[Ints], sizes: Sequence[int]) -> Ints:
+def _pack(columns: Sequence[Numbers], sizes: Sequence[int]) -> Numbers:
     key = columns[0].astype(np.int64, copy=True)
     for column, size in zip(columns[1:], sizes[1:], strict=True):
         key *= size
@@ -258,15 +256,15 @@ def _pack(columns: Sequence[Ints], sizes: Sequence[int]) -> Ints:
     return key
 
 
-def _unpack(keys: Ints, sizes: Sequence[int]) -> list[Ints]:
-    columns: list[Ints] = []
+def _unpack(keys: Numbers, sizes: Sequence[int]) -> list[Numbers]:
+    columns: list[Numbers] = []
     for size in reversed(sizes[1:]):
         keys, column = np.divmod(keys, size)
         columns.append(column)
     return [keys, *reversed(columns)]
 
 
-def _count_keys(key: Ints, span: int) -> tuple[Ints, Ints]:
+def _count_keys(key: Numbers, span: int) -> tuple[Numbers, Numbers]:
     if span <= max(_DENSE_ROOM, len(key)):
         dense = np.bincount(key, minlength=0)
         keys = np.flatnonzero(dense).astype(np.int64)
