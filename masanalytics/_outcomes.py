@@ -34,6 +34,7 @@ def outcomes(
     *,
     phone: Hashable,
     campaign: str,
+    round: str | None = None,  # noqa: A002
     plan: Plan | None = None,
     prefix: str = "",
     language: str | None = None,
@@ -50,6 +51,8 @@ def outcomes(
         The column of numbers, in any form.
     campaign : str
         The campaign asked about. Where a number got it several times, its latest message counts.
+    round : str, optional
+        Only this round of it; ``""`` is the first. By default all rounds.
     plan : Plan, optional
         The plan made from this very table: it knows why rows were left out for their text.
     prefix : str, optional
@@ -85,7 +88,7 @@ def outcomes(
     _check(df, phone, names)
     numbers = normalise_phones(df[phone])
     phones = numbers["phone"].astype(object).where(numbers["phone"].notna(), None).to_numpy()
-    messages = store.messages(campaign).drop_duplicates("phone", keep="last").set_index("phone")
+    messages = store.messages(campaign, round=round).drop_duplicates("phone", keep="last").set_index("phone")
     positions = messages.index.get_indexer(pd.Index(phones, dtype=object))
     matched = positions >= 0
     beside = _latest_messages(messages, positions)

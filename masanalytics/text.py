@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Final
 
-__all__ = ["BLANK_WORDS", "INVISIBLE", "MOBILE", "fold", "fold_name", "is_blank", "nearest", "visible"]
+__all__ = ["BLANK_WORDS", "INVISIBLE", "MOBILE", "fold", "fold_name", "is_blank", "nearest", "plain_name", "visible"]
 
 MOBILE: Final = r"1[3-9][0-9]{9}"
 """The pattern of a mobile number of mainland China, eleven digits: what the platform takes."""
@@ -78,6 +78,21 @@ def fold_name(name: str) -> str:
     (True, '到期日')
     """
     return re.sub(r"[\s_\-]", "", fold(name).casefold())
+
+
+def plain_name(name: str) -> str:
+    r"""Return the name of a campaign or a round as it is kept: composed, without what cannot be seen, single spaces.
+
+    Two names that look alike are one name.
+
+    Examples
+    --------
+    >>> plain_name("Cafe\u0301  提醒\u200b ") == "Café 提醒", plain_name("a\u3000b\n")
+    (True, 'a b')
+    """
+    composed = unicodedata.normalize("NFC", name)
+    seen = "".join(mark for mark in composed if mark.isspace() or unicodedata.category(mark) not in ("Cc", "Cf", "Cs"))
+    return unicodedata.normalize("NFC", " ".join(visible(seen).split()))
 
 
 def nearest(name: object, known: Iterable[object], *, count: int = 3, cutoff: float = 0.6) -> list[str]:

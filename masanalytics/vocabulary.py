@@ -111,6 +111,8 @@ UNREPORTED_AFTER_S: Final = 72 * 3600
 MESSAGE_COLUMNS: Final = {
     "message_id": "int64",
     "campaign": "str",
+    "round": "str",
+    "key": "str",
     "account": "str",
     "batch_id": "int64",
     "msg_group": "str",
@@ -137,6 +139,8 @@ MESSAGE_COLUMNS: Final = {
 
 ``latency_s`` is receiveDate - submitDate of delivered and failed messages, ``waited_s`` the seconds from submission to
 the end of the account's coverage, ``reports`` how many reports the message got, ``arm`` the arm of a comparison.
+``round`` is the name of the campaign's round: the first one's is the empty text, which is not missing; of a message of no
+campaign it is. ``key`` tells several messages of one round to one number apart.
 """
 
 DERIVED: Final = ("day", "hour", "weekday", "prefix", "category")
@@ -153,6 +157,7 @@ EXCLUSIONS: Final = {
     "empty_content": N_("the text is empty"),
     "missing_value": N_("a value the text needs is missing"),
     "invalid_content": N_("a value does not fit the text's format"),
+    "missing_key": N_("the key is missing"),
     "opted_out": N_("the person has opted out"),
     "suppressed": N_("on the suppression list given"),
     "already_sent": N_("this campaign has already been sent to the number"),
@@ -177,6 +182,7 @@ COLUMN_WORDS: Final = {
     "msg_group": N_("msgGroup"),
     "prefix": N_("number prefix"),
     "province": N_("province"),
+    "round": N_("round"),
     "segments": N_("segments"),
     "status": N_("status"),
     "template_id": N_("template"),

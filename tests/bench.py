@@ -22,7 +22,7 @@ class PlainBatch(PlannedBatch):
         size = len(phones)
         given: dict[str, Any] = {
             "index": 0, "mode": "many_to_one", "template_id": None, "params": None, "params_text": None,
-            "segments": [1] * size, "carriers": [0] * size, "regions": [("", "")] * size, "variants": [0] * size,
+            "segments": [1] * size, "carriers": [0] * size, "regions": [("", "")] * size, "keys": [""] * size,
             "arm": None, "add_serial": None,
         } | fields  # fmt: skip
         super().__init__(phones=phones, content=content, contents=contents, **given)
@@ -37,8 +37,8 @@ class Bench:
         self.store = store
         self.clock = clock
 
-    def start(self, campaign: str = "c1", round_number: int = 0, add_serial: str = "") -> RunRecord:
-        start = RunStart(campaign, self.account, round_number, "hash", add_serial)
+    def start(self, campaign: str = "c1", label: str = "", add_serial: str = "", key: str | None = None) -> RunRecord:
+        start = RunStart(campaign, self.account, label, key, "hash", add_serial)
         return self.store.sends.start_run(start, self.clock.now())
 
     def register(self, run: RunRecord, *batches: PlannedBatch) -> list[int]:

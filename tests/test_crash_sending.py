@@ -206,7 +206,13 @@ def test_one_batch_in_five_goes_wrong(
         rest = _send(frame, client, store)
         collector.stop()
 
-    assert (first.planned, first.accepted, first.unknown, first.requests, first.left) == (20_000, 16_004, 3_996, 21, 0)
+    assert (first.planned, first.accepted, first.unknown, first.requests, first.not_sent) == (
+        20_000,
+        16_004,
+        3_996,
+        21,
+        0,
+    )
     assert (again.planned, again.requests) == (0, 0)
     assert list(doubtful["batch_id"]) == ONE_IN_FIVE
     assert list(doubtful["messages"]) == [999] * 4

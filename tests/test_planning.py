@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import polars as pl
 import pytest
@@ -31,17 +32,23 @@ class FakeLedger:
     is_new = False
 
     def __init__(
-        self, *, out: Sequence[str] = (), sent: Sequence[tuple[str, int, str, int]] = (), rounds: int = 0
+        self,
+        *,
+        out: Sequence[str] = (),
+        sent: Sequence[tuple[str, str, str, str]] = (),
+        near: Sequence[str | None] = (),
     ) -> None:
-        self.out, self.sent, self.rounds = set(out), set(sent), rounds
+        self.out, self.sent, self.near = set(out), set(sent), tuple(near) or (None, None)
         self.sends = self  # where a store answers what a plan asks
 
-    def open_round(self, campaign: str, again: bool) -> int:
-        return self.rounds + int(again)
+    def check_round(self, _campaign: str, _label: str, _key: str | None) -> tuple[str | None, ...]:
+        return self.near
 
-    def already_sent(self, campaign: str, round_number: int, phones: Sequence[str], variants: np.ndarray) -> np.ndarray:
-        asked = zip(phones, variants.tolist(), strict=True)
-        return np.array([(campaign, round_number, phone, variant) in self.sent for phone, variant in asked], dtype=bool)
+    def already_sent(
+        self, campaign: str, label: str, phones: Sequence[str], keys: Sequence[str] | None
+    ) -> npt.NDArray[np.bool_]:
+        asked = zip(phones, keys or [""] * len(phones), strict=True)
+        return np.array([(campaign, label, phone, key) in self.sent for phone, key in asked], dtype=bool)
 
     def opted_out(self, phones: Sequence[str]) -> np.ndarray:
         return np.array([phone in self.out for phone in phones], dtype=bool)
@@ -67,7 +74,7 @@ def test_every_row_is_planned_or_left_out_with_its_reason() -> None:
         手机=[f"+86 {A}", "010-66668888", None, B, A, C, D, "1.38001E+10", "17700000000", "15000000000"],
         姓名=["张三", "李四", "王五", None, "张三", " ", "赵六", "钱七", "孙八", "周九"],
     )
-    store = FakeLedger(out=[D], sent=[("问候", 0, "17700000000", 0)])
+    store = FakeLedger(out=[D], sent=[("问候", "", "17700000000", "")])
     made = plan(df, phone="手机", text="{姓名}好", campaign="问候", store=store, suppress=["15000000000"])
     assert made.excluded[["row", "position", "phone", "reason", "meaning"]].fillna("").values.tolist() == [
         [1, 1, "010-66668888", "landline", "a landline"],
@@ -81,9 +88,9 @@ def test_every_row_is_planned_or_left_out_with_its_reason() -> None:
         [9, 9, "15000000000", "suppressed", "on the suppression list given"],
     ]
     row = made.messages.iloc[0]
-    assert row.drop(["province", "city"]).to_dict() | {"params": None, "arm": None} == {
+    assert row.drop(["province", "city"]).to_dict() | {"params": None, "arm": None, "key": None} == {
         "row": 0, "phone": A, "content": "张三好", "params": None, "segments": 1, "carrier": "China Mobile", "arm": None,
-        "variant": 0, "batch": 0,
+        "key": None, "batch": 0,
     }  # fmt: skip
     assert (len(made), made.rows, made.requests, made.segments, made.cost) == (1, 10, 1, 1, None)
 
@@ -98,7 +105,7 @@ def test_the_first_usable_row_of_a_number_wins() -> None:
 
 def test_what_can_be_said_of_a_number_comes_in_a_stated_order() -> None:
     """The number first, then the person, then the text, then duplicates, then what was sent before."""
-    store = FakeLedger(out=[A], sent=[("c", 0, A, 0), ("c", 0, B, 0)])
+    store = FakeLedger(out=[A], sent=[("c", "", A, ""), ("c", "", B, "")])
     account = SimpleNamespace(signature="", allow_only=[A, B, C], add_serial="", service_code="", is_pushed=False)
     df = people(p=[A, A, B, B, C, D, "x"], n=[None, "好", None, "好", "好", None, None])
     made = plan(df, phone="p", text="{n}", campaign="c", store=store, suppress=[A, C], account=account)
@@ -108,33 +115,47 @@ def test_what_can_be_said_of_a_number_comes_in_a_stated_order() -> None:
     assert len(made) == 0
 
 
-def test_again_opens_a_new_round_and_needs_a_store() -> None:
-    """What was sent in an earlier round goes again; without a store nobody knows of rounds."""
-    store = FakeLedger(sent=[("c", 0, A, 0)])
+def test_a_round_is_what_it_is_called() -> None:
+    """What was sent in another round goes again; in the round of the same name it does not, spaces and all."""
+    store = FakeLedger(sent=[("c", "", A, ""), ("c", "12 月", A, "")])
     df = people(p=[A])
-    assert len(plan(df, phone="p", text="好", campaign="c", store=store)) == 0
-    again = plan(df, phone="p", text="好", campaign="c", store=store, again=True)
-    assert (len(again), again.round) == (1, 1)
-    with pytest.raises(InputError, match="again=True needs store="):
-        plan(df, phone="p", text="好", campaign="c", again=True)
+    made = [plan(df, phone="p", text="好", campaign="c", store=store, round=name) for name in ("", "12  月\u200b", "2")]
+
+    assert [(len(one), one.round) for one in made] == [(0, ""), (0, "12 月"), (1, "2")]
 
 
-def test_duplicates_each_gives_a_number_every_different_text_once() -> None:
-    """Different texts for one number all go, in different requests; the same text goes once; variants are stable."""
-    df = people(p=[A, A, A, B], t=["一", "二", "一", "一"])
-    made = plan(df, phone="p", content="t", campaign="c", duplicates="each")
-    assert made.messages[["phone", "content"]].values.tolist() == [[A, "一"], [A, "二"], [B, "一"]]
-    assert made.excluded["reason"].tolist() == ["duplicate"]
-    for batch in made.iter_batches():
-        assert len(set(batch.phones)) == len(batch.phones)
-    variants = made.messages["variant"].tolist()
-    assert variants[0] == variants[2] != variants[1]
-    assert all(0 < variant < 2**63 for variant in variants)
-    assert variants[0] == 3_612_873_592_370_931_321  # `printf 一 | b2sum -l 64`, without its last bit
-    sent = FakeLedger(sent=[("c", 0, A, variants[1])])
-    assert plan(df, phone="p", content="t", campaign="c", duplicates="each", store=sent).messages[
-        "content"
-    ].tolist() == ["一", "一"]
+@pytest.mark.parametrize(
+    ("gone", "why"),
+    [({"again": True}, "again= is gone: name the repetition, such as round="), ({"duplicates": "each"}, "key=")],
+)
+def test_arguments_of_earlier_versions_name_what_is_used_now(gone: dict[str, Any], why: str) -> None:
+    """Nobody who repeats a campaign the old way repeats it by mistake."""
+    with pytest.raises(InputError, match=why):
+        plan(people(p=[A]), phone="p", text="好", campaign="c", **gone)
+
+
+def test_a_key_tells_several_messages_to_one_number_apart() -> None:
+    """One message for each number and key, whatever the text; a row without a key is left out; never two in one request."""
+    df = people(p=[A, A, A, B, B, A], o=["1", "2", " 1", "1", None, "3"], t=["一", "一", "二", "一", "三", "三"])
+    made = plan(df, phone="p", content="t", campaign="c", key="o")
+
+    assert made.messages[["phone", "key", "content"]].to_numpy().tolist() == [
+        [A, "1", "一"], [A, "2", "一"], [B, "1", "一"], [A, "3", "三"],
+    ]  # fmt: skip
+    assert made.excluded[["position", "reason"]].to_numpy().tolist() == [[2, "duplicate"], [4, "missing_key"]]
+    assert all(len(set(batch.phones)) == len(batch.phones) for batch in made.iter_batches())
+    sent = FakeLedger(sent=[("c", "", A, "2")])
+    rest = plan(df, phone="p", content="t", campaign="c", key="o", store=sent).messages
+    assert rest["key"].tolist() == ["1", "1", "3"]
+
+
+def test_a_name_nearly_that_of_a_known_one_is_a_warning() -> None:
+    """Case, width and spaces make another campaign, and the plan says so."""
+    store = FakeLedger(near=("Spring Sale", "2026-12"))
+    made = plan(people(p=[A]), phone="p", text="好", campaign="spring sale", round="2026 12", store=store)
+    codes = [warning.code for warning in made.warnings]
+
+    assert codes[:2] == ["near_campaign", "near_round"]
 
 
 NASTY = st.one_of(
@@ -157,9 +178,9 @@ def as_written(value: Any) -> str:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.tuples(NASTY, VALUES, VALUES), max_size=25), st.sampled_from(["first", "each"]), st.data())
+@given(st.lists(st.tuples(NASTY, VALUES, VALUES), max_size=25), st.sampled_from([None, "乙"]), st.data())
 def test_planned_and_excluded_are_all_rows(
-    rows: list[tuple[Any, Any, Any]], duplicates: Any, data: st.DataObject
+    rows: list[tuple[Any, Any, Any]], key: str | None, data: st.DataObject
 ) -> None:
     """For any sheet: each row once, each number once a request, requests within limits, the frame untouched, no nan in a text."""
     index = data.draw(st.sampled_from([None, [7] * len(rows), [("a", i % 2) for i in range(len(rows))]]))
@@ -168,7 +189,7 @@ def test_planned_and_excluded_are_all_rows(
         df.index = pd.MultiIndex.from_tuples(index) if isinstance(index[0], tuple) else pd.Index(index)
     before = df.copy(deep=True)
     limits = Limits(many_to_one=data.draw(st.integers(1, 4)), many_to_many=data.draw(st.integers(1, 4)))
-    made = plan(df, phone="手机", text="{甲}、{乙}", campaign="c", duplicates=duplicates, limits=limits)
+    made = plan(df, phone="手机", text="{甲}、{乙}", campaign="c", key=key, limits=limits)
     pd.testing.assert_frame_equal(df, before)
 
     messages, excluded = made.messages, made.excluded
@@ -183,7 +204,7 @@ def test_planned_and_excluded_are_all_rows(
         first, second = df.iloc[place, 1], df.iloc[place, 2]
         assert text == f"{as_written(first)}、{as_written(second)}"
         assert not {first, second} & {None, "nan", "\ud800"}
-    keys = ["phone"] if duplicates == "first" else ["phone", "content"]
+    keys = ["phone"] if key is None else ["phone", "key"]
     assert not messages.duplicated(keys).any()
     sent = []
     for batch in made.iter_batches():
@@ -286,7 +307,8 @@ def test_a_sheet_without_a_header_does_not_show_its_numbers() -> None:
         ({"text": "好", "campaign": " "}, "campaign= needs a name"),
         ({"text": "好", "price": 0}, "price=0 is not a number above 0"),
         ({"text": "好", "rate": -1}, "rate=-1 is not"),
-        ({"text": "好", "duplicates": "last"}, "use 'first' or 'each'"),
+        ({"text": "好", "round": 2}, "round=2: give the round a name, as text"),
+        ({"text": "好", "key": ["n"]}, "key=list: it must name the column"),
         ({"text": "好", "add_serial": "12a"}, "digits only"),
         ({"text": "好", "add_serial": "1" * 21}, "more than 20 digits"),
         ({"text": "好", "add_serial": {"A": "1"}}, "not for None"),
@@ -334,7 +356,7 @@ def test_an_empty_frame_is_an_empty_plan() -> None:
     made = plan(pd.DataFrame({"p": [], "n": []}), phone="p", text="{n}好", campaign="c", price=0.05)
     assert (len(made), made.rows, made.requests, made.segments, made.cost) == (0, 0, 0, 0, 0.0)
     assert list(made.messages.columns) == [
-        "row", "phone", "content", "params", "segments", "carrier", "province", "city", "arm", "variant", "batch",
+        "row", "phone", "content", "params", "segments", "carrier", "province", "city", "arm", "key", "batch",
     ]  # fmt: skip
     assert list(made.excluded.columns) == ["row", "position", "phone", "reason", "meaning"]
     assert list(made.batches.columns) == [
@@ -521,7 +543,7 @@ def test_the_hash_covers_everything_that_is_sent() -> None:
     assert pickle.loads(pickle.dumps(plan(plain, phone="p", text="{n}好", campaign="c"))).hash == first
     changed = [
         hashed(text="{n}坏"), hashed(campaign="d"), hashed(add_serial="1"), hashed(plain.assign(arm=["x", "y"])), hashed(plain.iloc[:1]),
-        hashed(store=FakeLedger(rounds=1)), hashed(limits=Limits(many_to_many=1)),
+        hashed(round="2"), hashed(key="t"), hashed(limits=Limits(many_to_many=1)),
         hashed(text=None, template_id="t", params=["n"]), hashed(text=None, template_id="u", params=["n"]),
     ]  # fmt: skip
     assert len({first, *changed}) == 1 + len(changed)

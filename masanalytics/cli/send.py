@@ -41,9 +41,15 @@ __all__ = ["send"]
 @option("--workers", type=int, default=2, show_default=True, help="Requests under way at once.")
 @option("--to", multiple=True, help="Send the first message to this number instead, as a proof; repeat it.")
 @option("--confirm", type=int, help="Do not run unless the plan is for exactly so many.")
-@option("--again", is_flag=True, help="Send the campaign to people who have had it already.")
 @option("--excluded", type=UserPath(dir_okay=False), help="Write the rows left out, with reasons, to this file.")
 @option("--older-copy", is_flag=True, help="Go on with a store that was put back from an older copy.")
+@option(
+    "--round",
+    default="",
+    help="The name of a repetition made on purpose: people of other rounds get the campaign again.",
+)
+@option("--key", help="A column that tells several messages to one number apart, such as an order number.")
+@option("--go-on", is_flag=True, help="Let the rest go although the round's canary was not found normal.")
 @option("--yes", is_flag=True, help="Do not ask before sending.")
 @with_account
 @with_store
@@ -52,6 +58,7 @@ def send(ctx: click.Context, /, **_given: object) -> None:
     """Plan a campaign from SHEET (.xlsx, .csv or .parquet), show the plan, ask, and send it."""
     from masanalytics.client import Client
     from masanalytics.sending import send as send_plan
+    from masanalytics.sending.canary import GO_ON
     from masanalytics.store import Store
 
     options = ctx.params
@@ -76,7 +83,8 @@ def send(ctx: click.Context, /, **_given: object) -> None:
                 store,
                 window=_window(options["window"]),
                 to=list(options["to"]) or None,
-                **{name: options[name] for name in ("canary", "limit", "rate", "workers", "confirm")},
+                canary=GO_ON if options["go_on"] else options["canary"],
+                **{name: options[name] for name in ("limit", "rate", "workers", "confirm")},
             )
     click.echo(result.text())
     ctx.exit(0 if result.ok else 2)
@@ -96,7 +104,8 @@ def _planned(options: dict[str, Any], account: Account, store: Store) -> Plan:
         "signature",
         "add_serial",
         "price",
-        "again",
+        "round",
+        "key",
         "rate",
     )
     return plan(

@@ -9,7 +9,7 @@ from decimal import Decimal
 from numbers import Real
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -24,15 +24,22 @@ from masanalytics.planning.batching import Limits, cut_by_arm
 from masanalytics.planning.columns import as_frame, cell_texts, labels_by_name, take_columns
 from masanalytics.planning.content_checks import check_contents
 from masanalytics.planning.encoded_text import RowTexts, write_rows
-from masanalytics.planning.exclusions import ExclusionRules, Exclusions, exclude
+from masanalytics.planning.exclusions import ExclusionRules, Exclusions, exclude, plain_keys
 from masanalytics.planning.other_rows import refuse_other_rows
-from masanalytics.planning.plan_warnings import PlanWarning, lost_digits, unknown_signature, unreadable_suppression
+from masanalytics.planning.plan_warnings import (
+    PlanWarning,
+    lost_digits,
+    near_names,
+    unknown_signature,
+    unreadable_suppression,
+)
 from masanalytics.planning.planned import Plan
 from masanalytics.planning.planned_messages import Excluded, PlannedMessages
 from masanalytics.planning.templates import Wording, parse_wording
 from masanalytics.protocol import MAX_PAIRS, most_pairs
 from masanalytics.segments import bracketed
 from masanalytics.sheets.receipt import receipt_of, receipt_warnings
+from masanalytics.text import plain_name
 
 if TYPE_CHECKING:
     from masanalytics.account import Account
@@ -61,13 +68,14 @@ def plan(
     price: float | None = None,
     rate: float | None = None,
     suppress: Phones | Table | PathName | None = None,
-    duplicates: Literal["first", "each"] = "first",
-    again: bool = False,
+    round: str = "",  # noqa: A002
+    key: Hashable | None = None,
     arm: Hashable | None = None,
     add_serial: str | Mapping[str, str] | None = None,
     limits: Limits | None = None,
     marketing: bool | None = None,
     regions: str | Path | None = None,
+    **gone: Any,
 ) -> Plan:
     """Plan a campaign: numbers, texts, segments, cost, requests and time. Sends nothing and changes nothing.
 
@@ -85,9 +93,10 @@ def plan(
     template_id : str, optional
         A template of the platform, with `params`: columns, or ``"column:format"``, in its order.
     campaign : str
-        Under this name a number gets a message at most once.
+        Under this name a number gets a message at most once. Names that look alike are one: invisible characters and
+        repeated spaces do not count.
     store : Store, optional
-        Knows who has opted out and what this campaign has sent.
+        Knows who has opted out and what this round of the campaign has sent. `send` looks again, in its own store.
     account : Account, optional
         Gives the signature's text, ``allow_only``, the extension of the service code, and how large a request may be.
     signature : str, optional
@@ -99,11 +108,12 @@ def plan(
     suppress : DataFrame, Series, iterable of numbers or path, optional
         Numbers that must not get it. Every column, every number in a cell and a label that is a number count; a file is read with
         all its visible sheets.
-    duplicates : {"first", "each"}
-        ``"first"``: a number gets one message, from its first usable row. ``"each"``: one from every row that says something
-        different, never two in one request.
-    again : bool
-        Repeat the campaign on purpose: numbers of earlier rounds get it again. Needs `store`.
+    round : str
+        The name of a repetition made on purpose, such as ``"2026-12"``: numbers of other rounds get the campaign again. The
+        same name is the same round for ever, whatever was interrupted.
+    key : hashable, optional
+        A column that tells several messages to one number apart, such as an order number: a number gets one for each of its
+        keys, whatever the text. Without it a number gets one message, from its first usable row. A round has one rule.
     arm : hashable, optional
         A column with the arm of a comparison; by default ``arm``, as `split` writes it, where there is one.
     add_serial : str or mapping, optional
@@ -119,7 +129,7 @@ def plan(
     -------
     Plan
         Frozen. Planned and excluded rows are all rows; why a row is left out is decided in this order: its number, the person
-        (opted out, suppressed, not allowed), its text, duplicate, already sent.
+        (opted out, suppressed, not allowed), its text, its key, duplicate, already sent.
 
     Raises
     ------
@@ -134,14 +144,15 @@ def plan(
     >>> made.messages[["phone", "content"]].values.tolist(), made.excluded["reason"].tolist()
     ([['13800138000', '张三，您好']], ['missing_value', 'empty_number'])
     """
+    _check_gone(gone)
     rules = ExclusionRules(
         campaign=_checked_campaign(campaign),
         phone=_checked_phone(phone),
         store=store,
-        again=_checked_again(again, store),
         suppress=suppress,
         allow_only=None if account is None else account.allow_only,
-        each=_is_each(duplicates),
+        round=_checked_round(round),
+        key=_checked_key(key),
     )
     sending = _Sending(
         add_serial=_checked_serial(add_serial, account),
@@ -157,18 +168,52 @@ def plan(
     wording = parse_wording(labels, content=content, text=text, template_id=template_id, params=params)
     if arm is None and "arm" in labels:
         arm = "arm"
-    named = [phone] if arm is None else [phone, arm]
+    named = [name for name in (phone, arm, key) if name is not None]
     columns = take_columns(frame, labels, [*named, *wording.columns])
     arms = None if arm is None else cell_texts(columns[arm])
     receipt = receipt_of(df)
     _check_serial_of_arms(add_serial, arms)
-    return _assembled(_Sheet(frame.index, columns, arms, receipt), wording, rules, sending)
+    keys = None if key is None else plain_keys(cell_texts(columns[key]))
+    return _assembled(_Sheet(frame.index, columns, arms, keys, receipt), wording, rules, sending)
 
 
 def _checked_campaign(name: str) -> str:
-    if not isinstance(name, str) or not name.strip():
+    if not isinstance(name, str) or not plain_name(name):
         raise InputError("campaign= needs a name: under it a number gets a message at most once")
-    return name.strip()
+    return plain_name(name)
+
+
+def _check_gone(gone: Mapping[str, Any]) -> None:
+    """Say what is used in place of arguments of earlier versions."""
+    if "again" in gone:
+        raise InputError(
+            "again= is gone: name the repetition, such as round='2026-12'. The same name is the same round, whatever was"
+            " interrupted. Nothing was sent"
+        )
+    if "duplicates" in gone:
+        raise InputError(
+            "duplicates= is gone: a number gets one message, or with key= one for each of its keys, such as"
+            " key='订单号'. Nothing was sent"
+        )
+    if gone:
+        raise TypeError(f"plan() got an unexpected keyword argument {next(iter(gone))!r}")
+
+
+def _checked_round(label: object) -> str:
+    if not isinstance(label, str):
+        raise InputError("round={value}: give the round a name, as text, such as round='2026-12'", value=repr(label))
+    return plain_name(label)
+
+
+def _checked_key(key: Hashable | None) -> str | None:
+    if key is None:
+        return None
+    if not isinstance(key, Hashable) or not plain_name(str(key)):
+        raise InputError(
+            "key={value}: it must name the column that tells several messages to one number apart, such as key='订单号'",
+            value=type(key).__name__,
+        )
+    return plain_name(str(key))
 
 
 def _checked_phone(phone: Hashable) -> Hashable:
@@ -185,24 +230,12 @@ def _checked_phone(phone: Hashable) -> Hashable:
     return phone
 
 
-def _checked_again(again: bool, store: Store | None) -> bool:  # noqa: FBT001
-    if again and store is None:
-        raise InputError("again=True needs store=, which knows the earlier rounds")
-    return again
-
-
 def _positive(name: str, value: float | None) -> float | None:
     if value is None:
         return None
     if not isinstance(value, Real | Decimal) or not 0 < float(value) < float("inf"):
         raise InputError("{name}={value} is not a number above 0", name=name, value=repr(value))
     return float(value)
-
-
-def _is_each(duplicates: str) -> bool:
-    if duplicates not in ("first", "each"):
-        raise InputError("duplicates={value}: use 'first' or 'each'", value=repr(duplicates))
-    return duplicates == "each"
 
 
 def _limits_of(account: Account | None, limits: Limits | None) -> Limits:
@@ -248,11 +281,12 @@ def _check_serial_of_arms(add_serial: AddSerial, arms: Arms) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Sheet:
-    """The user's frame: its index, the columns that the plan needs by name, the arm of each row, and where it was read from."""
+    """The user's frame: its index, the columns that the plan needs by name, arm and key of each row, where it was read from."""
 
     index: pd.Index[Any]
     columns: Mapping[Hashable, pd.Series[Any]]
     arms: Arms
+    keys: npt.NDArray[np.object_] | None
     receipt: Mapping[str, Any] | None
 
 
@@ -274,7 +308,7 @@ def _assembled(sheet: _Sheet, wording: Wording, rules: ExclusionRules, sending: 
     cells = sheet.columns[rules.phone]
     numbers, reasons = parse_phones(cells)
     row_texts = write_rows(wording, sheet.columns, sheet.arms, len(cells), sending.signature)
-    exclusions = exclude(numbers, reasons, row_texts, rules)
+    exclusions = exclude(numbers, reasons, row_texts, sheet.keys, rules)
     planned = _arranged(sheet, numbers, row_texts, exclusions, sending)
     left_out = np.flatnonzero(exclusions.reasons >= 0)
     excluded = Excluded(
@@ -288,6 +322,7 @@ def _assembled(sheet: _Sheet, wording: Wording, rules: ExclusionRules, sending: 
     if planned_texts is not None:
         refuse_other_rows(planned_texts, planned.rows, numbers, sheet.index)
     warnings = [
+        *near_names(rules.campaign, rules.round, exclusions.near),
         *_warnings_of_texts(planned, row_texts, sending),
         unreadable_suppression(exclusions.suppression.unreadable if exclusions.suppression else 0),
         lost_digits(numbers, cells),
@@ -295,7 +330,8 @@ def _assembled(sheet: _Sheet, wording: Wording, rules: ExclusionRules, sending: 
     ]
     return Plan(
         campaign=rules.campaign,
-        round=exclusions.round,
+        round=rules.round,
+        key=rules.key,
         rows=len(cells),
         template_id=row_texts.template_id,
         signature=sending.signature,
@@ -334,6 +370,7 @@ def _arranged(
         None if sheet.arms is None else sheet.arms[rows],
         sending.limits,
         templates=row_texts.template_id is not None,
+        repeated=sheet.keys is not None,
     )
     order = rows[cut.order]
     units, texts = row_texts.units[order], row_texts.texts.take(order)
@@ -345,7 +382,7 @@ def _arranged(
         carriers=carrier_codes(numbers[order]),
         places=region_codes(numbers[order], regions),
         place_names=regions.places,
-        variants=None if exclusions.variants is None else exclusions.variants[order],
+        keys=None if sheet.keys is None else sheet.keys[order],
         contents=texts if row_texts.template_id is None else None,
         params=None if row_texts.template_id is None else texts,
         starts=cut.starts,

@@ -83,7 +83,13 @@ class Cut:
 
 
 def cut_by_arm(
-    groups: Numbers, numbers: Numbers, arms: npt.NDArray[np.object_] | None, limits: Limits, *, templates: bool
+    groups: Numbers,
+    numbers: Numbers,
+    arms: npt.NDArray[np.object_] | None,
+    limits: Limits,
+    *,
+    templates: bool,
+    repeated: bool = False,
 ) -> tuple[Cut, tuple[str | None, ...]]:
     """Cut each arm's messages into requests, and let the arms alternate; return the requests and the arm of each.
 
@@ -99,6 +105,8 @@ def cut_by_arm(
         How large a request may be.
     templates : bool
         Whether the platform's template is sent, not texts.
+    repeated : bool
+        Whether a number may have several messages.
     """
     names: list[str | None] = [None]
     members = [np.arange(len(groups))] if len(groups) else []
@@ -109,12 +117,33 @@ def cut_by_arm(
     cuts = []
     for messages in members:
         own = _renumbered(groups[messages])
+        if repeated:
+            own = _apart(own, numbers[messages])
         if templates:
             cuts.append(cut_templates(messages, own, limits))
         else:
             cuts.append(cut_contents(messages, own, numbers[messages], limits))
     cut, arm_of_request = interleave(cuts)
     return cut, tuple(names[arm] for arm in arm_of_request.tolist())
+
+
+def _apart(groups: Numbers, numbers: Numbers) -> Numbers:
+    """Return the groups, those parted in which a number stands several times: a number stands in a request only once.
+
+    Examples
+    --------
+    >>> _apart(np.array([0, 0, 0, 1]), np.array([7, 7, 8, 7])).tolist()
+    [0, 1, 0, 2]
+    """
+    order = np.lexsort((numbers, groups))
+    same = np.zeros(len(order), dtype=bool)
+    same[1:] = (np.diff(groups[order]) == 0) & (np.diff(numbers[order]) == 0)
+    if not same.any():
+        return groups
+    positions = np.arange(len(order))
+    turn = np.empty(len(order), dtype=np.int64)
+    turn[order] = positions - np.maximum.accumulate(np.where(same, 0, positions))
+    return _renumbered(groups * (int(turn.max()) + 1) + turn)
 
 
 def _renumbered(groups: Numbers) -> Numbers:
@@ -165,7 +194,7 @@ def cut_contents(messages: Numbers, groups: Numbers, numbers: Numbers, limits: L
     groups : ndarray of int64
         For each of them, what it shares with those of the same text.
     numbers : ndarray of int64
-        For each of them its number. With one text a number stands once.
+        For each of them its number. In a group a number stands once.
     limits : Limits
         How large a request may be.
 

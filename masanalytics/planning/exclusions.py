@@ -2,15 +2,14 @@
 
 1. the number: ``empty_number``, ``invalid_number``, ``lossy_scientific``, ``two_numbers``, ``landline``, ``foreign``
 2. the person: ``opted_out``, then ``suppressed``, then ``not_allowed``
-3. the text: ``missing_value`` or ``empty_content``, ``invalid_content``
-4. ``duplicate``: of the rows of one number that are left by then the first is kept, so that nobody is lost because an earlier
-   row of theirs could not be written
+3. the text: ``missing_value`` or ``empty_content``, ``invalid_content``; then ``missing_key``
+4. ``duplicate``: of the rows of one number (and one key, where there is one) that are left by then the first is kept, so that
+   nobody is lost because an earlier row of theirs could not be written
 5. ``already_sent``: this round of the campaign has gone, or may have gone, to the number
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -21,13 +20,14 @@ import pandas as pd
 
 from masanalytics.aliases import Numbers, PathName, Phones, Table
 from masanalytics.phones import REASONS
-from masanalytics.planning.encoded_text import EncodedText, RowTexts
+from masanalytics.planning.encoded_text import RowTexts
 from masanalytics.planning.number_lists import SuppressionList, allowed_numbers, suppression_list
+from masanalytics.text import plain_name
 
 if TYPE_CHECKING:
     from masanalytics.store import Store
 
-__all__ = ["ExclusionRules", "Exclusions", "exclude", "variants_of"]
+__all__ = ["ExclusionRules", "Exclusions", "exclude", "plain_keys"]
 
 _CHUNK: Final = 100_000
 
@@ -44,21 +44,21 @@ class ExclusionRules:
         What the column of numbers is called, in the frame and perhaps in lists too.
     store : Store or None
         Knows who has opted out and what the campaign has sent.
-    again : bool
-        Whether another round of the campaign begins.
     suppress, allow_only : DataFrame, Series, iterable of numbers, or None
         Numbers that must not get it, and the only ones that may.
-    each : bool
-        Whether a number gets every different text, not only its first.
+    round : str
+        Which repetition of the campaign this is, by its name; empty for the first.
+    key : str or None
+        The column that tells several messages to one number apart.
     """
 
     campaign: str
     phone: Hashable
     store: Store | None
-    again: bool
     suppress: Phones | Table | PathName | None
     allow_only: Phones | None
-    each: bool
+    round: str = ""
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +69,24 @@ class Exclusions:
     ----------
     reasons : ndarray of int8
         For each row a position in `masanalytics.phones.REASONS`; -1 where it is planned.
-    variants : ndarray of int64 or None
-        What tells several texts to one number apart, where a number gets each.
-    round : int
-        Which round of the campaign this is, from 0.
     suppression : SuppressionList or None
         The do-not-send list that was given, as it was read.
+    near : (str or None, str or None)
+        A known campaign, and a known round of this one, whose name is nearly the same.
     """
 
     reasons: npt.NDArray[np.int8]
-    variants: Numbers | None
-    round: int
     suppression: SuppressionList | None
+    near: tuple[str | None, str | None]
 
 
-def exclude(numbers: Numbers, reasons: npt.NDArray[np.int8], row_texts: RowTexts, rules: ExclusionRules) -> Exclusions:
+def exclude(
+    numbers: Numbers,
+    reasons: npt.NDArray[np.int8],
+    row_texts: RowTexts,
+    keys: npt.NDArray[np.object_] | None,
+    rules: ExclusionRules,
+) -> Exclusions:
     """Say why rows are left out: of each the first reason that holds, in the order stated above.
 
     Parameters
@@ -94,56 +97,53 @@ def exclude(numbers: Numbers, reasons: npt.NDArray[np.int8], row_texts: RowTexts
         Why it has none, as a position in `masanalytics.phones.REASONS`; -1 where it has one. Filled on.
     row_texts : RowTexts
         What each row says, and why it cannot be written.
+    keys : ndarray of object or None
+        The key of each row, None where its cell is blank; None where a number gets one message.
     rules : ExclusionRules
         Who else is left out.
     """
-    store, round_number, suppression = rules.store, 0, None
+    suppression = None
+    near: tuple[str | None, str | None] = (None, None)
     suppressed, not_allowed, opted_out, already_sent = np.zeros((4, len(numbers)), dtype=bool)
     numbered = np.flatnonzero(reasons < 0)
-    whole = numbered[row_texts.problems[numbered] < 0]
-    variants = variants_of(row_texts.texts, whole, row_texts.template_id) if rules.each else None
+    without_key = np.zeros(len(numbers), dtype=bool) if keys is None else np.asarray(pd.isna(keys), dtype=bool)
+    whole = numbered[(row_texts.problems[numbered] < 0) & ~without_key[numbered]]
     if rules.suppress is not None:
         suppression = suppression_list(rules.suppress)
         suppressed = np.isin(numbers, suppression.numbers)
     if rules.allow_only is not None:
         not_allowed = ~np.isin(numbers, allowed_numbers(rules.allow_only, rules.phone))
-    if store is not None:
-        round_number = int(store.sends.open_round(rules.campaign, rules.again))
+    if rules.store is not None:
+        sends = rules.store.sends
+        near = sends.check_round(rules.campaign, rules.round, rules.key)
         for start in range(0, len(numbered), _CHUNK):
             rows = numbered[start : start + _CHUNK]
-            opted_out[rows] = store.sends.opted_out(list(map(str, numbers[rows].tolist())))
+            opted_out[rows] = sends.opted_out(list(map(str, numbers[rows].tolist())))
         for start in range(0, len(whole), _CHUNK):
             rows = whole[start : start + _CHUNK]
-            which = np.zeros(len(rows), dtype=np.int64) if variants is None else variants[rows]
             phones = list(map(str, numbers[rows].tolist()))
-            already_sent[rows] = store.sends.already_sent(rules.campaign, round_number, phones, which)
+            own_keys = None if keys is None else keys[rows].tolist()
+            already_sent[rows] = sends.already_sent(rules.campaign, rules.round, phones, own_keys)
     for reason, holds in (("opted_out", opted_out), ("suppressed", suppressed), ("not_allowed", not_allowed)):
         reasons[(reasons < 0) & holds] = REASONS.index(reason)
     np.copyto(reasons, row_texts.problems, where=reasons < 0)
+    reasons[(reasons < 0) & without_key] = REASONS.index("missing_key")
     rows = np.flatnonzero(reasons < 0)
-    keys = {"number": numbers[rows]} if variants is None else {"number": numbers[rows], "variant": variants[rows]}
-    reasons[rows[pd.DataFrame(keys).duplicated().to_numpy()]] = REASONS.index("duplicate")
+    identity = {"number": numbers[rows]} if keys is None else {"number": numbers[rows], "key": keys[rows]}
+    reasons[rows[pd.DataFrame(identity).duplicated().to_numpy()]] = REASONS.index("duplicate")
     reasons[(reasons < 0) & already_sent] = REASONS.index("already_sent")
-    return Exclusions(reasons, variants, round_number, suppression)
+    return Exclusions(reasons, suppression, near)
 
 
-def variants_of(texts: EncodedText, rows: Numbers, template_id: str | None) -> Numbers:
-    """Return a stable 63-bit number for the text of each of `rows` (0 for all other rows): equal texts, equal numbers.
+def plain_keys(cells: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:
+    r"""Return keys as they are kept, None where a cell is blank; each distinct one is looked at once.
 
-    Parameters
-    ----------
-    texts : EncodedText
-        The text, or the parameters, of every row.
-    rows : ndarray of int64
-        Those whose text is whole.
-    template_id : str, optional
-        The template that the parameters are for.
+    Examples
+    --------
+    >>> plain_keys(np.array(["A-1", " A-1\u200b", "", None], dtype=object)).tolist()
+    ['A-1', 'A-1', None, None]
     """
-    variants = np.zeros(texts.size, dtype=np.int64)
-    front = "" if template_id is None else f"{template_id}\n"
-    for start, chunk in texts.take(rows).rendered():
-        hashes = [hashlib.blake2b(f"{front}{text}".encode(), digest_size=8).digest() for text in chunk]
-        values = np.frombuffer(b"".join(hashes), dtype=">u8") >> np.uint64(1)
-        # 0 is what a number has that gets one message only.
-        variants[rows[start : start + len(chunk)]] = np.maximum(values.astype(np.int64), 1)
-    return variants
+    codes, values = pd.factorize(cells)
+    table = np.empty(len(values) + 1, dtype=object)
+    table[: len(values)] = [plain_name(value) or None for value in values]
+    return np.asarray(table[codes])

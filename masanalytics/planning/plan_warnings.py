@@ -11,7 +11,7 @@ import pandas as pd
 
 from masanalytics.i18n import Text
 
-__all__ = ["PlanWarning", "lost_digits", "unknown_signature", "unreadable_suppression"]
+__all__ = ["PlanWarning", "lost_digits", "near_names", "unknown_signature", "unreadable_suppression"]
 
 _ROUND_TO: Final = 100_000
 _ENOUGH: Final = 3
@@ -38,7 +38,7 @@ class PlanWarning:
         """A short, stable name.
 
         ``too_long``, ``own_signature``, ``link``, ``phone_number``, ``contact``, ``outside_bmp``, ``no_opt_out``, ``unfilled``,
-        ``printed_missing``, ``signature_unknown``, ``round_numbers``, ``unreadable_suppression``.
+        ``printed_missing``, ``signature_unknown``, ``round_numbers``, ``unreadable_suppression``, ``near_campaign``, ``near_round``.
         """
         return self.said.code
 
@@ -48,6 +48,35 @@ class PlanWarning:
 
     def __str__(self) -> str:
         return self.text()
+
+
+def near_names(campaign: str, label: str, known: tuple[str | None, str | None]) -> list[PlanWarning]:
+    """Return the warnings of names nearly those of a known campaign, and of a known round of this one."""
+    return [_near_campaign(campaign, known[0]), _near_round(label, known[1])]
+
+
+def _near_campaign(campaign: str, known: str | None) -> PlanWarning:
+    """Return the warning of a new campaign whose name is nearly that of a known one, of no rows where there is none."""
+    said = Text(
+        "the campaign {campaign!r} is new, but {known!r} is known: people of that one will get this one as well. If it is"
+        " meant to be the same, write its name the same",
+        code="near_campaign",
+        campaign=campaign,
+        known=known,
+    )
+    return PlanWarning(0 if known is None else 1, said)
+
+
+def _near_round(label: str, known: str | None) -> PlanWarning:
+    """Return the warning of a new round whose name is nearly that of a known one, of no rows where there is none."""
+    said = Text(
+        "the round {round!r} is new, but {known!r} is known: people of that one will get this one as well. If it is meant to"
+        " be the same, write its name the same",
+        code="near_round",
+        round=label,
+        known=known,
+    )
+    return PlanWarning(0 if known is None else 1, said)
 
 
 def unreadable_suppression(count: int) -> PlanWarning:

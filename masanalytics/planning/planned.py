@@ -53,8 +53,10 @@ class Plan:
     ----------
     campaign : str
         Under this name a number gets a message at most once.
-    round : int
-        Which round of the campaign this is: 0 unless it is repeated on purpose.
+    round : str
+        The name of the round; empty for the first.
+    key : str or None
+        The column that tells several messages to one number apart, where there is one.
     rows : int
         Rows of the frame it was made from: planned and excluded together.
     template_id : str or None
@@ -80,7 +82,8 @@ class Plan:
     """
 
     campaign: str
-    round: int
+    round: str
+    key: str | None
     rows: int
     template_id: str | None
     signature: str
@@ -143,7 +146,7 @@ class Plan:
         """The planned messages, in the order of the rows: one row a message.
 
         Columns: ``row`` (index label), ``phone``, ``content`` (missing for a template), ``params`` (JSON list, missing without a
-        template), ``segments`` (Int64), ``carrier``, ``province``, ``city``, ``arm``, ``variant`` (int64), ``batch`` (int64).
+        template), ``segments`` (Int64), ``carrier``, ``province``, ``city``, ``arm``, ``key``, ``batch`` (int64).
         """
         return messages_frame(self._sent)
 
@@ -197,16 +200,23 @@ class Plan:
     def hash(self) -> str:
         """SHA-256 over everything that is sent, and in which requests. Equal plans have equal hashes."""
         if "hash" not in self._memo:
-            digest = hashlib.sha256(_line([self.campaign, self.round, self.template_id]))
+            digest = hashlib.sha256(_line([self.campaign, self.round, self.key, self.template_id]))
             for batch in self.iter_batches():
                 body = batch.params_text if batch.mode == "template" else batch.content or batch.contents
-                digest.update(_line([batch.mode, batch.arm, batch.add_serial, body, batch.phones]))
+                digest.update(_line([batch.mode, batch.arm, batch.add_serial, body, batch.phones, batch.keys]))
             self._memo["hash"] = digest.hexdigest()
         return self._memo["hash"]
 
     def iter_batches(self) -> Iterator[PlannedBatch]:
         """Yield the requests in order, each written out when it is asked for."""
         return map(self.batch, range(self.requests))
+
+    def identities(self, at_once: int = 100_000) -> Iterator[tuple[list[str], list[str] | None]]:
+        """Yield the numbers, and the keys where there are any, of so many messages at once, in sending order."""
+        sent = self._sent
+        for start in range(0, len(sent.numbers), at_once):
+            part = slice(start, start + at_once)
+            yield list(map(str, sent.numbers[part].tolist())), None if sent.keys is None else sent.keys[part].tolist()
 
     def batch(self, index: int) -> PlannedBatch:
         """Return request number `index`, from 0."""
@@ -233,7 +243,7 @@ class Plan:
             segments=[None] * size if sent.segments is None else sent.segments[part].tolist(),
             carriers=sent.carriers[part].tolist(),
             regions=[sent.place_names[code] for code in sent.places[part].tolist()],
-            variants=[0] * size if sent.variants is None else sent.variants[part].tolist(),
+            keys=[""] * size if sent.keys is None else sent.keys[part].tolist(),
             arm=arm,
             add_serial=serial,
         )
@@ -312,7 +322,7 @@ def _view(plan: Plan, now: float | None) -> PlanView:
         time=duration(plan.seconds),
     )
     if plan.round:
-        title = _("{plan} (round {round})", plan=title, round=plan.round + 1)
+        title = _("{plan} (round {round})", plan=title, round=plan.round)
     warnings = [str(warning) for warning in plan.warnings]
     return PlanView(title, _facts(plan, now), _excluded_lines(plan), _examples(plan), warnings)
 

@@ -46,8 +46,8 @@ class PlannedBatch:
         Positions in `masanalytics.vocabulary.CARRIERS`.
     regions : list of (province, city)
         Empty texts where they are not known.
-    variants : list of int
-        0, or what tells several texts to one number apart.
+    keys : list of str
+        What tells several messages to one number apart; empty where a number gets one.
     arm : str or None
         The arm of a comparison.
     add_serial : str or None
@@ -65,7 +65,7 @@ class PlannedBatch:
     segments: list[int | None]
     carriers: list[int]
     regions: list[tuple[str, str]]
-    variants: list[int]
+    keys: list[str]
     arm: str | None
     add_serial: str | None
 
@@ -87,7 +87,7 @@ class PlannedMessages:
     carriers: npt.NDArray[np.int8]
     places: npt.NDArray[np.int16]
     place_names: tuple[tuple[str, str], ...]
-    variants: Numbers | None
+    keys: npt.NDArray[np.object_] | None
     contents: EncodedText | None
     params: EncodedText | None
     starts: Numbers
@@ -144,7 +144,7 @@ def messages_frame(planned: PlannedMessages) -> pd.DataFrame:
     """Return the frame that `Plan.messages` describes."""
     order = np.argsort(planned.rows, kind="stable")
     batch = np.repeat(np.arange(len(planned.modes)), np.diff(planned.starts))[order]
-    variants = np.zeros(len(order), dtype=np.int64) if planned.variants is None else planned.variants[order]
+    keys = [None] * len(order) if planned.keys is None else planned.keys[order].tolist()
     segments = [pd.NA] * len(order) if planned.segments is None else planned.segments[order]
     places = planned.places[order]
     return pd.DataFrame(
@@ -158,7 +158,7 @@ def messages_frame(planned: PlannedMessages) -> pd.DataFrame:
             "province": as_str(place_names(places, planned.place_names, 0).tolist()),
             "city": as_str(place_names(places, planned.place_names, 1).tolist()),
             "arm": _named(planned.batch_arms, batch),
-            "variant": variants,
+            "key": as_str(keys),
             "batch": batch,
         }
     )

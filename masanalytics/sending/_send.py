@@ -5,28 +5,31 @@ from __future__ import annotations
 import dataclasses
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from copy import deepcopy
+from dataclasses import dataclass
 from itertools import chain
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from masanalytics.carriers import carriers_of
 from masanalytics.collecting import Collector
 from masanalytics.collecting.notices import to_stderr
-from masanalytics.errors import InputError
+from masanalytics.errors import InputError, StoreError
 from masanalytics.i18n import Text, _
 from masanalytics.phones import normalise_phones
 from masanalytics.planning import Plan, PlannedBatch
 from masanalytics.planning import plan as make_plan
-from masanalytics.sending.canary import Canary
+from masanalytics.sending.canary import GO_ON, Canary
 from masanalytics.sending.rate_limit import Pacer, Window
 from masanalytics.sending.send_result import SendResult
 from masanalytics.sending.sender import INTERRUPTED, Options, Sender
-from masanalytics.store.sends import RunStart
+from masanalytics.store.sends import CanaryState, RunStart, Sends
 
 if TYPE_CHECKING:
     from masanalytics.aliases import Table
@@ -45,7 +48,7 @@ def send(
     workers: int = 2,
     rate: float | None = None,
     window: tuple[str, str] | None = None,
-    canary: int | Canary | None = None,
+    canary: int | str | Canary | None = None,
     limit: int | None = None,
     to: list[str] | None = None,
     collector: Collector | None = None,
@@ -76,10 +79,12 @@ def send(
     window : (str, str), optional
         Hours in China time, such as ``("08:00", "21:00")``: a run that would end outside is refused, and one that reaches
         the edge stops there and says so.
-    canary : int or Canary, optional
-        Send so many first, wait for their reports, and go on only if they look normal.
+    canary : int, Canary or "go on", optional
+        Send so many first, wait for their reports, and go on only if they look normal. The canary is a state of the round,
+        kept in the store: until it is judged normal by its own reports nothing else of the round goes, whoever asks.
+        ``"go on"`` is your word that the rest may go all the same.
     limit : int, optional
-        Send at most so many messages of the plan.
+        Send the next so many messages of the plan; the rest is held, and goes in later calls.
     to : list of str, optional
         Send the plan's first message to these numbers instead, as a proof: the campaign's state is not touched.
     collector : Collector, optional
@@ -129,56 +134,88 @@ def send(
     if collector is None and (collect or canary is not None):
         collector = Collector(client, store)
     between = collector.collect_if_due if collector is not None and collect is not False else _nothing
-    first_part = Canary.of(canary)
-    parts = portions(plan.iter_batches(), first=first_part.size if first_part else None, most=limit)
+    rules = Canary.of(canary)
     with _bar(size if limit is None else min(size, limit), progress=progress) as advance:
         options = Options(workers, Pacer(rate, client.clock), hours, between, advance)
         sender = Sender(_start_of(plan, client), client, store.sends, options)
-        check = (lambda: first_part.check(sender, collector)) if first_part and collector else _nothing
-        return _carry_out(sender, parts, check, collector, new_file)
+        if canary == GO_ON:
+            store.release(plan.campaign, plan.round)
+        elif rules is not None and size:
+            store.sends.begin_canary(sender.run, rules.rules())
+        job = _Job(plan, sender, collector, limit, waits_for_canary=rules is not None, notices=new_file)
+        return job.carry_out()
 
 
 def _start_of(plan: Plan, client: Client) -> RunStart:
     account = client.account
-    return RunStart(plan.campaign, account.name, plan.round, plan.hash, account.add_serial)
+    return RunStart(plan.campaign, account.name, plan.round, plan.key, plan.hash, account.add_serial)
 
 
-def _carry_out(
-    sender: Sender,
-    parts: Iterable[Iterable[PlannedBatch]],
-    check: Callable[[], object],
-    collector: Collector | None,
-    notices: tuple[Text, ...] = (),
-) -> SendResult:
-    """Send part after part. An interrupt ends as KeyboardInterrupt, after it was said what had been done."""
-    before = None if collector is None else deepcopy(collector.total)
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One call of `send`: the plan's messages in one portion, or the canary's before all others."""
 
-    def result() -> SendResult:
-        came = sender.result(None if collector is None or before is None else collector.total.since(before))
-        return dataclasses.replace(came, notices=(*came.notices, *notices))
+    plan: Plan
+    sender: Sender
+    collector: Collector | None
+    limit: int | None
+    waits_for_canary: bool
+    notices: tuple[Text, ...]
 
-    try:
+    def carry_out(self) -> SendResult:
+        """Send part after part. An interrupt ends as KeyboardInterrupt, after it was said what had been done."""
+        sender, collector = self.sender, self.collector
+        before = None if collector is None else deepcopy(collector.total)
+
+        def result() -> SendResult:
+            collected = None if collector is None or before is None else collector.total.since(before)
+            came = sender.result(self.plan.identities(), collected)
+            return dataclasses.replace(came, notices=(*came.notices, *self.notices))
+
         try:
-            _send_parts(sender, parts, check)
-        finally:
-            sender.close()
-    except KeyboardInterrupt:
-        to_stderr(result().text())
-        raise
-    if sender.failure is not None:
-        sender.failure.add_note(result().text())
-        raise sender.failure
-    return result()
+            try:
+                self._send_parts()
+            finally:
+                sender.close()
+        except KeyboardInterrupt:
+            to_stderr(result().text())
+            raise
+        except StoreError as error:
+            with suppress(StoreError):
+                error.add_note(result().text())
+            raise
+        if sender.failure is not None:
+            sender.failure.add_note(result().text())
+            raise sender.failure
+        return result()
 
+    def _send_parts(self) -> None:
+        sender = self.sender
+        canary = sender.sends.canary_state(sender.run)
+        unsent = self.plan.iter_batches()
+        if canary.holds or self.limit is not None:
+            unsent = _unsent(unsent, self.plan, sender.sends)
+        with deferred_interrupt(lambda: sender.stop(INTERRUPTED)):
+            parts = portions(unsent, first=canary.room if canary.holds else None, most=self.limit)
+            tried = 0
+            for number, part in enumerate(parts):
+                if number > 0:
+                    size = int(canary.rules["size"])
+                    self._judge(canary, expected=min(size, size - canary.room + tried))
+                if sender.is_stopped:
+                    break
+                is_canary = canary.holds and number == 0
+                batches = list(part) if is_canary else part
+                tried = sum(map(len, batches)) if isinstance(batches, list) else 0
+                sender.send(batches, canary=is_canary)
+        if self.limit is not None:
+            sender.keep_for_later()
 
-def _send_parts(sender: Sender, parts: Iterable[Iterable[PlannedBatch]], check: Callable[[], object]) -> None:
-    with deferred_interrupt(lambda: sender.stop(INTERRUPTED)):
-        for number, part in enumerate(parts):
-            if number > 0:
-                check()
-            if sender.is_stopped:
-                break
-            sender.send(part)
+    def _judge(self, canary: CanaryState, *, expected: int) -> None:
+        """Let the rest go only if the canary's reports look normal; a call that asks for none waits for none."""
+        Canary.of_rules(canary.rules).judge(
+            self.sender, self.collector if self.waits_for_canary else None, expected=expected
+        )
 
 
 def _as_plan(work: Plan | Table, client: Client, store: Store, planning: dict[str, Any]) -> Plan:
@@ -254,15 +291,31 @@ def _take(stream: Iterator[PlannedBatch], size: int) -> tuple[list[PlannedBatch]
 
 
 def _part(batch: PlannedBatch, start: int, end: int | None) -> PlannedBatch:
+    return _only(batch, range(start, len(batch) if end is None else end))
+
+
+def _only(batch: PlannedBatch, places: Sequence[int]) -> PlannedBatch:
+    """Return the batch with the messages at these places only."""
     return dataclasses.replace(
         batch,
-        phones=batch.phones[start:end],
-        contents=None if batch.contents is None else batch.contents[start:end],
-        segments=batch.segments[start:end],
-        carriers=batch.carriers[start:end],
-        regions=batch.regions[start:end],
-        variants=batch.variants[start:end],
+        phones=[batch.phones[place] for place in places],
+        contents=None if batch.contents is None else [batch.contents[place] for place in places],
+        segments=[batch.segments[place] for place in places],
+        carriers=[batch.carriers[place] for place in places],
+        regions=[batch.regions[place] for place in places],
+        keys=[batch.keys[place] for place in places],
     )
+
+
+def _unsent(batches: Iterable[PlannedBatch], plan: Plan, sends: Sends) -> Iterator[PlannedBatch]:
+    """Yield what the store does not know as sent, and nobody who has opted out: what a limit or a canary counts."""
+    for batch in batches:
+        out = sends.already_sent(plan.campaign, plan.round, batch.phones, batch.keys) | sends.opted_out(batch.phones)
+        places = np.flatnonzero(~out).tolist()
+        if len(places) == len(batch):
+            yield batch
+        elif places:
+            yield _only(batch, places)
 
 
 # ---- a proof ---------------------------------------------------------------------------------------------------------
@@ -279,20 +332,22 @@ def _send_proof(plan: Plan, client: Client, store: Store, to: list[str]) -> Send
         raise InputError("to=: give mobile numbers, such as ['13800138000']")
     if not len(plan):
         raise InputError("the plan has no message to show")
-    campaign = f"{plan.campaign} (proof)"
-    proof_round = store.sends.open_round(campaign, again=True)
-    start = dataclasses.replace(_start_of(plan, client), campaign=campaign, round=proof_round)
+    start = dataclasses.replace(
+        _start_of(plan, client), campaign=f"{plan.campaign} (proof)", round="proof", key="proof"
+    )
     sender = Sender(start, client, store.sends, Options(1, Pacer(None, client.clock), None, _nothing, _nothing))
+    # A proof may be sent as often as it is asked for: each has a key of its own.
+    batch = _first_message(plan.batch(0), list(dict.fromkeys(phones)), uuid.uuid4().hex)
     try:
-        sender.send([_first_message(plan.batch(0), list(dict.fromkeys(phones)))])
+        sender.send([batch])
     finally:
         sender.close()
     if sender.failure is not None:
         raise sender.failure
-    return sender.result()
+    return sender.result([(batch.phones, batch.keys)])
 
 
-def _first_message(first: PlannedBatch, phones: list[str]) -> PlannedBatch:
+def _first_message(first: PlannedBatch, phones: list[str], key: str) -> PlannedBatch:
     """Return a batch that sends the first message of `first` to other numbers."""
     text = first.contents[0] if first.content is None and first.contents else first.content
     shape = "template" if first.template_id is not None else "one_to_one" if len(phones) == 1 else "many_to_one"
@@ -305,7 +360,7 @@ def _first_message(first: PlannedBatch, phones: list[str]) -> PlannedBatch:
         segments=first.segments[:1] * len(phones),
         carriers=carriers_of(phones).codes.tolist(),
         regions=[("", "")] * len(phones),
-        variants=[0] * len(phones),
+        keys=[key] * len(phones),
     )
 
 

@@ -1,9 +1,10 @@
-"""A small first batch whose reports are awaited before the rest may go."""
+"""A small first batch whose reports are awaited before the rest of the round may go: a state of the round, kept in the store."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 from masanalytics.clock import is_simulated
 from masanalytics.errors import InputError
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
     from masanalytics.sending.sender import Sender
     from masanalytics.store.sends import CampaignProgress
 
-__all__ = ["Canary"]
+__all__ = ["GO_ON", "Canary"]
 
+GO_ON: Final = "go on"
+"""The user's word that lets the rest of a round go although its canary was not found normal."""
 _LOOK_EVERY_S: Final = 0.25
 _CODES_NAMED: Final = 3
 
@@ -42,52 +45,103 @@ class Canary:
     timeout_s: float = 600.0
 
     @classmethod
-    def of(cls, canary: int | Canary | None) -> Canary | None:
-        """Read what `send` was given."""
-        if canary is None or isinstance(canary, cls):
-            return canary
-        if isinstance(canary, bool) or not isinstance(canary, int) or canary < 1:
-            raise InputError("canary={canary!r}: how many messages go first", canary=canary)
-        return cls(canary)
+    def of(cls, canary: int | str | Canary | None) -> Canary | None:
+        """Read what `send` was given; the user's word to go on asks for no canary.
 
-    def check(self, sender: Sender, collector: Collector) -> None:
-        """Wait for the reports of the batches this run has sent, and stop it if they do not look normal."""
-        batch_ids = list(sender.batch_ids)
-        progress = self._wait(sender, collector, batch_ids)
+        Raises
+        ------
+        InputError
+            If it is none of these.
+        """
+        if canary is None or isinstance(canary, cls) or canary == GO_ON:
+            return canary if isinstance(canary, cls) else None
+        if isinstance(canary, bool | str) or not hasattr(canary, "__index__") or int(canary) < 1:
+            raise InputError("canary={canary!r}: how many messages go first, or 'go on'", canary=canary)
+        return cls(int(canary))
+
+    def rules(self) -> dict[str, Any]:
+        """Return the rules as the store keeps them."""
+        return asdict(self)
+
+    @classmethod
+    def of_rules(cls, rules: Mapping[str, Any]) -> Canary:
+        """Return a canary by the rules that the store kept."""
+        return cls(**rules)
+
+    def judge(self, sender: Sender, collector: Collector | None, *, expected: int) -> None:
+        """Judge the canary of the sender's round by its own reports, and hold the rest if they do not look normal.
+
+        Parameters
+        ----------
+        sender : Sender
+            The run whose rest waits for it.
+        collector : Collector or None
+            Asked for reports until enough have come or the time is up; without one the store alone is looked at.
+        expected : int
+            How many messages the canary has, taken or not.
+        """
+        batch_ids = sender.sends.canary_state(sender.run).batch_ids
+        progress = self._wait(sender, collector, batch_ids, expected)
+        if sender.is_stopped:  # interrupted, or refused: nothing is known of the canary
+            return
+        because = self._why_not(sender, progress, batch_ids, expected)
+        if not sender.sends.judge_canary(sender.run, because, sender.clock.now()) and because is not None:
+            sender.hold("canary", because)
+
+    def _why_not(
+        self, sender: Sender, progress: CampaignProgress, batch_ids: Sequence[int], expected: int
+    ) -> Text | None:
+        """Return why the rest may not go; None where the reports look normal."""
         failed = progress.counts.get("failed", 0)
-        if progress.share_reported < self.reported:
-            sender.stop(self._too_few_reports(progress, platform_time=is_simulated(sender.clock)))
-        elif failed > self.most_failed * progress.reported:
-            codes = sender.sends.codes_of_failed(batch_ids, _CODES_NAMED)
-            sender.stop(_too_many_failed(progress, codes))
+        if progress.accepted < self.reported * expected:
+            return _not_taken(progress, expected)
+        if progress.reported < self.reported * expected:
+            return self._too_few_reports(progress, expected, platform_time=is_simulated(sender.clock))
+        if failed > self.most_failed * progress.reported:
+            return _too_many_failed(progress, sender.sends.codes_of_failed(batch_ids, _CODES_NAMED))
+        return None
 
-    def _wait(self, sender: Sender, collector: Collector, batch_ids: list[int]) -> CampaignProgress:
-        """Collect until enough messages are reported, the time is up or something else stops the run."""
+    def _wait(
+        self, sender: Sender, collector: Collector | None, batch_ids: Sequence[int], expected: int
+    ) -> CampaignProgress:
+        """Collect until enough messages are reported, the time is up, enough cannot come, or something stops the run."""
         end = sender.clock.monotonic() + self.timeout_s
+        enough = self.reported * expected
         while True:
             progress = sender.sends.progress(batch_ids)
-            if progress.share_reported >= self.reported or sender.clock.monotonic() >= end or sender.is_stopped:
+            is_over = progress.reported >= enough or progress.accepted < enough or sender.clock.monotonic() >= end
+            if collector is None or is_over or sender.is_stopped:
                 return progress
             collector.collect_if_due()
             sender.clock.sleep(_LOOK_EVERY_S)
 
-    def _too_few_reports(self, progress: CampaignProgress, *, platform_time: bool) -> Text:
+    def _too_few_reports(self, progress: CampaignProgress, expected: int, *, platform_time: bool) -> Text:
         waited = Text("{count} min", count=round(self.timeout_s / 60))
         if self.timeout_s < 60:
             waited = Text("{count} s", count=round(self.timeout_s))
         return Text(
-            "the canary: after {waited} only {share:.0%} of {accepted:,} were reported; look at the account (are reports "
-            "switched on?), then run it again to go on",
+            "the canary: after {waited} only {reported:,} of {expected:,} were reported. Look at the account (are reports "
+            "switched on?) and run it again; only canary='go on' lets the rest go without",
             code="canary_silent",
             waited=Text("{length} (platform time)", length=waited) if platform_time else waited,
-            share=progress.share_reported,
-            accepted=progress.accepted,
+            reported=progress.reported,
+            expected=expected,
         )
+
+
+def _not_taken(progress: CampaignProgress, expected: int) -> Text:
+    return Text(
+        "the canary: the platform is known to have taken {accepted:,} of {expected:,}. Mend the cause and run it again; only "
+        "canary='go on' lets the rest go without",
+        code="canary_not_taken",
+        accepted=progress.accepted,
+        expected=expected,
+    )
 
 
 def _too_many_failed(progress: CampaignProgress, codes: list[tuple[str, int]]) -> Text:
     return Text(
-        "the canary: {failed:,} of {reported:,} reported failed ({codes}); mend the cause, then run it again to go on",
+        "the canary: {failed:,} of {reported:,} reported failed ({codes}). Mend the cause; only canary='go on' lets the rest go",
         code="canary_failed",
         failed=progress.counts.get("failed", 0),
         reported=progress.reported,

@@ -8,12 +8,19 @@ from typing import Final
 
 from masanalytics.collecting import Collected
 from masanalytics.formatting import card, duration
-from masanalytics.i18n import Text, _, ngettext, speaks
+from masanalytics.i18n import N_, Text, _, ngettext, speaks
 from masanalytics.vocabulary import ACCEPTED
 
 __all__ = ["SendResult"]
 
 _NOTICES_SHOWN: Final = 3
+_HELD: Final = {
+    "canary": N_("{count:,} held by the canary"),
+    "window": N_("{count:,} held by the window"),
+    "limit": N_("{count:,} held by the limit"),
+    "budget": N_("{count:,} held by the budget"),
+    "cap": N_("{count:,} held by the cap"),
+}
 
 
 @dataclass(frozen=True)
@@ -22,15 +29,23 @@ class SendResult:
 
     Attributes
     ----------
-    campaign : str
-        The campaign.
+    campaign, round : str
+        The campaign, and the name of its round; empty for the first.
     planned : int
-        Messages of the plan that were still to be sent when it began.
-    accepted, rejected, unknown, not_sent, left : int
-        Of those: accepted by the platform; rejected by it; possibly taken (never sent again by themselves); surely not
-        sent although tried; and not tried (the run stopped before them).
-    skipped : int
-        Messages of the plan that had gone out meanwhile (another run, another process) or whose people opted out.
+        Messages of the plan. Each is in exactly one of the counts that follow, as the store had it at the end.
+    accepted, rejected, unknown, not_sent : int
+        Accepted by the platform; rejected by it; possibly taken (never sent again by themselves); surely not sent (tried in
+        vain, or the run stopped before them).
+    already_sent : int
+        Accepted in another run, before or meanwhile.
+    opted_out : int
+        To people who opted out after the plan was made.
+    left_to_another_run : int
+        Taken over by another run at work on the same round, which has not come to an end with them.
+    held_because : dict of str to int
+        Held back, by what: ``canary``, ``window``, ``limit``, ``budget``, ``cap``. `held` is their sum.
+    in_doubt : int
+        All messages of the round of unknown outcome, those of earlier runs included.
     requests : int
         Submit requests made.
     seconds : float
@@ -42,18 +57,23 @@ class SendResult:
     stopped : Text or None
         Why the run stopped before its end; `stopped_because` is the same in words, empty where it came to its end.
     before : dict of str to int
-        The campaign's messages by status, as the run found them.
+        The round's messages by status, as the run found them.
     notices : tuple of Text
         Why requests were rejected or stayed without an answer, each once.
     """
 
     campaign: str
+    round: str = ""
     planned: int = 0
     accepted: int = 0
     rejected: int = 0
     unknown: int = 0
     not_sent: int = 0
-    skipped: int = 0
+    already_sent: int = 0
+    opted_out: int = 0
+    left_to_another_run: int = 0
+    held_because: Mapping[str, int] = field(default_factory=dict)
+    in_doubt: int = 0
     requests: int = 0
     seconds: float = 0.0
     platform_time: bool = False
@@ -63,14 +83,15 @@ class SendResult:
     notices: tuple[Text, ...] = ()
 
     @property
-    def left(self) -> int:
-        """Messages of the plan that were not tried."""
-        return self.planned - self.skipped - self.accepted - self.rejected - self.unknown - self.not_sent
+    def held(self) -> int:
+        """Messages held back, whatever by."""
+        return sum(self.held_because.values())
 
     @property
     def ok(self) -> bool:
-        """Whether every message of the plan was accepted by the platform."""
-        return not (self.stopped or self.rejected or self.unknown or self.not_sent or self.left)
+        """Whether nothing is left that should go: the round has reached everybody it is for, as far as the platform says."""
+        undone = self.rejected + self.unknown + self.not_sent + self.left_to_another_run + self.held + self.in_doubt
+        return self.stopped is None and not undone
 
     @property
     def stopped_because(self) -> str:
@@ -86,7 +107,7 @@ class SendResult:
         language : {"en", "zh"}, optional
             By default the user's own.
         """
-        lines = [self._found_before(), self._outcomes()]
+        lines = [self._outcomes(), self._found_before()]
         lines += [f"  ! {notice}" for notice in self.notices[:_NOTICES_SHOWN] if notice != self.stopped]
         lines += [self._in_doubt(), self._collected_meanwhile()]
         if self.stopped:
@@ -105,14 +126,16 @@ class SendResult:
 
     def _outcomes(self) -> str:
         if not self.planned:
-            return _("{campaign}: nothing left to send.", campaign=self.campaign)
+            return _("Nothing sent: {campaign} has nothing left to send.", campaign=self.campaign)
         counts = [
             _("{count:,} accepted", count=self.accepted) if self.accepted else "",
             _("{count:,} rejected", count=self.rejected) if self.rejected else "",
             _("{count:,} of unknown outcome", count=self.unknown) if self.unknown else "",
             _("{count:,} not sent", count=self.not_sent) if self.not_sent else "",
-            _("{count:,} gone out or opted out meanwhile", count=self.skipped) if self.skipped else "",
-            _("{count:,} not tried", count=self.left) if self.left else "",
+            _("{count:,} sent already", count=self.already_sent) if self.already_sent else "",
+            _("{count:,} opted out meanwhile", count=self.opted_out) if self.opted_out else "",
+            _("{count:,} left to another run", count=self.left_to_another_run) if self.left_to_another_run else "",
+            *(_(_HELD.get(why, "{count:,} held"), count=count) for why, count in self.held_because.items()),
         ]
         outcomes = ngettext(
             "{campaign}: of {count:,} message {counts}",
@@ -122,7 +145,7 @@ class SendResult:
             counts=_(", ").join(filter(None, counts)),
         )
         if not self.requests:
-            return _("{outcomes}.", outcomes=outcomes)
+            return _("Nothing sent. {outcomes}.", outcomes=outcomes)
         return _("{outcomes}; {effort}.", outcomes=outcomes, effort=self._effort())
 
     def _effort(self) -> str:
@@ -162,9 +185,15 @@ class SendResult:
             _("accepted"): self.accepted,
             _("rejected"): self.rejected,
             _("outcome unknown"): self.unknown,
-            _("not sent"): self.not_sent + self.left,
-            _("skipped"): self.skipped,
+            _("not sent"): self.not_sent,
+            _("sent already"): self.already_sent,
+            _("opted out"): self.opted_out,
+            _("left to another run"): self.left_to_another_run,
+            _("held"): self.held,
             _("requests"): self.requests,
         }
         figures = {label: count for label, count in labels.items() if count}
-        return card(_("Sent: {campaign}", campaign=self.campaign), figures, self.text().splitlines())
+        title = _("Sent: {campaign}", campaign=self.campaign)
+        if not self.requests:
+            title = _("Nothing sent: {campaign}", campaign=self.campaign)
+        return card(title, figures, self.text().splitlines())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from masanalytics.collecting import Collected
     from masanalytics.planning import PlannedBatch
 
-__all__ = ["INTERRUPTED", "Options", "Sender"]
+__all__ = ["CANARY_HOLDS", "INTERRUPTED", "Options", "Sender"]
 
 _LOG = logging.getLogger(__name__)
 _REGISTER_AT_ONCE: Final = 20_000
@@ -38,6 +38,10 @@ _NOT_SENT_IN_A_ROW: Final = 5
 _IDLE_S: Final = 0.05
 
 INTERRUPTED: Final = Text("interrupted; run the same again to go on", code="interrupted")
+CANARY_HOLDS: Final = Text(
+    "the canary of this round has not been judged normal: until then, or until canary='go on', nothing else of it goes",
+    code="canary_holds",
+)
 _DONE: Final = Text("the run came to its end", code="done")
 
 
@@ -85,48 +89,75 @@ class Sender:
         self.options = options
         self.clock = client.clock
         self.campaign = start.campaign
+        self._round = start.round
         self.batch_ids: list[int] = []
         self._began = self.clock.monotonic()
         self._in_flight: dict[Future[SubmitResult], Claimed] = {}
         self._sizes: dict[int, int] = {}
         self._outcomes: Counter[str] = Counter()
-        self._planned = self._skipped = self._requests = 0
+        self._requests = 0
+        self._held_for = ""
         self._notices: list[Text] = []
         self._unknown_in_a_row = 0
         self._not_sent_in_a_row = 0
         self._hold_until = 0.0
         self._stopped: Text | None = None
         self._error: MasError | None = None
-        self._run = sends.start_run(start, self.clock.now())
+        self.run = sends.start_run(start, self.clock.now())
         self._seconds: float | None = None
 
     def close(self) -> None:
         """Note in the store that the run has ended, and why."""
         self._seconds = self.clock.monotonic() - self._began
-        self.sends.end_run(self._run, self._stopped or _DONE, self.clock.now())
+        self.sends.end_run(self.run, self._stopped or _DONE, self.clock.now())
 
-    def result(self, collected: Collected | None = None) -> SendResult:
-        """Return what came of the run so far; `collected` is what a collector fetched meanwhile."""
+    def result(
+        self, identities: Iterable[tuple[Sequence[str], Sequence[str] | None]], collected: Collected | None = None
+    ) -> SendResult:
+        """Return what has become of every planned message, as the store has it.
+
+        Parameters
+        ----------
+        identities : iterable of (phones, keys)
+            The planned messages.
+        collected : Collected, optional
+            What a collector fetched meanwhile.
+        """
+        counts: Counter[str] = Counter()
+        planned = 0
+        for phones, keys in identities:
+            planned += len(phones)
+            counts.update(self.sends.count_planned(self.run, phones, keys))
+        left = counts.pop("left", 0)
+        if not self._held_for:
+            counts["not_sent"] += left  # the run stopped before them
         return SendResult(
             self.campaign,
-            planned=self._planned,
-            accepted=self._outcomes["accepted"],
-            rejected=self._outcomes["rejected"],
-            unknown=self._outcomes["unknown"],
-            not_sent=self._outcomes["not_sent"],
-            skipped=self._skipped,
+            round=self._round,
+            planned=planned,
+            **counts,
+            held_because={self._held_for: left} if self._held_for and left else {},
+            in_doubt=self.sends.round_progress(self.run).counts.get("unknown", 0),
             requests=self._requests,
             seconds=self.clock.monotonic() - self._began if self._seconds is None else self._seconds,
             platform_time=is_simulated(self.clock),
             collected=collected,
             stopped=self._stopped,
-            before=self._run.before,
+            before=self.run.before,
             notices=tuple(self._notices),
         )
 
-    def send(self, batches: Iterable[PlannedBatch]) -> None:
-        """Register batches and send them until all are done or something says stop; `result` and `failure` tell."""
-        waiting = deque(self._register(batches))
+    def send(self, batches: Iterable[PlannedBatch], *, canary: bool = False) -> None:
+        """Register batches and send them until all are done or something says stop; `result` and `failure` tell.
+
+        Parameters
+        ----------
+        batches : iterable of PlannedBatch
+            What to send.
+        canary : bool, optional
+            Whether they are the canary of their round.
+        """
+        waiting = deque(self._register(batches, canary=canary))
         done: list[tuple[Claimed, SubmitResult]] = []
         with ThreadPoolExecutor(self.options.workers, thread_name_prefix="masanalytics-send") as pool:
             try:
@@ -157,25 +188,31 @@ class Sender:
             self._stopped = because
             self._error = error
 
+    def hold(self, why: str, because: Text) -> None:
+        """Claim nothing more: what is left is held back (``canary``, ``window``, ``limit``, ``budget``, ``cap``)."""
+        if self._stopped is None:
+            self._held_for = why
+        self.stop(because)
+
+    def keep_for_later(self) -> None:
+        """Count what is left, where nothing stopped the run, as held by the limit."""
+        if self._stopped is None:
+            self._held_for = "limit"
+
     # ---- one turn of the loop ---------------------------------------------------------------------------------------
 
-    def _register(self, batches: Iterable[PlannedBatch]) -> list[int]:
+    def _register(self, batches: Iterable[PlannedBatch], *, canary: bool) -> list[int]:
         """Write batches to the store, a part at a time, so that nobody else waits long."""
         planned = 0
         registered: dict[int, int] = {}
         for part in _parts(batches):
             planned += sum(len(batch) for batch in part)
-            registered |= self.sends.register(self._run, part, self.clock.now())
-        self.sends.drop_emptied(self._run)
+            registered |= self.sends.register(self.run, part, self.clock.now(), canary=canary)
+        self.sends.drop_emptied(self.run)
         self._sizes |= registered
         self.batch_ids += registered
-        self._planned += planned
-        self._skip(planned - sum(registered.values()))
+        self.options.advance(planned - sum(registered.values()))
         return list(registered)
-
-    def _skip(self, messages: int) -> None:
-        self._skipped += messages
-        self.options.advance(messages)
 
     def _free_workers(self, waiting: deque[int]) -> int:
         """Return how many batches may be claimed now."""
@@ -183,12 +220,13 @@ class Sender:
             return 0
         window = self.options.window
         if window is not None and not self.is_stopped and not window.allows(self.clock.now()):
-            self.stop(
+            self.hold(
+                "window",
                 Text(
                     "the window {window} (China time) has ended; run it again within the window to go on",
                     code="window_ended",
                     window=str(window),
-                )
+                ),
             )
         if self.is_stopped:
             waiting.clear()
@@ -206,9 +244,12 @@ class Sender:
         if not done and not next_ids:
             return []
         answers = [_answered(claimed, result) for claimed, result in done]
-        claims = self.sends.claim(self._run, next_ids, self.clock.now(), answers=answers)
+        claims = self.sends.claim(self.run, next_ids, self.clock.now(), answers=answers)
         done.clear()
-        self._skip(sum(self._sizes[batch_id] for batch_id in next_ids) - sum(len(batch.phones) for batch in claims))
+        missing = sum(self._sizes[batch_id] for batch_id in next_ids) - sum(len(batch.phones) for batch in claims)
+        self.options.advance(missing)
+        if missing and len(claims) < len(next_ids) and self.sends.canary_state(self.run).holds:
+            self.hold("canary", CANARY_HOLDS)
         for batch in claims:
             self._sizes[batch.batch_id] = len(batch.phones)
             self.options.pacer.spend(len(batch.phones))
@@ -280,7 +321,6 @@ class Sender:
         """Only what surely never left is tried again, later and later."""
         self._not_sent_in_a_row += 1
         if result.fatal or self._not_sent_in_a_row >= _NOT_SENT_IN_A_ROW or self.is_stopped:
-            self._outcomes["not_sent"] += len(claimed.phones)
             self._stop_for(result)
             return
         waiting.appendleft(claimed.batch_id)

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Final
 
+from masanalytics.text import plain_name
 from masanalytics.vocabulary import Status
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "REPORTED",
     "RESENDABLE",
     "STATUS_OF_STATE",
+    "STILL_TO_SEND",
     "account_id",
     "campaign_id",
     "code_ids",
@@ -27,6 +29,8 @@ __all__ = [
 # Conditions on a message's status_id; its order is that of Status. A comparison is quicker than IN on millions of rows.
 RESENDABLE: Final = f"< {int(Status.unknown)}"
 """Surely not taken by the platform: planned, not_sent, rejected. A later run may send it."""
+STILL_TO_SEND: Final = f"< {int(Status.rejected)}"
+"""Planned, or tried in vain: not_sent."""
 MAY_BE_OUT: Final = f">= {int(Status.unknown)}"
 """Taken by the platform, or possibly: somebody may have got it, and may answer."""
 ACCEPTED: Final = f">= {int(Status.pending)}"
@@ -52,12 +56,12 @@ def account_id(conn: sqlite3.Connection, account: str) -> int:
 
 def campaign_id(conn: sqlite3.Connection, campaign: str) -> int:
     """Return the campaign's number, giving it one where it has none."""
-    return _number(conn, "campaigns", "campaign", campaign)
+    return _number(conn, "campaigns", "campaign", plain_name(campaign))
 
 
 def find_campaign(conn: sqlite3.Connection, campaign: str) -> int | None:
     """Return the campaign's number, or None where the store does not know it."""
-    row = conn.execute("SELECT campaign_id FROM campaigns WHERE campaign = ?", [campaign]).fetchone()
+    row = conn.execute("SELECT campaign_id FROM campaigns WHERE campaign = ?", [plain_name(campaign)]).fetchone()
     return row[0] if row else None
 
 

@@ -127,6 +127,9 @@ def find_column(conn: sqlite3.Connection, name: str, among: Condition = EVERYTHI
         return _FIXED[name]
     if name in ("campaign", "account"):
         return Column(f"m.{name}_id", *_labelled(conn, f"SELECT {name}_id, {name} FROM {name}s"))
+    if name == "round":  # the first one is called "", which is not missing
+        names = dict(conn.execute("SELECT round_id, round FROM rounds").fetchall())
+        return Column("m.round_id", _names(names), max(names, default=0) + 1)
     if name in ("province", "city"):
         return Column("m.region_id", *_labelled(conn, f"SELECT region_id, {name} FROM regions"))
     if name in CODES:
@@ -207,6 +210,15 @@ def _labelled(conn: sqlite3.Connection, select: str) -> tuple[Callable[[Any, Boo
     return _texts(names), max(names, default=0) + 1
 
 
+def _names(names: Mapping[int, str]) -> Callable[[Any, Bools], pd.Series]:
+    def show(numbers: Any, missing: Bools) -> pd.Series:
+        distinct, place = np.unique(numbers, return_inverse=True)
+        labels = np.array([names.get(int(number)) for number in distinct], dtype=object)
+        return pd.Series(labels[place] if len(labels) else labels, dtype="str").mask(missing)
+
+    return show
+
+
 def _texts(names: Mapping[int, str | None]) -> Callable[[Any, Bools], pd.Series]:
     def show(numbers: Any, missing: Bools) -> pd.Series:
         distinct, place = np.unique(numbers, return_inverse=True)
@@ -241,6 +253,7 @@ _FIXED = {
     "message_id": Column("m.message_id", _integers()),
     "batch_id": Column("m.batch_id", _integers()),
     "phone": Column("m.phone", _plain_texts, integer=False),
+    "key": Column("nullif(m.key, '')", _plain_texts, integer=False),
     "content": Column("coalesce(m.content, b.content)", _plain_texts, integer=False, joined=True),
     "carrier": Column("m.carrier_id", _texts(dict(enumerate(CARRIERS))), len(CARRIERS), always=True),
     "status": Column("m.status_id", _texts({int(one): one.name for one in Status}), len(Status), always=True),

@@ -24,6 +24,7 @@ from masanalytics.store.message_columns import (
 )
 from masanalytics.store.observation import Observation
 from masanalytics.store.views import MISSING, china_times, fetch_columns, nullable
+from masanalytics.text import plain_name
 from masanalytics.vocabulary import CARRIERS, MESSAGE_COLUMNS, Status
 
 if TYPE_CHECKING:
@@ -32,10 +33,11 @@ if TYPE_CHECKING:
 __all__ = ["conditions", "message_range", "read_messages"]
 
 _INTEGERS = ("batch_id", "campaign_id", "account_id", "region_id", "segments", "submitted_at", "status_id",
-             "report_status_id", "error_code_id", "received_at", "reports", "carrier_id")  # fmt: skip
+             "report_status_id", "error_code_id", "received_at", "reports", "carrier_id", "round_id")  # fmt: skip
 _SELECT = (
     "SELECT m.message_id, m.batch_id, m.campaign_id, m.account_id, m.region_id, m.segments, m.submitted_at, m.status_id,"
-    " m.report_status_id, m.error_code_id, m.received_at, m.reports, m.carrier_id, m.phone, m.content FROM messages m"
+    " m.report_status_id, m.error_code_id, m.received_at, m.reports, m.carrier_id, m.round_id, m.phone, m.content,"
+    " nullif(m.key, '') AS key FROM messages m"
 )
 
 
@@ -71,26 +73,27 @@ def conditions(conn: sqlite3.Connection, where: Filters) -> Condition:
 
 
 _CHOSEN = "(SELECT value FROM json_each(?))"
+_THROUGH_BATCHES = {
+    "campaign": f"campaign_id IN (SELECT campaign_id FROM campaigns WHERE campaign IN {_CHOSEN})",
+    "round": f"round_id IN (SELECT round_id FROM rounds WHERE round IN {_CHOSEN})",
+    **{name: f"{name} IN {_CHOSEN}" for name in BATCH_TEXTS},
+}
 
 
 def _one_of(name: str) -> str:
     """Return the test that a column has one of the values of a JSON list."""
-    if name == "campaign":  # through the batches, whose messages are found by an index
-        return (
-            "m.batch_id IN (SELECT batch_id FROM batches WHERE campaign_id IN"
-            f" (SELECT campaign_id FROM campaigns WHERE campaign IN {_CHOSEN}))"
-        )
+    if name in _THROUGH_BATCHES:  # whose messages are found by an index
+        batches = _THROUGH_BATCHES[name]
+        return f"m.batch_id IN (SELECT batch_id FROM batches WHERE {batches})"
     if name == "account":
         return f"m.account_id IN (SELECT account_id FROM accounts WHERE account IN {_CHOSEN})"
     if name in ("province", "city"):
         return f"m.region_id IN (SELECT region_id FROM regions WHERE {name} IN {_CHOSEN})"
     if name in CODES:
         return f"m.{CODES[name]} IN (SELECT code_id FROM codes WHERE code IN {_CHOSEN})"
-    if name in BATCH_TEXTS:
-        return f"m.batch_id IN (SELECT batch_id FROM batches WHERE {name} IN {_CHOSEN})"
     if name in ("status", "carrier"):
         return f"m.{name}_id IN {_CHOSEN}"
-    if name in ("phone", "message_id", "batch_id", *SMALL):
+    if name in ("phone", "key", "message_id", "batch_id", *SMALL):
         return f"m.{name} IN {_CHOSEN}"
     if name == "content":
         return f"coalesce(m.content, (SELECT content FROM batches c WHERE c.batch_id = m.batch_id)) IN {_CHOSEN}"
@@ -116,6 +119,8 @@ def _as_kept(name: str, options: list[Any]) -> list[Any]:
         return [CARRIERS.index(option) for option in options if option in CARRIERS]
     if name == "status":
         return status_numbers(options)
+    if name in ("campaign", "round"):
+        return [plain_name(str(option)) for option in options]
     return [option.item() if hasattr(option, "item") else option for option in options]
 
 
@@ -137,6 +142,7 @@ def read_messages(conn: sqlite3.Connection, among: Condition) -> pd.DataFrame:
         "message_id": got["message_id"],
         "batch_id": got["batch_id"],
         "phone": got["phone"],
+        "key": got["key"],
         "content": _coalesce(got["content"], batches["content"]),
         "segments": nullable(got["segments"]),
         "carrier": np.array(CARRIERS, dtype=object)[got["carrier_id"]],
@@ -151,6 +157,7 @@ def read_messages(conn: sqlite3.Connection, among: Condition) -> pd.DataFrame:
     for name, table, key in (
         ("campaign", "campaigns", "campaign_id"),
         ("account", "accounts", "account_id"),
+        ("round", "rounds", "round_id"),
         ("report_status", "codes", "report_status_id"),
         ("error_code", "codes", "error_code_id"),
     ):

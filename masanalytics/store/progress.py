@@ -16,6 +16,7 @@ __all__ = [
     "campaign_progress",
     "campaigns",
     "codes_of_failed",
+    "round_progress",
 ]
 
 
@@ -52,6 +53,16 @@ def campaign_progress(conn: sqlite3.Connection, campaign: str | None) -> Campaig
             " GROUP BY m.status_id",
             [campaign_id],
         ).fetchall()
+    return CampaignProgress({Status(status).name: count for status, count in rows})
+
+
+def round_progress(conn: sqlite3.Connection, round_id: int) -> CampaignProgress:
+    """Return the counts of one round of a campaign."""
+    rows = conn.execute(
+        "SELECT m.status_id, count(*) FROM batches b CROSS JOIN messages m USING (batch_id) WHERE b.round_id = ?"
+        " AND b.campaign_id = (SELECT campaign_id FROM rounds r WHERE r.round_id = b.round_id) GROUP BY m.status_id",
+        [round_id],
+    ).fetchall()
     return CampaignProgress({Status(status).name: count for status, count in rows})
 
 

@@ -2,7 +2,7 @@
 
 Made to be opened by others too (sqlite-utils, Datasette, DB Browser). Phones and msgGroups are text; instants are integer
 epoch seconds (UTC); what repeats is a small integer with a table beside it (`campaigns`, `accounts`, `codes`,
-`regions`), because counting five million rows by small integers takes seconds where text takes minutes. The views
+`regions`, `rounds`), because counting five million rows by small integers takes seconds where text takes minutes. The views
 `messages_readable`, `reports_readable` and `uplinks_readable` show everything in words and China time.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
+from masanalytics.store import older_rounds
 from masanalytics.store.kept_texts import plain_sentences_sql
 from masanalytics.vocabulary import CARRIERS, Status
 
@@ -215,18 +216,12 @@ LEFT JOIN campaigns c ON c.campaign_id = m.campaign_id""",
 }
 
 
-def _run(db: Database, script: str) -> None:
-    for statement in script.split(";\n"):
-        if statement.strip():
-            db.execute(statement)
-
-
 @migrations()
 def m001_first_tables(db: Database) -> None:
     """Make the tables of the first release."""
-    _run(db, _LOOKUPS)
-    _run(db, _SENDING)
-    _run(db, _COLLECTING)
+    older_rounds.run_script(db, _LOOKUPS)
+    older_rounds.run_script(db, _SENDING)
+    older_rounds.run_script(db, _COLLECTING)
     for name, select in _VIEWS.items():
         db.execute(f"CREATE VIEW {name} AS {select}")
 
@@ -279,3 +274,13 @@ def m006_holes_in_the_coverage(db: Database) -> None:
 def m007_charset_of_answers(db: Database) -> None:
     """Keep what the header of an answer said of its encoding: read again, it is read the same way."""
     db.execute("ALTER TABLE polls ADD COLUMN charset TEXT")
+
+
+@migrations()
+def m008_rounds_with_names(db: Database) -> None:
+    """Give rounds names, and messages the key that tells several to one number apart; names that look alike are one.
+
+    The first round is called "", the next ones 2, 3, …. A round in which a number got each different text keeps that rule,
+    as the empty ``key_column``, and is not gone on with: nobody can tell any more which texts were meant to differ.
+    """
+    older_rounds.bring_along(db, _VIEWS["messages_readable"])

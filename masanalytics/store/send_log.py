@@ -11,15 +11,16 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from masanalytics.i18n import Text
-from masanalytics.store import lookups, progress, reconciliation
+from masanalytics.store import lookups, progress, reconciliation, rounds
 from masanalytics.store.kept_texts import keep_text
-from masanalytics.store.lookups import MAY_BE_OUT, RESENDABLE, STATUS_OF_STATE
+from masanalytics.store.lookups import ACCEPTED, MAY_BE_OUT, RESENDABLE, STATUS_OF_STATE, STILL_TO_SEND
 from masanalytics.store.process_identity import is_alive, this_process
 from masanalytics.vocabulary import Status
 
@@ -34,9 +35,9 @@ __all__ = [
     "RunStart",
     "already_sent",
     "claim",
+    "count_planned",
     "drop_emptied",
     "end_run",
-    "open_round",
     "record_answers",
     "register",
     "release_stale",
@@ -50,11 +51,12 @@ _PROCESS_ENDED = Text("the sending process ended before the answer", code="proce
 
 @dataclass(frozen=True, slots=True)
 class RunStart:
-    """What is noted when a `send` begins."""
+    """What is noted when a `send` begins: `round` is the round's name, `key` the column that its rule names."""
 
     campaign: str
     account: str
-    round: int
+    round: str
+    key: str | None
     plan_hash: str
     add_serial: str
 
@@ -65,22 +67,20 @@ class RunRecord:
 
     Attributes
     ----------
-    run_id, campaign_id, account_id : int
+    run_id, campaign_id, round_id, account_id : int
         Numbers in the file.
-    round : int
-        Which repetition of the campaign.
     add_serial : str
         The account's extension of the service code.
     process : str
         The process and thread that sends.
     before : dict of str to int
-        The campaign's messages by status, as the run found them.
+        The round's messages by status, as the run found them.
     """
 
     run_id: int
     campaign_id: int
+    round_id: int
     account_id: int
-    round: int
     add_serial: str
     process: str
     before: dict[str, int]
@@ -122,27 +122,8 @@ class Released(NamedTuple):
 # ---- what a plan asks ------------------------------------------------------------------------------------------------
 
 
-def open_round(conn: sqlite3.Connection, campaign: str, *, again: bool) -> int:
-    """Return which round of the campaign a new plan belongs to.
-
-    The first round is 0. `again` opens the next one, unless the last is unfinished: then that one is gone on with.
-    """
-    campaign_id = lookups.find_campaign(conn, campaign)
-    if campaign_id is None:
-        return 0
-    last = conn.execute("SELECT max(round) FROM batches WHERE campaign_id = ?", [campaign_id]).fetchone()[0]
-    if last is None:
-        return 0
-    unfinished = conn.execute(
-        "SELECT 1 FROM batches JOIN messages USING (batch_id) WHERE batches.campaign_id = ? AND batches.round = ?"
-        " AND batches.state IN ('planned', 'not_sent', 'rejected') LIMIT 1",
-        [campaign_id, last],
-    ).fetchone()
-    return int(last) + int(again and unfinished is None)
-
-
 def already_sent(
-    conn: sqlite3.Connection, campaign: str, round_number: int, phones: Sequence[str], variants: Sequence[int]
+    conn: sqlite3.Connection, campaign: str, label: str, phones: Sequence[str], keys: Sequence[str] | None = None
 ) -> npt.NDArray[np.bool_]:
     """Return, number by number, whether this round of the campaign has been sent (or may have been) to it.
 
@@ -152,32 +133,74 @@ def already_sent(
         In the order of `phones`. Planned, rejected and never-sent messages do not count.
     """
     is_sent = np.zeros(len(phones), dtype=bool)
-    campaign_id = lookups.find_campaign(conn, campaign)
-    if campaign_id is None or not len(phones):
+    round_id = rounds.find_round(conn, campaign, label)
+    if round_id is None or not len(phones):
         return is_sent
-    conn.execute("CREATE TEMP TABLE IF NOT EXISTS asked (position INTEGER PRIMARY KEY, phone TEXT, variant INTEGER)")
-    conn.execute("DELETE FROM asked")
-    conn.executemany(
-        "INSERT INTO asked VALUES (?, ?, ?)", zip(range(len(phones)), phones, map(int, variants), strict=True)
-    )
+    _ask(conn, phones, keys)
     positions = conn.execute(
-        "SELECT position FROM asked JOIN messages m ON m.phone = asked.phone AND m.campaign_id = ? AND m.round = ?"
-        f" AND m.variant = asked.variant WHERE m.status_id {MAY_BE_OUT}",
-        [campaign_id, round_number],
+        "SELECT position FROM asked JOIN messages m ON m.phone = asked.phone AND m.round_id = ? AND m.key = asked.key"
+        f" WHERE m.status_id {MAY_BE_OUT}",
+        [round_id],
     )
     is_sent[[position for (position,) in positions]] = True
     conn.execute("DELETE FROM asked")
     return is_sent
 
 
+def _ask(conn: sqlite3.Connection, phones: Sequence[str], keys: Sequence[str] | None) -> None:
+    """Lay numbers and keys beside the tables, to be looked up at once."""
+    conn.execute("CREATE TEMP TABLE IF NOT EXISTS asked (position INTEGER PRIMARY KEY, phone TEXT, key TEXT)")
+    conn.execute("DELETE FROM asked")
+    rows = zip(range(len(phones)), phones, repeat("") if keys is None else keys, strict=False)
+    conn.executemany("INSERT INTO asked VALUES (?, ?, ?)", rows)
+
+
+def count_planned(
+    conn: sqlite3.Connection, run: RunRecord, phones: Sequence[str], keys: Sequence[str] | None = None
+) -> dict[str, int]:
+    """Return what has become of planned messages, as counts: each is in exactly one of these.
+
+    ``accepted``, ``rejected``, ``unknown``, ``not_sent`` (in this run); ``already_sent`` (accepted from another one);
+    ``opted_out``; ``left_to_another_run`` (another run has taken them over, and has not come to an end with them); ``left``
+    (nobody has tried them).
+    """
+    _ask(conn, phones, keys)
+    counts = conn.execute(_WHAT_BECAME, {"run": run.run_id, "round": run.round_id}).fetchall()
+    conn.execute("DELETE FROM asked")
+    return dict(counts)
+
+
+_WHAT_BECAME = f"""
+SELECT CASE
+  WHEN m.status_id {ACCEPTED} THEN iif(b.run_id = :run, 'accepted', 'already_sent')
+  WHEN m.status_id = {int(Status.unknown)} THEN
+    iif(b.state = 'submitting' AND b.run_id <> :run, 'left_to_another_run', 'unknown')
+  WHEN o.phone IS NOT NULL THEN 'opted_out'
+  WHEN b.run_id = :run AND m.status_id <> {int(Status.planned)} THEN m.status
+  WHEN b.run_id > :run THEN 'left_to_another_run'
+  ELSE 'left' END AS what, count(*)
+FROM asked LEFT JOIN messages m ON m.phone = asked.phone AND m.round_id = :round AND m.key = asked.key
+LEFT JOIN batches b USING (batch_id) LEFT JOIN opt_outs o ON o.phone = asked.phone AND o.until IS NULL
+GROUP BY what
+"""
+
+
 # ---- a run -----------------------------------------------------------------------------------------------------------
 
 
 def start_run(conn: sqlite3.Connection, start: RunStart, now: float) -> RunRecord:
-    """Note that a `send` begins in this process; what an earlier one left in flight is given up first."""
+    """Note that a `send` begins in this process; what an earlier one left in flight is given up first.
+
+    Raises
+    ------
+    InputError
+        If the round tells messages to one number apart in another way than the plan.
+    """
     release_stale(conn, now, beginning=True)
-    before = progress.campaign_progress(conn, start.campaign).counts
     campaign_id = lookups.campaign_id(conn, start.campaign)
+    round_id = rounds.open_round(conn, campaign_id, start.round, start.key)
+    before = progress.round_progress(conn, round_id).counts
+    _withdraw(conn, round_id)
     account_id = lookups.account_id(conn, start.account)
     process = _this_thread()
     cursor = conn.execute(
@@ -185,7 +208,16 @@ def start_run(conn: sqlite3.Connection, start: RunStart, now: float) -> RunRecor
         [campaign_id, account_id, start.plan_hash, process, int(now)],
     )
     run_id = cursor.lastrowid or 0
-    return RunRecord(run_id, campaign_id, account_id, start.round, start.add_serial, process, before)
+    return RunRecord(run_id, campaign_id, round_id, account_id, start.add_serial, process, before)
+
+
+def _withdraw(conn: sqlite3.Connection, round_id: int) -> None:
+    """Take back what is still to be sent to people who have opted out meanwhile."""
+    conn.execute(
+        "DELETE FROM messages WHERE phone IN (SELECT phone FROM opt_outs WHERE until IS NULL) AND round_id = ?"
+        f" AND status_id {STILL_TO_SEND}",
+        [round_id],
+    )
 
 
 def end_run(conn: sqlite3.Connection, run: RunRecord, because: Text, now: float) -> None:
@@ -195,19 +227,22 @@ def end_run(conn: sqlite3.Connection, run: RunRecord, because: Text, now: float)
     )
 
 
-def register(conn: sqlite3.Connection, run: RunRecord, batches: Iterable[PlannedBatch], now: float) -> dict[int, int]:
+def register(
+    conn: sqlite3.Connection, run: RunRecord, batches: Iterable[PlannedBatch], now: float, *, canary: bool = False
+) -> dict[int, int]:
     """Write planned batches and their messages; return batch -> how many messages it has to send, none left out.
 
-    A number that the campaign has reached, or may have reached, stays where it is and is not in the new batch. One that
-    was planned, rejected or never sent before moves into the new batch, with the new text.
+    A message that the round has sent, or may have sent, stays where it is and is not in the new batch. One that was
+    planned, rejected or never sent before moves into the new batch, with the new text. `canary` says whether the batches
+    are the round's canary.
     """
     registered = {}
     for batch in batches:
         cursor = conn.execute(
-            "INSERT INTO batches (campaign_id, account_id, run_id, round, mode, state, content, template_id, params,"
-            " add_serial, arm, messages, planned_at) VALUES (?, ?, ?, ?, ?, 'planned', ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO batches (campaign_id, account_id, run_id, round_id, canary, mode, state, content, template_id, params,"
+            " add_serial, arm, messages, planned_at) VALUES (?, ?, ?, ?, ?, ?, 'planned', ?, ?, ?, ?, ?, ?, ?)",
             [
-                run.campaign_id, run.account_id, run.run_id, run.round, batch.mode, batch.content, batch.template_id,
+                run.campaign_id, run.account_id, run.run_id, run.round_id, canary, batch.mode, batch.content, batch.template_id,
                 batch.params_text, run.add_serial if batch.add_serial is None else batch.add_serial, batch.arm,
                 len(batch.phones), int(now),
             ],
@@ -226,8 +261,8 @@ def register(conn: sqlite3.Connection, run: RunRecord, batches: Iterable[Planned
 
 def drop_emptied(conn: sqlite3.Connection, run: RunRecord) -> None:
     """Correct the batches of earlier runs that never left, and whose messages have moved into batches of this run."""
-    earlier = "campaign_id = ? AND round = ? AND run_id <> ? AND state IN ('planned', 'not_sent')"
-    values = [run.campaign_id, run.round, run.run_id]
+    earlier = "campaign_id = ? AND round_id = ? AND run_id <> ? AND state IN ('planned', 'not_sent')"
+    values = [run.campaign_id, run.round_id, run.run_id]
     conn.execute(
         "UPDATE batches SET messages = (SELECT count(*) FROM messages WHERE messages.batch_id = batches.batch_id)"
         f" WHERE {earlier}",
@@ -245,15 +280,15 @@ def _write_messages(conn: sqlite3.Connection, run: RunRecord, batch_id: int, bat
     size = len(batch.phones)
     region_ids = lookups.region_ids(conn, {place for place in batch.regions if place != ("", "")})
     conn.executemany(
-        "INSERT INTO messages (batch_id, campaign_id, account_id, phone, round, variant, carrier_id, region_id,"
-        f" segments, content, status_id) VALUES ({batch_id}, {run.campaign_id}, {run.account_id}, ?, {run.round},"
-        f" ?, ?, ?, ?, ?, {int(Status.planned)}) ON CONFLICT (phone, campaign_id, round, variant) DO UPDATE SET"
+        "INSERT INTO messages (batch_id, campaign_id, account_id, phone, round_id, key, carrier_id, region_id,"
+        f" segments, content, status_id) VALUES ({batch_id}, {run.campaign_id}, {run.account_id}, ?, {run.round_id},"
+        f" ?, ?, ?, ?, ?, {int(Status.planned)}) ON CONFLICT (phone, round_id, key) DO UPDATE SET"
         " batch_id = excluded.batch_id, account_id = excluded.account_id, content = excluded.content,"
         " segments = excluded.segments, carrier_id = excluded.carrier_id, region_id = excluded.region_id,"
         f" status_id = excluded.status_id, submitted_at = NULL WHERE messages.status_id {RESENDABLE}",
         zip(
             batch.phones,
-            batch.variants,
+            batch.keys,
             batch.carriers,
             [region_ids.get(place) for place in batch.regions],
             batch.segments,
@@ -266,10 +301,14 @@ def _write_messages(conn: sqlite3.Connection, run: RunRecord, batch_id: int, bat
 def claim(conn: sqlite3.Connection, run: RunRecord, batch_ids: Sequence[int], now: float) -> list[Claimed]:
     """Take batches for sending: from this commit on they count as possibly sent.
 
-    Batches that another run has taken, and messages of people who opted out meanwhile, are left out.
+    Batches that another run has taken, messages of people who opted out meanwhile, and what a canary holds back are left
+    out.
     """
     claimed = []
+    is_held = rounds.is_held(conn, run.round_id)
     for batch_id in batch_ids:
+        if is_held and not _is_canary_with_room(conn, run.round_id, batch_id):
+            continue
         taken = conn.execute(
             "UPDATE batches SET state = 'submitting', run_id = ?, process = ?, requested_at = ?, answered_at = NULL"
             " WHERE batch_id = ? AND state IN ('planned', 'not_sent')",
@@ -292,6 +331,11 @@ def claim(conn: sqlite3.Connection, run: RunRecord, batch_ids: Sequence[int], no
         conn.execute("UPDATE batches SET messages = ? WHERE batch_id = ?", [len(batch.phones), batch_id])
         claimed.append(batch)
     return claimed
+
+
+def _is_canary_with_room(conn: sqlite3.Connection, round_id: int, batch_id: int) -> bool:
+    size = conn.execute("SELECT messages FROM batches WHERE batch_id = ? AND canary", [batch_id]).fetchone()
+    return size is not None and size[0] <= rounds.canary_room(conn, round_id)
 
 
 def _read_claimed(conn: sqlite3.Connection, batch_id: int) -> Claimed:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from masanalytics.errors import InputError, unknown_name
 from masanalytics.i18n import Text
-from masanalytics.store import doubts, ledger_copies, progress, reconciliation, send_log, uplink_ingestion
+from masanalytics.store import doubts, ledger_copies, progress, reconciliation, rounds, send_log, uplink_ingestion
 from masanalytics.store.database import Connections
 from masanalytics.store.progress import CampaignProgress
+from masanalytics.store.rounds import CanaryState
 from masanalytics.store.send_log import Answered, Claimed, RunRecord, RunStart
+from masanalytics.text import plain_name
 
 if TYPE_CHECKING:
     from masanalytics.planning import PlannedBatch
 
-__all__ = ["Answered", "CampaignProgress", "Claimed", "RunRecord", "RunStart", "Sends"]
+__all__ = ["Answered", "CampaignProgress", "CanaryState", "Claimed", "RunRecord", "RunStart", "Sends"]
 
 
 class Sends:
@@ -44,17 +46,24 @@ class Sends:
 
     # ---- what a plan asks -------------------------------------------------------------------------------------------
 
-    def open_round(self, campaign: str, again: bool = False) -> int:  # noqa: FBT001, FBT002
-        """Return which round of the campaign a new plan belongs to (0 is the first)."""
+    def check_round(self, campaign: str, label: str, key: str | None) -> tuple[str | None, str | None]:
+        """Return a known campaign, and a round of this one, whose name is nearly the same.
+
+        Raises
+        ------
+        InputError
+            If the round tells messages to one number apart by something else than the column `key`.
+        """
         with self._connections.reading() as conn:
-            return send_log.open_round(conn, campaign, again=again)
+            rounds.check_rule(conn, campaign, label, key)
+            return rounds.near_names(conn, campaign, label)
 
     def already_sent(
-        self, campaign: str, round_number: int, phones: Sequence[str], variants: Sequence[int] | npt.NDArray[np.int64]
+        self, campaign: str, label: str, phones: Sequence[str], keys: Sequence[str] | None = None
     ) -> npt.NDArray[np.bool_]:
         """Return, number by number, whether this round of the campaign was sent, or may have been sent, to it."""
         with self._connections.reading() as conn:
-            return send_log.already_sent(conn, campaign, round_number, phones, list(variants))
+            return send_log.already_sent(conn, campaign, label, phones, keys)
 
     def opted_out(self, phones: Sequence[str]) -> npt.NDArray[np.bool_]:
         """Return, number by number, whether it has opted out."""
@@ -66,7 +75,7 @@ class Sends:
         """Raise InputError if nothing was ever planned or sent under this name, naming those that are near."""
         with self._connections.reading() as conn:
             campaigns = progress.campaigns(conn)
-        if campaign not in campaigns:
+        if plain_name(campaign) not in campaigns:
             raise unknown_name(Text("campaign"), campaign, campaigns)
 
     # ---- a run ------------------------------------------------------------------------------------------------------
@@ -101,10 +110,12 @@ class Sends:
         with self._connections.writing(durable=True) as conn:
             ledger_copies.rename(conn)
 
-    def register(self, run: RunRecord, batches: Iterable[PlannedBatch], now: float) -> dict[int, int]:
-        """Write planned batches and their messages; return batch -> how many messages it has to send, none left out."""
+    def register(
+        self, run: RunRecord, batches: Iterable[PlannedBatch], now: float, *, canary: bool = False
+    ) -> dict[int, int]:
+        """Write planned batches, the round's canary or not; return batch -> how many messages it has to send, none left out."""
         with self._connections.writing() as conn:
-            return send_log.register(conn, run, batches, now)
+            return send_log.register(conn, run, batches, now, canary=canary)
 
     def drop_emptied(self, run: RunRecord) -> None:
         """Correct the batches of earlier runs whose messages have moved into batches of this run."""
@@ -117,7 +128,7 @@ class Sends:
         """Record `answers`, then take batches for sending, in one durable commit: several workers share it.
 
         From this commit on the batches count as possibly sent. Those that another run has taken, and messages of people
-        who opted out meanwhile, are left out.
+        who opted out meanwhile, and what a canary holds back are left out.
         """
         with self._connections.writing(durable=True) as conn:
             send_log.record_answers(conn, answers)
@@ -128,7 +139,39 @@ class Sends:
         with self._connections.writing(durable=True) as conn:
             send_log.record_answers(conn, answers)
 
+    # ---- the canary of a round ---------------------------------------------------------------------------------------
+
+    def begin_canary(self, run: RunRecord, rules: Mapping[str, Any]) -> None:
+        """Let the run's round wait for a canary, unless it has one already."""
+        with self._connections.writing(durable=True) as conn:
+            rounds.begin_canary(conn, run.round_id, rules)
+
+    def canary_state(self, run: RunRecord) -> CanaryState:
+        """Return how the canary of the run's round stands."""
+        with self._connections.reading() as conn:
+            return rounds.canary_state(conn, run.round_id)
+
+    def judge_canary(self, run: RunRecord, because: Text | None, now: float) -> bool:
+        """Note that the canary looks normal, or why not; return whether the rest may go."""
+        with self._connections.writing(durable=True) as conn:
+            return rounds.judge_canary(conn, run.round_id, because, now)
+
+    def release(self, campaign: str, label: str, now: float) -> bool:
+        """Let the rest of a round go by the user's word; return whether a canary had held it back."""
+        with self._connections.writing(durable=True) as conn:
+            return rounds.release(conn, campaign, label, now)
+
     # ---- how it stands ----------------------------------------------------------------------------------------------
+
+    def count_planned(self, run: RunRecord, phones: Sequence[str], keys: Sequence[str] | None = None) -> dict[str, int]:
+        """Return what has become of planned messages, as counts: each is in exactly one (see `send_log.count_planned`)."""
+        with self._connections.reading() as conn:
+            return send_log.count_planned(conn, run, phones, keys)
+
+    def round_progress(self, run: RunRecord) -> CampaignProgress:
+        """Return the messages of the run's round by status."""
+        with self._connections.reading() as conn:
+            return progress.round_progress(conn, run.round_id)
 
     def progress(self, batch_ids: Sequence[int]) -> CampaignProgress:
         """Return the messages of some batches by status."""

@@ -24,6 +24,7 @@ from masanalytics.store.holes import open_holes
 from masanalytics.store.message_columns import Column, Condition, find_column, seconds_sql
 from masanalytics.store.messages import conditions
 from masanalytics.store.views import MISSING, fetch_columns
+from masanalytics.text import plain_name
 from masanalytics.timezone import format_instant
 from masanalytics.vocabulary import MESSAGE_COLUMNS, UNREPORTED_AFTER_S, Status
 
@@ -160,7 +161,7 @@ class StoredMessages:
 def _submitted(conn: sqlite3.Connection, where: Filters) -> tuple[float, float]:
     """Return between which instants the messages asked about were submitted, as far as campaigns and times tell."""
     first, last = -inf, inf
-    names = where.values.get("campaign", (None,))
+    names = [None if name is None else plain_name(str(name)) for name in where.values.get("campaign", (None,))]
     if None not in names:
         told = conn.execute(
             "SELECT min(ifnull(answered_at, requested_at)), max(ifnull(answered_at, requested_at)) FROM batches"

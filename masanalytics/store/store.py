@@ -194,9 +194,9 @@ class Store:
         Returns
         -------
         DataFrame
-            ``batch_id, campaign, account, round, mode, state, msg_group, rspcod``, ``notice`` (why it is in this state, in
+            ``batch_id, campaign, round, account, mode, state, msg_group, rspcod``, ``notice`` (why it is in this state, in
             words) and ``notice_code`` (the same to group by), ``inferred`` (1 where reports showed that it was accepted),
-            ``messages, delivered, failed, template_id, params, content, add_serial, arm``,
+            ``messages, delivered, failed, template_id, params, content, add_serial, arm``, ``canary`` (1 where it is part of its round's),
             ``planned_at, requested_at, answered_at`` (Asia/Shanghai), and ``verdict``: of a batch of unknown outcome, what
             its silence says (see `settle`).
         """
@@ -343,6 +343,26 @@ class Store:
             If there is no such batch of unknown outcome.
         """
         self.sends.settle(batch_id, state)
+
+    def release(self, campaign: str, round: str = "") -> bool:  # noqa: A002
+        """Let the rest of a round go although its canary was not found normal: ``send(..., canary="go on")`` as a method.
+
+        Parameters
+        ----------
+        campaign, round : str
+            The campaign, and the name of the round; empty for the first.
+
+        Returns
+        -------
+        bool
+            Whether a canary had held it back.
+
+        Raises
+        ------
+        InputError
+            If there is no such round.
+        """
+        return self.sends.release(campaign, round, self.clock.now())
 
     def replay(self) -> int:
         """Rebuild reports, replies and the outcomes of messages from the raw answers alone; return how many were read.

@@ -12,6 +12,7 @@ import pandas as pd
 from masanalytics.errors import InputError
 from masanalytics.store import coverage, doubts
 from masanalytics.store.kept_texts import with_words
+from masanalytics.text import plain_name
 from masanalytics.timezone import CHINA
 from masanalytics.vocabulary import BATCH_STATES, Status
 
@@ -48,11 +49,11 @@ _UPLINKS = (
 )
 _OF_BATCH = "SELECT count(*) FROM messages m WHERE m.batch_id = b.batch_id AND m.status_id ="
 _BATCHES = (
-    "SELECT b.batch_id, c.campaign, a.account, b.round, b.mode, b.state, b.msg_group, b.rspcod, b.notice, b.inferred,"
+    "SELECT b.batch_id, c.campaign, r.round, a.account, b.mode, b.state, b.msg_group, b.rspcod, b.notice, b.inferred,"
     f" b.messages, ({_OF_BATCH} {int(Status.delivered)}) AS delivered, ({_OF_BATCH} {int(Status.failed)}) AS failed,"
-    " b.template_id, b.params, b.content, b.add_serial, b.arm, b.planned_at, b.requested_at, b.answered_at"
-    " FROM batches b JOIN accounts a USING (account_id) LEFT JOIN campaigns c USING (campaign_id)"
-    " WHERE (? IS NULL OR c.campaign = ?) AND (? IS NULL OR b.state = ?) ORDER BY b.batch_id"
+    " b.template_id, b.params, b.content, b.add_serial, b.arm, b.canary, b.planned_at, b.requested_at, b.answered_at"
+    " FROM batches b JOIN accounts a USING (account_id) LEFT JOIN campaigns c ON c.campaign_id = b.campaign_id"
+    " LEFT JOIN rounds r ON r.round_id = b.round_id WHERE (? IS NULL OR c.campaign = ?) AND (? IS NULL OR b.state = ?) ORDER BY b.batch_id"
 )
 _POLLS = (
     "SELECT p.poll_id, a.account, p.endpoint, p.state, p.asked_at, p.answered_at, p.http_status, p.records, p.set_aside,"
@@ -114,10 +115,14 @@ def nullable(values: np.ndarray) -> pd.arrays.IntegerArray:
     return pd.arrays.IntegerArray(np.where(missing, 0, values), missing)
 
 
+def _plain(campaign: str | None) -> str | None:
+    return None if campaign is None else plain_name(campaign)
+
+
 def read_reports(conn: sqlite3.Connection, campaign: str | None) -> pd.DataFrame:
     """Return the reports of a campaign, or all."""
     sql = f"{_REPORTS} WHERE ? IS NULL OR c.campaign = ? ORDER BY p.report_id"
-    return read_view(conn, sql, [campaign, campaign], times=_REPORT_TIMES, integers=_REPORT_INTEGERS)
+    return read_view(conn, sql, [_plain(campaign)] * 2, times=_REPORT_TIMES, integers=_REPORT_INTEGERS)
 
 
 def read_foreign_reports(conn: sqlite3.Connection) -> pd.DataFrame:
@@ -129,7 +134,7 @@ def read_foreign_reports(conn: sqlite3.Connection) -> pd.DataFrame:
 def read_uplinks(conn: sqlite3.Connection, campaign: str | None) -> pd.DataFrame:
     """Return the replies to a campaign, or all."""
     integers = ("uplink_id", "poll_id", "message_id")
-    return read_view(conn, _UPLINKS, [campaign, campaign], times=("sent_at",), integers=integers)
+    return read_view(conn, _UPLINKS, [_plain(campaign)] * 2, times=("sent_at",), integers=integers)
 
 
 def read_batches(conn: sqlite3.Connection, campaign: str | None, state: str | None) -> pd.DataFrame:
@@ -143,8 +148,10 @@ def read_batches(conn: sqlite3.Connection, campaign: str | None, state: str | No
     if state is not None and state not in BATCH_STATES:
         raise InputError("state={state!r}: one of {states}", state=state, states=", ".join(BATCH_STATES))
     times = ("planned_at", "requested_at", "answered_at")
-    integers = ("batch_id", "round", "messages", "delivered", "failed", "inferred")
-    batches = read_view(conn, _BATCHES, [campaign, campaign, state, state], times=times, integers=integers)
+    integers = ("batch_id", "canary", "messages", "delivered", "failed", "inferred")
+    batches = read_view(
+        conn, _BATCHES, [_plain(campaign), _plain(campaign), state, state], times=times, integers=integers
+    )
     verdicts = {doubt.batch_id: str(doubt.verdict) for doubt in doubts.doubts(conn)}
     return with_words(batches, "notice").assign(verdict=batches["batch_id"].map(verdicts).astype("str"))
 
