@@ -14,7 +14,7 @@ from masanalytics.analysis.dimensions import as_names
 from masanalytics.analysis.equal_age import common_age, equal_age_notes, waited_counts
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
-from masanalytics.analysis.results import finished
+from masanalytics.analysis.results import MINUTES_ONLY, finished
 from masanalytics.errors import InputError
 from masanalytics.formatting import duration, duration_text
 from masanalytics.i18n import Text, _, speaks
@@ -38,6 +38,7 @@ _ADJUSTED = ("adjusted_difference", "adjusted_low", "adjusted_high", "adjusted_p
 _OUTCOMES = ("category", "error_code", "report_status", "status", "received_at", "latency_s")
 _ALL_PAIRS_OF = 12
 _AGES_SAID = 2
+_MINUTE_S = 60.0
 _SIGNIFICANT = 0.05
 
 
@@ -90,6 +91,8 @@ def compare(
         - ``median_a_s, median_b_s, median_difference_s, median_low_s, median_high_s``: latency of those delivered within
           the age, with the interval by MOVER from the two medians' order statistics;
           ``latency_p_value, latency_p_adjusted``: Mann-Whitney
+          Where the reports carry no seconds the interval is a minute wider on either side, and medians less than a minute
+          apart have no p-value
         - with `adjust` also ``adjusted_difference, adjusted_low, adjusted_high, adjusted_p_value`` (Mantel-Haenszel
           weights, stratified Newcombe interval, Cochran-Mantel-Haenszel test)
         - ``sentence``: the same in words
@@ -127,7 +130,9 @@ def compare(
     arms = _Arms(data, Question(list(dict.fromkeys([*names, *strata])), (), filters), strata, waited)
     rows = [arms.compared(pair, asked) for pair in pairs]
     result = _table(rows, strata)
-    result = finished(result, source, where=filters, notes=_age_notes(arms, asked=within is not None))
+    notes = _age_notes(arms, asked=within is not None)
+    notes += [MINUTES_ONLY] if any(counts.has_minutes_only() for counts in arms.at.values()) else []
+    result = finished(result, source, where=filters, notes=notes)
     result.attrs["adjust"] = strata
     return result
 
@@ -281,9 +286,13 @@ def _latencies(counts: Counts, chosen: list[Booleans], age: float | None) -> dic
     timed = _arrived(counts, age) & ~np.isnan(counts.seconds)
     a, b = ((counts.seconds[arm & timed], counts.n[arm & timed]) for arm in chosen)
     difference, low, high = median_difference(a, b)
+    p_value = rank_test(a, b)
+    if counts.has_minutes_only():  # each median is true to a minute only: what is finer is no difference
+        low, high = low - _MINUTE_S, high + _MINUTE_S
+        p_value = p_value if abs(difference) >= _MINUTE_S else np.nan
     return {
         "median_a_s": median(*a), "median_b_s": median(*b), "median_difference_s": difference,
-        "median_low_s": low, "median_high_s": high, "latency_p_value": rank_test(a, b),
+        "median_low_s": low, "median_high_s": high, "latency_p_value": p_value,
     }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from masanalytics.aliases import Columns, Length, Messages
 from masanalytics.analysis.dimensions import WINDOW, as_names
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages
-from masanalytics.analysis.results import finished, refuse_taken_names
+from masanalytics.analysis.results import MINUTES_ONLY, finished, refuse_taken_names
 from masanalytics.i18n import Text
 from masanalytics.stats.competing_risks import cumulative_incidence, incidence_quantile
 from masanalytics.stats.order_statistics import counted_times
@@ -50,6 +50,8 @@ def latency(data: Messages, by: Columns | None = None, *, within: Length | None 
           pandas computes them. While reports are still coming these are too small: slow ones are missing
         - ``reached_50_s, reached_90_s`` (float, seconds): when half, and nine in ten, of all accepted had arrived, with
           pending messages as censored (Aalen-Johansen); NaN where that never happens, or has not happened yet
+
+        Where the reports carry no seconds, which is told from the data, all these are whole minutes, and a note says so.
 
         ``.attrs["faults"]``: how many delivered or failed messages have a ``negative`` latency, one ``beyond_72h``, and
         how many a ``missing`` one. They are kept in the numbers (but for the missing).
@@ -142,6 +144,8 @@ def _notes(counts: Counts, faults: dict[str, int]) -> list[Text]:
         for name, note in _FAULT_NOTES.items()
         if faults[name]
     ]
+    if counts.has_minutes_only():
+        notes.insert(0, MINUTES_ONLY)
     pending = int(counts.n[(counts.status == Status.pending) & ~counts.unreported()].sum())
     if pending:
         notes.append(

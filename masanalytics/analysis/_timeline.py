@@ -12,7 +12,7 @@ from masanalytics.analysis._delivery_rates import rate_columns
 from masanalytics.analysis.dimensions import DAY_S, as_names
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
-from masanalytics.analysis.results import finished, refuse_taken_names
+from masanalytics.analysis.results import MINUTES_ONLY, finished, refuse_taken_names
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
 from masanalytics.stats.order_statistics import counted_times
@@ -90,6 +90,7 @@ def timeline(
     counts, source = count_messages(data, Question([*names, f"time/{width}"], (), filters))
     counts = _on_calendar(counts, names, f"time/{width}", calendar)
     result, notes = _table(counts, names, age)
+    notes += [MINUTES_ONLY] if counts.has_minutes_only() else []
     result = finished(result, source, where=filters, notes=notes, counted=result["accepted"].tolist())
     result.attrs["within_s"] = age
     result.attrs["freq"] = freq

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["Counts", "Question", "count_messages", "group_rows", "messages_with"]
 
 _ROW = "#row"
+
+
+_ENOUGH_TIMES: Final = 20
+_MINUTES_SHARE: Final = 0.95
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,17 @@ class Counts:
     def hidden(self) -> Booleans:
         """Return which rows are pending after 72 h only because an answer is known to be missing."""
         return np.asarray((self.window == HIDDEN) & (self.status == Status.pending), dtype=bool)
+
+    def has_minutes_only(self) -> bool:
+        """Return whether the times of delivered messages have no seconds, as far as their latencies tell.
+
+        Where both times of a report are cut to the minute, every latency is a multiple of 60; by chance one in sixty is. The
+        messages of failures are left out: the platform's own have seconds where the carriers' have none.
+        """
+        known = (self.status == Status.delivered) & ~np.isnan(self.seconds)
+        total = int(self.n[known].sum())
+        whole = int(self.n[known & (self.seconds % 60 == 0)].sum())
+        return total >= _ENOUGH_TIMES and whole >= _MINUTES_SHARE * total
 
     def accepted(self) -> Booleans:
         """Return which rows the platform accepted."""

@@ -32,10 +32,23 @@ from masanalytics.vocabulary import CARRIERS, MODES, Status, carrier_of_name
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SMALL_GROUP", "finished", "note_texts", "notes_of", "refuse_taken_names", "refuse_unknown_names"]
+__all__ = [
+    "MINUTES_ONLY",
+    "SMALL_GROUP",
+    "finished",
+    "note_texts",
+    "notes_of",
+    "refuse_taken_names",
+    "refuse_unknown_names",
+]
 
 SMALL_GROUP = 30
 """Rows on fewer messages than this are marked as small."""
+
+MINUTES_ONLY = Text(
+    "the reports' times have no seconds: latencies are whole minutes, each true to 60 s either way, and 0 s is under a minute",
+    code="minutes_only",
+)
 
 _NAMES = ("campaign", "account", "arm", "province", "city", "template_id", "carrier", "status", "mode")
 # Words of which a store may hold no message yet.
