@@ -405,7 +405,7 @@ def test_a_locked_store_spools(sim: Simulator, client: Client, tmp_path: Path, c
 
 
 def test_what_can_be_written_nowhere_is_told(store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Where neither the store's folder nor the temporary one takes the answer, the error says that it is lost."""
+    """Where neither the store's folder nor the temporary one takes the answer, the error names both."""
     from masanalytics.collecting import spool
 
     blocked = tmp_path / "file"

@@ -599,10 +599,10 @@ def test_stores_of_the_same_name_do_not_share_their_spool(tmp_path: Path, monkey
     assert list(spooled_answers(tmp_path / "b" / "mas.db")) == []
 
 
-def test_a_file_that_is_no_answer_is_left_alone(
+def test_a_file_that_is_no_answer_is_put_aside(
     sim: Simulator, client: Client, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Something else in the spool folder neither stops collecting nor goes away."""
+    """Something else in the spool folder neither stops collecting nor goes away, and is not met again."""
     stranger = spool_folder(store.path) / "1-x.answer"
     stranger.parent.mkdir(mode=0o700)
     stranger.write_text("rubbish")
@@ -610,7 +610,7 @@ def test_a_file_that_is_no_answer_is_left_alone(
     sim.clock.sleep(60)
 
     assert _drain(client, store).reports == 400
-    assert stranger.read_text() == "rubbish"
+    assert stranger.with_name("1-x.answer.unreadable").read_text() == "rubbish"
     assert "is not an answer" in caplog.text
 
 

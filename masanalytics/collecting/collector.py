@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
+import os
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -16,12 +18,14 @@ from masanalytics.collecting import notices
 from masanalytics.collecting.poll_schedule import PollSchedule
 from masanalytics.collecting.poller import Poller
 from masanalytics.collecting.result import Collected
+from masanalytics.collecting.side_work import do_quietly, log_quietly
 from masanalytics.collecting.wait_progress import WaitProgress
 from masanalytics.errors import InputError, MasError, NetworkError, RefusedError, StoreError
 from masanalytics.formatting import card
 from masanalytics.i18n import Text, _, resolve_language, use_language
 from masanalytics.protocol import FATAL, Endpoint, describe_rspcod
 from masanalytics.store.intake import Received
+from masanalytics.timezone import format_instant
 
 if TYPE_CHECKING:
     from masanalytics.client import Client
@@ -33,6 +37,11 @@ __all__ = ["Collector"]
 _LOG = logging.getLogger(__name__)
 _GIVE_UP_AFTER = 12
 _CATCH_UP_EVERY_S = 5.0
+_LOOK_AROUND_EVERY_S = 60.0
+_ENDS_WITHIN_S = 330.0
+"""A poll under way has its answer within this time, or none."""
+_PASSING = frozenset({"NOT_WHITE_IP"})
+"""Refusals that pass while somebody sees to them at the console."""
 _T = TypeVar("_T")
 
 
@@ -96,7 +105,13 @@ class Collector:
         self._intake = store.intake
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._failure: MasError | None = None
+        self._failure: Exception | None = None
+        self._pid = os.getpid()
+        self._silent_since: float | None = None
+        self._silence: Text | str = ""
+        self._not_data: set[Endpoint] = set()
+        self._told_of: set[str] = set()
+        self._look_around_at = 0.0
         self._lock = threading.RLock()
         self._helper: ThreadPoolExecutor | None = None
         self._greeted = False
@@ -217,20 +232,30 @@ class Collector:
         return collected
 
     def start(self) -> Collector:
-        """Collect in the background until `stop`; returns itself. Starting twice is the same as once."""
-        if self._thread is None or not self._thread.is_alive():
+        """Collect in the background until `stop`; returns itself. Starting twice is the same as once.
+
+        A platform that is not reached is asked on, less often. When the process ends, the poll under way is waited for.
+        """
+        self._after_fork()
+        if not self.running:
             self._stop.clear()
             self._failure = None
             self._thread = threading.Thread(target=self._run, name="masanalytics-collector", daemon=True)
             self._thread.start()
+            atexit.unregister(self._end_with_the_process)
+            atexit.register(self._end_with_the_process)
         return self
 
     def stop(self, timeout: float = 60.0) -> None:
         """Stop collecting in the background, after the poll under way; raise what had stopped it earlier, if anything."""
+        self._after_fork()
         self._stop.set()
-        if self._thread is not None:
-            self._thread.join(timeout)
-            self._thread = None
+        atexit.unregister(self._end_with_the_process)
+        thread = self._thread
+        if thread is not None:
+            thread.join(timeout)
+            if not thread.is_alive():
+                self._thread = None
         if self._helper is not None:
             self._helper.shutdown(wait=False)
             self._helper = None
@@ -247,7 +272,8 @@ class Collector:
     @property
     def running(self) -> bool:
         """Whether it collects in the background now."""
-        return self._thread is not None and self._thread.is_alive()
+        thread = self._thread
+        return self._pid == os.getpid() and thread is not None and thread.is_alive()
 
     def __repr__(self) -> str:
         with use_language(self._language):
@@ -259,7 +285,28 @@ class Collector:
             return card(title, self.total.figures(), [self.total.text()])
 
     def _state(self) -> str:
-        return _("running") if self.running else _("idle")
+        state = _("running") if self.running else _("idle")
+        if self._failure is not None:
+            why = self._failure if isinstance(self._failure, MasError) else type(self._failure).__name__
+            return _("stopped by an error: {why}", why=str(why))
+        if self._silent_since is None:
+            return state
+        since = format_instant(self._silent_since)
+        return _("{state}, no answer since {since}: {why}", state=state, since=since, why=str(self._silence))
+
+    def _after_fork(self) -> None:
+        """Begin anew in a forked process: threads, and locks that they hold, stay behind with the parent."""
+        if self._pid != os.getpid():
+            self._pid = os.getpid()
+            self._lock, self._stop = threading.RLock(), threading.Event()
+            self._thread = self._helper = None
+
+    def _end_with_the_process(self) -> None:
+        """Wait for the poll under way, so that its answer is stored; begin no other."""
+        self._stop.set()
+        thread = self._thread
+        if self.running and thread is not None:
+            thread.join(_ENDS_WITHIN_S)
 
     # ---- how it works ---------------------------------------------------------------------------------------------
 
@@ -270,10 +317,12 @@ class Collector:
             self.store.sends.check_campaign(campaign)
 
     def _begin(self) -> Collected:
+        self._after_fork()
         if not self.running:
             self._stop.clear()  # an earlier stop() does not keep a later call from collecting
         collected = self._catch_up()
-        self._greet()
+        do_quietly(self._greet, "the greeting")
+        do_quietly(self._look_around, "the note for other stores")
         return collected
 
     def _catch_up(self) -> Collected:
@@ -307,12 +356,20 @@ class Collector:
         account = self.client.account.name
         if self._intake.is_first_collection(account, self.clock.now()):
             self._tell(notices.first_collection(account))
+
+    def _look_around(self) -> None:
+        """Leave word that this store collects the account, and say, once each, which others do."""
+        now = self.clock.monotonic()
+        if now < self._look_around_at:
+            return
+        self._look_around_at = now + _LOOK_AROUND_EVERY_S
         other = notices.other_store(self.client.account, self.store.path, self.clock.now())
-        if other is not None:
-            self._tell(notices.shared_account(account, other))
+        if other is not None and other not in self._told_of:
+            self._told_of.add(other)
+            self._tell(notices.shared_account(self.client.account.name, other))
 
     def _tell(self, notice: Text) -> None:
-        self._say(notice.text(self._language))
+        do_quietly(lambda: self._say(notice.text(self._language)), "a line")
 
     def _look_for_absent_reports(self) -> None:
         """Say, once a batch, that its reports stay away although its neighbours' came."""
@@ -321,8 +378,8 @@ class Collector:
                 self._suspected.add(batch_id)
                 self._tell(notices.reports_stay_away(batch_id, share, others_share))
 
-    def _turns(self, timeout: float | None) -> Iterator[Received]:
-        """Poll again and again; a platform out of reach is asked less and less often, then given up."""
+    def _turns(self, timeout: float | None, *, for_good: bool = False) -> Iterator[Received]:
+        """Poll again and again; a platform out of reach is asked less and less often, and given up unless `for_good`."""
         end = None if timeout is None else self.clock.monotonic() + timeout
         while not self._stop.is_set():
             pause = self.schedule.due_in_s
@@ -333,18 +390,31 @@ class Collector:
             try:
                 if self.clock.monotonic() >= self._catch_up_at:
                     self._catch_up()
+                do_quietly(self._look_around, "the note for other stores")
                 yield self._turn(self.schedule.next_endpoint())
             except NetworkError as error:
                 self._note_failure(error)
-                if not error.retryable or self.schedule.failures_in_a_row >= _GIVE_UP_AFTER:
+                if not error.retryable or (not for_good and self.schedule.failures_in_a_row >= _GIVE_UP_AFTER):
                     raise
+            except RefusedError as error:
+                if not for_good or error.rspcod not in _PASSING:
+                    raise
+                self._note_silence(error)
 
     def _note_failure(self, error: NetworkError) -> None:
         self.schedule.note_failure()
-        _LOG.warning("poll without an answer (%s in a row): %s", self.schedule.failures_in_a_row, error.message)
+        self._note_silence(error)
+        log_quietly(_LOG, "poll without an answer (%s in a row): %s", self.schedule.failures_in_a_row, error.message)
+
+    def _note_silence(self, error: MasError) -> None:
+        self._silence = error.said
+        if self._silent_since is None:
+            self._silent_since = self.clock.now()
 
     def _turn(self, endpoint: Endpoint) -> Received:
-        """Wait for the account's turn and poll once."""
+        """Wait for the account's turn and poll once; nothing is asked for while an answer has no room."""
+        if self.poller.is_holding:
+            self._catch_up()
         while True:
             turn = self._shielded(lambda: self.schedule.take_turn(endpoint))
             if turn.poll_id:
@@ -353,7 +423,6 @@ class Collector:
                 return Received("records")
 
     def _poll(self, poll_id: int, endpoint: Endpoint) -> Received:
-        failures_before = self.schedule.failures_in_a_row
         received = self._shielded(lambda: self._poll_and_count(poll_id, endpoint))
         if received.rspcod in FATAL:
             meaning, advice = describe_rspcod(received.rspcod)
@@ -364,8 +433,13 @@ class Collector:
                 advice=advice,
                 rspcod=received.rspcod,
             )
-        if received.kind != "records" and not failures_before:
+        self._silent_since = None
+        if received.kind == "records":
+            self._not_data.discard(endpoint)
+            return received
+        if not self._not_data:  # said once, however often and in whichever queue it comes again
             self._tell(notices.no_data(received.notice))
+        self._not_data.add(endpoint)
         return received
 
     def _poll_and_count(self, poll_id: int, endpoint: Endpoint) -> Received:
@@ -394,16 +468,18 @@ class Collector:
             while not self._stop.is_set():
                 try:
                     self._begin()
-                    for _ in self._turns(None):
+                    for _ in self._turns(None, for_good=True):
                         pass
                 except StoreError as error:
-                    if not error.retryable:
+                    if not (error.retryable or self.poller.is_holding):
                         raise
-                    _LOG.warning("%s", error.message)
-                    self.clock.wait(self._stop, 5.0)
-        except MasError as error:
+                    self._note_silence(error)
+                    log_quietly(_LOG, "%s", error.message)
+                    self.clock.wait(self._stop, _CATCH_UP_EVERY_S)
+        except Exception as error:  # noqa: BLE001 - raised by stop(), so that nothing ends collecting unnoticed
             self._failure = error
-            _LOG.exception("collecting stopped")
-            self._say(error.text(self._language))
+            log_quietly(_LOG, "collecting stopped", trace=True)
+            unexpected = Text("{kind}: {error}", code="unexpected", kind=type(error).__name__, error=str(error))
+            self._tell(error.said if isinstance(error, MasError) else unexpected)
         finally:
             self._intake.close_thread()

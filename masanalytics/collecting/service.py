@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from masanalytics.errors import MasError
+from masanalytics.collecting.side_work import do_quietly
+from masanalytics.errors import CertificateError, ConfigError, InputError, MasError, RefusedError
 from masanalytics.i18n import _, ngettext, speaks
 from masanalytics.paths import path_in_folder
 from masanalytics.store.intake import CollectingHealth
@@ -27,6 +29,11 @@ __all__ = ["Standing", "collected_accounts", "ended_by_signals", "run_forever", 
 
 _LINE_EVERY_S = 60.0
 _LOOK_S = 0.2
+_ENDS_WITHIN_S = 80.0
+"""Less than service managers wait before they kill (TimeoutStopSec of the documented unit)."""
+_ENDING = ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK")
+_FOR_A_PERSON = (ConfigError, InputError, CertificateError, RefusedError)
+_NOT_TO_BE_RESTARTED, _TO_BE_RESTARTED = 1, 3
 _STEP_BACK_S = 5.0
 """A clock is set back by so little all the time."""
 
@@ -83,7 +90,9 @@ def collected_accounts(store: Store) -> list[str]:
 def run_forever(
     collector: Collector, *, echo: Callable[[str], object], as_json: bool = False, health: Path | None = None
 ) -> int:
-    """Collect until SIGTERM, SIGINT or an error that will not pass; return the exit code (0, or 3 after an error).
+    """Collect until a signal asks for the end, or an error that will not pass; return the exit code.
+
+    A line or a health file that cannot be written is logged and tried again at the next: collecting goes on.
 
     Parameters
     ----------
@@ -91,28 +100,54 @@ def run_forever(
         Gets one line a minute.
     health : Path, optional
         Rewritten after every line's worth of polls, for monitoring by file age.
+
+    Returns
+    -------
+    int
+        0 where it was asked to end; 1 after an error that only a person mends (settings, a refusal, a changed certificate), which a
+        restart would meet again; 3 after any other.
     """
     health = None if health is None else path_in_folder(health, "health")
     stop = threading.Event()
     clock = collector.clock
     with ended_by_signals(stop):
         collector.start()
-        line_at = clock.monotonic() + _LINE_EVERY_S
-        polls = -1
-        while collector.running and not clock.wait(stop, _LOOK_S):
-            if health is not None and collector.total.polls != polls:
-                polls = collector.total.polls
-                write_health(health, status(collector.store, collector.client.account.name).json())
-            if clock.monotonic() >= line_at:
-                line_at += _LINE_EVERY_S
-                echo(_line(collector, as_json=as_json))
         try:
-            collector.stop()
-        except MasError as error:
-            echo(json.dumps({"error": error.code, "text": error.message}) if as_json else f"{error.code}: {error}")
-            return 3
-    echo(_line(collector, as_json=as_json))
+            line_at = clock.monotonic() + _LINE_EVERY_S
+            polls = -1
+            while collector.running and not clock.wait(stop, _LOOK_S):
+                if health is not None and collector.total.polls != polls:
+                    polls = collector.total.polls
+                    do_quietly(partial(_tell_health, health, collector), "the health file")
+                if clock.monotonic() >= line_at:
+                    line_at += _LINE_EVERY_S
+                    do_quietly(lambda: echo(_line(collector, as_json=as_json)), "a line")
+        finally:
+            error = _ended(collector)
+    if error is not None:
+        do_quietly(lambda: echo(_failure(error, as_json=as_json)), "a line")
+        return _NOT_TO_BE_RESTARTED if isinstance(error, _FOR_A_PERSON) else _TO_BE_RESTARTED
+    do_quietly(lambda: echo(_line(collector, as_json=as_json)), "a line")
     return 0
+
+
+def _tell_health(path: Path, collector: Collector) -> None:
+    write_health(path, status(collector.store, collector.client.account.name).json())
+
+
+def _ended(collector: Collector) -> Exception | None:
+    """End collecting after the poll under way; return what had ended it before."""
+    try:
+        collector.stop(_ENDS_WITHIN_S)
+    except Exception as error:  # noqa: BLE001 - told by the exit code
+        return error
+    return None
+
+
+def _failure(error: Exception, *, as_json: bool) -> str:
+    code = error.code if isinstance(error, MasError) else "unexpected"
+    text = error.message if isinstance(error, MasError) else f"{type(error).__name__}: {error}"
+    return json.dumps({"error": code, "text": text}) if as_json else f"{code}: {text}"
 
 
 def _line(collector: Collector, *, as_json: bool) -> str:
@@ -128,12 +163,15 @@ def write_health(path: Path, text: str) -> None:
 
 @contextmanager
 def ended_by_signals(stop: threading.Event) -> Iterator[None]:
-    """Let SIGTERM and SIGINT end the loop after the poll under way."""
+    """Let a signal, or the end of the terminal, end the loop after the poll under way."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before: dict[signal.Signals, Any] = {}
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for name in _ENDING:
+        number = getattr(signal, name, None)
+        if number is None or (signal.getsignal(number) == signal.SIG_IGN and name == "SIGHUP"):  # nohup asks for that
+            continue
         before[number] = signal.signal(number, lambda *_: stop.set())
     try:
         yield

@@ -17,15 +17,21 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from masanalytics.collecting.side_work import log_quietly
 from masanalytics.errors import StoreError
 from masanalytics.protocol import PollAnswer
 from masanalytics.store.intake import Intake
 
-__all__ = ["SpooledAnswer", "spool_folder", "spooled_answers", "take_in_spooled", "write_spool"]
+__all__ = ["SpooledAnswer", "spool_folder", "spool_name", "spooled_answers", "take_in_spooled", "write_spool"]
 
 _LOG = logging.getLogger(__name__)
 _SUFFIX = ".answer"
+_UNREADABLE = ".unreadable"
+_FORM = 1
+"""Of the head line; a file of a later form is left to whoever can read it."""
+_LARGEST = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +55,21 @@ def _last_resort(store_path: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"masanalytics-{store_path.stem}-{digest}.spool"
 
 
-def write_spool(store_path: Path, account: str, poll_id: int, answer: PollAnswer) -> Path:
+def spool_name(answer: PollAnswer) -> str:
+    """Return a name for the file of an answer, by which it is taken in once."""
+    return f"{int(answer.answered_at)}-{uuid.uuid4().hex}{_SUFFIX}"
+
+
+def write_spool(store_path: Path, account: str, poll_id: int, answer: PollAnswer, name: str = "") -> Path:
     """Write an answer to a file that survives a power cut and only its owner can read; return the file.
 
     Raises
     ------
     StoreError
-        If no file could be written anywhere; the answer is then lost, and the error says so.
+        If no file could be written anywhere.
     """
     head = {
+        "form": _FORM,
         "account": account,
         "poll_id": poll_id,
         "endpoint": answer.endpoint,
@@ -69,16 +81,14 @@ def write_spool(store_path: Path, account: str, poll_id: int, answer: PollAnswer
         "charset": answer.charset,
     }
     data = json.dumps(head, ensure_ascii=True).encode("ascii") + b"\n" + answer.raw
-    name = f"{int(answer.answered_at)}-{uuid.uuid4().hex}{_SUFFIX}"
+    name = name or spool_name(answer)
     reasons = []
     for folder in (spool_folder(store_path), _last_resort(store_path)):
         try:
             return _write(folder, name, data)
         except OSError as error:
             reasons.append(f"{folder}: {error.strerror or error}")
-    raise StoreError(
-        "an answer of the platform could be written nowhere and is lost: {reasons}", reasons="; ".join(reasons)
-    )
+    raise StoreError("an answer of the platform could be written nowhere: {reasons}", reasons="; ".join(reasons))
 
 
 def _write(folder: Path, name: str, data: bytes) -> Path:
@@ -113,10 +123,9 @@ def spooled_answers(store_path: Path) -> Iterator[SpooledAnswer]:
     """Return the answers that wait beside this store, oldest first; half-written files are left alone."""
     for folder in (spool_folder(store_path), _last_resort(store_path)):
         for path in sorted(folder.glob("*" + _SUFFIX)) if folder.is_dir() and _is_mine(folder) else []:
-            with contextlib.suppress(FileNotFoundError):  # another process was quicker
-                answer = _read(path)
-                if answer is not None:
-                    yield answer
+            answer = _read(path)
+            if answer is not None:
+                yield answer
 
 
 def take_in_spooled(intake: Intake) -> list[int]:
@@ -126,30 +135,56 @@ def take_in_spooled(intake: Intake) -> list[int]:
         poll_id = intake.keep_spooled(waiting.account, waiting.poll_id, waiting.answer, waiting.path.name)
         if poll_id is not None:
             poll_ids.append(poll_id)
-        waiting.path.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # not empty yet, or another process was quicker
+        # What has been taken in is known by its name: a file that somebody holds open, or may not be removed, does no harm.
+        with contextlib.suppress(OSError):
+            waiting.path.unlink(missing_ok=True)
             waiting.path.parent.rmdir()
     return poll_ids
 
 
 def _read(path: Path) -> SpooledAnswer | None:
-    head, _, raw = path.read_bytes().partition(b"\n")
+    """Return the answer in a file; one that is none is put aside, so that it is not met again."""
+    try:
+        head, _, raw = path.read_bytes().partition(b"\n")
+    except FileNotFoundError:  # another process was quicker
+        return None
+    except OSError as error:
+        log_quietly(_LOG, "%s cannot be read now, and is tried again: %s", path, error.strerror or error)
+        return None
     try:
         about = json.loads(head)
-        answer = PollAnswer(
-            about["endpoint"],
-            raw,
-            about["http_status"],
-            about["complete"],
-            about["asked_at"],
-            about["answered_at"],
-            server_time=about.get("server_time"),
-            charset=about.get("charset", ""),
-        )
-        return SpooledAnswer(path, about["account"], about["poll_id"], answer)
-    except (ValueError, KeyError, TypeError):
-        _LOG.warning("%s is not an answer that was written here; it is left where it is", path)
+        if about.get("form", _FORM) > _FORM:
+            log_quietly(_LOG, "%s was written by a newer masanalytics; it is left to that one", path)
+            return None
+        return _answer(path, about, raw)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        aside = path.with_name(path.name + _UNREADABLE)
+        with contextlib.suppress(OSError):
+            path.replace(aside)
+        log_quietly(_LOG, "%s is not an answer that was written here; it is put aside as %s", path, aside.name)
         return None
+
+
+def _answer(path: Path, about: dict[str, Any], raw: bytes) -> SpooledAnswer:
+    """Return the answer that a head line describes; ValueError or TypeError where it is not what is written here."""
+    account, endpoint, complete = (about[name] for name in ("account", "endpoint", "complete"))
+    if not isinstance(account, str) or endpoint not in ("report", "deliver") or not isinstance(complete, bool):
+        raise ValueError(account)
+    poll_id, status = (_number(about[name], whole=True) for name in ("poll_id", "http_status"))
+    asked_at, answered_at = (_number(about[name]) for name in ("asked_at", "answered_at"))
+    server_time = None if about.get("server_time") is None else _number(about["server_time"])
+    charset = about.get("charset") or ""
+    if not isinstance(charset, str):
+        raise TypeError(charset)
+    answer = PollAnswer(endpoint, raw, int(status), complete, asked_at, answered_at, server_time, charset)
+    return SpooledAnswer(path, account, int(poll_id), answer)
+
+
+def _number(value: object, *, whole: bool = False) -> float:
+    kinds = int if whole else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kinds) or not 0 <= value < _LARGEST:
+        raise ValueError(value)
+    return value
 
 
 def _is_mine(folder: Path) -> bool:

@@ -41,6 +41,8 @@ _HELD_AT_MOST_S = 300.0
 _LOOK_AGAIN_S = 0.25
 _ROUNDING_S = 1e-6
 _BUSY_AT_MOST_S = 120
+_SAME_POLL_S = 120
+"""A request leaves within this time after its turn; a poll of the same number in a copy of the file is another one."""
 _COMPRESSED_AT_ONCE = 200
 _READ_AT_MOST = 3
 _BEGUN = "reading_begun"
@@ -174,8 +176,9 @@ def keep_spooled(conn: sqlite3.Connection, account: str, poll_id: int, answer: P
     account_id = lookups.account_id(conn, account)
     asked_at = int(answer.requested_at)
     without_answer = conn.execute(
-        "SELECT 1 FROM polls WHERE poll_id = ? AND account_id = ? AND endpoint = ? AND asked_at = ? AND raw IS NULL",
-        [poll_id, account_id, answer.endpoint, asked_at],
+        "SELECT 1 FROM polls WHERE poll_id = ? AND account_id = ? AND endpoint = ? AND abs(asked_at - ?) <= ?"
+        " AND raw IS NULL",
+        [poll_id, account_id, answer.endpoint, asked_at, _SAME_POLL_S],
     ).fetchone()
     if without_answer is None:
         poll_id = _add_poll(conn, account_id, answer.endpoint, asked_at)
