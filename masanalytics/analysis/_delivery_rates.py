@@ -139,7 +139,7 @@ def rate_columns(counts: Counts, age: int | None = None) -> dict[str, Any]:
     unreported = counts.tally(counts.unreported())
     pending = accepted - delivered - failed - unreported
     may_arrive = pending
-    if age is None:  # at an age that has been watched without a hole, nothing is missing
+    if age is None:  # at an age that has been observed without a hole, nothing is missing
         hidden = counts.tally(counts.hidden())
         may_arrive = pending - hidden + np.minimum(hidden, counts.room[0]) + np.minimum(unreported, counts.room[1])
     low, high = wilson(delivered, accepted)

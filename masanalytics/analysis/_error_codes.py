@@ -134,12 +134,12 @@ def _described(cells: pd.DataFrame) -> pd.DataFrame:
     from masanalytics.codes import describe_code
 
     pair, pairs = group_rows(cells[["code", "carrier"]])
-    found = [
+    descriptions = [
         describe_code(None if pd.isna(code) else code, carrier=None if pd.isna(carrier) else carrier)
         for code, carrier in pairs.itertuples(index=False)
     ]
     texts = {
-        name: pd.Series([getattr(item, name) for item in found], dtype="str").iloc[pair].to_numpy()
+        name: pd.Series([getattr(item, name) for item in descriptions], dtype="str").iloc[pair].to_numpy()
         for name in ("category", "meaning", "advice")
     }
     return cells.assign(**{name: pd.Series(values, dtype="str", index=cells.index) for name, values in texts.items()})

@@ -196,8 +196,8 @@ def _interval(before: tuple[Figures, Figures], after: tuple[Figures, Figures]) -
     20 of 20 are no proof of 100 %: the delta method by itself would call them one, and the interval a point.
     """
     if not before[0].sum() or not after[0].sum():
-        nothing = np.full(len(before[0]), np.nan)
-        return nothing, nothing
+        unknown = np.full(len(before[0]), np.nan)
+        return unknown, unknown
     sides = [_Side(n + 2, k + 1, n.sum() + 2, k.sum() + 1) for n, k in (before, after)]
     middle = sum(side.all_delivered / side.total for side in sides) / 2
     moved = sides[1].accepted / sides[1].total - sides[0].accepted / sides[0].total

@@ -247,9 +247,11 @@ def _categories(rows: pd.DataFrame) -> tuple[Numbers, Any, Any]:
     from masanalytics.codes import category_of
 
     pair, pairs = group_rows(rows[["error_code", *({"carrier"} & set(rows.columns))]])
-    told = [[None if pd.isna(value) else value for value in values] for values in pairs.itertuples(index=False)]
-    codes = pd.Categorical([None if values[0] is None else str(values[0]) for values in told])
-    return pair, codes.take(pair), pd.Categorical([category_of(*values) for values in told]).take(pair)
+    code_and_carrier = [
+        [None if pd.isna(value) else value for value in values] for values in pairs.itertuples(index=False)
+    ]
+    codes = pd.Categorical([None if values[0] is None else str(values[0]) for values in code_and_carrier])
+    return pair, codes.take(pair), pd.Categorical([category_of(*values) for values in code_and_carrier]).take(pair)
 
 
 def _summary(messages: pd.DataFrame, names: list[str], rule: HealthRule) -> pd.DataFrame:
@@ -308,8 +310,8 @@ def _shown(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _for_sheet(result: pd.DataFrame, asked: pd.Series) -> pd.DataFrame:
-    found = result.set_index("phone").reindex(asked).reset_index(names="phone")
+    rows = result.set_index("phone").reindex(asked).reset_index(names="phone")
     counts = ["sent", "delivered", "failed", "failed_in_a_row"]
-    found[counts] = found[counts].fillna(0).astype("int64")
-    found["verdict"] = found["verdict"].fillna("unseen")
-    return found[list(HEALTH_COLUMNS)]
+    rows[counts] = rows[counts].fillna(0).astype("int64")
+    rows["verdict"] = rows["verdict"].fillna("unseen")
+    return rows[list(HEALTH_COLUMNS)]

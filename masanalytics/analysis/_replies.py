@@ -104,9 +104,9 @@ def replies(
     counts, source = count_messages(store, Question(names, (), filters, None))
     counts = counts.taken(counts.accepted())
     groups, delivered = counts.groups, counts.tally(counts.status == Status.delivered)
-    found, unmatched = _answers(store, source, uplinks, names, filters, to_seconds(within))
-    found = found.assign(_group=_places(groups, found[names]))
-    columns = _columns(found[found["_group"] >= 0], delivered, says)
+    answers, unmatched = _answers(store, source, uplinks, names, filters, to_seconds(within))
+    answers = answers.assign(_group=_places(groups, answers[names]))
+    columns = _columns(answers[answers["_group"] >= 0], delivered, says)
     result = pd.concat([groups, pd.DataFrame(columns, index=groups.index)], axis=1)
     result = finished(
         result, source, where=filters, denominator="delivered", notes=_notes(unmatched), counted=delivered.tolist()
@@ -123,7 +123,7 @@ def _places(groups: pd.DataFrame, rows: pd.DataFrame) -> list[int]:
         return [0] * len(rows) if len(groups) else [-1] * len(rows)
     number, _ = group_rows(pd.concat([groups, rows], ignore_index=True))
     place = dict(zip(number[: len(groups)].tolist(), range(len(groups)), strict=True))
-    return [place.get(found, -1) for found in number[len(groups) :].tolist()]
+    return [place.get(row_number, -1) for row_number in number[len(groups) :].tolist()]
 
 
 def _answers(
@@ -155,8 +155,8 @@ def _uplinks(data: Messages, uplinks: pd.DataFrame | None) -> pd.DataFrame:
     if error is not None:
         raise error
     # Names of their own: the messages may be asked about by content, phone or any other column.
-    found = uplinks[["message_id", "content", "sent_at", "opt_out"]]
-    return found.rename(columns={name: f"_{name}" for name in found.columns})
+    named = uplinks[["message_id", "content", "sent_at", "opt_out"]]
+    return named.rename(columns={name: f"_{name}" for name in named.columns})
 
 
 def _dimensions(messages: pd.DataFrame, names: list[str], derived: Mapping[str, tuple[Any, ...]]) -> pd.DataFrame:
@@ -172,7 +172,7 @@ def _dimensions(messages: pd.DataFrame, names: list[str], derived: Mapping[str, 
     )
 
 
-def _columns(found: pd.DataFrame, delivered: Numbers, says: dict[str, str]) -> dict[str, Any]:
+def _columns(answers: pd.DataFrame, delivered: Numbers, says: dict[str, str]) -> dict[str, Any]:
     from masanalytics.stats.order_statistics import counted_times
 
     groups = len(delivered)
@@ -180,8 +180,8 @@ def _columns(found: pd.DataFrame, delivered: Numbers, says: dict[str, str]) -> d
     def tally(rows: pd.DataFrame) -> Any:
         return np.bincount(rows["_group"].to_numpy(dtype=np.int64), minlength=groups).astype(np.int64)
 
-    first = found.sort_values("_after_s", kind="stable").drop_duplicates("_message_id")
-    out = found[found["_opt_out"] == "opt_out"].drop_duplicates("_message_id")
+    first = answers.sort_values("_after_s", kind="stable").drop_duplicates("_message_id")
+    out = answers[answers["_opt_out"] == "opt_out"].drop_duplicates("_message_id")
     group, after = first["_group"].to_numpy(dtype=np.int64), first["_after_s"].to_numpy(dtype=float)
     times = counted_times(group, groups, after, np.ones(len(first), dtype=np.int64))
     answered, stopped = tally(first[first["_delivered"]]), tally(out[out["_delivered"]])
@@ -189,13 +189,13 @@ def _columns(found: pd.DataFrame, delivered: Numbers, says: dict[str, str]) -> d
     out_low, out_high = wilson(stopped, delivered)
     some = delivered > 0
     of = np.where(some, delivered, 1)
-    text = found["_content"].astype("str").map(_folded)
+    text = answers["_content"].astype("str").map(_folded)
     return {
-        "delivered": delivered, "replies": tally(found), "people": tally(first),
+        "delivered": delivered, "replies": tally(answers), "people": tally(first),
         "response_rate": np.where(some, answered / of, np.nan), "low": low, "high": high,
         "opt_outs": tally(out), "opt_out_rate": np.where(some, stopped / of, np.nan), "opt_out_low": out_low,
         "opt_out_high": out_high, "p50_s": times.quantile(0.5), "p90_s": times.quantile(0.9),
-        **{column: tally(found[text == _folded(keyword)]) for keyword, column in says.items()},
+        **{column: tally(answers[text == _folded(keyword)]) for keyword, column in says.items()},
     }  # fmt: skip
 
 

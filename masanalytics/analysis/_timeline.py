@@ -99,8 +99,8 @@ def timeline(
 
 def _parse(freq: str) -> tuple[int, str | None]:
     """Return the width in seconds to count by, and W or M where buckets are weeks or months of days."""
-    found = re.fullmatch(r"(\d*)\s*([A-Za-z]+)", str(freq).strip())
-    times, unit = (int(found[1] or 1), found[2].lower()) if found else (0, "")
+    written = re.fullmatch(r"(\d*)\s*([A-Za-z]+)", str(freq).strip())
+    times, unit = (int(written[1] or 1), written[2].lower()) if written else (0, "")
     if unit in _CALENDAR and times == 1:
         return DAY_S, _CALENDAR[unit]
     if unit in _UNITS and times > 0:

@@ -13,7 +13,7 @@ A source of messages (a frame, a Store) is asked for *source dimensions*: its ow
 =================  ======================================================================
 
 The *window* of a message is 0 where 72 h after its submission are covered without a hole, else 1, or 2 where only a hole (an
-answer known to be missing) is in the way; and 3 + s where its report is dated later than it has been watched, s seconds after
+answer known to be missing) is in the way; and 3 + s where its report is dated later than it has been observed, s seconds after
 submission: other reports of that time have not been heard yet, so for anything that counts who is still open the message was
 open when last seen.
 """

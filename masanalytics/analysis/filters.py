@@ -81,7 +81,7 @@ class Filters:
 
     def describe(self) -> dict[str, Any]:
         """Return the filters as plain values, for `.attrs`."""
-        found: dict[str, Any] = {
+        described: dict[str, Any] = {
             name: [
                 None if value is None else str(value)
                 for value in values
@@ -90,10 +90,10 @@ class Filters:
             for name, values in self.values.items()
         }
         if self.since is not None:
-            found["since"] = format_instant(self.since)
+            described["since"] = format_instant(self.since)
         if self.until is not None:
-            found["until"] = format_instant(self.until)
-        return found
+            described["until"] = format_instant(self.until)
+        return described
 
 
 def to_instant(value: Instant) -> int:

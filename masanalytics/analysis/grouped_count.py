@@ -108,7 +108,7 @@ class Counts:
 
     @cached_property
     def window(self) -> Numbers:
-        """How far each row's messages have been watched: see `masanalytics.analysis.dimensions`."""
+        """How far each row's messages have been observed: see `masanalytics.analysis.dimensions`."""
         if WINDOW not in self.keys.columns:
             return np.full(len(self.n), YOUNG)
         return self.keys[WINDOW].to_numpy(dtype=np.int64, na_value=YOUNG)
@@ -190,7 +190,7 @@ def messages_with(messages: pd.DataFrame, derived: Mapping[str, tuple[Any, ...]]
 
 
 def _source_dimensions(asked: Sequence[str], available: Sequence[str]) -> list[str]:
-    """Return what the source is asked for: the category is told by the error code, of numbers with the carrier."""
+    """Return what the source is asked for: the category is derived from the error code, of numbers with the carrier."""
     if not ("category" in asked and is_derived("category", available)):
         return list(asked)
     plain = [name for name in asked if name != "category"]
@@ -220,14 +220,14 @@ def _categories(raw: pd.DataFrame, status: Numbers) -> pd.Series:
 
     carriers = raw["carrier"] if "carrier" in raw.columns else pd.Series([None] * len(raw), index=raw.index)
     known: dict[tuple[Any, Any], str] = {}
-    found: list[str | None] = [None] * len(raw)
+    category: list[str | None] = [None] * len(raw)
     failed = np.flatnonzero(status == Status.failed)
     for row, code, carrier in zip(failed, raw["error_code"].iloc[failed], carriers.iloc[failed], strict=True):
         pair = (None if pd.isna(code) else code, None if pd.isna(carrier) else carrier)
         if pair not in known:
             known[pair] = category_of(*pair)
-        found[row] = known[pair]
-    return pd.Series(found, index=raw.index, dtype="str").mask(status == Status.delivered, "delivered")
+        category[row] = known[pair]
+    return pd.Series(category, index=raw.index, dtype="str").mask(status == Status.delivered, "delivered")
 
 
 def _passing(keys: pd.DataFrame, derived: Mapping[str, tuple[Any, ...]]) -> Booleans:

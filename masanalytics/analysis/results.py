@@ -110,15 +110,15 @@ def finished(
     frame.attrs["coverage"] = {name: _plain(coverage.get(name)) for name in ("end", "gaps", "holes")}
     frame.attrs["denominator"] = denominator
     frame.attrs["filters"] = where.describe()
-    found = list(notes)
+    all_notes = list(notes)
     missing = holes_text(coverage.get("holes") or ())
     if missing is not None:
-        found.append(missing)
+        all_notes.append(missing)
     if counted is not None:
         small = [_plain(label) for label, n in zip(frame.index, counted, strict=True) if n < SMALL_GROUP]
         frame.attrs["small_groups"] = small
         if small:
-            found.append(
+            all_notes.append(
                 Text(
                     "{count:,} of {total:,} rows rest on fewer than {least} messages: read their intervals",
                     code="small_groups",
@@ -127,7 +127,7 @@ def finished(
                     least=SMALL_GROUP,
                 )
             )
-    frame.attrs["notes"] = [note.as_json() for note in found]
+    frame.attrs["notes"] = [note.as_json() for note in all_notes]
     return frame
 
 

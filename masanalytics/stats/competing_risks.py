@@ -83,10 +83,10 @@ class IncidenceCurves:
     @property
     def last(self) -> Figures:
         """Up to when each group was observed: the time of its last step; NaN where it has none."""
-        found = np.full(self.groups, np.nan)
+        last_time = np.full(self.groups, np.nan)
         some = np.diff(self.start) > 0
-        found[some] = self.time[self.start[1:][some] - 1]
-        return found
+        last_time[some] = self.time[self.start[1:][some] - 1]
+        return last_time
 
     def at(self, time: Figures) -> Numbers:
         """Return the last step of each group at or before `time` (one entry a group); -1 where there is none."""
@@ -97,9 +97,9 @@ class IncidenceCurves:
     @staticmethod
     def read(values: Figures, at: Numbers, otherwise: float) -> Figures:
         """Return the values at the steps `at`, and `otherwise` where there is none."""
-        found = np.full(len(at), otherwise)
-        found[at >= 0] = values[at[at >= 0]]
-        return found
+        read = np.full(len(at), otherwise)
+        read[at >= 0] = values[at[at >= 0]]
+        return read
 
 
 @dataclass(frozen=True)
@@ -296,10 +296,10 @@ def incidence_quantile(curves: IncidenceCurves, share: float) -> Figures:
     """
     believed = curves.follow_up >= LEAST_FOLLOW_UP
     there = np.flatnonzero((curves.delivered_incidence >= share - _ROUNDING) & believed)
-    found = np.full(curves.groups, np.nan)
+    quantile = np.full(curves.groups, np.nan)
     groups, first = np.unique(curves.group[there], return_index=True)
-    found[groups] = curves.time[there[first]]
-    return found
+    quantile[groups] = curves.time[there[first]]
+    return quantile
 
 
 def follow_up_reached(curves: IncidenceCurves, share: float) -> Figures:

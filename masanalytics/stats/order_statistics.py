@@ -46,13 +46,13 @@ class CountedTimes:
 
     def ranked(self, rank: Numbers) -> Figures:
         """Return the value at this rank (from 0) of each group; NaN where the group has no such rank."""
-        found = np.full(len(self.total), np.nan)
+        ranked = np.full(len(self.total), np.nan)
         wanted = (rank >= 0) & (rank < self.total)
         before = np.concatenate([[0], np.cumsum(self.total)])[:-1]
         overall = np.repeat(before, np.bincount(self.group, minlength=len(self.total))) + self.upto
         place = np.searchsorted(overall, (before + rank)[wanted], side="right")
-        found[wanted] = self.time[place]
-        return found
+        ranked[wanted] = self.time[place]
+        return ranked
 
     def quantile(self, level: float) -> Figures:
         """Return the quantile as numpy and pandas define it (between neighbours in proportion); NaN for no messages.

@@ -63,8 +63,8 @@ def wilson(successes: ArrayLike, trials: ArrayLike, z: ArrayLike = Z95) -> tuple
     # The bounds at k = 0 and k = n are exactly 0 and 1; rounding would leave 2.8e-17.
     low = np.where(k <= 0, 0.0, np.clip(middle - half, 0, 1))
     high = np.where(k >= n, 1.0, np.clip(middle + half, 0, 1))
-    nothing = ~(n > 0) | np.isnan(k)
-    return np.where(nothing, np.nan, low), np.where(nothing, np.nan, high)
+    no_trials = ~(n > 0) | np.isnan(k)
+    return np.where(no_trials, np.nan, low), np.where(no_trials, np.nan, high)
 
 
 def effective_wilson(

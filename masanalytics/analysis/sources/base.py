@@ -160,8 +160,8 @@ def columns_needed(by: Sequence[str], where: Filters, *, seconds: Seconds | None
     if where.waited_at_least is not None or seconds is not None:
         need.add("waited_s")
     if seconds == "outcome":
-        told = "latency_s" in available or not {"received_at", "submitted_at"} <= set(available)
-        need |= {"latency_s"} if told else {"received_at", "submitted_at"}
+        has_latency = "latency_s" in available or not {"received_at", "submitted_at"} <= set(available)
+        need |= {"latency_s"} if has_latency else {"received_at", "submitted_at"}
     error = missing_in_messages(sorted(need), available)
     if error is not None:
         raise error

@@ -62,8 +62,10 @@ class NarwhalsMessages:
         keys = {name: counted[f"by{number}"] for number, name in enumerate(by)}
         names, distinct = pd.factorize(counted["status"], use_na_sentinel=False)
         status = np.array(status_numbers(distinct), dtype=np.int64)[names] if len(counted) else np.zeros(0, np.int64)
-        found = _floats(counted["seconds"]) if seconds is not None else np.full(len(counted), np.nan)
-        return RawCounts(pd.DataFrame(keys, index=counted.index), status, found, counted["n"].to_numpy(dtype=np.int64))
+        whole_seconds = _floats(counted["seconds"]) if seconds is not None else np.full(len(counted), np.nan)
+        return RawCounts(
+            pd.DataFrame(keys, index=counted.index), status, whole_seconds, counted["n"].to_numpy(dtype=np.int64)
+        )
 
     def estimated_count(self, where: Filters) -> int:  # noqa: ARG002
         """Return 0: to count is a query of its own, and a part of the rows is not read faster than all of them."""
@@ -200,8 +202,8 @@ def _to_pandas(frame: Any) -> pd.DataFrame:
     import narwhals as nw
 
     collected = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
-    found: pd.DataFrame = collected.to_pandas()
-    return found.reset_index(drop=True)
+    table: pd.DataFrame = collected.to_pandas()
+    return table.reset_index(drop=True)
 
 
 def _floats(column: pd.Series) -> Any:

@@ -81,9 +81,9 @@ class PandasMessages:
 
     def coverage_summary(self, where: Filters) -> Mapping[str, Any]:  # noqa: ARG002 - a frame knows no gaps of its own
         """Return the end of coverage that ``submitted_at + waited_s`` tells, and what the frame's attrs say."""
-        told = self._frame.attrs.get("coverage")
-        if isinstance(told, Mapping):
-            return told
+        kept = self._frame.attrs.get("coverage")
+        if isinstance(kept, Mapping):
+            return kept
         nothing: dict[str, Any] = {"as_of": None, "end": {}, "gaps": [], "holes": []}
         if not {"submitted_at", "waited_s"} <= set(self._frame.columns):
             return nothing
@@ -134,9 +134,9 @@ def _window(frame: pd.DataFrame) -> tuple[Numbers, pd.Series]:
     waited = as_floats(frame["waited_s"])
     window = (~(waited >= UNREPORTED_AFTER_S)).astype(np.int64)  # MATURED, YOUNG
     young = np.flatnonzero(window)
-    watched, latency = (np.floor(values[young] + 0.5) for values in (waited, latencies(frame)))
-    beyond = latency > watched
-    window[young[beyond]] = BEYOND + np.maximum(watched[beyond], 0).astype(np.int64)
+    observed, latency = (np.floor(values[young] + 0.5) for values in (waited, latencies(frame)))
+    beyond = latency > observed
+    window[young[beyond]] = BEYOND + np.maximum(observed[beyond], 0).astype(np.int64)
     return window, pd.Series(range(int(window.max(initial=0)) + 1))
 
 
