@@ -56,8 +56,8 @@ def no_data(notice: Text | None) -> Text:
 def shared_account(account: str, other: str) -> Text:
     """Say that another store collects the account too."""
     return Text(
-        "Another store on this machine, {other}, collects account {account} too: each gets a part of its reports, and "
-        "together they may ask more often than the platform allows. Use one store for one account.",
+        "Another store on this machine, {other}, collects account {account} too: each gets a part of its reports. They "
+        "take turns, so that together they ask no more often than the platform allows. Use one store for one account.",
         code="shared_account",
         account=account,
         other=other,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from masanalytics.clock import Clock, SystemClock
+from masanalytics.collecting.machine_pace import MachinePace
 from masanalytics.protocol import Endpoint
 from masanalytics.store.intake import Received, Turn
 
@@ -69,6 +70,7 @@ class PollSchedule:
         self.failures_in_a_row = 0
         self._spaced_s = interval_s + (interval_s * _MARGIN if margin_s is None else margin_s)
         self._lease = lease
+        self._machine: MachinePace | None = None
         self._ended_at: float | None = None
         self._due_at = 0.0
         self._turns_since_replies = 0
@@ -78,12 +80,24 @@ class PollSchedule:
     def of_account(
         cls, account: Account, intake: Intake, clock: Clock, *, asker: str, idle_s: float, margin_s: float | None
     ) -> PollSchedule:
-        """Return the schedule of an account whose turns are kept in a store; `asker` names one poller of this process."""
+        """Return the schedule of an account whose turns are kept in a store and on the machine; `asker` names one poller."""
+        machine = MachinePace(account, clock, asker)
 
         def lease(endpoint: Endpoint, spaced_s: float) -> Turn:
-            return intake.take_turn(account.name, endpoint, spaced_s, clock, asker)
+            wait_s = machine.take(spaced_s)
+            if wait_s > 0:
+                return Turn(0, wait_s)
+            turn = Turn(0, 0.0)
+            try:
+                turn = intake.take_turn(account.name, endpoint, spaced_s, clock, asker)
+            finally:
+                if not turn.poll_id:
+                    machine.give_back()
+            return turn
 
-        return cls(account.poll_interval, idle_s=idle_s, margin_s=margin_s, clock=clock, lease=lease)
+        schedule = cls(account.poll_interval, idle_s=idle_s, margin_s=margin_s, clock=clock, lease=lease)
+        schedule._machine = machine
+        return schedule
 
     @property
     def drained(self) -> bool:
@@ -112,6 +126,8 @@ class PollSchedule:
     def note_end(self) -> None:
         """Note that a poll has ended, with an answer or without."""
         self._ended_at = self.clock.monotonic()
+        if self._machine is not None:
+            self._machine.note_end()
 
     def note_wait(self, wait_s: float) -> None:
         """Note that it is not this poller's turn for so long."""
