@@ -7,11 +7,16 @@ path is made absolute where it is taken.
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
+from typing import Final
 
 from masanalytics.errors import InputError
 
-__all__ = ["full_path", "path_in_folder"]
+__all__ = ["full_path", "path_in_folder", "private_file", "replace_file"]
+
+_TRIES: Final = 20
+_TRY_AGAIN_S: Final = 0.05
 
 
 def full_path(path: str | os.PathLike[str], name: str = "path") -> Path:
@@ -54,3 +59,34 @@ def path_in_folder(path: str | os.PathLike[str], name: str = "path") -> Path:
     if not file.parent.is_dir():
         raise InputError("there is no folder {folder}: make it, or check the path", folder=str(file.parent))
     return file
+
+
+def replace_file(draft: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
+    """Put a finished draft in the place of `target`, in one step.
+
+    On Windows that is refused while somebody else has the target open: a virus scanner or an indexer for a moment, for which it
+    is tried again, a program for as long as it shows the file.
+
+    Raises
+    ------
+    OSError
+        If it stays refused; the draft is left.
+    """
+    for tries_left in range(_TRIES - 1, -1, -1):
+        try:
+            os.replace(draft, target)  # noqa: PTH105
+        except PermissionError:
+            if not tries_left or Path(target).is_dir():
+                raise
+            time.sleep(_TRY_AGAIN_S)
+        else:
+            return
+
+
+def private_file(path: str | os.PathLike[str]) -> None:
+    """Make a file empty, or make it, so that only its owner can read it: for whole numbers and for drafts of them.
+
+    What is written over it keeps that. Windows has other rights: there the folder's decide.
+    """
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+    Path(path).chmod(0o600)  # of a file that was there before

@@ -34,6 +34,8 @@ SMALL_ON_PURPOSE = {
     "aliases.py": "types that every package shares",
     "masking.py": "below everything that shows a number",
     "opt_outs.py": "words and the rule to read them",
+    "plot/masked.py": "what every text of a chart passes",
+    "cli/outlet.py": "what every command writes through",
     "secret.py": "the only thing that holds the password",
     "text.py": "below everything that reads or writes a text",
     "paths.py": "below everything that opens a file",

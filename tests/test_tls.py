@@ -121,7 +121,7 @@ def test_remembering(tmp_path: Path) -> None:
     assert known.get("mas.example", 443) is None
     assert known.remember("mas.example", 28888, "sha256:" + "cd" * 32) == PIN
     assert known.remember("mas.example", 28888, "sha256:" + "cd" * 32, replace=True) == "sha256:" + "cd" * 32
-    assert json.loads(known.path.read_text()) == {"hosts": {"mas.example:28888": "sha256:" + "cd" * 32}}
+    assert json.loads(known.path.read_text()) == {"form": 1, "hosts": {"mas.example:28888": "sha256:" + "cd" * 32}}
     assert known.path.stat().st_mode & 0o777 == 0o600
     assert known.path.parent.stat().st_mode & 0o777 == 0o700
 

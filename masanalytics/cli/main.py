@@ -12,6 +12,8 @@ from masanalytics._version import __version__
 from masanalytics.cli import commands
 from masanalytics.cli.collect import collect
 from masanalytics.cli.options import with_language
+from masanalytics.cli.outlet import never_refuse
+from masanalytics.cli.scan import scan
 from masanalytics.cli.send import send
 from masanalytics.cli.spoken import Group, Option, asked_language, speaking
 from masanalytics.errors import MasError
@@ -25,6 +27,8 @@ class _Main(Group):
     """Finds the language before anything is said, and shows errors as sentences."""
 
     def main(self, args: Sequence[str] | None = None, *more: Any, **kwargs: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            never_refuse(stream)
         with speaking(asked_language(sys.argv[1:] if args is None else args)):
             return super().main(args, *more, **kwargs)
 
@@ -65,5 +69,6 @@ for command in (
     commands.simulator,
     commands.fingerprint,
     commands.doctor,
+    scan,
 ):
     main.add_command(command)

@@ -16,6 +16,7 @@ from masanalytics.formatting import count, duration, group_label, percent, short
 from masanalytics.i18n import _, speaks
 from masanalytics.plot.chart import Chart, Drawn, result_of
 from masanalytics.plot.layout import figure_width
+from masanalytics.plot.masked import as_shown, reveals
 from masanalytics.plot.named_rows import beside_rows, row_height, rows_that_fit
 from masanalytics.plot.theme import BLUE, GREY, INK, LINE
 
@@ -29,6 +30,7 @@ _LABEL_WIDTH = 30
 
 
 @speaks
+@reveals
 def compare(
     data: Messages,
     by: str | None = None,
@@ -36,6 +38,7 @@ def compare(
     b: object = None,
     *,
     ax: Axes | None = None,
+    reveal: bool = False,
     language: str | None = None,
     **keywords: Any,
 ) -> Axes:
@@ -53,6 +56,8 @@ def compare(
         Handed to ``compare`` when `data` holds messages.
     ax : Axes, optional
         Where to draw; by default a new figure.
+    reveal : bool, optional
+        Whether phone numbers in names and titles are shown whole; by default their middle is hidden.
     language : {"en", "zh"}, optional
         Of the texts; by default the user's own.
 
@@ -92,7 +97,7 @@ def _title(pairs: pd.DataFrame) -> str:
 
 
 def _pair(pair: dict[Any, Any], by: str | None, longest: int) -> str:
-    first, second = (shorten(group_label([by or ""], [pair[side]]), longest) for side in ("a", "b"))
+    first, second = (shorten(as_shown(group_label([by or ""], [pair[side]])), longest) for side in ("a", "b"))
     return _("{second} against {first}", second=second, first=first)
 
 

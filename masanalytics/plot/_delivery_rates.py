@@ -23,6 +23,7 @@ from masanalytics.plot.chart import (
     rate_title,
     result_of,
 )
+from masanalytics.plot.masked import reveals
 from masanalytics.plot.named_rows import beside_rows, largest
 from masanalytics.plot.theme import BLUE, LINE, ORANGE
 
@@ -33,12 +34,14 @@ _UNSETTLED = ("pending", "most", "expected_rate", "expected_low", "expected_high
 
 
 @speaks
+@reveals
 def delivery_rates(
     data: Messages,
     *,
     by: Columns | None = None,
     within: Length | None = None,
     ax: Axes | None = None,
+    reveal: bool = False,
     language: str | None = None,
     **keywords: Any,
 ) -> Axes:
@@ -56,6 +59,8 @@ def delivery_rates(
         Handed to ``delivery_rates`` when `data` holds messages.
     ax : Axes, optional
         Where to draw; by default a new figure, as high as the groups need.
+    reveal : bool, optional
+        Whether phone numbers in names and titles are shown whole; by default their middle is hidden.
     language : {"en", "zh"}, optional
         Of the texts; by default the user's own.
 

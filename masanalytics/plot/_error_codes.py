@@ -26,6 +26,7 @@ from masanalytics.plot.chart import (
     titled,
     within_note,
 )
+from masanalytics.plot.masked import reveals
 from masanalytics.plot.named_rows import beside_rows, row_height, rows_that_fit
 from masanalytics.plot.theme import GREY, LINE, MUTED, VERMILION
 
@@ -39,12 +40,14 @@ _LABEL_WIDTH = 36
 
 
 @speaks
+@reveals
 def error_codes(
     data: Messages,
     *,
     by: Columns | None = None,
     top: int | None = None,
     ax: Axes | None = None,
+    reveal: bool = False,
     language: str | None = None,
     **keywords: Any,
 ) -> Axes:
@@ -62,6 +65,8 @@ def error_codes(
         asked for, and one bar for all others.
     ax : Axes, optional
         Where to draw; by default a new figure.
+    reveal : bool, optional
+        Whether phone numbers in names and titles are shown whole; by default their middle is hidden.
     language : {"en", "zh"}, optional
         Of the texts; by default the user's own.
 

@@ -15,6 +15,7 @@ from masanalytics.aliases import Columns, Messages
 from masanalytics.formatting import group_label, percent
 from masanalytics.i18n import _, ngettext, speaks
 from masanalytics.plot.chart import Chart, Drawn, by_columns, group_labels, percent_axis, result_of, titled
+from masanalytics.plot.masked import reveals
 from masanalytics.plot.named_rows import beside_rows, row_height, rows_that_fit
 from masanalytics.plot.theme import BLUE, GREY, INK, LINE, MUTED, VERMILION
 
@@ -26,12 +27,14 @@ _LABEL_WIDTH = 30
 
 
 @speaks
+@reveals
 def explain_change(
     before: Messages,
     after: Messages | None = None,
     *,
     by: Columns | None = None,
     ax: Axes | None = None,
+    reveal: bool = False,
     language: str | None = None,
     **keywords: Any,
 ) -> Axes:
@@ -49,6 +52,8 @@ def explain_change(
         Handed to ``explain_change``.
     ax : Axes, optional
         Where to draw; by default a new figure.
+    reveal : bool, optional
+        Whether phone numbers in names and titles are shown whole; by default their middle is hidden.
     language : {"en", "zh"}, optional
         Of the texts; by default the user's own.
 

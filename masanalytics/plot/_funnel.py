@@ -12,6 +12,7 @@ from masanalytics.aliases import Messages
 from masanalytics.formatting import count, percent
 from masanalytics.i18n import N_, _, speaks
 from masanalytics.plot.chart import Chart, Drawn, result_of
+from masanalytics.plot.masked import reveals
 from masanalytics.plot.named_rows import beside_rows, row_height
 from masanalytics.plot.theme import BLUE, GREY, LINE
 
@@ -22,7 +23,10 @@ _STEPS = {"planned": N_("Planned"), "accepted": N_("Accepted"), "delivered": N_(
 
 
 @speaks
-def funnel(data: Messages, *, ax: Axes | None = None, language: str | None = None, **where: Any) -> Axes:
+@reveals
+def funnel(
+    data: Messages, *, ax: Axes | None = None, reveal: bool = False, language: str | None = None, **where: Any
+) -> Axes:
     """Draw how many messages were planned, accepted by the platform, delivered, and replied to.
 
     Beside each step stands its share of the step before. What is still pending is drawn lighter behind the delivered.
@@ -34,6 +38,8 @@ def funnel(data: Messages, *, ax: Axes | None = None, language: str | None = Non
         ``count``, and may have ``pending``. Of a frame of messages the first three steps are counted.
     ax : Axes, optional
         Where to draw; by default a new figure.
+    reveal : bool, optional
+        Whether phone numbers in names and titles are shown whole; by default their middle is hidden.
     language : {"en", "zh"}, optional
         Of the texts; by default the user's own.
     **where

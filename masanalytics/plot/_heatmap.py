@@ -18,6 +18,7 @@ from masanalytics.i18n import _, speaks
 from masanalytics.plot import shaded_table
 from masanalytics.plot.chart import SMALL_N, Chart, Drawn, by_columns, is_result, rate_title, result_of
 from masanalytics.plot.fonts import printable_lines
+from masanalytics.plot.masked import reveals
 from masanalytics.plot.named_rows import rows_that_fit
 from masanalytics.plot.theme import CELL_GID, LINE, MUTED, PALE
 
@@ -28,11 +29,13 @@ _MOST_LINES = 60
 
 
 @speaks
+@reveals
 def heatmap(
     data: Messages,
     *,
     by: Sequence[str] | None = None,
     ax: Axes | None = None,
+    reveal: bool = False,
     language: str | None = None,
     **keywords: Any,
 ) -> Axes:
@@ -51,6 +54,8 @@ def heatmap(
         Handed to ``delivery_rates`` when `data` holds messages.
     ax : Axes, optional
         Where to draw; by default a new figure.
+    reveal : bool, optional
+        Whether phone numbers in names and titles are shown whole; by default their middle is hidden.
     language : {"en", "zh"}, optional
         Of the texts; by default the user's own.
 

@@ -30,6 +30,7 @@ from masanalytics.plot.chart import (
     within_note,
 )
 from masanalytics.plot.layout import figure_width, points, text_width
+from masanalytics.plot.masked import reveals
 from masanalytics.plot.named_rows import beside_rows, largest
 from masanalytics.plot.theme import BLUE, DASHES, LINE, MUTED, ORANGE, SERIES
 
@@ -47,11 +48,13 @@ _AXIS_SHARE = 0.85
 
 
 @speaks
+@reveals
 def latency(
     data: Messages,
     *,
     by: Columns | None = None,
     ax: Axes | None = None,
+    reveal: bool = False,
     language: str | None = None,
     **keywords: Any,
 ) -> Axes:
@@ -70,6 +73,8 @@ def latency(
         Handed to the analysis when `data` holds messages.
     ax : Axes, optional
         Where to draw; by default a new figure.
+    reveal : bool, optional
+        Whether phone numbers in names and titles are shown whole; by default their middle is hidden.
     language : {"en", "zh"}, optional
         Of the texts; by default the user's own.
 

@@ -11,6 +11,7 @@ from masanalytics.aliases import Messages
 from masanalytics.formatting import count, percent
 from masanalytics.i18n import N_, _, speaks
 from masanalytics.plot.chart import Chart, Drawn, result_of
+from masanalytics.plot.masked import reveals
 from masanalytics.plot.named_rows import beside_rows
 from masanalytics.plot.theme import BLUE, GREY, INK, LINE, ORANGE, VERMILION
 
@@ -28,7 +29,10 @@ _WORDS = {
 
 
 @speaks
-def number_health(data: Messages, *, ax: Axes | None = None, language: str | None = None, **keywords: Any) -> Axes:
+@reveals
+def number_health(
+    data: Messages, *, ax: Axes | None = None, reveal: bool = False, language: str | None = None, **keywords: Any
+) -> Axes:
     """Draw how many numbers have which verdict. No number itself is shown.
 
     Parameters
@@ -39,6 +43,8 @@ def number_health(data: Messages, *, ax: Axes | None = None, language: str | Non
         Handed to ``number_health`` when `data` holds messages.
     ax : Axes, optional
         Where to draw; by default a new figure.
+    reveal : bool, optional
+        Whether phone numbers in names and titles are shown whole; by default their middle is hidden.
     language : {"en", "zh"}, optional
         Of the texts; by default the user's own.
 

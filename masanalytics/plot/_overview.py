@@ -19,6 +19,7 @@ from masanalytics.plot._funnel import funnel
 from masanalytics.plot._latency import latency
 from masanalytics.plot._timeline import timeline
 from masanalytics.plot.fonts import printable
+from masanalytics.plot.masked import as_shown, reveals
 from masanalytics.plot.theme import ink_on, look
 
 __all__ = ["overview"]
@@ -27,11 +28,13 @@ _MOST_CODES = 7
 
 
 @speaks
+@reveals
 def overview(
     data: Messages,
     *,
     by: Columns | None = "carrier",
     freq: str | None = None,
+    reveal: bool = False,
     language: str | None = None,
     **where: Any,
 ) -> npt.NDArray[np.object_]:
@@ -46,6 +49,8 @@ def overview(
     freq : str, optional
         The buckets of the course, as for ``timeline``; by default hours, or minutes for what was sent within one hour.
         Where all was sent in one bucket there is no course: how far the messages came is drawn instead.
+    reveal : bool, optional
+        Whether phone numbers in names and titles are shown whole; by default their middle is hidden.
     language : {"en", "zh"}, optional
         Of the texts; by default the user's own.
     **where
@@ -63,7 +68,7 @@ def overview(
         figure, axes = plt.subplots(2, 2, figsize=(16, 10), layout=engine, squeeze=False)
         campaign = where.get("campaign")
         name = campaign if isinstance(campaign, str) else _("Overview")
-        figure.suptitle(printable(name), fontsize=19, color=ink_on(figure))
+        figure.suptitle(printable(as_shown(name)), fontsize=19, color=ink_on(figure))
     delivery_rates(data, by=by, ax=axes[0, 0], **where)
     latency(data, by=by, ax=axes[0, 1], **where)
     error_codes(data, top=_MOST_CODES, ax=axes[1, 0], **where)

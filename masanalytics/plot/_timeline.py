@@ -19,6 +19,7 @@ from masanalytics.formatting import count, duration, group_label
 from masanalytics.i18n import N_, _, ngettext, speaks
 from masanalytics.plot.chart import SMALL_N, Chart, Drawn, by_columns, percent_axis, result_of, short_name, titled
 from masanalytics.plot.layout import body, figure_width, points
+from masanalytics.plot.masked import reveals
 from masanalytics.plot.theme import BLUE, GREY, HATCHES, LINE, MARKS, MUTED, SERIES, VERMILION, dress
 from masanalytics.timezone import CHINA
 
@@ -43,12 +44,14 @@ _STACK = (
 
 
 @speaks
+@reveals
 def timeline(
     data: Messages,
     *,
     freq: str | None = None,
     by: Columns | None = None,
     ax: Axes | None = None,
+    reveal: bool = False,
     language: str | None = None,
     **keywords: Any,
 ) -> Axes:
@@ -68,6 +71,8 @@ def timeline(
         Handed to ``timeline`` when `data` holds messages.
     ax : Axes, optional
         Where to draw; it is divided in two. By default a new figure.
+    reveal : bool, optional
+        Whether phone numbers in names and titles are shown whole; by default their middle is hidden.
     language : {"en", "zh"}, optional
         Of the texts; by default the user's own.
 

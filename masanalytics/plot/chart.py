@@ -23,6 +23,7 @@ from masanalytics.formatting import by_phrase, display_width, duration, group_la
 from masanalytics.i18n import _, ngettext
 from masanalytics.plot.fonts import printable, printable_lines
 from masanalytics.plot.layout import canvas, characters_across, figure_width, fit, indent, points, room_of
+from masanalytics.plot.masked import as_shown
 from masanalytics.plot.named_rows import LABEL_WIDTH, lines_of, name_rows, row_height
 from masanalytics.plot.theme import INK, MUTED
 
@@ -128,7 +129,7 @@ class Chart:
             _say_nothing_to_show(axes, self.nothing)
             return Drawn()
         if self.rows is not None:
-            name_rows(axes, self.rows, width=self.row_width)
+            name_rows(axes, [as_shown(name) for name in self.rows], width=self.row_width)
         return self.draw(axes)
 
     def _figure_height(self) -> float:
@@ -209,7 +210,9 @@ def rate_title(columns: Sequence[str], within_s: float | None) -> str:
 
 def _set_title(ax: Axes, text: str) -> None:
     size = points(ax, 15)
-    ax.set_title(printable_lines(wrap(text, characters_across(ax, size), 2)), pad=0.8 * size, color=INK, fontsize=size)
+    ax.set_title(
+        printable_lines(wrap(as_shown(text), characters_across(ax, size), 2)), pad=0.8 * size, color=INK, fontsize=size
+    )
 
 
 def percent_axis(axis: Any) -> None:
@@ -237,7 +240,7 @@ def _legend_below(ax: Axes, entries: Sequence[tuple[Artist, str]]) -> None:
         return
     size, below = points(ax, 10.5), points(ax, 44)
     room = characters_across(ax, size)
-    labels = [shorten(label, room - 6) for _artist, label in entries]
+    labels = [shorten(as_shown(label), room - 6) for _artist, label in entries]
     ax.legend(
         [artist for artist, _label in entries],
         [printable(label) for label in labels],
@@ -255,7 +258,7 @@ def _legend_below(ax: Axes, entries: Sequence[tuple[Artist, str]]) -> None:
 
 def short_name(ax: Axes, name: str) -> str:
     """Return the name of a group as it fits into a legend beside its numbers."""
-    return shorten(name, max(12, characters_across(ax, points(ax, 10.5)) - 26))
+    return shorten(as_shown(name), max(12, characters_across(ax, points(ax, 10.5)) - 26))
 
 
 def _legend_columns(widths: Sequence[int], room: int) -> int:
@@ -270,7 +273,7 @@ def _legend_columns(widths: Sequence[int], room: int) -> int:
 def _source_line(ax: Axes, attrs: Mapping[Any, Any], notes: Sequence[str], *, expected: bool) -> None:
     """Say below the chart what it was computed from: as-of time, coverage gaps, notes of the result, `notes`."""
     shown = attrs if expected else {**attrs, "notes": _without_expectation(attrs)}
-    parts = [part for part in source_parts(shown, notes) if part]
+    parts = [as_shown(part) for part in source_parts(shown, notes) if part]
     if not parts:
         return
     below: Any = ax.get_legend() or ax.xaxis.label

@@ -19,6 +19,7 @@ from matplotlib.ft2font import FT2Font
 
 from masanalytics.errors import InputError
 from masanalytics.i18n import _
+from masanalytics.plot.masked import as_shown
 
 __all__ = ["bundled_font", "font_chain", "printable", "printable_lines", "use_chinese_font"]
 
@@ -104,7 +105,7 @@ def printable(text: str, chain: tuple[str, ...] | None = None) -> str:
     '春节 活动 \\$5'
     """
     known = _glyphs(font_chain() if chain is None else chain)
-    joined = " ".join(text.split())
+    joined = " ".join(as_shown(text).split())
     return "".join(char if ord(char) in known else _MISSING_MARK for char in joined).replace("$", r"\$")
 
 

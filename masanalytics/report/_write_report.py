@@ -8,7 +8,7 @@ from typing import Any
 from masanalytics.aliases import Columns, Messages, PathName
 from masanalytics.errors import InputError
 from masanalytics.i18n import speaks
-from masanalytics.paths import path_in_folder
+from masanalytics.paths import path_in_folder, private_file, replace_file
 from masanalytics.report.build import Request, gather
 
 __all__ = ["write_report"]
@@ -80,7 +80,8 @@ def write_report(
     filters = {**where, **({} if campaign is None else {"campaign": campaign})}
     dimensions = [by] if isinstance(by, str) else by
     request = Request(title=title, reveal=reveal, by=dimensions, where=filters)
-    _replace(target, _as_excel(data, request) if kind == ".xlsx" else _as_page(data, request))
+    content = _as_excel(data, request) if kind == ".xlsx" else _as_page(data, request)
+    _replace(target, content, private=reveal)
     return target
 
 
@@ -97,13 +98,15 @@ def _as_page(data: Messages, request: Request) -> bytes:
     return page(gather(data, request), request.clean).encode("utf-8")
 
 
-def _replace(target: Path, content: bytes) -> None:
+def _replace(target: Path, content: bytes, *, private: bool) -> None:
     """Write `content` so that what was there before stays whole until all of it is written."""
     part = target.with_name(f".{target.name}.part")
     try:
         try:
+            if private:
+                private_file(part)
             part.write_bytes(content)
-            part.replace(target)
+            replace_file(part, target)
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:

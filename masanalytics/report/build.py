@@ -259,7 +259,9 @@ def _rates(subject: _Subject, place: int, name: str, rates: pd.DataFrame) -> Sec
     note = ""
     if len(shown) > len(top):
         note = _("the chart shows {shown} of {all}", shown=len(top), all=len(shown))
-    picture = Picture(row_height(len(top)) + 0.4, lambda ax: plot.delivery_rates(top, ax=ax), note)
+    picture = Picture(
+        row_height(len(top)) + 0.4, lambda ax: plot.delivery_rates(top, ax=ax, reveal=subject.request.reveal), note
+    )
     # A name of somebody's own column may hold anything: it is no id.
     section_name = f"rates-{name if name in _BREAKDOWNS else place}"
     title = titled(_("Delivery rate"), [name] if name else [])
@@ -280,7 +282,9 @@ def _failures(subject: _Subject) -> Section:
         for top in (_CODES_IN_CHART, _CODES_IN_TABLE)
     )
     drawn = _cleaned(few, "error_code", subject.request)
-    picture = Picture(row_height(len(few), 2) + 0.2, lambda ax: plot.error_codes(drawn, ax=ax))
+    picture = Picture(
+        row_height(len(few), 2) + 0.2, lambda ax: plot.error_codes(drawn, ax=ax, reveal=subject.request.reveal)
+    )
     return subject.section("codes", _("Why messages failed"), many, tables.columns_of(many, tables.CODES), picture)
 
 
@@ -289,7 +293,7 @@ def _speed(subject: _Subject) -> Section:
     by = "carrier" if "carrier" in subject.available else None
     where = subject.request.where
     times = analysis.latency(subject.data, by=by, **where)
-    picture = Picture(4.8, lambda ax: plot.latency(subject.data, by=by, ax=ax, **where))
+    picture = Picture(4.8, lambda ax: plot.latency(subject.data, by=by, ax=ax, reveal=subject.request.reveal, **where))
     columns = tables.columns_of(times, tables.LATENCY)
     return subject.section("latency", _("How fast messages arrive"), times, columns, picture)
 
@@ -304,7 +308,7 @@ def _course(subject: _Subject) -> list[Section]:
     if len(times) < 2:
         return []
     columns = tables.columns_of(times, tables.COURSE)
-    picture = Picture(5.4, lambda ax: plot.timeline(times, ax=ax))
+    picture = Picture(5.4, lambda ax: plot.timeline(times, ax=ax, reveal=subject.request.reveal))
     return [subject.section("course", _("Course over time"), times, columns, picture)]
 
 
@@ -335,5 +339,5 @@ def _health(subject: _Subject) -> list[Section]:
     rows = [(*words.get(verdict, (verdict, "")), counts[verdict]) for verdict in verdicts]
     table = pd.DataFrame(rows, columns=["verdict", "meaning", "numbers"])
     table.attrs = numbers.attrs
-    picture = Picture(row_height(4), lambda ax: plot.number_health(numbers, ax=ax))
+    picture = Picture(row_height(4), lambda ax: plot.number_health(numbers, ax=ax, reveal=subject.request.reveal))
     return [subject.section("health", _("State of the numbers"), table, tables.HEALTH, picture)]

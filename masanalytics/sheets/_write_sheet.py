@@ -15,7 +15,8 @@ from masanalytics.aliases import PathName
 from masanalytics.errors import InputError, MissingExtraError
 from masanalytics.formatting import column_name, display_width, group_label
 from masanalytics.i18n import Text, speaks
-from masanalytics.paths import full_path, path_in_folder
+from masanalytics.paths import full_path, path_in_folder, private_file
+from masanalytics.phones import holds_mobile
 from masanalytics.sheets.number_formats import GENERAL
 from masanalytics.vocabulary import COLUMN_WORDS
 
@@ -44,7 +45,8 @@ def write_sheet(df: pd.DataFrame, path: PathName, *, sheet: str = "Sheet1", lang
         that `read_sheet` read has the number format it had. Timestamps with a zone are written as Asia/Shanghai wall time, dates
         without a time as dates.
     path : str or Path
-        Where to. ``.csv`` is UTF-8 with a byte-order mark, so that Excel shows Chinese.
+        Where to. ``.csv`` is UTF-8 with a byte-order mark, so that Excel shows Chinese. A file with whole mobile numbers can be
+        read by its owner only, where the system knows such rights.
     sheet : str
         The sheet's name, in a workbook.
     language : {"en", "zh"}, optional
@@ -68,6 +70,8 @@ def write_sheet(df: pd.DataFrame, path: PathName, *, sheet: str = "Sheet1", lang
         raise InputError("{file}: name the file .xlsx, .csv or .parquet", file=file.name)
     path_in_folder(file)
     frame = df if language is None else _in_words(df)
+    if _holds_numbers(df):
+        private_file(file)
     if kind == ".xlsx":
         _write_workbook(frame, [_number_format(df, name) for name in df.columns], file, sheet)
     elif kind == ".csv":
@@ -81,6 +85,12 @@ def write_sheet(df: pd.DataFrame, path: PathName, *, sheet: str = "Sheet1", lang
         except ImportError as error:
             raise MissingExtraError.of("parquet", "pyarrow", Text("writing {kind}", kind=".parquet")) from error
     return file
+
+
+def _holds_numbers(frame: pd.DataFrame) -> bool:
+    """Whether a whole mobile number stands anywhere in a frame, as text or as a number."""
+    texts = (str(value) for name in frame.columns for value in frame[[name]].iloc[:, 0].unique() if value is not None)
+    return any(holds_mobile(text) for text in texts)
 
 
 def _in_words(df: pd.DataFrame) -> pd.DataFrame:

@@ -145,6 +145,7 @@ class Connections:
             # The file holds phone numbers and replies: nobody else on the machine is to read it.
             self.path.touch(mode=0o600)
         db = self.db
+        self._check_version(db)
         if not created and not os.access(self.path, os.W_OK):
             self._check_readable(db)
             return
@@ -159,6 +160,24 @@ class Connections:
         with self.writing(durable=True):  # two processes may open a new file at once: the second finds nothing to do
             self.is_new = not tables
             migrations.apply(db)
+
+    def _check_version(self, db: Database) -> None:
+        """Refuse, before anything is written, what a newer version made: it may mean something else by the same columns."""
+        if "_sqlite_migrations" not in db.table_names():
+            return
+        applied = db.execute(
+            "SELECT name FROM _sqlite_migrations WHERE migration_set = ?", [migrations.name]
+        ).fetchall()
+        known = {migration.name for migration in migrations.pending(Database(memory=True))}
+        newer = [name for (name,) in applied if name not in known]
+        if newer:
+            raise StoreError(
+                "{name} was made by a newer masanalytics ({newer}), and nothing was changed in it: update this one (pip install "
+                "-U masanalytics), or choose another file",
+                name=self.path.name,
+                newer=newer[0],
+                code="newer_store",
+            )
 
     def _check_readable(self, db: Database) -> None:
         if migrations.applied(db) and migrations.pending(db):

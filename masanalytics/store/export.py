@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -13,19 +12,22 @@ import pandas as pd
 from masanalytics.errors import MissingExtraError
 from masanalytics.i18n import Text
 from masanalytics.masking import mask_phone, mask_phones_in
+from masanalytics.paths import private_file, replace_file
 from masanalytics.store.messages import message_range, read_messages
 from masanalytics.vocabulary import MESSAGE_COLUMNS
 
 __all__ = ["export_parquet"]
 
 _AT_ONCE = 200_000
+_NO_TEXTS = ("phone", "msg_group", "status", "carrier", "mode")
 
 
 def export_parquet(conn: sqlite3.Connection, folder: Path, *, reveal: bool) -> list[Path]:
     """Write all messages to ``folder/month=YYYY-MM/messages.parquet``; return the files.
 
     Reads a part of the file at a time, so memory does not grow with the store. Each file appears whole or not at all.
-    Unless `reveal`, mobile numbers are masked in ``phone`` and wherever they occur in ``content`` and ``params``.
+    Unless `reveal`, mobile numbers are masked in ``phone`` and wherever they occur in any text: contents, params, names of campaigns.
+    With `reveal` the files can be read by their owner only.
 
     Raises
     ------
@@ -47,12 +49,14 @@ def export_parquet(conn: sqlite3.Connection, folder: Path, *, reveal: bool) -> l
                 if month not in writers:
                     draft = folder / f"month={month}" / "messages.parquet.draft"
                     draft.parent.mkdir(parents=True, exist_ok=True)
+                    if reveal:
+                        private_file(draft)
                     writers[month] = open_files.enter_context(pq.ParquetWriter(draft, schema, compression="zstd"))
                 writers[month].write_table(pa.Table.from_pandas(part, schema=schema, preserve_index=False))
     files = []
     for month in sorted(writers):
         final = folder / f"month={month}" / "messages.parquet"
-        os.replace(final.with_name(final.name + ".draft"), final)  # noqa: PTH105
+        replace_file(final.with_name(final.name + ".draft"), final)
         files.append(final)
     return files
 
@@ -60,7 +64,8 @@ def export_parquet(conn: sqlite3.Connection, folder: Path, *, reveal: bool) -> l
 def _by_month(frame: pd.DataFrame, *, reveal: bool) -> dict[str, pd.DataFrame]:
     """Return the months' rows; messages never submitted go to the month ``unsent``."""
     if not reveal:
-        texts = {name: _masked_within(frame[name]) for name in ("content", "params")}
+        names = [name for name, kind in MESSAGE_COLUMNS.items() if kind == "str" and name not in _NO_TEXTS]
+        texts = {name: _masked_within(frame[name]) for name in names}
         frame = frame.assign(phone=frame["phone"].map(mask_phone, na_action="ignore"), **texts)
     months = frame["submitted_at"].dt.strftime("%Y-%m").fillna("unsent")
     return {str(month): part for month, part in frame.groupby(months, sort=True)}
@@ -69,6 +74,8 @@ def _by_month(frame: pd.DataFrame, *, reveal: bool) -> dict[str, pd.DataFrame]:
 def _masked_within(texts: pd.Series) -> pd.Series:
     """Return texts with the mobile numbers in them masked; each distinct one is looked at once."""
     codes, distinct = pd.factorize(texts)
+    if not len(distinct):
+        return texts
     masked = pd.array([*(mask_phones_in(text) for text in distinct), None], dtype="str")
     return pd.Series(masked.take(codes), index=texts.index)
 

@@ -1,8 +1,10 @@
 """What several reports for one message come to.
 
-Long messages may bring one report a segment, and a gateway may say "accepted" before it says "delivered". The rule: an
-intermediate report never replaces a final one; a message is delivered only if none of its reports failed; the time is
-that of the last report. The result does not depend on the order in which reports came.
+Long messages may bring one report a segment, a gateway may say "accepted" before it says "delivered", and one that tries again
+says what came of each attempt. The rule: an intermediate report never replaces a final one. Of a message of one segment the last
+final report counts, with its own code and time. Of a longer one, or of one whose length is not known, each report may be of
+another part: it is delivered only if none of its reports failed, and the time is that of the last. The result does not depend on
+the order in which reports came.
 """
 
 from __future__ import annotations
@@ -50,21 +52,28 @@ _STATUS_OF_STATE = " ".join(f"WHEN '{state}' THEN {int(status)}" for state, stat
 _RANK = {Status.failed: 2, Status.delivered: 1, Status.pending: 0}
 
 
-def fold(reports: Iterable[Evidence]) -> Outcome:
-    """Return the outcome of a message with these reports (at least one).
+def fold(reports: Iterable[Evidence], segments: int | None = None) -> Outcome:
+    """Return the outcome of a message with these reports (at least one) and so many segments, where that is known.
 
     Examples
     --------
-    A message of two segments, of which one failed, has failed; its time is that of the last report.
+    A message of one segment whose second attempt succeeded was delivered then.
 
     >>> delivered = Evidence(Status.delivered, 1, None, 100, 130)
     >>> failed = Evidence(Status.failed, 2, 2, 100, 120)
-    >>> fold([delivered, failed]) == fold([failed, delivered]) == Outcome(6, 2, 2, 100, 130, 2)
+    >>> fold([delivered, failed], 1) == fold([failed, delivered], 1) == Outcome(5, 1, None, 100, 130, 2)
+    True
+
+    A message of two segments, of which one failed, has failed; its time is that of the last report.
+
+    >>> fold([delivered, failed], 2) == fold([failed, delivered], 2) == Outcome(6, 2, 2, 100, 130, 2)
     True
     """
     found = list(reports)
     final = [report for report in found if report.status != Status.pending]
     weighed = final or found
+    if segments == 1 and final:
+        weighed = final = [max(final, key=_lateness)]
     decisive = max(weighed, key=_weight)
     submitted = [report.submitted_at for report in weighed if report.submitted_at is not None]
     received = [report.received_at for report in final if report.received_at is not None]
@@ -81,6 +90,12 @@ def fold(reports: Iterable[Evidence]) -> Outcome:
 def _weight(report: Evidence) -> tuple[int, int, int, int]:
     at = -1 if report.received_at is None else report.received_at
     return _RANK[report.status], at, report.report_status_id, report.error_code_id or 0
+
+
+def _lateness(report: Evidence) -> tuple[int, int, int, int]:
+    # Within one second, or in times that were cut to the minute: who got a message cannot fail to get it afterwards.
+    rank, at, *ids = _weight(report)
+    return at, -rank, ids[0], ids[1]
 
 
 def write(conn: sqlite3.Connection, rows: Sequence[tuple[int | None, ...]]) -> None:
@@ -107,15 +122,18 @@ def reset(conn: sqlite3.Connection, message_ids: Sequence[int]) -> None:
 
 def _fold_stored(conn: sqlite3.Connection, message_ids: Sequence[int]) -> list[tuple[int, Outcome]]:
     grouped: dict[int, list[Evidence]] = defaultdict(list)
+    sizes: dict[int, int | None] = {}
     for start in range(0, len(message_ids), _MESSAGES_AT_ONCE):
         chunk = message_ids[start : start + _MESSAGES_AT_ONCE]
-        for message_id, status_id, status, error_id, error, submitted_at, received_at in conn.execute(
-            "SELECT message_id, report_status_id, s.code, error_code_id, e.code, submitted_at, received_at FROM reports"
-            " JOIN codes s ON s.code_id = report_status_id JOIN codes e ON e.code_id = error_code_id"
-            f" WHERE message_id IN ({','.join('?' * len(chunk))})",
+        for message_id, segments, status_id, status, error_id, error, submitted_at, received_at in conn.execute(
+            "SELECT m.message_id, m.segments, r.report_status_id, s.code, r.error_code_id, e.code, r.submitted_at,"
+            " r.received_at FROM reports r JOIN messages m USING (message_id)"
+            " JOIN codes s ON s.code_id = r.report_status_id JOIN codes e ON e.code_id = r.error_code_id"
+            f" WHERE m.message_id IN ({','.join('?' * len(chunk))})",
             chunk,
         ):
+            sizes[message_id] = segments
             grouped[message_id].append(
                 Evidence(outcome_of(status, error), status_id, error_id if error else None, submitted_at, received_at)
             )
-    return [(message_id, fold(evidence)) for message_id, evidence in grouped.items()]
+    return [(message_id, fold(evidence, sizes[message_id])) for message_id, evidence in grouped.items()]

@@ -173,7 +173,7 @@ class Store:
         DataFrame
             ``uplink_id, poll_id, message_id, campaign, account, phone, content, add_serial, sent_at`` (Asia/Shanghai),
             ``send_time`` (the platform's text) and ``opt_out``: ``opt_out``, ``review`` (only mentions it) or missing.
-            ``content`` is whatever a stranger wrote.
+            ``content`` is whatever a stranger wrote: hand it on with `masanalytics.write_sheet`, in whose files no formula runs.
         """
         with self._connections.reading() as conn:
             return views.read_uplinks(conn, campaign)

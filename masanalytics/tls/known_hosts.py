@@ -9,10 +9,11 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 from masanalytics.errors import ConfigError, InputError
-from masanalytics.paths import full_path
+from masanalytics.paths import full_path, replace_file
 
 __all__ = ["KnownHosts", "host_key", "split_address"]
 
@@ -52,6 +53,10 @@ def split_address(address: str) -> tuple[str, int]:
     return host, port or 443
 
 
+_FORM: Final = 1
+"""How the file is laid out: one of a later form is left alone."""
+
+
 class KnownHosts:
     """A JSON file of servers and their fingerprints, safe with several processes at once.
 
@@ -86,11 +91,20 @@ class KnownHosts:
     def entries(self) -> dict[str, str]:
         """Return every remembered server and its fingerprint."""
         try:
-            entries = json.loads(self.path.read_text(encoding="utf-8"))["hosts"]
+            kept = json.loads(self.path.read_text(encoding="utf-8"))
+            entries = kept["hosts"]
+            form = int(kept.get("form", _FORM))
         except (FileNotFoundError, NotADirectoryError):
             return {}
         except (OSError, ValueError, KeyError, TypeError):
-            entries = None
+            entries, form = None, _FORM
+        if form > _FORM:
+            raise ConfigError(
+                "{path}, the memory of certificates, was written by a newer masanalytics: update this one, or name another file in "
+                "MAS_KNOWN_HOSTS.",
+                path=str(self.path),
+                code="newer_known_hosts",
+            )
         if not isinstance(entries, dict):
             raise ConfigError(
                 "{path}, the memory of certificates, cannot be read: put it right, or delete it to start anew.",
@@ -131,10 +145,10 @@ class KnownHosts:
         handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=self.path.name)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump({"hosts": entries}, file, indent=1, sort_keys=True)
+                json.dump({"form": _FORM, "hosts": entries}, file, indent=1, sort_keys=True)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(name).replace(self.path)
+            replace_file(name, self.path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
