@@ -31,7 +31,7 @@ imported as `import masanalytics as mas`; names that live elsewhere say so. The 
 GROUPS = {
     "Account and platform": ["Account", "Client"],
     "Plan and send": ["plan", "Plan", "Limits", "split", "send", "SendResult", "Canary", "settle", "outcomes"],
-    "Collect": ["Collector", "replay"],
+    "Collect": ["Collector", "Receiver", "replay"],
     "The store": ["Store"],
     "Analyse": [
         "delivery_rates", "error_codes", "latency", "timeline", "compare", "explain_change", "replies", "number_health",
@@ -40,7 +40,7 @@ GROUPS = {
     "Draw": [f"plot.{name}" for name in mas.plot.__all__],
     "Hand on": ["write_report", "watch"],
     "Codes": ["describe_code", "code_catalogue"],
-    "Sheets and samples": ["read_sheet", "write_sheet", "sample_path", "mask_phone"],
+    "Sheets and samples": ["read_sheet", "write_sheet", "normalise_phones", "sample_path", "mask_phone"],
     "Simulate": [
         "Simulator", "simulator.serve", "Fault", "simulator.Population", "simulator.Incident",
         "simulator.Scripted", "simulator.PlatformAccount", "simulator.Rules", "simulator.Style", "FastClock",
