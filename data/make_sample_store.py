@@ -164,6 +164,7 @@ class Writer:
         """Write one campaign: its run, its batches, and what became of every message."""
         self.campaigns += 1
         self.conn.execute("INSERT INTO campaigns VALUES (?, ?)", [self.campaigns, campaign.name])
+        self.conn.execute("INSERT INTO rounds (round_id, campaign_id, round) VALUES (?, ?, '')", [self.campaigns] * 2)
         phones = self.people.audience(campaign, self.campaigns)
         arms = campaign.arms or {"": campaign.text}
         asked = campaign.at
@@ -183,13 +184,14 @@ class Writer:
         texts = [text.format(points=10 * each) for each in points] if campaign.personal else None
         keys = message_keys(numbers, texts or text, (asked - START) // DAY_S)
         fates = self.population.draw(Draw(phones, keys, numbers, float(asked)))
-        self.conn.execute(
-            "INSERT INTO batches VALUES (?, ?, 1, ?, 0, ?, 'accepted', ?, 'success', NULL, 0, ?, NULL, NULL, '', ?, ?,"
-            " 'sample', ?, ?, ?)",
-            [self.batches, self.campaigns, self.campaigns, "many_to_many" if campaign.personal else "many_to_one",
-             f"{to_platform_time(asked)[4:]}{4_000_000_000 + self.batches:012d}", None if campaign.personal else text,
-             arm or None, len(phones), campaign.at - 3, asked, asked + 1],
-        )  # fmt: skip
+        batch = {
+            "batch_id": self.batches, "campaign_id": self.campaigns, "account_id": 1, "run_id": self.campaigns,
+            "round_id": self.campaigns, "mode": "many_to_many" if campaign.personal else "many_to_one", "state": "accepted",
+            "msg_group": f"{to_platform_time(asked)[4:]}{4_000_000_000 + self.batches:012d}", "rspcod": "success",
+            "content": None if campaign.personal else text, "add_serial": "", "arm": arm or None, "messages": len(phones),
+            "process": "sample", "planned_at": campaign.at - 3, "requested_at": asked, "answered_at": asked + 1,
+        }  # fmt: skip
+        self.conn.execute(_insert("batches", batch), list(batch.values()))
         self._write_messages(ids, phones, (texts, text), fates, asked)
         self._note_replies(ids, phones, fates, asked)
 
@@ -213,7 +215,9 @@ class Writer:
             _where(known, received.tolist()), _where(known, codes), _where(known, errors), map(int, known),
         )  # fmt: skip
         self.conn.executemany(
-            f"INSERT INTO messages VALUES (?, {self.batches}, {self.campaigns}, 1, ?, 0, 0, ?, ?, ?, ?, ?, {asked}, ?, ?, ?, ?)",
+            "INSERT INTO messages (batch_id, campaign_id, account_id, round_id, submitted_at, message_id, phone, carrier_id,"
+            " region_id, segments, content, status_id, received_at, report_status_id, error_code_id, reports)"
+            f" VALUES ({self.batches}, {self.campaigns}, 1, {self.campaigns}, {asked}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             zip(*columns, strict=True),
         )
         nothing, sent = self._code(""), to_platform_time(asked)
@@ -260,7 +264,8 @@ class Writer:
             for poll, count in self.conn.execute(f"SELECT poll_id, count(*) FROM {table} GROUP BY poll_id")
         }
         self.conn.executemany(
-            "INSERT INTO polls VALUES (?, 1, ?, 'parsed', ?, ?, 200, 1, ?, 0, NULL, 'sample', NULL, NULL, NULL, NULL)",
+            "INSERT INTO polls (poll_id, account_id, endpoint, state, asked_at, answered_at, http_status, complete, records, set_aside,"
+            " process) VALUES (?, 1, ?, 'parsed', ?, ?, 200, 1, ?, 0, 'sample')",
             [(poll, endpoint, at, at, brought[poll]) for (endpoint, at), poll in self.polls.items()],
         )
 
@@ -279,6 +284,10 @@ def _polled(ready: np.ndarray) -> np.ndarray:
 
 def _cut(phones: np.ndarray, size: int) -> Iterator[np.ndarray]:
     return (phones[start : start + size] for start in range(0, len(phones), size))
+
+
+def _insert(table: str, row: dict[str, object]) -> str:
+    return f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"
 
 
 def _where(known: Sequence[bool], values: Sequence[int | None]) -> list[int | None]:
