@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from masanalytics.tls import (
 __all__ = ["Finding", "check"]
 
 _SKEW_S = 60
+_LISTENS_S = 60
 _SANE_SINCE = 1_767_225_600  # 2026: a clock before it was never set
 _SOON_S = 30 * 86400
 _MB = 1 << 20
@@ -45,7 +47,7 @@ class Finding:
     Attributes
     ----------
     name : str
-        ``configuration``, ``protocol``, ``connection``, ``certificate``, ``clock``, ``database`` or ``disk``.
+        ``configuration``, ``protocol``, ``connection``, ``certificate``, ``clock``, ``database``, ``disk`` or ``receiver``.
     ok : bool or None
         Whether it is well; None where it is worth knowing but stands in no way.
     text : str
@@ -108,7 +110,10 @@ def check(
         findings += [*_configuration(account), _protocol(account)]
         findings += _server(client or Client(account), account, clock or SystemClock())
     if store_path is not None:
-        findings += _database(full_path(store_path, "store_path"))
+        path = full_path(store_path, "store_path")
+        findings += _database(path)
+        if account is not None and account.is_pushed:
+            findings.append(_receiver(account, path, clock or SystemClock()))
     return findings
 
 
@@ -292,6 +297,34 @@ def _database(path: Path) -> list[Finding]:
     else:
         text = _("{path} does not exist yet; its folder is read-only.", path=path)
     return [Finding("database", ok=writable, text=text), disk]
+
+
+def _receiver(account: Account, path: Path, clock: Clock) -> Finding:
+    """Say whether anything has been pushed into the store, and how far a receiver has listened."""
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=1)) as connection:
+            pushed_at, covered_until = connection.execute(
+                "SELECT (SELECT max(asked_at) FROM polls WHERE account_id = a.account_id),"
+                " (SELECT max(ended_at) FROM coverage WHERE account_id = a.account_id) FROM accounts a WHERE account = ?",
+                [account.name],
+            ).fetchone() or (None, None)
+    except sqlite3.Error:
+        pushed_at = covered_until = None
+    if pushed_at is None or covered_until is None:
+        text = _("nothing has been pushed into {path} yet.", path=str(path))
+        advice = _(
+            "Run `masanalytics receive`, have its addresses set, and push to it yourself: see the operators' page."
+        )
+        return Finding("receiver", ok=None, text=text, advice=advice)
+    text = _(
+        "the last push came at {pushed}; a receiver has listened until {covered}.",
+        pushed=format_instant(pushed_at),
+        covered=format_instant(covered_until),
+    )
+    if clock.now() - covered_until <= _LISTENS_S:
+        return Finding("receiver", ok=True, text=text)
+    advice = _("None listens now: what is pushed meanwhile is lost after three tries. Run `masanalytics receive`.")
+    return Finding("receiver", ok=False, text=text, advice=advice)
 
 
 def _file(path: Path) -> Finding:

@@ -141,3 +141,17 @@ def test_the_doctor_says_which_flavour_is_spoken(address: str, ok: bool | None, 
         found = {finding.name: finding for finding in check(account, clock=ManualClock(), language="en")}
     assert found["protocol"].ok is ok
     assert words in found["protocol"].advice
+
+
+def test_a_host_that_does_not_know_polls() -> None:
+    """A poll answered 404 names the other flavour, instead of "too soon"."""
+    said: list[str] = []
+    server = ScriptedServer(answer(b"<h1>404</h1>", "404 Not Found"))
+    try:
+        account = mas.Account(f"http://127.0.0.1:{server.port}", "企业", "ap", "k", poll_interval=0)
+        with mas.Store(":memory:") as store:
+            mas.Collector(mas.Client(account), store, say=said.append, language="en").collect()
+    finally:
+        server.close()
+    assert any("protocol='http'" in line for line in said)
+    assert not any("too soon" in line for line in said)

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import pytest
 
 import masanalytics as mas
 from masanalytics.clock import ManualClock
+from masanalytics.doctor import check
 from masanalytics.errors import ConfigError, InputError
 from masanalytics.protocol import Pushed, read_push
 from masanalytics.receiving import Receiver, ReceiverLimits
@@ -185,6 +187,24 @@ def test_while_the_store_is_locked_a_push_waits_in_a_file(store: mas.Store, tmp_
     with receiver(store):
         wait_until(lambda: len(store.reports()) == 2)
     assert not (tmp_path / "mas.db.spool").exists()
+
+
+def test_while_the_store_is_locked_every_push_is_answered_in_time(store: mas.Store) -> None:
+    """Two hundred pushes against a locked store: each is answered within the two seconds, and each is in the store later."""
+    took: list[float] = []
+
+    def timed(number: int) -> int:
+        began = time.monotonic()
+        status = push(listening, CAPTURED | {"mobile": f"138{number:08d}"})
+        took.append(time.monotonic() - began)
+        return status
+
+    with receiver(store) as listening, ThreadPoolExecutor(40) as pool:
+        with store._connections.writing():
+            assert set(pool.map(timed, range(200))) == {200}
+        assert max(took) < 2
+    with receiver(store):
+        wait_until(lambda: len(store.reports()) == 200)
 
 
 def test_what_can_be_kept_nowhere_is_not_answered_as_kept(store: mas.Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -419,3 +439,18 @@ def test_it_starts_and_stops_again(store: mas.Store) -> None:
         listening.stop()
         assert not listening.running
     assert repr(listening) == "<Receiver 企业/ap, stopped, 1 push>"
+
+
+def test_the_doctor_says_whether_a_receiver_has_run(store: mas.Store, tmp_path: Path) -> None:
+    """Nothing pushed yet; listening; and listening no more."""
+    account = mas.Account("http://127.0.0.1:1/sms/norsubmit", "企业", "ap", "k", sign="S")
+
+    def found(clock: ManualClock | None = None) -> Any:
+        asked = check(account, tmp_path / "mas.db", clock=clock, language="en")
+        return next(finding for finding in asked if finding.name == "receiver")
+
+    assert (found().ok, "nothing has been pushed" in found().text) == (None, True)
+    with receiver(store) as listening:
+        push(listening, CAPTURED)
+        assert found().ok is True
+    assert found(ManualClock(time.time() + 3600)).ok is False

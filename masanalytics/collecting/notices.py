@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -44,7 +45,14 @@ def interrupted(done: Text | str) -> Text:
 
 
 def no_data(notice: Text | None) -> Text:
-    """Say that the platform answered a poll with something else."""
+    """Say that the platform answered a poll with something else; a host that does not know polls is told from the others."""
+    if re.match(r"HTTP (404|405|415)\b", "" if notice is None else notice.text("en")):
+        return Text(
+            "That host does not know the path of polls ({notice}). If host and port are right, the interface account was made "
+            "for HTTP, whose reports are pushed: give protocol='http' (MAS_PROTOCOL=http) and run `masanalytics receive`.",
+            code="other_protocol",
+            notice=notice,
+        )
     return Text(
         "The platform answered a poll with something that is not data ({notice}): too soon, or rejected. Asking less often "
         "now.",

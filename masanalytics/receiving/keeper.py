@@ -26,6 +26,8 @@ __all__ = ["Keeper"]
 _LOG = logging.getLogger(__name__)
 _ANSWER_S: Final = 1.2
 """So long the store may take; the file beside it must be written within the rest of the two seconds."""
+_ANSWER_WHILE_LOCKED_S: Final = 0.02
+"""The same as long as it has been too slow: the pushes behind this one wait for the thread too."""
 _AT_ONCE: Final = 900
 _HEARTBEAT_S: Final = 5.0
 _LOOK_S: Final = 0.05
@@ -37,6 +39,7 @@ class _Waiting:
     request: Request
     kept: threading.Event = field(default_factory=threading.Event)
     failed: threading.Event = field(default_factory=threading.Event)
+    elsewhere: bool = False
 
 
 class Keeper:
@@ -62,7 +65,7 @@ class Keeper:
         self.failing: StoreError | None = None
         self._intake, self._account, self._now, self._monotonic = intake, account, now, monotonic
         self._since = 0.0
-        self._is_pushed_to = False
+        self._is_pushed_to = self._is_slow = False
         self._queue: queue.Queue[_Waiting] = queue.Queue()
         self._unread: deque[int] = deque()
         self._stop = threading.Event()
@@ -94,14 +97,16 @@ class Keeper:
         """Make a push durable, in the store or beside it; return whether it is."""
         waiting = _Waiting(request)
         self._queue.put(waiting)
-        if waiting.kept.wait(_ANSWER_S) and not waiting.failed.is_set():
+        if waiting.kept.wait(_ANSWER_WHILE_LOCKED_S if self._is_slow else _ANSWER_S) and not waiting.failed.is_set():
             return True
+        self._is_slow = True
         try:
             for part in _answers([request]):
                 write_spool(self._intake.path, self._account, 0, part)
         except StoreError:
             _LOG.exception("a push could be kept nowhere; the platform is told so, and tries again")
             return False
+        waiting.elsewhere = True
         self.spooled += 1
         return True
 
@@ -126,6 +131,7 @@ class Keeper:
             pass
         if not waiting:
             return
+        waiting = [one for one in waiting if not one.elsewhere]
         answers = _answers([one.request for one in waiting])
         try:
             self._unread += self._intake.keep_pushes(self._account, answers, self._since) if answers else []
@@ -135,9 +141,10 @@ class Keeper:
             for one in waiting:
                 one.failed.set()
         else:
-            self._is_pushed_to = True
+            self._is_slow = False
+            self._is_pushed_to = self._is_pushed_to or bool(answers)
             self.pushes += len(waiting)
-            self.last_push_at = waiting[-1].request.received_at
+            self.last_push_at = waiting[-1].request.received_at if waiting else self.last_push_at
         for one in waiting:
             one.kept.set()
 
