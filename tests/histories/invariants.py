@@ -134,14 +134,14 @@ def _judge_rates(world: World, store: Any, messages: Any) -> None:
     _judge_ages(world, store)
     fates = {(one.phone, one.content): one.code for one in world.simulator.messages if one.latency < float("inf")}
     rates = mas.delivery_rates(store, by="campaign", history=None)
-    for campaign, accepted, least, most in rates[["campaign", "accepted", "least", "most"]].itertuples(index=False):
+    for campaign, accepted, delivered, most in rates[["campaign", "accepted", "delivered", "most"]].itertuples(index=False):
         mine = messages[(messages["campaign"] == campaign) & messages["status"].isin(_TAKEN)]
         gone = world.ledger.rows_gone & set(mine["msg_group"].dropna())
         if gone or not accepted or len(mine) != accepted:
             continue
         truth = sum(fates.get(key) == "DELIVRD" for key in zip(mine["phone"], mine["content"], strict=True))
-        if not least * accepted - 1e-6 <= truth <= most * accepted + 1e-6:
-            world.broken("bound", f"{campaign}: {truth} of {accepted} arrive, the bounds say {least:.3f} to {most:.3f}")
+        if not delivered <= truth <= most * accepted + 1e-6:
+            world.broken("bound", f"{campaign}: {truth} of {accepted} arrive, the table says {delivered} and at most {most:.3f}")
 
 
 def _judge_ages(world: World, store: Any) -> None:
