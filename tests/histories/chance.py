@@ -68,7 +68,7 @@ class _Chance:
         kinds: dict[Callable[[], Action], float] = {
             self._send: 6, self._collect: 4, self._wait: 3, Settle: 1, SettleWrongly: self._weight("wrong user", 1),
             self._opt_out: 0.4, self._foreign: self._weight("foreign", 1.5), self._clock: self._weight("clock", 1),
-            self._disk: self._weight("disk", 1), self._reply: 0.2, self._fate: 0.4,
+            self._disk: self._weight("disk", 1), self._reply: 0.7, self._fate: 0.4,
             ForeignPoll: self._weight("foreign", 0.5), Reopen: 0.3,
         }  # fmt: skip
         size = self.draw.randint(2, 7)
@@ -96,6 +96,7 @@ class _Chance:
             ("", 0.2, lambda: {"version": 2}),
             ("mixed key", 0.3, lambda: {"key": not sent.key}),
             ("canary", 0.3, lambda: {"canary": None if sent.canary else 3}),
+            ("canary", 0.1, lambda: {"go_on": True}),
             ("", 0.15, lambda: {"people": self.draw.choice(_PEOPLE), "first": self.draw.choice((0, 0, 5))}),
             ("", 0.2, lambda: {"via": self.draw.choice(("frame", "plan", "kept"))}),
             ("bare", 0.5, lambda: {"via": "bare"}),

@@ -51,7 +51,7 @@ def judge_round(world: World, taken: Taken) -> None:
         if len(world.ledger.rules[place]) > 1:
             world.broken("two_rules", f"round {place} went out with a key and without")
         canary = world.ledger.canaries.get(place)
-        if canary is None or world.ledger.of_round[place] <= canary.before + canary.size:
+        if canary is None or canary.is_released or world.ledger.of_round[place] <= canary.before + canary.size:
             continue
         groups = world.ledger.groups_of(*place) - {taken.group}
         final = {phone: code for phone, _, code in world.ledger.reports_of(groups)}
@@ -68,8 +68,10 @@ def judge_result(
     world: World, store: Any, action: Send, result: SendResult, taken: int, wanted: list[Identity]
 ) -> None:
     """A run that calls itself done has left nobody behind, and claims nothing that was not taken."""
-    if product.accepted_of(result) > taken:
-        world.broken("claimed", f"the result says {product.accepted_of(result)} accepted, the platform took {taken}")
+    if result.accepted > taken:
+        world.broken("claimed", f"the result says {result.accepted} accepted, the platform took {taken}")
+    if product.sum_of(result) != result.planned:
+        world.broken("sums", f"planned {result.planned}, accounted for {product.sum_of(result)}: {result.text()}")
     if not result.ok:
         return
     doubtful = _identities(store.messages(), ("unknown",))
@@ -115,16 +117,17 @@ def _judge_verdicts(world: World, store: Any, messages: Any) -> None:
 
 
 def _judge_reports(world: World, store: Any) -> None:
-    """Every report handed out is in the store, or in a hole that the store knows."""
-    reports = store.reports()
+    """Every report and every reply handed out is in the store, or in a hole that the store knows."""
+    reports, replies = store.reports(), store.uplinks()
     stored = Counter(zip(reports["phone"], reports["msg_group"], reports["report_status"], strict=True))
+    stored += Counter((phone, text, "") for phone, text in zip(replies["phone"], replies["content"], strict=True))
     missing = sum(bool(Counter(page.rows) - stored) for page in world.ledger.pages)
     if not missing:
         return
     polls = store.polls()
     holes = int((polls["state"] != "parsed").sum()) + product.waiting_answers(world.path)
     if missing > holes:
-        world.broken("report_gone", f"reports of {missing} pages are not in the store, which knows of {holes} holes")
+        world.broken("report_gone", f"what {missing} pages brought is not in the store, which knows of {holes} holes")
 
 
 def _judge_rates(world: World, store: Any, messages: Any) -> None:

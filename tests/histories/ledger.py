@@ -46,18 +46,24 @@ class Taken:
 
 @dataclass
 class Page:
-    """A page of reports that the platform handed out, and whether it arrived whole."""
+    """A page that the platform handed out, and whether it arrived whole.
 
+    Rows are (number, msgGroup, code) of reports and (number, text, "") of replies.
+    """
+
+    kind: str
     rows: list[tuple[str, str, str]]
     arrived: bool = False
 
 
 @dataclass
 class CanaryState:
-    """The canary of a round: how many may go, beside what had gone before, until their reports look normal."""
+    """The canary of a round: how many may go, beside what had gone before, until their reports look normal or the
+    user lets the rest go."""
 
     size: int
     before: int
+    is_released: bool = False
 
 
 @dataclass
@@ -76,7 +82,7 @@ class Ledger:
 
     def reports_of(self, groups: set[str]) -> list[tuple[str, str, str]]:
         """Return the reports (phone, msgGroup, code) about some groups that arrived."""
-        return [row for page in self.pages if page.arrived for row in page.rows if row[1] in groups]
+        return [row for page in self.pages if page.kind == "report" and page.arrived for row in page.rows if row[1] in groups]
 
     def groups_of(self, campaign: str, round_label: str) -> set[str]:
         """Return the msgGroups of a round."""

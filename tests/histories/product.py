@@ -23,10 +23,13 @@ if TYPE_CHECKING:
     from tests.histories.actions import Send
     from tests.histories.wire import Wire
 
-__all__ = ["ProductClient", "User", "accepted_of", "frame_of", "is_confident", "phone_of", "send", "waiting_answers"]
+__all__ = ["ProductClient", "User", "frame_of", "is_confident", "phone_of", "send", "sum_of", "waiting_answers"]
 
 _BUSY_S = 0.05
 _CANARY_TIMEOUT_S = 15.0
+_COUNTS = (
+    "accepted", "rejected", "unknown", "not_sent", "already_sent", "opted_out", "left_to_another_run", "held",
+)  # fmt: skip
 _CONFIDENT = "almost surely not accepted"
 
 
@@ -68,7 +71,9 @@ def frame_of(action: Send) -> pd.DataFrame:
 def send(user: User, action: Send, kept: dict[str, Any]) -> SendResult:
     """Run `mas.send` as the action says."""
     options: dict[str, Any] = {"workers": action.workers, "limit": action.limit, "progress": False}
-    if action.canary is not None:
+    if action.go_on:
+        options["canary"] = "go on"
+    elif action.canary is not None:
         options |= {"canary": Canary(action.canary, timeout_s=_CANARY_TIMEOUT_S), "collector": user.collector}
     elif action.collecting:
         options["collector"] = user.collector
@@ -76,11 +81,11 @@ def send(user: User, action: Send, kept: dict[str, Any]) -> SendResult:
     if action.via == "frame":
         return mas.send(frame_of(action), user.client, user.store, **options, **planning)
     if action.via == "bare":
-        planning.pop("again", None)
         return mas.send(mas.plan(frame_of(action), **planning), user.client, user.store, **options)
-    if action.via == "plan" or repr(planning) not in kept:
-        kept[repr(planning)] = mas.plan(frame_of(action), store=user.store, account=user.client.account, **planning)
-    return mas.send(kept[repr(planning)], user.client, user.store, **options)
+    same = repr((planning, action.first, action.people))
+    if action.via == "plan" or same not in kept:
+        kept[same] = mas.plan(frame_of(action), store=user.store, account=user.client.account, **planning)
+    return mas.send(kept[same], user.client, user.store, **options)
 
 
 def _planning(action: Send) -> dict[str, Any]:
@@ -90,13 +95,11 @@ def _planning(action: Send) -> dict[str, Any]:
     if not action.own:
         text = text.replace("{own}", "")
     planning: dict[str, Any] = {
-        "phone": "phone", "text": text, "campaign": action.campaign,
+        "round": action.round, "phone": "phone", "text": text, "campaign": action.campaign,
         "limits": Limits(many_to_one=action.batch, many_to_many=action.batch),
     }  # fmt: skip
     if action.key:
-        planning["duplicates"] = "each"
-    if action.round:
-        planning["again"] = True
+        planning["key"] = "key"
     return planning
 
 
@@ -105,9 +108,9 @@ def is_confident(verdict: object) -> bool:
     return verdict == _CONFIDENT
 
 
-def accepted_of(result: SendResult) -> int:
-    """Return how many messages a result calls accepted."""
-    return result.accepted
+def sum_of(result: SendResult) -> int:
+    """Return how many messages a result accounts for."""
+    return sum(getattr(result, name) for name in _COUNTS)
 
 
 def waiting_answers(path: Path) -> int:

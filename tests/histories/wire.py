@@ -119,10 +119,11 @@ class Wire:
         answer = world.platform.poll(endpoint, body, request)
         if answer.rows is None:
             return answer.text.encode(), None
-        if endpoint != "report" or not answer.rows:
-            return page_bytes(answer.rows), None
         rows = [json.loads(row) for row in answer.rows]
-        page = Page([(row["mobile"], row["msgGroup"], row["reportStatus"]) for row in rows])
+        if endpoint == "report":
+            page = Page("report", [(row["mobile"], row["msgGroup"], row["reportStatus"]) for row in rows])
+        else:
+            page = Page("reply", [(row["mobile"], row["smsContent"], "") for row in rows])
         world.ledger.pages.append(page)
         return page_bytes(answer.rows), page
 

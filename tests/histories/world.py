@@ -193,6 +193,8 @@ class World:
     def _send(self, user: product.User, process: Process, action: Send) -> None:
         opted_out = frozenset(user.store.opt_outs()["phone"])
         wanted = self.want(action)
+        if action.go_on and (state := self.ledger.canaries.get(_round_of(action))):
+            state.is_released = True
         canary = (*_round_of(action), action.canary) if action.canary is not None and not action.go_on else None
         try:
             with self._scope(action, opted_out, canary) as scope:
