@@ -20,10 +20,16 @@ FIRST = int(os.environ.get("MAS_HISTORIES_FIRST", "0"))
 BLOCK = 25
 
 # What the machine finds and the package does not hold yet.
-TO_MEND = pytest.mark.xfail(reason="the ledger does not hold this yet", strict=False)
-HELD = {
-    "the disk is full when the answer comes",
-    "killed before any step",
+TO_MEND = pytest.mark.xfail(reason="doubts are not settled by proof yet", strict=False)
+STILL_OPEN = {
+    "a batch in flight is no rival",
+    "one report of another system settles a batch",
+    "many reports of another system settle a batch",
+    "a clock that is fast makes a verdict",
+    "a late request makes a verdict",
+    "the answer comes after the user's word",
+    "the reports come after the user's word",
+    "a clock that is forty days ahead",
 }
 
 
@@ -35,17 +41,22 @@ def _quiet() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
-@TO_MEND
+def _is_open(actions: Sequence[Action], found: Violation) -> bool:
+    """Whether a violation is of a kind that is known and not mended yet."""
+    contradicted = found.name == "twice" and any("SettleWrongly" in repr(one) for one in actions)
+    return contradicted or found.name in {"counted_twice", "too_young", "verdict", "not_taken"}
+
+
 @pytest.mark.parametrize("first", range(FIRST, FIRST + HISTORIES, BLOCK))
 def test_no_history_shows_what_must_never_be(first: int) -> None:
     for seed in range(first, min(first + BLOCK, FIRST + HISTORIES)):
         found = replay(history(seed))
-        if found:
+        if found and not _is_open(history(seed), found[0]):
             short = shrink(history(seed), found[0])
             pytest.fail(script(short, replay(short), seed), pytrace=False)
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[] if name in HELD else [TO_MEND]) for name in KNOWN])
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[TO_MEND] if name in STILL_OPEN else []) for name in KNOWN])
 def test_a_history_that_once_showed_a_fault(name: str) -> None:
     found = replay(KNOWN[name])
     assert found == [], script(KNOWN[name], found)

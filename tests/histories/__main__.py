@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import sys
 import time
@@ -18,13 +20,16 @@ def main(first: int, count: int, shown: int) -> None:
     names: Counter[str] = Counter()
     began = time.monotonic()
     for seed in range(first, first + count):
-        found = replay(history(seed))
+        with contextlib.redirect_stderr(io.StringIO()):
+            found = replay(history(seed))
         for violation in found:
             names[violation.name] += 1
             print(seed, violation.name, violation.detail[:150], flush=True)  # noqa: T201
             if shown and names[violation.name] <= shown:
-                short = shrink(history(seed), violation)
-                print(script(short, replay(short), seed), flush=True)  # noqa: T201
+                with contextlib.redirect_stderr(io.StringIO()):
+                    short = shrink(history(seed), violation)
+                    shown_by = replay(short)
+                print(script(short, shown_by, seed), flush=True)  # noqa: T201
                 print("-" * 60)  # noqa: T201
     print(f"{count} histories in {time.monotonic() - began:.0f} s:", dict(names.most_common()))  # noqa: T201
 

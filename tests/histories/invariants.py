@@ -12,7 +12,7 @@ from tests.histories.ledger import identity_of
 if TYPE_CHECKING:
     from masanalytics.sending import SendResult
     from tests.histories.actions import Send
-    from tests.histories.ledger import Identity, Taken
+    from tests.histories.ledger import CanaryState, Identity, Taken
     from tests.histories.world import World
 
 __all__ = ["judge_acceptance", "judge_end", "judge_result", "judge_round", "judge_store"]
@@ -51,17 +51,25 @@ def judge_round(world: World, taken: Taken) -> None:
         if len(world.ledger.rules[place]) > 1:
             world.broken("two_rules", f"round {place} went out with a key and without")
         canary = world.ledger.canaries.get(place)
-        if canary is None or canary.is_released or world.ledger.of_round[place] <= canary.before + canary.size:
+        if canary is None or canary.is_released:
             continue
-        groups = world.ledger.groups_of(*place) - {taken.group}
-        final = {phone: code for phone, _, code in world.ledger.reports_of(groups)}
-        failed = sum(code != "DELIVRD" for code in final.values())
-        if len(final) < _REPORTED * canary.size or failed > _MOST_FAILED * len(final):
-            world.broken(
-                "canary",
-                f"round {place} has {world.ledger.of_round[place]} messages, but of its canary of {canary.size} only"
-                f" {len(final)} are reported, {failed} of them failed",
-            )
+        if world.ledger.of_round[place] <= canary.before + canary.size:
+            canary.members |= {(phone, taken.group) for phone in taken.phones}
+            continue
+        _judge_canary(world, place, canary)
+        canary.is_released = True  # it was normal once
+
+
+def _judge_canary(world: World, place: tuple[str, str], canary: CanaryState) -> None:
+    arrived = world.ledger.reports_of({group for _, group in canary.members})
+    final = {phone: code for phone, group, code in arrived if (phone, group) in canary.members}
+    failed = sum(code != "DELIVRD" for code in final.values())
+    if len(final) < _REPORTED * canary.size or failed > _MOST_FAILED * len(final):
+        world.broken(
+            "canary",
+            f"round {place} has {world.ledger.of_round[place]} messages, but of its canary of {canary.size} only"
+            f" {len(final)} are reported, {failed} of them failed",
+        )
 
 
 def judge_result(
@@ -137,14 +145,18 @@ def _judge_rates(world: World, store: Any, messages: Any) -> None:
     _judge_ages(world, store)
     fates = {(one.phone, one.content): one.code for one in world.simulator.messages if one.latency < float("inf")}
     rates = mas.delivery_rates(store, by="campaign", history=None)
-    for campaign, accepted, delivered, most in rates[["campaign", "accepted", "delivered", "most"]].itertuples(index=False):
+    for campaign, accepted, delivered, most in rates[["campaign", "accepted", "delivered", "most"]].itertuples(
+        index=False
+    ):
         mine = messages[(messages["campaign"] == campaign) & messages["status"].isin(_TAKEN)]
         gone = world.ledger.rows_gone & set(mine["msg_group"].dropna())
         if gone or not accepted or len(mine) != accepted:
             continue
         truth = sum(fates.get(key) == "DELIVRD" for key in zip(mine["phone"], mine["content"], strict=True))
         if not delivered <= truth <= most * accepted + 1e-6:
-            world.broken("bound", f"{campaign}: {truth} of {accepted} arrive, the table says {delivered} and at most {most:.3f}")
+            world.broken(
+                "bound", f"{campaign}: {truth} of {accepted} arrive, the table says {delivered} and at most {most:.3f}"
+            )
 
 
 def _judge_ages(world: World, store: Any) -> None:

@@ -59,11 +59,14 @@ class Page:
 @dataclass
 class CanaryState:
     """The canary of a round: how many may go, beside what had gone before, until their reports look normal or the
-    user lets the rest go."""
+    user lets the rest go.
+    """
 
     size: int
     before: int
     is_released: bool = False
+    members: set[tuple[str, str]] = field(default_factory=set)
+    """Those (number, msgGroup) that were taken as part of it."""
 
 
 @dataclass
@@ -82,7 +85,13 @@ class Ledger:
 
     def reports_of(self, groups: set[str]) -> list[tuple[str, str, str]]:
         """Return the reports (phone, msgGroup, code) about some groups that arrived."""
-        return [row for page in self.pages if page.kind == "report" and page.arrived for row in page.rows if row[1] in groups]
+        return [
+            row
+            for page in self.pages
+            if page.kind == "report" and page.arrived
+            for row in page.rows
+            if row[1] in groups
+        ]
 
     def groups_of(self, campaign: str, round_label: str) -> set[str]:
         """Return the msgGroups of a round."""
