@@ -43,7 +43,7 @@ def test_killed_under_load(tmp_path: Path) -> None:
     with Simulator(https=False, push=Push(url, workers=8, pause=1.5)) as sim:
         child = started(tmp_path, port)
         for place in range(ROWS):
-            sim.report(f"138{place:08d}", msg_group=f"{place % 7:022d}", after=5 + place / 150)
+            sim.report(f"138{place:08d}", msg_group=f"{1 + place % 7:022d}", after=5 + place / 150)
         assert child.stderr is not None
         for _ in range(KILLS):
             assert child.stderr is not None

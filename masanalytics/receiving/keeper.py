@@ -26,7 +26,7 @@ __all__ = ["Keeper"]
 _LOG = logging.getLogger(__name__)
 _ANSWER_S: Final = 1.2
 """So long the store may take; the file beside it must be written within the rest of the two seconds."""
-_ANSWER_WHILE_LOCKED_S: Final = 0.02
+_ANSWER_WHILE_LOCKED_S: Final = 0.1
 """The same as long as it has been too slow: the pushes behind this one wait for the thread too."""
 _AT_ONCE: Final = 900
 _HEARTBEAT_S: Final = 5.0
@@ -117,6 +117,9 @@ class Keeper:
                 self._look_around()
                 self._read_one()
             self._beat()
+            self._catch_up()  # what had to wait in files meanwhile
+            while self._unread and self.failing is None:
+                self._read_one()
         finally:
             self._intake.close_thread()
 
