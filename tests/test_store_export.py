@@ -7,8 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from masanalytics.errors import StoreError
 from masanalytics.store import Store
-from tests.bench import Bench, PlainBatch
+from tests.bench import Bench, PlainBatch, report
 
 pytest.importorskip("pyarrow")
 
@@ -66,3 +67,40 @@ def test_a_month_without_texts(bench: Bench, plain_batch: type[PlainBatch], tmp_
 
     assert found["phone"].tolist() == ["138****8000"]
     assert found[["content", "params"]].isna().all(axis=None)
+
+
+def test_a_month_that_has_no_messages_any_more_is_taken_away(bench: Bench, tmp_path: Path) -> None:
+    """A message whose report says that it was submitted two seconds later, in the next month, is exported once."""
+    pytest.importorskip("pyarrow")
+    bench.clock.sleep(30 * 86400 + 16 * 3600 - 1)  # a second before February
+    bench.send(["13800138000"], "0131235959000000000001")
+    bench.store.export_parquet(tmp_path / "pq")
+    dates = {"submitDate": "20260201000001", "receiveDate": "20260201000002"}
+    bench.receive([report("13800138000", "0131235959000000000001", **dates)])
+    files = bench.store.export_parquet(tmp_path / "pq")
+
+    assert [file.parent.name for file in files] == ["month=2026-02"]
+    assert [one.name for one in (tmp_path / "pq").iterdir()] == ["month=2026-02"]
+
+
+def test_a_folder_that_cannot_be_made_is_named(bench: Bench, tmp_path: Path) -> None:
+    """The error says which folder, and why."""
+    pytest.importorskip("pyarrow")
+    bench.send(["13800138000"], "0101080000000000000001")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"file/month=2026-01 cannot be written: Not a directory"):
+        bench.store.export_parquet(tmp_path / "file")
+
+
+def test_an_export_that_ends_half_way_leaves_the_last_one(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No draft stays behind, and the files of the export before are whole."""
+    pytest.importorskip("pyarrow")
+    bench.send(["13800138000"], "0101080000000000000001")
+    (before,) = bench.store.export_parquet(tmp_path / "pq")
+    monkeypatch.setattr("pyarrow.parquet.ParquetWriter.write_table", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        bench.store.export_parquet(tmp_path / "pq")
+
+    assert list((tmp_path / "pq").glob("*/*")) == [before]

@@ -435,3 +435,15 @@ def test_polls_of_an_older_file_are_rejected_too(tmp_path: Path) -> None:
 
     with Store(path) as store:
         assert list(store.polls()["state"]) == ["rejected"]
+
+
+def test_what_is_handed_out_again_is_counted_apart(bench: Bench, make_report: Callable[..., dict[str, str]]) -> None:
+    """A page that comes three times brings its records once."""
+    bench.send([A, B], G1)
+    page = [make_report(A, G1), make_report(B, G1)]
+    counts = [(one.reports, one.repeated) for one in (bench.receive(page) for _ in range(3))]
+    reply = {"mobile": A, "smsContent": "好", "sendTime": "2026-01-01 08:00:00", "addSerial": "1"}
+    replies = [(one.uplinks, one.repeated) for one in (bench.receive([reply], "deliver") for _ in range(2))]
+
+    assert counts == [(2, 0), (0, 2), (0, 2)]
+    assert replies == [(1, 0), (0, 1)]

@@ -11,7 +11,7 @@ from masanalytics.store.intake import Received
 
 __all__ = ["Collected"]
 
-_COUNTS = ("polls", "reports", "uplinks", "foreign", "opt_outs", "set_aside", "settled", "rejected")
+_COUNTS = ("polls", "reports", "uplinks", "repeated", "foreign", "opt_outs", "set_aside", "settled", "rejected")
 
 
 @dataclass
@@ -20,8 +20,8 @@ class Collected:
 
     Attributes
     ----------
-    polls, reports, uplinks, foreign, opt_outs, set_aside, settled : int
-        Polls made; readable records by kind; reports of batches not known as this store's when they came (another system's,
+    polls, reports, uplinks, repeated, foreign, opt_outs, set_aside, settled : int
+        Polls made; new records by kind; records that were handed out again and are in the store once; reports of batches not known as this store's when they came (another system's,
         or one whose own answer was still under way); new opt-outs; records that could not be read and are kept; batches of
         unknown outcome that the reports settled.
     drained : bool
@@ -44,6 +44,7 @@ class Collected:
     polls: int = 0
     reports: int = 0
     uplinks: int = 0
+    repeated: int = 0
     foreign: int = 0
     opt_outs: int = 0
     set_aside: int = 0
@@ -63,6 +64,7 @@ class Collected:
         self.polls += 1
         self.reports += received.reports
         self.uplinks += received.uplinks
+        self.repeated += received.repeated
         self.foreign += received.foreign
         self.opt_outs += received.opt_outs
         self.set_aside += received.set_aside
@@ -103,6 +105,7 @@ class Collected:
     def _counted(self) -> list[str]:
         """Say what else there was, each where there was some."""
         said = (
+            (self.repeated, _("{count:,} handed out again, counted once", count=self.repeated)),
             (self.opt_outs, _("{count:,} opted out", count=self.opt_outs)),
             (
                 self.foreign,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import uuid
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from masanalytics.errors import MissingExtraError
+from masanalytics.errors import MissingExtraError, StoreError
 from masanalytics.i18n import Text
 from masanalytics.masking import mask_phone, mask_phones_in
 from masanalytics.paths import private_file, replace_file
@@ -33,31 +34,54 @@ def export_parquet(conn: sqlite3.Connection, folder: Path, *, reveal: bool) -> l
     ------
     MissingExtraError
         If pyarrow is not installed.
+    StoreError
+        If the folder cannot be made or written, naming it and the cause.
     """
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError as error:
         raise MissingExtraError.of("parquet", "pyarrow", Text("writing {kind}", kind=".parquet")) from error
+    try:
+        return _written(conn, folder, pa, pq, reveal=reveal)
+    except OSError as error:
+        raise StoreError(
+            "{folder} cannot be written: {why}", folder=str(error.filename or folder), why=error.strerror or str(error)
+        ) from error
+
+
+def _written(conn: sqlite3.Connection, folder: Path, pa: Any, pq: Any, *, reveal: bool) -> list[Path]:
+    """Write every month under a name of this export's own, then put all in place, and take away what holds nothing now."""
+    draft_name = f"messages.parquet.{uuid.uuid4().hex[:12]}.draft"
     last = conn.execute("SELECT max(message_id) FROM messages").fetchone()[0] or 0
     schema = _schema(pa)
     writers: dict[str, Any] = {}
-    with contextlib.ExitStack() as open_files:
-        for start in range(1, last + 1, _AT_ONCE):
-            frame = read_messages(conn, message_range(start, start + _AT_ONCE))
-            for month, part in _by_month(frame, reveal=reveal).items():
-                if month not in writers:
-                    draft = folder / f"month={month}" / "messages.parquet.draft"
-                    draft.parent.mkdir(parents=True, exist_ok=True)
-                    if reveal:
-                        private_file(draft)
-                    writers[month] = open_files.enter_context(pq.ParquetWriter(draft, schema, compression="zstd"))
-                writers[month].write_table(pa.Table.from_pandas(part, schema=schema, preserve_index=False))
+    try:
+        with contextlib.ExitStack() as open_files:
+            for start in range(1, last + 1, _AT_ONCE):
+                frame = read_messages(conn, message_range(start, start + _AT_ONCE))
+                for month, part in _by_month(frame, reveal=reveal).items():
+                    if month not in writers:
+                        draft = folder / f"month={month}" / draft_name
+                        draft.parent.mkdir(parents=True, exist_ok=True)
+                        if reveal:
+                            private_file(draft)
+                        writers[month] = open_files.enter_context(pq.ParquetWriter(draft, schema, compression="zstd"))
+                    writers[month].write_table(pa.Table.from_pandas(part, schema=schema, preserve_index=False))
+    except BaseException:
+        for draft in folder.glob(f"month=*/{draft_name}"):
+            draft.unlink(missing_ok=True)
+        raise
     files = []
     for month in sorted(writers):
         final = folder / f"month={month}" / "messages.parquet"
-        replace_file(final.with_name(final.name + ".draft"), final)
+        replace_file(final.with_name(draft_name), final)
         files.append(final)
+    for before in folder.glob("month=*/messages.parquet"):
+        if before not in files:  # its messages are in another month now, or in none
+            before.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # somebody keeps something else there
+                before.parent.rmdir()
     return files
 
 

@@ -43,8 +43,8 @@ class Received:
         ``records``, ``rejected`` (the answer is not data: too soon, or the account is rejected) or ``unreadable``.
     size : int
         Records in the answer, readable or not.
-    reports, uplinks, foreign, opt_outs, set_aside, settled : int
-        Readable records by kind, reports of batches this store did not send, new opt-outs, records that do not parse,
+    reports, uplinks, repeated, foreign, opt_outs, set_aside, settled : int
+        New records by kind, readable ones that are in the store already, reports of batches this store did not send, new opt-outs, records that do not parse,
         and batches of unknown outcome that the reports settled.
     drained : bool
         Whether the platform had nothing more at that moment.
@@ -58,6 +58,7 @@ class Received:
     size: int = 0
     reports: int = 0
     uplinks: int = 0
+    repeated: int = 0
     foreign: int = 0
     opt_outs: int = 0
     set_aside: int = 0
@@ -139,11 +140,13 @@ def _take_uplinks(
     conn: sqlite3.Connection, poll_id: int, _answer: PollAnswer, page: Page, words: Collection[str] | None
 ) -> Received:
     _set_aside(conn, poll_id, page)
-    opt_outs = uplink_ingestion.take_uplinks(conn, poll_log.account_of(conn, poll_id), poll_id, page.uplinks, words)
+    account_id = poll_log.account_of(conn, poll_id)
+    opt_outs, new = uplink_ingestion.take_uplinks(conn, account_id, poll_id, page.uplinks, words)
     return Received(
         "records",
         page.size,
-        uplinks=len(page.uplinks),
+        uplinks=new,
+        repeated=len(page.uplinks) - new,
         opt_outs=opt_outs,
         set_aside=len(page.bad),
         drained=page.drained,
@@ -162,7 +165,7 @@ def _take_reports(
     page = replace(page, bad=[*page.bad, *nameless])
     _set_aside(conn, poll_id, page)
     account_id = poll_log.account_of(conn, poll_id)
-    foreign = report_ingestion.take_reports(conn, account_id, poll_id, reports)
+    foreign, new = report_ingestion.take_reports(conn, account_id, poll_id, reports)
     settled = reconciliation.infer(conn, foreign)
     if foreign:  # perhaps a batch whose sender was killed, and that nobody has missed yet
         settled += send_log.release_stale(conn, int(answer.answered_at)).groups
@@ -172,7 +175,8 @@ def _take_reports(
     return Received(
         "records",
         page.size,
-        reports=len(reports),
+        reports=new,
+        repeated=len(reports) - new,
         foreign=sum(count for group, count in foreign.items() if group not in settled),
         set_aside=len(page.bad),
         settled=len(settled) + confirmed,

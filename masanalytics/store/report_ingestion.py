@@ -42,17 +42,17 @@ class _Codes(NamedTuple):
 
 def take_reports(
     conn: sqlite3.Connection, account_id: int, poll_id: int, records: Sequence[ReportRecord]
-) -> dict[int, int]:
+) -> tuple[dict[int, int], int]:
     """Store the reports of one poll and write their outcomes onto the messages.
 
     Returns
     -------
-    dict of int to int
+    dict of int to int, int
         The batches of no campaign that got reports, with how many: perhaps another system's, perhaps one of ours whose
-        answer was lost.
+        answer was lost; and how many of the reports are new.
     """
     if not records:
-        return {}
+        return {}, 0
     codes = _read_codes(conn, records)
     batch_ids, foreign = _find_batches(conn, account_id, records)
     keys = [(batch_ids[index], record.mobile) for index, record in enumerate(records)]
@@ -80,9 +80,9 @@ def take_reports(
             for one, code, record in zip(page_messages, codes, records, strict=True)
         ],
     )  # fmt: skip
-    all_new = conn.total_changes - before == len(records)
-    _write_outcomes(conn, page_messages, records, codes, all_new=all_new)
-    return dict(Counter(batch_id for batch_id, _ in keys if batch_id in foreign))
+    new = conn.total_changes - before
+    _write_outcomes(conn, page_messages, records, codes, all_new=new == len(records))
+    return dict(Counter(batch_id for batch_id, _ in keys if batch_id in foreign)), new
 
 
 def _read_codes(conn: sqlite3.Connection, records: Sequence[ReportRecord]) -> list[_Codes]:

@@ -25,9 +25,9 @@ def take_uplinks(
     poll_id: int,
     records: Sequence[UplinkRecord],
     words: Collection[str] | None,
-) -> int:
-    """Store the uplinks of one poll; return how many opt-outs they brought."""
-    opt_outs = 0
+) -> tuple[int, int]:
+    """Store the uplinks of one poll; return how many opt-outs they brought, and how many of them are new."""
+    opt_outs = new = 0
     for record in records:
         verdict = match_opt_out(record.content, words) if words is not None else match_opt_out(record.content)
         cursor = conn.execute(
@@ -38,11 +38,12 @@ def take_uplinks(
                 record.add_serial, record.sent_at, record.send_time, verdict,
             ],
         )  # fmt: skip
+        new += cursor.rowcount
         if cursor.rowcount and verdict == "opt_out":
             asked_at = conn.execute("SELECT asked_at FROM polls WHERE poll_id = ?", [poll_id]).fetchone()[0]
             since = record.sent_at if record.sent_at is not None else asked_at
             opt_outs += _add(conn, record.mobile, since, "reply", cursor.lastrowid)
-    return opt_outs
+    return opt_outs, new
 
 
 def opted_out(conn: sqlite3.Connection) -> set[str]:
