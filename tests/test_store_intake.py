@@ -70,10 +70,13 @@ def test_the_same_report_twice_counts_once(bench: Bench, make_report: Callable[.
 
 
 def test_a_long_message_is_delivered_only_if_no_part_failed(
-    bench: Bench, make_report: Callable[..., dict[str, str]]
+    bench: Bench, make_report: Callable[..., dict[str, str]], plain_batch: type[PlainBatch]
 ) -> None:
     """Several reports for one message fold into one outcome, whatever page they come in."""
-    bench.send([A, B], G1)
+    run = bench.start()
+    (batch_id,) = bench.register(run, plain_batch([A, B], segments=[2, 2]))
+    bench.claim(run, batch_id)
+    bench.answer(batch_id, "accepted", G1)
     bench.receive([make_report(A, G1), make_report(B, G1)])
     bench.receive([make_report(A, G1, "MK:0001", receiveDate="20260101080005"),
                    make_report(B, G1, receiveDate="20260101080030")])  # fmt: skip

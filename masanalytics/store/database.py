@@ -8,10 +8,10 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from sqlite_utils import Database
 
@@ -23,6 +23,7 @@ __all__ = ["Connections", "as_store_error"]
 
 _OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
 _TRY_AGAIN_S = 0.01
+_T = TypeVar("_T")
 
 
 class Connections:
@@ -95,6 +96,22 @@ class Connections:
             except BaseException:
                 conn.rollback()
                 raise
+
+    def erase(self, work: Callable[[sqlite3.Connection], _T], *, dry_run: bool = False) -> _T:
+        """Run work that erases, so that no page of the file holds what was there; with `dry_run` nothing of it stays."""
+        with as_store_error(self.path):
+            conn = self.db.conn
+            conn.execute("BEGIN IMMEDIATE")
+            try:
+                done = work(conn)
+                conn.execute("ROLLBACK" if dry_run else "COMMIT")
+            except BaseException:
+                conn.rollback()
+                raise
+            if not dry_run:
+                conn.execute("VACUUM")
+                conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            return done
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

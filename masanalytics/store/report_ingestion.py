@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from masanalytics.carriers import carriers_of
 from masanalytics.protocol import ReportRecord, outcome_of
-from masanalytics.store import lookups, message_outcomes
+from masanalytics.store import forgetting, lookups, message_outcomes
 from masanalytics.vocabulary import Status
 
 __all__ = ["take_reports"]
@@ -57,8 +57,12 @@ def take_reports(
     batch_ids, foreign = _find_batches(conn, account_id, records)
     keys = [(batch_ids[index], record.mobile) for index, record in enumerate(records)]
     messages_at = _find_messages(conn, keys, range(len(keys)))
-    if len(messages_at) < len(keys):
-        unmatched = [index for index in range(len(keys)) if index not in messages_at]
+    unmatched = [index for index in range(len(keys)) if index not in messages_at]
+    if names := forgetting.names_of(conn, [keys[index][1] for index in unmatched]):
+        filed = {index: (keys[index][0], names.get(keys[index][1], "")) for index in unmatched}
+        messages_at |= _find_messages(conn, [filed.get(index, key) for index, key in enumerate(keys)], unmatched)
+        unmatched = [index for index in unmatched if index not in messages_at]
+    if unmatched:
         made = _foreign_batch_ids(conn, account_id, records, keys, unmatched, foreign)
         for index in unmatched:
             keys[index] = (made[index], records[index].mobile)

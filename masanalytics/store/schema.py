@@ -284,3 +284,14 @@ def m008_rounds_with_names(db: Database) -> None:
     as the empty ``key_column``, and is not gone on with: nobody can tell any more which texts were meant to differ.
     """
     older_rounds.bring_along(db, _VIEWS["messages_readable"])
+
+
+@migrations()
+def m009_forgetting(db: Database) -> None:
+    """Know who was forgotten by a salted hash, so that nobody is sent a round again; and log what was erased, and when."""
+    db.execute("CREATE TABLE forgetting_salt (salt TEXT NOT NULL) STRICT")
+    db.execute("CREATE TABLE forgotten (name TEXT PRIMARY KEY) STRICT")
+    db.execute(
+        "CREATE TABLE forgettings (forgetting_id INTEGER PRIMARY KEY, at INTEGER NOT NULL, before INTEGER, numbers INTEGER,"
+        " messages INTEGER NOT NULL, replies INTEGER NOT NULL, answers INTEGER NOT NULL, opt_outs INTEGER NOT NULL) STRICT"
+    )

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from masanalytics.i18n import Text
-from masanalytics.store import lookups, progress, reconciliation, rounds
+from masanalytics.store import forgetting, lookups, progress, reconciliation, rounds
 from masanalytics.store.kept_texts import keep_text
 from masanalytics.store.lookups import ACCEPTED, MAY_BE_OUT, RESENDABLE, STATUS_OF_STATE, STILL_TO_SEND
 from masanalytics.store.process_identity import is_alive, this_process
@@ -136,7 +136,7 @@ def already_sent(
     round_id = rounds.find_round(conn, campaign, label)
     if round_id is None or not len(phones):
         return is_sent
-    _ask(conn, phones, keys)
+    _ask(conn, round_id, phones, keys)
     positions = conn.execute(
         "SELECT position FROM asked JOIN messages m ON m.phone = asked.phone AND m.round_id = ? AND m.key = asked.key"
         f" WHERE m.status_id {MAY_BE_OUT}",
@@ -147,11 +147,12 @@ def already_sent(
     return is_sent
 
 
-def _ask(conn: sqlite3.Connection, phones: Sequence[str], keys: Sequence[str] | None) -> None:
+def _ask(conn: sqlite3.Connection, round_id: int, phones: Sequence[str], keys: Sequence[str] | None) -> None:
     """Lay numbers and keys beside the tables, to be looked up at once."""
     conn.execute("CREATE TEMP TABLE IF NOT EXISTS asked (position INTEGER PRIMARY KEY, phone TEXT, key TEXT)")
     conn.execute("DELETE FROM asked")
-    rows = zip(range(len(phones)), phones, repeat("") if keys is None else keys, strict=False)
+    filed = forgetting.as_filed(conn, round_id, phones, keys)
+    rows = zip(range(len(phones)), filed, repeat("") if keys is None else keys, strict=False)
     conn.executemany("INSERT INTO asked VALUES (?, ?, ?)", rows)
 
 
@@ -164,7 +165,7 @@ def count_planned(
     ``opted_out``; ``left_to_another_run`` (another run has taken them over, and has not come to an end with them); ``left``
     (nobody has tried them).
     """
-    _ask(conn, phones, keys)
+    _ask(conn, run.round_id, phones, keys)
     counts = conn.execute(_WHAT_BECAME, {"run": run.run_id, "round": run.round_id}).fetchall()
     conn.execute("DELETE FROM asked")
     return dict(counts)
@@ -287,7 +288,7 @@ def _write_messages(conn: sqlite3.Connection, run: RunRecord, batch_id: int, bat
         " segments = excluded.segments, carrier_id = excluded.carrier_id, region_id = excluded.region_id,"
         f" status_id = excluded.status_id, submitted_at = NULL WHERE messages.status_id {RESENDABLE}",
         zip(
-            batch.phones,
+            forgetting.as_filed(conn, run.round_id, batch.phones, batch.keys),
             batch.keys,
             batch.carriers,
             [region_ids.get(place) for place in batch.regions],

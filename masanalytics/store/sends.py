@@ -10,7 +10,16 @@ import numpy.typing as npt
 
 from masanalytics.errors import InputError, unknown_name
 from masanalytics.i18n import Text
-from masanalytics.store import doubts, ledger_copies, progress, reconciliation, rounds, send_log, uplink_ingestion
+from masanalytics.store import (
+    doubts,
+    forgetting,
+    ledger_copies,
+    progress,
+    reconciliation,
+    rounds,
+    send_log,
+    uplink_ingestion,
+)
 from masanalytics.store.database import Connections
 from masanalytics.store.progress import CampaignProgress
 from masanalytics.store.rounds import CanaryState
@@ -68,8 +77,8 @@ class Sends:
     def opted_out(self, phones: Sequence[str]) -> npt.NDArray[np.bool_]:
         """Return, number by number, whether it has opted out."""
         with self._connections.reading() as conn:
-            listed = uplink_ingestion.opted_out(conn)
-        return np.fromiter((phone in listed for phone in phones), dtype=bool, count=len(phones))
+            listed = forgetting.is_listed(conn, uplink_ingestion.opted_out(conn), phones)
+        return np.array(listed, dtype=bool)
 
     def check_campaign(self, campaign: str) -> None:
         """Raise InputError if nothing was ever planned or sent under this name, naming those that are near."""

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace as replace_fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -18,8 +19,9 @@ from masanalytics.errors import InputError, StoreError
 from masanalytics.formatting import card, plain_card
 from masanalytics.i18n import speaks
 from masanalytics.paths import full_path, path_in_folder
-from masanalytics.store import holes, messages, poll_log, showing, uplink_ingestion, views
+from masanalytics.store import forgetting, holes, messages, poll_log, showing, uplink_ingestion, views
 from masanalytics.store.database import Connections
+from masanalytics.store.forgetting import Forgotten, Wish
 from masanalytics.store.intake import Intake
 from masanalytics.store.sends import Sends
 from masanalytics.store.sql_count import StoredMessages
@@ -324,6 +326,52 @@ class Store:
         good = uplink_ingestion.mobile_numbers(phones)
         with self._connections.writing() as conn:
             return uplink_ingestion.opt_in(conn, good, self.clock.now())
+
+    def forget(
+        self,
+        before: object = None,
+        phones: Iterable[object] = (),
+        *,
+        keep_opt_outs: bool = True,
+        dry_run: bool = False,
+        force: bool = False,
+    ) -> Forgotten:
+        """Erase the numbers and texts of people; counts, times, prefixes, carriers and outcomes stay, so analysis does too.
+
+        A round that was sent to somebody stays sent, and an opt-out stays one: the file knows both by a salted hash of the
+        number. It is rewritten, so that no free page holds what was erased. Files exported before are not touched.
+
+        Parameters
+        ----------
+        before : date or time, optional
+            Everything submitted, replied and fetched before it, China time where no zone is given; or an age: ``"90d"``.
+        phones : iterable, optional
+            People, by their numbers. They are also kept from being written to.
+        keep_opt_outs : bool, optional
+            Whether opt-outs stay, by their hash; otherwise those people can be written to again.
+        dry_run : bool, optional
+            Only say what would be erased.
+        force : bool, optional
+            Also messages whose reports may still come.
+
+        Returns
+        -------
+        Forgotten
+            How many messages, replies, raw answers and opt-outs; also logged in the table ``forgettings``, with the time.
+
+        Raises
+        ------
+        InputError
+            If neither or both of `before` and `phones` are given, or messages are still open and it is not forced.
+        """
+        numbers = uplink_ingestion.mobile_numbers(phones)
+        if (before is None) == (not numbers):
+            raise InputError("forget: give either before= (a time, or an age such as '90d') or phones= (numbers)")
+        now = int(self.clock.now())
+        limit = None if before is None else forgetting.instant_before(before, now)
+        wish = Wish(now, limit, numbers, keep_opt_outs=keep_opt_outs, force=force)
+        done = self._connections.erase(lambda conn: forgetting.forget(conn, wish), dry_run=dry_run)
+        return replace_fields(done, dry_run=dry_run)
 
     # ---- what became of it -------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from masanalytics.errors import InputError
 from masanalytics.opt_outs import match_opt_out
 from masanalytics.phones import normalise_phones
 from masanalytics.protocol import UplinkRecord
+from masanalytics.store import forgetting
 from masanalytics.store.lookups import MAY_BE_OUT
 
 __all__ = ["mobile_numbers", "opt_in", "opt_out", "opted_out", "take_uplinks"]
@@ -58,8 +59,13 @@ def opt_out(conn: sqlite3.Connection, phones: Iterable[str], reason: str, now: f
 
 def opt_in(conn: sqlite3.Connection, phones: Iterable[str], now: float) -> int:
     """Take numbers off the opt-out list, keeping the record of it; return how many were on it."""
+    phones = list(phones)
+    names = forgetting.names_of(conn, phones)
     return sum(
-        conn.execute("UPDATE opt_outs SET until = ? WHERE phone = ? AND until IS NULL", [int(now), phone]).rowcount
+        conn.execute(
+            "UPDATE opt_outs SET until = ? WHERE phone IN (?, ?) AND until IS NULL",
+            [int(now), phone, names.get(phone, phone)],
+        ).rowcount
         for phone in phones
     )
 
