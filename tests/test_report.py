@@ -563,6 +563,7 @@ def shell(*words: object) -> Result:
 def test_the_shell_writes_a_report(store_file: Path, tmp_path: Path) -> None:
     """The command writes into paths with spaces and Chinese, replaces what is there, and prints where it is."""
     path = tmp_path / "报告 一" / "report 三月.html"
+    path.parent.mkdir()
     for _ in range(2):
         done = shell(path, "--db", store_file, "--since", "2026-01-01", "--language", "zh", "--title", "三月")
         assert (done.exit_code, done.output.strip()) == (0, str(path))

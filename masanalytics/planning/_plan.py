@@ -310,14 +310,6 @@ def _assembled(sheet: _Sheet, wording: Wording, rules: ExclusionRules, sending: 
     row_texts = write_rows(wording, sheet.columns, sheet.arms, len(cells), sending.signature)
     exclusions = exclude(numbers, reasons, row_texts, sheet.keys, rules)
     planned = _arranged(sheet, numbers, row_texts, exclusions, sending)
-    left_out = np.flatnonzero(exclusions.reasons >= 0)
-    excluded = Excluded(
-        rows=left_out,
-        cells=cells.iloc[left_out].astype(object).to_numpy(),
-        reasons=exclusions.reasons[left_out],
-        segments=None if row_texts.segments is None else row_texts.segments[left_out],
-        labels=sheet.index.take(left_out),
-    )
     planned_texts = planned.params if planned.contents is None else planned.contents
     if planned_texts is not None:
         refuse_other_rows(planned_texts, planned.rows, numbers, sheet.index)
@@ -344,7 +336,18 @@ def _assembled(sheet: _Sheet, wording: Wording, rules: ExclusionRules, sending: 
         new_store=str(rules.store.path) if rules.store is not None and rules.store.is_new else "",
         warnings=tuple([warning for warning in warnings if warning.rows]),
         _sent=planned,
-        _left=excluded,
+        _left=_left_out(sheet, cells, row_texts, exclusions),
+    )
+
+
+def _left_out(sheet: _Sheet, cells: pd.Series[Any], row_texts: RowTexts, exclusions: Exclusions) -> Excluded:
+    rows = np.flatnonzero(exclusions.reasons >= 0)
+    return Excluded(
+        rows=rows,
+        cells=cells.iloc[rows].astype(object).to_numpy(),
+        reasons=exclusions.reasons[rows],
+        segments=None if row_texts.segments is None else row_texts.segments[rows],
+        labels=sheet.index.take(rows),
     )
 
 
