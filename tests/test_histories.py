@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 
@@ -80,3 +81,42 @@ def test_a_printed_history_can_be_played_again(capsys: pytest.CaptureFixture[str
     exec(script([Fate("silent"), Send(people=3, kill=20), Send(people=3)], [], seed=7), {})
 
     assert capsys.readouterr().out == "[]\n"
+
+
+# ---- a machine that finds nothing proves nothing: faults put back into the package, and what must be seen of them -----------
+
+PUT_BACK: dict[str, tuple[str, dict[str, Any], list[Action]]] = {
+    "what may have been sent is sent again": (
+        "twice",
+        {"store.send_log.RESENDABLE": "<= 3", "store.send_log.MAY_BE_OUT": "> 3", "store.rounds.MAY_BE_OUT": "> 3"},
+        KNOWN["an interrupted repeat goes out again"],
+    ),
+    "a canary holds nothing": ("canary", {"store.rounds.HOLDING": ()}, KNOWN["the canary's answer is lost"]),
+    "names are told apart by what nobody sees": (
+        "twice",
+        {f"{module}.plain_name": str for module in ("store.rounds", "store.lookups", "planning._plan")},
+        KNOWN["a name that looks the same"],
+    ),
+    "a run is always ok": ("ok_with_left", {"sending.send_result.SendResult.ok": True}, [Send(faults=((1, "refused"),))]),
+    "what is held is not counted": ("sums", {"sending.send_result.SendResult.held": 0}, [Send(limit=5)]),
+    "reports are read and not kept": (
+        "report_gone",
+        {"store.report_ingestion.take_reports": lambda *_: {}},
+        [Send(), Wait(), Collect()],
+    ),
+    "an answer that is lost leaves no hole": (
+        "report_gone",
+        {"store.holes.note": lambda *_, **__: None},
+        [Send(), Wait(), Collect(faults=((1, "drop_after"),))],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PUT_BACK)
+def test_a_fault_put_back_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind, changes, actions = PUT_BACK[name]
+    for place, value in changes.items():
+        monkeypatch.setattr(f"masanalytics.{place}", value)
+    found = replay(actions)
+
+    assert [one.name.removesuffix("_by_limit") for one in found] == [kind]

@@ -132,8 +132,8 @@ def _judge_reports(world: World, store: Any) -> None:
     missing = sum(bool(Counter(page.rows) - stored) for page in world.ledger.pages)
     if not missing:
         return
-    polls = store.polls()
-    holes = int((polls["state"] != "parsed").sum()) + product.waiting_answers(world.path)
+    under_way = store.polls()["state"].isin(("asked", "stored"))
+    holes = len(store.missing_answers()) + int(under_way.sum()) + product.waiting_answers(world.path)
     if missing > holes:
         world.broken("report_gone", f"what {missing} pages brought is not in the store, which knows of {holes} holes")
 
