@@ -53,6 +53,7 @@ from masanalytics.errors import NetworkError as NetworkError
 from masanalytics.errors import RefusedError as RefusedError
 from masanalytics.errors import StoreError as StoreError
 from masanalytics.masking import mask_phone as mask_phone
+from masanalytics.phones import normalise_phones as normalise_phones
 from masanalytics.planning import Limits as Limits
 from masanalytics.planning import Plan as Plan
 from masanalytics.planning import plan as plan

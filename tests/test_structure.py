@@ -57,6 +57,7 @@ TOGETHER = {
     "collecting/collector.py": "a collector, and reading again what it kept",
     "analysis/results.py": "what every result carries, and how it is read",
     "plot/fonts.py": "finding a Chinese font, and using it",
+    "phones.py": "one rule, for one number and for a column of them",
     "store/store.py": "the Store, and two of its methods that are said as functions too",
     "planning/planned.py": "a file plan.py would hide plan()",
 }

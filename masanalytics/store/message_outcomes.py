@@ -15,8 +15,9 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from masanalytics.protocol import outcome_of
+from masanalytics.store.coverage import covered_until
 from masanalytics.store.lookups import STATUS_OF_STATE
-from masanalytics.vocabulary import Status
+from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
 
 __all__ = ["Evidence", "Outcome", "fold", "refresh", "reset", "write"]
 
@@ -35,6 +36,7 @@ class Evidence(NamedTuple):
     error_code_id: int | None
     submitted_at: int | None
     received_at: int | None
+    copies: int = 1
 
 
 class Outcome(NamedTuple):
@@ -52,8 +54,10 @@ _STATUS_OF_STATE = " ".join(f"WHEN '{state}' THEN {int(status)}" for state, stat
 _RANK = {Status.failed: 2, Status.delivered: 1, Status.pending: 0}
 
 
-def fold(reports: Iterable[Evidence], segments: int | None = None) -> Outcome:
+def fold(reports: Iterable[Evidence], segments: int | None = None, *, by_part: bool = False) -> Outcome:
     """Return the outcome of a message with these reports (at least one) and so many segments, where that is known.
+
+    `by_part` says that the account's reports come one a part, and that others may still come.
 
     Examples
     --------
@@ -66,6 +70,8 @@ def fold(reports: Iterable[Evidence], segments: int | None = None) -> Outcome:
 
     A message of two segments, of which one failed, has failed; its time is that of the last report.
 
+    >>> fold([delivered], 2).status_id, fold([delivered], 2, by_part=True).status_id
+    (5, 4)
     >>> fold([delivered, failed], 2) == fold([failed, delivered], 2) == Outcome(6, 2, 2, 100, 130, 2)
     True
     """
@@ -75,6 +81,9 @@ def fold(reports: Iterable[Evidence], segments: int | None = None) -> Outcome:
     if segments == 1 and final:
         weighed = final = [max(final, key=_lateness)]
     decisive = max(weighed, key=_weight)
+    parts = sum(report.copies for report in final)
+    if by_part and decisive.status == Status.delivered and parts < (segments or 1):
+        decisive, final = decisive._replace(status=Status.pending), []
     submitted = [report.submitted_at for report in weighed if report.submitted_at is not None]
     received = [report.received_at for report in final if report.received_at is not None]
     return Outcome(
@@ -83,7 +92,7 @@ def fold(reports: Iterable[Evidence], segments: int | None = None) -> Outcome:
         decisive.error_code_id,
         min(submitted, default=None),
         max(received, default=None),
-        len(found),
+        len(found) if segments is None or segments < 2 else sum(report.copies for report in found),
     )
 
 
@@ -123,17 +132,46 @@ def reset(conn: sqlite3.Connection, message_ids: Sequence[int]) -> None:
 def _fold_stored(conn: sqlite3.Connection, message_ids: Sequence[int]) -> list[tuple[int, Outcome]]:
     grouped: dict[int, list[Evidence]] = defaultdict(list)
     sizes: dict[int, int | None] = {}
+    open_parts: set[int] = set()
+    young = _young(conn)
     for start in range(0, len(message_ids), _MESSAGES_AT_ONCE):
         chunk = message_ids[start : start + _MESSAGES_AT_ONCE]
-        for message_id, segments, status_id, status, error_id, error, submitted_at, received_at in conn.execute(
-            "SELECT m.message_id, m.segments, r.report_status_id, s.code, r.error_code_id, e.code, r.submitted_at,"
-            " r.received_at FROM reports r JOIN messages m USING (message_id)"
+        for (
+            message_id,
+            segments,
+            account_id,
+            asked_at,
+            status_id,
+            status,
+            error_id,
+            error,
+            submitted_at,
+            received_at,
+            copies,
+        ) in conn.execute(
+            "SELECT m.message_id, m.segments, m.account_id, m.submitted_at, r.report_status_id, s.code, r.error_code_id, e.code, r.submitted_at,"
+            " r.received_at, r.copies FROM reports r JOIN messages m USING (message_id)"
             " JOIN codes s ON s.code_id = r.report_status_id JOIN codes e ON e.code_id = r.error_code_id"
             f" WHERE m.message_id IN ({','.join('?' * len(chunk))})",
             chunk,
         ):
             sizes[message_id] = segments
+            if asked_at is not None and asked_at > young.get(account_id, asked_at):
+                open_parts.add(message_id)
             grouped[message_id].append(
-                Evidence(outcome_of(status, error), status_id, error_id if error else None, submitted_at, received_at)
+                Evidence(
+                    outcome_of(status, error), status_id, error_id if error else None, submitted_at, received_at, copies
+                )
             )
-    return [(message_id, fold(evidence, sizes[message_id])) for message_id, evidence in grouped.items()]
+    return [
+        (message_id, fold(evidence, sizes[message_id], by_part=message_id in open_parts))
+        for message_id, evidence in grouped.items()
+    ]
+
+
+def _young(conn: sqlite3.Connection) -> dict[int, int]:
+    """Return, of accounts whose reports come by part, since when a part may still be on its way."""
+    by_part = {row[0] for row in conn.execute("SELECT account_id FROM parts WHERE by_part")}
+    if not by_part:
+        return {}
+    return {account: end - UNREPORTED_AFTER_S for account, end in covered_until(conn).items() if account in by_part}

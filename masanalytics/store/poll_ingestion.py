@@ -12,6 +12,7 @@ from masanalytics.store import (
     coverage,
     holes,
     message_outcomes,
+    parts,
     poll_log,
     reconciliation,
     report_ingestion,
@@ -172,6 +173,7 @@ def _take_reports(
     confirmed = reconciliation.confirm(conn, account_id)
     if page.drained:
         coverage.extend(conn, account_id, coverage.believed(answer.requested_at, answer.server_time))
+        parts.keep_up(conn, account_id)
     return Received(
         "records",
         page.size,

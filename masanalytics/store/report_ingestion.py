@@ -28,6 +28,7 @@ class _Message(NamedTuple):
 
     message_id: int
     reports: int
+    is_long: bool
 
 
 class _Codes(NamedTuple):
@@ -85,8 +86,25 @@ def take_reports(
         ],
     )  # fmt: skip
     new = conn.total_changes - before
+    _count_copies(conn, page_messages, records, codes)
     _write_outcomes(conn, page_messages, records, codes, all_new=new == len(records))
     return dict(Counter(batch_id for batch_id, _ in keys if batch_id in foreign)), new
+
+
+def _count_copies(
+    conn: sqlite3.Connection, messages: Sequence[_Message], records: Sequence[ReportRecord], codes: Sequence[_Codes]
+) -> None:
+    """Note how many equal reports of a long message came in one answer: they are of as many parts."""
+    equal = Counter(
+        (one.message_id, code.status_id, code.error_id, record.submit_date, record.receive_date)
+        for one, code, record in zip(messages, codes, records, strict=True)
+        if one.is_long
+    )
+    conn.executemany(
+        "UPDATE reports SET copies = max(copies, ?) WHERE message_id = ? AND report_status_id = ? AND error_code_id = ?"
+        " AND submit_date = ? AND receive_date = ?",
+        [(count, *key) for key, count in equal.items() if count > 1],
+    )
 
 
 def _read_codes(conn: sqlite3.Connection, records: Sequence[ReportRecord]) -> list[_Codes]:
@@ -162,12 +180,12 @@ def _find_messages(
         part = places[start : start + _ASK_AT_ONCE]
         rows = conn.execute(
             f"WITH page (place, batch_id, phone) AS (VALUES {','.join(['(?,?,?)'] * len(part))})"
-            " SELECT page.place, m.message_id, m.reports FROM page CROSS JOIN messages m"
+            " SELECT page.place, m.message_id, m.reports, m.segments >= 2 FROM page CROSS JOIN messages m"
             " ON m.batch_id = page.batch_id AND m.phone = page.phone",
             [value for place in part for value in (place, *keys[place])],
         )
-        for place, message_id, reports in rows:
-            messages_at[place] = _Message(message_id, reports)
+        for place, message_id, reports, is_long in rows:
+            messages_at[place] = _Message(message_id, reports, bool(is_long))
     return messages_at
 
 
@@ -240,7 +258,7 @@ def _write_outcomes(
             record.received_at if code.is_final else None, 1, one.message_id,
         )
         for one, record, code in zip(messages, records, codes, strict=True)
-        if all_new and not one.reports and seen[one.message_id] == 1
+        if all_new and not one.reports and not one.is_long and seen[one.message_id] == 1
     ]  # fmt: skip
     message_outcomes.write(conn, simple)
     if len(simple) < len(messages):

@@ -295,3 +295,14 @@ def m009_forgetting(db: Database) -> None:
         "CREATE TABLE forgettings (forgetting_id INTEGER PRIMARY KEY, at INTEGER NOT NULL, before INTEGER, numbers INTEGER,"
         " messages INTEGER NOT NULL, replies INTEGER NOT NULL, answers INTEGER NOT NULL, opt_outs INTEGER NOT NULL) STRICT"
     )
+
+
+@migrations()
+def m010_parts_of_long_messages(db: Database) -> None:
+    """Count equal reports of one answer, which are of several parts, and keep whether an account's reports come by part."""
+    db.execute("ALTER TABLE reports ADD COLUMN copies INTEGER NOT NULL DEFAULT 1")
+    db.execute("CREATE INDEX long_messages ON messages (account_id, submitted_at) WHERE segments >= 2")
+    db.execute(
+        "CREATE TABLE parts (account_id INTEGER PRIMARY KEY REFERENCES accounts, by_part INTEGER NOT NULL,"
+        " messages INTEGER NOT NULL, complete INTEGER NOT NULL, learned_at INTEGER NOT NULL, settled_to INTEGER NOT NULL) STRICT"
+    )
