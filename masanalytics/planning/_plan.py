@@ -309,13 +309,16 @@ def _assembled(sheet: _Sheet, wording: Wording, rules: ExclusionRules, sending: 
     numbers, reasons = parse_phones(cells)
     row_texts = write_rows(wording, sheet.columns, sheet.arms, len(cells), sending.signature)
     exclusions = exclude(numbers, reasons, row_texts, sheet.keys, rules)
+    new_store = str(rules.store.path) if rules.store is not None and rules.store.is_new else ""
     planned = _arranged(sheet, numbers, row_texts, exclusions, sending)
-    planned_texts = planned.params if planned.contents is None else planned.contents
-    if planned_texts is not None:
-        refuse_other_rows(planned_texts, planned.rows, numbers, sheet.index)
+    excluded = Excluded.of(cells, exclusions.reasons, row_texts.segments, sheet.index)
+    refuse_other_rows(planned.texts, planned.rows, numbers, sheet.index)
+    units, contents = row_texts.units[planned.rows], planned.contents
+    text_warnings = [] if contents is None else check_contents(contents, units, marketing=sending.marketing)
     warnings = [
         *near_names(rules.campaign, rules.round, exclusions.near),
-        *_warnings_of_texts(planned, row_texts, sending),
+        *text_warnings,
+        unknown_signature(0 if sending.signature or contents is None else len(planned.rows)),
         unreadable_suppression(exclusions.suppression.unreadable if exclusions.suppression else 0),
         lost_digits(numbers, cells),
         *(_warnings_of_file(sheet.receipt) if sheet.receipt else []),
@@ -333,29 +336,11 @@ def _assembled(sheet: _Sheet, wording: Wording, rules: ExclusionRules, sending: 
         limits=sending.limits,
         receipt=sheet.receipt,
         suppression=exclusions.suppression,
-        new_store=str(rules.store.path) if rules.store is not None and rules.store.is_new else "",
+        new_store=new_store,
         warnings=tuple([warning for warning in warnings if warning.rows]),
         _sent=planned,
-        _left=_left_out(sheet, cells, row_texts, exclusions),
+        _left=excluded,
     )
-
-
-def _left_out(sheet: _Sheet, cells: pd.Series[Any], row_texts: RowTexts, exclusions: Exclusions) -> Excluded:
-    rows = np.flatnonzero(exclusions.reasons >= 0)
-    return Excluded(
-        rows=rows,
-        cells=cells.iloc[rows].astype(object).to_numpy(),
-        reasons=exclusions.reasons[rows],
-        segments=None if row_texts.segments is None else row_texts.segments[rows],
-        labels=sheet.index.take(rows),
-    )
-
-
-def _warnings_of_texts(planned: PlannedMessages, row_texts: RowTexts, sending: _Sending) -> list[PlanWarning]:
-    if planned.contents is None:
-        return []
-    found = check_contents(planned.contents, row_texts.units[planned.rows], marketing=sending.marketing)
-    return [*found, unknown_signature(0 if sending.signature else len(planned.rows))]
 
 
 def _warnings_of_file(receipt: Mapping[str, Any]) -> list[PlanWarning]:

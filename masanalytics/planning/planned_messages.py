@@ -104,6 +104,13 @@ class PlannedMessages:
         requests = ngettext("{count:,} request", "{count:,} requests", len(self.starts) - 1)
         return f"PlannedMessages({numbers}, {requests})"
 
+    @property
+    def texts(self) -> EncodedText:
+        """The text of each message, or the parameters of the platform's template."""
+        texts = self.params if self.contents is None else self.contents
+        assert texts is not None  # noqa: S101 - a plan has the one or the other
+        return texts
+
     def first_text(self, texts: EncodedText | None, batch: int) -> str | None:
         """Return the first of `texts` in a request: the only one, where the request has one for all."""
         start = int(self.starts[batch])
@@ -119,6 +126,24 @@ class Excluded:
     reasons: npt.NDArray[np.int8]
     segments: npt.NDArray[np.int32] | None
     labels: pd.Index[Any]
+
+    @classmethod
+    def of(
+        cls,
+        cells: pd.Series[Any],
+        reasons: npt.NDArray[np.int8],
+        segments: npt.NDArray[np.int32] | None,
+        labels: pd.Index[Any],
+    ) -> Excluded:
+        """Return the rows of a sheet that have a reason, from what is known of every row."""
+        rows = np.flatnonzero(reasons >= 0)
+        return cls(
+            rows=rows,
+            cells=cells.iloc[rows].astype(object).to_numpy(),
+            reasons=reasons[rows],
+            segments=None if segments is None else segments[rows],
+            labels=labels.take(rows),
+        )
 
     def __post_init__(self) -> None:
         _make_read_only(self)
