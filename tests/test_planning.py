@@ -155,7 +155,7 @@ def test_a_name_nearly_that_of_a_known_one_is_a_warning() -> None:
     made = plan(people(p=[A]), phone="p", text="好", campaign="spring sale", round="2026 12", store=store)
     codes = [warning.code for warning in made.warnings]
 
-    assert codes[:2] == ["near_campaign", "near_round"]
+    assert [code for code in codes if code.startswith("near")] == ["near_campaign", "near_round"]
 
 
 NASTY = st.one_of(

@@ -316,9 +316,9 @@ def _assembled(sheet: _Sheet, wording: Wording, rules: ExclusionRules, sending: 
     units, contents = row_texts.units[planned.rows], planned.contents
     text_warnings = [] if contents is None else check_contents(contents, units, marketing=sending.marketing)
     warnings = [
-        *near_names(rules.campaign, rules.round, exclusions.near),
         *text_warnings,
         unknown_signature(0 if sending.signature or contents is None else len(planned.rows)),
+        *near_names(rules.campaign, rules.round, exclusions.near),
         unreadable_suppression(exclusions.suppression.unreadable if exclusions.suppression else 0),
         lost_digits(numbers, cells),
         *(_warnings_of_file(sheet.receipt) if sheet.receipt else []),

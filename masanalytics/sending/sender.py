@@ -276,7 +276,7 @@ class Sender:
         self._in_flight.clear()
         for claimed, result in ended:
             self._count(claimed, result, deque())
-        self.sends.record_answers([_answered(claimed, result) for claimed, result in [*done, *ended]])
+        self.sends.record_when_possible([_answered(claimed, result) for claimed, result in [*done, *ended]])
 
     # ---- one request ------------------------------------------------------------------------------------------------
 

@@ -40,11 +40,14 @@ class Connections:
     ----------
     is_new : bool
         Whether this object made the tables: nothing was in the file before.
+    deferred : list of callable
+        What could not be written when it was known: the next transaction that commits writes it first.
     """
 
     def __init__(self, path: Path, *, busy_s: float) -> None:
         self.path = path
         self.busy_s = busy_s
+        self.deferred: list[Callable[[sqlite3.Connection], object]] = []
         self._local = threading.local()
         self.is_new = False
         self._migrated = False
@@ -86,7 +89,10 @@ class Connections:
             conn = self.db.conn
             conn.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             conn.execute("BEGIN IMMEDIATE")
+            late = list(self.deferred)
             try:
+                for write in late:
+                    write(conn)
                 yield conn
             except BaseException:
                 conn.rollback()
@@ -96,6 +102,7 @@ class Connections:
             except BaseException:
                 conn.rollback()
                 raise
+            self.deferred[: len(late)] = []
 
     def erase(self, work: Callable[[sqlite3.Connection], _T], *, dry_run: bool = False) -> _T:
         """Run work that erases, so that no page of the file holds what was there; with `dry_run` nothing of it stays."""

@@ -169,7 +169,7 @@ def _take_reports(
     foreign, new = report_ingestion.take_reports(conn, account_id, poll_id, reports)
     settled = reconciliation.infer(conn, foreign)
     if foreign:  # perhaps a batch whose sender was killed, and that nobody has missed yet
-        settled += send_log.release_stale(conn, int(answer.answered_at)).groups
+        settled += send_log.release_stale(conn).groups
     confirmed = reconciliation.confirm(conn, account_id)
     if page.drained:
         coverage.extend(conn, account_id, coverage.believed(answer.requested_at, answer.server_time))

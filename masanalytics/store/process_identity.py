@@ -11,7 +11,7 @@ import platform
 import sys
 from pathlib import Path
 
-__all__ = ["is_alive", "this_process"]
+__all__ = ["is_alive", "is_elsewhere", "this_process"]
 
 
 def this_process() -> str:
@@ -41,6 +41,18 @@ def is_alive(process: str | None) -> bool:
         return False
     pid = int(rest)
     return _exists(pid) and _started(pid) == (process or "").rpartition(":")[2]
+
+
+def is_elsewhere(process: str) -> bool:
+    """Whether the named process is one of another machine or container, which cannot be asked for signs of life.
+
+    Examples
+    --------
+    >>> is_elsewhere("elsewhere:1:0"), is_elsewhere(this_process())
+    (True, False)
+    """
+    host = process.rpartition(":")[0].rpartition(":")[0]
+    return bool(host) and host != platform.node()
 
 
 def _exists(pid: int) -> bool:

@@ -18,8 +18,8 @@ from masanalytics.vocabulary import Status
 
 __all__ = ["take_reports"]
 
-_SAME_GROUP_S = 30 * 86400
-"""A msgGroup carries no year: the same one more than a month away is another batch."""
+_SAME_GROUP_S = 180 * 86400
+"""A msgGroup carries no year: the same one more than half a year away, by a clock that may be wrong, is another batch."""
 _ASK_AT_ONCE = 400
 
 
@@ -205,7 +205,7 @@ def _foreign_batch_ids(
         if keys[index][0] in foreign:
             batch_ids[index] = keys[index][0]
             continue
-        # Reports of one group lie within a month of each other; a group that comes again next year is another batch.
+        # Reports of one group lie within half a year of each other; a group that comes again next year is another batch.
         place = (record.msg_group, (record.submitted_at or 0) // _SAME_GROUP_S)
         if place not in made:
             made[place] = _foreign_batch(conn, account_id, record)

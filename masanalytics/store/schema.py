@@ -306,3 +306,17 @@ def m010_parts_of_long_messages(db: Database) -> None:
         "CREATE TABLE parts (account_id INTEGER PRIMARY KEY REFERENCES accounts, by_part INTEGER NOT NULL,"
         " messages INTEGER NOT NULL, complete INTEGER NOT NULL, learned_at INTEGER NOT NULL, settled_to INTEGER NOT NULL) STRICT"
     )
+
+
+@migrations()
+def m011_doubts_settled_by_proof(db: Database) -> None:
+    """Keep whose word a batch's state is, and the msgGroup that the user has said it is not."""
+    db.execute("ALTER TABLE batches ADD COLUMN settled_by_user INTEGER NOT NULL DEFAULT 0")
+    db.execute("ALTER TABLE batches ADD COLUMN denied_group TEXT")
+    db.execute(
+        "UPDATE batches SET settled_by_user = 1 WHERE notice LIKE '%\"settled_by_user\"%' AND state IN ('accepted', 'not_sent')"
+    )
+    db.execute(
+        "CREATE INDEX batches_with_a_group_not_accepted ON batches (account_id) WHERE state IN ('unknown', 'rejected',"
+        " 'not_sent') AND msg_group IS NOT NULL"
+    )

@@ -21,7 +21,7 @@ from masanalytics.i18n import Text
 from masanalytics.store import forgetting, lookups, progress, reconciliation, rounds
 from masanalytics.store.kept_texts import keep_text
 from masanalytics.store.lookups import ACCEPTED, MAY_BE_OUT, RESENDABLE, STATUS_OF_STATE, STILL_TO_SEND
-from masanalytics.store.process_identity import is_alive, this_process
+from masanalytics.store.process_identity import is_alive, is_elsewhere, this_process
 from masanalytics.vocabulary import Status
 
 if TYPE_CHECKING:
@@ -44,9 +44,11 @@ __all__ = [
     "start_run",
 ]
 
-PATIENCE_S = 600.0
-"""After this long even a living process's request counts as unanswered."""
 _PROCESS_ENDED = Text("the sending process ended before the answer", code="process_ended")
+_ELSEWHERE = Text(
+    "its sender runs on another machine or in another container, which cannot be asked: it may still be at work",
+    code="sender_elsewhere",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +199,7 @@ def start_run(conn: sqlite3.Connection, start: RunStart, now: float) -> RunRecor
     InputError
         If the round tells messages to one number apart in another way than the plan.
     """
-    release_stale(conn, now, beginning=True)
+    release_stale(conn, beginning=True)
     campaign_id = lookups.campaign_id(conn, start.campaign)
     round_id = rounds.open_round(conn, campaign_id, start.round, start.key)
     before = progress.round_progress(conn, round_id).counts
@@ -357,47 +359,74 @@ def record_answers(conn: sqlite3.Connection, answers: Sequence[Answered]) -> Non
     accepted batch move to its messages; a batch of unknown outcome is compared with the reports that belong to no batch.
     """
     for answer in answers:
-        conn.execute(
-            "UPDATE batches SET state = ?, msg_group = coalesce(nullif(?, ''), msg_group), rspcod = nullif(?, ''),"
-            " notice = ?, answered_at = ?, inferred = 0"
-            " WHERE batch_id = ? AND (state IN ('submitting', 'unknown') OR ? = 'accepted')",
-            [
-                answer.state, answer.msg_group, answer.rspcod, keep_text(answer.notice), answer.answered_at,
-                answer.batch_id, answer.state,
-            ],
-        )  # fmt: skip
-        conn.execute(
-            "UPDATE messages SET status_id = ? WHERE batch_id = ? AND status_id = ?",
-            [int(STATUS_OF_STATE[answer.state]), answer.batch_id, int(Status.unknown)],
-        )
-        if answer.state == "accepted":
-            reconciliation.adopt(conn, answer.batch_id)
+        _record_answer(conn, answer)
     reconciliation.look_again(conn, [answer.batch_id for answer in answers if answer.state == "unknown"])
 
 
-def release_stale(
-    conn: sqlite3.Connection, now: float, patience_s: float = PATIENCE_S, *, beginning: bool = False
-) -> Released:
-    """Set batches in flight of processes that are gone to ``unknown``, and compare them with reports that came before.
+def _record_answer(conn: sqlite3.Connection, answer: Answered) -> None:
+    """Write one answer: a yes or a no of the platform, however late, beats what the user said and what reports showed."""
+    row = conn.execute(
+        "SELECT state, msg_group, inferred, settled_by_user FROM batches WHERE batch_id = ?", [answer.batch_id]
+    ).fetchone()
+    if row is None:
+        return
+    state, msg_group, inferred, settled_by_user = row
+    is_word = answer.state in ("accepted", "rejected")
+    if state not in ("submitting", "unknown") and not (
+        answer.state == "accepted" or (is_word and (inferred or settled_by_user))
+    ):
+        return
+    if inferred and is_word and answer.msg_group != msg_group:
+        reconciliation.give_back(conn, answer.batch_id)
+    conn.execute(
+        "UPDATE batches SET state = ?, msg_group = coalesce(nullif(?, ''), msg_group), rspcod = nullif(?, ''),"
+        " notice = ?, answered_at = ?, inferred = 0, settled_by_user = 0 WHERE batch_id = ?",
+        [
+            answer.state, answer.msg_group, answer.rspcod, keep_text(answer.notice), answer.answered_at, answer.batch_id,
+        ],
+    )  # fmt: skip
+    conn.execute(
+        "UPDATE messages SET status_id = ? WHERE batch_id = ? AND reports = 0",
+        [int(STATUS_OF_STATE[answer.state]), answer.batch_id],
+    )
+    if answer.state == "accepted":
+        reconciliation.adopt(conn, answer.batch_id)
+
+
+def release_stale(conn: sqlite3.Connection, *, beginning: bool = False) -> Released:
+    """Set batches in flight whose sender is not at work any more to ``unknown``, and compare them with reports that came before.
+
+    A sender that lives on this machine is left alone, whatever the clocks say: its answer comes. One on another machine, or
+    in another container, cannot be asked; its batches may be settled, and its answer, however late, still counts.
 
     Parameters
     ----------
-    patience_s : float
-        After this long even a living process's request counts as unanswered.
     beginning : bool
         Whether this thread is about to begin a run: what it left in flight earlier (its disk was full when the answers
         came) is then over too.
     """
-    rows = conn.execute("SELECT batch_id, process, requested_at FROM batches WHERE state = 'submitting'").fetchall()
-    alive = {process: is_alive((process or "").partition("#")[0]) for process in {row[1] for row in rows}}
+    rows = conn.execute("SELECT batch_id, process FROM batches WHERE state = 'submitting'").fetchall()
+    notices: dict[str | None, Text | None] = {process: _why_over(process) for process in {row[1] for row in rows}}
     if beginning:
-        alive[_this_thread()] = False
-    stale_ids = [batch_id for batch_id, process, at in rows if not alive[process] or now - at > patience_s]
+        notices[_this_thread()] = _PROCESS_ENDED
+    stale = [(batch_id, notice) for batch_id, process in rows if (notice := notices[process]) is not None]
     conn.executemany(
         "UPDATE batches SET state = 'unknown', notice = ? WHERE batch_id = ?",
-        [[keep_text(_PROCESS_ENDED), batch_id] for batch_id in stale_ids],
+        [[keep_text(notice), batch_id] for batch_id, notice in stale],
     )
+    stale_ids = [batch_id for batch_id, _ in stale]
     return Released(stale_ids, reconciliation.look_again(conn, stale_ids))
+
+
+def _why_over(process: str | None) -> Text | None:
+    """Return why a batch's sender is not waited for; None where it is at work."""
+    name = (process or "").partition("#")[0]
+    if name and is_elsewhere(name):
+        return _ELSEWHERE
+    thread = (process or "").partition("#")[2]
+    if name == this_process() and thread not in {str(one.ident) for one in threading.enumerate()}:
+        return _PROCESS_ENDED
+    return None if is_alive(name) else _PROCESS_ENDED
 
 
 def _this_thread() -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from masanalytics.errors import InputError, unknown_name
+from masanalytics.errors import InputError, StoreError, unknown_name
 from masanalytics.i18n import Text
 from masanalytics.store import (
     doubts,
@@ -147,6 +147,21 @@ class Sends:
         """Write what became of requests, durably, and let reports that came before find their batches."""
         with self._connections.writing(durable=True) as conn:
             send_log.record_answers(conn, answers)
+
+    def record_when_possible(self, answers: Sequence[Answered]) -> None:
+        """Write answers now, or, where the disk is full or the file locked, with the next transaction that commits.
+
+        Raises
+        ------
+        StoreError
+            If they could not be written yet; they are not lost while the process lives.
+        """
+        try:
+            self.record_answers(answers)
+        except StoreError:
+            kept = list(answers)
+            self._connections.deferred.append(lambda conn: send_log.record_answers(conn, kept))
+            raise
 
     # ---- the canary of a round ---------------------------------------------------------------------------------------
 

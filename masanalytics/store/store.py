@@ -199,8 +199,8 @@ class Store:
             ``batch_id, campaign, round, account, mode, state, msg_group, rspcod``, ``notice`` (why it is in this state, in
             words) and ``notice_code`` (the same to group by), ``inferred`` (1 where reports showed that it was accepted),
             ``messages, delivered, failed, template_id, params, content, add_serial, arm``, ``canary`` (1 where it is part of its round's),
-            ``planned_at, requested_at, answered_at`` (Asia/Shanghai), and ``verdict``: of a batch of unknown outcome, what
-            its silence says (see `settle`).
+            ``planned_at, requested_at, answered_at`` (Asia/Shanghai), and of a batch of unknown outcome: ``named``, how many
+            of its numbers unmatched reports of one msgGroup name, and ``verdict``, what its silence says (see `settle`).
         """
         with self._connections.reading() as conn:
             return views.read_batches(conn, campaign, state)
@@ -376,19 +376,20 @@ class Store:
     # ---- what became of it -------------------------------------------------------------------------------------------
 
     def settle(self, batch_id: int, state: Literal["accepted", "not_sent"]) -> None:
-        """Say what became of a batch whose outcome is unknown.
+        """Say what became of a batch whose outcome is unknown, or was inferred from reports, or said by you before.
 
         Parameters
         ----------
         batch_id : int
-            From ``batches(state="unknown")``.
+            From ``batches(state="unknown")``, or one with ``inferred``: its reports are nobody's then.
         state : {"accepted", "not_sent"}
-            ``not_sent`` lets the next `masanalytics.send` of the campaign send it.
+            ``not_sent`` lets the next `masanalytics.send` of the campaign send it. The platform's own word, an answer or
+            reports, however late, is believed before yours.
 
         Raises
         ------
         InputError
-            If there is no such batch of unknown outcome.
+            If the batch's outcome is the platform's own word, or there is no such batch.
         """
         self.sends.settle(batch_id, state)
 

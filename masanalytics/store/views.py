@@ -152,8 +152,10 @@ def read_batches(conn: sqlite3.Connection, campaign: str | None, state: str | No
     batches = read_view(
         conn, _BATCHES, [_plain(campaign), _plain(campaign), state, state], times=times, integers=integers
     )
-    verdicts = {doubt.batch_id: str(doubt.verdict) for doubt in doubts.doubts(conn)}
-    return with_words(batches, "notice").assign(verdict=batches["batch_id"].map(verdicts).astype("str"))
+    found = {doubt.batch_id: doubt for doubt in doubts.doubts(conn)}
+    named = batches["batch_id"].map({batch_id: doubt.named for batch_id, doubt in found.items()})
+    verdicts = batches["batch_id"].map({batch_id: str(doubt.verdict) for batch_id, doubt in found.items()})
+    return with_words(batches, "notice").assign(named=named.astype("Int64"), verdict=verdicts.astype("str"))
 
 
 def read_polls(conn: sqlite3.Connection, state: str | None) -> pd.DataFrame:

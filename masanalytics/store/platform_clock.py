@@ -1,0 +1,71 @@
+"""What the platform's clock said while ours said something else: the offset, learned from the account's own batches and polls.
+
+The msgGroup of an accepted batch begins with the platform's time, to the second, and the batch was asked for and answered at
+ours. So our clock, wrong as it may be, is compared with theirs before a time of theirs is held against one of ours.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+from masanalytics.timezone import CHINA_OFFSET_S, parse_platform_time
+
+__all__ = ["Offset", "group_time", "offsets_near"]
+
+_NEIGHBOURS: Final = 4
+_NEAR_S: Final = 86_400
+_UNLEARNED_S: Final = 120
+"""How far our clock may be off where nothing tells."""
+
+
+class Offset(NamedTuple):
+    """By how many seconds the platform's clock was ahead of ours: at least `low`, at most `high`."""
+
+    low: int
+    high: int
+
+
+def group_time(msg_group: str, near: float | None) -> int | None:
+    """Return the time a msgGroup begins with, in the year that is nearest to `near`; None where it has no such form.
+
+    Examples
+    --------
+    >>> group_time("0101080000000000000001", 1767225600 - 40 * 86400), group_time("abc", 0)
+    (1767225600, None)
+    """
+    if len(msg_group) != 22 or not msg_group.isdigit() or near is None:
+        return None
+    year = datetime.fromtimestamp(near + CHINA_OFFSET_S, UTC).year
+    found = [parse_platform_time(f"{one:04d}{msg_group[:10]}") for one in (year - 1, year, year + 1)]
+    return min((time for time in found if time is not None), key=lambda time: abs(time - near), default=None)
+
+
+def offsets_near(conn: sqlite3.Connection, batch_id: int, account_id: int, requested_at: int) -> list[Offset]:
+    """Return what the batches accepted just before and after this one, or else the polls about then, tell of the offset.
+
+    A clock may have been set between two requests: each neighbour tells for itself, and any of them may be right.
+    """
+    found = []
+    for side, order in (("<", "DESC"), (">", "ASC")):
+        rows = conn.execute(
+            "SELECT msg_group, requested_at, answered_at FROM batches WHERE account_id = ? AND state = 'accepted' AND"
+            " inferred = 0 AND campaign_id IS NOT NULL AND msg_group IS NOT NULL AND requested_at IS NOT NULL AND"
+            f" answered_at IS NOT NULL AND batch_id {side} ? ORDER BY batch_id {order} LIMIT {_NEIGHBOURS}",
+            [account_id, batch_id],
+        ).fetchall()
+        for msg_group, asked, answered in rows:
+            time = group_time(msg_group, asked)
+            if time is not None and abs(asked - requested_at) <= _NEAR_S:
+                found.append(Offset(time - max(asked, answered) - 1, time - asked + 1))
+    if found:
+        return found
+    polls = conn.execute(
+        "SELECT server_time, asked_at, answered_at FROM polls WHERE account_id = ? AND server_time IS NOT NULL AND answered_at"
+        " IS NOT NULL AND asked_at BETWEEN ? AND ? ORDER BY abs(asked_at - ?) LIMIT 1",
+        [account_id, requested_at - _NEAR_S, requested_at + _NEAR_S, requested_at],
+    ).fetchall()
+    return [Offset(time - max(asked, answered) - 1, time - asked + 1) for time, asked, answered in polls] or [
+        Offset(-_UNLEARNED_S, _UNLEARNED_S)
+    ]

@@ -1,0 +1,399 @@
+"""Doubts are settled by proof: exclusive, sufficient, in time; every inference can be undone, and the platform's word wins."""
+
+from __future__ import annotations
+
+import platform as machine
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import masanalytics as mas
+from masanalytics.clock import ManualClock, SystemClock
+from masanalytics.errors import InputError
+from masanalytics.planning import Limits
+from masanalytics.simulator import Scripted, Simulator
+from masanalytics.timezone import to_platform_time
+from tests.bench import Bench, PlainBatch
+
+Report = Callable[..., dict[str, str]]
+PHONES = [f"138{n:08d}" for n in range(10)]
+G1, G2 = "0101080000000000000001", "0101080000000000000002"
+
+
+def outcome(bench: Bench) -> list[list[Any]]:
+    """State, inferred and messages of each batch that is ours."""
+    batches = bench.store.batches()
+    return batches[batches["campaign"].notna()][["state", "inferred", "messages"]].to_numpy().tolist()
+
+
+def reports(make_report: Report, group: str, phones: list[str], at: float | None = None) -> list[dict[str, str]]:
+    dates = {} if at is None else {"submitDate": to_platform_time(at), "receiveDate": to_platform_time(at + 9)}
+    return [make_report(phone, group, **dates) for phone in phones]
+
+
+# ---- what is a proof ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("size", "named", "settled"), [(10, 6, 1), (10, 5, 0), (9, 5, 1), (5, 5, 1), (5, 4, 0), (4, 4, 0), (1, 1, 0)]
+)
+def test_most_of_the_numbers_under_one_group_prove_it(
+    bench: Bench, make_report: Report, size: int, named: int, settled: int
+) -> None:
+    """More than half, and five at least: a few numbers are reached by chance, and stay in doubt for ever."""
+    bench.send(PHONES[:size], "")
+    received = bench.receive(reports(make_report, G1, PHONES[:named]))
+    statuses = Counter(bench.statuses().values())
+
+    assert received.settled == settled
+    assert statuses == (Counter(delivered=named, pending=size - named) if settled else Counter(unknown=size))
+    assert len(bench.store.foreign_reports()) == (0 if settled else named)
+    assert bench.store.batches(state="unknown")["named"].tolist() == ([] if settled else [named])
+
+
+def test_reports_that_trickle_in_prove_it_together(bench: Bench, make_report: Report) -> None:
+    """What was too little on one page is enough with the next."""
+    bench.send(PHONES, "")
+    first = bench.receive(reports(make_report, G1, PHONES[:4])).settled
+    second = bench.receive(reports(make_report, G1, PHONES[4:8])).settled
+
+    assert (first, second) == (0, 1)
+    assert outcome(bench) == [["accepted", 1, 10]]
+
+
+def test_a_group_with_a_number_of_nobody_proves_nothing(bench: Bench, make_report: Report) -> None:
+    """All of the group's numbers must be in the batch."""
+    bench.send(PHONES, "")
+    bench.receive(reports(make_report, G1, [*PHONES, "13700137000"]))
+
+    assert outcome(bench) == [["unknown", 0, 10]]
+
+
+@pytest.mark.parametrize("rival", ["unknown", "submitting", "accepted"])
+def test_another_batch_that_could_have_caused_the_reports_leaves_both_in_doubt(
+    bench: Bench, make_report: Report, plain_batch: type[PlainBatch], rival: str
+) -> None:
+    """In doubt, in flight, or accepted without a msgGroup: where two fit, nothing is guessed."""
+    bench.send(PHONES, "", campaign="Monday")
+    run = bench.start("Monday 2")
+    (batch_id,) = bench.register(run, plain_batch(PHONES))
+    bench.claim(run, batch_id)
+    if rival != "submitting":
+        bench.answer(batch_id, rival, "")
+    bench.receive(reports(make_report, G1, PHONES))
+
+    assert outcome(bench) == [["unknown", 0, 10], [rival, 0, 10]]
+    assert len(bench.store.foreign_reports()) == 10
+
+
+def test_the_rivals_own_answer_takes_its_reports(
+    bench: Bench, make_report: Report, plain_batch: type[PlainBatch]
+) -> None:
+    """Reports that came while the answer was awaited go to the batch whose answer names their group."""
+    bench.send(PHONES, "", campaign="Monday")
+    run = bench.start("Monday 2")
+    (batch_id,) = bench.register(run, plain_batch(PHONES))
+    bench.claim(run, batch_id)
+    bench.receive(reports(make_report, G1, PHONES))
+    bench.answer(batch_id, "accepted", G1)
+
+    assert set(bench.statuses("Monday").values()) == {"unknown"}
+    assert set(bench.statuses("Monday 2").values()) == {"delivered"}
+    assert len(bench.store.foreign_reports()) == 0
+
+
+def test_a_batch_surely_not_sent_is_no_rival(bench: Bench, make_report: Report, plain_batch: type[PlainBatch]) -> None:
+    """What the platform rejected in another campaign hinders no proof."""
+    run = bench.start("other")
+    (batch_id,) = bench.register(run, plain_batch(PHONES))
+    bench.claim(run, batch_id)
+    bench.answer(batch_id, "rejected", "", "IllegalMac")
+    bench.send(PHONES, "")
+    bench.receive(reports(make_report, G1, PHONES))
+
+    assert outcome(bench) == [["rejected", 0, 10], ["accepted", 1, 10]]
+
+
+@pytest.mark.parametrize("settled_as", ["not_sent", "rejected"])
+def test_reports_beat_the_word_that_nothing_was_sent(
+    bench: Bench, make_report: Report, plain_batch: type[PlainBatch], settled_as: str
+) -> None:
+    """The user's word, and even a refusal, gives way to reports that only this batch can have caused."""
+    run = bench.start()
+    (batch_id,) = bench.register(run, plain_batch(PHONES))
+    bench.claim(run, batch_id)
+    bench.answer(batch_id, "unknown" if settled_as == "not_sent" else "rejected")
+    if settled_as == "not_sent":
+        bench.store.settle(batch_id, "not_sent")
+    bench.receive(reports(make_report, G1, PHONES[:8]))
+
+    assert outcome(bench) == [["accepted", 1, 10]]
+    assert Counter(bench.statuses().values()) == {"delivered": 8, "pending": 2}
+    assert bench.register(bench.start(), plain_batch(PHONES)) == []
+
+
+def test_the_minutes_after_the_answer_prove_nothing(clock: ManualClock, bench: Bench, make_report: Report) -> None:
+    """The platform's times must lie within the request, not a quarter of an hour after it."""
+    bench.send(PHONES, "")
+    later = clock.now() + 840
+    bench.receive(reports(make_report, to_platform_time(later)[4:] + "000000000009", PHONES, later))
+
+    assert outcome(bench) == [["unknown", 0, 10]]
+
+
+@pytest.mark.parametrize("offset", [-3_000, -180, 180, 3_000])
+def test_the_clocks_offset_is_learned_from_the_batches_beside_it(
+    clock: ManualClock, bench: Bench, make_report: Report, offset: int
+) -> None:
+    """A machine whose clock is minutes or an hour wrong knows it from the msgGroups it was given."""
+    theirs = clock.now() + offset
+    bench.send(["13700137000"], to_platform_time(theirs)[4:] + "000000000001")
+    bench.send(PHONES, "")
+    bench.receive(reports(make_report, to_platform_time(theirs)[4:] + "000000000002", PHONES, theirs))
+
+    assert outcome(bench)[1] == ["accepted", 1, 10]
+
+
+def test_a_known_offset_makes_our_own_time_the_wrong_one(clock: ManualClock, bench: Bench, make_report: Report) -> None:
+    """Where the platform's clock is known to be an hour ahead, a group of our own minute is somebody else's."""
+    bench.send(["13700137000"], to_platform_time(clock.now() + 3_600)[4:] + "000000000001")
+    bench.send(PHONES, "")
+    bench.receive(reports(make_report, G1, PHONES))
+
+    assert outcome(bench)[1] == ["unknown", 0, 10]
+
+
+def test_a_clock_forty_days_wrong_loses_no_report(clock: ManualClock, bench: Bench, make_report: Report) -> None:
+    """The reports of a batch's own msgGroup find it, whatever our clock said when it was sent."""
+    theirs = clock.now() + 40 * 86_400
+    group = to_platform_time(theirs)[4:] + "000000000001"
+    bench.send(PHONES, group)
+    bench.receive(reports(make_report, group, PHONES, theirs))
+
+    assert set(bench.statuses().values()) == {"delivered"}
+    assert len(bench.store.foreign_reports()) == 0
+
+
+def test_reports_that_came_before_an_answer_was_given_up_settle_its_batch(
+    bench: Bench, plain_batch: type[PlainBatch], make_report: Report
+) -> None:
+    """Recording that an answer never came looks again at the reports that belong to no batch."""
+    run = bench.start()
+    (batch_id,) = bench.register(run, plain_batch(PHONES))
+    bench.claim(run, batch_id)
+    bench.receive(reports(make_report, G1, PHONES))
+    before = set(bench.statuses().values())
+    bench.answer(batch_id, "unknown")
+
+    assert before == {"unknown"}
+    assert set(bench.statuses().values()) == {"delivered"}
+    assert bench.store.batches()[["notice_code", "inferred"]].to_numpy().tolist() == [["shown_by_reports", 1]]
+
+
+# ---- the way back -------------------------------------------------------------------------------------------------------
+
+
+def test_an_inference_can_be_taken_back_for_good(bench: Bench, make_report: Report) -> None:
+    """The reports are nobody's again, and more of the same group do not settle the batch another time."""
+    batch_id = bench.send(PHONES, "")
+    bench.receive(reports(make_report, G1, PHONES[:8]))
+    bench.store.settle(batch_id, "not_sent")
+    bench.receive(reports(make_report, G1, PHONES[8:]))
+    bench.store.replay()
+
+    assert outcome(bench) == [["not_sent", 0, 10]]
+    assert set(bench.statuses().values()) == {"not_sent"}
+    assert len(bench.store.foreign_reports()) == 10
+
+
+def test_an_answer_that_names_another_group_takes_a_wrong_inference_back(
+    bench: Bench, plain_batch: type[PlainBatch], make_report: Report
+) -> None:
+    """The platform's own answer, however late, says which reports are the batch's."""
+    run = bench.start()
+    (batch_id,) = bench.register(run, plain_batch(PHONES))
+    bench.claim(run, batch_id)
+    bench.answer(batch_id, "unknown")
+    bench.receive(reports(make_report, G1, PHONES[:8]))
+    bench.answer(batch_id, "accepted", G2)
+
+    assert outcome(bench) == [["accepted", 0, 10]]
+    assert set(bench.statuses().values()) == {"pending"}
+    assert len(bench.store.foreign_reports()) == 8
+
+
+# ---- what silence says ---------------------------------------------------------------------------------------------------
+
+
+def _silent_among(bench: Bench, make_report: Report, wait_s: float) -> None:
+    """Send a batch that stays silent and one that is reported, and drain the queue `wait_s` later."""
+    others = [f"137{n:08d}" for n in range(40)]
+    bench.send([f"139{n:08d}" for n in range(40)], "")
+    bench.send(["13600136000"], "")
+    bench.send(others, G1)
+    bench.clock.sleep(wait_s)
+    bench.receive([make_report(phone, G1) for phone in others[:36]])
+
+
+def _verdicts(bench: Bench) -> list[str]:
+    return bench.store.batches(state="unknown", language="en")["verdict"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("hours", "verdict"), [(1 / 60, "cannot tell"), (71, "cannot tell"), (73, "almost surely not accepted")]
+)
+def test_silence_says_nothing_before_it_has_lasted(
+    bench: Bench, make_report: Report, hours: float, verdict: str
+) -> None:
+    """Messages of one request are late together: with little history only the 72 hours of the carriers tell."""
+    _silent_among(bench, make_report, hours * 3600)
+
+    assert _verdicts(bench) == [verdict, "cannot tell"]  # of one message nobody can tell
+
+
+def test_the_accounts_own_history_shortens_the_wait(bench: Bench, make_report: Report) -> None:
+    """Twenty batches known from beginning to end, all heard of within seconds: six hours are enough, five are not."""
+    for n in range(20):
+        phone, group = f"135{n:08d}", to_platform_time(bench.clock.now())[4:] + f"{n:012d}"
+        bench.send([phone], group, campaign="before")
+        bench.receive(reports(make_report, group, [phone], bench.clock.now()))
+    bench.clock.sleep(80 * 3600)
+    group = to_platform_time(bench.clock.now())[4:] + "000000000077"
+    others = [f"137{n:08d}" for n in range(40)]
+    bench.send(PHONES * 1, "")
+    bench.send(others, group)
+    sent_at = bench.clock.now()
+    bench.clock.sleep(5 * 3600)
+    bench.receive(reports(make_report, group, others[:39], sent_at))
+    early = _verdicts(bench)
+    bench.clock.sleep(2 * 3600)
+    bench.receive([])
+
+    assert (early, _verdicts(bench)) == (["cannot tell"], ["almost surely not accepted"])
+
+
+def test_no_verdict_while_unmatched_reports_name_its_numbers(bench: Bench, make_report: Report) -> None:
+    """One report of no batch that names one of its numbers, and nobody can tell."""
+    _silent_among(bench, make_report, 73 * 3600)
+    bench.receive([make_report("13900000007", G2)])
+
+    assert _verdicts(bench)[0] == "cannot tell"
+    assert bench.store.batches(state="unknown")["named"].tolist() == [1, 0]
+
+
+# ---- over real sockets ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def store() -> Iterator[mas.Store]:
+    with mas.Store(":memory:") as kept:
+        yield kept
+
+
+def people(size: int) -> pd.DataFrame:
+    return pd.DataFrame({"p": [str(13_800_000_000 + n) for n in range(size)]})
+
+
+def go(sim: Simulator, store: mas.Store, size: int, campaign: str = "C", **more: Any) -> Any:
+    with sim.client() as client:
+        return mas.send(people(size), client, store, phone="p", text="x", campaign=campaign, progress=False, **more)
+
+
+def test_reports_of_a_batch_in_flight_settle_no_other(store: mas.Store) -> None:
+    """Monday was never taken, Monday 2 was and answers late: its reports are its own."""
+    with Simulator(https=False, poll_interval=0, behaviour=Scripted()) as sim, sim.client() as client:
+        collector = mas.Collector(client, store, say=lambda _text: None)
+        sim.fault("drop_before", endpoint="submit", times=1)
+        go(sim, store, 200, "Monday")
+        sim.fault("delay", endpoint="submit", seconds=2, times=1)
+        go(sim, store, 200, "Monday 2", collector=collector)
+        collector.wait("Monday 2", until=1.0, timeout=20, progress=False)
+        rates = mas.delivery_rates(store, by="campaign")[["campaign", "accepted", "delivered"]].to_numpy().tolist()
+        collector.stop()
+
+        assert ["Monday 2", 200, 200] in rates
+        assert store.messages("Monday")["status"].value_counts().to_dict() == {"unknown": 200}
+
+
+def test_a_fast_clock_is_corrected_by_the_batches_of_the_run() -> None:
+    """Three minutes fast: the batch whose answer was lost is settled like any other."""
+
+    class Fast(SystemClock):
+        def now(self) -> float:
+            return time.time() + 180
+
+    clock = Fast()
+    with (
+        Simulator(https=False, poll_interval=0, behaviour=Scripted()) as sim,
+        mas.Store(":memory:", clock=clock) as store,
+    ):
+        client = mas.Client(sim.account(), clock=clock)
+        sim.fault("drop_after", endpoint="submit", times=1)
+        mas.send(
+            people(2000), client, store, phone="p", text="x", campaign="C", progress=False, workers=1,
+            limits=Limits(many_to_one=500),
+        )  # fmt: skip
+        collector = mas.Collector(client, store, say=lambda _text: None)
+        end = time.monotonic() + 20
+        while set(store.messages("C")["status"]) != {"delivered"} and time.monotonic() < end:
+            collector.drain()
+        collector.stop()
+        client.close()
+
+        assert store.messages()["status"].value_counts().to_dict() == {"delivered": 2000}
+        assert len(store.foreign_reports()) == 0
+
+
+def test_a_sender_in_another_container_answers_late(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not said to have ended, and its answer beats the user's word: nobody gets the campaign twice."""
+    path = tmp_path / "a.db"
+    with (
+        Simulator(https=False, poll_interval=0, behaviour=Scripted(default=None)) as sim,
+        mas.Store(path) as a,
+        mas.Store(path) as b,
+    ):
+        sim.fault("delay", endpoint="submit", seconds=3, times=1)
+        sender = threading.Thread(target=lambda: go(sim, a, 100))
+        sender.start()
+        while not sim.counts["accepted"]:
+            time.sleep(0.02)
+        with monkeypatch.context() as other:
+            other.setattr(machine, "node", lambda: "container-b")
+            go(sim, b, 100)
+            notices = b.batches(state="unknown")["notice_code"].tolist()
+            b.settle(1, "not_sent")
+        sender.join()
+        states = b.messages()["status"].value_counts().to_dict()
+        go(sim, b, 100)
+
+        assert notices == ["sender_elsewhere"]
+        assert states == {"pending": 100}
+        assert set(sim.accepted.values()) == {1}
+
+
+def test_reports_that_come_after_the_users_word_are_believed(store: mas.Store) -> None:
+    """The answer was lost, the user said not_sent, the reports come: nobody is written to again."""
+    with Simulator(https=False, poll_interval=0, behaviour=Scripted(default=("DELIVRD", 0.0))) as sim:
+        sim.fault("drop_after", endpoint="submit", times=1)
+        go(sim, store, 100)
+        store.settle(1, "not_sent")
+        with sim.client() as client:
+            mas.Collector(client, store, say=lambda _text: None).drain()
+        result = go(sim, store, 100)
+
+        assert store.messages()["status"].value_counts().to_dict() == {"delivered": 100}
+        assert (len(store.foreign_reports()), result.planned, set(sim.accepted.values())) == (0, 0, {1})
+
+
+def test_settling_what_the_platform_said_is_refused(store: mas.Store) -> None:
+    """Only what is in doubt, was inferred, or was the user's word is the user's to say."""
+    with Simulator(https=False, poll_interval=0) as sim:
+        go(sim, store, 3)
+
+        with pytest.raises(InputError, match="not of unknown outcome"):
+            store.settle(1, "not_sent")
