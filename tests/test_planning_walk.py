@@ -58,8 +58,8 @@ def rooms_of(**arguments: Any) -> list[str]:
     ids=lambda arguments: next(iter(arguments)),
 )
 def test_a_row_walks_straight_through_the_plan(arguments: dict[str, Any]) -> None:
-    """A module that was left is entered again at most twelve times, with a store that is asked twice."""
+    """A module that was left is entered again at most eight times, with a store that is asked twice."""
     with mas.Store(":memory:") as store:
         rooms = rooms_of(store=store, signature="示例", **arguments)
     assert rooms[0] == "planning/_plan"
-    assert len(rooms) - len(set(rooms)) <= 12, " ".join(rooms)
+    assert len(rooms) - len(set(rooms)) <= 8, " ".join(rooms)
