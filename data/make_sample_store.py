@@ -230,7 +230,7 @@ class Writer:
             )
             if there
         )
-        self.conn.executemany("INSERT INTO reports VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", reports)
+        self.conn.executemany("INSERT INTO reports VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, 1)", reports)
 
     def _note_replies(self, ids: np.ndarray, phones: np.ndarray, fates: Fates, asked: int) -> None:
         for index, after, text in fates.replies:

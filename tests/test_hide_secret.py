@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import traceback
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
@@ -139,3 +140,14 @@ def test_no_frame_of_an_interrupted_poll_holds_the_key(monkeypatch: pytest.Monke
 
 def _interrupt(*_arguments: object) -> None:
     raise KeyboardInterrupt
+
+
+def test_an_answer_of_any_size_is_masked_in_little_memory() -> None:
+    """Padding, escapes and Base64 of 2 MB cost seconds at most and a few times their size."""
+    tracemalloc.start()
+    try:
+        for raw in (b"[" + b" " * 2_000_000 + b"]", b"\\" * 2_000_000, b"W" * 2_000_000):
+            assert hide_secret(raw, KEY) == raw
+        assert tracemalloc.get_traced_memory()[1] < 40_000_000
+    finally:
+        tracemalloc.stop()

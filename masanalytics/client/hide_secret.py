@@ -6,6 +6,7 @@ import base64
 import html
 import json
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
@@ -21,7 +22,7 @@ _ESCAPES: Final = (b"\\", b"%", b"&")
 # Base64 as it stands in a page: perhaps broken into lines, its slashes perhaps escaped.
 _CODE_LETTER: Final = rb"[A-Za-z0-9+/_-]"
 _GAP: Final = rb"(?:\\?[\r\n]|\\[rn]|\\(?=/))*"
-_BETWEEN = re.compile(_GAP)
+_BETWEEN = re.compile(_GAP.removesuffix(b"*") + b"+")
 _WHOLE = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
 _STANDARD: Final = bytes.maketrans(b"-_", b"+/")
 
@@ -91,17 +92,18 @@ def _forms(letter: str) -> bytes:
 
 def _hide_in_codes(data: bytes, secret: Secret, nested: int) -> bytes:
     """Hide the secret in whatever is Base64 in `data`; what does not hold it stays as it is, byte for byte."""
-    if _WHOLE.fullmatch(b"".join(data.split())):
-        return _hide_in_code(
-            data, [place for place, byte in enumerate(data) if chr(byte).isalnum() or byte in b"+/"], secret, nested
-        )
+    packed = b"".join(data.split())
+    if _WHOLE.fullmatch(packed):
+        return _hide_in_code(data, packed.rstrip(b"="), lambda: _letters_of(data), secret, nested)
+    del packed
     joined = _BETWEEN.sub(b"", data).translate(_STANDARD)
     if not any(core in joined for core in _cores(secret)):
         return data
     least = max(8, len(secret.reveal()) * 4 // 3)
     for run in re.finditer(rb"(?:%b%b){%d,}" % (_CODE_LETTER, _GAP, least), data):
-        letters = re.finditer(rb"%b(?<!\\[rn])" % _CODE_LETTER, run.group())
-        data = _hide_in_code(data, [run.start() + letter.start() for letter in letters], secret, nested)
+        places = [run.start() + found.start() for found in re.finditer(rb"%b(?<!\\[rn])" % _CODE_LETTER, run.group())]
+        letters = bytes(data[place] for place in places)
+        data = _hide_in_code(data, letters, lambda places=places: places, secret, nested)  # type: ignore[misc]
     return data
 
 
@@ -123,9 +125,14 @@ def _usual_forms(letters: str) -> set[bytes]:
     return {form.encode(encoding, "replace") for form in forms for encoding in ("utf-8", "gb18030")}
 
 
-def _hide_in_code(data: bytes, places: list[int], secret: Secret, nested: int) -> bytes:
-    """Hide the secret in the Base64 whose letters stand at `places`, wherever in it a group of four begins."""
-    letters = bytes(data[place] for place in places)
+def _letters_of(data: bytes) -> list[int]:
+    return [place for place, byte in enumerate(data) if byte not in b"= \t\r\n\x0b\x0c"]
+
+
+def _hide_in_code(
+    data: bytes, letters: bytes, places_of: Callable[[], list[int]], secret: Secret, nested: int
+) -> bytes:
+    """Hide the secret in Base64 with these letters, wherever in it a group of four begins; `places_of` is where they stand."""
     for start in range(4):
         part = letters[start : start + (len(letters) - start) // 4 * 4]
         rest = letters[start + len(part) :]
@@ -137,7 +144,7 @@ def _hide_in_code(data: bytes, places: list[int], secret: Secret, nested: int) -
             if letters.translate(_STANDARD) != letters:
                 encoded = encoded.translate(bytes.maketrans(b"+/", b"-_"))
             written = bytearray(data)
-            for place, letter in zip(places[start:], encoded, strict=False):
+            for place, letter in zip(places_of()[start:], encoded, strict=False):
                 written[place] = letter
             return bytes(written)
     return data
