@@ -100,7 +100,10 @@ def test_first_use_remembers(server: TlsServer, known: Path) -> None:
     with client_of(server) as client:
         assert client.submit(["13800138000"], "hi").outcome == "accepted"
         assert client.poll_reports().raw == b"[]"
-    assert json.loads(known.read_text()) == {"hosts": {f"127.0.0.1:{server.port}": server.certificate.fingerprint}}
+    assert json.loads(known.read_text()) == {
+        "form": 1,
+        "hosts": {f"127.0.0.1:{server.port}": server.certificate.fingerprint},
+    }
     assert known.stat().st_mode & 0o777 == 0o600
     assert (server.handshakes, len(server.requests)) == (2, 2)
     assert send(client_of(server))[0] == "accepted"

@@ -41,6 +41,7 @@ ALLOWED = {
     "报告文件": "the written report",
     "分析报告": "the written report",
     "接收平台推送": "the receiver's work: pushes come in",
+    "接收程序": "the receiver",
     "接收推送": "the receiver's work: pushes come in",
     "写入 .xlsx 报告": "the written report",
     "没有可报告的": "the written report",
