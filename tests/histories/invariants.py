@@ -53,6 +53,10 @@ def judge_round(world: World, taken: Taken) -> None:
         canary = world.ledger.canaries.get(place)
         if canary is None or canary.is_released:
             continue
+        scope = world.scope
+        if (scope.began if scope.claims_ahead else scope.left) < canary.opened:
+            canary.before += len(taken.phones)
+            continue
         if world.ledger.of_round[place] <= canary.before + canary.size:
             canary.members |= {(phone, taken.group) for phone in taken.phones}
             continue
@@ -83,7 +87,9 @@ def judge_result(
     if not result.ok:
         return
     doubtful = _identities(store.messages(), ("unknown",))
-    left = [one for one in wanted if not world.ledger.by_identity.get(one) and one not in doubtful]
+    opted_out = set(store.opt_outs()["phone"])
+    unreached = [one for one in wanted if not world.ledger.by_identity.get(one)]
+    left = [one for one in unreached if one not in doubtful and one.phone not in opted_out]
     if left:
         name = "ok_with_left" if action.limit is None else "ok_with_left_by_limit"
         world.broken(name, f"{len(left)} of {len(wanted)} never reached the platform: {result.text()}")
@@ -173,9 +179,9 @@ def judge_end(world: World, store: Any) -> None:
     accounted = _identities(store.messages(), _ACCOUNTED)
     opted_out = set(store.opt_outs()["phone"])
     for place, identities in world.wanted.items():
-        waits_for_canary = place in world.ledger.canaries
+        is_held = world.held.get(place, False)  # the last result said so
         for identity in identities:
-            if world.ledger.by_identity.get(identity) or identity.phone in opted_out or waits_for_canary:
+            if world.ledger.by_identity.get(identity) or identity.phone in opted_out or is_held:
                 continue
             if identity not in accounted:
                 world.broken("forgotten", f"{identity} was not reached, and the store does not say why")

@@ -64,6 +64,8 @@ class CanaryState:
 
     size: int
     before: int
+    opened: int
+    """After how many requests, of all processes, it began: what had left by then was not to be held."""
     is_released: bool = False
     members: set[tuple[str, str]] = field(default_factory=set)
     """Those (number, msgGroup) that were taken as part of it."""

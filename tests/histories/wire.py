@@ -71,7 +71,7 @@ class Wire:
         takes, status, said = (SUBMIT_FAULTS if is_submit else POLL_FAULTS)[kind] if kind else (True, 200, "")
         world.clock.sleep(_WAY_S)
         if is_submit and kind != "unreachable":
-            world.note_canary()
+            world.note_departure()
         during = world.scope.take_during()
         self._meanwhile(during, taken=False)
         whole: bytes = b""

@@ -63,6 +63,10 @@ class Scope:
     opted_out: frozenset[str]
     canary: tuple[str, str, int] | None = None
     is_send: bool = True
+    claims_ahead: bool = False
+    began: int = 0
+    left: int = 0
+    """After how many requests, of all processes, the call began, and its last request left."""
     requests: int = 0
     taken: int = 0
 
@@ -101,6 +105,8 @@ class World:
         self.scopes: list[Scope] = []
         self.wanted: dict[tuple[str, str], dict[Identity, Send]] = {}
         self.settled_wrongly: set[str] = set()
+        self.departures = 0
+        self.held: dict[tuple[str, str], bool] = {}
         self._users: dict[str, product.User] = {}
         self._onlooker = Process("judge", "near", 999, self.machine.disk)
 
@@ -204,6 +210,7 @@ class World:
                 if not self.ledger.by_identity.get(identity):
                     self.wanted[_round_of(action)].pop(identity, None)
             raise
+        self.held[_round_of(action)] = result.held > 0
         wanted = [one for one in wanted if one.phone not in opted_out]
         invariants.judge_result(self, user.store, action, result, scope.taken, wanted)
 
@@ -220,7 +227,10 @@ class World:
     def _scope(
         self, action: Send | Collect, opted_out: frozenset[str], canary: tuple[str, str, int] | None = None
     ) -> Iterator[Scope]:
-        self.scopes.append(Scope(dict(action.faults), action.during, opted_out, canary, isinstance(action, Send)))
+        is_send = isinstance(action, Send)
+        scope = Scope(dict(action.faults), action.during, opted_out, canary, is_send, began=self.departures)
+        scope.claims_ahead = isinstance(action, Send) and action.workers > 1
+        self.scopes.append(scope)
         try:
             yield self.scopes[-1]
         finally:
@@ -240,12 +250,14 @@ class World:
 
     # ---- judging ------------------------------------------------------------------------------------------------
 
-    def note_canary(self) -> None:
-        """Note, when its first request leaves, that a round has a canary."""
+    def note_departure(self) -> None:
+        """Note that a request leaves, and with the first of a canary that the round has one."""
+        self.departures += 1
+        self.scope.left = self.departures
         if self.scope.canary is not None:
             campaign, round_label, size = self.scope.canary
             before = self.ledger.of_round[campaign, round_label]
-            self.ledger.canaries.setdefault((campaign, round_label), CanaryState(size, before))
+            self.ledger.canaries.setdefault((campaign, round_label), CanaryState(size, before, self.departures))
 
     def judge_taken(self, taken: Taken) -> None:
         """Judge a request that the platform has just taken, and write it into the ledger."""
@@ -282,12 +294,17 @@ class World:
 
     def finish(self) -> None:
         """Let all be well again, let the user do the obvious, and judge whether anybody was forgotten."""
+        self.held.clear()
         for action in (Disk(""), Clock(-self.machine.clock.wrong_by), Wait(120), Collect(process="last"), Wait(7200),
                        Collect(process="last")):  # fmt: skip
             self.play(action)
-        for sends in list(self.wanted.values()):
-            for send in dict.fromkeys(map(_plain, sends.values())):
-                self.play(send)
+        for _ in range(2):  # the second time what a canary had held
+            for place, sends in list(self.wanted.items()):
+                if self.held.get(place, True):
+                    for send in dict.fromkeys(map(_plain, sends.values())):
+                        self.play(send)
+            self.play(Wait(7200))
+            self.play(Collect(process="last"))
         with self.reading() as store:
             invariants.judge_end(self, store)
         if self.violations:
