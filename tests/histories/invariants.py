@@ -54,7 +54,8 @@ def judge_round(world: World, taken: Taken) -> None:
         if canary is None or canary.is_released:
             continue
         scope = world.scope
-        if (scope.began if scope.claims_ahead else scope.left) < canary.opened:
+        is_its_own = scope.canary is not None and scope.canary[:2] == place
+        if not is_its_own and (scope.began if scope.claims_ahead else scope.left) < canary.opened:
             canary.before += len(taken.phones)
             continue
         if world.ledger.of_round[place] <= canary.before + canary.size:
