@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.histories.ledger import CanaryState, Identity, Taken
     from tests.histories.world import World
 
-__all__ = ["judge_acceptance", "judge_end", "judge_result", "judge_round", "judge_store"]
+__all__ = ["judge_acceptance", "judge_end", "judge_result", "judge_round", "judge_store", "stored_rows"]
 
 _REPORTED = 0.8
 _MOST_FAILED = 0.2
@@ -40,6 +40,7 @@ def _excused(world: World, earlier: Taken) -> bool:
     """Whether the user has said of this request that it was not sent, and nothing in the store contradicted it."""
     if earlier.group not in world.settled_wrongly or earlier.arrived:
         return False
+    world.settle_doubtful_pages()
     named = {phone for phone, _, _ in world.ledger.reports_of({earlier.group})}
     return len(named) < max(_PROOF_LEAST, _PROOF_SHARE * len(earlier.phones))
 
@@ -66,8 +67,9 @@ def judge_round(world: World, taken: Taken) -> None:
 
 
 def _judge_canary(world: World, place: tuple[str, str], canary: CanaryState) -> None:
+    world.settle_doubtful_pages()
     arrived = world.ledger.reports_of({group for _, group in canary.members})
-    final = {phone: code for phone, group, code in arrived if (phone, group) in canary.members}
+    final = {(phone, group): code for phone, group, code in arrived if (phone, group) in canary.members}
     failed = sum(code != "DELIVRD" for code in final.values())
     if len(final) < _REPORTED * canary.size or failed > _MOST_FAILED * len(final):
         world.broken(
@@ -133,9 +135,7 @@ def _judge_verdicts(world: World, store: Any, messages: Any) -> None:
 
 def _judge_reports(world: World, store: Any) -> None:
     """Every report and every reply handed out is in the store, or in a hole that the store knows."""
-    reports, replies = store.reports(), store.uplinks()
-    stored = Counter(zip(reports["phone"], reports["msg_group"], reports["report_status"], strict=True))
-    stored += Counter((phone, text, "") for phone, text in zip(replies["phone"], replies["content"], strict=True))
+    stored = stored_rows(store)
     missing = sum(bool(Counter(page.rows) - stored) for page in world.ledger.pages)
     if not missing:
         return
@@ -143,6 +143,13 @@ def _judge_reports(world: World, store: Any) -> None:
     holes = len(store.missing_answers()) + int(under_way.sum()) + product.waiting_answers(world.path)
     if missing > holes:
         world.broken("report_gone", f"what {missing} pages brought is not in the store, which knows of {holes} holes")
+
+
+def stored_rows(store: Any) -> Counter[tuple[str, str, str]]:
+    """Return what the store has of reports and replies, as `Page.rows` has it."""
+    reports, replies = store.reports(), store.uplinks()
+    stored = Counter(zip(reports["phone"], reports["msg_group"], reports["report_status"], strict=True))
+    return stored + Counter((phone, text, "") for phone, text in zip(replies["phone"], replies["content"], strict=True))
 
 
 def _judge_rates(world: World, store: Any, messages: Any) -> None:

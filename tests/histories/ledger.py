@@ -53,7 +53,10 @@ class Page:
 
     kind: str
     rows: list[tuple[str, str, str]]
+    process: str
     arrived: bool = False
+    is_doubtful: bool = False
+    """Whether it arrived in a process that was killed then: only the store can tell whether it was kept."""
 
 
 @dataclass

@@ -120,10 +120,11 @@ class Wire:
         if answer.rows is None:
             return answer.text.encode(), None
         rows = [json.loads(row) for row in answer.rows]
+        process = world.machine.current.identity
         if endpoint == "report":
-            page = Page("report", [(row["mobile"], row["msgGroup"], row["reportStatus"]) for row in rows])
+            page = Page("report", [(row["mobile"], row["msgGroup"], row["reportStatus"]) for row in rows], process)
         else:
-            page = Page("reply", [(row["mobile"], row["smsContent"], "") for row in rows])
+            page = Page("reply", [(row["mobile"], row["smsContent"], "") for row in rows], process)
         world.ledger.pages.append(page)
         return page_bytes(answer.rows), page
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -166,6 +167,25 @@ class World:
             process.dies_at = 0
             if process.is_dead:
                 process.end()
+                self._doubt_what_arrived(process)
+
+    def _doubt_what_arrived(self, process: Process) -> None:
+        """What a killed process had heard is known only where it was written down."""
+        for taken in self.ledger.taken:
+            taken.arrived = taken.arrived and taken.process != process.identity
+        for page in self.ledger.pages:
+            if page.process == process.identity and page.arrived:
+                page.arrived, page.is_doubtful = False, True
+
+    def settle_doubtful_pages(self) -> None:
+        """Ask the store for the pages that a killed process had heard."""
+        doubtful = [page for page in self.ledger.pages if page.is_doubtful]
+        if doubtful:
+            with self.reading() as store:
+                stored = invariants.stored_rows(store)
+            for page in doubtful:
+                page.arrived = not Counter(page.rows) - stored
+                page.is_doubtful = not page.arrived
 
     def _user(self, process: Process) -> product.User:
         user: product.User | None = process.kept.get("user")
@@ -210,7 +230,7 @@ class World:
                 if not self.ledger.by_identity.get(identity):
                     self.wanted[_round_of(action)].pop(identity, None)
             raise
-        self.held[_round_of(action)] = result.held > 0
+        self.held[_round_of(action)] = self.held.get(_round_of(action), False) or result.held > 0
         wanted = [one for one in wanted if one.phone not in opted_out]
         invariants.judge_result(self, user.store, action, result, scope.taken, wanted)
 
@@ -294,15 +314,17 @@ class World:
 
     def finish(self) -> None:
         """Let all be well again, let the user do the obvious, and judge whether anybody was forgotten."""
-        self.held.clear()
         for action in (Disk(""), Clock(-self.machine.clock.wrong_by), Wait(120), Collect(process="last"), Wait(7200),
                        Collect(process="last")):  # fmt: skip
             self.play(action)
+        is_done: set[tuple[str, str]] = set()
         for _ in range(2):  # the second time what a canary had held
+            self.held.clear()
             for place, sends in list(self.wanted.items()):
-                if self.held.get(place, True):
+                if place not in is_done:
                     for send in dict.fromkeys(map(_plain, sends.values())):
                         self.play(send)
+            is_done |= {place for place, is_held in self.held.items() if not is_held}
             self.play(Wait(7200))
             self.play(Collect(process="last"))
         with self.reading() as store:
