@@ -79,7 +79,7 @@ def answer_text(raw: bytes) -> str:
 
     Examples
     --------
-    >>> answer_text(b'{"success":false,\\n "message":"RequestTimeout"}')
+    >>> answer_text(b'{"success":false,\n "message":"RequestTimeout"}')
     '{"success":false, "message":"RequestTimeout"}'
     """
     return excerpt(decode(raw).text.strip(_BLANK))

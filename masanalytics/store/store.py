@@ -63,7 +63,7 @@ class Store:
     --------
     >>> store = Store(":memory:")
     >>> list(store.messages().columns[:4])
-    ['message_id', 'campaign', 'account', 'batch_id']
+    ['message_id', 'campaign', 'round', 'key']
     >>> store
     Store(…): 0 messages, 0 batches, nothing collected yet
     """
