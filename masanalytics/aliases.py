@@ -6,7 +6,7 @@ Only names are defined here; the libraries behind them are not loaded.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -24,7 +24,6 @@ __all__ = [
     "Column",
     "Columns",
     "Figures",
-    "Filter",
     "Instant",
     "Length",
     "Messages",
@@ -48,9 +47,6 @@ Column: TypeAlias = str
 
 Columns: TypeAlias = "str | Sequence[str]"
 """One column, or several: what ``by=`` takes."""
-
-Filter: TypeAlias = "Mapping[str, object]"
-"""Column -> the value, or values, that a message may have."""
 
 Length: TypeAlias = str | float | timedelta
 """A length of time: ``"10min"``, ``"2h"``, ``"3d"``, a timedelta, or seconds."""

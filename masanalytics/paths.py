@@ -7,13 +7,16 @@ path is made absolute where it is taken.
 from __future__ import annotations
 
 import os
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from masanalytics.errors import InputError
 
-__all__ = ["full_path", "path_in_folder", "private_file", "replace_file"]
+__all__ = ["full_path", "locked", "path_in_folder", "private_file", "replace_file"]
 
 _TRIES: Final = 20
 _TRY_AGAIN_S: Final = 0.05
@@ -81,6 +84,35 @@ def replace_file(draft: str | os.PathLike[str], target: str | os.PathLike[str]) 
             time.sleep(_TRY_AGAIN_S)
         else:
             return
+
+
+@contextmanager
+def locked(descriptor: int, *, at: int = 0) -> Iterator[None]:
+    """Hold the lock of an open file, waited for, against other processes.
+
+    Parameters
+    ----------
+    descriptor : int
+        The open file.
+    at : int
+        The byte to lock on Windows, which nobody else can then read: beyond the end, where the file itself is read.
+    """
+    if sys.platform == "win32":
+        import msvcrt
+
+        os.lseek(descriptor, at, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        try:
+            yield
+        finally:
+            os.lseek(descriptor, at, os.SEEK_SET)
+            msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield  # closing the file releases it
 
 
 def private_file(path: str | os.PathLike[str]) -> None:

@@ -81,7 +81,7 @@ def fold_name(name: str) -> str:
 
 
 def plain_name(name: str) -> str:
-    r"""Return the name of a campaign or a round as it is kept: composed, without what cannot be seen, single spaces.
+    r"""Return the name of a campaign, a round or a column as it is kept: composed, without what cannot be seen, single spaces.
 
     Two names that look alike are one name.
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from masanalytics.account import Account, config_folder
 from masanalytics.collecting.side_work import log_quietly
+from masanalytics.paths import locked
 from masanalytics.store.process_identity import is_alive, this_process
 
 if TYPE_CHECKING:
@@ -113,7 +114,6 @@ class MachinePace:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            _lock(descriptor)
 
             def write(state: dict[str, Any]) -> None:
                 data = json.dumps(state).encode()
@@ -121,7 +121,8 @@ class MachinePace:
                 os.write(descriptor, data)
                 os.truncate(descriptor, len(data))
 
-            yield _read(descriptor), write
+            with locked(descriptor, at=_LARGEST_FILE):
+                yield _read(descriptor), write
         finally:
             os.close(descriptor)
 
@@ -138,17 +139,3 @@ def _read(descriptor: int) -> dict[str, Any]:
     except ValueError:
         return {}
     return state if isinstance(state, dict) and {"wall", "monotonic", "era", "holder"} <= set(state) else {}
-
-
-def _lock(descriptor: int) -> None:
-    """Wait for the file to be free; closing it frees it."""
-    if os.name == "nt":
-        import msvcrt
-
-        os.lseek(descriptor, _LARGEST_FILE, os.SEEK_SET)  # a byte that nobody reads: locked ones cannot be read there
-        msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined,unused-ignore]
-        os.lseek(descriptor, 0, os.SEEK_SET)
-    else:
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from masanalytics.account import Account, config_folder
 from masanalytics.i18n import Text
+from masanalytics.paths import replace_file
 
 __all__ = [
     "first_collection",
@@ -103,7 +104,7 @@ def other_store(account: Account, store: Path, now: float) -> str | None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = path.with_name(f"{path.name}.{os.getpid()}")
         draft.write_text(json.dumps(recent | {this: now}, ensure_ascii=False), encoding="utf-8")
-        os.replace(draft, path)  # noqa: PTH105
+        replace_file(draft, path)
     return others[0] if others else None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from masanalytics.collecting.side_work import do_quietly
 from masanalytics.errors import CertificateError, ConfigError, InputError, MasError, RefusedError
 from masanalytics.i18n import _, ngettext, speaks
-from masanalytics.paths import path_in_folder
+from masanalytics.paths import path_in_folder, replace_file
 from masanalytics.store.intake import CollectingHealth
 from masanalytics.timezone import CHINA, format_instant
 
@@ -158,7 +157,7 @@ def write_health(path: Path, text: str) -> None:
     """Rewrite a file for monitoring, whole at any moment."""
     draft = path.with_name(path.name + ".draft")
     draft.write_text(text + "\n", encoding="utf-8")
-    os.replace(draft, path)  # noqa: PTH105
+    replace_file(draft, path)
 
 
 @contextmanager

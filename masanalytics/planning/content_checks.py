@@ -89,6 +89,7 @@ _FILLERS: Final = frozenset(
         "?",
     }
 )
+_LONGEST_FILLER: Final = max(map(len, _FILLERS))
 
 _WORDS: Final = {
     "own_signature": N_(
@@ -154,14 +155,10 @@ def check_contents(
 
 def _filler_rows(column: EncodedColumn) -> tuple[str, npt.NDArray[np.bool_]]:
     """Return the first value that sheets write where there is none, and the rows that hold such a value."""
-    texts = column.dictionary.texts
-    codes = [
-        start + index
-        for start in range(0, len(texts), _CHUNK)
-        for index, text in enumerate(texts[start : start + _CHUNK].tolist())
-        if text in _FILLERS
-    ]
-    value = str(texts[codes[0]]) if codes else ""
+    short = np.flatnonzero(column.dictionary.units <= _LONGEST_FILLER)
+    texts = column.dictionary.texts[short].tolist()
+    codes = [code for code, text in zip(short.tolist(), texts, strict=True) if text in _FILLERS]
+    value = next((text for text in texts if text in _FILLERS), "")
     return value, np.isin(column.codes, codes)
 
 

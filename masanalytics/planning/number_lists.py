@@ -72,9 +72,9 @@ def suppression_list(numbers: Phones | Table | PathName) -> SuppressionList:
         readable |= parsed > 0
         found.append(parsed[parsed > 0])
         unread = np.flatnonzero((reasons >= 0) & (reasons != _EMPTY))
-        inside = {text: mobiles_in(text) for text in {cell_text(cell) or "" for cell in column.iloc[unread].tolist()}}
+        texts = [cell_text(cell) or "" for cell in column.iloc[unread].tolist()]
+        inside = {text: mobiles_in(text) for text in set(texts)}
         if any(inside.values()):
-            texts = [cell_text(cell) or "" for cell in column.iloc[unread].tolist()]
             readable[unread[[bool(inside[text]) for text in texts]]] = True
             found.append(np.array([int(number) for each in inside.values() for number in each], dtype=np.int64))
     entries = int(filled.sum()) + len(labels)

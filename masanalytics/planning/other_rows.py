@@ -50,19 +50,25 @@ def refuse_other_rows(texts: EncodedText, rows: Numbers, numbers: Numbers, label
     """
     if not texts.size:
         return
-    known = np.unique(numbers[numbers > 0])
+    own = numbers[rows]
     for column in texts.columns:
-        for code, inside in _numbers_in_values(column):
-            holders = np.flatnonzero(column.codes == code)
-            own = set(numbers[rows[holders]].tolist())
-            if len(holders) == 1 and any(_is_in(known, number) for number in inside - own):
-                raise _another_row(column.dictionary.take(np.array([code]))[0], labels[rows[holders[0]]])
+        codes, inside = _numbers_in_values(column)
+        holders = np.bincount(column.codes, minlength=len(column.dictionary.texts))
+        foreign = (holders[codes] == 1) & np.isin(inside, numbers)
+        if foreign.any():
+            row_of = np.zeros(len(column.dictionary.texts), dtype=np.int64)
+            row_of[column.codes] = np.arange(texts.size)
+            foreign &= own[row_of[codes]] != inside
+        if foreign.any():
+            code = codes[int(np.argmax(foreign))]
+            raise _another_row(column.dictionary.take(codes[codes == code][:1])[0], labels[rows[row_of[code]]])
         _refuse_long(column, rows, labels)
 
 
-def _numbers_in_values(column: EncodedColumn) -> list[tuple[int, set[int]]]:
-    """Return the values that hold mobile numbers beside something else, with the numbers."""
-    values = []
+def _numbers_in_values(column: EncodedColumn) -> tuple[Numbers, Numbers]:
+    """Return the mobile numbers that stand beside something else in one value only: the value's code, and the number."""
+    codes: list[int] = []
+    inside: list[int] = []
     for start in range(0, len(column.dictionary.texts), _CHUNK):
         chunk = column.dictionary.texts[start : start + _CHUNK].tolist()
         joined = "\0".join(chunk)
@@ -70,21 +76,16 @@ def _numbers_in_values(column: EncodedColumn) -> list[tuple[int, set[int]]]:
             continue
         for index, text in enumerate(chunk):
             if _BREAK.search(text):
-                inside = {int(number) for line in _BREAK.split(text) for number in mobiles_in(line)}
+                found = {number for line in _BREAK.split(text) for number in mobiles_in(line)}
             else:
-                inside = {int(number) for number in _NUMBER.findall(text)}
-            if inside and text.strip() not in map(str, inside):
-                values.append((start + index, inside))
-    shared: dict[int, int] = {}
-    for _, inside in values:
-        for number in inside:
-            shared[number] = shared.get(number, 0) + 1
-    return [(code, {number for number in inside if shared[number] == 1}) for code, inside in values]
-
-
-def _is_in(known: Numbers, number: int) -> bool:
-    place = int(np.searchsorted(known, number))
-    return place < len(known) and int(known[place]) == number
+                found = set(_NUMBER.findall(text))
+            if found and text.strip() not in found:
+                codes += [start + index] * len(found)
+                inside += map(int, found)
+    numbers = np.array(inside, dtype=np.int64)
+    _, places, times = np.unique(numbers, return_inverse=True, return_counts=True)
+    once = times[places] == 1
+    return np.array(codes, dtype=np.int64)[once], numbers[once]
 
 
 def _refuse_long(column: EncodedColumn, rows: Numbers, labels: pd.Index[Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -16,7 +15,7 @@ from masanalytics.masking import mask_phones_in
 from masanalytics.phones import holds_mobile, parse_phones
 from masanalytics.sheets.cell_types import TypedColumn, typed_cells, typed_texts
 from masanalytics.sheets.number_formats import GENERAL
-from masanalytics.text import visible
+from masanalytics.text import plain_name
 
 __all__ = ["Grid", "Hidden", "filled_cells", "frame_of", "header_place", "kept_cell", "kept_cells", "kept_texts"]
 
@@ -203,7 +202,7 @@ def _unique(names: Sequence[str]) -> list[str]:
     seen: dict[str, int] = {}
     unique = []
     for raw in names:
-        name = " ".join(unicodedata.normalize("NFC", visible(raw)).split())
+        name = plain_name(raw)
         count = seen.get(name, 0)
         seen[name] = count + 1
         unique.append(f"{name}.{count}" if count else name)

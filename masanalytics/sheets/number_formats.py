@@ -73,8 +73,6 @@ _TOKEN = re.compile(
     r"|(?P<general>General|G/通用格式)|(?P<percent>%)|(?P<text>@)|(?P<literal>.)",
     re.I | re.S,
 )
-_ELAPSED = re.compile(r"h+|m+|s+", re.I)
-_CONDITION = re.compile(r"[<>=]")
 _COLOUR = re.compile(
     r"(?:black|blue|cyan|green|magenta|red|white|yellow|color ?\d+|颜色 ?\d+|[黑蓝青绿红白黄]色?|洋红色?)", re.I
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from masanalytics.store import lookups
@@ -25,6 +25,14 @@ class CampaignProgress:
     """A campaign's messages by status."""
 
     counts: dict[str, int]
+
+    @classmethod
+    def of(cls, rows: Iterable[tuple[int, int]]) -> CampaignProgress:
+        """Add up (status as the store keeps it, how many)."""
+        counts: Counter[str] = Counter()
+        for status, count in rows:
+            counts[Status(status).name] += count
+        return cls(dict(counts))
 
     @property
     def accepted(self) -> int:
@@ -53,7 +61,7 @@ def campaign_progress(conn: sqlite3.Connection, campaign: str | None) -> Campaig
             " GROUP BY m.status_id",
             [campaign_id],
         ).fetchall()
-    return CampaignProgress({Status(status).name: count for status, count in rows})
+    return CampaignProgress.of(rows)
 
 
 def round_progress(conn: sqlite3.Connection, round_id: int) -> CampaignProgress:
@@ -63,18 +71,13 @@ def round_progress(conn: sqlite3.Connection, round_id: int) -> CampaignProgress:
         " AND b.campaign_id = (SELECT campaign_id FROM rounds r WHERE r.round_id = b.round_id) GROUP BY m.status_id",
         [round_id],
     ).fetchall()
-    return CampaignProgress({Status(status).name: count for status, count in rows})
+    return CampaignProgress.of(rows)
 
 
 def batches_progress(conn: sqlite3.Connection, batch_ids: Sequence[int]) -> CampaignProgress:
     """Return the counts of some batches."""
-    counts: dict[str, int] = {}
-    for batch_id in batch_ids:
-        for status, count in conn.execute(
-            "SELECT status_id, count(*) FROM messages WHERE batch_id = ? GROUP BY status_id", [batch_id]
-        ):
-            counts[Status(status).name] = counts.get(Status(status).name, 0) + count
-    return CampaignProgress(counts)
+    select = "SELECT status_id, count(*) FROM messages WHERE batch_id = ? GROUP BY status_id"
+    return CampaignProgress.of(row for batch_id in batch_ids for row in conn.execute(select, [batch_id]))
 
 
 def codes_of_failed(conn: sqlite3.Connection, batch_ids: Sequence[int], most: int) -> list[tuple[str, int]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from masanalytics.errors import ConfigError, InputError
-from masanalytics.paths import full_path, replace_file
+from masanalytics.paths import full_path, locked, replace_file
 
 __all__ = ["KnownHosts", "host_key", "split_address"]
 
@@ -156,19 +155,5 @@ class KnownHosts:
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """Hold a lock file while reading and writing, against other processes."""
-        with self.path.with_name(self.path.name + ".lock").open("a+b") as lock:
-            if sys.platform == "win32":
-                import msvcrt
-
-                lock.seek(0)
-                msvcrt.locking(lock.fileno(), msvcrt.LK_LOCK, 1)
-                try:
-                    yield
-                finally:
-                    lock.seek(0)
-                    msvcrt.locking(lock.fileno(), msvcrt.LK_UNLCK, 1)
-            else:
-                import fcntl
-
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                yield  # closing the file releases it
+        with self.path.with_name(self.path.name + ".lock").open("a+b") as lock, locked(lock.fileno()):
+            yield
