@@ -156,9 +156,7 @@ class World:
             with self.machine.acting(process):
                 user = self._user(process)
                 self._act(user, process, action)
-        except KilledError:
-            pass
-        except MasError:
+        except (KilledError, MasError):
             pass
         except Exception as error:  # noqa: BLE001 - whatever the package lets out is judged
             if not self.violations:
@@ -211,10 +209,19 @@ class World:
             case SettleWrongly():
                 for row in _in_doubt(user.store)[:1]:
                     groups = invariants.groups_of_batch(self, user.store, int(row["batch_id"]))
-                    self.settled_wrongly |= groups
+                    self._let_go(groups)
                     user.store.settle(int(row["batch_id"]), "not_sent")
             case OptOut():
                 user.store.opt_out([product.phone_of(action.person)])
+
+    def _let_go(self, groups: set[str]) -> None:
+        """Note that the user has said of what was taken that it was not: a canary may then go once more."""
+        for taken in self.ledger.taken:
+            if taken.group in groups - self.settled_wrongly:
+                places = {one[:2] for one in map(identity_of, taken.phones, taken.texts) if one is not None}
+                for place in places & set(self.ledger.canaries):
+                    self.ledger.canaries[place].before += len(taken.phones)
+        self.settled_wrongly |= groups
 
     def _send(self, user: product.User, process: Process, action: Send) -> None:
         opted_out = frozenset(user.store.opt_outs()["phone"])
@@ -291,7 +298,7 @@ class World:
             place = identity.campaign, identity.round
             self.ledger.by_identity[identity].append(taken)
             self.ledger.by_text[phone, text] += 1
-            self.ledger.of_round[place] += 1
+            self.ledger.of_round[place] += len(self.ledger.by_identity[identity]) == 1
             self.ledger.rules[place].add(bool(identity.key))
         invariants.judge_round(self, taken)
 
