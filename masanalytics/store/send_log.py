@@ -372,8 +372,10 @@ def _record_answer(conn: sqlite3.Connection, answer: Answered) -> None:
         return
     state, msg_group, inferred, settled_by_user = row
     is_word = answer.state in ("accepted", "rejected")
+    # Nobody can have known of a request under way that it was not sent: its sender says that it left.
+    was_under_way = answer.state == "unknown" and state == "not_sent" and settled_by_user
     if state not in ("submitting", "unknown") and not (
-        answer.state == "accepted" or (is_word and (inferred or settled_by_user))
+        answer.state == "accepted" or was_under_way or (is_word and (inferred or settled_by_user))
     ):
         return
     if inferred and is_word and answer.msg_group != msg_group:

@@ -55,6 +55,14 @@ KNOWN: Final[dict[str, list[Action]]] = {
     "the reports come after the user's word": [
         Send(people=10, faults=((1, "drop_after"),)), SettleWrongly(), Wait(5), Collect(), Send(people=10),
     ],
+    "the user says of a request under way that it was not sent": [
+        Send(
+            people=10,
+            faults=((1, "drop_after"),),
+            during=During(1, False, (Collect(process="far"), Send(people=10, process="far"), SettleWrongly("far"))),
+        ),
+        Send(people=10),
+    ],
     "a run calls itself done about another's messages": [
         Fate("silent"),
         Send(people=40, during=During(1, True, (Send(people=40, process="q", faults=((2, "not_white_ip"),)),))),

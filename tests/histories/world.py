@@ -107,6 +107,7 @@ class World:
         self.wanted: dict[tuple[str, str], dict[Identity, Send]] = {}
         self.settled_wrongly: set[str] = set()
         self.departures = 0
+        self.unsure: set[tuple[str, str]] = set()  # rounds whose canary began, if it did, without a request
         self.held: dict[tuple[str, str], bool] = {}
         self._users: dict[str, product.User] = {}
         self._onlooker = Process("judge", "near", 999, self.machine.disk)
@@ -237,6 +238,9 @@ class World:
                 if not self.ledger.by_identity.get(identity):
                     self.wanted[_round_of(action)].pop(identity, None)
             raise
+        finally:
+            if (action.canary or action.go_on) and _round_of(action) not in self.ledger.canaries:
+                self.unsure.add(_round_of(action))
         self.held[_round_of(action)] = self.held.get(_round_of(action), False) or result.held > 0
         wanted = [one for one in wanted if one.phone not in opted_out]
         invariants.judge_result(self, user.store, action, result, scope.taken, wanted)
@@ -283,8 +287,9 @@ class World:
         self.scope.left = self.departures
         if self.scope.canary is not None:
             campaign, round_label, size = self.scope.canary
-            before = self.ledger.of_round[campaign, round_label]
-            self.ledger.canaries.setdefault((campaign, round_label), CanaryState(size, before, self.departures))
+            place = campaign, round_label
+            before = self.ledger.of_round[place]
+            self.ledger.canaries.setdefault(place, CanaryState(size, before, self.departures, place in self.unsure))
 
     def judge_taken(self, taken: Taken) -> None:
         """Judge a request that the platform has just taken, and write it into the ledger."""
