@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from masanalytics.account import Account
@@ -32,6 +34,7 @@ from masanalytics.tls import (
 __all__ = ["Finding", "check"]
 
 _SKEW_S = 60
+_CALAMINE = (0, 9, 1)
 _LISTENS_S = 60
 _SANE_SINCE = 1_767_225_600  # 2026: a clock before it was never set
 _SOON_S = 30 * 86400
@@ -47,7 +50,8 @@ class Finding:
     Attributes
     ----------
     name : str
-        ``configuration``, ``protocol``, ``connection``, ``certificate``, ``clock``, ``database``, ``disk`` or ``receiver``.
+        ``configuration``, ``protocol``, ``connection``, ``certificate``, ``clock``, ``workbooks``, ``database``, ``disk`` or
+        ``receiver``.
     ok : bool or None
         Whether it is well; None where it is worth knowing but stands in no way.
     text : str
@@ -109,12 +113,32 @@ def check(
     else:
         findings += [*_configuration(account), _protocol(account)]
         findings += _server(client or Client(account), account, clock or SystemClock())
+    findings += _workbooks()
     if store_path is not None:
         path = full_path(store_path, "store_path")
         findings += _database(path)
         if account is not None and account.is_pushed:
             findings.append(_receiver(account, path, clock or SystemClock()))
     return findings
+
+
+def _workbooks() -> list[Finding]:
+    """Name a python-calamine that reads the Chinese date formats of Excel as numbers."""
+    try:
+        installed = version("python-calamine")
+    except PackageNotFoundError:
+        return []
+    if tuple(map(int, re.findall(r"\d+", installed)[:3])) >= _CALAMINE:
+        return []
+    text = _(
+        "python-calamine {version} reads dates that Excel shows as 2025年4月14日 as numbers such as 45761.",
+        version=installed,
+    )
+    advice = _(
+        "Install {wanted} or newer: pip install -U 'masanalytics[excel]'",
+        wanted="python-calamine " + ".".join(map(str, _CALAMINE)),
+    )
+    return [Finding("workbooks", ok=False, text=text, advice=advice)]
 
 
 def _configuration(account: Account) -> list[Finding]:

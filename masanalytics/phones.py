@@ -26,6 +26,7 @@ __all__ = [
     "Level",
     "cell_text",
     "holds_mobile",
+    "is_example",
     "mobiles_in",
     "normalise_phones",
     "parse_phones",
@@ -74,6 +75,7 @@ _EXTENSION = re.compile(r"(.*\d)\)?[\s,-]*(?:转|分机|ext\.?|x|#|-)[\s:-]*\d{1
 _FOREIGN = re.compile(r"(?:\+|00)(?!86)[1-9]\d{6,14}|852[4-9]\d{7}|853[68]\d{7}|886[2-9]\d{7,8}", re.ASCII)
 _BETWEEN = re.compile(r"[,;/\\|&、，；\n]+|\bor\b|\band\b|和|或|及|与")
 _BETWEEN_WORDS = re.compile(r"[,;/\\|&、，；\s]+")
+_EXAMPLE = re.compile(r"[(（\[【].{0,4}(?:如|例|e\.g\.?|example)[:：]?\s?\+?[\d ]{11}", re.I)
 _MOBILE_INSIDE = re.compile(rf"(?<!\d)(?:\+?86)?{MOBILE}(?!\d)", re.ASCII)
 
 
@@ -172,6 +174,17 @@ def holds_mobile(text: str) -> bool:
     (True, False)
     """
     return _MOBILE_INSIDE.search(text) is not None
+
+
+def is_example(label: str) -> bool:
+    """Return whether a header names a number as an example of what belongs below it; such a label is no entry of a list.
+
+    Examples
+    --------
+    >>> is_example("手机号（如13800138000）"), is_example("张如 13800138000"), is_example("13800138000")
+    (True, False, False)
+    """
+    return _EXAMPLE.search(label) is not None
 
 
 def mobiles_in(text: str) -> list[str]:

@@ -316,7 +316,7 @@ def test_a_format_shows_what_excel_shows_or_nothing(value: object, number_format
 def test_a_workbook_that_is_a_web_page_says_so(tmp_path: Path) -> None:
     """Web systems export tables under the name .xls; text under that name is read."""
     page = text_file(tmp_path, b"<html><table><tr><td>1</td></tr></table></html>", "a.xls")
-    with pytest.raises(InputError, match="is a web page under the name of a workbook"):
+    with pytest.raises(InputError, match="is a web page under the name of a sheet"):
         read_sheet(page)
     text = text_file(tmp_path, "手机号\t姓名\n13800138000\t张三\n".encode("gb18030"), "b.xls")
     assert read_sheet(text).values.tolist() == [["13800138000", "张三"]]

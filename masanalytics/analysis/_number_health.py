@@ -192,10 +192,14 @@ def _sheet(phones: Iterable[Any]) -> tuple[pd.Series, int]:
     """Return the numbers of a sheet, missing where a cell is empty, and how many cells hold none."""
     import pandas as pd
 
-    from masanalytics.phones import parse_phones
+    from masanalytics.phones import mobiles_in, parse_phones
 
+    if isinstance(phones, pd.DataFrame) and phones.shape[1] == 1:
+        phones = phones.iloc[:, 0]
     if isinstance(phones, pd.Series):  # its dtype tells how the numbers were lost, if they were
-        column = phones.reset_index(drop=True)
+        # A label that is a number is the first of a list without a header.
+        labels = mobiles_in(str(phones.name))
+        column = pd.Series([*labels, *phones.tolist()], dtype=object) if labels else phones.reset_index(drop=True)
     else:
         column = pd.Series([phones] if isinstance(phones, str) else list(phones), dtype=object)
     place, names = _read(column)

@@ -19,7 +19,7 @@ from masanalytics.aliases import Numbers, PathName, Phones, Table
 from masanalytics.carriers import carrier_codes, load_regions, region_codes
 from masanalytics.errors import InputError
 from masanalytics.masking import mask_phones_in
-from masanalytics.phones import mobiles_in, parse_phones
+from masanalytics.phones import is_example, mobiles_in, parse_phones
 from masanalytics.planning.batching import Limits, cut_by_arm
 from masanalytics.planning.columns import as_frame, cell_texts, labels_by_name, take_columns
 from masanalytics.planning.content_checks import check_contents
@@ -30,8 +30,8 @@ from masanalytics.planning.plan_warnings import (
     PlanWarning,
     lost_digits,
     near_names,
+    suppression_warnings,
     unknown_signature,
-    unreadable_suppression,
 )
 from masanalytics.planning.planned import Plan
 from masanalytics.planning.planned_messages import Excluded, PlannedMessages
@@ -221,7 +221,7 @@ def _checked_phone(phone: Hashable) -> Hashable:
         raise InputError(
             "phone={value}: it must name the column that holds the numbers, such as phone='手机号'", value=repr(phone)
         )
-    if any(map(str.isdigit, str(phone))) and mobiles_in(str(phone)):
+    if any(map(str.isdigit, str(phone))) and mobiles_in(str(phone)) and not is_example(str(phone)):
         raise InputError(
             "phone={value}: that is itself a number, so the file has no header, and its first row would be lost: read it with"
             " mas.read_sheet(path), or with header=None in pandas",
@@ -319,7 +319,7 @@ def _assembled(sheet: _Sheet, wording: Wording, rules: ExclusionRules, sending: 
         *text_warnings,
         unknown_signature(0 if sending.signature or contents is None else len(planned.rows)),
         *near_names(rules.campaign, rules.round, exclusions.near),
-        unreadable_suppression(exclusions.suppression.unreadable if exclusions.suppression else 0),
+        *suppression_warnings(exclusions.suppression),
         lost_digits(numbers, cells),
         *(_warnings_of_file(sheet.receipt) if sheet.receipt else []),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,9 @@ import pandas as pd
 from masanalytics.aliases import Table
 from masanalytics.errors import InputError, missing_columns
 from masanalytics.i18n import Text
+from masanalytics.masking import mask_phones_in
 from masanalytics.phones import cell_text
+from masanalytics.sheets.receipt import receipt_of
 
 __all__ = ["as_frame", "cell_texts", "labels_by_name", "take_columns"]
 
@@ -89,15 +91,47 @@ def take_columns(
     """
     wanted = list(dict.fromkeys(names))
     missing = missing_columns([name for name in wanted if name not in labels], frame.columns, frame=Text("the sheet"))
+    receipt = receipt_of(frame)
     if missing is not None:
-        raise missing
+        hint = None if receipt is None else _where_it_may_be([name for name in wanted if name not in labels], receipt)
+        raise missing if hint is None else InputError("{missing}. {hint}", missing=missing.said, hint=hint)
     every_label: list[Hashable] = list(frame.columns)
-    twice = [name for name in wanted if every_label.count(labels[name]) > 1]
+    doubled = [] if receipt is None else [name for name in receipt.get("doubled_names", ()) if f"{name}.1" in labels]
+    twice = [name for name in wanted if every_label.count(labels[name]) > 1 or labels[name] in doubled]
     if twice:
         raise InputError(
-            "more than one column is called {names}: rename all but one", names=", ".join(map(repr, twice))
+            "more than one column is called {names}: rename all but one, or drop those that are not meant",
+            names=", ".join(map(repr, twice)),
         )
     return {name: frame[labels[name]] for name in wanted}
+
+
+def _where_it_may_be(missing: Sequence[Hashable], receipt: Mapping[str, Any]) -> Text | None:
+    """Say which sheet that was not read has a missing column, or which line was taken for the header."""
+    for other in receipt.get("sheets_not_read", ()):
+        found = [name for name in missing if name in other["columns"]]
+        if found:
+            return Text(
+                "The sheet {sheet} of {file}, which was not read, has {column}: say sheet={sheet_name}",
+                sheet=other["sheet"],
+                file=receipt["file"],
+                column=mask_phones_in(repr(found[0])),
+                sheet_name=repr(other["sheet"]),
+            )
+    line = receipt.get("header_line", 0)
+    if line is None:
+        return Text(
+            "The first line of {file} holds a mobile number, so it was taken for a list without a header: if it has one, say header="
+            " with the number of its line",
+            file=receipt["file"],
+        )
+    if isinstance(line, int) and line:
+        return Text(
+            "The header was taken from line {line} of {file}: if it stands in another, say header=",
+            line=line,
+            file=receipt["file"],
+        )
+    return None
 
 
 def cell_texts(column: pd.Series[Any]) -> npt.NDArray[np.object_]:

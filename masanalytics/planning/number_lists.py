@@ -6,7 +6,7 @@ number in a cell counts, and a label that is itself a number.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -19,6 +19,7 @@ from masanalytics.aliases import Numbers, PathName, Phones, Table
 from masanalytics.errors import InputError
 from masanalytics.phones import REASONS, cell_text, mobiles_in, parse_phones
 from masanalytics.sheets import read_sheet
+from masanalytics.sheets.receipt import receipt_of
 
 __all__ = ["SuppressionList", "allowed_numbers", "suppression_list"]
 
@@ -37,11 +38,14 @@ class SuppressionList:
         Rows (or items) of the list that hold anything.
     unreadable : int
         Those in which no mobile number was found.
+    receipt : mapping or None
+        What `read_sheet` read of the list's file and what it did not, where it was read by it.
     """
 
     numbers: Numbers
     entries: int
     unreadable: int
+    receipt: Mapping[str, Any] | None = None
 
 
 def suppression_list(numbers: Phones | Table | PathName) -> SuppressionList:
@@ -50,7 +54,7 @@ def suppression_list(numbers: Phones | Table | PathName) -> SuppressionList:
     Parameters
     ----------
     numbers : DataFrame, Series, iterable, or path of a file
-        A file is read with all its visible sheets and with the rows that a filter hides.
+        A file is read with all its sheets, hidden ones too, and with the rows that a filter hides.
 
     Examples
     --------
@@ -61,6 +65,7 @@ def suppression_list(numbers: Phones | Table | PathName) -> SuppressionList:
     if isinstance(numbers, (str, PathLike)):
         numbers = _list_of_file(numbers)
     frame = _as_frame(numbers)
+    receipt = receipt_of(frame)
     labels = [number for label in frame.columns for number in mobiles_in(str(label))]
     filled = np.zeros(len(frame), dtype=bool)
     readable = np.zeros(len(frame), dtype=bool)
@@ -78,18 +83,17 @@ def suppression_list(numbers: Phones | Table | PathName) -> SuppressionList:
             readable[unread[[bool(inside[text]) for text in texts]]] = True
             found.append(np.array([int(number) for each in inside.values() for number in each], dtype=np.int64))
     entries = int(filled.sum()) + len(labels)
-    return SuppressionList(np.unique(np.concatenate(found)), entries, int((filled & ~readable).sum()))
+    return SuppressionList(np.unique(np.concatenate(found)), entries, int((filled & ~readable).sum()), receipt)
 
 
 def _list_of_file(path: PathName) -> pd.DataFrame:
     file = Path(path).expanduser()
     if isinstance(path, str) and not file.is_file():
         raise InputError("suppress=: a list of numbers or the path of a file is needed, and there is no such file")
-    return (
-        read_sheet(file, sheet="all", hidden="keep")
-        if file.suffix.lower().startswith(".x")
-        else read_sheet(file, hidden="keep")
-    )
+    first = read_sheet(file, sheet="all", hidden="keep")
+    others = [other["sheet"] for other in receipt.get("sheets_not_read", ())] if (receipt := receipt_of(first)) else []
+    # Whoever stands on a hidden sheet of a do-not-send list is not written to either: there the doubt goes this way.
+    return pd.concat([first, read_sheet(file, sheet=others, hidden="keep")]) if others else first
 
 
 def _as_frame(numbers: Phones | Table) -> pd.DataFrame:
@@ -114,6 +118,8 @@ def allowed_numbers(numbers: Phones | Table, phone: Hashable) -> Numbers:
         numbers = numbers.to_pandas()
     if isinstance(numbers, pd.DataFrame):
         numbers = _column_of_numbers(numbers, phone)
+    if isinstance(numbers, pd.Series) and (labels := mobiles_in(str(numbers.name))):
+        numbers = [*numbers.tolist(), *labels]  # a label that is a number is the first of a list without a header
     column = numbers if isinstance(numbers, pd.Series) else pd.Series(_items(numbers), dtype=object)
     parsed, _ = parse_phones(column)
     return np.unique(parsed[parsed > 0])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,10 @@ import pandas as pd
 
 from masanalytics.i18n import Text
 
-__all__ = ["PlanWarning", "lost_digits", "near_names", "unknown_signature", "unreadable_suppression"]
+if TYPE_CHECKING:
+    from masanalytics.planning.number_lists import SuppressionList
+
+__all__ = ["PlanWarning", "lost_digits", "near_names", "suppression_warnings", "unknown_signature"]
 
 _ROUND_TO: Final = 100_000
 _ENOUGH: Final = 3
@@ -79,15 +83,35 @@ def _near_round(label: str, known: str | None) -> PlanWarning:
     return PlanWarning(0 if known is None else 1, said)
 
 
-def unreadable_suppression(count: int) -> PlanWarning:
-    """Return the warning of entries of the suppression list that are no mobile numbers."""
+def suppression_warnings(listed: SuppressionList | None) -> list[PlanWarning]:
+    """Return the warnings of a do-not-send list: entries that are no mobile numbers, and sheets of its file that were not read."""
+    if listed is None:
+        return []
     said = Text(
         "{count:,} entry of the suppression list is no mobile number: it keeps nobody out",
         "{count:,} entries of the suppression list are no mobile numbers: they keep nobody out",
         code="unreadable_suppression",
-        count=count,
+        count=listed.unreadable,
     )
-    return PlanWarning(count, said)
+    receipt = listed.receipt or {}
+    return [
+        PlanWarning(listed.unreadable, said),
+        *(_unread_sheet(one, receipt["file"]) for one in receipt.get("sheets_not_read", ())),
+    ]
+
+
+def _unread_sheet(other: Mapping[str, Any], file: str) -> PlanWarning:
+    said = Text(
+        "{count:,} row of the sheet {sheet} of the suppression list {file} was not read and keeps nobody out: hand in the file"
+        " itself, suppress='{file}', which is read with all its sheets",
+        "{count:,} rows of the sheet {sheet} of the suppression list {file} were not read and keep nobody out: hand in the file"
+        " itself, suppress='{file}', which is read with all its sheets",
+        code="suppression_sheet_not_read",
+        count=other["rows"],
+        sheet=other["sheet"],
+        file=file,
+    )
+    return PlanWarning(other["rows"], said)
 
 
 def unknown_signature(count: int) -> PlanWarning:

@@ -17,6 +17,7 @@ from masanalytics.i18n import Text
 from masanalytics.masking import mask_phones_in
 from masanalytics.paths import full_path
 from masanalytics.sheets.delimited import read_text
+from masanalytics.sheets.disguises import is_text, refuse_page
 from masanalytics.sheets.encodings import decode
 from masanalytics.sheets.grid import (
     Grid,
@@ -28,13 +29,13 @@ from masanalytics.sheets.grid import (
     kept_cells,
     kept_texts,
 )
+from masanalytics.sheets.number_formats import GENERAL
 from masanalytics.sheets.workbooks import Workbook
 
 __all__ = ["read_sheet"]
 
 _WORKBOOKS: Final = frozenset({".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".et"})
 _TEXTS: Final = frozenset({".csv", ".tsv", ".txt"})
-_WORKBOOK_STARTS: Final = (b"PK", b"\xd0\xcf\x11\xe0", b"\x09\x08", b"\x09\x04", b"\x09\x02", b"\x09\x00")
 _SHOWN: Final = 60
 
 
@@ -96,7 +97,7 @@ def read_sheet(
     kind = file.suffix.lower()
     if not file.is_file():
         raise InputError("there is no file {file}", file=file)
-    if kind in _WORKBOOKS and not _is_text(file):
+    if kind in _WORKBOOKS and not is_text(file):
         return _read_workbook(file, sheet, choice)
     if kind in _TEXTS or kind in _WORKBOOKS:
         return _read_text(file, choice)
@@ -123,17 +124,10 @@ def _checked_hidden(hidden: Hidden | None) -> Hidden | None:
     return hidden
 
 
-def _is_text(file: Path) -> bool:
-    """Return whether a file that is called a workbook is plain text, as many web systems write it."""
-    with file.open("rb") as content:
-        start = content.read(512)
-    if not start or start.startswith(_WORKBOOK_STARTS) or start.lstrip()[:1] == b"<" or file.suffix.lower() != ".xls":
-        return False
-    return b"\t" in start or b"," in start
-
-
 def _read_text(file: Path, choice: _Choice) -> pd.DataFrame:
-    text, encoding = decode(file.read_bytes(), file.name, choice.encoding)
+    raw = file.read_bytes()
+    refuse_page(raw, file.name)
+    text, encoding = decode(raw, file.name, choice.encoding)
     found = read_text(text, file.name, choice.separator)
     receipt: dict[str, Any] = {"file": file.name, "encoding": encoding, "separator": found.separator}
     columns = [kept_texts(column) for column in zip_longest(*found.rows)]
@@ -202,7 +196,9 @@ def _sheet_frame(book: Workbook, name: str, choice: _Choice) -> pd.DataFrame:
     cells = book.cells(name)
     columns = [kept_cells(column) for column in zip_longest(*cells.rows)]
     grid = Grid(columns, cells.lines, filled_cells(columns, len(cells.rows)), cells.formats, cells.hidden)
-    receipt = {"file": book.file.name, "sheet": name}
+    receipt: dict[str, Any] = {"file": book.file.name, "sheet": name}
+    if not book.tells_formats:
+        receipt["formats_known"] = False
     return frame_of(grid, receipt, header=choice.header, hidden=choice.hidden)
 
 
@@ -219,8 +215,10 @@ def _together(names: Sequence[str], frames: Sequence[pd.DataFrame]) -> pd.DataFr
     totals = {key: sum(receipt[key] for receipt in receipts) for key in ("rows", "blank", "hidden", "above")}
     formats: dict[str, list[str]] = {}
     for receipt in receipts:
-        for column, used in receipt["formats"].items():
-            formats[column] = sorted({*formats.get(column, ()), *used})
+        for column in {column for one in receipts for column in one["formats"]} & set(receipt["dtypes"]):
+            # Where another sheet shows the column in a format, plain numbers of this one are shown in another: General.
+            plain = [] if receipt["dtypes"][column] in ("str", "object") else [GENERAL]
+            formats[column] = sorted({*formats.get(column, ()), *receipt["formats"].get(column, plain)})
     dtypes = {str(column): str(dtype) for column, dtype in whole.dtypes.items()}
     whole.attrs["read"] = {**receipts[0], **shared, **totals, "formats": formats, "dtypes": dtypes}
     return whole

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -22,6 +23,11 @@ _LONGEST_FIELD: Final = 131_072
 _DECLARED = re.compile(r'"?sep=(.)"?\s*', re.I)
 _SHOWN: Final = 60
 _CONTROL_Z: Final = "\x1a"
+_MARK: Final = "\ufeff"
+_INNER_MARK = re.compile("([\r\n])\ufeff+")
+_LINE_END = re.compile("\r\n|\r|\n")  # a form feed in a printed list ends no line
+_DIGITS_OR_STARS = re.compile(r"\s*\+?[\d*-]{5,}\s*")
+_ESCAPED = re.compile(r"(?:\\\\)*\\")
 
 _Row = list[str]
 
@@ -60,7 +66,8 @@ def read_text(text: str, name: str, separator: str | None = None) -> TextRows:
     Raises
     ------
     InputError
-        If a quote is not closed, or a quoted cell over several lines holds what looks like rows.
+        If a quote is not closed, a quoted cell over several lines holds what looks like rows, or a separator inside quotes cuts
+        a cell in two.
 
     Examples
     --------
@@ -68,6 +75,8 @@ def read_text(text: str, name: str, separator: str | None = None) -> TextRows:
     [['手机号', '姓名'], ['13800138000', '张三']]
     """
     text = text.rstrip(_CONTROL_Z)
+    if _MARK in text:  # files that were put together have a byte-order mark at each beginning
+        text = _INNER_MARK.sub(r"\1", text).lstrip(_MARK)
     first_line = 1
     declared = (
         _DECLARED.fullmatch(text.split("\n", 1)[0].rstrip("\r"))
@@ -98,15 +107,64 @@ def _parse(text: str, name: str, separator: str, first_line: int) -> TextRows:
             begun = reader.line_num
     except csv.Error as error:
         raise _unclosed(text, begun, first_line, name, error) from None
+    behind_space = (' "' in text or '\u3000"' in text) and _spaced_quote(separator).search(text) is not None
+    if '\\"' in text or behind_space:
+        # A line that is too wide is an error whatever made it so.
+        usual = Counter(map(len, rows)).most_common(1)[0][0]
+        for row, line in zip(rows, lines, strict=True):
+            if len(row) <= usual:
+                _refuse_split(row, line, name, separator)
+    if text.find("\\\n") >= 0 or text.find("\\\r") >= 0:
+        _refuse_escaped_ends(rows, lines, name)
     return TextRows(rows, lines, separator)
+
+
+def _spaced_quote(separator: str) -> re.Pattern[str]:
+    """Return what finds a quote behind a space at the beginning of a cell: there it is text, and a separator in it splits the cell."""
+    return re.compile(rf"(?:^|{re.escape(separator)})[ \u3000]+\"", re.M)
+
+
+def _refuse_split(row: Sequence[str], line: int, name: str, separator: str) -> None:
+    """Raise where a cell ends inside quotes that another cell closes: the separator between them was part of the text."""
+    opened = None
+    for cell in row:
+        if opened is not None and cell.rstrip().endswith('"'):
+            raise InputError(
+                "{file}, line {line:,}: what stands in quotes is cut in two at {separator!r} ({shown}): the quote stands behind a"
+                " space, or is written with a backslash. Begin the cell with the quote and double the quotes inside it, or save the"
+                " file as .xlsx",
+                file=name,
+                line=line,
+                separator=separator,
+                shown=mask_phones_in(f"{opened}{separator}{cell}"[:_SHOWN]),
+            )
+        begins = cell.lstrip(" \u3000")
+        escaped = len(cell) > 1 and _ESCAPED.fullmatch(cell[len(cell.rstrip("\\")) :]) is not None
+        if escaped or (begins is not cell and begins[:1] == '"' and begins.count('"') % 2):
+            opened = cell
+
+
+def _refuse_escaped_ends(rows: Sequence[_Row], lines: Sequence[int], name: str) -> None:
+    """Raise where a database wrote a line break as a backslash and a line end: the rest of the row stands in the next line."""
+    width = max(map(len, rows))
+    for row, line in zip(rows, lines, strict=True):
+        last = row[-1] if row else ""
+        if len(row) < width and _ESCAPED.fullmatch(last[len(last.rstrip("\\")) :]):
+            raise InputError(
+                "{file}, line {line:,}: the line ends in a backslash, as databases write a line break inside a cell ({shown}). Export"
+                " it with cells in quotes, or replace line breaks by spaces",
+                file=name,
+                line=line,
+                shown=mask_phones_in(" | ".join(row)[-_SHOWN:]),
+            )
 
 
 def _refuse_swallowed(row: Sequence[str], line: int, name: str, separator: str) -> None:
     """Raise where a quoted cell over several lines holds rows: its quote was never closed where it should have been."""
     for cell in row:
-        continued = cell.splitlines()[1:]
+        continued = _LINE_END.split(cell)[1:]
         for inner in continued:
-            if holds_mobile(inner) or (len(row) > 1 and inner.count(separator) >= len(row) - 1):
+            if holds_mobile(inner) or _is_like_a_row(inner, separator, len(row)):
                 raise InputError(
                     "{file}, line {line:,}: a quote opens here and is closed lines below, and what stands between looks like rows of"
                     " the list ({shown}). Remove the quote, or double it if it belongs to the text",
@@ -117,8 +175,14 @@ def _refuse_swallowed(row: Sequence[str], line: int, name: str, separator: str) 
         line += len(continued)
 
 
+def _is_like_a_row(inner: str, separator: str, width: int) -> bool:
+    """Return whether a line inside a cell has the cells of a row; of two cells, where a comma is common, one must be a number."""
+    cells = inner.split(separator)
+    return 1 < width <= len(cells) and (width > 2 or any(map(_DIGITS_OR_STARS.fullmatch, cells)))
+
+
 def _unclosed(text: str, begun: int, first_line: int, name: str, error: csv.Error) -> InputError:
-    lines = text.splitlines()
+    lines = _LINE_END.split(text)
     place = begun
     while place < len(lines) - 1 and '"' not in lines[place]:
         place += 1

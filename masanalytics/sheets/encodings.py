@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections import Counter
 from typing import Final
 
 from masanalytics.errors import InputError
+from masanalytics.masking import mask_phones_in
 
 __all__ = ["decode"]
 
@@ -16,7 +18,7 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _LONG_SEQUENCE = re.compile(rb"[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
-_NOT_ASCII = re.compile(rb"[\x80-\xff]")
+_NOT_ASCII: Final = bytes(range(0x80, 0x100))
 # GB2312 proper: symbols in rows A1 to A9, ideographs in rows B0 to F7; the rest of GBK holds what is rare in any text.
 _GB2312 = re.compile(rb"[\xa1-\xa9\xb0-\xf7][\xa1-\xfe]")
 _GBK = re.compile(rb"[\x81-\xfe][\x40-\x7e\x80-\xfe]|[\x81-\xfe][0-9][\x81-\xfe][0-9]")
@@ -26,6 +28,8 @@ _BIG5 = re.compile(rb"[\x81-\xfe][\x40-\x7e\xa1-\xfe]")
 _MOSTLY: Final = 0.7
 _WRONG_GUESS = re.compile("[\ue000-\uf8ff\ufffd]")
 _ONE_IN: Final = 200
+_AROUND: Final = 12
+_HEAD: Final = 1 << 16
 
 
 def decode(raw: bytes, name: str, encoding: str | None = None) -> tuple[str, str]:
@@ -55,20 +59,22 @@ def decode(raw: bytes, name: str, encoding: str | None = None) -> tuple[str, str
     mark = next((known for start, known in _MARKS if raw.startswith(start)), None)
     if mark is not None:
         return _decode_as(raw, name, mark)
-    try:
-        return raw.decode("utf-8"), "utf-8"
-    except UnicodeDecodeError as error:
-        if _is_broken_utf8(raw):
-            raise _fault(raw, error.start, name, "UTF-8") from None
+    # Digits alone in UTF-16 are valid UTF-8 with a zero byte beside each: UTF-16 is tried first where there are zero bytes.
     wide = _utf16_without_mark(raw)
     if wide is not None:
         return wide
-    return _decode_chinese(raw, name)
+    try:
+        return _without_zeros(raw.decode("utf-8"), raw, name), "utf-8"
+    except UnicodeDecodeError as error:
+        if _is_broken_utf8(raw):
+            raise _fault(raw, error.start, name, "UTF-8") from None
+    text, chinese = _decode_chinese(raw, name)
+    _refuse_lines_of_utf8(raw, name, chinese)
+    return text, chinese
 
 
 def _decode_as(raw: bytes, name: str, encoding: str) -> tuple[str, str]:
     try:
-        # A second byte-order mark comes from files that were put together.
         return raw.decode(encoding).lstrip("\ufeff"), encoding
     except UnicodeDecodeError as error:
         mark = len(codecs.BOM_UTF8) if encoding == "utf-8-sig" and raw.startswith(codecs.BOM_UTF8) else 0
@@ -83,18 +89,44 @@ def _is_broken_utf8(raw: bytes) -> bool:
     """Return whether nearly all that is not ASCII is UTF-8: then the file is, and has a fault."""
     # GBK text holds pairs that look like a two-byte sequence of UTF-8, hardly ever one of three bytes.
     covered = sum(map(len, _LONG_SEQUENCE.findall(raw)))
-    return covered > 0 and covered >= _MOSTLY * len(_NOT_ASCII.findall(raw))
+    return covered > 0 and covered >= _MOSTLY * (len(raw) - len(raw.translate(None, _NOT_ASCII)))
 
 
 def _utf16_without_mark(raw: bytes) -> tuple[str, str] | None:
-    zeros = raw[:4096].count(0)
-    if not zeros or len(raw) % 2:
+    """Return the text where zero bytes stand in every second place only, as they do beside the ASCII characters of UTF-16."""
+    even, odd = raw[0:_HEAD:2].count(0), raw[1:_HEAD:2].count(0)
+    if len(raw) % 2 or min(even, odd) or not even + odd:
         return None
-    encoding = "utf-16-le" if raw[1:4096:2].count(0) >= raw[0:4096:2].count(0) else "utf-16-be"
+    encoding = "utf-16-le" if odd else "utf-16-be"
     try:
         return raw.decode(encoding), encoding
     except UnicodeDecodeError:
         return None
+
+
+def _without_zeros(text: str, raw: bytes, name: str) -> str:
+    """Return the text of a file without zero bytes; raise for one that has some: it was damaged or cut off while it was written."""
+    if "\0" not in text:
+        return text
+    raise InputError(
+        "{file}, line {line:,}: a zero byte stands there, so the file was damaged or cut off while it was written. Save it again where"
+        " it comes from",
+        file=name,
+        line=raw.count(b"\n", 0, raw.index(0)) + 1,
+    )
+
+
+def _refuse_lines_of_utf8(raw: bytes, name: str, encoding: str) -> None:
+    """Raise where a line of a Chinese file is UTF-8: two files were put together, and its names would be other characters."""
+    common = _GB2312 if encoding == "gb18030" else _BIG5_COMMON
+    pairs = _GBK if encoding == "gb18030" else _BIG5
+    place = 0
+    for line in raw.split(b"\n") if _LONG_SEQUENCE.search(raw) else ():
+        if _LONG_SEQUENCE.search(line) and _is_broken_utf8(line):
+            odd = next((pair for pair in pairs.finditer(line) if common.fullmatch(pair[0]) is None), None)
+            if odd is not None:
+                raise _fault(raw, place + odd.start(), name, "GB18030" if encoding == "gb18030" else "Big5")
+        place += len(line) + 1
 
 
 def _decode_chinese(raw: bytes, name: str) -> tuple[str, str]:
@@ -122,8 +154,9 @@ def _plausible(text: str) -> bool:
 
 
 def _share(raw: bytes, any_pair: re.Pattern[bytes], common: re.Pattern[bytes]) -> float:
-    pairs = any_pair.findall(raw)
-    return sum(common.fullmatch(pair) is not None for pair in pairs) / len(pairs) if pairs else 0.0
+    pairs = Counter(any_pair.findall(raw))
+    frequent = sum(count for pair, count in pairs.items() if common.fullmatch(pair))
+    return frequent / pairs.total() if pairs else 0.0
 
 
 def _first_doubt(raw: bytes) -> int:
@@ -137,7 +170,12 @@ def _first_doubt(raw: bytes) -> int:
 def _fault(raw: bytes, place: int, name: str, rest: str) -> InputError:
     line = raw.count(b"\n", 0, place) + 1
     start = raw.rfind(b"\n", 0, place) + 1
-    around = ascii(raw[max(start, place - 12) : place + 12].decode("latin-1").strip())
+    end = raw.find(b"\n", place)
+    # Digits beside the bytes in doubt may be a number: it is masked as a whole, and only then cut.
+    before, behind = (
+        mask_phones_in(part.decode("latin-1")) for part in (raw[start:place], raw[place : None if end < 0 else end])
+    )
+    around = ascii((before[-_AROUND:] + behind[:_AROUND]).strip())
     if rest:
         return InputError(
             "{file}, line {line:,}: the bytes {around} are not {rest}, which the rest of the file is. Open the file where it comes"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -12,7 +13,7 @@ import pandas as pd
 
 from masanalytics.errors import InputError
 from masanalytics.masking import mask_phones_in
-from masanalytics.phones import holds_mobile, parse_phones
+from masanalytics.phones import holds_mobile, is_example, parse_phones
 from masanalytics.sheets.cell_types import TypedColumn, typed_cells, typed_texts
 from masanalytics.sheets.number_formats import GENERAL
 from masanalytics.text import plain_name
@@ -20,6 +21,8 @@ from masanalytics.text import plain_name
 __all__ = ["Grid", "Hidden", "filled_cells", "frame_of", "header_place", "kept_cell", "kept_cells", "kept_texts"]
 
 _SHOWN: Final = 60
+_OWNER = re.compile(r"(?:账号|账户|帐号|帐户|客服|热线|操作员|导出人|制表)[^:：]{0,8}[:：\[【]")
+_FORMULA_OF_TEXT = re.compile(r'\A\s*="((?:[^"]|"")*)"\s*\Z')
 
 Hidden = Literal["skip", "keep"]
 """What is done with hidden rows: left out, or read without a warning."""
@@ -62,7 +65,13 @@ def kept_texts(column: Sequence[str | None]) -> list[str | None]:
     """Return cells of text, None where blank. A tab beside a long number keeps Excel from showing it as 2.3E+17: it is no part of it."""
     if any("\t" in cell for cell in column if cell):
         column = [cell and cell.strip("\t") for cell in column]
+    if any(cell.startswith('="') for cell in column if cell):  # written so that a spreadsheet shows the zeros in front
+        column = [_FORMULA_OF_TEXT.sub(_inner_text, cell) if cell else cell for cell in column]
     return [cell if cell and not cell.isspace() else None for cell in column]
+
+
+def _inner_text(formula: re.Match[str]) -> str:
+    return formula[1].replace('""', '"')
 
 
 def kept_cells(column: Sequence[Any]) -> list[Any]:
@@ -137,16 +146,23 @@ def _top(grid: Grid, file: str, header: int | None) -> int | None:
         return list(grid.lines).index(header)
     top = header_place(grid.filled)
     first = int(np.flatnonzero(grid.filled)[0])
-    # Above a header there are titles, never customers: a wide line further down is a row like the others.
-    if any(_holds_number(grid, place) for place in range(first, top)):
-        top = first
+    # Above a header there are titles, never customers: a wide line further down is a row like the others. The number of the owner
+    # of a statement (账号:[13800138000]) is a title.
+    above = [place for place in range(first, top) if _holds_number(grid, place)]
+    if _holds_number(grid, top) or not all(_is_of_the_owner(grid, place) for place in above):
+        top = first if above else top
     return None if _holds_number(grid, top) else top
+
+
+def _is_of_the_owner(grid: Grid, place: int) -> bool:
+    labels = [str(cell) for cell in grid.row(place) if cell is not None]
+    return len(labels) == 1 and _OWNER.search(labels[0]) is not None
 
 
 def _holds_number(grid: Grid, place: int) -> bool:
     labels = [str(cell) for cell in grid.row(place) if cell is not None]
     numbers, _ = parse_phones(pd.Series(labels, dtype=object))
-    return bool((numbers > 0).any()) or any(map(holds_mobile, labels))
+    return bool((numbers > 0).any()) or any(holds_mobile(label) for label in labels if not is_example(label))
 
 
 def _refuse_wide(grid: Grid, top: int, file: str) -> None:
@@ -200,10 +216,13 @@ def _columns(grid: Grid, top: int | None, kept: npt.NDArray[np.int64]) -> dict[s
 def _unique(names: Sequence[str]) -> list[str]:
     """Return column names without invisible characters and outer space, and a number behind those that come again."""
     seen: dict[str, int] = {}
-    unique = []
-    for raw in names:
-        name = plain_name(raw)
+    unique: list[str] = []
+    folded = list(map(plain_name, names))
+    for name in folded:
         count = seen.get(name, 0)
+        # A name that a column has of its own is not given to another one.
+        while count and f"{name}.{count}" in folded:
+            count += 1
         seen[name] = count + 1
         unique.append(f"{name}.{count}" if count else name)
     return unique

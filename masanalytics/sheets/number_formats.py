@@ -12,9 +12,11 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from typing import Any, Final
 
-__all__ = ["BUILT_IN", "GENERAL", "is_date_format", "keeps_digits", "shown"]
+__all__ = ["BUILT_IN", "GENERAL", "NOT_KNOWN", "is_date_format", "keeps_digits", "shown"]
 
 GENERAL: Final = "General"
+NOT_KNOWN: Final = "[?]"
+"""Stands for a format that a workbook names by number alone and that differs between countries, such as a currency."""
 
 # Section 18.8.30: the formats that a workbook names by number alone; 27 to 36 and 50 to 58 as Chinese Excel shows them.
 BUILT_IN: Final = {
@@ -51,6 +53,8 @@ BUILT_IN: Final = {
     38: "#,##0;-#,##0",
     39: "#,##0.00;-#,##0.00",
     40: "#,##0.00;-#,##0.00",
+    41: '_ * #,##0_ ;_ * -#,##0_ ;_ * "-"_ ;_ @_ ',
+    43: '_ * #,##0.00_ ;_ * -#,##0.00_ ;_ * "-"??_ ;_ @_ ',
     45: "mm:ss",
     46: "[h]:mm:ss",
     47: "mm:ss.0",

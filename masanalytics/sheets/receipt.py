@@ -99,6 +99,8 @@ def receipt_warnings(receipt: Mapping[str, Any]) -> list[tuple[int, Text]]:
         warnings.append((receipt["hidden"], _hidden(receipt["hidden"])))
     visible = [other for other in receipt.get("sheets_not_read", ()) if other["kind"] == "visible"]
     warnings += [(other["rows"], _sheet_not_read(other["rows"], other["sheet"])) for other in visible]
+    if not receipt.get("formats_known", True) and set(receipt.get("dtypes", {}).values()) - {"str", "object"}:
+        warnings.append((receipt["rows"], _formats_not_read(receipt["rows"], receipt["file"])))
     return warnings + [(receipt["rows"], _doubled(name)) for name in receipt.get("doubled_names", ())]
 
 
@@ -120,6 +122,18 @@ def _sheet_not_read(count: int, sheet: str) -> Text:
         code="sheet_not_read",
         count=count,
         sheet=sheet,
+    )
+
+
+def _formats_not_read(count: int, file: str) -> Text:
+    return Text(
+        "{count:,} row of {file}: how the sheet shows its numbers (000012, 15%) and which rows are hidden is only known of .xlsx; look"
+        " at numbers in the texts, or save it as .xlsx",
+        "{count:,} rows of {file}: how the sheet shows its numbers (000012, 15%) and which rows are hidden is only known of .xlsx; look"
+        " at numbers in the texts, or save it as .xlsx",
+        code="formats_not_read",
+        count=count,
+        file=file,
     )
 
 

@@ -9,34 +9,41 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from xml.etree import ElementTree as ET
 
-from masanalytics.errors import InputError, MissingExtraError
+from masanalytics.errors import MissingExtraError
 from masanalytics.i18n import Text
-from masanalytics.sheets.number_formats import BUILT_IN, GENERAL, is_date_format
+from masanalytics.sheets.disguises import damaged, not_a_workbook
+from masanalytics.sheets.number_formats import BUILT_IN, GENERAL, NOT_KNOWN, is_date_format
 
 __all__ = ["SheetCells", "Workbook"]
+
+_Argument = TypeVar("_Argument")
+_Result = TypeVar("_Result")
 
 _PACKAGES: Final = (".xlsx", ".xlsm")
 _SPARSE_BY: Final = 20
 """A sheet is called sparse where it has this many times more rows (or columns) than filled ones."""
 _FEW_ROWS: Final = 10_000
 _FEW_COLUMNS: Final = 200
+_LAST_BUILT_IN: Final = 163
 _FIRST_SURE_DAY: Final = 61  # Excel counts a 29 February 1900 that was none
 
 _ROW = re.compile(rb"<(?:\w+:)?row\b([^>]*)>")
+_CELL_START = re.compile(rb"<(?:\w+:)?c\s")
 _ROW_NUMBER = re.compile(rb"<(?:\w+:)?row\b[^>]*?\br=[\"'](\d+)[\"']")
 _COLUMN = re.compile(rb"<(?:\w+:)?c\b[^>]*?\br=[\"']([A-Z]{1,3})\d+[\"']")
 _WIDE_COLUMN = re.compile(rb" r=\"([A-Z]{2,3})\d+\"")
-_UNUSUAL_CELL = re.compile(rb"<c r=\"\w+\" (?!s=|t=)")
+_UNUSUAL_CELL = re.compile(rb"<c\s r=|<c r=\"\w+\"\s+(?!s=\"|t=\"\w+\"\s*/?>)")
 _NUMBER = re.compile(rb"\br=[\"'](\d+)[\"']")
 _PLACE = re.compile(rb"\br=[\"']([A-Z]{1,3})(\d+)[\"']")
-_HIDDEN = re.compile(rb"\bhidden=[\"'](?:1|true)[\"']")
+_HIDDEN = re.compile(rb"\bhidden=[\"'](?:1|true)[\"']|\bht=[\"']0(?:\.0*)?[\"']")
 _STYLE = re.compile(rb"\bs=[\"'](\d+)[\"']")
 
 
@@ -83,9 +90,14 @@ class Workbook:
         try:
             self._book = python_calamine.CalamineWorkbook.from_path(str(file))
         except (python_calamine.CalamineError, OSError, ValueError) as error:
-            raise _not_a_workbook(file, error) from error
+            raise not_a_workbook(file, error) from error
         self._read: dict[str, Any] = {}
-        self._package = _Package(file) if file.suffix.lower() in _PACKAGES else None
+        self._package = self._sure(_Package, file) if file.suffix.lower() in _PACKAGES else None
+
+    @property
+    def tells_formats(self) -> bool:
+        """Whether number formats and hidden rows of this kind of workbook are known."""
+        return self._package is not None
 
     @property
     def names(self) -> list[str]:
@@ -101,18 +113,29 @@ class Workbook:
 
     def cells(self, name: str) -> SheetCells:
         """Return what the sheet `name` holds."""
+        return self._sure(self._cells, name)
+
+    def _cells(self, name: str) -> SheetCells:
         if self._package is not None and self._package.is_sparse(name):
             return self._package.packed_cells(name, self._calamine.CalamineWorkbook)
         rows = self._sheet(name).to_python(skip_empty_area=False)
         lines = range(1, len(rows) + 1)
         return SheetCells(rows, lines) if self._package is None else self._package.with_formats(name, rows, lines)
 
+    def _sure(self, read: Callable[[_Argument], _Result], argument: _Argument) -> _Result:
+        """Return what `read` reads; a part of the file that is not whole is an error of the file."""
+        broken = (self._calamine.CalamineError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
+        try:
+            return read(argument)
+        except broken as error:
+            raise damaged(self.file, error) from error
+
     def head(self, name: str, count: int = 30) -> tuple[list[list[Any]], int]:
         """Return the first rows of a sheet and about how many rows it has."""
-        if self._package is not None and self._package.is_sparse(name):
+        if self._package is not None and self._sure(self._package.is_sparse, name):
             rows = self.cells(name).rows
             return rows[:count], len(rows)
-        sheet = self._sheet(name)
+        sheet = self._sure(self._sheet, name)
         return sheet.to_python(skip_empty_area=False, nrows=count), sheet.total_height
 
     def _sheet(self, name: str) -> Any:
@@ -228,7 +251,7 @@ class _Package:
         listed = b"|".join(str(number).encode() for number in styles)
         ordered = re.compile(rb"<c r=\"([A-Z]{1,3})(\d+)\" s=\"(" + listed + rb")\"")
         places: dict[int, dict[int, str]] = {}
-        if xml.count(b"<c ") == xml.count(b'<c r="') and not _UNUSUAL_CELL.search(xml):
+        if len(_CELL_START.findall(xml)) == xml.count(b'<c r="') and not _UNUSUAL_CELL.search(xml):
             by_letters: dict[bytes, dict[int, str]] = {}
             names = {str(number).encode(): shown for number, shown in styles.items()}
             for letters, line, style in ordered.findall(xml):
@@ -256,7 +279,7 @@ def _formats_by_order(xml: bytes, styles: Mapping[int, str]) -> Iterator[tuple[i
 
 
 def _hidden_lines(xml: bytes) -> list[int]:
-    if b"hidden=" not in xml:
+    if b"hidden=" not in xml and b' ht="0' not in xml:
         return []
     lines, line = [], 0
     for match in _ROW.finditer(xml):
@@ -276,7 +299,9 @@ def _style_formats(styles: ET.Element) -> list[str]:
             own = {int(one.get("numFmtId", 0)): one.get("formatCode", GENERAL) for one in part}
         elif _local(part.tag) == "cellXfs":
             formats = [int(one.get("numFmtId", 0)) for one in part]
-    return [own.get(number, BUILT_IN.get(number, GENERAL)) for number in formats]
+    return [
+        own.get(number, BUILT_IN.get(number, GENERAL if number > _LAST_BUILT_IN else NOT_KNOWN)) for number in formats
+    ]
 
 
 def _xml(package: zipfile.ZipFile, names: Mapping[str, str], part: str) -> ET.Element:
@@ -310,24 +335,3 @@ def _column_name(number: int) -> bytes:
         number, letter = divmod(number - 1, 26)
         name = bytes([65 + letter]) + name
     return name
-
-
-def _not_a_workbook(file: Path, error: Exception) -> InputError:
-    """Say what a file is that its name calls a workbook."""
-    start = file.read_bytes()[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if start.startswith((b"<html", b"<!doctype", b"<table", b"<meta", b"<head", b"<div")):
-        return InputError(
-            "{file} is a web page under the name of a workbook, as web systems export it: open it in Excel, save it as .xlsx, and"
-            " read that",
-            file=file.name,
-        )
-    if start.startswith(b"<?xml"):
-        return InputError(
-            "{file} is XML under the name of a workbook: open it in Excel, save it as .xlsx, and read that",
-            file=file.name,
-        )
-    return InputError(
-        "{file} is not a workbook that can be opened ({error}); is it protected by a password, or a .csv renamed?",
-        file=file.name,
-        error=str(error),
-    )
