@@ -16,7 +16,7 @@ from typing import Final
 
 from masanalytics.errors import InputError
 
-__all__ = ["full_path", "locked", "path_in_folder", "private_file", "replace_file"]
+__all__ = ["alone_with", "full_path", "locked", "path_in_folder", "private_file", "replace_file"]
 
 _TRIES: Final = 20
 _TRY_AGAIN_S: Final = 0.05
@@ -122,3 +122,10 @@ def private_file(path: str | os.PathLike[str]) -> None:
     """
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
     Path(path).chmod(0o600)  # of a file that was there before
+
+
+@contextmanager
+def alone_with(path: Path) -> Iterator[None]:
+    """Hold the lock file beside `path` while reading and writing it, against other processes and threads."""
+    with path.with_name(path.name + ".lock").open("a+b") as lock, locked(lock.fileno()):
+        yield

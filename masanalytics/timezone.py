@@ -6,13 +6,14 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
-__all__ = ["CHINA", "CHINA_OFFSET_S", "format_instant", "parse_platform_time", "to_platform_time"]
+__all__ = ["CHINA", "CHINA_OFFSET_S", "day_minutes", "format_instant", "parse_platform_time", "to_platform_time"]
 
 CHINA = ZoneInfo("Asia/Shanghai")
 CHINA_OFFSET_S = 8 * 3600
 # All platform times lie after 1991, when China last had daylight saving: a fixed offset is exact, and 20 x faster.
 _FIXED = timezone(timedelta(hours=8))
 _FIRST_YEAR, _LAST_YEAR = 2000, 2089
+_DAY_TIME = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)")
 _SHAPE = re.compile(r"(\d{4})[-/.]?(\d{2})[-/.]?(\d{2})[T ]?(\d{2}):?(\d{2}):?(\d{2})(?:\.\d+)?")
 
 
@@ -58,6 +59,20 @@ def to_platform_time(instant: float) -> str:
     '20210906144506'
     """
     return datetime.fromtimestamp(instant, _FIXED).strftime("%Y%m%d%H%M%S")
+
+
+def day_minutes(time: str) -> int:
+    """Return the minutes of the day that ``HH:MM`` means; raise ValueError where it means none.
+
+    Examples
+    --------
+    >>> day_minutes("08:30")
+    510
+    """
+    written = _DAY_TIME.fullmatch(time.strip())
+    if written is None:
+        raise ValueError(time)
+    return int(written[1]) * 60 + int(written[2])
 
 
 def format_instant(instant: float | None) -> str:

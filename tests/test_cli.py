@@ -116,6 +116,33 @@ def test_send_shows_the_plan_and_asks(platform: Simulator, people: str) -> None:
     assert platform.requests == []
 
 
+@pytest.mark.parametrize(
+    ("options", "asked"),
+    [
+        ([], "Send 2 messages?"),
+        (["--to", "13800138000", "--to", "13800138000"], "Send a proof to 1 number?"),
+        (["--limit", "1"], "Send 1 of 2?"),
+        (["--canary", "1"], "Send 1, then, if its report looks normal, the other 1?"),
+        (["--canary", "5"], "Send 2 messages?"),
+        (["--language", "zh", "--canary", "1"], "先发 1 条，若回执正常，再发其余 1 条？"),
+    ],
+)
+def test_the_question_says_what_leaves_now(platform: Simulator, people: str, options: list[str], asked: str) -> None:
+    """A proof, a part, a canary and the whole are asked for as what they are."""
+    command = ["send", people, "--phone", "手机号", "--text", "{姓名}您好", "--campaign", "问候"]
+    assert asked in _run(*command, *options, input="n\n").output
+    assert platform.requests == []
+
+
+def test_spread_and_wait_at_the_command_line(platform: Simulator, people: str) -> None:
+    """--spread takes a length or hours of the day, --rate is the plan's."""
+    command = ["send", people, "--phone", "手机号", "--text", "您好", "--campaign", "问候"]
+    assert "a request every 30 min" in _run(*command, "--spread", "1h", input="n\n").output
+    assert "hours: 09:00-17:00 China time" in _run(*command, "--spread", "09:00-17:00", input="n\n").output
+    assert _run(*command, "--rate", "100", "--wait", "--window", "00:00-24:00", "--yes").exit_code == 0
+    assert len(platform.accepted) == 2
+
+
 def test_send_with_yes_sends_and_a_second_time_finds_nothing_to_do(
     platform: Simulator, people: str, tmp_path: Path
 ) -> None:

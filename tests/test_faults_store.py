@@ -479,7 +479,7 @@ def test_a_clock_that_jumps_while_sending_changes_nothing(
 ) -> None:
     """An hour back or forth in the middle of a run: everybody once, and all reports find their messages."""
     _from_call(client, "submit_each", 3, lambda: clock.jump(jump))
-    result = _send(store, client, rate=100.0)
+    result = mas.send(_plan(store, rate=100.0), client, store, workers=1, progress=False)
     clock.sleep(60)
     collected = _drain(client, store)
 

@@ -452,11 +452,11 @@ def test_personal_templates_show_requests_and_minutes() -> None:
 
 
 def test_a_stated_rate_makes_the_estimate() -> None:
-    """With rate= the time is what so many messages a second take, if that is longer than the requests."""
+    """With rate= the time is when the last request leaves: of 1,000 messages 600 at once, the others a minute later."""
     df = pd.DataFrame({"p": [13_800_000_000 + i for i in range(1_000)]})
     made = plan(df, phone="p", text="好", campaign="c", rate=10)
-    assert made.seconds == 100.0
-    assert "about 1 min 40 s, at 10 messages a second" in made.text("en")
+    assert made.seconds == 60.5
+    assert "about 1 min, a request every 1 min; at most 600 messages in any minute" in made.text("en")
 
 
 def test_arms_have_texts_and_extensions_of_their_own() -> None:

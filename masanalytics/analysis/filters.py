@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import numbers
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
-from masanalytics.aliases import Instant, Length
+from masanalytics.aliases import Instant
 from masanalytics.analysis.dimensions import is_derived
 from masanalytics.errors import InputError
+from masanalytics.lengths import to_seconds
 from masanalytics.timezone import CHINA_OFFSET_S, format_instant
 from masanalytics.vocabulary import carrier_of_name
 
 __all__ = ["Filters", "to_instant", "to_seconds"]
-
-_LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?|w|weeks?)")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 @dataclass(frozen=True)
@@ -124,46 +121,9 @@ def to_instant(value: Instant) -> int:
     return int(stamp.timestamp())
 
 
-def to_seconds(value: Length) -> int:
-    """Return whole seconds for ``"10min"``, ``"2h"``, a timedelta or a number of seconds.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read as a length of time, or is negative.
-
-    Examples
-    --------
-    >>> to_seconds("10min"), to_seconds(90), to_seconds("1h")
-    (600, 90, 3600)
-    """
-    import pandas as pd
-
-    written = _LENGTH.fullmatch(value.strip().lower()) if isinstance(value, str) else None
-    if isinstance(value, numbers.Real) and not isinstance(value, bool):
-        seconds = float(value)
-    elif written is not None:
-        seconds = float(written[1]) * _UNITS[written[2][0]]
-    else:
-        try:
-            seconds = pd.Timedelta(value).total_seconds()
-        except (ValueError, TypeError) as error:
-            raise _no_length(value) from error
-    if not seconds >= 0:
-        raise _no_length(value)
-    return int(seconds)
-
-
 def _no_time(value: object) -> InputError:
     return InputError(
         "{value!r} is not a time: write it as '2026-01-31' or '2026-01-31 09:00' (China time)",
-        value=value,
-    )
-
-
-def _no_length(value: object) -> InputError:
-    return InputError(
-        "{value!r} is not a length of time: write it as '10min', '2h', '3d' or a number of seconds",
         value=value,
     )
 

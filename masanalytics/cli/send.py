@@ -37,7 +37,9 @@ __all__ = ["send"]
 @option("--canary", type=int, help="Send so many first, and go on only if their reports look normal.")
 @option("--limit", type=int, help="Send at most so many.")
 @option("--rate", type=float, help="Messages a second.")
+@option("--spread", help="Take so long, such as 4h, or stay within hours such as 09:00-17:00.")
 @option("--window", help="Hours in China time, such as 08:00-21:00.")
+@option("--wait", is_flag=True, help="Pause while the window is closed, and go on when it opens.")
 @option("--workers", type=int, default=2, show_default=True, help="Requests under way at once.")
 @option("--to", multiple=True, help="Send the first message to this number instead, as a proof; repeat it.")
 @option("--confirm", type=int, help="Do not run unless the plan is for exactly so many.")
@@ -72,8 +74,7 @@ def send(ctx: click.Context, /, **_given: object) -> None:
             planned.excluded_to_excel(options["excluded"])
         if not len(planned):
             return
-        question = ngettext("Send {count:,} message?", "Send {count:,} messages?", len(planned))
-        if not options["yes"] and not click.confirm(question):
+        if not options["yes"] and not click.confirm(_question(len(planned), options)):
             click.echo(_("Nothing was sent."))
             ctx.exit(1)
         with Client(account) as client:
@@ -81,10 +82,10 @@ def send(ctx: click.Context, /, **_given: object) -> None:
                 planned,
                 client,
                 store,
-                window=_window(options["window"]),
+                window=_hours(options["window"]),
                 to=list(options["to"]) or None,
                 canary=GO_ON if options["go_on"] else options["canary"],
-                **{name: options[name] for name in ("limit", "rate", "workers", "confirm")},
+                **{name: options[name] for name in ("limit", "wait", "workers", "confirm")},
             )
     click.echo(result.text())
     ctx.exit(0 if result.ok else 2)
@@ -115,6 +116,7 @@ def _planned(options: dict[str, Any], account: Account, store: Store) -> Plan:
             **{name: options[name] for name in ("header", "sep", "encoding", "hidden")},
         ),
         params=list(options["params"]) or None,
+        spread=_hours(options["spread"]) if ":" in (options["spread"] or "") else options["spread"],
         suppress=options["suppress"],
         account=account,
         store=store,
@@ -122,7 +124,28 @@ def _planned(options: dict[str, Any], account: Account, store: Store) -> Plan:
     )
 
 
-def _window(text: str | None) -> tuple[str, str] | None:
+def _question(planned: int, options: dict[str, Any]) -> str:
+    """Return what is asked before sending: what leaves now, and what leaves when."""
+    if options["to"]:
+        return ngettext(
+            "Send a proof to {count:,} number?", "Send a proof to {count:,} numbers?", len(set(options["to"]))
+        )
+    goes = min(planned, options["limit"] or planned)
+    first = min(goes, options["canary"] or 0)
+    if first and first < goes:
+        return ngettext(
+            "Send {first:,}, then, if its report looks normal, the other {rest:,}?",
+            "Send {first:,}, then, if their reports look normal, the other {rest:,}?",
+            first,
+            first=first,
+            rest=goes - first,
+        )
+    if goes < planned:
+        return _("Send {count:,} of {planned:,}?", count=goes, planned=planned)
+    return ngettext("Send {count:,} message?", "Send {count:,} messages?", goes)
+
+
+def _hours(text: str | None) -> tuple[str, str] | None:
     if text is None:
         return None
     start, _, end = text.partition("-")

@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from masanalytics.aliases import Numbers, PathName, Phones, Table
+from masanalytics.aliases import Length, Numbers, PathName, Phones, Table
 from masanalytics.carriers import carrier_codes, load_regions, region_codes
+from masanalytics.clock import SystemClock
 from masanalytics.errors import InputError
 from masanalytics.masking import mask_phones_in
 from masanalytics.phones import is_example, mobiles_in, parse_phones
@@ -26,6 +27,7 @@ from masanalytics.planning.content_checks import check_contents
 from masanalytics.planning.encoded_text import RowTexts, write_rows
 from masanalytics.planning.exclusions import ExclusionRules, Exclusions, exclude, plain_keys
 from masanalytics.planning.other_rows import refuse_other_rows
+from masanalytics.planning.pace import Pace, pace_of_rate, pace_of_spread, spread_seconds
 from masanalytics.planning.plan_warnings import (
     PlanWarning,
     lost_digits,
@@ -67,6 +69,7 @@ def plan(
     signature: str | None = None,
     price: float | None = None,
     rate: float | None = None,
+    spread: Length | tuple[str, str] | None = None,
     suppress: Phones | Table | PathName | None = None,
     round: str = "",  # noqa: A002
     key: Hashable | None = None,
@@ -104,7 +107,10 @@ def plan(
     price : float, optional
         Price of a segment, for the cost.
     rate : float, optional
-        Messages a second it will be sent at, for the estimate of the time.
+        The most messages a second: `send` keeps to it in every minute, and requests are cut so that it can.
+    spread : str, float, timedelta or (str, str), optional
+        In place of `rate`: how long sending is to take, such as ``"4h"``, or hours of the day in China time, such as
+        ``("09:00", "17:00")``, outside which nothing is sent.
     suppress : DataFrame, Series, iterable of numbers or path, optional
         Numbers that must not get it. Every column, every number in a cell and a label that is a number count; a file is read with
         all its visible sheets.
@@ -158,6 +164,7 @@ def plan(
         add_serial=_checked_serial(add_serial, account),
         price=_positive("price", price),
         rate=_positive("rate", rate),
+        spread=_checked_spread(spread, rate, store),
         limits=_limits_of(account, limits),
         marketing=marketing,
         regions=regions,
@@ -238,6 +245,16 @@ def _positive(name: str, value: float | None) -> float | None:
     return float(value)
 
 
+def _checked_spread(
+    spread: Length | tuple[str, str] | None, rate: float | None, store: Store | None
+) -> tuple[float, tuple[str, str] | None] | None:
+    if spread is None:
+        return None
+    if rate is not None:
+        raise InputError("rate= and spread= say the same thing twice: give one of them")
+    return spread_seconds(spread, (SystemClock() if store is None else store.clock).now())
+
+
 def _limits_of(account: Account | None, limits: Limits | None) -> Limits:
     """Return how large a request may be: as asked for, and as the account's flavour of the interface takes it."""
     most = MAX_PAIRS if account is None else most_pairs(account)
@@ -297,10 +314,18 @@ class _Sending:
     add_serial: AddSerial
     price: float | None
     rate: float | None
+    spread: tuple[float, tuple[str, str] | None] | None
     limits: Limits
     marketing: bool | None
     regions: str | Path | None
     signature: str
+
+    def pace(self, count: int) -> Pace | None:
+        """Return how fast so many messages are to go, where that was said."""
+        most = max(self.limits.many_to_one, self.limits.many_to_many)
+        if self.rate is not None:
+            return pace_of_rate(self.rate, most)
+        return None if self.spread is None or not count else pace_of_spread(count, self.spread[0], most)
 
 
 def _assembled(sheet: _Sheet, wording: Wording, rules: ExclusionRules, sending: _Sending) -> Plan:
@@ -310,7 +335,9 @@ def _assembled(sheet: _Sheet, wording: Wording, rules: ExclusionRules, sending: 
     row_texts = write_rows(wording, sheet.columns, sheet.arms, len(cells), sending.signature)
     exclusions = exclude(numbers, reasons, row_texts, sheet.keys, rules)
     new_store = str(rules.store.path) if rules.store is not None and rules.store.is_new else ""
-    planned = _arranged(sheet, numbers, row_texts, exclusions, sending)
+    pace = sending.pace(int((exclusions.reasons < 0).sum()))
+    limits = sending.limits if pace is None else pace.limits(sending.limits)
+    planned = _arranged(sheet, numbers, row_texts, exclusions, replace(sending, limits=limits))
     excluded = Excluded.of(cells, exclusions.reasons, row_texts.segments, sheet.index)
     refuse_other_rows(planned.texts, planned.rows, numbers, sheet.index)
     units, contents = row_texts.units[planned.rows], planned.contents
@@ -332,8 +359,9 @@ def _assembled(sheet: _Sheet, wording: Wording, rules: ExclusionRules, sending: 
         signature=sending.signature,
         add_serial=sending.add_serial,
         price=sending.price,
-        rate=sending.rate,
-        limits=sending.limits,
+        pace=pace,
+        window=sending.spread[1] if sending.spread else None,
+        limits=limits,
         receipt=sheet.receipt,
         suppression=exclusions.suppression,
         new_store=new_store,

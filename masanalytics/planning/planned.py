@@ -20,6 +20,7 @@ from masanalytics.masking import mask_phone, mask_phones_in
 from masanalytics.phones import REASONS
 from masanalytics.planning.batching import Limits
 from masanalytics.planning.number_lists import SuppressionList
+from masanalytics.planning.pace import Pace
 from masanalytics.planning.plan_view import PlanView
 from masanalytics.planning.plan_warnings import PlanWarning
 from masanalytics.planning.planned_messages import (
@@ -67,8 +68,10 @@ class Plan:
         The extension of the service code; None for the account's own.
     price : float or None
         Price of a segment.
-    rate : float or None
-        Messages a second it will be sent at, where that was said.
+    pace : Pace or None
+        How many messages may leave in a minute, and in which requests; None where neither rate nor spread was said.
+    window : (str, str) or None
+        Hours of the day outside which nothing is sent, where `spread` named them.
     limits : Limits
         The sizes of requests.
     receipt : mapping or None
@@ -89,7 +92,8 @@ class Plan:
     signature: str
     add_serial: str | Mapping[str, str] | None
     price: float | None
-    rate: float | None
+    pace: Pace | None
+    window: tuple[str, str] | None
     limits: Limits
     receipt: Mapping[str, Any] | None
     suppression: SuppressionList | None
@@ -120,9 +124,16 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """An estimate of how long sending takes: the longer of what `rate` and `Limits.requests_per_second` make of it."""
+        """How long sending takes: the longer of what the pace and `Limits.requests_per_second` make of it."""
         by_requests = self.requests / self.limits.requests_per_second
-        return max(by_requests, len(self) / self.rate if self.rate else 0.0)
+        if self.pace is None:
+            return by_requests
+        return max(by_requests, self.pace.seconds(np.diff(self._sent.starts).tolist()))
+
+    @property
+    def rate(self) -> float | None:
+        """Messages a second it will be sent at, where that was said."""
+        return None if self.pace is None else self.pace.rate
 
     @property
     def segments(self) -> int | None:
@@ -338,6 +349,8 @@ def _facts(plan: Plan, now: float | None) -> list[tuple[str, str]]:
     if cost is not None:
         facts.append((_("cost"), _("¥{cost:,.2f} at ¥{price:g} a segment", cost=cost, price=plan.price)))
     facts += [(_("requests"), _requests(plan)), (_("time"), _time(plan))]
+    if plan.window is not None:
+        facts.append((_("hours"), _("{start}-{end} China time", start=plan.window[0], end=plan.window[1])))
     if now is not None and len(plan):
         end = format_instant(now + plan.seconds)[5:16]
         facts.append((_("ends"), _("about {time} China time, if it starts now", time=end)))
@@ -404,8 +417,15 @@ def _with_parts(total: int, parts: list[str]) -> str:
 def _time(plan: Plan) -> str:
     """Say how long it takes, and what that rests on."""
     requests, about = plan.limits.requests_per_second, duration(plan.seconds)
-    if plan.rate is not None and plan.seconds > plan.requests / requests:
-        return _("about {time}, at {rate:g} messages a second", time=about, rate=plan.rate)
+    pace = plan.pace
+    if pace is not None:
+        return ngettext(
+            "about {time}, a request every {gap}; at most {count:,} message in any minute",
+            "about {time}, a request every {gap}; at most {count:,} messages in any minute",
+            pace.per_minute,
+            time=about,
+            gap=duration(round(pace.gap_s, 1)),
+        )
     return _("about {time}, at an assumed {rate:g} requests a second", time=about, rate=requests)
 
 

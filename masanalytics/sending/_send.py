@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import chain
+from math import isclose
+from numbers import Real
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +23,7 @@ from masanalytics.carriers import carriers_of
 from masanalytics.collecting import Collector
 from masanalytics.collecting.notices import to_stderr
 from masanalytics.errors import InputError, StoreError
-from masanalytics.i18n import Text, _
+from masanalytics.i18n import _
 from masanalytics.phones import normalise_phones
 from masanalytics.planning import Plan, PlannedBatch
 from masanalytics.planning import plan as make_plan
@@ -48,6 +50,7 @@ def send(
     workers: int = 2,
     rate: float | None = None,
     window: tuple[str, str] | None = None,
+    wait: bool = False,
     canary: int | str | Canary | None = None,
     limit: int | None = None,
     to: list[str] | None = None,
@@ -75,10 +78,13 @@ def send(
     workers : int, optional
         Requests under way at the same time.
     rate : float, optional
-        Messages a second, on average.
+        The most messages a second, in every minute; for a DataFrame. A plan has its own (``mas.plan(rate=)``), to which requests
+        were cut: another one is refused. The pace is the account's, between stores and processes of this user too.
     window : (str, str), optional
         Hours in China time, such as ``("08:00", "21:00")``: a run that would end outside is refused, and one that reaches
-        the edge stops there and says so.
+        the edge stops there and says so. By default those that the plan's ``spread=`` named.
+    wait : bool, optional
+        Pause while the window is closed, collecting goes on, and send the rest when it opens. The process must live on.
     canary : int, Canary or "go on", optional
         Send so many first, wait for their reports, and go on only if they look normal. The canary is a state of the round,
         kept in the store: until it is judged normal by its own reports nothing else of the round goes, whoever asks.
@@ -112,12 +118,8 @@ def send(
     """
     _check_whole("workers", workers)
     _check_whole("limit", limit)
-    new_file = (
-        (Text("new file {path}", code="new_file", path=str(store.path)),)
-        if store.is_new and store.sends.is_empty
-        else ()
-    )
-    plan = _as_plan(work, client, store, planning)
+    new_file = str(store.path) if store.is_new and store.sends.is_empty else ""
+    plan = _as_plan(work, client, store, planning if rate is None else {**planning, "rate": rate})
     size = len(plan)
     if confirm is not None and confirm != size:
         raise InputError(
@@ -128,21 +130,24 @@ def send(
         )
     if to is not None:
         return _send_proof(plan, client, store, to)
-    hours = Window.parse(window)
-    if hours is not None and size:
-        hours.check(client.clock.now(), max(plan.seconds, size / rate if rate else 0.0))
+    hours = Window.parse(plan.window if window is None else window)
+    if hours is not None and size and not wait:
+        hours.check(client.clock.now(), plan.seconds)
     if collector is None and (collect or canary is not None):
         collector = Collector(client, store)
     between = collector.collect_if_due if collector is not None and collect is not False else _nothing
     rules = Canary.of(canary)
     with _bar(size if limit is None else min(size, limit), progress=progress) as advance:
-        options = Options(workers, Pacer(rate, client.clock), hours, between, advance)
+        # A batch that is claimed and waits for a connection would be in doubt if the process ended now.
+        workers = min(workers, client.network.connections)
+        pacer = Pacer(plan.pace, client.clock, f"{client.account.url} {client.account.name}")
+        options = Options(workers, pacer, hours, wait, between, advance)
         sender = Sender(_start_of(plan, client), client, store.sends, options)
         if canary == GO_ON:
             store.release(plan.campaign, plan.round)
         elif rules is not None and size:
             store.sends.begin_canary(sender.run, rules.rules())
-        job = _Job(plan, sender, collector, limit, waits_for_canary=rules is not None, notices=new_file)
+        job = _Job(plan, sender, collector, limit, waits_for_canary=rules is not None, new_file=new_file)
         return job.carry_out()
 
 
@@ -160,7 +165,7 @@ class _Job:
     collector: Collector | None
     limit: int | None
     waits_for_canary: bool
-    notices: tuple[Text, ...]
+    new_file: str
 
     def carry_out(self) -> SendResult:
         """Send part after part. An interrupt ends as KeyboardInterrupt, after it was said what had been done."""
@@ -169,8 +174,7 @@ class _Job:
 
         def result() -> SendResult:
             collected = None if collector is None or before is None else collector.total.since(before)
-            came = sender.result(self.plan.identities(), collected)
-            return dataclasses.replace(came, notices=(*came.notices, *self.notices))
+            return dataclasses.replace(sender.result(self.plan.identities(), collected), new_file=self.new_file)
 
         try:
             try:
@@ -220,11 +224,23 @@ class _Job:
 
 def _as_plan(work: Plan | Table, client: Client, store: Store, planning: dict[str, Any]) -> Plan:
     if isinstance(work, Plan):
+        _check_rate(work, planning.pop("rate", None))
         if planning:
             names = ", ".join(sorted(planning))
             raise InputError("a plan is sent as it is: {names} belong to mas.plan(...)", names=names)
         return work
     return make_plan(work, store=store, account=client.account, **planning)
+
+
+def _check_rate(plan: Plan, rate: object) -> None:
+    """Refuse a rate that is not the plan's: its requests were cut to its own, or to none."""
+    if rate is None or (plan.rate is not None and isinstance(rate, Real) and isclose(rate, plan.rate)):
+        return
+    raise InputError(
+        "rate={rate!r}: requests are cut when the plan is made, so the rate belongs there: mas.plan(..., rate={rate!r}). "
+        "Nothing was sent",
+        rate=rate,
+    )
 
 
 def _check_whole(name: str, value: int | None) -> None:
@@ -335,7 +351,7 @@ def _send_proof(plan: Plan, client: Client, store: Store, to: list[str]) -> Send
     start = dataclasses.replace(
         _start_of(plan, client), campaign=f"{plan.campaign} (proof)", round="proof", key="proof"
     )
-    sender = Sender(start, client, store.sends, Options(1, Pacer(None, client.clock), None, _nothing, _nothing))
+    sender = Sender(start, client, store.sends, Options(1, Pacer(None, client.clock), None, False, _nothing, _nothing))
     # A proof may be sent as often as it is asked for: each has a key of its own.
     batch = _first_message(plan.batch(0), list(dict.fromkeys(phones)), uuid.uuid4().hex)
     try:

@@ -60,6 +60,8 @@ class SendResult:
         The round's messages by status, as the run found them.
     notices : tuple of Text
         Why requests were rejected or stayed without an answer, each once.
+    new_file : str
+        The path of the store, where it was made for this run and so knew nobody; else empty.
     """
 
     campaign: str
@@ -81,6 +83,7 @@ class SendResult:
     stopped: Text | None = None
     before: Mapping[str, int] = field(default_factory=dict)
     notices: tuple[Text, ...] = ()
+    new_file: str = ""
 
     @property
     def held(self) -> int:
@@ -110,6 +113,8 @@ class SendResult:
         lines = [self._outcomes(), self._found_before()]
         lines += [f"  ! {notice}" for notice in self.notices[:_NOTICES_SHOWN] if notice != self.stopped]
         lines += [self._in_doubt(), self._collected_meanwhile()]
+        if self.new_file:
+            lines.append(_("new file {path}", path=self.new_file))
         if self.stopped:
             lines.append(_("Stopped: {why}", why=self.stopped))
         return "\n".join(line for line in lines if line)

@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Final
 
 from masanalytics.client.outcomes import SubmitResult, failed_submit
 from masanalytics.clock import is_simulated
+from masanalytics.collecting.notices import to_stderr
 from masanalytics.errors import MasError, NetworkError, RefusedError
-from masanalytics.i18n import Text
+from masanalytics.i18n import N_, Text, _
 from masanalytics.sending.rate_limit import Pacer, Window
 from masanalytics.sending.send_result import SendResult
 from masanalytics.store.sends import Answered, Claimed, RunStart, Sends
+from masanalytics.timezone import format_instant
 
 if TYPE_CHECKING:
     from masanalytics.client import Client
@@ -42,6 +44,7 @@ CANARY_HOLDS: Final = Text(
     "the canary of this round has not been judged normal: until then, or until canary='go on', nothing else of it goes",
     code="canary_holds",
 )
+_WINDOW_ENDED: Final = N_("the window {window} (China time) has ended; run it again within the window to go on")
 _DONE: Final = Text("the run came to its end", code="done")
 
 
@@ -55,6 +58,8 @@ class Options:
         Requests under way at the same time.
     pacer, window : Pacer, Window or None
         How fast, and when.
+    waits : bool
+        Whether to pause outside the window, and go on when it opens.
     between : callable
         Other work, looked after while requests are under way.
     advance : callable
@@ -64,6 +69,7 @@ class Options:
     workers: int
     pacer: Pacer
     window: Window | None
+    waits: bool
     between: Callable[[], object]
     advance: Callable[[int], object]
 
@@ -101,6 +107,7 @@ class Sender:
         self._unknown_in_a_row = 0
         self._not_sent_in_a_row = 0
         self._hold_until = 0.0
+        self._is_paused = False
         self._stopped: Text | None = None
         self._error: MasError | None = None
         self.run = sends.start_run(start, self.clock.now())
@@ -135,7 +142,13 @@ class Sender:
             self.campaign,
             round=self._round,
             planned=planned,
-            **counts,
+            accepted=counts["accepted"],
+            rejected=counts["rejected"],
+            unknown=counts["unknown"],
+            not_sent=counts["not_sent"],
+            already_sent=counts["already_sent"],
+            opted_out=counts["opted_out"],
+            left_to_another_run=counts["left_to_another_run"],
             held_because={self._held_for: left} if self._held_for and left else {},
             in_doubt=self.sends.round_progress(self.run).counts.get("unknown", 0),
             requests=self._requests,
@@ -164,8 +177,8 @@ class Sender:
                 while waiting or self._in_flight or done:
                     for claimed, result in done:  # judged first: a "no" that hits every batch claims no other
                         self._count(claimed, result, waiting)
-                    next_ids = [waiting.popleft() for _ in range(self._free_workers(waiting))]
-                    for claimed in self._record_and_claim(done, next_ids):
+                    next_ids = self._next(waiting)
+                    for claimed in self._leaving(self._record_and_claim(done, next_ids), waiting):
                         self._in_flight[pool.submit(self._submit, claimed)] = claimed
                     done = self._finished(waiting)
             except BaseException:
@@ -214,30 +227,65 @@ class Sender:
         self.options.advance(planned - sum(registered.values()))
         return list(registered)
 
+    def _next(self, waiting: deque[int]) -> list[int]:
+        """Return the batches to claim now: none while the platform would take one for a repetition, and refuse it."""
+        next_ids = [waiting.popleft() for _place in range(self._free_workers(waiting))]
+        wait_s = self.sends.seconds_to_repeat(next_ids, self.clock.now()) if next_ids else 0.0
+        if wait_s:
+            waiting.extendleft(reversed(next_ids))
+            self._hold_until = max(self._hold_until, self.clock.monotonic() + wait_s)
+            return []
+        return next_ids
+
     def _free_workers(self, waiting: deque[int]) -> int:
         """Return how many batches may be claimed now."""
         if not waiting:
             return 0
-        window = self.options.window
-        if window is not None and not self.is_stopped and not window.allows(self.clock.now()):
-            self.hold(
-                "window",
-                Text(
-                    "the window {window} (China time) has ended; run it again within the window to go on",
-                    code="window_ended",
-                    window=str(window),
-                ),
-            )
+        self._mind_window()
         if self.is_stopped:
             waiting.clear()
             return 0
-        if self._pause_s() > 0:
+        if self._pause_s(waiting) > 0:
             return 0
         free = self.options.workers - len(self._in_flight)
         return min(free, len(waiting), 1 if self.options.pacer.limits else free)
 
-    def _pause_s(self) -> float:
-        return max(self.options.pacer.wait_s, self._hold_until - self.clock.monotonic())
+    def _mind_window(self) -> None:
+        """Where the window is closed, hold what is left, or say once until when it is waited for."""
+        window, now = self.options.window, self.clock.now()
+        closed_s = 0.0 if window is None or self.is_stopped else window.opens_in_s(now)
+        if window is None or not closed_s:
+            self._is_paused = False
+        elif not self.options.waits:
+            self.hold("window", Text(_WINDOW_ENDED, code="window_ended", window=str(window)))
+        elif not self._is_paused:
+            self._is_paused = True
+            to_stderr(_("paused until {time} (China time)", time=format_instant(now + closed_s)[5:16]))
+
+    def _pause_s(self, waiting: deque[int]) -> float:
+        """Return how long the next request has to wait: for the pace, after requests that did not leave, for the window."""
+        window = self.options.window
+        closed_s = window.opens_in_s(self.clock.now()) if window is not None and self.options.waits else 0.0
+        paced_s = self.options.pacer.wait_s(self._sizes[waiting[0]]) if waiting else 0.0
+        return max(paced_s, closed_s, self._hold_until - self.clock.monotonic())
+
+    def _leaving(self, claims: list[Claimed], waiting: deque[int]) -> list[Claimed]:
+        """Return the claimed batches that may leave at this moment; the others are put back.
+
+        Asked after the commit, which may have waited long for another program: the hour and the pace count when a request
+        leaves, not when it was decided on.
+        """
+        leaving: list[Claimed] = []
+        for batch in claims:
+            window = self.options.window
+            is_open = window is None or window.allows(self.clock.now())
+            if is_open and not self.is_stopped and not self.options.pacer.take(len(batch.phones)):
+                leaving.append(batch)
+        back = [batch.batch_id for batch in claims if batch not in leaving]
+        if back:
+            self.sends.put_back(back)
+            waiting.extendleft(reversed(back))
+        return leaving
 
     def _record_and_claim(self, done: list[tuple[Claimed, SubmitResult]], next_ids: list[int]) -> list[Claimed]:
         """Record what came back and claim what goes next, in one durable commit."""
@@ -252,20 +300,19 @@ class Sender:
             self.hold("canary", CANARY_HOLDS)
         for batch in claims:
             self._sizes[batch.batch_id] = len(batch.phones)
-            self.options.pacer.spend(len(batch.phones))
         return claims
 
     def _finished(self, waiting: deque[int]) -> list[tuple[Claimed, SubmitResult]]:
         """Wait for a request to end (or for the pace), looking after other work meanwhile."""
         self.options.between()
         if not self._in_flight:
-            pause = self._pause_s()
+            pause = self._pause_s(waiting)
             if waiting and pause > 0:
                 self.clock.sleep(min(pause, 1.0))
             return []
-        may_claim_more = bool(waiting) and len(self._in_flight) < self.options.workers and self._pause_s() <= 0
+        may_claim_more = bool(waiting) and len(self._in_flight) < self.options.workers and self._pause_s(waiting) <= 0
         timeout = 0 if may_claim_more else _IDLE_S
-        finished, _ = wait(self._in_flight, timeout=timeout, return_when=FIRST_COMPLETED)
+        finished, _unfinished = wait(self._in_flight, timeout=timeout, return_when=FIRST_COMPLETED)
         return [(self._in_flight.pop(future), future.result()) for future in finished]
 
     def _wind_up(self, done: list[tuple[Claimed, SubmitResult]]) -> None:
@@ -319,6 +366,9 @@ class Sender:
 
     def _count_not_sent(self, claimed: Claimed, result: SubmitResult, waiting: deque[int]) -> None:
         """Only what surely never left is tried again, later and later."""
+        if self.clock.monotonic() < self._hold_until and not result.fatal and not self.is_stopped:
+            waiting.appendleft(claimed.batch_id)  # another worker's request of the same try
+            return
         self._not_sent_in_a_row += 1
         if result.fatal or self._not_sent_in_a_row >= _NOT_SENT_IN_A_ROW or self.is_stopped:
             self._stop_for(result)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from masanalytics.errors import InputError, StoreError, unknown_name
 from masanalytics.i18n import Text
 from masanalytics.store import (
+    claim_rules,
     doubts,
     forgetting,
     ledger_copies,
@@ -142,6 +143,16 @@ class Sends:
         with self._connections.writing(durable=True) as conn:
             send_log.record_answers(conn, answers)
             return send_log.claim(conn, run, batch_ids, now)
+
+    def seconds_to_repeat(self, batch_ids: Sequence[int], now: float) -> float:
+        """Return how long these batches have to wait, because a number in them was sent the very same within a minute."""
+        with self._connections.reading() as conn:
+            return claim_rules.seconds_to_repeat(conn, batch_ids, now)
+
+    def put_back(self, batch_ids: Sequence[int]) -> None:
+        """Take claims back whose requests surely have not left."""
+        with self._connections.writing(durable=True) as conn:
+            claim_rules.put_back(conn, batch_ids)
 
     def record_answers(self, answers: Sequence[Answered]) -> None:
         """Write what became of requests, durably, and let reports that came before find their batches."""

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from masanalytics.errors import ConfigError, InputError
-from masanalytics.paths import full_path, locked, replace_file
+from masanalytics.paths import alone_with, full_path, replace_file
 
 __all__ = ["KnownHosts", "host_key", "split_address"]
 
@@ -124,7 +122,7 @@ class KnownHosts:
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with self._alone():
+            with alone_with(self.path):
                 entries = self.entries()
                 key = host_key(host, port)
                 if replace or key not in entries:
@@ -151,9 +149,3 @@ class KnownHosts:
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
-
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Hold a lock file while reading and writing, against other processes."""
-        with self.path.with_name(self.path.name + ".lock").open("a+b") as lock, locked(lock.fileno()):
-            yield
