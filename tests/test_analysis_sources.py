@@ -325,17 +325,56 @@ def test_a_key_too_large_for_one_integer_is_counted_in_steps() -> None:
     assert found.index.tolist() == expected.sort_index().index.tolist()
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("10min", 600), ("2h", 7200), ("3d", 259_200), ("90", 90), (90, 90)])
+@pytest.mark.parametrize(("text", "seconds"), [
+    ("10min", 600), ("2h", 7200), ("3d", 259_200), (90, 90), (90.5, 90), ("600 s", 600), ("1h 30min", 5400), ("PT600S", 600),
+    ("1 days 02:00:00", 93_600), (pd.Timedelta("90s"), 90),
+])  # fmt: skip
 def test_lengths_of_time_are_read(text: Any, seconds: int) -> None:
     """Words, numbers and timedeltas."""
-    assert to_seconds(int(text) if text == "90" else text) == seconds
+    assert to_seconds(text) == seconds
 
 
-@pytest.mark.parametrize("value", ["soon", -5, "-1h", None])
+@pytest.mark.parametrize(
+    "value", ["soon", -5, "-1h", None, "", "nan", "inf", "-7", "1h 30", float("nan"), float("inf"), pd.NaT]
+)
 def test_what_is_no_length_of_time_is_refused(value: Any) -> None:
     """With examples of what would be one."""
     with pytest.raises(InputError, match="is not a length of time"):
         to_seconds(value)
+
+
+@pytest.mark.parametrize(("text", "written"), [("600", "600 s"), (" 7 ", "7 s"), ("1e3", "1000 s"), ("1.5", "1.5 s")])
+def test_a_number_in_text_has_to_say_its_unit(text: str, written: str) -> None:
+    """It would pass for nanoseconds, and nothing be delivered within them."""
+    with pytest.raises(InputError, match=f"is a length of time without a unit: write '{written}'"):
+        to_seconds(text)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda messages: analysis.delivery_rates(messages, within="600"),
+        lambda messages: analysis.timeline(messages, within="600"),
+        lambda messages: analysis.latency(messages, within="600"),
+        lambda messages: analysis.error_codes(messages, within="600"),
+        lambda messages: analysis.compare(messages, "campaign", "a", "b", within="600"),
+        lambda messages: analysis.explain_change(messages, messages, by="campaign", within="600"),
+        lambda messages: analysis.replies(messages, within="600"),
+        lambda messages: analysis.timeline(messages, "600"),
+    ],
+)
+def test_every_question_refuses_a_length_without_a_unit(ask: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+    """Before anything is counted."""
+    messages = pd.DataFrame(
+        {
+            "submitted_at": pd.to_datetime(["2026-01-01 09:00", "2026-01-01 09:00"]),
+            "campaign": ["a", "b"], "phone": ["13800138000", "13800138001"], "error_code": [None, None],
+            "status": ["delivered", "delivered"], "latency_s": [5, 5], "waited_s": [300_000, 300_000],
+        }
+    )  # fmt: skip
+
+    with pytest.raises(InputError, match="'600'"):
+        ask(messages)
 
 
 def test_times_without_a_zone_are_china_time() -> None:
