@@ -254,6 +254,7 @@ def test_health_does_not_mind_the_order_of_rows_and_of_nothing_there_is_none() -
 
 # ---- costs ------------------------------------------------------------------------------------------------------------
 
+NAN = float("nan")
 BILLED = pd.DataFrame(
     {
         "campaign": ["a", "a", "a", "a", "b"],
@@ -271,12 +272,47 @@ def test_costs_worked_by_hand() -> None:
 
     assert found.columns.tolist() == [
         "campaign", "accepted", "segments", "cost", "delivered", "cost_per_delivered", "cost_not_delivered",
-        "cost_dead_numbers",
+        "cost_dead_numbers", "unpriced",
     ]  # fmt: skip
-    assert found.iloc[0].tolist()[1:] == pytest.approx([3, 6, 0.30, 1, 0.30, 0.20, 0.05])
-    assert found.iloc[1, 1:5].tolist() == [1, 0, 0, 0]
-    assert found["cost_per_delivered"].isna()[1]
+    assert found.iloc[0].tolist()[1:] == pytest.approx([3, 6, 0.30, 1, 0.30, 0.20, 0.05, 0])
+    assert found.iloc[1].tolist()[1:] == pytest.approx([1, 0, NAN, 0, NAN, NAN, NAN, 1], nan_ok=True)
     assert found.attrs["notes"][0]["code"] == "no_segments"
+
+
+MIXED = pd.DataFrame(
+    {
+        "campaign": ["text"] * 3 + ["template"] * 3,
+        "status": ["delivered", "delivered", "failed", "delivered", "delivered", "failed"],
+        "error_code": pd.Series([None, None, EMPTY, None, None, EMPTY], dtype="str"),
+        "segments": pd.array([1, 1, 2, None, None, None], dtype="Int64"),
+    }
+)
+
+
+def test_messages_of_unknown_length_are_in_no_cost() -> None:
+    """Four segments at 5 fen bought the two texts that arrived, and not the two templates too."""
+    total = analysis.costs(MIXED, 0.05)
+
+    assert total.iloc[0].tolist() == pytest.approx([6, 4, 0.20, 4, 0.10, 0.10, 0.10, 3])
+    assert total["unpriced"].dtype == "int64"
+    assert notes_of(total)[0] == (
+        "3 messages have no known length (templates, or sent by another system) and are in no cost"
+    )
+
+
+def test_where_no_length_is_known_no_cost_is_said() -> None:
+    """NaN is not 0.00: the templates did cost something."""
+    template, text = analysis.costs(MIXED, 0.05, by="campaign").itertuples(index=False)
+
+    assert list(template)[1:] == pytest.approx([3, 0, NAN, 2, NAN, NAN, NAN, 3], nan_ok=True)
+    assert list(text)[1:] == pytest.approx([3, 4, 0.20, 2, 0.10, 0.10, 0.10, 0])
+
+
+def test_a_contract_for_what_arrived_prices_what_has_a_length() -> None:
+    """Two segments were delivered and two deliveries priced; the templates are in neither."""
+    found = analysis.costs(MIXED, 0.05, billed="delivered")
+
+    assert found.iloc[0].tolist() == pytest.approx([6, 2, 0.10, 4, 0.05, 0, 0, 3])
 
 
 def test_prices_and_contracts_differ() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from masanalytics.aliases import Columns, Figures, Messages
+from masanalytics.aliases import Booleans, Columns, Figures, Messages
 from masanalytics.analysis._number_health import HealthRule
 from masanalytics.analysis.dimensions import as_names
 from masanalytics.analysis.filters import Filters
@@ -25,6 +25,7 @@ __all__ = ["COST_COLUMNS", "costs"]
 
 COST_COLUMNS = (
     "accepted", "segments", "cost", "delivered", "cost_per_delivered", "cost_not_delivered", "cost_dead_numbers",
+    "unpriced",
 )  # fmt: skip
 _BILLED = {"accepted": (4, 5, 6), "delivered": (5,)}
 
@@ -58,11 +59,12 @@ def costs(
         One row a group; no rows if there are no messages. After `by`:
 
         - ``accepted, segments`` (int): messages accepted, and billed segments
-        - ``cost`` (float), ``delivered`` (int), ``cost_per_delivered`` (NaN if none was)
+        - ``cost`` (float), ``delivered`` (int), ``cost_per_delivered`` (NaN if none of known length was)
         - ``cost_not_delivered``: spent on messages without a delivery report so far
         - ``cost_dead_numbers``: of that, on failures whose code says the number does not exist or is out of service
-
-        Messages whose ``segments`` are missing (this store did not send them) cost nothing here; a note counts them.
+        - ``unpriced`` (int): of the accepted, those whose length is not known (``segments`` missing: templates, and what
+          another system sent). They are in no amount and, for ``cost_per_delivered``, not among the delivered either;
+          where there are no others, the amounts are NaN. A note counts them
 
     Raises
     ------
@@ -76,7 +78,7 @@ def costs(
     ...     "status": ["delivered", "delivered", "failed"], "segments": [1, 2, 1], "error_code": [None, None, "MK:0001"],
     ... })
     >>> costs(messages, 0.05).round(4).values.tolist()
-    [[3.0, 4.0, 0.2, 2.0, 0.1, 0.05, 0.05]]
+    [[3.0, 4.0, 0.2, 2.0, 0.1, 0.05, 0.05, 0.0]]
     """
     names = as_names(by)
     refuse_taken_names([name for name in names if name != "segments"], COST_COLUMNS)
@@ -92,25 +94,29 @@ def costs(
     counts, source = asked[0].regrouped(names), asked[1]
     segments = counts.keys["segments"].to_numpy(dtype=float, na_value=np.nan)
     bill: Figures = np.where(np.isin(counts.status, _BILLED[billed]), np.nan_to_num(segments), 0.0) * counts.n
-    result = _table(counts, bill, bill * _prices(counts, price))
-    unknown = int(counts.n[counts.accepted() & np.isnan(segments)].sum())
-    return finished(result, source, where=filters, notes=_notes(unknown), counted=result["accepted"].tolist())
+    result = _table(counts, np.isnan(segments), bill, bill * _prices(counts, price))
+    notes = _notes(int(counts.n[counts.accepted() & np.isnan(segments)].sum()))
+    return finished(result, source, where=filters, notes=notes, counted=result["accepted"].tolist())
 
 
-def _table(counts: Counts, bill: Figures, money: Figures) -> pd.DataFrame:
+def _table(counts: Counts, unknown: Booleans, bill: Figures, money: Figures) -> pd.DataFrame:
     import pandas as pd
 
     arrived = counts.status == Status.delivered
     gone = counts.keys["category"].isin(HealthRule().gone_by).to_numpy(dtype=bool) & (counts.status == Status.failed)
-    cost, delivered = _sum(counts, money), counts.tally(arrived)
+    accepted, unpriced = counts.tally(counts.accepted()), counts.tally(counts.accepted() & unknown)
+    nothing_known = (unpriced > 0) & (unpriced == accepted)
+    priced_arrivals = counts.tally(arrived & ~unknown)
+    cost = np.where(nothing_known, np.nan, _sum(counts, money))
     columns = {
-        "accepted": counts.tally(counts.accepted()),
+        "accepted": accepted,
         "segments": np.rint(_sum(counts, bill)).astype(np.int64),
         "cost": cost,
-        "delivered": delivered,
-        "cost_per_delivered": np.where(delivered > 0, cost / np.where(delivered > 0, delivered, 1), np.nan),
-        "cost_not_delivered": _sum(counts, np.where(arrived, 0.0, money)),
-        "cost_dead_numbers": _sum(counts, np.where(gone, money, 0.0)),
+        "delivered": counts.tally(arrived),
+        "cost_per_delivered": np.where(priced_arrivals > 0, cost / np.maximum(priced_arrivals, 1), np.nan),
+        "cost_not_delivered": np.where(nothing_known, np.nan, _sum(counts, np.where(arrived, 0.0, money))),
+        "cost_dead_numbers": np.where(nothing_known, np.nan, _sum(counts, np.where(gone, money, 0.0))),
+        "unpriced": unpriced,
     }
     columns = {name: values for name, values in columns.items() if name not in counts.by}
     return pd.concat([counts.groups, pd.DataFrame(columns, index=counts.groups.index)], axis=1)
@@ -151,8 +157,8 @@ def _notes(unknown: int) -> list[Text]:
         return []
     return [
         Text(
-            "{count:,} message has no known length (sent by another system) and is not in the cost",
-            "{count:,} messages have no known length (sent by another system) and are not in the cost",
+            "{count:,} message has no known length (a template, or sent by another system) and is in no cost",
+            "{count:,} messages have no known length (templates, or sent by another system) and are in no cost",
             code="no_segments",
             count=unknown,
         )
