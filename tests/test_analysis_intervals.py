@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from masanalytics.stats.order_statistics import median_difference, rank_test
 from masanalytics.stats.proportions import (
+    Z95,
     effective_wilson,
     holm,
     newcombe,
@@ -159,6 +160,39 @@ def test_strata_are_tested_as_statsmodels_does() -> None:
 
     tables = [np.array([[k1, n1 - k1], [k2, n2 - k2]]) for k1, n1, k2, n2 in zip(ka, na, kb, nb, strict=True)]
     assert found.p_value == pytest.approx(StratifiedTable(tables).test_null_odds(correction=False).pvalue, rel=1e-9)
+
+
+def test_satos_variance_worked_by_hand() -> None:
+    """Weights 100/3 and 50/3, P -40/9 and -5/18, Q 3 and 25/6: (1/30 x -85/18 + 43/6) / 50^2."""
+    found = stratified_difference(*(np.array(x, dtype=float) for x in ([90, 10], [100, 20], [45, 60], [50, 100])))
+
+    variance = (1 / 30 * -85 / 18 + 43 / 6) / 2500
+    assert found.difference == pytest.approx(1 / 30, abs=1e-12)
+    assert (found.low, found.high) == pytest.approx(
+        [1 / 30 - Z95 * variance**0.5, 1 / 30 + Z95 * variance**0.5], abs=1e-12
+    )
+
+
+@pytest.mark.parametrize(("strata", "n"), [(3, 1000), (93, 1000), (340, 1000), (1000, 1000), (340, 3000)])
+@pytest.mark.parametrize("change", [0.0, 0.02])
+def test_the_adjusted_interval_holds_the_truth_in_few_strata_and_in_many(strata: int, n: int, change: float) -> None:
+    """In 93 to 97 % of 2,000 samples, also where an arm has one message a stratum."""
+    rng, held = np.random.default_rng(7), 0
+    for _ in range(2000):
+        na, nb = (np.bincount(rng.integers(0, strata, n), minlength=strata) for _ in "ab")
+        ka, kb = rng.binomial(na, 0.93), rng.binomial(nb, 0.93 - change)
+        found = stratified_difference(*(counted.astype(float) for counted in (ka, na, kb, nb)))
+        held += found.low <= -change <= found.high
+
+    assert 0.93 <= held / 2000 <= 0.97
+
+
+def test_strata_without_any_variation_leave_the_width_to_the_counts() -> None:
+    """All of one stratum arrived and none of the other: no difference, and Newcombe's width at the mean rate."""
+    found = stratified_difference(*(np.array(x, dtype=float) for x in ([50, 0], [50, 50], [50, 0], [50, 50])))
+
+    assert found.difference == 0.0
+    assert (found.low, found.high) == pytest.approx([float(x) for x in newcombe(50, 100, 50, 100)], abs=1e-12)
 
 
 def test_one_stratum_is_no_stratum() -> None:

@@ -94,7 +94,7 @@ def compare(
           Where the reports carry no seconds the interval is a minute wider on either side, and medians less than a minute
           apart have no p-value
         - with `adjust` also ``adjusted_difference, adjusted_low, adjusted_high, adjusted_p_value`` (Mantel-Haenszel
-          weights, stratified Newcombe interval, Cochran-Mantel-Haenszel test)
+          weights, Sato's variance, Cochran-Mantel-Haenszel test)
         - ``sentence``: the same in words
 
     Raises

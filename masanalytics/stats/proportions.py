@@ -3,8 +3,8 @@
 Sources: E. B. Wilson (1927), JASA 22:209-212; R. G. Newcombe (1998), Statistics in Medicine 17:873-890 (method 10);
 S. Holm (1979), Scandinavian Journal of Statistics 6:65-70; K. J. Rothman (1978), Journal of Chronic Diseases 31:557-560
 (Wilson's interval at the effective sample size of a censored estimate); W. G. Cochran (1954), Biometrics 10:417-451 and
-N. Mantel and W. Haenszel (1959), JNCI 22:719-748 (weights and test over strata); X. Yan and X. G. Su (2010), Statistics in
-Biopharmaceutical Research 2:329-335 (Newcombe's interval, stratified).
+N. Mantel and W. Haenszel (1959), JNCI 22:719-748 (weights and test over strata); T. Sato (1989), Biometrics 45:1323-1324
+(variance of the Mantel-Haenszel difference).
 """
 
 from __future__ import annotations
@@ -234,7 +234,8 @@ class Difference(NamedTuple):
 def stratified_difference(ka: Figures, na: Figures, kb: Figures, nb: Figures) -> Difference:
     """Return the rate of b minus that of a within strata, averaged with Mantel-Haenszel weights.
 
-    Strata in which one of the two has no messages do not count.
+    Strata in which one of the two has no messages do not count. The interval is the difference ± 1.96 standard errors by
+    Sato's variance; with a single stratum it is Newcombe's.
 
     Examples
     --------
@@ -242,6 +243,8 @@ def stratified_difference(ka: Figures, na: Figures, kb: Figures, nb: Figures) ->
     >>> found = stratified_difference(ka, na, kb, nb)
     >>> round(found.difference, 4), round(found.p_value, 4)
     (0.0333, 0.5318)
+    >>> round(found.low, 4), round(found.high, 4)
+    (-0.0704, 0.1371)
     """
     both = (na > 0) & (nb > 0)
     ka, na, kb, nb = ka[both], na[both], kb[both], nb[both]
@@ -251,23 +254,27 @@ def stratified_difference(ka: Figures, na: Figures, kb: Figures, nb: Figures) ->
     share = weight / weight.sum()
     pa, pb = ka / na, kb / nb
     difference = float((share * (pb - pa)).sum())
-    low_a, high_a = _weighted_wilson(pa, na, share)
-    low_b, high_b = _weighted_wilson(pb, nb, share)
-    mean_a, mean_b = float((share * pa).sum()), float((share * pb).sum())
-    low = difference - np.hypot(mean_b - low_b, high_a - mean_a)
-    high = difference + np.hypot(high_b - mean_b, mean_a - low_a)
-    return Difference(difference, float(low), float(high), _cmh(ka, na, kb, nb))
+    if len(na) == 1:
+        low, high = (float(bound) for bound in newcombe(kb[0], nb[0], ka[0], na[0]))
+        return Difference(difference, low, high, _cmh(ka, na, kb, nb))
+    variance = _sato_variance(ka, na, kb, nb, difference)
+    if variance > 0:
+        half = Z95 * sqrt(variance)
+        low, high = max(difference - half, -1.0), min(difference + half, 1.0)
+    else:
+        # Every stratum is wholly delivered or wholly not: the counts alone say how far the rates may be from it.
+        mean_a, mean_b = float((share * pa).sum()), float((share * pb).sum())
+        bounds = newcombe(mean_b * nb.sum(), nb.sum(), mean_a * na.sum(), na.sum())
+        low, high = (float(bound) for bound in bounds)
+    return Difference(difference, low, high, _cmh(ka, na, kb, nb))
 
 
-def _weighted_wilson(p: Figures, n: Figures, share: Figures) -> tuple[float, float]:
-    """Return the bounds of a weighted mean rate: the strata's Wilson bounds at a level shared out among them.
-
-    Yan and Su: the strata's z is smaller than 1.96 by the factor that makes the half widths add up to that of the mean.
-    """
-    spread = np.sqrt(p * (1 - p) / n + Z95**2 / (4 * n**2))
-    z = Z95 * np.sqrt((share**2 * spread**2).sum()) / (share * spread).sum()
-    low, high = wilson(p * n, n, z)
-    return float((share * low).sum()), float((share * high).sum())
+def _sato_variance(ka: Figures, na: Figures, kb: Figures, nb: Figures, difference: float) -> float:
+    """Return the variance of the Mantel-Haenszel difference, for few large strata as for many small ones (Sato 1989)."""
+    n = na + nb
+    p = (nb**2 * ka - na**2 * kb + na * nb * (na - nb) / 2) / n**2
+    q = (kb * (na - ka) + ka * (nb - kb)) / (2 * n)
+    return float((difference * p.sum() + q.sum()) / (na * nb / n).sum() ** 2)
 
 
 def _cmh(ka: Figures, na: Figures, kb: Figures, nb: Figures) -> float:
