@@ -85,13 +85,13 @@ class MasError(Exception):
             self.retryable = retryable
 
     def text(self, language: str | None = None) -> str:
-        """Return the message in ``"en"`` or ``"zh"`` (by default in the language in use)."""
-        return self.said.text(language)
+        """Return the message in ``"en"`` or ``"zh"`` (by default in the language in use), without whole phone numbers."""
+        return mask_phones_in(self.said.text(language))
 
     @property
     def message(self) -> str:
         """The message in English."""
-        return self.said.text("en")
+        return self.text("en")
 
     @property
     def zh(self) -> str:

@@ -25,6 +25,8 @@ from masanalytics.vocabulary import EXCLUSIONS
 
 A, B, C, D = "13800138000", "13900139000", "18600186000", "18900189000"
 
+WHO = {"name": "示例/demo", "sign": "", "template_sign": ""}
+
 
 class FakeLedger:
     """A store that knows what it is told."""
@@ -106,7 +108,9 @@ def test_the_first_usable_row_of_a_number_wins() -> None:
 def test_what_can_be_said_of_a_number_comes_in_a_stated_order() -> None:
     """The number first, then the person, then the text, then duplicates, then what was sent before."""
     store = FakeLedger(out=[A], sent=[("c", "", A, ""), ("c", "", B, "")])
-    account = SimpleNamespace(signature="", allow_only=[A, B, C], add_serial="", service_code="", is_pushed=False)
+    account = SimpleNamespace(
+        signature="", allow_only=[A, B, C], add_serial="", service_code="", is_pushed=False, **WHO
+    )
     df = people(p=[A, A, B, B, C, D, "x"], n=[None, "好", None, "好", "好", None, None])
     made = plan(df, phone="p", text="{n}", campaign="c", store=store, suppress=[A, C], account=account)
     assert made.excluded["reason"].tolist() == [
@@ -395,7 +399,7 @@ def test_suppression_lists_in_every_form() -> None:
 
 def test_trial_mode_reaches_nobody_else() -> None:
     """With allow_only on the account only those numbers are planned; an empty list reaches nobody."""
-    account = SimpleNamespace(signature="示例", allow_only=(A,), add_serial="", service_code="", is_pushed=False)
+    account = SimpleNamespace(signature="示例", allow_only=(A,), add_serial="", service_code="", is_pushed=False, **WHO)
     made = plan(people(p=[A, B]), phone="p", text="好", campaign="c", account=account)
     assert (made.messages["phone"].tolist(), made.excluded["reason"].tolist()) == ([A], ["not_allowed"])
     account.allow_only = ()
@@ -404,7 +408,9 @@ def test_trial_mode_reaches_nobody_else() -> None:
 
 def test_signature_segments_and_cost() -> None:
     """The signature counts; the account gives it, or the plan; cost is segments times price, to the cent."""
-    account = SimpleNamespace(signature="示例公司", allow_only=None, add_serial="", service_code="", is_pushed=False)
+    account = SimpleNamespace(
+        signature="示例公司", allow_only=None, add_serial="", service_code="", is_pushed=False, **WHO
+    )
     df = people(p=[A, B], t=["一" * 64, "一" * 65])
     made = plan(df, phone="p", content="t", campaign="c", account=account, price=0.035)
     assert (made.signature, made.segments, made.cost) == ("【示例公司】", 3, 0.105)

@@ -22,7 +22,7 @@ from masanalytics.errors import InputError
 from masanalytics.masking import mask_phones_in
 from masanalytics.phones import is_example, mobiles_in, parse_phones
 from masanalytics.planning.batching import Limits, cut_by_arm
-from masanalytics.planning.columns import as_frame, cell_texts, labels_by_name, take_columns
+from masanalytics.planning.columns import as_frame, cell_texts, check_names, labels_by_name, take_columns
 from masanalytics.planning.content_checks import check_contents
 from masanalytics.planning.encoded_text import RowTexts, write_rows
 from masanalytics.planning.exclusions import ExclusionRules, Exclusions, exclude, plain_keys
@@ -35,7 +35,7 @@ from masanalytics.planning.plan_warnings import (
     suppression_warnings,
     unknown_signature,
 )
-from masanalytics.planning.planned import Plan
+from masanalytics.planning.planned import Plan, SendingAccount
 from masanalytics.planning.planned_messages import Excluded, PlannedMessages
 from masanalytics.planning.templates import Wording, parse_wording
 from masanalytics.protocol import MAX_PAIRS, most_pairs
@@ -168,8 +168,11 @@ def plan(
         limits=_limits_of(account, limits),
         marketing=marketing,
         regions=regions,
+        account=None if account is None else SendingAccount.of(account),
         signature=bracketed(signature if signature is not None else (account.signature or "") if account else ""),
     )
+    one_param = None if isinstance(params, (list, tuple)) else params
+    check_names(phone=phone, content=content, arm=arm, params=one_param)
     frame = as_frame(df)
     labels = labels_by_name(frame)
     wording = parse_wording(labels, content=content, text=text, template_id=template_id, params=params)
@@ -224,11 +227,14 @@ def _checked_key(key: Hashable | None) -> str | None:
 
 
 def _checked_phone(phone: Hashable) -> Hashable:
-    if phone is None or not isinstance(phone, Hashable):
-        raise InputError(
-            "phone={value}: it must name the column that holds the numbers, such as phone='手机号'", value=repr(phone)
-        )
-    if any(map(str.isdigit, str(phone))) and mobiles_in(str(phone)) and not is_example(str(phone)):
+    if phone is None:
+        raise InputError("phone=None: it must name the column that holds the numbers, such as phone='手机号'")
+    if (
+        isinstance(phone, Hashable)
+        and any(map(str.isdigit, str(phone)))
+        and mobiles_in(str(phone))
+        and not is_example(str(phone))
+    ):
         raise InputError(
             "phone={value}: that is itself a number, so the file has no header, and its first row would be lost: read it with"
             " mas.read_sheet(path), or with header=None in pandas",
@@ -318,6 +324,7 @@ class _Sending:
     limits: Limits
     marketing: bool | None
     regions: str | Path | None
+    account: SendingAccount | None
     signature: str
 
     def pace(self, count: int) -> Pace | None:
@@ -362,6 +369,7 @@ def _assembled(sheet: _Sheet, wording: Wording, rules: ExclusionRules, sending: 
         pace=pace,
         window=sending.spread[1] if sending.spread else None,
         limits=limits,
+        account=sending.account,
         receipt=sheet.receipt,
         suppression=exclusions.suppression,
         new_store=new_store,

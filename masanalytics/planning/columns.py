@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence, Sized
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from masanalytics.masking import mask_phones_in
 from masanalytics.phones import cell_text
 from masanalytics.sheets.receipt import receipt_of
 
-__all__ = ["as_frame", "cell_texts", "labels_by_name", "take_columns"]
+__all__ = ["as_frame", "cell_texts", "check_names", "labels_by_name", "take_columns"]
 
 
 def as_frame(df: Table) -> pd.DataFrame:
@@ -47,6 +47,43 @@ def as_frame(df: Table) -> pd.DataFrame:
         return eager.to_pandas()
     except ImportError:  # polars hands over through pyarrow, which is an extra
         return pd.DataFrame({name: pd.Series(eager[name].to_list(), dtype=object) for name in eager.columns})
+
+
+def check_names(**names: object) -> None:
+    """Raise where an argument that names a column is something else, such as the column itself.
+
+    Parameters
+    ----------
+    **names
+        What was given, by the argument's name; None for what was not.
+
+    Examples
+    --------
+    >>> try:
+    ...     check_names(phone=pd.Series(["13800138000"]))
+    ... except InputError as error:
+    ...     print(error.text("en"))
+    phone= is a Series of 1 row: it must name the column that holds the numbers, such as phone='手机号'
+    """
+    for argument, name in names.items():
+        if isinstance(name, Hashable):
+            continue
+        what = Text("the column that holds the numbers") if argument == "phone" else Text("a column")
+        if not isinstance(name, Sized):
+            raise InputError(
+                "{argument}={value!r}: it must name {what}, such as {argument}='手机号'",
+                argument=argument,
+                value=name,
+                what=what,
+            )
+        raise InputError(
+            "{argument}= is a {kind} of {count:,} row: it must name {what}, such as {argument}='手机号'",
+            "{argument}= is a {kind} of {count:,} rows: it must name {what}, such as {argument}='手机号'",
+            argument=argument,
+            kind=type(name).__name__,
+            count=len(name),
+            what=what,
+        )
 
 
 def labels_by_name(frame: pd.DataFrame) -> dict[Hashable, Hashable]:

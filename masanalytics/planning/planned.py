@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 
 from masanalytics.clock import SystemClock
 from masanalytics.formatting import duration
-from masanalytics.i18n import _, ngettext, speaks
+from masanalytics.i18n import Text, _, ngettext, speaks
 from masanalytics.masking import mask_phone, mask_phones_in
 from masanalytics.phones import REASONS
 from masanalytics.planning.batching import Limits
@@ -39,9 +39,39 @@ from masanalytics.sheets.receipt import receipt_lines
 from masanalytics.timezone import format_instant
 from masanalytics.vocabulary import EXCLUSIONS, MODE_WORDS, MODES
 
-__all__ = ["Plan"]
+if TYPE_CHECKING:
+    from masanalytics.account import Account
+
+__all__ = ["Plan", "SendingAccount"]
 
 _PREVIEW: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class SendingAccount:
+    """What a plan takes from the account it is made for, and whoever gets the messages sees."""
+
+    name: str
+    signature: str
+    add_serial: str
+    service_code: str
+    signs: tuple[str, str]
+
+    @classmethod
+    def of(cls, account: Account) -> SendingAccount:
+        """Return what an account has of it."""
+        signs = (str(account.sign or ""), str(account.template_sign or ""))
+        return cls(account.name, account.signature or "", account.add_serial or "", account.service_code or "", signs)
+
+    def words(self) -> Text:
+        """Return it for an error."""
+        return Text(
+            "{account} (signature {signature}, code {sign}, extension {extension})",
+            account=self.name,
+            signature=self.signature or "-",
+            sign=self.signs[0] or "-",
+            extension=self.add_serial or "-",
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -74,6 +104,8 @@ class Plan:
         Hours of the day outside which nothing is sent, where `spread` named them.
     limits : Limits
         The sizes of requests.
+    account : SendingAccount or None
+        The account it was made for, if one was given: `send` refuses another signature, extension or service code.
     receipt : mapping or None
         What was read of the file that the rows come from, and what was not (``.attrs["read"]`` of `read_sheet`).
     suppression : SuppressionList or None
@@ -95,6 +127,7 @@ class Plan:
     pace: Pace | None
     window: tuple[str, str] | None
     limits: Limits
+    account: SendingAccount | None
     receipt: Mapping[str, Any] | None
     suppression: SuppressionList | None
     warnings: tuple[PlanWarning, ...]

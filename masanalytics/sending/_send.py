@@ -12,7 +12,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from itertools import chain
 from math import isclose
-from numbers import Real
+from numbers import Integral, Real
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from masanalytics.carriers import carriers_of
+from masanalytics.client import Client
 from masanalytics.collecting import Collector
 from masanalytics.collecting.notices import to_stderr
 from masanalytics.errors import InputError, StoreError
@@ -27,16 +28,16 @@ from masanalytics.i18n import _
 from masanalytics.phones import normalise_phones
 from masanalytics.planning import Plan, PlannedBatch
 from masanalytics.planning import plan as make_plan
+from masanalytics.planning.planned import SendingAccount
 from masanalytics.sending.canary import GO_ON, Canary
 from masanalytics.sending.rate_limit import Pacer, Window
 from masanalytics.sending.send_result import SendResult
 from masanalytics.sending.sender import INTERRUPTED, Options, Sender
+from masanalytics.store import Store
 from masanalytics.store.sends import CanaryState, RunStart, Sends
 
 if TYPE_CHECKING:
     from masanalytics.aliases import Table
-    from masanalytics.client import Client
-    from masanalytics.store import Store
 
 __all__ = ["deferred_interrupt", "portions", "send"]
 
@@ -116,8 +117,9 @@ def send(
     NetworkError, CertificateError
         If the platform cannot be reached.
     """
-    _check_whole("workers", workers)
-    _check_whole("limit", limit)
+    _check_places(client, store)
+    workers = _checked_whole("workers", workers) or workers
+    limit = _checked_whole("limit", limit)
     new_file = str(store.path) if store.is_new and store.sends.is_empty else ""
     plan = _as_plan(work, client, store, planning if rate is None else {**planning, "rate": rate})
     size = len(plan)
@@ -228,8 +230,21 @@ def _as_plan(work: Plan | Table, client: Client, store: Store, planning: dict[st
         if planning:
             names = ", ".join(sorted(planning))
             raise InputError("a plan is sent as it is: {names} belong to mas.plan(...)", names=names)
+        _check_account(work, client)
         return work
     return make_plan(work, store=store, account=client.account, **planning)
+
+
+def _check_account(plan: Plan, client: Client) -> None:
+    """Refuse a plan that was made for an account which sends under another signature or extension."""
+    sender = SendingAccount.of(client.account)
+    if plan.account is not None and plan.account != sender:
+        raise InputError(
+            "the plan was made for {planned}, and this client sends as {sender}: make it again with account=client.account. Nothing"
+            " was sent",
+            planned=plan.account.words(),
+            sender=sender.words(),
+        )
 
 
 def _check_rate(plan: Plan, rate: object) -> None:
@@ -243,9 +258,16 @@ def _check_rate(plan: Plan, rate: object) -> None:
     )
 
 
-def _check_whole(name: str, value: int | None) -> None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+def _check_places(client: object, store: object) -> None:
+    if isinstance(client, Store) or isinstance(store, Client):
+        raise InputError("send(work, client, store): the client comes before the store. Nothing was sent")
+
+
+def _checked_whole(name: str, value: int | None) -> int | None:
+    """Return a whole number from 1, numpy's own too."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, Integral) or value < 1):
         raise InputError("{name}={value!r}: a whole number from 1", name=name, value=value)
+    return None if value is None else int(value)
 
 
 def _nothing(_messages: int = 0) -> None:

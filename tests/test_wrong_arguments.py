@@ -1,0 +1,88 @@
+"""Slips of everyday use: each is one sentence, shows no number, and nothing is sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import masanalytics as mas
+from masanalytics.client import Client
+from masanalytics.errors import InputError
+from masanalytics.simulator import PlatformAccount, Simulator
+from masanalytics.store import Store
+
+PHONES = [f"1380013800{n}" for n in range(9)]
+FRAME = pd.DataFrame({"手机号": PHONES, "文": ["好"] * 9})
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "said"),
+    [
+        ("phone", FRAME["手机号"], "phone= is a Series of 9 rows"),
+        ("phone", FRAME, "phone= is a DataFrame of 9 rows"),
+        ("phone", PHONES, "phone= is a list of 9 rows"),
+        ("content", FRAME["文"], "content= is a Series of 9 rows"),
+        ("arm", FRAME["文"], "arm= is a Series of 9 rows"),
+        ("params", FRAME["文"], "params= is a Series of 9 rows"),
+    ],
+)
+def test_a_column_in_place_of_its_name(argument: str, value: Any, said: str) -> None:
+    """The error says what was given and how to name a column, and shows none of its numbers, in either language."""
+    arguments: dict[str, Any] = {"phone": "手机号", "text": "好", "campaign": "c"}
+    if argument in ("content", "params"):
+        del arguments["text"]
+        arguments |= {"template_id": "t"} if argument == "params" else {}
+    with pytest.raises(InputError) as caught:
+        mas.plan(FRAME, **(arguments | {argument: value}))
+    assert said in caught.value.text("en")
+    assert not any(phone in caught.value.text(language) for phone in PHONES for language in ("en", "zh"))
+
+
+def test_no_error_shows_a_whole_number() -> None:
+    """Whatever is put into an error's sentence, a phone number in it is masked."""
+    error = InputError("rate={value!r} is no rate", value=FRAME["手机号"])
+    assert not any(
+        phone in said for phone in PHONES for said in (str(error), error.message, error.zh, repr(error.text("en")))
+    )
+
+
+def test_client_and_store_in_each_others_place(sim: Simulator, client: Client, store: Store) -> None:
+    """Which comes first is said, and nothing is sent."""
+    with pytest.raises(InputError, match="the client comes before the store"):
+        mas.send(FRAME, store, client, phone="手机号", text="好", campaign="c")  # type: ignore[arg-type]
+    assert sim.counts["accepted"] == 0
+
+
+def test_numpys_whole_numbers_are_whole_numbers(sim: Simulator, client: Client, store: Store) -> None:
+    """A sum of a column is taken as limit and workers."""
+    result = mas.send(
+        FRAME,
+        client,
+        store,
+        phone="手机号",
+        text="好",
+        campaign="c",
+        limit=np.int64(4),  # type: ignore[arg-type]
+        workers=np.int64(1),  # type: ignore[arg-type]
+        progress=False,
+    )
+    assert (result.accepted, result.held) == (4, 5)
+
+
+def test_a_plan_of_one_account_is_refused_by_another(store: Store) -> None:
+    """What the plan showed is what is sent: another signature or extension is an error that names both."""
+    with Simulator(https=False, poll_interval=0, accounts=[PlatformAccount(signs=("SignA0001", "SignB0002"))]) as sim:
+        ours = sim.account(sign="SignA0001", signature="甲公司", add_serial="01")
+        theirs = sim.account(sign="SignB0002", signature="乙公司", add_serial="99")
+        plan = mas.plan(FRAME, phone="手机号", text="好", campaign="c", store=store, account=ours)
+        with (
+            mas.Client(theirs) as client,
+            pytest.raises(InputError, match=r"甲公司.*extension 01.*乙公司.*extension 99"),
+        ):
+            mas.send(plan, client, store, progress=False)
+        assert sim.counts["accepted"] == 0
+        with mas.Client(ours) as client:
+            assert mas.send(plan, client, store, progress=False).accepted == 9
