@@ -327,6 +327,15 @@ def test_a_script_that_ends_waits_for_the_answer_under_way(slow: Simulator, tmp_
         assert (slow.counts["reports"], len(store.reports()), slow.counts["polls"]) == (1000, 1000, 1)
 
 
+@pytest.fixture
+def hangs_up() -> Iterator[None]:
+    """Let a hang-up end processes, also where the suite was started by nohup, which has it ignored."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hangs_up")
 @pytest.mark.parametrize("number", ["SIGHUP", "SIGTERM"])
 def test_closing_the_terminal_ends_the_service_after_the_answer(slow: Simulator, tmp_path: Path, number: str) -> None:
     """The answer under way is stored, and the exit code says that all is well."""
@@ -336,7 +345,10 @@ def test_closing_the_terminal_ends_the_service_after_the_answer(slow: Simulator,
     with subprocess.Popen(command, env=os.environ | names, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         wait_until(lambda: slow.counts["reports"] == 1000, 40)
         process.send_signal(getattr(signal, number))
-        process.communicate(timeout=60)
+        try:
+            process.communicate(timeout=60)
+        finally:
+            process.kill()
     with Store(tmp_path / "mas.db") as store:
         assert (process.returncode, len(store.reports())) == (0, 1000)
 
