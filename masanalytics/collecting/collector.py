@@ -190,8 +190,7 @@ class Collector:
             awaited = WaitProgress(self._intake, campaign, until, self.clock)
             collected.reported_before = awaited.progress.reported
             self._poll_until_enough(awaited, collected, timeout, shown=progress)
-            collected.accepted, collected.reported = awaited.progress.accepted, awaited.progress.reported
-            collected.reached = awaited.progress.share_reported
+            awaited.tell(collected)
             collected.drained = self.schedule.drained
             self._note_time_up(collected, timeout, enough=awaited.is_enough)
             self._look_for_absent_reports()

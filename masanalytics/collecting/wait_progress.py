@@ -10,6 +10,7 @@ from masanalytics.i18n import _
 
 if TYPE_CHECKING:
     from masanalytics.clock import Clock
+    from masanalytics.collecting.result import Collected
     from masanalytics.store.intake import CampaignProgress, Intake, Received
 
 __all__ = ["WaitProgress"]
@@ -50,6 +51,11 @@ class WaitProgress:
     def is_enough(self) -> bool:
         """Whether the awaited share was there at the last count."""
         return self.progress.share_reported >= self._until
+
+    def tell(self, collected: Collected) -> None:
+        """Write the last count into what a wait returns."""
+        collected.accepted, collected.reported = self.progress.accepted, self.progress.reported
+        collected.reached = self.progress.share_reported
 
     @contextmanager
     def bar(self, *, shown: bool) -> Iterator[Callable[[], None]]:

@@ -221,8 +221,7 @@ class Receiver:
                 awaited.count()
                 show()
         collected = self.total.since(before)
-        collected.accepted, collected.reported = awaited.progress.accepted, awaited.progress.reported
-        collected.reached = awaited.progress.share_reported
+        awaited.tell(collected)
         if timeout is not None and not awaited.is_enough:
             collected.gave_up_s = timeout
         return collected
