@@ -180,7 +180,7 @@ def test_one_text_is_no_list_of_words() -> None:
 
 
 def test_an_answer_that_ends_its_reader_is_set_aside(store: Store, clock: ManualClock) -> None:
-    """An answer at whose reading the process ended three times is put aside and not met again."""
+    """An answer at whose reading the process ended three times in a minute or more is put aside and not met again."""
     bench = Bench(store, clock)
     intake = store.intake
     turn = intake.take_turn(bench.account, "report", 0.0, clock, "bench")
@@ -188,6 +188,15 @@ def test_an_answer_that_ends_its_reader_is_set_aside(store: Store, clock: Manual
         store.db.conn.execute("UPDATE polls SET state = 'stored', raw = x'5b5d', answered_at = 1, process = 'gone:1:1'")
     states = []
     for _ in range(5):
-        intake.begin_again(turn.poll_id)
+        intake.begin_again(turn.poll_id, clock.now())
+        clock.sleep(20)
         states.append(store.polls()["state"].iloc[0])
     assert states == ["stored", "stored", "stored", "unparsed", "unparsed"]
+
+
+def test_processes_killed_one_after_the_other_leave_no_answer_unread(store: Store, clock: ManualClock) -> None:
+    """However often they are killed within a minute, the answer is read again."""
+    turn = store.intake.take_turn(Bench(store, clock).account, "report", 0.0, clock, "bench")
+    with store.db.conn:
+        store.db.conn.execute("UPDATE polls SET state = 'stored', raw = x'5b5d', answered_at = 1, process = 'gone:1:1'")
+    assert [store.intake.begin_again(turn.poll_id, clock.now()) for _ in range(20)] == [True] * 20

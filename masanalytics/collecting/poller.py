@@ -77,7 +77,9 @@ class Poller:
         place(self._intake.path, self._keep_held)
         self._not_ingested.update(take_in_spooled(self._intake))
         poll_ids = {*self._intake.waiting_polls(self.clock.now()), *self._not_ingested}
-        return [self._ingest(poll_id) for poll_id in sorted(poll_ids) if self._intake.begin_again(poll_id)]
+        return [
+            self._ingest(poll_id) for poll_id in sorted(poll_ids) if self._intake.begin_again(poll_id, self.clock.now())
+        ]
 
     @property
     def is_holding(self) -> bool:

@@ -92,10 +92,10 @@ class Intake:
         with self._connections.reading() as conn:
             return poll_log.waiting_polls(conn, now)
 
-    def begin_again(self, poll_id: int) -> bool:
+    def begin_again(self, poll_id: int, now: float) -> bool:
         """Note that an answer is read that a process left behind; return False where that has failed too often."""
         with self._connections.writing() as conn:
-            return poll_log.begin_again(conn, poll_id)
+            return poll_log.begin_again(conn, poll_id, now)
 
     def ingest(self, poll_id: int, answer: PollAnswer | None = None) -> Received:
         """Take in a durable answer, unless another process was quicker; `answer` spares reading it back.

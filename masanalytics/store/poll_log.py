@@ -45,6 +45,7 @@ _SAME_POLL_S = 120
 """A request leaves within this time after its turn; a poll of the same number in a copy of the file is another one."""
 _COMPRESSED_AT_ONCE = 200
 _READ_AT_MOST = 3
+_READ_FOR_S = 60
 _BEGUN = "reading_begun"
 _READ_IN_FULL = "state IN ('parsed', 'rejected')"
 _ENDED_WITHOUT_ANSWER = Text("the polling process ended before the answer was stored", code="process_ended")
@@ -215,28 +216,32 @@ def note_read(
     )
 
 
-def begin_again(conn: sqlite3.Connection, poll_id: int) -> bool:
+def begin_again(conn: sqlite3.Connection, poll_id: int, now: float) -> bool:
     """Note that an answer is read that a process left behind; return False where that has failed too often.
 
-    Whatever ended those processes may have been the answer itself: it is set aside, and stays for `replay`.
+    Whatever ended those processes may have been the answer itself: it is set aside, and stays for `replay`. Within a minute it is
+    not: processes that are killed one after the other would leave a good answer unread.
     """
     row = conn.execute("SELECT notice FROM polls WHERE poll_id = ? AND state = 'stored'", [poll_id]).fetchone()
     if row is None:
         return False
     begun = kept_text(row[0])
-    times = 1 + (int(begun.parameters["count"]) if begun is not None and begun.code == _BEGUN else 0)
+    before = begun.parameters if begun is not None and begun.code == _BEGUN else {"count": 0}
+    times, since = 1 + int(before["count"]), int(before.get("since", now))
+    is_over = times > _READ_AT_MOST and abs(now - since) >= _READ_FOR_S
     said = Text(
         "reading this answer was begun {count} time and not ended",
         "reading this answer was begun {count} times and not ended",
         code=_BEGUN,
         count=times,
+        since=since,
     )
-    state = "stored" if times <= _READ_AT_MOST else "unparsed"
+    state = "unparsed" if is_over else "stored"
     conn.execute("UPDATE polls SET notice = ?, state = ? WHERE poll_id = ?", [keep_text(said), state, poll_id])
-    if times > _READ_AT_MOST:
+    if is_over:
         answered_at = conn.execute("SELECT answered_at FROM polls WHERE poll_id = ?", [poll_id]).fetchone()[0]
         holes.note(conn, poll_id, answered_at or 0)
-    return times <= _READ_AT_MOST
+    return not is_over
 
 
 def note_unreadable(conn: sqlite3.Connection, poll_id: int, notice: Text) -> None:
