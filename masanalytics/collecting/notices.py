@@ -12,7 +12,7 @@ from pathlib import Path
 
 from masanalytics.account import Account, config_folder
 from masanalytics.i18n import Text
-from masanalytics.paths import replace_file
+from masanalytics.paths import alone_with, replace_file
 
 __all__ = [
     "first_collection",
@@ -92,16 +92,24 @@ def other_store(account: Account, store: Path, now: float) -> str | None:
     """
     digest = hashlib.sha256(f"{account.url} {account.name}".encode()).hexdigest()[:16]
     path = config_folder() / "collecting" / f"{digest}.json"
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with alone_with(path):  # two stores that begin in one moment must not both find nobody
+            return _noted(path, str(store.resolve()), now)
+    except OSError:
+        return None
+
+
+def _noted(path: Path, this: str, now: float) -> str | None:
+    """Add this store to the note; return another one of the last hour."""
     collected_at: dict[str, float] = {}
     with contextlib.suppress(OSError, ValueError):
         collected_at = {str(key): float(value) for key, value in json.loads(path.read_text(encoding="utf-8")).items()}
-    this = str(store.resolve())
     others = [
         name for name, at in collected_at.items() if name != this and 0 <= now - at <= _RECENT_S and Path(name).exists()
     ]
     recent = {name: at for name, at in collected_at.items() if abs(now - at) <= _RECENT_S}
     with contextlib.suppress(OSError):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = path.with_name(f"{path.name}.{os.getpid()}")
         draft.write_text(json.dumps(recent | {this: now}, ensure_ascii=False), encoding="utf-8")
         replace_file(draft, path)
