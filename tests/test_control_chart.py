@@ -1,0 +1,98 @@
+"""Laney's chart with a robust start, against numbers by hand, scipy and simulated months."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from masanalytics.stats.control_chart import control_chart
+
+
+def test_limits_of_a_line_that_swings_are_as_computed_by_hand() -> None:
+    chart = control_chart([88, 92] * 4, [100] * 8)
+    assert chart is not None
+    # Rates of 0.88 and 0.92 around 0.9: neighbours are 0.04 / 0.03 = 4/3 standard errors apart, and 4/3 / 1.128 = 1.182.
+    # (The variance has half a message of each kind added: 720.5 / 801.)
+    share = 720.5 / 801
+    error = np.sqrt(share * (1 - share) / 100)
+    assert chart.centre == pytest.approx(0.9)
+    assert chart.spread == pytest.approx(0.04 / error / 1.128)
+    assert chart.degrees == pytest.approx(0.62 * 7)
+    multiplier = stats.t.ppf(0.99865, 0.62 * 7)
+    low, high = chart.limits([100])
+    assert low[0] == pytest.approx(0.9 - multiplier * chart.spread * error - 0.005)
+    assert high[0] == 1
+    assert chart.in_control.all()
+
+
+def test_one_bad_day_lies_outside_and_does_not_widen_the_limits() -> None:
+    rates = [950, 946, 953, 949, 951, 947, 952, 948, 950, 945, 954, 949]
+    quiet, bad = control_chart(rates, [1000] * 12), control_chart([*rates[:6], 850, *rates[6:]], [1000] * 13)
+    assert quiet is not None
+    assert bad is not None
+    assert np.flatnonzero(~bad.in_control).tolist() == [6]
+    assert bad.centre == pytest.approx(quiet.centre)
+    assert bad.spread == pytest.approx(quiet.spread)
+
+
+def test_days_that_differ_anyway_do_not_lie_outside() -> None:
+    rates = [0.96, 0.93, 0.95, 0.91, 0.94, 0.97, 0.92, 0.95, 0.93, 0.96]
+    chart = control_chart([20_000 * rate for rate in rates], [20_000] * 10)
+    assert chart is not None
+    assert chart.in_control.all()
+    assert chart.spread > 10
+
+
+def test_fewer_than_eight_points_have_no_limits() -> None:
+    assert control_chart([9] * 7, [10] * 7) is None
+    assert control_chart([9] * 7 + [0], [10] * 7 + [0]) is None
+
+
+def test_a_point_without_messages_is_nowhere() -> None:
+    chart = control_chart([9] * 8 + [0], [10] * 8 + [0])
+    assert chart is not None
+    assert chart.in_control.tolist() == [True] * 8 + [False]
+
+
+def test_a_single_failure_among_few_messages_is_nothing_unusual() -> None:
+    chart = control_chart([10, 10, 9, 10, 10, 10, 10, 9, 10, 1], [10] * 9 + [1])
+    assert chart is not None
+    assert chart.in_control.all()
+    assert not chart.outside([0], [1])[0]
+    assert chart.outside([4], [10])[0]
+
+
+def test_a_line_at_the_edge_stays_in_control() -> None:
+    chart = control_chart([50] * 9, [50] * 9)
+    assert chart is not None
+    assert (chart.centre, chart.spread, chart.in_control.all()) == (1.0, 1.0, True)
+
+
+def test_scores_count_standard_errors_from_the_centre() -> None:
+    chart = control_chart([900] * 10, [1000] * 10)
+    assert chart is not None
+    # 40.5 - 0.5 below 900 of 1,000, and a standard error of √(1000 · 0.9 · 0.1) = 9.487
+    assert chart.scores([859.5, 900], [1000, 1000]).round(2).tolist() == [-4.22, 0.0]
+
+
+@pytest.mark.parametrize(("spread", "most"), [(0.0, 0.003), (0.05, 0.006), (0.25, 0.015)])
+def test_quiet_months_have_few_points_outside(spread: float, most: float) -> None:
+    rng = np.random.default_rng(5)
+    outside = 0
+    for _ in range(300):
+        rates = 1 / (1 + np.exp(-(2.84 + rng.normal(0, spread, 28))))
+        chart = control_chart(rng.binomial(20_000, rates), [20_000] * 28)
+        assert chart is not None
+        outside += int((~chart.in_control).sum())
+    assert outside / (300 * 28) <= most
+
+
+def test_a_day_at_eighty_percent_is_found_in_every_month() -> None:
+    rng = np.random.default_rng(6)
+    for _ in range(200):
+        rates = 1 / (1 + np.exp(-(2.84 + rng.normal(0, 0.25, 28))))
+        rates[9] = 0.8
+        chart = control_chart(rng.binomial(20_000, rates), [20_000] * 28)
+        assert chart is not None
+        assert not chart.in_control[9]
