@@ -83,6 +83,7 @@ def frames(sim: mas.Simulator, client: mas.Client, store: mas.Store) -> dict[str
         "normalise_phones": normalise_phones(people["phone"]),
         "outcomes": mas.outcomes(people, store, phone="phone", campaign="c").drop(columns="phone"),
         "replies": mas.replies(store),
+        "sample_size": mas.sample_size(0.95, 0.01),
         "steps": analysis.steps(store),
     }
 

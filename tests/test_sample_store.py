@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import masanalytics as mas
@@ -39,6 +40,15 @@ def test_its_counts_are_known(sample: mas.Store) -> None:
 
     assert row.tolist() == [200_000, 180_291, 18_464, 116, 1_129]
     assert len(mas.delivery_rates(sample, by="campaign")) == 39
+
+
+def test_its_batches_fail_together(sample: mas.Store) -> None:
+    """How many people a comparison needs is the same of the store and of its frame."""
+    of_store, of_frame = (mas.sample_size(0.95, [0.01, -0.02], data=data) for data in (sample, sample.messages()))
+
+    pd.testing.assert_frame_equal(of_store, of_frame)
+    assert of_store["design_effect"][0] > 1
+    assert of_store["days"].notna().all()
 
 
 def test_it_is_sound(sample: mas.Store) -> None:

@@ -16,6 +16,7 @@ from masanalytics.analysis._funnel import funnel
 from masanalytics.analysis._latency import latency
 from masanalytics.analysis._number_health import HealthRule, number_health
 from masanalytics.analysis._replies import replies
+from masanalytics.analysis._sample_size import sample_size
 from masanalytics.analysis._timeline import timeline
 from masanalytics.analysis.results import notes_of
 
@@ -32,6 +33,7 @@ __all__ = [
     "notes_of",
     "number_health",
     "replies",
+    "sample_size",
     "timeline",
 ]
 

@@ -65,7 +65,7 @@ class ControlChart:
     def standard_error(self, totals: ArrayLike) -> Figures:
         """Return how much a point of so many messages differs from the centre without a cause."""
         with np.errstate(divide="ignore"):
-            return self.spread * np.sqrt(self.variance / np.asarray(totals, dtype=float))
+            return np.asarray(self.spread * np.sqrt(self.variance / np.asarray(totals, dtype=float)), dtype=float)
 
     def limits(self, totals: ArrayLike) -> tuple[Figures, Figures]:
         """Return the limits of points of so many messages, within 0..1.
@@ -89,7 +89,7 @@ class ControlChart:
         """Return by how many standard errors each point lies above the centre, half a message nearer to it."""
         n, k = np.asarray(totals, dtype=float), np.asarray(counts, dtype=float)
         away = k - n * self.centre
-        return np.sign(away) * np.maximum(np.abs(away) - 0.5, 0) / n / self.standard_error(n)
+        return np.asarray(np.sign(away) * np.maximum(np.abs(away) - 0.5, 0) / n / self.standard_error(n), dtype=float)
 
 
 def control_chart(counts: ArrayLike, totals: ArrayLike) -> ControlChart | None:

@@ -1,4 +1,4 @@
-"""The smallest difference of two rates that groups of given sizes can show.
+"""The smallest difference of two rates that groups of given sizes can show, and the sizes that a difference needs.
 
 Source: J. L. Fleiss, B. Levin and M. C. Paik (2003), Statistical Methods for Rates and Proportions, 3rd edition, section 4.2
 (without continuity correction).
@@ -10,7 +10,7 @@ from math import isnan, sqrt
 from statistics import NormalDist
 from typing import Final, Literal
 
-__all__ = ["LEVEL", "POWER", "detectable_difference"]
+__all__ = ["LEVEL", "POWER", "detectable_difference", "needed_size"]
 
 POWER: Final = 0.8
 """The chance that a true difference of the size named is found."""
@@ -68,6 +68,33 @@ def detectable_difference(
         for rate in (base_rate, 1 - base_rate)
     ]
     return max((fall for fall in falls if not isnan(fall)), default=float("nan"))
+
+
+def needed_size(rate: float, other: float, *, power: float = POWER, level: float = LEVEL) -> float:
+    """Return how many messages each of two groups needs to show that their rates differ.
+
+    Where `detectable_difference` gives the difference of two sizes, this is the size of a difference, by the same formula:
+
+        n = (z₁₋ₗ⸝₂ √(2 p̄ (1 − p̄)) + z_power √(p₁ (1 − p₁) + p₂ (1 − p₂)))² / (p₁ − p₂)²
+
+    Parameters
+    ----------
+    rate, other : float
+        The rates of the groups, different, between 0 and 1.
+    power : float
+        The chance that the difference is found.
+    level : float
+        The chance that one is found where there is none (two-sided).
+
+    Examples
+    --------
+    >>> round(needed_size(0.5, 0.75, power=0.9), 2)  # R: power.prop.test(p1 = .50, p2 = .75, power = .90) has 76.7
+    76.65
+    """
+    mean = (rate + other) / 2
+    null = NormalDist().inv_cdf(1 - level / 2) * sqrt(2 * mean * (1 - mean))
+    true = NormalDist().inv_cdf(power) * sqrt(rate * (1 - rate) + other * (1 - other))
+    return ((null + true) / (rate - other)) ** 2
 
 
 def _fall(n_first: int, n_second: int, rate: float) -> float:
