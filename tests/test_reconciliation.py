@@ -300,8 +300,9 @@ def people(size: int) -> pd.DataFrame:
 
 
 def go(sim: Simulator, store: mas.Store, size: int, campaign: str = "C", **more: Any) -> Any:
+    given = {"phone": "p", "text": campaign, "campaign": campaign, "progress": False} | more
     with sim.client() as client:
-        return mas.send(people(size), client, store, phone="p", text="x", campaign=campaign, progress=False, **more)
+        return mas.send(people(size), client, store, **given)
 
 
 def test_reports_of_a_batch_in_flight_settle_no_other(store: mas.Store) -> None:

@@ -13,6 +13,7 @@ import pytest
 from sqlite_utils import Database
 
 import masanalytics as mas
+from masanalytics.clock import ManualClock
 from masanalytics.errors import InputError, RefusedError
 from masanalytics.planning import Limits
 from masanalytics.sending import SendResult
@@ -42,14 +43,14 @@ def closed(result: SendResult) -> SendResult:
 
 
 @pytest.fixture
-def sim() -> Iterator[Simulator]:
-    with Simulator(https=False, poll_interval=0, behaviour=SILENT) as platform:
+def sim(clock: ManualClock) -> Iterator[Simulator]:
+    with Simulator(https=False, poll_interval=0, behaviour=SILENT, clock=clock) as platform:
         yield platform
 
 
 @pytest.fixture
-def store() -> Iterator[mas.Store]:
-    with mas.Store(":memory:") as kept:
+def store(clock: ManualClock) -> Iterator[mas.Store]:
+    with mas.Store(":memory:", clock=clock) as kept:
         yield kept
 
 

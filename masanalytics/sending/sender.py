@@ -38,6 +38,7 @@ _UNKNOWN_IN_A_ROW: Final = 10
 _UNKNOWN_FROM_THE_START: Final = 4
 _NOT_SENT_IN_A_ROW: Final = 5
 _IDLE_S: Final = 0.05
+_LONGEST_PAUSE_S: Final = 5.0  # a pause of hours is cut, so that collecting goes on and Ctrl-C is met
 
 INTERRUPTED: Final = Text("interrupted; run the same again to go on", code="interrupted")
 CANARY_HOLDS: Final = Text(
@@ -308,7 +309,7 @@ class Sender:
         if not self._in_flight:
             pause = self._pause_s(waiting)
             if waiting and pause > 0:
-                self.clock.sleep(min(pause, 1.0))
+                self.clock.sleep(min(pause, _LONGEST_PAUSE_S))
             return []
         may_claim_more = bool(waiting) and len(self._in_flight) < self.options.workers and self._pause_s(waiting) <= 0
         timeout = 0 if may_claim_more else _IDLE_S

@@ -126,7 +126,7 @@ class Pusher:
         """End the rows under way and push no more; what is due stays."""
         self._stopping.set()
         self._thread.join()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.shutdown(wait=True)  # what was taken from the platform is pushed
         for line in self._opened:
             line.close()
 
