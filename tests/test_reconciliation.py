@@ -300,7 +300,7 @@ def people(size: int) -> pd.DataFrame:
 
 
 def go(sim: Simulator, store: mas.Store, size: int, campaign: str = "C", **more: Any) -> Any:
-    given = {"phone": "p", "text": campaign, "campaign": campaign, "progress": False} | more
+    given: dict[str, Any] = {"phone": "p", "text": campaign, "campaign": campaign, "progress": False} | more
     with sim.client() as client:
         return mas.send(people(size), client, store, **given)
 
