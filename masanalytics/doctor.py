@@ -329,8 +329,9 @@ def _receiver(account: Account, path: Path, clock: Clock) -> Finding:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=1)) as connection:
             pushed_at, covered_until = connection.execute(
                 "SELECT (SELECT max(asked_at) FROM polls WHERE account_id = a.account_id),"
-                " (SELECT max(ended_at) FROM coverage WHERE account_id = a.account_id) FROM accounts a WHERE account = ?",
-                [account.name],
+                " (SELECT max(ended_at) FROM coverage WHERE account_id = a.account_id) FROM accounts a WHERE account IN (?, ?)"
+                " ORDER BY length(account) DESC",
+                [account.name, account.key.shown_apart],
             ).fetchone() or (None, None)
     except sqlite3.Error:
         pushed_at = covered_until = None

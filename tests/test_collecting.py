@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 
 import masanalytics as mas
+from masanalytics.account import AccountKey
 from masanalytics.client import Client
 from masanalytics.clock import FastClock, ManualClock
 from masanalytics.collecting import Collected, Collector
@@ -423,7 +424,7 @@ def test_spooled_answers_survive_word_for_word(store: Store) -> None:
     path = write_spool(store.path, "企业/ap", 7, answer)
     (found,) = spooled_answers(store.path)
 
-    assert (found.path, found.account, found.poll_id, found.answer) == (path, "企业/ap", 7, answer)
+    assert (found.path, found.account, found.poll_id, found.answer) == (path, AccountKey("企业/ap"), 7, answer)
 
 
 def test_answers_left_unparsed_by_a_dead_process_are_taken_in(

@@ -7,8 +7,9 @@ secret key. Nothing here touches the network.
 from __future__ import annotations
 
 from masanalytics.account.account import Account
+from masanalytics.account.account_key import AccountKey
 from masanalytics.account.config import config_folder, state_folder
 from masanalytics.account.validation import MAX_SERVICE_NUMBER, check_add_serial
 from masanalytics.secret import Secret
 
-__all__ = ["MAX_SERVICE_NUMBER", "Account", "Secret", "check_add_serial", "config_folder", "state_folder"]
+__all__ = ["MAX_SERVICE_NUMBER", "Account", "AccountKey", "Secret", "check_add_serial", "config_folder", "state_folder"]

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
 
+from masanalytics.account.account_key import AccountKey
 from masanalytics.account.address import base_url, protocol_of
 from masanalytics.account.config import environment_settings, profile_settings
 from masanalytics.account.validation import (
@@ -115,6 +116,11 @@ class Account:
     def name(self) -> str:
         """How frames and the store call this account: ``ec_name/ap_id``."""
         return f"{self.ec_name}/{self.ap_id}"
+
+    @property
+    def key(self) -> AccountKey:
+        """By what a store and this machine know this account: its name and the platform's address together."""
+        return AccountKey.at(self.name, self.url)
 
     @property
     def is_pushed(self) -> bool:

@@ -352,9 +352,12 @@ class Collector:
         if self._greeted:
             return
         self._greeted = True
-        account = self.client.account.name
-        if self._intake.is_first_collection(account, self.clock.now()):
-            self._tell(notices.first_collection(account))
+        account = self.client.account
+        if self._intake.is_first_collection(account.key, self.clock.now()):
+            self._tell(notices.first_collection(account.name))
+            known = self._intake.known_address(account.key)
+            if known is not None:
+                self._tell(notices.another_address(account, known))
 
     def _look_around(self) -> None:
         """Leave word that this store collects the account, and say, once each, which others do."""
@@ -372,7 +375,7 @@ class Collector:
 
     def _look_for_absent_reports(self) -> None:
         """Say, once a batch, that its reports stay away although its neighbours' came."""
-        for batch_id, share, others_share in self._intake.under_reported(self.client.account.name):
+        for batch_id, share, others_share in self._intake.under_reported(self.client.account.key):
             if batch_id not in self._suspected:
                 self._suspected.add(batch_id)
                 self._tell(notices.reports_stay_away(batch_id, share, others_share))

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from masanalytics.account import AccountKey
 from masanalytics.collecting.spool import spool_name, write_spool
 from masanalytics.errors import StoreError
 from masanalytics.i18n import Text
@@ -26,7 +27,7 @@ class HeldAnswer:
     """One answer in memory, with the name that its file would have, by which it is taken in once."""
 
     name: str
-    account: str
+    account: AccountKey
     poll_id: int
     answer: PollAnswer
 
@@ -35,7 +36,7 @@ _LOCK = threading.Lock()
 _HELD: dict[Path, list[HeldAnswer]] = {}
 
 
-def hold(store_path: Path, account: str, poll_id: int, answer: PollAnswer) -> None:
+def hold(store_path: Path, account: AccountKey, poll_id: int, answer: PollAnswer) -> None:
     """Keep an answer in memory."""
     with _LOCK:
         if not _HELD:

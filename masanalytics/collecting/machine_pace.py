@@ -7,7 +7,6 @@ each store keeps its own pace, as before.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -46,8 +45,7 @@ class MachinePace:
     """
 
     def __init__(self, account: Account, clock: Clock, asker: str) -> None:
-        digest = hashlib.sha256(f"{account.url} {account.name}".encode()).hexdigest()[:16]
-        self.path = config_folder() / "pace" / f"{digest}.json"
+        self.path = config_folder() / "pace" / f"{account.key.digest}.json"
         self._clock = clock
         self._asker = asker
         self._before: dict[str, Any] = {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import re
@@ -15,6 +14,7 @@ from masanalytics.i18n import Text
 from masanalytics.paths import alone_with, replace_file
 
 __all__ = [
+    "another_address",
     "first_collection",
     "interrupted",
     "no_data",
@@ -25,6 +25,19 @@ __all__ = [
 ]
 
 _RECENT_S = 3600.0
+
+
+def another_address(account: Account, known: str) -> Text:
+    """Say that the store knows the account at another address, and that this is another account until somebody says otherwise."""
+    return Text(
+        "This store knows {account} at {known}, and not at {address}: it is kept as an account of its own, {name}. If the platform has"
+        " only moved, say so: store.merge_accounts({name!r}, into={account!r}).",
+        code="another_address",
+        account=account.name,
+        known=known,
+        address=account.key.address,
+        name=account.key.shown_apart,
+    )
 
 
 def first_collection(account: str) -> Text:
@@ -90,8 +103,7 @@ def other_store(account: Account, store: Path, now: float) -> str | None:
 
     The note is a small file in the user's config folder; where that cannot be written, nothing is noticed.
     """
-    digest = hashlib.sha256(f"{account.url} {account.name}".encode()).hexdigest()[:16]
-    path = config_folder() / "collecting" / f"{digest}.json"
+    path = config_folder() / "collecting" / f"{account.key.digest}.json"
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with alone_with(path):  # two stores that begin in one moment must not both find nobody

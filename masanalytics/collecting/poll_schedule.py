@@ -89,7 +89,7 @@ class PollSchedule:
                 return Turn(0, wait_s)
             turn = Turn(0, 0.0)
             try:
-                turn = intake.take_turn(account.name, endpoint, spaced_s, clock, asker)
+                turn = intake.take_turn(account.key, endpoint, spaced_s, clock, asker)
             finally:
                 if not turn.poll_id:
                     machine.give_back()

@@ -37,7 +37,7 @@ class Poller:
 
     def __init__(self, client: Client, intake: Intake, schedule: PollSchedule) -> None:
         self.client = client
-        self.account = client.account.name
+        self.account = client.account.key
         self.clock = client.clock
         self._intake = intake
         self._schedule = schedule

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from masanalytics.account import AccountKey
 from masanalytics.collecting.side_work import do_quietly
 from masanalytics.errors import CertificateError, ConfigError, InputError, MasError, RefusedError
 from masanalytics.i18n import _, ngettext, speaks
@@ -74,11 +75,11 @@ def _iso(instant: int | None) -> str | None:
     return None if instant is None else datetime.fromtimestamp(instant, UTC).astimezone(CHINA).isoformat()
 
 
-def status(store: Store, account: str, *, stale_after_s: float = 600.0) -> Standing:
+def status(store: Store, account: str | AccountKey, *, stale_after_s: float = 600.0) -> Standing:
     """Return how collecting stands: fresh where the platform was drained not long ago, and not later than now."""
     health = store.intake.health(account)
     age = None if health.drained_at is None else store.clock.now() - health.drained_at
-    return Standing(account, age is not None and -_STEP_BACK_S <= age <= stale_after_s, health)
+    return Standing(AccountKey.of(account).name, age is not None and -_STEP_BACK_S <= age <= stale_after_s, health)
 
 
 def collected_accounts(store: Store) -> list[str]:
@@ -131,7 +132,7 @@ def run_forever(
 
 
 def _tell_health(path: Path, collector: Collector) -> None:
-    write_health(path, status(collector.store, collector.client.account.name).json())
+    write_health(path, status(collector.store, collector.client.account.key).json())
 
 
 def _ended(collector: Collector) -> Exception | None:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from masanalytics.account import AccountKey
 from masanalytics.collecting.side_work import log_quietly
 from masanalytics.errors import StoreError
 from masanalytics.protocol import PollAnswer
@@ -39,7 +40,7 @@ class SpooledAnswer:
     """One waiting answer and the file that holds it."""
 
     path: Path
-    account: str
+    account: AccountKey
     poll_id: int
     answer: PollAnswer
 
@@ -60,7 +61,7 @@ def spool_name(answer: PollAnswer) -> str:
     return f"{int(answer.answered_at)}-{uuid.uuid4().hex}{_SUFFIX}"
 
 
-def write_spool(store_path: Path, account: str, poll_id: int, answer: PollAnswer, name: str = "") -> Path:
+def write_spool(store_path: Path, account: str | AccountKey, poll_id: int, answer: PollAnswer, name: str = "") -> Path:
     """Write an answer to a file that survives a power cut and only its owner can read; return the file.
 
     Raises
@@ -68,9 +69,11 @@ def write_spool(store_path: Path, account: str, poll_id: int, answer: PollAnswer
     StoreError
         If no file could be written anywhere.
     """
+    key = AccountKey.of(account)
     head = {
         "form": _FORM,
-        "account": account,
+        "account": key.name,
+        "address": key.address,
         "poll_id": poll_id,
         "endpoint": answer.endpoint,
         "http_status": answer.status,
@@ -173,11 +176,11 @@ def _answer(path: Path, about: dict[str, Any], raw: bytes) -> SpooledAnswer:
     poll_id, status = (_number(about[name], whole=True) for name in ("poll_id", "http_status"))
     asked_at, answered_at = (_number(about[name]) for name in ("asked_at", "answered_at"))
     server_time = None if about.get("server_time") is None else _number(about["server_time"])
-    charset = about.get("charset") or ""
-    if not isinstance(charset, str):
+    charset, address = (about.get(name) or "" for name in ("charset", "address"))
+    if not isinstance(charset, str) or not isinstance(address, str):
         raise TypeError(charset)
     answer = PollAnswer(endpoint, raw, int(status), complete, asked_at, answered_at, server_time, charset)
-    return SpooledAnswer(path, account, int(poll_id), answer)
+    return SpooledAnswer(path, AccountKey(account, address), int(poll_id), answer)
 
 
 def _number(value: object, *, whole: bool = False) -> float:

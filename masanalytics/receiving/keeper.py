@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from masanalytics.account import AccountKey
 from masanalytics.collecting.result import Collected
 from masanalytics.collecting.spool import take_in_spooled, write_spool
 from masanalytics.errors import StoreError
@@ -57,7 +58,9 @@ class Keeper:
         Real seconds, for when it is time to look around.
     """
 
-    def __init__(self, intake: Intake, account: str, now: Callable[[], float], monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, intake: Intake, account: str | AccountKey, now: Callable[[], float], monotonic: Callable[[], float]
+    ) -> None:
         self.total = Collected()
         self.spooled = 0
         self.pushes = 0

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
-from masanalytics.account import Account
+from masanalytics.account import Account, AccountKey
 from masanalytics.collecting.notices import to_stderr
 from masanalytics.collecting.result import Collected
 from masanalytics.collecting.wait_progress import WaitProgress
@@ -89,14 +89,15 @@ class Receiver:
         say: Callable[[str], object] = to_stderr,
     ) -> None:
         account = Account.from_env() if account is None else account
-        self.account = account if isinstance(account, str) else account.name
+        self._key = AccountKey(account) if isinstance(account, str) else account.key
+        self.account = self._key.name
         self.store = store
         self.clock = store.clock
         self.host, self.port = host, port
         self.path = _checked_path(path) if path else _kept_path(store.path)
         self.limits = limits or ReceiverLimits()
         self._allowed, self._proxy, self._forward_to, self._say = networks(allow), behind_proxy, forward, say
-        self._keeper = Keeper(store.intake, self.account, self.clock.now, time.monotonic)
+        self._keeper = Keeper(store.intake, self._key, self.clock.now, time.monotonic)
         self._forwarder: Forwarder | None = None
         self._app: PushApp | None = None
         self._door: Door | None = None
@@ -167,7 +168,7 @@ class Receiver:
             ) from error
         self.port = int(self._door.getsockname()[1])
         self._stop.clear()
-        self._keeper = Keeper(self.store.intake, self.account, self.clock.now, time.monotonic)
+        self._keeper = Keeper(self.store.intake, self._key, self.clock.now, time.monotonic)
         self._keeper.start()
         self._forwarder = Forwarder(self._forward_to) if self._forward_to else None
         self._thread = threading.Thread(
@@ -228,7 +229,7 @@ class Receiver:
 
     def health(self) -> dict[str, Any]:
         """Return how it stands, as ``GET /PATH/health`` answers it: counts, and instants in epoch seconds."""
-        keeper, stands = self._keeper, self.store.intake.health(self.account)
+        keeper, stands = self._keeper, self.store.intake.health(self._key)
         figures: dict[str, Any] = {
             "account": self.account,
             "running": self.running,

@@ -142,7 +142,7 @@ def send(
     with _bar(size if limit is None else min(size, limit), progress=progress) as advance:
         # A batch that is claimed and waits for a connection would be in doubt if the process ended now.
         workers = min(workers, client.network.connections)
-        pacer = Pacer(plan.pace, client.clock, f"{client.account.url} {client.account.name}")
+        pacer = Pacer(plan.pace, client.clock, "{1} {0}".format(*client.account.key))
         options = Options(workers, pacer, hours, wait, between, advance)
         sender = Sender(_start_of(plan, client), client, store.sends, options)
         if canary == GO_ON:
@@ -155,7 +155,7 @@ def send(
 
 def _start_of(plan: Plan, client: Client) -> RunStart:
     account = client.account
-    return RunStart(plan.campaign, account.name, plan.round, plan.key, plan.hash, account.add_serial)
+    return RunStart(plan.campaign, account.key, plan.round, plan.key, plan.hash, account.add_serial)
 
 
 @dataclass(frozen=True, slots=True)

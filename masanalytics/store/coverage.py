@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
+from masanalytics.account import AccountKey
 from masanalytics.protocol import FULL_PAGE
+from masanalytics.store import lookups
 
 __all__ = [
     "GAP_S",
@@ -20,6 +22,7 @@ __all__ = [
     "gaps",
     "intervals",
     "is_ahead",
+    "join",
     "polled_accounts",
 ]
 
@@ -80,6 +83,16 @@ def extend(conn: sqlite3.Connection, account_id: int, at: int) -> None:
     conn.execute("INSERT INTO coverage VALUES (?, ?, ?)", [account_id, started_at, ended_at])
 
 
+def join(conn: sqlite3.Connection, account_id: int, started_at: int, ended_at: int) -> None:
+    """Note that from one instant to another everything was fetched as it came; what touches it becomes one interval with it."""
+    touching = "FROM coverage WHERE account_id = ? AND started_at <= ? AND ended_at >= ?"
+    limits = [account_id, ended_at + GAP_S, started_at - GAP_S]
+    first, last = conn.execute(f"SELECT min(started_at), max(ended_at) {touching}", limits).fetchone()
+    conn.execute(f"DELETE {touching}", limits)
+    whole = (started_at, ended_at) if first is None else (min(first, started_at), max(last, ended_at))
+    conn.execute("INSERT INTO coverage VALUES (?, ?, ?)", [account_id, *whole])
+
+
 def believed(at: float, server_time: float | None) -> int:
     """Return the instant `at` as far as the platform's own time bears it out.
 
@@ -137,24 +150,23 @@ def gaps(spans: Iterable[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
     return [(one[0], one[2], other[1]) for one, other in pairwise(spans) if one[0] == other[0]]
 
 
-def collecting_health(conn: sqlite3.Connection, account: str) -> CollectingHealth:
+def collecting_health(conn: sqlite3.Connection, account: str | AccountKey) -> CollectingHealth:
     """Return how collecting of an account stands."""
+    account_id = lookups.find_account(conn, account)
     row = conn.execute(
         "SELECT max(asked_at), count(*), coalesce(sum(state = 'unparsed'), 0), coalesce(sum(state = 'lost'), 0)"
-        " FROM polls JOIN accounts USING (account_id) WHERE account = ?",
-        [account],
+        " FROM polls WHERE account_id = ?",
+        [account_id],
     ).fetchone()
-    covered = conn.execute(
-        "SELECT max(ended_at) FROM coverage JOIN accounts USING (account_id) WHERE account = ?", [account]
-    ).fetchone()[0]
+    covered = conn.execute("SELECT max(ended_at) FROM coverage WHERE account_id = ?", [account_id]).fetchone()[0]
     drained = conn.execute(
-        "SELECT asked_at FROM polls JOIN accounts USING (account_id) WHERE account = ? AND endpoint = 'report'"
+        "SELECT asked_at FROM polls WHERE account_id = ? AND endpoint = 'report'"
         f" AND state = 'parsed' AND records < {FULL_PAGE} ORDER BY poll_id DESC LIMIT 1",
-        [account],
+        [account_id],
     ).fetchone()
     missing = conn.execute(
-        "SELECT count(*) FROM holes JOIN accounts USING (account_id) WHERE account = ? AND given_up_at IS NULL",
-        [account],
+        "SELECT count(*) FROM holes WHERE account_id = ? AND given_up_at IS NULL",
+        [account_id],
     ).fetchone()[0]
     return CollectingHealth(covered, drained and drained[0], row[0], row[1], row[2], row[3], missing)
 

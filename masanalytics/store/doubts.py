@@ -12,7 +12,9 @@ import sqlite3
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from masanalytics.account import AccountKey
 from masanalytics.i18n import Text
+from masanalytics.store import lookups
 from masanalytics.store.holes import open_holes
 from masanalytics.store.lookups import REPORTED
 from masanalytics.store.platform_clock import offsets_near
@@ -138,7 +140,7 @@ def _has_lasted(conn: sqlite3.Connection, batch: _Batch) -> bool:
     return bool(end >= batch.requested_at + max(high for _, high in offsets) + needed)
 
 
-def under_reported(conn: sqlite3.Connection, account: str) -> list[tuple[int, float, float]]:
+def under_reported(conn: sqlite3.Connection, account: str | AccountKey) -> list[tuple[int, float, float]]:
     """Return batches whose reported share stays far below that of their campaign's others: (batch, share, others' share).
 
     Where a whole batch lags, somebody else may be fetching its reports. Only batches of the last three days under coverage
@@ -146,13 +148,13 @@ def under_reported(conn: sqlite3.Connection, account: str) -> list[tuple[int, fl
     """
     rows = conn.execute(
         f"SELECT b.batch_id, b.campaign_id, count(*), sum(m.status_id {REPORTED}) FROM batches b"
-        " JOIN accounts a USING (account_id) CROSS JOIN messages m USING (batch_id)"
-        " WHERE a.account = ? AND b.state = 'accepted' AND b.campaign_id IS NOT NULL AND b.requested_at BETWEEN"
+        " CROSS JOIN messages m USING (batch_id)"
+        " WHERE b.account_id = ? AND b.state = 'accepted' AND b.campaign_id IS NOT NULL AND b.requested_at BETWEEN"
         " (SELECT max(ended_at) FROM coverage c WHERE c.account_id = b.account_id) - ? AND"
         " (SELECT max(ended_at) FROM coverage c WHERE c.account_id = b.account_id) - ?"
         " AND NOT EXISTS (SELECT 1 FROM holes h WHERE h.account_id = b.account_id AND h.endpoint = 'report' AND h.cuts"
         " AND h.given_up_at IS NULL AND h.until >= b.requested_at) GROUP BY b.batch_id HAVING count(*) >= ?",
-        [account, UNREPORTED_AFTER_S, _SETTLED_AFTER_S, _FEWEST_MESSAGES],
+        [lookups.find_account(conn, account), UNREPORTED_AFTER_S, _SETTLED_AFTER_S, _FEWEST_MESSAGES],
     ).fetchall()
     totals: dict[int, tuple[int, int]] = {}
     for _, campaign_id, size, reported in rows:

@@ -6,11 +6,12 @@ import logging
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from masanalytics.account import AccountKey
 from masanalytics.clock import Clock
 from masanalytics.errors import MasError
 from masanalytics.i18n import Text
 from masanalytics.protocol import Endpoint, PollAnswer
-from masanalytics.store import coverage, doubts, poll_ingestion, poll_log, progress, push_log
+from masanalytics.store import account_merging, coverage, doubts, lookups, poll_ingestion, poll_log, progress, push_log
 from masanalytics.store.coverage import CollectingHealth
 from masanalytics.store.database import Connections
 from masanalytics.store.poll_ingestion import Received
@@ -56,7 +57,9 @@ class Intake:
 
     # ---- polls ------------------------------------------------------------------------------------------------------
 
-    def take_turn(self, account: str, endpoint: Endpoint, interval_s: float, clock: Clock, asker: str) -> Turn:
+    def take_turn(
+        self, account: str | AccountKey, endpoint: Endpoint, interval_s: float, clock: Clock, asker: str
+    ) -> Turn:
         """Take the account's turn, or learn how long to wait; `asker` names one poller of this process.
 
         Raises
@@ -67,7 +70,7 @@ class Intake:
         with self._connections.writing() as conn:
             return poll_log.take_turn(conn, account, endpoint, interval_s, clock, asker)
 
-    def keep_answer(self, account: str, poll_id: int, answer: PollAnswer, clock: Clock) -> None:
+    def keep_answer(self, account: str | AccountKey, poll_id: int, answer: PollAnswer, clock: Clock) -> None:
         """Make the raw answer of a poll durable, and begin the account's next interval."""
         with self._connections.writing(durable=True) as conn:
             poll_log.keep_answer(conn, poll_id, answer)
@@ -76,12 +79,14 @@ class Intake:
             now = max(clock.now(), answer.server_time or 0.0)
             coverage.disbelieve(conn, now, poll_log.account_of(conn, poll_id))
 
-    def keep_spooled(self, account: str, poll_id: int, answer: PollAnswer, spool: str) -> int | None:
+    def keep_spooled(self, account: str | AccountKey, poll_id: int, answer: PollAnswer, spool: str) -> int | None:
         """Make an answer durable that waited in the file `spool`; return its poll, None where it was taken in before."""
         with self._connections.writing(durable=True) as conn:
             return poll_log.keep_spooled(conn, account, poll_id, answer, spool)
 
-    def note_no_answer(self, account: str, poll_id: int, notice: Text, clock: Clock, *, lost: bool) -> None:
+    def note_no_answer(
+        self, account: str | AccountKey, poll_id: int, notice: Text, clock: Clock, *, lost: bool
+    ) -> None:
         """Note that a poll brought no answer (`lost`: one may have been handed out), and begin the next interval."""
         with self._connections.writing() as conn:
             poll_log.note_no_answer(conn, poll_id, notice, clock.now(), lost=lost)
@@ -121,43 +126,54 @@ class Intake:
         with self._connections.writing(durable=True) as conn:
             return poll_ingestion.replay(conn, self._words)
 
+    def merge_accounts(self, account: str, into: str) -> None:
+        """Make two accounts of the store one, and match the reports of both with the messages of both."""
+        with self._connections.writing(durable=True) as conn:
+            account_merging.merge(conn, account, into)
+            poll_ingestion.replay(conn, self._words)
+
     # ---- pushes -----------------------------------------------------------------------------------------------------
 
-    def keep_pushes(self, account: str, pushes: Sequence[PollAnswer], since: float) -> list[int]:
+    def keep_pushes(self, account: str | AccountKey, pushes: Sequence[PollAnswer], since: float) -> list[int]:
         """Make pushed bodies durable, and note that they were listened for from `since` on; return the poll each is kept as."""
         with self._connections.writing(durable=True) as conn:
             poll_ids = push_log.keep(conn, account, pushes)
             push_log.note_receiving(conn, account, since, max(push.answered_at for push in pushes))
         return poll_ids
 
-    def has_pushes(self, account: str) -> bool:
+    def has_pushes(self, account: str | AccountKey) -> bool:
         """Whether anything was ever pushed for the account into this store."""
         with self._connections.writing() as conn:
             return push_log.has_pushes(conn, account)
 
-    def note_receiving(self, account: str, since: float, until: float) -> None:
+    def note_receiving(self, account: str | AccountKey, since: float, until: float) -> None:
         """Note that a receiver has been listening without a pause from `since` to `until`: the account is covered so far."""
         with self._connections.writing() as conn:
             push_log.note_receiving(conn, account, since, until)
 
     # ---- how it stands ------------------------------------------------------------------------------------------------
 
-    def is_first_collection(self, account: str, now: float) -> bool:
+    def is_first_collection(self, account: str | AccountKey, now: float) -> bool:
         """Whether nobody has collected this account into this store before; from now on somebody has."""
         with self._connections.writing() as conn:
             return poll_log.is_first_collection(conn, account, now)
+
+    def known_address(self, account: AccountKey) -> str | None:
+        """Return where the account is whose name this one has, if that is another account of the store; None otherwise."""
+        with self._connections.reading() as conn:
+            return lookups.known_address(conn, account)
 
     def progress(self, campaign: str | None) -> CampaignProgress:
         """Return a campaign's messages by status; of all messages where `campaign` is None."""
         with self._connections.reading() as conn:
             return progress.campaign_progress(conn, campaign)
 
-    def under_reported(self, account: str) -> list[tuple[int, float, float]]:
+    def under_reported(self, account: str | AccountKey) -> list[tuple[int, float, float]]:
         """Return batches whose reported share stays far below that of their campaign's others, with both shares."""
         with self._connections.reading() as conn:
             return doubts.under_reported(conn, account)
 
-    def health(self, account: str) -> CollectingHealth:
+    def health(self, account: str | AccountKey) -> CollectingHealth:
         """Return how collecting of an account stands."""
         with self._connections.reading() as conn:
             return coverage.collecting_health(conn, account)

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Final
 
+from masanalytics.account import AccountKey
 from masanalytics.text import plain_name
 from masanalytics.vocabulary import Status
 
@@ -22,7 +23,9 @@ __all__ = [
     "account_id",
     "campaign_id",
     "code_ids",
+    "find_account",
     "find_campaign",
+    "known_address",
     "region_ids",
 ]
 
@@ -49,9 +52,46 @@ STATUS_OF_STATE: Final = {
 """What a batch's state makes of its messages, as long as no report says more."""
 
 
-def account_id(conn: sqlite3.Connection, account: str) -> int:
-    """Return the account's number, giving it one where it has none."""
-    return _number(conn, "accounts", "account", account)
+def account_id(conn: sqlite3.Connection, account: str | AccountKey) -> int:
+    """Return the account's number, giving it one where it has none.
+
+    The first address under a name has that name alone in the frames, and so has an account of an older store, which gets the address
+    it is first used with. Every other address is an account of its own, which shows it behind the name.
+    """
+    key = AccountKey.of(account)
+    number = find_account(conn, key)
+    if number is None:
+        is_taken = find_account(conn, key.name) is not None
+        number = _number(conn, "accounts", "account", key.shown_apart if is_taken else key.name)
+    if key.address:
+        conn.execute(
+            "INSERT OR IGNORE INTO account_addresses (name, address, account_id) VALUES (?, ?, ?)", [*key, number]
+        )
+    return number
+
+
+def find_account(conn: sqlite3.Connection, account: str | AccountKey) -> int | None:
+    """Return the account's number, or None where the store does not know it."""
+    key = AccountKey.of(account)
+    if key.address:
+        row = conn.execute(
+            "SELECT account_id FROM account_addresses WHERE name = ?1 AND address = ?2 UNION ALL SELECT account_id FROM accounts a"
+            " WHERE account = ?1 AND NOT EXISTS (SELECT 1 FROM account_addresses b WHERE b.account_id = a.account_id) LIMIT 1",
+            list(key),
+        ).fetchone()
+    else:
+        row = conn.execute("SELECT account_id FROM accounts WHERE account = ?", [key.name]).fetchone()
+    return row[0] if row else None
+
+
+def known_address(conn: sqlite3.Connection, account: AccountKey) -> str | None:
+    """Return where the account is whose name this one has, if that is another account of the store; None otherwise."""
+    row = conn.execute(
+        "SELECT b.address FROM accounts a JOIN account_addresses b USING (account_id) WHERE a.account = ? AND a.account_id <> ?"
+        " ORDER BY b.rowid DESC LIMIT 1",
+        [account.name, find_account(conn, account)],
+    ).fetchone()
+    return row[0] if row else None
 
 
 def campaign_id(conn: sqlite3.Connection, campaign: str) -> int:

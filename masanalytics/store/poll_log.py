@@ -10,6 +10,7 @@ import sqlite3
 import zlib
 from dataclasses import dataclass
 
+from masanalytics.account import AccountKey
 from masanalytics.clock import Clock
 from masanalytics.i18n import Text
 from masanalytics.protocol import PollAnswer
@@ -71,7 +72,7 @@ class Turn:
 
 
 def take_turn(
-    conn: sqlite3.Connection, account: str, endpoint: str, interval_s: float, clock: Clock, asker: str
+    conn: sqlite3.Connection, account: str | AccountKey, endpoint: str, interval_s: float, clock: Clock, asker: str
 ) -> Turn:
     """Take the account's turn if the interval since the last poll has passed, and note the poll.
 
@@ -107,12 +108,12 @@ def take_turn(
     return Turn(_add_poll(conn, account_id, endpoint, int(clock.now()), process), 0.0)
 
 
-def give_back(conn: sqlite3.Connection, account: str, clock: Clock) -> None:
+def give_back(conn: sqlite3.Connection, account: str | AccountKey, clock: Clock) -> None:
     """Note that the account's poll has ended: the interval starts now."""
     _start_interval(conn, lookups.account_id(conn, account), clock)
 
 
-def is_first_collection(conn: sqlite3.Connection, account: str, now: float) -> bool:
+def is_first_collection(conn: sqlite3.Connection, account: str | AccountKey, now: float) -> bool:
     """Whether nobody has collected this account into this store before; from now on somebody has."""
     account_id = lookups.account_id(conn, account)
     if conn.execute("SELECT 1 FROM polls WHERE account_id = ? LIMIT 1", [account_id]).fetchone():
@@ -170,7 +171,9 @@ def keep_answer(conn: sqlite3.Connection, poll_id: int, answer: PollAnswer, spoo
     )  # fmt: skip
 
 
-def keep_spooled(conn: sqlite3.Connection, account: str, poll_id: int, answer: PollAnswer, spool: str) -> int | None:
+def keep_spooled(
+    conn: sqlite3.Connection, account: str | AccountKey, poll_id: int, answer: PollAnswer, spool: str
+) -> int | None:
     """Write an answer that had to wait in a spool file; return its poll, or None where it was taken in before."""
     if conn.execute("SELECT 1 FROM polls WHERE spool = ?", [spool]).fetchone():
         return None

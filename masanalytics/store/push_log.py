@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Final
 
+from masanalytics.account import AccountKey
 from masanalytics.protocol import PollAnswer
 from masanalytics.store import lookups
 from masanalytics.store.process_identity import this_process
@@ -21,7 +22,7 @@ BRIDGED_S: Final = 4
 """A pause shorter than this loses nothing: the platform tries three times, two seconds apart."""
 
 
-def keep(conn: sqlite3.Connection, account: str, pushes: Sequence[PollAnswer]) -> list[int]:
+def keep(conn: sqlite3.Connection, account: str | AccountKey, pushes: Sequence[PollAnswer]) -> list[int]:
     """Write pushed bodies; return the poll that each is kept as."""
     account_id, process = lookups.account_id(conn, account), this_process()
     return [
@@ -35,13 +36,13 @@ def keep(conn: sqlite3.Connection, account: str, pushes: Sequence[PollAnswer]) -
     ]
 
 
-def has_pushes(conn: sqlite3.Connection, account: str) -> bool:
+def has_pushes(conn: sqlite3.Connection, account: str | AccountKey) -> bool:
     """Whether anything was ever pushed (or polled) for the account into this store."""
     account_id = lookups.account_id(conn, account)
     return conn.execute("SELECT 1 FROM polls WHERE account_id = ? LIMIT 1", [account_id]).fetchone() is not None
 
 
-def note_receiving(conn: sqlite3.Connection, account: str, since: float, until: float) -> None:
+def note_receiving(conn: sqlite3.Connection, account: str | AccountKey, since: float, until: float) -> None:
     """Note that a receiver has been listening without a pause from `since` to `until`."""
     account_id = lookups.account_id(conn, account)
     conn.execute(

@@ -320,3 +320,12 @@ def m011_doubts_settled_by_proof(db: Database) -> None:
         "CREATE INDEX batches_with_a_group_not_accepted ON batches (account_id) WHERE state IN ('unknown', 'rejected',"
         " 'not_sent') AND msg_group IS NOT NULL"
     )
+
+
+@migrations()
+def m012_addresses_of_accounts(db: Database) -> None:
+    """Tell accounts of one name at several addresses apart; one that is there already gets the address it is next used with."""
+    db.execute(
+        "CREATE TABLE account_addresses (name TEXT NOT NULL, address TEXT NOT NULL, account_id INTEGER NOT NULL REFERENCES"
+        " accounts, PRIMARY KEY (name, address)) STRICT"
+    )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from masanalytics.account import AccountKey
 from masanalytics.i18n import Text
 from masanalytics.store import forgetting, lookups, progress, reconciliation, rounds
 from masanalytics.store.kept_texts import keep_text
@@ -56,7 +57,7 @@ class RunStart:
     """What is noted when a `send` begins: `round` is the round's name, `key` the column that its rule names."""
 
     campaign: str
-    account: str
+    account: str | AccountKey
     round: str
     key: str | None
     plan_hash: str

@@ -420,6 +420,34 @@ class Store:
         """
         return self.intake.replay()
 
+    def merge_accounts(self, account: str, into: str) -> None:
+        """Say that two accounts of this store are one: the platform's address has changed.
+
+        An account is its names and the platform's address, so that a platform for tests does not stand in for the real one. At a new
+        address it is therefore another account, shown as ``ec_name/ap_id @ address``, until you say this. Then the reports
+        that came there are matched with what was sent before.
+
+        Parameters
+        ----------
+        account : str
+            The one that is no account of its own, as frames name it.
+        into : str
+            The one it belongs to.
+
+        Raises
+        ------
+        InputError
+            If the store does not know one of them.
+
+        Examples
+        --------
+        >>> with Store(":memory:") as store:
+        ...     store.merge_accounts("shop/ap @ https://new.example", into="shop/ap")
+        Traceback (most recent call last):
+        masanalytics.errors.InputError: there is no account 'shop/ap @ https://new.example' in this store; it has -
+        """
+        self.intake.merge_accounts(account, into)
+
     # ---- how it shows itself ----------------------------------------------------------------------------------------
 
     @speaks
