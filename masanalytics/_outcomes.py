@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from masanalytics.codes import describe_code
-from masanalytics.errors import InputError, missing_columns
+from masanalytics.errors import InputError, missing_columns, unknown_name
 from masanalytics.i18n import Text, _, speaks
 from masanalytics.phones import normalise_phones
 from masanalytics.planning.columns import as_frame
+from masanalytics.text import plain_name
 from masanalytics.vocabulary import EXCLUSIONS
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["outcomes"]
 
 _ADDED = ("status", "error_code", "meaning", "received_at", "excluded_because")
+_FOR_ANALYSIS = ("submitted_at", "latency_s", "waited_s", "segments", "arm", "round", "message_id")
+_OF_THE_PLAN = ("arm", "round")
 
 
 @speaks
@@ -50,7 +53,7 @@ def outcomes(
     phone : hashable
         The column of numbers, in any form.
     campaign : str
-        The campaign asked about. Where a number got it several times, its latest message counts.
+        The campaign asked about, which must have been sent. Where a number got it several times, its latest message counts.
     round : str, optional
         Only this round of it; ``""`` is the first. By default all rounds.
     plan : Plan, optional
@@ -68,32 +71,41 @@ def outcomes(
         - ``status``: as in a messages frame; missing for a row that got no message,
         - ``error_code``, ``meaning``: of failed messages,
         - ``received_at``: when the final report says it arrived or failed (Asia/Shanghai),
-        - ``excluded_because``: why a row got no message of its own; a repeated number has its status as well.
+        - ``excluded_because``: why a row got no message of its own; a repeated number has its status as well,
+        - ``submitted_at, latency_s, waited_s, segments, arm, round, message_id``: what the analysis functions need besides, so
+          that the rows can be handed to them and asked by any column of the sheet; ``arm`` and ``round`` are the table's own
+          where it has them. A message that several rows show is counted once.
 
     Raises
     ------
     InputError
-        If the column is missing, or `df` has columns named like the added ones.
+        If the column is missing, `df` has columns named like the added ones, or nothing was ever sent under this name.
 
     Examples
     --------
     >>> import masanalytics as mas
-    >>> people = pd.DataFrame({"手机号": ["138 0013 8000", "021-66668888"]})
-    >>> with mas.Store(":memory:") as store:
-    ...     mas.outcomes(people, store, phone="手机号", campaign="问候", language="en")["excluded_because"].tolist()
-    ['nothing sent in this campaign yet', 'a landline']
+    >>> people = pd.DataFrame({"手机号": ["138 0013 8000", "021-66668888", "13900139000"], "门店": ["甲", "甲", "乙"]})
+    >>> with mas.Simulator(https=False) as sim, mas.Store(":memory:") as store:
+    ...     _ = mas.send(people[:2], sim.client(), store, phone="手机号", text="您好", campaign="问候", progress=False)
+    ...     rows = mas.outcomes(people, store, phone="手机号", campaign="问候", language="en")
+    >>> rows["excluded_because"].tolist()
+    [nan, 'a landline', 'nothing sent to it in this campaign']
+    >>> mas.delivery_rates(rows, by="门店")[["门店", "accepted"]].values.tolist()
+    [['甲', 1]]
     """
     df = as_frame(df)
-    names = [prefix + name for name in _ADDED]
+    added = [*_ADDED, *(name for name in _FOR_ANALYSIS if name not in _OF_THE_PLAN or prefix + name not in df.columns)]
+    names = [prefix + name for name in added]
     _check(df, phone, names)
+    store.sends.check_campaign(campaign)
     numbers = normalise_phones(df[phone])
     phones = numbers["phone"].astype(object).where(numbers["phone"].notna(), None).to_numpy()
-    messages = store.messages(campaign, round=round).drop_duplicates("phone", keep="last").set_index("phone")
+    messages = _latest(store, campaign, round)
     positions = messages.index.get_indexer(pd.Index(phones, dtype=object))
     matched = positions >= 0
     beside = _latest_messages(messages, positions)
     beside["excluded_because"] = _reasons(numbers, phones, matched, store, plan)
-    beside = beside[list(_ADDED)].set_axis(names, axis=1).set_axis(df.index)
+    beside = beside[added].set_axis(names, axis=1).set_axis(df.index)
     rows: pd.DataFrame = pd.concat([df, beside], axis=1)
     return rows
 
@@ -107,9 +119,20 @@ def _check(df: pd.DataFrame, phone: Hashable, names: list[str]) -> None:
         raise InputError("the table has columns {taken} of its own: say prefix='sms_'", taken=taken)
 
 
+def _latest(store: Store, campaign: str, label: str | None) -> pd.DataFrame:
+    """Return the latest message of each number; its index are the numbers."""
+    messages = store.messages(campaign, round=label)
+    if label is not None and messages.empty:
+        there = store.batches(campaign)["round"]
+        if plain_name(label) not in set(there):
+            raise unknown_name(Text("round"), label, sorted(set(there.dropna())))
+    return messages.drop_duplicates("phone", keep="last").set_index("phone")
+
+
 def _latest_messages(messages: pd.DataFrame, positions: Numbers) -> pd.DataFrame:
     """Return what the message at each position tells (-1: there is none), one row a position."""
-    rows = messages[["status", "error_code", "carrier", "received_at"]].reset_index(drop=True).reindex(positions)
+    wanted = ["status", "error_code", "carrier", "received_at", *_FOR_ANALYSIS]
+    rows = messages[wanted].astype({"message_id": "Int64"}).reset_index(drop=True).reindex(positions)
     rows = rows.reset_index(drop=True)
     rows["error_code"] = rows["error_code"].where(rows["status"].eq("failed"))
     pairs = rows[["error_code", "carrier"]].dropna(subset="error_code").drop_duplicates()
@@ -119,8 +142,9 @@ def _latest_messages(messages: pd.DataFrame, positions: Numbers) -> pd.DataFrame
     }
     of_rows = zip(rows["error_code"], rows["carrier"], strict=True)
     rows["meaning"] = pd.Series([meanings.get(pair) for pair in of_rows], dtype="str")
-    rows["received_at"] = pd.DatetimeIndex(rows["received_at"]).tz_convert("Asia/Shanghai")
-    return rows.astype(dict.fromkeys(["status", "error_code", "meaning"], "str"))
+    for name in ("received_at", "submitted_at"):
+        rows[name] = pd.DatetimeIndex(rows[name]).tz_convert("Asia/Shanghai")
+    return rows.astype(dict.fromkeys(["status", "error_code", "meaning", *_OF_THE_PLAN], "str"))
 
 
 def _reasons(
@@ -141,5 +165,5 @@ def _reasons(
         sent_before = because == "already_sent"
         reasons[positions[~sent_before]] = because[~sent_before]
     words = {reason: _(sentence) for reason, sentence in EXCLUSIONS.items()}
-    words["not_planned"] = _("nothing sent in this campaign yet")
+    words["not_planned"] = _("nothing sent to it in this campaign")
     return pd.Series([None if reason is None else words.get(reason, reason) for reason in reasons], dtype="str")

@@ -11,7 +11,7 @@ from datetime import date
 from typing import Any, Final
 
 from masanalytics.i18n import N_, Text, _
-from masanalytics.vocabulary import CARRIERS, COLUMN_WORDS, STATUS_WORDS, WEEKDAYS, category_name
+from masanalytics.vocabulary import CARRIERS, COLUMN_WORDS, NOT_KEPT, STATUS_WORDS, WEEKDAYS, category_name
 
 __all__ = [
     "by_phrase",
@@ -183,7 +183,7 @@ def _value_name(column: str, value: Any) -> str:
         return _(str(value))
     if column == "status" and value in STATUS_WORDS:
         return _(STATUS_WORDS[str(value)])
-    return str(value)
+    return _(NOT_KEPT) if value == NOT_KEPT else str(value)
 
 
 def _weekday(value: Any) -> str:

@@ -43,6 +43,7 @@ __all__ = [
     "MESSAGE_COLUMNS",
     "MODES",
     "MODE_WORDS",
+    "NOT_KEPT",
     "STATUS_WORDS",
     "UNREPORTED_AFTER_S",
     "WEEKDAYS",
@@ -83,6 +84,9 @@ STATUS_WORDS: Final = {
 
 BATCH_STATES: Final = ("planned", "submitting", "accepted", "rejected", "not_sent", "unknown")
 """The states of one submit request, in the order it passes through them."""
+
+NOT_KEPT: Final = N_("not kept")
+"""What messages have in a column of the user's own sheet that their plan did not keep."""
 
 MODES: Final = ("one_to_one", "many_to_one", "many_to_many", "template", "foreign")
 """How a batch was submitted; ``foreign`` is one this store only heard of through its reports."""

@@ -39,6 +39,13 @@ def test_every_row_is_accounted_for(bench: Bench, make_report: Callable[..., dic
         "meaning",
         "received_at",
         "excluded_because",
+        "submitted_at",
+        "latency_s",
+        "waited_s",
+        "segments",
+        "arm",
+        "round",
+        "message_id",
     ]
     assert list(result.index) == list(people.index)
     assert list(result["status"].fillna("-")) == ["delivered", "failed", "pending", "delivered", "-", "-", "-"]
@@ -47,7 +54,7 @@ def test_every_row_is_accounted_for(bench: Bench, make_report: Callable[..., dic
     assert result["received_at"].iloc[0] == pd.Timestamp("2026-01-01 08:00:10", tz="Asia/Shanghai")
     assert list(result["excluded_because"].fillna("-")) == [
         "-", "-", "-", "the number is already in the list", "a landline", "the person has opted out",
-        "nothing sent in this campaign yet",
+        "nothing sent to it in this campaign",
     ]  # fmt: skip
     pd.testing.assert_frame_equal(people, before)
 
@@ -63,12 +70,13 @@ def test_the_plan_knows_why_a_row_was_left_out_for_its_text(sim: Simulator, clie
     assert list(result["status"].fillna("-")) == ["pending", "-"]
 
 
-def test_columns_of_the_same_name_need_a_prefix(store: Store) -> None:
+def test_columns_of_the_same_name_need_a_prefix(bench: Bench) -> None:
     """A table that has a status of its own asks for a prefix, and gets it."""
+    bench.send(["13900139000"], G1)
     people = pd.DataFrame({"phone": ["13800138000"], "status": ["gold"]})
     with pytest.raises(InputError, match="prefix='sms_'"):
-        mas.outcomes(people, store, phone="phone", campaign="c")
-    result = mas.outcomes(people, store, phone="phone", campaign="c", prefix="sms_")
+        mas.outcomes(people, bench.store, phone="phone", campaign="c1")
+    result = mas.outcomes(people, bench.store, phone="phone", campaign="c1", prefix="sms_")
 
     assert list(result["status"]) == ["gold"]
     assert result["sms_status"].isna().all()

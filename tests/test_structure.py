@@ -36,6 +36,7 @@ SMALL_ON_PURPOSE = {
     "store/process_identity.py": "what the system tells of a process, system by system",
     "aliases.py": "types that every package shares",
     "masking.py": "below everything that shows a number",
+    "own_columns.py": "one rule under planning, the store and every frame",
     "opt_outs.py": "words and the rule to read them",
     "plot/masked.py": "what every text of a chart passes",
     "cli/outlet.py": "what every command writes through",

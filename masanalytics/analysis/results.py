@@ -27,7 +27,7 @@ from masanalytics.i18n import Text, speaks
 from masanalytics.masking import mask_phones_in
 from masanalytics.text import nearest
 from masanalytics.timezone import format_instant
-from masanalytics.vocabulary import CARRIERS, MODES, Status, carrier_of_name
+from masanalytics.vocabulary import CARRIERS, DERIVED, MESSAGE_COLUMNS, MODES, Status, carrier_of_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -152,7 +152,7 @@ def refuse_unknown_names(source: MessageSource, where: Filters) -> None:
         Naming the value, and those that come near.
     """
     available = source.message_columns()
-    for name in _NAMES:
+    for name in [*_NAMES, *(set(where.values) - set(MESSAGE_COLUMNS) - set(DERIVED))]:
         options = where.values.get(name, ())
         if (
             name not in available

@@ -50,6 +50,9 @@ __all__ = ["send"]
     default="",
     help="The name of a repetition made on purpose: people of other rounds get the campaign again.",
 )
+@option(
+    "--keep", multiple=True, help="A column of the sheet to keep with each message, to ask for rates by it; repeat it."
+)
 @option("--key", help="A column that tells several messages to one number apart, such as an order number.")
 @option("--go-on", is_flag=True, help="Let the rest go although the round's canary was not found normal.")
 @option("--yes", is_flag=True, help="Do not ask before sending.")
@@ -116,6 +119,7 @@ def _planned(options: dict[str, Any], account: Account, store: Store) -> Plan:
             **{name: options[name] for name in ("header", "sep", "encoding", "hidden")},
         ),
         params=list(options["params"]) or None,
+        keep=list(options["keep"]) or None,
         spread=_hours(options["spread"]) if ":" in (options["spread"] or "") else options["spread"],
         suppress=options["suppress"],
         account=account,

@@ -26,6 +26,7 @@ from masanalytics.planning.columns import as_frame, cell_texts, check_names, lab
 from masanalytics.planning.content_checks import check_contents
 from masanalytics.planning.encoded_text import RowTexts, write_rows
 from masanalytics.planning.exclusions import ExclusionRules, Exclusions, exclude, plain_keys
+from masanalytics.planning.kept_columns import keep_columns, names_to_keep
 from masanalytics.planning.other_rows import refuse_other_rows
 from masanalytics.planning.pace import Pace, pace_of_rate, pace_of_spread, spread_seconds
 from masanalytics.planning.plan_warnings import (
@@ -74,6 +75,7 @@ def plan(
     round: str = "",  # noqa: A002
     key: Hashable | None = None,
     arm: Hashable | None = None,
+    keep: Sequence[Hashable] | Hashable | None = None,
     add_serial: str | Mapping[str, str] | None = None,
     limits: Limits | None = None,
     marketing: bool | None = None,
@@ -122,6 +124,10 @@ def plan(
         keys, whatever the text. Without it a number gets one message, from its first usable row. A round has one rule.
     arm : hashable, optional
         A column with the arm of a comparison; by default ``arm``, as `split` writes it, where there is one.
+    keep : hashable or list of hashable, optional
+        Columns of the sheet, such as ``["门店", "会员等级"]``, that are kept with each message as it was sent: rates are asked for
+        by them, and narrowed to them, like any other column. Each value is kept as text; messages of campaigns that did not
+        keep a column have ``not kept`` in it.
     add_serial : str or mapping, optional
         The extension of the service code, for all or for each arm, so that replies name what they answer.
     limits : Limits, optional
@@ -178,13 +184,14 @@ def plan(
     wording = parse_wording(labels, content=content, text=text, template_id=template_id, params=params)
     if arm is None and "arm" in labels:
         arm = "arm"
-    named = [name for name in (phone, arm, key) if name is not None]
+    own = [] if keep is None else names_to_keep(keep)
+    named = [*(name for name in (phone, arm, key) if name is not None), *own]
     columns = take_columns(frame, labels, [*named, *wording.columns])
     arms = None if arm is None else cell_texts(columns[arm])
     receipt = receipt_of(df)
     _check_serial_of_arms(add_serial, arms)
     keys = None if key is None else plain_keys(cell_texts(columns[key]))
-    return _assembled(_Sheet(frame.index, columns, arms, keys, receipt), wording, rules, sending)
+    return _assembled(_Sheet(frame.index, columns, arms, keys, receipt, own), wording, rules, sending)
 
 
 def _checked_campaign(name: str) -> str:
@@ -304,13 +311,17 @@ def _check_serial_of_arms(add_serial: AddSerial, arms: Arms) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Sheet:
-    """The user's frame: its index, the columns that the plan needs by name, arm and key of each row, where it was read from."""
+    """The user's frame: its index, the columns that the plan needs by name, arm and key of each row, where it was read from.
+
+    `own` names the columns that are kept with each message.
+    """
 
     index: pd.Index[Any]
     columns: Mapping[Hashable, pd.Series[Any]]
     arms: Arms
     keys: npt.NDArray[np.object_] | None
     receipt: Mapping[str, Any] | None
+    own: Sequence[Hashable]
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,7 +366,7 @@ def _assembled(sheet: _Sheet, wording: Wording, rules: ExclusionRules, sending: 
         *near_names(rules.campaign, rules.round, exclusions.near),
         *suppression_warnings(exclusions.suppression),
         lost_digits(numbers, cells),
-        *(_warnings_of_file(sheet.receipt) if sheet.receipt else []),
+        *_warnings_of_columns(planned, sheet.receipt),
     ]
     return Plan(
         campaign=rules.campaign,
@@ -379,8 +390,10 @@ def _assembled(sheet: _Sheet, wording: Wording, rules: ExclusionRules, sending: 
     )
 
 
-def _warnings_of_file(receipt: Mapping[str, Any]) -> list[PlanWarning]:
-    return [PlanWarning(rows, said) for rows, said in receipt_warnings(receipt)]
+def _warnings_of_columns(planned: PlannedMessages, receipt: Mapping[str, Any] | None) -> list[PlanWarning]:
+    """Return the warnings of kept columns, and of the file that the columns were read from."""
+    of_file = [PlanWarning(rows, said) for rows, said in receipt_warnings(receipt)] if receipt else []
+    return of_file if planned.kept is None else [*planned.kept.warnings(), *of_file]
 
 
 def _arranged(
@@ -407,6 +420,7 @@ def _arranged(
         places=region_codes(numbers[order], regions),
         place_names=regions.places,
         keys=None if sheet.keys is None else sheet.keys[order],
+        kept=keep_columns(sheet.columns, sheet.own).take(order) if sheet.own else None,
         contents=texts if row_texts.template_id is None else None,
         params=None if row_texts.template_id is None else texts,
         starts=cut.starts,

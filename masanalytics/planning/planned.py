@@ -19,6 +19,7 @@ from masanalytics.i18n import Text, _, ngettext, speaks
 from masanalytics.masking import mask_phone, mask_phones_in
 from masanalytics.phones import REASONS
 from masanalytics.planning.batching import Limits
+from masanalytics.planning.kept_columns import KeptColumns
 from masanalytics.planning.number_lists import SuppressionList
 from masanalytics.planning.pace import Pace
 from masanalytics.planning.plan_view import PlanView
@@ -290,6 +291,7 @@ class Plan:
             keys=[""] * size if sent.keys is None else sent.keys[part].tolist(),
             arm=arm,
             add_serial=serial,
+            kept=[] if sent.kept is None else sent.kept.between(part),
         )
 
     def shown(self, position: int) -> str:
@@ -387,6 +389,8 @@ def _facts(plan: Plan, now: float | None) -> list[tuple[str, str]]:
     if now is not None and len(plan):
         end = format_instant(now + plan.seconds)[5:16]
         facts.append((_("ends"), _("about {time} China time, if it starts now", time=end)))
+    if plan.planned.kept is not None:
+        facts.append((_("columns kept"), _kept(plan.planned.kept)))
     if plan.suppression is not None:
         facts.append((_("suppression list"), _suppression(plan.suppression)))
     if plan.template_id is not None:
@@ -407,6 +411,14 @@ def _template_facts(plan: Plan, template_id: str) -> list[tuple[str, str]]:
         )
         facts.append((_("as plain texts"), words))
     return facts
+
+
+def _kept(kept: KeptColumns) -> str:
+    counts = [ngettext("{count:,} value", "{count:,} values", count) for count in kept.distinct]
+    return ", ".join(
+        _("{column} ({values})", column=mask_phones_in(name), values=count)
+        for name, count in zip(kept.names, counts, strict=True)
+    )
 
 
 def _suppression(listed: SuppressionList) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from masanalytics.carriers import place_names
 from masanalytics.i18n import _, ngettext
 from masanalytics.phones import REASONS, cell_text
 from masanalytics.planning.encoded_text import EncodedText
+from masanalytics.planning.kept_columns import KeptColumns
 from masanalytics.vocabulary import CARRIERS, EXCLUSIONS, MODES
 
 __all__ = ["Excluded", "PlannedBatch", "PlannedMessages", "batches_frame", "excluded_frame", "messages_frame"]
@@ -52,6 +53,8 @@ class PlannedBatch:
         The arm of a comparison.
     add_serial : str or None
         The extension of the service code; None for the account's own.
+    kept : list of str
+        What each number has in the user's own columns, as a JSON object; empty where nothing is kept.
     """
 
     index: int
@@ -68,6 +71,7 @@ class PlannedBatch:
     keys: list[str]
     arm: str | None
     add_serial: str | None
+    kept: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.phones)
@@ -88,6 +92,7 @@ class PlannedMessages:
     places: npt.NDArray[np.int16]
     place_names: tuple[tuple[str, str], ...]
     keys: npt.NDArray[np.object_] | None
+    kept: KeptColumns | None
     contents: EncodedText | None
     params: EncodedText | None
     starts: Numbers

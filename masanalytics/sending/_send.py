@@ -342,6 +342,7 @@ def _only(batch: PlannedBatch, places: Sequence[int]) -> PlannedBatch:
         carriers=[batch.carriers[place] for place in places],
         regions=[batch.regions[place] for place in places],
         keys=[batch.keys[place] for place in places],
+        kept=[batch.kept[place] for place in places] if batch.kept else [],
     )
 
 

@@ -14,6 +14,7 @@ from masanalytics.errors import MissingExtraError, StoreError
 from masanalytics.i18n import Text
 from masanalytics.masking import mask_phone, mask_phones_in
 from masanalytics.paths import private_file, replace_file
+from masanalytics.store import kept_columns
 from masanalytics.store.messages import message_range, read_messages
 from masanalytics.vocabulary import MESSAGE_COLUMNS
 
@@ -54,13 +55,14 @@ def _written(conn: sqlite3.Connection, folder: Path, pa: Any, pq: Any, *, reveal
     """Write every month under a name of this export's own, then put all in place, and take away what holds nothing now."""
     draft_name = f"messages.parquet.{uuid.uuid4().hex[:12]}.draft"
     last = conn.execute("SELECT max(message_id) FROM messages").fetchone()[0] or 0
-    schema = _schema(pa)
+    own = kept_columns.column_names(conn)
+    schema = _schema(pa, own)
     writers: dict[str, Any] = {}
     try:
         with contextlib.ExitStack() as open_files:
             for start in range(1, last + 1, _AT_ONCE):
                 frame = read_messages(conn, message_range(start, start + _AT_ONCE))
-                for month, part in _by_month(frame, reveal=reveal).items():
+                for month, part in _by_month(frame, own, reveal=reveal).items():
                     if month not in writers:
                         draft = folder / f"month={month}" / draft_name
                         draft.parent.mkdir(parents=True, exist_ok=True)
@@ -85,11 +87,11 @@ def _written(conn: sqlite3.Connection, folder: Path, pa: Any, pq: Any, *, reveal
     return files
 
 
-def _by_month(frame: pd.DataFrame, *, reveal: bool) -> dict[str, pd.DataFrame]:
+def _by_month(frame: pd.DataFrame, own: list[str], *, reveal: bool) -> dict[str, pd.DataFrame]:
     """Return the months' rows; messages never submitted go to the month ``unsent``."""
     if not reveal:
         names = [name for name, kind in MESSAGE_COLUMNS.items() if kind == "str" and name not in _NO_TEXTS]
-        texts = {name: _masked_within(frame[name]) for name in names}
+        texts = {name: _masked_within(frame[name]) for name in [*names, *own]}
         frame = frame.assign(phone=frame["phone"].map(mask_phone, na_action="ignore"), **texts)
     months = frame["submitted_at"].dt.strftime("%Y-%m").fillna("unsent")
     return {str(month): part for month, part in frame.groupby(months, sort=True)}
@@ -104,7 +106,8 @@ def _masked_within(texts: pd.Series) -> pd.Series:
     return pd.Series(masked.take(codes), index=texts.index)
 
 
-def _schema(pa: Any) -> Any:
+def _schema(pa: Any, own: list[str]) -> Any:
     kinds = {"int64": pa.int64(), "Int64": pa.int64(), "str": pa.string()}
     times = pa.timestamp("s", tz="Asia/Shanghai")
-    return pa.schema([(name, kinds.get(kind, times)) for name, kind in MESSAGE_COLUMNS.items()])
+    columns = {**MESSAGE_COLUMNS, **dict.fromkeys(own, "str")}
+    return pa.schema([(name, kinds.get(kind, times)) for name, kind in columns.items()])

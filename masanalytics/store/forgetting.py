@@ -20,6 +20,7 @@ from masanalytics.analysis.filters import to_instant
 from masanalytics.errors import InputError
 from masanalytics.protocol import Endpoint, read_page
 from masanalytics.protocol.lenient_json import unwrap
+from masanalytics.store import kept_columns
 from masanalytics.store.lookups import MAY_BE_OUT
 from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
 
@@ -53,11 +54,12 @@ class Forgotten:
 
 @dataclass(frozen=True)
 class Wish:
-    """Who is to be forgotten: everything before an instant, or some numbers; and how."""
+    """Who is to be forgotten: everything before an instant, or some numbers; which of the user's own columns; and how."""
 
     now: int
     before: int | None = None
     phones: Sequence[str] = ()
+    columns: Sequence[str] = ()
     keep_opt_outs: bool = True
     force: bool = False
 
@@ -79,6 +81,8 @@ def forget(conn: sqlite3.Connection, wish: Wish) -> Forgotten:
     numbers = [row[0] for row in conn.execute("SELECT DISTINCT phone FROM messages JOIN picked USING (message_id)")]
     replies = _forget_replies(conn, wish, salt)
     messages = _forget_messages(conn, salt)
+    if wish.columns:
+        kept_columns.forget_columns(conn, wish.columns, _PICKED)
     answers = _forget_answers(conn, wish)
     opt_outs = _forget_opt_outs(conn, wish, salt)
     known = {*numbers, *wish.phones}

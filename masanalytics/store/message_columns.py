@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from masanalytics.analysis.dimensions import BEYOND, HIDDEN, MATURED, YOUNG, missing_in_messages
 from masanalytics.errors import InputError
+from masanalytics.store import kept_columns
 from masanalytics.store.lookups import ACCEPTED, REPORTED
 from masanalytics.store.observation import Observation
 from masanalytics.store.views import MISSING, china_times
@@ -140,6 +141,9 @@ def find_column(conn: sqlite3.Connection, name: str, among: Condition = EVERYTHI
         return _window(conn)
     if name == "waited_s":
         return Column(waited_sql(conn), _integers())
+    if name in kept_columns.column_names(conn):
+        values = kept_columns.values_of(conn, name)
+        return Column("ifnull(m.kept_id, 0)", _texts(values), max(values) + 1, always=True)
     return _time_column(conn, name, among)
 
 
@@ -153,7 +157,7 @@ def _time_column(conn: sqlite3.Connection, name: str, among: Condition) -> Colum
     kind, _, text = name.partition("/")
     width = _DAY_S if name == "day" else int(text) if kind == "time" and text.isdigit() else 0
     if not width:
-        raise no_column(name)
+        raise no_column(conn, name)
     # Counted from the first bucket there is, the numbers are small enough to pack.
     low, high = among.earliest, among.latest
     if low is None or high is None:
@@ -197,10 +201,15 @@ def seconds_sql(conn: sqlite3.Connection, seconds: str | None) -> str:
     return f"(CASE m.status_id {outcome} END - m.submitted_at)"
 
 
-def no_column(name: str) -> InputError:
-    """Return the error that messages have no such column, naming what comes near."""
-    return missing_in_messages([name], list(MESSAGE_COLUMNS)) or InputError(
-        "messages have no column {name!r}", name=name
+def no_column(conn: sqlite3.Connection, name: str) -> InputError:
+    """Return the error that messages have no such column, naming what comes near and what can be done about it."""
+    missing = missing_in_messages([name], [*MESSAGE_COLUMNS, *kept_columns.column_names(conn)])
+    if missing is None:
+        return InputError("messages have no column {name!r}", name=name)
+    return InputError(
+        "{missing}. A column of your own sheet is kept with plan(..., keep=[…]); what was sent without it can be asked by it through"
+        " the rows of outcomes()",
+        missing=missing.said,
     )
 
 

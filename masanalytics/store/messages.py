@@ -12,6 +12,8 @@ import pandas as pd
 
 from masanalytics.analysis.sources.base import status_numbers
 from masanalytics.errors import InputError
+from masanalytics.phones import normalise_phones
+from masanalytics.store import kept_columns
 from masanalytics.store.coverage import covered_until
 from masanalytics.store.message_columns import (
     BATCH_TEXTS,
@@ -33,10 +35,10 @@ if TYPE_CHECKING:
 __all__ = ["conditions", "message_range", "read_messages"]
 
 _INTEGERS = ("batch_id", "campaign_id", "account_id", "region_id", "segments", "submitted_at", "status_id",
-             "report_status_id", "error_code_id", "received_at", "reports", "carrier_id", "round_id")  # fmt: skip
+             "report_status_id", "error_code_id", "received_at", "reports", "carrier_id", "round_id", "kept_id")  # fmt: skip
 _SELECT = (
     "SELECT m.message_id, m.batch_id, m.campaign_id, m.account_id, m.region_id, m.segments, m.submitted_at, m.status_id,"
-    " m.report_status_id, m.error_code_id, m.received_at, m.reports, m.carrier_id, m.round_id, m.phone, m.content,"
+    " m.report_status_id, m.error_code_id, m.received_at, m.reports, m.carrier_id, m.round_id, m.kept_id, m.phone, m.content,"
     " nullif(m.key, '') AS key FROM messages m"
 )
 
@@ -54,9 +56,14 @@ def conditions(conn: sqlite3.Connection, where: Filters) -> Condition:
     """
     tests: list[str] = []
     values: list[Any] = []
+    own = kept_columns.column_names(conn)
     for name, options in where.values.items():
+        if name in own:
+            tests.append(f"ifnull(m.kept_id, 0) IN {_CHOSEN}")
+            values.append(json.dumps(kept_columns.numbers_with(conn, name, options)))
+            continue
         there = [option for option in options if option is not None]
-        test = f"({_one_of(name)}{f' OR {_is_missing(conn, name)}' if None in options else ''})"
+        test = f"({_one_of(conn, name)}{f' OR {_is_missing(conn, name)}' if None in options else ''})"
         tests.append(test)
         values.append(json.dumps(_as_kept(name, there), default=str))
     for text, limit in (("m.submitted_at >= ?", where.since), ("m.submitted_at < ?", where.until)):
@@ -80,7 +87,7 @@ _THROUGH_BATCHES = {
 }
 
 
-def _one_of(name: str) -> str:
+def _one_of(conn: sqlite3.Connection, name: str) -> str:
     """Return the test that a column has one of the values of a JSON list."""
     if name in _THROUGH_BATCHES:  # whose messages are found by an index
         batches = _THROUGH_BATCHES[name]
@@ -98,7 +105,7 @@ def _one_of(name: str) -> str:
     if name == "content":
         return f"coalesce(m.content, (SELECT content FROM batches c WHERE c.batch_id = m.batch_id)) IN {_CHOSEN}"
     if name not in MESSAGE_COLUMNS:
-        raise no_column(name)
+        raise no_column(conn, name)
     raise InputError("messages cannot be narrowed by {name!r}: use since= and until= for times", name=name)
 
 
@@ -121,6 +128,9 @@ def _as_kept(name: str, options: list[Any]) -> list[Any]:
         return status_numbers(options)
     if name in ("campaign", "round"):
         return [plain_name(str(option)) for option in options]
+    if name == "phone":  # in any form; what is no number is a name of somebody who was forgotten
+        numbers = normalise_phones(pd.Series(options, dtype=object))["phone"]
+        return [option if pd.isna(number) else number for option, number in zip(options, numbers, strict=True)]
     return [option.item() if hasattr(option, "item") else option for option in options]
 
 
@@ -133,7 +143,7 @@ def message_range(start: int, stop: int) -> Condition:
 
 
 def read_messages(conn: sqlite3.Connection, among: Condition) -> pd.DataFrame:
-    """Return messages as a frame with the columns of `masanalytics.vocabulary.MESSAGE_COLUMNS`."""
+    """Return messages as a frame with the columns of `masanalytics.vocabulary.MESSAGE_COLUMNS`, and the user's own that were kept."""
     cursor = conn.execute(f"{_SELECT} WHERE {among.sql} ORDER BY m.message_id", list(among.values))
     got = fetch_columns(cursor, ("message_id", *_INTEGERS))
     batches = _batches(conn, got["batch_id"])
@@ -166,8 +176,11 @@ def read_messages(conn: sqlite3.Connection, among: Condition) -> pd.DataFrame:
     places = conn.execute("SELECT region_id, province, city FROM regions").fetchall()
     columns["province"] = _names(got["region_id"], {row[0]: row[1] or None for row in places})
     columns["city"] = _names(got["region_id"], {row[0]: row[2] or None for row in places})
-    frame = pd.DataFrame({name: columns[name] for name in MESSAGE_COLUMNS})
-    return frame.astype({name: kind for name, kind in MESSAGE_COLUMNS.items() if kind == "str"})
+    kinds = {**MESSAGE_COLUMNS, **dict.fromkeys(own := kept_columns.column_names(conn), "str")}
+    kept_ids = np.where(got["kept_id"] == MISSING, kept_columns.NOTHING, got["kept_id"])
+    columns |= {name: _names(kept_ids, kept_columns.values_of(conn, name)) for name in own}
+    frame = pd.DataFrame({name: columns[name] for name in kinds})
+    return frame.astype({name: kind for name, kind in kinds.items() if kind == "str"})
 
 
 def _waited(conn: sqlite3.Connection, got: dict[str, np.ndarray]) -> np.ndarray:

@@ -329,3 +329,11 @@ def m012_addresses_of_accounts(db: Database) -> None:
         "CREATE TABLE account_addresses (name TEXT NOT NULL, address TEXT NOT NULL, account_id INTEGER NOT NULL REFERENCES"
         " accounts, PRIMARY KEY (name, address)) STRICT"
     )
+
+
+@migrations()
+def m013_own_columns(db: Database) -> None:
+    """Keep columns of the user's own sheet with messages: each combination of values once, as a JSON object."""
+    db.execute("CREATE TABLE kept (kept_id INTEGER PRIMARY KEY, kept TEXT NOT NULL UNIQUE) STRICT")
+    db.execute("CREATE TABLE kept_columns (column_id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT")
+    db.execute("ALTER TABLE messages ADD COLUMN kept_id INTEGER REFERENCES kept")

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from masanalytics.account import AccountKey
 from masanalytics.i18n import Text
-from masanalytics.store import forgetting, lookups, progress, reconciliation, rounds
+from masanalytics.store import forgetting, kept_columns, lookups, progress, reconciliation, rounds
 from masanalytics.store.kept_texts import keep_text
 from masanalytics.store.lookups import ACCEPTED, MAY_BE_OUT, RESENDABLE, STATUS_OF_STATE, STILL_TO_SEND
 from masanalytics.store.process_identity import is_alive, is_elsewhere, this_process
@@ -285,11 +285,11 @@ def _write_messages(conn: sqlite3.Connection, run: RunRecord, batch_id: int, bat
     region_ids = lookups.region_ids(conn, {place for place in batch.regions if place != ("", "")})
     conn.executemany(
         "INSERT INTO messages (batch_id, campaign_id, account_id, phone, round_id, key, carrier_id, region_id,"
-        f" segments, content, status_id) VALUES ({batch_id}, {run.campaign_id}, {run.account_id}, ?, {run.round_id},"
-        f" ?, ?, ?, ?, ?, {int(Status.planned)}) ON CONFLICT (phone, round_id, key) DO UPDATE SET"
+        f" segments, content, kept_id, status_id) VALUES ({batch_id}, {run.campaign_id}, {run.account_id}, ?, {run.round_id},"
+        f" ?, ?, ?, ?, ?, ?, {int(Status.planned)}) ON CONFLICT (phone, round_id, key) DO UPDATE SET"
         " batch_id = excluded.batch_id, account_id = excluded.account_id, content = excluded.content,"
         " segments = excluded.segments, carrier_id = excluded.carrier_id, region_id = excluded.region_id,"
-        f" status_id = excluded.status_id, submitted_at = NULL WHERE messages.status_id {RESENDABLE}",
+        f" kept_id = excluded.kept_id, status_id = excluded.status_id, submitted_at = NULL WHERE messages.status_id {RESENDABLE}",
         zip(
             forgetting.as_filed(conn, run.round_id, batch.phones, batch.keys),
             batch.keys,
@@ -297,6 +297,7 @@ def _write_messages(conn: sqlite3.Connection, run: RunRecord, batch_id: int, bat
             [region_ids.get(place) for place in batch.regions],
             batch.segments,
             [None] * size if batch.contents is None else batch.contents,
+            kept_columns.numbers_of(conn, batch.kept or [""] * size),
             strict=True,
         ),
     )

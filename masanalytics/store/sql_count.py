@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from masanalytics.store import kept_columns
 from masanalytics.store.coverage import covered_until, gaps, intervals
 from masanalytics.store.database import Connections
 from masanalytics.store.holes import open_holes
@@ -118,8 +119,9 @@ class StoredMessages:
         return sampled * step
 
     def message_columns(self) -> Sequence[str]:
-        """Return the columns messages have."""
-        return list(MESSAGE_COLUMNS)
+        """Return the columns messages have, the user's own that are kept with them last."""
+        with self._connections.reading() as conn:
+            return [*MESSAGE_COLUMNS, *kept_columns.column_names(conn)]
 
     def coverage_summary(self, where: Filters) -> Mapping[str, Any]:
         """Return how far and when reports were fetched.

@@ -15,11 +15,11 @@ import pandas as pd
 from masanalytics.aliases import Instant
 from masanalytics.analysis.filters import Filters, to_instant
 from masanalytics.clock import Clock, SystemClock
-from masanalytics.errors import InputError, StoreError
+from masanalytics.errors import InputError, StoreError, unknown_name
 from masanalytics.formatting import card, plain_card
-from masanalytics.i18n import speaks
+from masanalytics.i18n import Text, speaks
 from masanalytics.paths import full_path, path_in_folder
-from masanalytics.store import forgetting, holes, messages, poll_log, showing, uplink_ingestion, views
+from masanalytics.store import forgetting, holes, kept_columns, messages, poll_log, showing, uplink_ingestion, views
 from masanalytics.store.database import Connections
 from masanalytics.store.forgetting import Forgotten, Wish
 from masanalytics.store.intake import Intake
@@ -133,14 +133,24 @@ class Store:
             Only these campaigns.
         **filters
             What the analysis functions take: ``since``, ``until`` (of submission, China time where no zone is given),
-            ``where``, and any column, such as ``status="failed"`` or ``carrier="中国联通"`` (one value or several).
+            ``where``, and any column, such as ``status="failed"`` or ``carrier="中国联通"`` (one value or several); ``phone`` takes any
+            form of a number.
 
         Returns
         -------
         DataFrame
-            The columns of `masanalytics.vocabulary.MESSAGE_COLUMNS`; times in Asia/Shanghai, latencies in seconds.
+            The columns of `masanalytics.vocabulary.MESSAGE_COLUMNS`; times in Asia/Shanghai, latencies in seconds. Then the columns
+            of your own sheets that any plan kept; ``not kept`` where this one's plan did not.
+
+        Raises
+        ------
+        InputError
+            If there is no such campaign, naming those that are near.
         """
         where = Filters.parse({"campaign": campaign, **filters})
+        for name in where.values.get("campaign", ()):
+            if name is not None:
+                self.sends.check_campaign(str(name))
         with self._connections.reading() as conn:
             return messages.read_messages(conn, messages.conditions(conn, where))
 
@@ -332,6 +342,7 @@ class Store:
         before: object = None,
         phones: Iterable[object] = (),
         *,
+        columns: Iterable[str] = (),
         keep_opt_outs: bool = True,
         dry_run: bool = False,
         force: bool = False,
@@ -347,6 +358,9 @@ class Store:
             Everything submitted, replied and fetched before it, China time where no zone is given; or an age: ``"90d"``.
         phones : iterable, optional
             People, by their numbers. They are also kept from being written to.
+        columns : iterable of str, optional
+            The columns of your own sheets that tell who it was, such as a name: what messages have in them goes too; other
+            columns that were kept stay, for the analysis.
         keep_opt_outs : bool, optional
             Whether opt-outs stay, by their hash; otherwise those people can be written to again.
         dry_run : bool, optional
@@ -362,16 +376,26 @@ class Store:
         Raises
         ------
         InputError
-            If neither or both of `before` and `phones` are given, or messages are still open and it is not forced.
+            If neither or both of `before` and `phones` are given, a column was never kept, or messages are still open and it is not forced.
         """
         numbers = uplink_ingestion.mobile_numbers(phones)
         if (before is None) == (not numbers):
             raise InputError("forget: give either before= (a time, or an age such as '90d') or phones= (numbers)")
         now = int(self.clock.now())
         limit = None if before is None else forgetting.instant_before(before, now)
-        wish = Wish(now, limit, numbers, keep_opt_outs=keep_opt_outs, force=force)
+        wish = Wish(now, limit, numbers, self._kept_columns(columns), keep_opt_outs=keep_opt_outs, force=force)
         done = self._connections.erase(lambda conn: forgetting.forget(conn, wish), dry_run=dry_run)
         return replace_fields(done, dry_run=dry_run)
+
+    def _kept_columns(self, names: Iterable[str]) -> list[str]:
+        """Return the names of columns, each of which some plan kept."""
+        asked = [names] if isinstance(names, str) else list(names)
+        with self._connections.reading() as conn:
+            there = kept_columns.column_names(conn)
+        for name in asked:
+            if name not in there:
+                raise unknown_name(Text("column kept with messages"), name, there)
+        return asked
 
     # ---- what became of it -------------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from masanalytics.aliases import Messages
 from masanalytics.analysis.sources.base import HoldsMessages, MessageSource
@@ -10,7 +10,14 @@ from masanalytics.analysis.sources.narwhals import NarwhalsMessages
 from masanalytics.analysis.sources.pandas import PandasMessages
 from masanalytics.errors import InputError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 __all__ = ["HoldsMessages", "MessageSource", "as_source"]
+
+
+_ROWS_OF_A_SHEET = {"message_id", "excluded_because"}
+"""The columns by which rows of `masanalytics.outcomes` are known: several of them may show the same message."""
 
 
 def as_source(data: Messages) -> MessageSource:
@@ -24,7 +31,7 @@ def as_source(data: Messages) -> MessageSource:
     import pandas as pd
 
     if isinstance(data, pd.DataFrame):
-        return PandasMessages(data)
+        return PandasMessages(_each_once(data))
     if isinstance(data, HoldsMessages):
         return data.message_source
     if isinstance(data, MessageSource):
@@ -33,8 +40,17 @@ def as_source(data: Messages) -> MessageSource:
 
     frame = nw.from_native(data, pass_through=True)
     if isinstance(frame, (nw.DataFrame, nw.LazyFrame)):
+        if set(frame.collect_schema().names()) >= _ROWS_OF_A_SHEET:
+            frame = cast("Any", frame.filter(~nw.col("message_id").is_null())).unique("message_id", keep="any")
         return NarwhalsMessages(cast("Any", frame))
     raise InputError(
         "data is a {type}: give a Store or a frame of messages (pandas, polars, DuckDB, Spark)",
         type=type(data).__name__,
     )
+
+
+def _each_once(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that show a message, and each message once."""
+    if not set(frame.columns) >= _ROWS_OF_A_SHEET:
+        return frame
+    return frame[frame["message_id"].notna() & ~frame["message_id"].duplicated()]

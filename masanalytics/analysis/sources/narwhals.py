@@ -22,6 +22,7 @@ from masanalytics.analysis.dimensions import (
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.base import RawCounts, Seconds, columns_needed, status_numbers
 from masanalytics.errors import InputError
+from masanalytics.own_columns import as_texts
 from masanalytics.timezone import CHINA_OFFSET_S
 from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
 
@@ -103,7 +104,10 @@ class NarwhalsMessages:
     def _kept(self, where: Filters) -> Any:
         import narwhals as nw
 
-        tests = [_one_of(name, options) for name, options in where.values.items()]
+        tests = [
+            _one_of(name, as_texts(options) if self._schema.get(name) == nw.String else options)
+            for name, options in where.values.items()
+        ]
         if where.since is not None:
             tests.append(self._epoch("submitted_at") >= where.since)
         if where.until is not None:

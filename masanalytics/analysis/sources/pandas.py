@@ -19,6 +19,7 @@ from masanalytics.analysis.dimensions import (
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.base import RawCounts, Seconds, columns_needed, status_numbers
 from masanalytics.errors import InputError
+from masanalytics.own_columns import as_texts
 from masanalytics.timezone import CHINA_OFFSET_S
 from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
 
@@ -94,11 +95,14 @@ class PandasMessages:
         return {**nothing, "as_of": int(last)} if np.isfinite(last) else nothing
 
     def _kept(self, where: Filters, need: set[str]) -> pd.DataFrame:
+        import pandas as pd
+
         frame = self._frame[[name for name in self._frame.columns if name in need]]
         keep = np.ones(len(frame), dtype=bool)
         for name, options in where.values.items():
             column = frame[name]
-            chosen = column.isin([option for option in options if option is not None])
+            asked = as_texts(options) if isinstance(column.dtype, pd.StringDtype) else options
+            chosen = column.isin([option for option in asked if option is not None])
             keep &= (chosen | column.isna() if None in options else chosen).to_numpy(dtype=bool)
         if where.every > 1:
             keep[np.arange(len(frame)) % where.every != 0] = False
