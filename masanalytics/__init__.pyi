@@ -36,8 +36,10 @@ from masanalytics.analysis import explain_change as explain_change
 from masanalytics.analysis import latency as latency
 from masanalytics.analysis import notes_of as notes_of
 from masanalytics.analysis import number_health as number_health
+from masanalytics.analysis import reconciliation as reconciliation
 from masanalytics.analysis import replies as replies
 from masanalytics.analysis import sample_size as sample_size
+from masanalytics.analysis import suppression_value as suppression_value
 from masanalytics.analysis import timeline as timeline
 from masanalytics.client import Client as Client
 from masanalytics.clock import FastClock as FastClock

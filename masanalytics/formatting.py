@@ -11,7 +11,15 @@ from datetime import date
 from typing import Any, Final
 
 from masanalytics.i18n import N_, Text, _
-from masanalytics.vocabulary import CARRIERS, COLUMN_WORDS, NOT_KEPT, STATUS_WORDS, WEEKDAYS, category_name
+from masanalytics.vocabulary import (
+    CARRIERS,
+    COLUMN_WORDS,
+    NOT_KEPT,
+    STATUS_WORDS,
+    VERDICT_WORDS,
+    WEEKDAYS,
+    category_name,
+)
 
 __all__ = [
     "by_phrase",
@@ -175,8 +183,10 @@ def _value_name(column: str, value: Any) -> str:
         return _weekday(value)
     if column == "hour" and str(value).removesuffix(".0").isdigit():
         return f"{int(value):02d}:00"
-    if column == "category":
+    if column in ("category", "last_category"):
         return category_name(str(value))
+    if column == "verdict" and value in VERDICT_WORDS:
+        return _(VERDICT_WORDS[str(value)])
     if isinstance(value, date):
         return f"{value:%Y-%m-%d %H:%M}".removesuffix(" 00:00")
     if column == "carrier" and value in CARRIERS:

@@ -46,6 +46,7 @@ __all__ = [
     "NOT_KEPT",
     "STATUS_WORDS",
     "UNREPORTED_AFTER_S",
+    "VERDICT_WORDS",
     "WEEKDAYS",
     "Status",
     "carrier_of_name",
@@ -99,6 +100,15 @@ MODE_WORDS: Final = {
     "foreign": N_("sent elsewhere"),
 }
 """Modes in words."""
+
+VERDICT_WORDS: Final = {
+    "good": N_("good"),
+    "doubtful": N_("doubtful"),
+    "dead": N_("dead"),
+    "blocked": N_("blocked"),
+    "unseen": N_("never written to"),
+}
+"""What `number_health` says of a number, in words."""
 
 CARRIERS: Final = (
     N_("China Mobile"),

@@ -82,8 +82,10 @@ def frames(sim: mas.Simulator, client: mas.Client, store: mas.Store) -> dict[str
         "explain_change": mas.explain_change(messages, messages, by="carrier"),
         "normalise_phones": normalise_phones(people["phone"]),
         "outcomes": mas.outcomes(people, store, phone="phone", campaign="c").drop(columns="phone"),
+        "reconciliation": mas.reconciliation(messages, pd.DataFrame({"month": ["2026-01"], "count": [2]}), by="month"),
         "replies": mas.replies(store),
         "sample_size": mas.sample_size(0.95, 0.01),
+        "suppression_value": mas.suppression_value(messages, 0.05, by=["verdict", "months_since_alive"]),
         "steps": analysis.steps(store),
     }
 

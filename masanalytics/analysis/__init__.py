@@ -15,8 +15,10 @@ from masanalytics.analysis._explain_change import explain_change
 from masanalytics.analysis._funnel import funnel
 from masanalytics.analysis._latency import latency
 from masanalytics.analysis._number_health import HealthRule, number_health
+from masanalytics.analysis._reconciliation import reconciliation
 from masanalytics.analysis._replies import replies
 from masanalytics.analysis._sample_size import sample_size
+from masanalytics.analysis._suppression_value import suppression_value
 from masanalytics.analysis._timeline import timeline
 from masanalytics.analysis.results import notes_of
 
@@ -32,8 +34,10 @@ __all__ = [
     "latency",
     "notes_of",
     "number_health",
+    "reconciliation",
     "replies",
     "sample_size",
+    "suppression_value",
     "timeline",
 ]
 

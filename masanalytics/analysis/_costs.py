@@ -12,6 +12,7 @@ from masanalytics.analysis._number_health import HealthRule
 from masanalytics.analysis.dimensions import as_names
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages
+from masanalytics.analysis.prices import checked_price, price_of_each
 from masanalytics.analysis.results import finished, refuse_taken_names
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
@@ -84,9 +85,7 @@ def costs(
     refuse_taken_names([name for name in names if name != "segments"], COST_COLUMNS)
     if billed not in _BILLED:
         raise InputError("billed={billed!r}: say 'accepted' or 'delivered'", billed=billed)
-    price = (
-        {name: _checked(one, name) for name, one in price.items()} if isinstance(price, Mapping) else _checked(price)
-    )
+    price = checked_price(price)
     filters = Filters.parse(where)
     # The carrier is asked for by name where the price needs it, so that a missing column is named.
     also = ["segments", "category", *(["carrier"] if isinstance(price, Mapping) else [])]
@@ -126,30 +125,8 @@ def _sum(counts: Counts, values: Figures) -> Figures:
     return np.bincount(counts.group, weights=values, minlength=len(counts.groups)).astype(float)
 
 
-def _checked(price: float, carrier: str | None = None) -> float:
-    """Return the price of a segment as a number."""
-    try:
-        number = float(price)
-    except (TypeError, ValueError):
-        number = float("nan")
-    if not 0 <= number < float("inf"):
-        of = "" if carrier is None else Text(" of {carrier}", carrier=carrier)
-        raise InputError(
-            "price {price!r}{of} is not an amount of money: give what a segment costs, a number from 0 up",
-            price=price,
-            of=of,
-        )
-    return number
-
-
 def _prices(counts: Counts, price: float | Mapping[str, float]) -> Any:
-    if not isinstance(price, Mapping):
-        return float(price)
-    carriers = counts.keys["carrier"].astype("str").fillna("unknown")
-    missing = sorted(set(carriers[counts.accepted()]) - set(price))
-    if missing:
-        raise InputError("no price for {carriers}: add it to price=", carriers=missing)
-    return carriers.map(dict(price)).fillna(0.0).to_numpy(dtype=float)
+    return price_of_each(counts.keys["carrier"], price, counts.accepted()) if isinstance(price, Mapping) else price
 
 
 def _notes(unknown: int) -> list[Text]:

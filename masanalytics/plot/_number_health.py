@@ -9,23 +9,17 @@ from matplotlib.ticker import MaxNLocator
 
 from masanalytics.aliases import Messages
 from masanalytics.formatting import count, percent
-from masanalytics.i18n import N_, _, speaks
+from masanalytics.i18n import _, speaks
 from masanalytics.plot.chart import Chart, Drawn, result_of
 from masanalytics.plot.masked import reveals
 from masanalytics.plot.named_rows import beside_rows
 from masanalytics.plot.theme import BLUE, GREY, INK, LINE, ORANGE, VERMILION
+from masanalytics.vocabulary import VERDICT_WORDS
 
 __all__ = ["number_health"]
 
 _COLUMNS = ("phone", "verdict")
 _COLOURS = {"good": BLUE, "doubtful": ORANGE, "dead": VERMILION, "blocked": INK}
-_WORDS = {
-    "good": N_("good"),
-    "doubtful": N_("doubtful"),
-    "dead": N_("dead"),
-    "blocked": N_("blocked"),
-    "unseen": N_("never written to"),
-}
 
 
 @speaks
@@ -66,7 +60,7 @@ def number_health(
     return Chart(
         result=result,
         title=_("State of the numbers"),
-        rows=[_(_WORDS[verdict]) if verdict in _WORDS else verdict for verdict in verdicts],
+        rows=[_(VERDICT_WORDS[verdict]) if verdict in VERDICT_WORDS else verdict for verdict in verdicts],
         draw=lambda axes: _draw(axes, counts, len(result)),
         nothing=_("No numbers to show") if result.empty else "",
     ).on(ax)

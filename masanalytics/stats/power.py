@@ -88,8 +88,8 @@ def needed_size(rate: float, other: float, *, power: float = POWER, level: float
 
     Examples
     --------
-    >>> round(needed_size(0.5, 0.75, power=0.9), 2)  # R: power.prop.test(p1 = .50, p2 = .75, power = .90) has 76.7
-    76.65
+    >>> round(needed_size(0.5, 0.75, power=0.9), 1)  # R: power.prop.test(p1 = .50, p2 = .75, power = .90) has 76.7
+    76.7
     """
     mean = (rate + other) / 2
     null = NormalDist().inv_cdf(1 - level / 2) * sqrt(2 * mean * (1 - mean))
