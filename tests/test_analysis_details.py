@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from masanalytics import analysis
 from masanalytics.analysis import notes_of
 from masanalytics.errors import InputError
+from masanalytics.stats.control_chart import control_chart
 from masanalytics.stats.order_statistics import counted_times
 
 DAY = 86_400
@@ -252,16 +253,40 @@ def hours(rates: list[float], n: int = 1000, waited: int = 5 * DAY) -> pd.DataFr
     return pd.concat(parts, ignore_index=True)
 
 
-def test_the_control_limits_are_those_of_a_p_chart() -> None:
-    """Mean plus and minus three standard errors; the one hour outside is marked."""
-    found = analysis.timeline(hours([0.95, 0.95, 0.90, 0.95]), "h")
+def test_the_limits_are_those_of_the_hours_in_control() -> None:
+    """One bad hour of ten is outside and widens nothing: the limits are Laney's of the nine others, by line."""
+    rates = [0.95, 0.955, 0.945, 0.95, 0.50, 0.955, 0.945, 0.95, 0.955, 0.945]
+    quiet = control_chart([1000 * rate for rate in rates if rate > 0.9], [1000] * 9)
 
-    middle = 0.9375
-    half = 3 * np.sqrt(middle * (1 - middle) / 1000)
-    assert found["limit_low"].tolist() == pytest.approx([middle - half] * 4)
-    assert found["limit_high"].tolist() == pytest.approx([middle + half] * 4)
-    assert found["outside"].tolist() == [False, False, True, False]
-    assert "1 of 4 points are outside the limits" in notes_of(found, "en")
+    found = analysis.timeline(hours(rates), "h")
+    lines = analysis.timeline(
+        pd.concat([hours(rates).assign(arm="A"), hours([0.95] * 10, n=100).assign(arm="B")]), "h", by="arm"
+    )
+
+    assert quiet is not None
+    low, high = quiet.limits([1000])
+    assert found["limit_low"].tolist() == pytest.approx([low[0]] * 10)
+    assert found["limit_high"].tolist() == pytest.approx([high[0]] * 10)
+    assert found.index[found["outside"]].tolist() == [4]
+    assert notes_of(found, "en") == ["1 of 10 points are outside the limits"]
+    assert lines.loc[lines["outside"], "arm"].tolist() == ["A"]
+    assert lines["limit_low"][0] == pytest.approx(low[0])
+    assert lines.attrs["spread"] == {"A": pytest.approx(quiet.spread), "B": 1.0}
+
+
+def test_hours_that_differ_anyway_have_limits_as_wide_and_a_note() -> None:
+    """Rates that swing by five points are not ten alarms; fewer than eight hours tell no limits."""
+    swinging = [0.96, 0.91, 0.95, 0.90, 0.94, 0.89, 0.96, 0.92, 0.95, 0.91]
+
+    found = analysis.timeline(hours(swinging, n=5000), "h")
+    few = analysis.timeline(hours(swinging[:7]), "h")
+
+    assert not found["outside"].any()
+    assert notes_of(found, "en") == [
+        "the buckets differ up to 11.1 times as much as chance makes them: the limits are as much wider"
+    ]
+    assert few[["limit_low", "limit_high"]].isna().all(axis=None)
+    assert notes_of(few, "en") == ["fewer than 8 settled points do not say how much points differ: there are no limits"]
 
 
 @pytest.mark.parametrize(
@@ -286,15 +311,15 @@ def test_buckets_begin_in_china_time(freq: str, starts: list[str]) -> None:
 
 def test_an_hour_still_waiting_is_not_called_outside() -> None:
     """What pending messages can still make good is no alarm; at equal age nothing is open to doubt."""
-    old = hours([0.95, 0.95, 0.95, 0.95])
-    new = hours([0.60], waited=700).assign(submitted_at=pd.Timestamp("2026-01-01 05:00", tz="Asia/Shanghai"))
+    old = hours([0.95] * 8)
+    new = hours([0.60], waited=700).assign(submitted_at=pd.Timestamp("2026-01-01 09:00", tz="Asia/Shanghai"))
     new.loc[new["status"] == "failed", "status"] = "pending"
 
     found = analysis.timeline(pd.concat([old, new]), "h")
     aged = analysis.timeline(pd.concat([old, new]), "h", within="10min")
 
-    assert found["pending"].tolist() == [0, 0, 0, 0, 400]
-    assert found["outside"].tolist() == [False] * 5
+    assert found["pending"].tolist() == [0] * 8 + [400]
+    assert found["outside"].tolist() == [False] * 9
     assert aged["outside"].tolist()[-1]
 
 

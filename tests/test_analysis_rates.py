@@ -17,7 +17,7 @@ from masanalytics.errors import InputError
 DAY = 86_400
 COLUMNS = [
     "accepted", "delivered", "failed", "pending", "unreported", "delivery_rate", "low", "high", "most",
-    "expected_rate", "expected_low", "expected_high", "horizon_s",
+    "expected_rate", "expected_low", "expected_high", "horizon_s", "clusters", "design_effect",
 ]  # fmt: skip
 
 
@@ -149,7 +149,7 @@ def test_what_the_platform_did_not_take_is_no_part_of_the_rate() -> None:
     found = analysis.delivery_rates(messages, by="campaign")
 
     assert found["accepted"].tolist() == [1, 0]
-    assert found.loc[1, COLUMNS[5:]].isna().all()
+    assert found.loc[1, COLUMNS[5:-2]].isna().all()
     assert found.attrs["expected_reason"] == {"1": "nothing"}
 
 

@@ -9,6 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from masanalytics.aliases import Columns, Figures, Length, Messages, Numbers
+from masanalytics.analysis.clusters import (
+    Cluster,
+    ClusterCounts,
+    cluster_columns,
+    cluster_counts,
+    clustered_note,
+    widened,
+)
 from masanalytics.analysis.dimensions import WINDOW, as_names
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.forecast import Expectation, expected_ends
@@ -18,6 +26,7 @@ from masanalytics.analysis.results import finished, refuse_taken_names
 from masanalytics.errors import InputError
 from masanalytics.formatting import duration_text
 from masanalytics.i18n import Text
+from masanalytics.stats.clusters import LEAST_CLUSTERS
 from masanalytics.stats.proportions import wilson
 from masanalytics.vocabulary import Status
 
@@ -29,7 +38,7 @@ __all__ = ["RATE_COLUMNS", "delivery_rates", "rate_columns"]
 
 RATE_COLUMNS = (
     "accepted", "delivered", "failed", "pending", "unreported", "delivery_rate", "low", "high", "most",
-    "expected_rate", "expected_low", "expected_high", "horizon_s",
+    "expected_rate", "expected_low", "expected_high", "horizon_s", "clusters", "design_effect",
 )  # fmt: skip
 
 
@@ -40,6 +49,7 @@ def delivery_rates(
     within: Length | None = None,
     history: Messages | Literal["auto"] | None = "auto",
     total: bool = False,
+    cluster: Cluster = "auto",
     **where: Any,
 ) -> pd.DataFrame:
     """Return how much of what the platform accepted was delivered, and where that will end.
@@ -59,6 +69,10 @@ def delivery_rates(
         those of `data` itself, whatever the filters leave of it; None: none.
     total : bool
         Append a row of all groups together; its text dimensions say ``total``, others are missing.
+    cluster : "auto", str, sequence of str or None
+        What may fail together, and so makes the interval of ``delivery_rate`` wider: ``"auto"`` is the batch in a group of
+        one campaign, the campaign's day in a group of several; columns or dimensions of your own; None: each message by
+        itself.
     **where
         ``since=``, ``until=`` (of ``submitted_at``: from, before) and any column: ``campaign="spring"``,
         ``carrier=["China Mobile", "China Unicom"]``. Columns whose names are not Python names go into ``where={...}``.
@@ -69,12 +83,16 @@ def delivery_rates(
         One row a group, in the order of its values, missing ones last; no rows if there are no messages. After `by`:
 
         - ``accepted`` (int) = ``delivered + failed + pending + unreported`` (no report after 72 h of coverage)
-        - ``delivery_rate, low, high`` (float): delivered / accepted with Wilson's 95 % interval; NaN if none accepted
+        - ``delivery_rate, low, high`` (float): delivered / accepted with Wilson's 95 % interval, at the number of
+          messages divided by the ``design_effect``; NaN if none accepted
         - ``most``: the rate if all pending arrived (``delivery_rate`` is the one if none did); of messages that are pending
           only because an answer is known to be missing, as many as it can hold
         - ``expected_rate, expected_low, expected_high``: where the rate will end, with a 95 % interval
           (Aalen-Johansen; beyond what was observed, chain ladder over the history); NaN where neither reaches
         - ``horizon_s``: seconds after submission up to which the messages themselves tell
+        - ``clusters``: batches (or days of campaigns) with messages, 0 where nothing tells them; ``design_effect``: how
+          many times as much their rates vary as those of independent messages would, 1 at least (Rao and Scott); NaN with
+          fewer than five, which do not tell
 
         ``.attrs``: see `masanalytics.analysis.results`; ``expected_reason`` says, by index label, why an
         ``expected_rate`` is NaN.
@@ -109,12 +127,13 @@ def delivery_rates(
     filters = Filters.parse(where, waited_at_least=age)
     counts, source = count_messages(data, Question(names, ("carrier", WINDOW), filters))
     past = _asked_once(history, data, counts, filters.values.get("account"))
-    groups, expectation = _rows(counts, past, age)
+    clusters = _clusters(data, Question(names, (), filters), cluster, counts, age)
+    groups, expectation = _rows(counts, past, age, clusters)
     sizes = [len(groups)]
     if total and len(groups):
         import pandas as pd
 
-        below, expected_below = _rows(counts.regrouped([]), past, age)
+        below, expected_below = _rows(counts.regrouped([]), past, age, clusters)
         groups = pd.concat([groups, _labelled(below, groups, names)], ignore_index=True)
         expectation = expectation.followed_by(expected_below)
         sizes.append(1)
@@ -122,7 +141,7 @@ def delivery_rates(
         groups,
         source,
         where=filters,
-        notes=[*_notes(counts, age), *expectation.all_notes()],
+        notes=[*_notes(counts, age), *clustered_note(groups["design_effect"].to_numpy()), *expectation.all_notes()],
         counted=groups["accepted"].tolist(),
     )
     result.attrs["within_s"] = age
@@ -155,11 +174,26 @@ def rate_columns(counts: Counts, age: int | None = None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _rows(counts: Counts, past: Callable[[], History | None], age: int | None) -> tuple[pd.DataFrame, Expectation]:
+def _clusters(
+    data: Messages, question: Question, cluster: Cluster, counts: Counts, age: int | None
+) -> ClusterCounts | None:
+    """Return the messages counted by cluster, where a group is large enough for its clusters to tell something."""
+    largest = int(counts.tally(counts.accepted()).max(initial=0))
+    if cluster == "auto" and largest < LEAST_CLUSTERS:
+        return None
+    return cluster_counts(data, question, cluster, age=age)
+
+
+def _rows(
+    counts: Counts, past: Callable[[], History | None], age: int | None, clusters: ClusterCounts | None
+) -> tuple[pd.DataFrame, Expectation]:
     import pandas as pd
 
     expectation = expected_ends(counts, past)
-    columns = {**rate_columns(counts, age), **expectation.columns()}
+    rates = rate_columns(counts, age)
+    expected, clustered = expectation.columns(), cluster_columns(clusters, counts.groups, rates)
+    bounds = widened(clustered["low"], clustered["high"], expected, rates)
+    columns = {**rates, **expected, **bounds, **clustered}
     return pd.concat([counts.groups, pd.DataFrame(columns, index=counts.groups.index)], axis=1), expectation
 
 

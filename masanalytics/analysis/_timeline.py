@@ -9,12 +9,14 @@ import numpy as np
 
 from masanalytics.aliases import Booleans, Columns, Figures, Length, Messages, Numbers
 from masanalytics.analysis._delivery_rates import rate_columns
+from masanalytics.analysis.clusters import Cluster, ClusterCounts, cluster_columns, cluster_counts
 from masanalytics.analysis.dimensions import DAY_S, as_names
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
 from masanalytics.analysis.results import MINUTES_ONLY, finished, refuse_taken_names
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
+from masanalytics.stats.control_chart import LEAST_POINTS, control_chart
 from masanalytics.stats.order_statistics import counted_times
 from masanalytics.vocabulary import Status
 
@@ -26,16 +28,23 @@ __all__ = ["TIMELINE_COLUMNS", "timeline"]
 
 TIMELINE_COLUMNS = (
     "time", "accepted", "delivered", "failed", "pending", "unreported", "delivery_rate", "low", "high", "p50_s",
-    "p90_s", "limit_low", "limit_high", "outside",
+    "p90_s", "limit_low", "limit_high", "outside", "clusters", "design_effect",
 )  # fmt: skip
 _UNITS = {"s": 1, "min": 60, "t": 60, "h": 3600, "d": DAY_S}
+_WIDE_SPREAD = 1.2
 _CALENDAR = {"w": "W", "week": "W", "m": "M", "me": "M", "ms": "M", "month": "M"}
 
 
 def timeline(
-    data: Messages, freq: str = "h", *, by: Columns | None = None, within: Length | None = None, **where: Any
+    data: Messages,
+    freq: str = "h",
+    *,
+    by: Columns | None = None,
+    within: Length | None = None,
+    cluster: Cluster = "auto",
+    **where: Any,
 ) -> pd.DataFrame:
-    """Return rate and latency by the time of submission, with the control limits of a p-chart.
+    """Return rate and latency by the time of submission, with control limits that show what is worth looking at.
 
     Parameters
     ----------
@@ -48,6 +57,9 @@ def timeline(
         One line each, as for `delivery_rates`.
     within : str, timedelta or number of seconds, optional
         Rates at equal age, as for `delivery_rates`: without it the latest buckets look worse than they will be.
+    cluster : "auto", str, sequence of str or None
+        What may fail together, for ``low, high``: as for `delivery_rates`. The limits see by themselves how much buckets
+        differ.
     **where
         As for `delivery_rates`.
 
@@ -58,11 +70,16 @@ def timeline(
 
         - ``time`` (Asia/Shanghai): the start of the bucket
         - ``accepted`` (int) = ``delivered + failed + pending + unreported`` (no report after 72 h of coverage)
-        - ``delivery_rate, low, high``: with Wilson's 95 % interval
+        - ``delivery_rate, low, high``: with Wilson's 95 % interval, as for `delivery_rates`
         - ``p50_s, p90_s`` (seconds): latency of the delivered
-        - ``limit_low, limit_high``: the mean rate of the settled buckets ± 3 standard errors (Shewhart's p-chart); NaN if
-          fewer than two are settled
+        - ``limit_low, limit_high``: between them lie 99.7 % of the buckets where nothing happens: chance, and how much
+          buckets of the line differ anyway (Laney's p′ chart: from neighbours, buckets outside left out); NaN if fewer than
+          eight are settled
         - ``outside`` (bool): whether the rate lies outside, whatever becomes of the pending messages
+        - ``clusters, design_effect``: as for `delivery_rates`
+
+        ``.attrs["spread"]``: by line (text, its dimensions joined by `` · ``), how many times as much its buckets differ as
+        chance would make them.
 
     Raises
     ------
@@ -89,11 +106,15 @@ def timeline(
     filters = Filters.parse(where, waited_at_least=age)
     counts, source = count_messages(data, Question([*names, f"time/{width}"], (), filters))
     counts = _on_calendar(counts, names, f"time/{width}", calendar)
-    result, notes = _table(counts, names, age)
+    clusters = cluster_counts(data, Question([*names, f"time/{width}"], (), filters), cluster, age=age)
+    if clusters is not None:
+        clusters = clusters.with_keys(_calendar_keys(clusters.counts.keys, f"time/{width}", calendar)[[*names, "time"]])
+    result, spreads, notes = _table(counts, names, age, clusters)
     notes += [MINUTES_ONLY] if counts.has_minutes_only() else []
     result = finished(result, source, where=filters, notes=notes, counted=result["accepted"].tolist())
     result.attrs["within_s"] = age
     result.attrs["freq"] = freq
+    result.attrs["spread"] = spreads
     return result
 
 
@@ -109,15 +130,21 @@ def _parse(freq: str) -> tuple[int, str | None]:
 
 
 def _on_calendar(counts: Counts, names: list[str], bucket: str, calendar: str | None) -> Counts:
-    """Return the counts with the bucket called ``time``, weeks and months made of their days."""
-    keys = counts.keys.rename(columns={bucket: "time"})
+    """Return the counts with the bucket called ``time``, those of unknown time left out."""
+    keys = _calendar_keys(counts.keys, bucket, calendar)
+    timed = keys["time"].notna().to_numpy()
+    return Counts(keys, counts.status, counts.seconds, counts.n, [*names, "time"]).taken(timed)
+
+
+def _calendar_keys(keys: pd.DataFrame, bucket: str, calendar: str | None) -> pd.DataFrame:
+    """Return the dimensions with the bucket called ``time``, weeks and months made of their days."""
+    keys = keys.rename(columns={bucket: "time"})
     if calendar is not None:
         day = keys["time"].dt.tz_localize(None)
         back = day.dt.day_of_week if calendar == "W" else day.dt.day - 1
         start = day - _days(back)
         keys["time"] = start.astype("datetime64[s]").dt.tz_localize("Asia/Shanghai")
-    timed = keys["time"].notna().to_numpy()
-    return Counts(keys, counts.status, counts.seconds, counts.n, [*names, "time"]).taken(timed)
+    return keys
 
 
 def _days(number: pd.Series) -> pd.Series:
@@ -126,7 +153,9 @@ def _days(number: pd.Series) -> pd.Series:
     return pd.to_timedelta(number.fillna(0), unit="D")
 
 
-def _table(counts: Counts, names: list[str], age: int | None) -> tuple[pd.DataFrame, list[Text]]:
+def _table(
+    counts: Counts, names: list[str], age: int | None, clusters: ClusterCounts | None
+) -> tuple[pd.DataFrame, dict[str, float], list[Text]]:
     import pandas as pd
 
     rates = rate_columns(counts, age)
@@ -136,49 +165,65 @@ def _table(counts: Counts, names: list[str], age: int | None) -> tuple[pd.DataFr
         delivered &= ~(counts.seconds > age)
     groups = counts.groups
     times = counted_times(counts.group[delivered], len(groups), counts.seconds[delivered], counts.n[delivered])
-    line, _ = group_rows(groups[names]) if names else (np.zeros(len(groups), dtype=np.int64), None)
-    low, high = _limits(line, rates["accepted"], rates["delivered"], unsettled == 0)
+    limits, spreads = _limits(groups, names, rates, unsettled == 0)
     most = rates["delivery_rate"] if age is not None else rates["most"]
-    outside = (rates["delivery_rate"] > high) | (most < low)
-    shown = ("accepted", "delivered", "failed", "pending", "unreported", "delivery_rate", "low", "high")
+    outside = (rates["delivery_rate"] > limits[1]) | (most < limits[0])
+    clustered = cluster_columns(clusters, groups, rates)
+    shown = ("accepted", "delivered", "failed", "pending", "unreported", "delivery_rate")
     columns = {
         **{name: rates[name] for name in shown},
+        "low": clustered.pop("low"),
+        "high": clustered.pop("high"),
         "p50_s": times.quantile(0.5),
         "p90_s": times.quantile(0.9),
-        "limit_low": low,
-        "limit_high": high,
+        "limit_low": limits[0],
+        "limit_high": limits[1],
         "outside": outside,
+        **clustered,
     }
     result = pd.concat([groups, pd.DataFrame(columns, index=groups.index)], axis=1)
-    return result, _notes(result, unsettled)
+    return result, spreads, _notes(result, unsettled, max(spreads.values(), default=1.0))
 
 
-def _limits(line: Numbers, accepted: Numbers, delivered: Numbers, settled: Booleans) -> tuple[Figures, Figures]:
-    """Return the p-chart's limits of each bucket, from the settled buckets of its line."""
-    settled = settled & (accepted > 0)
-    lines = int(line.max(initial=-1)) + 1
-    n, k, buckets = (
-        np.bincount(line[settled], weights=weight[settled], minlength=lines)
-        for weight in (accepted, delivered, np.ones(len(line)))
-    )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        middle = np.where(buckets >= 2, k / n, np.nan)[line]
-        half = 3 * np.sqrt(middle * (1 - middle) / accepted)
-    return np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
+def _limits(
+    groups: pd.DataFrame, names: list[str], rates: dict[str, Any], settled: Booleans
+) -> tuple[tuple[Figures, Figures], dict[str, float]]:
+    """Return the limits of each bucket, from the settled buckets of its line in the order of time, and the lines' spreads."""
+    line, lines = group_rows(groups[names]) if names else (np.zeros(len(groups), dtype=np.int64), None)
+    low, high = np.full(len(groups), np.nan), np.full(len(groups), np.nan)
+    spreads: dict[str, float] = {}
+    order = np.argsort(line, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(line[order])) + 1) if len(order) else []:
+        known = rows[settled[rows]]
+        chart = control_chart(rates["delivered"][known], rates["accepted"][known])
+        if chart is not None:
+            low[rows], high[rows] = chart.limits(rates["accepted"][rows])
+            values = [] if lines is None else lines.iloc[int(line[rows[0]])].tolist()
+            spreads[" · ".join(map(str, values))] = chart.spread
+    return (low, high), spreads
 
 
-def _notes(result: pd.DataFrame, unsettled: Numbers) -> list[Text]:
+def _notes(result: pd.DataFrame, unsettled: Numbers, spread: float) -> list[Text]:
     notes = []
     outside, known = int(result["outside"].sum()), int(result["limit_low"].notna().sum())
     if outside:
         notes.append(
             Text("{count} of {total} points are outside the limits", code="outside", count=outside, total=known)
         )
-    if outside > max(2, known / 5):
+    if spread >= _WIDE_SPREAD:
         notes.append(
             Text(
-                "the buckets differ by more than chance throughout (campaigns, lists): single points outside say little",
+                "the buckets differ up to {times:.1f} times as much as chance makes them: the limits are as much wider",
                 code="differ",
+                times=spread,
+            )
+        )
+    if len(result) and not known:
+        notes.append(
+            Text(
+                "fewer than {least} settled points do not say how much points differ: there are no limits",
+                code="no_limits",
+                least=LEAST_POINTS,
             )
         )
     if int(np.sum(unsettled)):

@@ -10,6 +10,7 @@ A source of messages (a frame, a Store) is asked for *source dimensions*: its ow
 ``time/SECONDS``   the epoch second at which the bucket of that width begins
 ``prefix``         the first three digits of ``phone``
 ``#window``        how far the message has been observed (below)
+``#late/SECONDS``  1 where the message's report came later than that after submission, else 0
 =================  ======================================================================
 
 The *window* of a message is 0 where 72 h after its submission are covered without a hole, else 1, or 2 where only a hole (an
@@ -43,6 +44,8 @@ __all__ = [
     "as_names",
     "columns_behind",
     "is_derived",
+    "late_after",
+    "late_dimension",
     "missing_in_messages",
     "present",
     "time_part",
@@ -51,6 +54,7 @@ __all__ = [
 DAY_S = 86_400
 PREFIX_DIGITS = 3
 WINDOW = "#window"
+_LATE = "#late/"
 MATURED, YOUNG, HIDDEN, BEYOND = 0, 1, 2, 3
 
 
@@ -89,6 +93,28 @@ def time_part(name: str) -> TimePart | None:
     if kind == "time" and width.isdigit() and int(width) > 0:
         return TimePart(int(width))
     return _TIME_PARTS.get(name)
+
+
+def late_dimension(age: int) -> str:
+    """Return the dimension that tells whether a report came later than `age` seconds after submission.
+
+    Examples
+    --------
+    >>> late_dimension(600)
+    '#late/600'
+    """
+    return f"{_LATE}{age}"
+
+
+def late_after(name: str) -> int | None:
+    """Return the age after which the dimension `name` calls a report late, or None if it is another dimension.
+
+    Examples
+    --------
+    >>> late_after("#late/600"), late_after("carrier")
+    (600, None)
+    """
+    return int(name.removeprefix(_LATE)) if name.startswith(_LATE) else None
 
 
 def is_derived(name: str, available: Sequence[str]) -> bool:

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from masanalytics.aliases import Booleans, Figures, Messages, Numbers
-from masanalytics.analysis.dimensions import BEYOND, HIDDEN, MATURED, WINDOW, YOUNG, is_derived, present, time_part
+from masanalytics.analysis.dimensions import (
+    BEYOND,
+    HIDDEN,
+    MATURED,
+    WINDOW,
+    YOUNG,
+    is_derived,
+    late_after,
+    present,
+    time_part,
+)
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.known_holes import hole_room
 from masanalytics.analysis.sources import as_source
@@ -159,7 +169,7 @@ def count_messages(data: Messages, question: Question) -> tuple[Counts, MessageS
     """
     source = as_source(data)
     available = list(source.message_columns())
-    also = [name for name in question.also if name in available or name == WINDOW or time_part(name) is not None]
+    also = [name for name in question.also if _can_be_counted(name, available)]
     wanted = list(dict.fromkeys([*question.by, *also]))
     pushed, derived = question.where.divided(available)
     asked = list(dict.fromkeys([*wanted, *derived]))
@@ -169,6 +179,13 @@ def count_messages(data: Messages, question: Question) -> tuple[Counts, MessageS
     if derived:
         counts = counts.taken(_passing(counts.keys, derived))
     return counts, source
+
+
+def _can_be_counted(name: str, available: Sequence[str]) -> bool:
+    """Return whether messages of these columns have the dimension `name`."""
+    if time_part(name) is not None:
+        return name in available or "submitted_at" in available
+    return name in available or name == WINDOW or late_after(name) is not None
 
 
 def messages_with(messages: pd.DataFrame, derived: Mapping[str, tuple[Any, ...]]) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from masanalytics.analysis.dimensions import BEYOND, HIDDEN, MATURED, YOUNG, missing_in_messages
+from masanalytics.analysis.dimensions import BEYOND, HIDDEN, MATURED, YOUNG, late_after, missing_in_messages
 from masanalytics.errors import InputError
 from masanalytics.store import kept_columns
 from masanalytics.store.lookups import ACCEPTED, REPORTED
@@ -126,19 +126,19 @@ def find_column(conn: sqlite3.Connection, name: str, among: Condition = EVERYTHI
     """
     if name in _FIXED:
         return _FIXED[name]
-    if name in ("campaign", "account"):
-        return Column(f"m.{name}_id", *_labelled(conn, f"SELECT {name}_id, {name} FROM {name}s"))
+    if name in _LOOKUPS:
+        return Column(_LOOKUPS[name][0], *_labelled(conn, _LOOKUPS[name][1]))
     if name == "round":  # the first one is called "", which is not missing
         names = dict(conn.execute("SELECT round_id, round FROM rounds").fetchall())
         return Column("m.round_id", _names(names), max(names, default=0) + 1)
-    if name in ("province", "city"):
-        return Column("m.region_id", *_labelled(conn, f"SELECT region_id, {name} FROM regions"))
     if name in CODES:
         return Column(f"m.{CODES[name]}", *_labelled(conn, "SELECT code_id, code FROM codes"))
     if name in BATCH_TEXTS:
         return Column("m.batch_id", *_labelled(conn, f"SELECT batch_id, {name} FROM batches"))
     if name == "#window":
         return _window(conn)
+    if name == "batch_id":
+        return Column("m.batch_id", _integers(), _after_last(conn, "batches", "batch_id"))
     if name == "waited_s":
         return Column(waited_sql(conn), _integers())
     if name in kept_columns.column_names(conn):
@@ -147,8 +147,17 @@ def find_column(conn: sqlite3.Connection, name: str, among: Condition = EVERYTHI
     return _time_column(conn, name, among)
 
 
+def _after_last(conn: sqlite3.Connection, table: str, number: str) -> int:
+    """Return the first whole number above all in a column."""
+    last: int | None = conn.execute(f"SELECT max({number}) FROM {table}").fetchone()[0]
+    return (last or 0) + 1
+
+
 def _time_column(conn: sqlite3.Connection, name: str, among: Condition) -> Column:
-    """Return how a part of ``submitted_at`` is got."""
+    """Return how a part of ``submitted_at`` is got, or whether the report came late."""
+    late = late_after(name)
+    if late is not None:
+        return Column(f"ifnull(m.received_at - m.submitted_at > {late}, 0)", _integers(), 2, always=True)
     if name in ("hour", "weekday"):
         width, modulo, offset = (3600, 24, 0) if name == "hour" else (_DAY_S, 7, 3)  # 1970-01-01 was a Thursday
         # The remainder is taken first and made positive: SQLite's % and / round towards 0, also before 1970.
@@ -258,9 +267,12 @@ def _prefixes(numbers: Any, missing: Bools) -> pd.Series:
     return _plain_texts(np.array([f"{int(number):03d}" for number in numbers], dtype=object), missing)
 
 
+_LOOKUPS = {
+    **{name: (f"m.{name}_id", f"SELECT {name}_id, {name} FROM {name}s") for name in ("campaign", "account")},
+    **{name: ("m.region_id", f"SELECT region_id, {name} FROM regions") for name in ("province", "city")},
+}
 _FIXED = {
     "message_id": Column("m.message_id", _integers()),
-    "batch_id": Column("m.batch_id", _integers()),
     "phone": Column("m.phone", _plain_texts, integer=False),
     "key": Column("nullif(m.key, '')", _plain_texts, integer=False),
     "content": Column("coalesce(m.content, b.content)", _plain_texts, integer=False, joined=True),

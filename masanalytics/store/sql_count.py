@@ -194,7 +194,7 @@ class _Plan:
     def fits(self) -> bool:
         """Whether a whole row packs into one integer."""
         packable = all(column.size is not None for column in self.columns)
-        return packable and self.cells * _SECONDS_ROOM < _LARGEST
+        return packable and self.cells * (1 if self.seconds == "NULL" else _SECONDS_ROOM) < _LARGEST
 
     def counted(self, conn: sqlite3.Connection) -> _Rows:
         """Count by packed integers where a row packs, and by GROUP BY the rest."""

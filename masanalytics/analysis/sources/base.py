@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from masanalytics.aliases import Figures, Numbers
-from masanalytics.analysis.dimensions import WINDOW, missing_in_messages, time_part
+from masanalytics.analysis.dimensions import WINDOW, late_after, missing_in_messages, time_part
 from masanalytics.analysis.filters import Filters
 from masanalytics.errors import InputError
 from masanalytics.vocabulary import Status
@@ -151,6 +151,8 @@ def columns_needed(by: Sequence[str], where: Filters, *, seconds: Seconds | None
             need.add(name)
         elif name == WINDOW:
             need.add("waited_s")
+        elif late_after(name) is not None:
+            need |= _latency_columns(available)
         elif name == "prefix":
             need.add("phone")
         else:
@@ -160,9 +162,14 @@ def columns_needed(by: Sequence[str], where: Filters, *, seconds: Seconds | None
     if where.waited_at_least is not None or seconds is not None:
         need.add("waited_s")
     if seconds == "outcome":
-        has_latency = "latency_s" in available or not {"received_at", "submitted_at"} <= set(available)
-        need |= {"latency_s"} if has_latency else {"received_at", "submitted_at"}
+        need |= _latency_columns(available)
     error = missing_in_messages(sorted(need), available)
     if error is not None:
         raise error
     return need
+
+
+def _latency_columns(available: Sequence[str]) -> set[str]:
+    """Return the columns that tell the latency."""
+    has_latency = "latency_s" in available or not {"received_at", "submitted_at"} <= set(available)
+    return {"latency_s"} if has_latency else {"received_at", "submitted_at"}

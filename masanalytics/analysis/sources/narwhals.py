@@ -16,6 +16,7 @@ from masanalytics.analysis.dimensions import (
     PREFIX_DIGITS,
     WINDOW,
     YOUNG,
+    late_after,
     missing_in_messages,
     time_part,
 )
@@ -125,6 +126,9 @@ class NarwhalsMessages:
             return nw.col("phone").cast(nw.String).str.slice(0, PREFIX_DIGITS)
         if name == WINDOW:
             return self._window()
+        late = late_after(name)
+        if late is not None:
+            return nw.when(self._latency() > late).then(nw.lit(1)).otherwise(nw.lit(0))
         part = time_part(name)
         if part is None:  # columns_needed has already refused such a name
             raise KeyError(name)

@@ -13,6 +13,7 @@ from masanalytics.analysis.dimensions import (
     BEYOND,
     PREFIX_DIGITS,
     WINDOW,
+    late_after,
     missing_in_messages,
     time_part,
 )
@@ -122,6 +123,9 @@ class PandasMessages:
             return frame[name]
         if name == "prefix":
             return frame["phone"].astype("str").str.slice(0, PREFIX_DIGITS)
+        late = late_after(name)
+        if late is not None:
+            return pd.Series((np.floor(latencies(frame) + 0.5) > late).astype(np.int64), index=frame.index)
         part = time_part(name)
         if part is None:  # columns_needed has already refused such a name
             raise KeyError(name)

@@ -1,0 +1,225 @@
+"""Which messages may fail together: those of a batch within a campaign, those of a campaign's day between campaigns.
+
+A second grouped count, without seconds, brings accepted and delivered by cluster; nothing but counts travels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+
+from masanalytics.aliases import Columns, Figures, Messages, Numbers
+from masanalytics.analysis.dimensions import as_names, late_dimension
+from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
+from masanalytics.errors import InputError
+from masanalytics.i18n import Text
+from masanalytics.stats.clusters import DesignEffects, design_effects, student_quantiles
+from masanalytics.stats.proportions import wilson
+from masanalytics.vocabulary import Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["UNCLUSTERED", "Cluster", "ClusterCounts", "cluster_columns", "cluster_counts", "clustered_note", "widened"]
+
+Cluster = Columns | Literal["auto"] | None
+"""What may fail together: columns or dimensions, the default, or nothing."""
+
+UNCLUSTERED: Final = Text(
+    "there is no batch_id, so messages count as independent: where those of a batch fail together, differences are less sure "
+    "than they look",
+    code="unclustered",
+)
+_LARGE_EFFECT = 1.5
+
+
+@dataclass(frozen=True)
+class ClusterCounts:
+    """Messages counted by what may fail together.
+
+    Attributes
+    ----------
+    counts : Counts
+        By the dimensions of the question, and the clusters'.
+    accepted, delivered : array of float
+        Of each row; as delivered count those delivered in time.
+    campaign, unit, batch : array of int, optional
+        Each row's campaign, its campaign's day and its batch, where the messages tell.
+    asked : array of int, optional
+        Each row's cluster, where the caller said what the clusters are.
+    """
+
+    counts: Counts
+    accepted: Figures
+    delivered: Figures
+    campaign: Numbers | None
+    unit: Numbers | None
+    batch: Numbers | None
+    asked: Numbers | None
+
+    def clusters_of(self, group: Numbers, groups: int) -> Numbers:
+        """Return each row's cluster, -1 where nothing tells: batches in groups of one campaign, campaign days in others."""
+        if self.asked is not None:
+            return self.asked
+        unknown = np.full(len(group), -1, dtype=np.int64)
+        batch = unknown if self.batch is None else self.batch
+        if self.campaign is None:
+            return batch
+        unit = (
+            unknown
+            if self.unit is None
+            else self.unit + (self.batch.max(initial=0) + 1 if self.batch is not None else 0)
+        )
+        pairs = np.unique(np.stack([group, self.campaign])[:, self.accepted > 0], axis=1)
+        campaigns = np.bincount(pairs[0], minlength=groups)
+        return np.where(campaigns[group] > 1, unit, batch)
+
+    def with_keys(self, keys: pd.DataFrame) -> ClusterCounts:
+        """Return the same rows under other dimensions of the question."""
+        counts = self.counts
+        return replace(self, counts=Counts(keys, counts.status, counts.seconds, counts.n, list(keys.columns)))
+
+    def effects(self, groups: pd.DataFrame) -> DesignEffects:
+        """Return the design effect of each of `groups`: rows of the question's dimensions."""
+        group = self._places(groups)
+        inside = group >= 0
+        cluster = self.clusters_of(np.maximum(group, 0), len(groups))
+        known = inside & (cluster >= 0) & (self.accepted > 0)
+        cell, place = np.unique(np.stack([group[known], cluster[known]]), axis=1, return_inverse=True)
+        place = place.reshape(-1)
+        n, k = (
+            np.bincount(place, weights=values[known], minlength=cell.shape[1]).astype(float)
+            for values in (self.accepted, self.delivered)
+        )
+        return design_effects(cell[0], len(groups), n, k)
+
+    def _places(self, groups: pd.DataFrame) -> Numbers:
+        """Return each row's place among `groups`, -1 for what came in since they were counted."""
+        import pandas as pd
+
+        if not len(groups.columns):
+            return np.zeros(len(self.accepted), dtype=np.int64)
+        both = pd.concat([groups, self.counts.keys[list(groups.columns)]], ignore_index=True)
+        number, _ = group_rows(both)
+        place = np.full(int(number.max(initial=-1)) + 1, -1, dtype=np.int64)
+        place[number[: len(groups)]] = np.arange(len(groups))
+        return place[number[len(groups) :]]
+
+
+def cluster_columns(clusters: ClusterCounts | None, groups: pd.DataFrame, rates: dict[str, Any]) -> dict[str, Any]:
+    """Return ``clusters, design_effect`` of `groups`, and ``low, high`` of their `rates` at the effective size."""
+    if clusters is None:
+        nothing = np.zeros(len(groups), dtype=np.int64)
+        found = DesignEffects(nothing, np.full(len(groups), np.nan), np.full(len(groups), np.inf))
+    else:
+        found = clusters.effects(groups)
+    by = np.where(np.isnan(found.effect), 1.0, found.effect)
+    low, high = wilson(rates["delivered"] / by, rates["accepted"] / by, student_quantiles(0.975, found.freedom))
+    return {
+        "low": low,
+        "high": high,
+        "clusters": found.clusters.astype(np.int64),
+        "design_effect": found.effect,
+    }
+
+
+def widened(low: Figures, high: Figures, expected: dict[str, Any], rates: dict[str, Any]) -> dict[str, Any]:
+    """Return the bounds of an expected end, wider by what clusters add to those of the rate so far.
+
+    Parameters
+    ----------
+    low, high : array of float
+        The bounds of the rate with its clusters.
+    expected, rates : dict
+        ``expected_rate, expected_low, expected_high``, and ``delivery_rate, low, high`` of independent messages.
+    """
+    rate, end = rates["delivery_rate"], expected["expected_rate"]
+
+    def bound(name: str, clustered: Figures, sign: int) -> Any:
+        more = np.maximum((clustered - rate) ** 2 - (rates[name] - rate) ** 2, 0)
+        whole = np.sqrt((expected[f"expected_{name}"] - end) ** 2 + more)
+        # Where nothing is added, not even rounding is.
+        return np.where(more > 0, np.clip(end + sign * whole, 0, 1), expected[f"expected_{name}"])
+
+    return {"expected_low": bound("low", low, -1), "expected_high": bound("high", high, 1)}
+
+
+def cluster_counts(
+    data: Messages, question: Question, cluster: Cluster, *, age: float | None = None
+) -> ClusterCounts | None:
+    """Count the messages of `question` by what may fail together; None where nothing tells, or nothing is to be told.
+
+    Raises
+    ------
+    InputError
+        If `cluster` names a column that is not there.
+    """
+    names = _asked_for(cluster)
+    if names is None:
+        return None
+    late = [] if age is None else [late_dimension(int(age))]
+    wanted = names or ["campaign", "day", "batch_id"]
+    by = list(dict.fromkeys([*question.by, *names]))
+    counts, _ = count_messages(data, replace(question, by=by, also=[*question.also, *wanted, *late], seconds=None))
+    there = [name for name in wanted if name in counts.keys.columns]
+    if not names and not {"campaign", "batch_id"} & set(there):
+        return None
+    counts = counts.taken(counts.accepted()).regrouped(question.by)
+    in_time = counts.keys[late[0]].to_numpy(dtype=np.int64) == 0 if late else np.ones(len(counts.n), dtype=bool)
+    accepted = counts.n.astype(float)
+    delivered = np.where((counts.status == Status.delivered) & in_time, accepted, 0.0)
+
+    def numbered(columns: Sequence[str]) -> Numbers:
+        return group_rows(counts.keys[list(columns)])[0]
+
+    if names:
+        return ClusterCounts(counts, accepted, delivered, None, None, None, numbered(names))
+    return ClusterCounts(
+        counts,
+        accepted,
+        delivered,
+        numbered(["campaign"]) if "campaign" in there else None,
+        numbered([name for name in ("campaign", "day") if name in there]) if "campaign" in there else None,
+        _batches(counts) if "batch_id" in there else None,
+        None,
+    )
+
+
+def _batches(counts: Counts) -> Numbers:
+    """Return each row's batch; messages of no batch are each other's, as nothing is known of them."""
+    return group_rows(counts.keys[["batch_id"]])[0]
+
+
+def _asked_for(cluster: Cluster) -> list[str] | None:
+    """Return the columns of `cluster`, none for the default, None for no clusters at all."""
+    if cluster is None:
+        return None
+    if isinstance(cluster, str) and cluster == "auto":
+        return []
+    if isinstance(cluster, bool) or not isinstance(cluster, (str, list, tuple)):
+        raise InputError(
+            "cluster={cluster!r}: give the names of columns, 'auto' (batches, or campaign days), or None",
+            cluster=cluster,
+        )
+    names = as_names(cluster)
+    if not names:
+        raise InputError("cluster={cluster!r}: name a column, or give None for none", cluster=cluster)
+    return names
+
+
+def clustered_note(effect: Figures) -> list[Text]:
+    """Return what to know where messages fail together so much that it widens an interval by a fifth."""
+    largest = float(np.nanmax(effect, initial=1.0)) if len(effect) else 1.0
+    if not largest > _LARGE_EFFECT:
+        return []
+    return [
+        Text(
+            "messages fail together (batches, or days of campaigns, differ by more than chance): the intervals are up to "
+            "{times:.1f} times as wide as those of independent messages",
+            code="clustered",
+            times=largest**0.5,
+        )
+    ]

@@ -1,0 +1,272 @@
+"""Messages that fail together: how much less they tell than as many independent ones.
+
+A lost batch or a bad day takes many messages with it, so that rates of batches (days) differ by more than chance. How much they
+differ is seen from the clusters themselves, and an interval or a test is that of as many independent messages as tell the same:
+their number divided by the design effect.
+
+Sources: J. N. K. Rao and A. J. Scott (1992), Biometrics 48:577-585 (counts divided by the design effect go into the usual
+formulas); R. M. Bell and D. F. McCaffrey (2002), Survey Methodology 28:169-181 (each cluster's deviation is divided by
+1 - its share, which with clusters of one size is the m / (m - 1) of Rao and Scott, and holds with unequal ones too); F. E.
+Satterthwaite (1946), Biometrics Bulletin 2:110-114 (degrees of freedom).
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from masanalytics.aliases import Booleans, Figures, Numbers
+from masanalytics.stats.proportions import student_p_value, student_quantile
+
+__all__ = [
+    "LEAST_CLUSTERS",
+    "ClusteredPair",
+    "DesignEffects",
+    "between_clusters",
+    "clustered_pair",
+    "design_effects",
+    "student_quantiles",
+]
+
+LEAST_CLUSTERS: Final = 5
+"""Fewer clusters do not tell how much clusters differ."""
+
+
+class DesignEffects(NamedTuple):
+    """How much less the messages of each group tell, because they fail together.
+
+    Attributes
+    ----------
+    clusters : array of int
+        How many clusters have messages.
+    effect : array of float
+        The variance of the rate, as its clusters tell it, over that of independent messages; 1 at least, NaN with fewer than
+        five clusters.
+    freedom : array of float
+        Degrees of freedom of an interval with that variance: infinite where the effect is 1.
+    """
+
+    clusters: Numbers
+    effect: Figures
+    freedom: Figures
+
+
+def design_effects(group: Numbers, groups: int, n: Figures, k: Figures) -> DesignEffects:
+    """Return the design effect of each group, from one row a group and cluster.
+
+    Parameters
+    ----------
+    group : array of int
+        The rows' groups, 0 to `groups` - 1.
+    n, k : array of float
+        How many messages the cluster has in the group, and how many of them were delivered.
+
+    Examples
+    --------
+    >>> n = np.full(6, 100.0)
+    >>> found = design_effects(np.zeros(6, dtype=int), 1, n, np.array([95.0, 95, 95, 95, 95, 65]))
+    >>> found.clusters.tolist(), found.effect.round(1).tolist(), found.freedom.round(1).tolist()
+    ([6], [16.7], [5.3])
+    """
+
+    def total(values: Figures) -> Figures:
+        return np.bincount(group, weights=values, minlength=groups).astype(float)
+
+    clusters = np.bincount(group[n > 0], minlength=groups)
+    all_n, all_k = total(n), total(k)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rate = all_k / all_n
+        share = np.where(n > 0, n / all_n[group], 0.0)
+        seen = np.where(share < 1, ((k - rate[group] * n) / all_n[group]) ** 2 / (1 - share), np.nan)
+        binomial = rate * (1 - rate) / all_n
+        effect = np.where(binomial > 0, np.maximum(total(np.where(n > 0, seen, 0.0)) / binomial, 1.0), 1.0)
+        beyond = (effect - 1) / effect
+        freedom = np.where(beyond > 0, _freedom(total(share**2), total(share**4)) / beyond, np.inf)
+    few = clusters < LEAST_CLUSTERS
+    return DesignEffects(clusters, np.where(few, np.nan, effect), np.where(few, np.inf, freedom))
+
+
+def _freedom(squares: Figures, fourths: Figures) -> Figures:
+    """Return the degrees of freedom of what clusters of these shares tell of their differences: m - 1 for m equal ones."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.maximum(squares**2 / fourths - 1, 1.0)
+
+
+class ClusteredPair(NamedTuple):
+    """The difference of two rates whose messages fail together.
+
+    Attributes
+    ----------
+    clusters_a, clusters_b : int
+        Clusters with messages of each.
+    effect_a, effect_b : float
+        By which the messages of each are to be divided; 1 where nothing is known of the clusters' differences.
+    effect : float
+        The same of the difference; NaN where nothing is known.
+    freedom : float
+        Degrees of freedom of interval and test.
+    """
+
+    clusters_a: int
+    clusters_b: int
+    effect_a: float
+    effect_b: float
+    effect: float
+    freedom: float
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether both have clusters enough to test by."""
+        return min(self.clusters_a, self.clusters_b) >= LEAST_CLUSTERS
+
+    def quantile(self, level: float) -> float:
+        """Return the quantile of the two-sided `level` (0.95)."""
+        return student_quantile((1 + level) / 2, self.freedom)
+
+    def p_value(self, statistic: float) -> float:
+        """Return the two-sided p-value of a difference that is so many standard errors large."""
+        return float("nan") if np.isnan(statistic) else student_p_value(statistic, self.freedom)
+
+
+def clustered_pair(
+    na: Figures,
+    ka: Figures,
+    nb: Figures,
+    kb: Figures,
+    *,
+    stratum: Numbers | None = None,
+    between: tuple[float, float] | None = None,
+) -> ClusteredPair:
+    """Return how much less two arms tell of their difference than as many independent messages.
+
+    Arms of different clusters: the variance between clusters is estimated from both together, and each arm has the part that its
+    own number of clusters leaves. Arms that share clusters (carriers within batches): the clusters' own differences count, so
+    that what befalls both is no doubt about the difference.
+
+    Parameters
+    ----------
+    na, ka, nb, kb : array of float
+        By cluster: messages and delivered of a and of b.
+    stratum : array of int, optional
+        Of each cluster: clusters are compared with those of the same stratum only (batches within their campaign).
+    between : (float, float), optional
+        The variance between clusters and its degrees of freedom, where they are known from elsewhere (`between_clusters`).
+
+    Examples
+    --------
+    >>> n, none = np.full(6, 100.0), np.zeros(6)
+    >>> even, odd = np.array([95.0, 94, 96, 95, 95, 95]), np.array([95.0, 95, 95, 95, 95, 65])
+    >>> found = clustered_pair(*(np.concatenate(parts) for parts in ((n, none), (even, none), (none, n), (none, odd))))
+    >>> found.clusters_a, found.clusters_b, round(found.effect, 1)
+    (6, 6, 10.8)
+    """
+    total_a, total_b = na.sum(), nb.sum()
+    counted = int((na > 0).sum()), int((nb > 0).sum())
+    if not total_a or not total_b:
+        return ClusteredPair(*counted, 1.0, 1.0, float("nan"), float("inf"))
+    pooled = (ka.sum() + kb.sum()) / (total_a + total_b)
+    binomial_a, binomial_b = (pooled * (1 - pooled) / total for total in (total_a, total_b))
+    if binomial_a <= 0:
+        return ClusteredPair(*counted, 1.0, 1.0, 1.0, float("inf"))
+    where = np.zeros(len(na), dtype=np.int64) if stratum is None else stratum
+    if between is None and (counted[0] < 2 or counted[1] < 2):
+        return ClusteredPair(*counted, 1.0, 1.0, float("nan"), float("inf"))
+    if between is None and ((na > 0) & (nb > 0)).any():
+        extra, freedom = _crossed(na, ka, nb, kb, where)
+        extra_a = extra * binomial_a / (binomial_a + binomial_b)
+        extra_b = extra - extra_a
+    else:
+        variance, freedom = between or _pooled([_arm(na, ka, where), _arm(nb, kb, where)])
+        extra_a, extra_b = (variance * float(((n / n.sum()) ** 2).sum()) for n in (na, nb))
+    whole, extra = binomial_a + binomial_b + extra_a + extra_b, extra_a + extra_b
+    return ClusteredPair(
+        *counted,
+        float(1 + extra_a / binomial_a),
+        float(1 + extra_b / binomial_b),
+        float(whole / (binomial_a + binomial_b)),
+        float(freedom * whole / extra) if extra > 0 else float("inf"),
+    )
+
+
+class _Arm(NamedTuple):
+    """What one arm's clusters tell: the variance beyond chance of its rate, the sum of squared shares, degrees of freedom."""
+
+    beyond: float
+    squares: float
+    freedom: float
+
+
+def _arm(n: Figures, k: Figures, stratum: Numbers) -> _Arm:
+    rest, share, within = _deviations(n, k, stratum)
+    rate = k.sum() / n.sum()
+    beyond = float((rest[within < 1] ** 2 / (1 - within[within < 1])).sum()) - rate * (1 - rate) / n.sum()
+    told = share[within < 1]
+    squares = float((told**2).sum())
+    strata = len(np.unique(stratum[(n > 0) & (within < 1)]))
+    freedom = squares**2 / float((told**4).sum()) - strata if squares else 0.0
+    return _Arm(beyond, squares, max(freedom, 1.0) if squares else 0.0)
+
+
+def _deviations(n: Figures, k: Figures, stratum: Numbers) -> tuple[Figures, Figures, Figures]:
+    """Return each cluster's deviation from its stratum's rate as a part of the arm's rate, and its share of arm and stratum."""
+    strata = int(stratum.max(initial=0)) + 1
+    all_n, all_k = (np.bincount(stratum, weights=values, minlength=strata) for values in (n, k))
+    rate = np.where(all_n > 0, all_k / np.where(all_n > 0, all_n, 1), 0.0)[stratum]
+    return (k - rate * n) / n.sum(), n / n.sum(), n / np.maximum(all_n[stratum], 1)
+
+
+def _pooled(arms: list[_Arm]) -> tuple[float, float]:
+    """Return the variance between clusters, of both arms together, and its degrees of freedom."""
+    known = [arm for arm in arms if arm.freedom > 0]
+    freedom = sum(arm.freedom for arm in known)
+    if not freedom:
+        return 0.0, float("inf")
+    return max(sum(arm.freedom * arm.beyond / arm.squares for arm in known) / freedom, 0.0), freedom
+
+
+def _crossed(na: Figures, ka: Figures, nb: Figures, kb: Figures, stratum: Numbers) -> tuple[float, float]:
+    """Return the variance beyond chance of the difference where arms share clusters, and its degrees of freedom."""
+    rest_a, share_a, within_a = _deviations(na, ka, stratum)
+    rest_b, share_b, within_b = _deviations(nb, kb, stratum)
+    within, share = (within_a + within_b) / 2, (share_a + share_b) / 2
+    told = within < 1
+    rates = ka.sum() / na.sum(), kb.sum() / nb.sum()
+    chance = sum(rate * (1 - rate) / n.sum() for rate, n in zip(rates, (na, nb), strict=True))
+    extra = float(((rest_b - rest_a)[told] ** 2 / (1 - within[told])).sum()) - chance
+    squares, fourths = float((share[told] ** 2).sum()), float((share[told] ** 4).sum())
+    freedom = squares**2 / fourths - len(np.unique(stratum[told])) if squares else 0.0
+    return max(extra, 0.0), max(freedom, 1.0)
+
+
+def between_clusters(n: Figures, k: Figures) -> tuple[float, float] | None:
+    """Return the variance between the rates of clusters beyond chance, and its degrees of freedom; None of fewer than five.
+
+    Every cluster counts alike, as the next one will be one like them, whatever its size.
+
+    Examples
+    --------
+    >>> variance, freedom = between_clusters(np.full(6, 1000.0), np.array([950.0, 930, 960, 940, 955, 925]))
+    >>> round(100 * sqrt(variance), 2), freedom
+    (1.2, 5.0)
+    """
+    some: Booleans = n > 0
+    if some.sum() < LEAST_CLUSTERS:
+        return None
+    n, k = n[some], k[some]
+    rates = k / n
+    chance = float((rates * (1 - rates) / n).mean())
+    return max(float(np.var(rates, ddof=1)) - chance, 0.0), float(len(n) - 1)
+
+
+def student_quantiles(level: float, freedom: Figures) -> Figures:
+    """Return Student's quantile for each number of degrees of freedom, to three digits of its logarithm.
+
+    Examples
+    --------
+    >>> student_quantiles(0.975, np.array([10.0, np.inf])).round(2).tolist()
+    [2.23, 1.96]
+    """
+    with np.errstate(divide="ignore"):
+        digits, place = np.unique(np.minimum(np.log10(np.maximum(freedom, 1)), 7).round(3), return_inverse=True)
+    return np.array([student_quantile(level, 10**digit if digit < 7 else float("inf")) for digit in digits])[place]
