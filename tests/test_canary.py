@@ -148,6 +148,21 @@ def test_whoever_had_registered_before_the_canary_claims_nothing_more(store: mas
         assert sim.counts["accepted"] == 150
 
 
+def test_the_store_knows_the_whole_round_before_the_canary_leaves(store: mas.Store) -> None:
+    """Whatever is killed then: nobody who waits for the canary is forgotten."""
+    with platform(SILENT) as sim, sim.client() as client:
+        real, seen = client.submit, []
+
+        def submit(*given: Any, **more: Any) -> Any:
+            seen.append(store.messages("C")["status"].value_counts().to_dict())
+            return real(*given, **more)
+
+        client.submit = submit
+        mas.send(PEOPLE, client, store, canary=SOON, progress=False, **PLANNING)
+
+        assert seen == [{"planned": 950, "unknown": 50}]
+
+
 def test_a_wrong_word_is_named(store: mas.Store) -> None:
     """Neither a number nor the word: nothing is sent."""
     with platform() as sim, pytest.raises(InputError, match="how many messages go first, or 'go on'"):

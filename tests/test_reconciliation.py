@@ -14,9 +14,9 @@ import pytest
 
 import masanalytics as mas
 from masanalytics.clock import ManualClock, SystemClock
-from masanalytics.errors import InputError
+from masanalytics.errors import InputError, NetworkError
 from masanalytics.planning import Limits
-from masanalytics.simulator import Scripted, Simulator
+from masanalytics.simulator import Scripted, Simulator, Style
 from masanalytics.timezone import to_platform_time
 from tests.bench import Bench, PlainBatch
 
@@ -389,6 +389,117 @@ def test_reports_that_come_after_the_users_word_are_believed(store: mas.Store) -
 
         assert store.messages()["status"].value_counts().to_dict() == {"delivered": 100}
         assert (len(store.foreign_reports()), result.planned, set(sim.accepted.values())) == (0, 0, {1})
+
+
+class _Unreachable(mas.Client):
+    """Has no connection: what it is to send surely stays here."""
+
+    def submit_each(self, *_given: Any, **_more: Any) -> Any:
+        raise NetworkError("no connection", sent=False, retryable=False)
+
+
+def taken_over(sim: Simulator, store: mas.Store) -> None:
+    """Let the user say of the batch in doubt that it was not sent, and a run take it over in other words, and not get out."""
+    store.settle(1, "not_sent")
+    with pytest.raises(NetworkError), _Unreachable(sim.account()) as client:
+        mas.send(named(10), client, store, phone="p", text="{n} (2)", campaign="C", progress=False)
+
+
+def named(size: int) -> pd.DataFrame:
+    return people(size).assign(n=[f"no {n}" for n in range(size)])
+
+
+def account_of(sim: Simulator, store: mas.Store) -> tuple[set[str], list[str], int, set[int]]:
+    """Statuses, the texts as they were taken, reports that are nobody's, and how often anybody got it."""
+    with sim.client() as client:
+        result = mas.send(named(10), client, store, phone="p", text="{n}", campaign="C", progress=False)
+    messages = store.messages("C")
+    assert (result.planned, result.ok, set(store.batches("C")["messages"]) <= {0, 10}) == (0, True, True)
+    return (
+        set(messages["status"]),
+        messages["content"].tolist(),
+        len(store.foreign_reports()),
+        set(sim.accepted.values()),
+    )
+
+
+def test_a_late_answer_takes_back_what_another_run_has_taken_over(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has not left again does not leave: it stands where it was taken, in the words that were taken."""
+    path = tmp_path / "a.db"
+    with (
+        Simulator(https=False, poll_interval=0, behaviour=Scripted(default=None)) as sim,
+        mas.Store(path) as a,
+        mas.Store(path) as b,
+    ):
+        sim.fault("delay", endpoint="submit", seconds=3, times=1)
+
+        def first() -> None:
+            with sim.client() as client:
+                mas.send(named(10), client, a, phone="p", text="{n}", campaign="C", progress=False)
+
+        sender = threading.Thread(target=first)
+        sender.start()
+        while not sim.counts["accepted"]:
+            time.sleep(0.02)
+        with monkeypatch.context() as other:
+            other.setattr(machine, "node", lambda: "container-b")
+            b.sends.check_campaign("C")
+            with sim.client() as client:
+                mas.send(named(10), client, b, phone="p", text="{n}", campaign="C", progress=False)
+            taken_over(sim, b)
+        assert set(b.messages()["status"]) == {"not_sent"}
+        sender.join()
+
+        assert account_of(sim, b) == ({"pending"}, [f"no {n}" for n in range(10)], 0, {1})
+
+
+@pytest.mark.parametrize("said", ["lost", "rejected"])
+def test_reports_take_back_what_another_run_has_taken_over(store: mas.Store, said: str) -> None:
+    """The user's word, or a no that the platform did not mean, is proved wrong before the copy leaves."""
+    style = Style(too_soon='{"rspcod":"InvalidMessage","success":false}')
+    with Simulator(https=False, poll_interval=0, behaviour=Scripted(default=("DELIVRD", 0.0)), style=style) as sim:
+        if said == "lost":
+            sim.fault("drop_after", endpoint="submit", times=1)
+        else:
+            sim.fault("too_soon", endpoint="submit", times=1, taken=True)
+        with sim.client() as client:
+            mas.send(named(10), client, store, phone="p", text="{n}", campaign="C", progress=False)
+            if said == "lost":
+                taken_over(sim, store)
+            else:
+                with pytest.raises(NetworkError), _Unreachable(sim.account()) as dead:
+                    mas.send(named(10), dead, store, phone="p", text="{n} (2)", campaign="C", progress=False)
+            mas.Collector(client, store, say=lambda _text: None).drain()
+
+        assert account_of(sim, store) == ({"delivered"}, [f"no {n}" for n in range(10)], 0, {1})
+
+
+def test_messages_have_the_platforms_time_before_any_report() -> None:
+    """Our clock is eight hours behind, or forty days ahead and the polls say so: nothing counts as older than it is."""
+    for wrong_by in (-8 * 3600.0, 40 * 86400.0):
+        clock = _Wrong(wrong_by)
+        with (
+            Simulator(https=False, poll_interval=0, behaviour=Scripted(default=None)) as sim,
+            mas.Store(":memory:", clock=clock) as store,
+            mas.Client(sim.account(), clock=clock) as client,
+        ):
+            mas.Collector(client, store, say=lambda _text: None).drain()
+            mas.send(people(3), client, store, phone="p", text="x", campaign="C", progress=False)
+            sent = store.messages("C")["submitted_at"]
+            store.replay()
+
+            assert (pd.Timestamp.now(tz=sent.dt.tz) - sent).abs().max() < pd.Timedelta("1min")
+            assert store.messages("C")["submitted_at"].tolist() == sent.tolist()
+
+
+class _Wrong(SystemClock):
+    def __init__(self, wrong_by: float) -> None:
+        self.wrong_by = wrong_by
+
+    def now(self) -> float:
+        return time.time() + self.wrong_by
 
 
 def test_settling_what_the_platform_said_is_refused(store: mas.Store) -> None:

@@ -193,6 +193,34 @@ def test_a_run_whose_rest_another_took_over_and_left_is_not_ok(sim: Simulator) -
         assert sim.counts["accepted"] == 200
 
 
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_run_is_not_ok_while_somebody_it_left_alone_was_not_sent(
+    sim: Simulator, store: mas.Store, kept: bool
+) -> None:
+    """Who was in doubt when the plan was made, and is settled while the run is under way, is named; the next run has them."""
+    sim.fault("drop_before", endpoint="submit", times=1)
+    go(people(10), sim, store)
+    plan = mas.plan(people(15), phone="p", campaign="C", text="x", store=store)
+    if kept:
+        store.settle(1, "not_sent")
+        result = go(plan, sim, store)
+    else:
+        with sim.client() as client:
+            real = client.submit
+
+            def submit(*given: Any, **more: Any) -> Any:
+                store.settle(1, "not_sent")
+                return real(*given, **more)
+
+            client.submit = submit
+            result = mas.send(people(15), client, store, phone="p", campaign="C", text="x", progress=False)
+    again = go(people(15), sim, store)
+
+    assert (result.planned, result.accepted, result.reopened, result.ok) == (5, 5, 10, False)
+    assert "10 messages were left out as sent already and are now known not to have been" in result.text("en")
+    assert (again.accepted, again.ok, times(sim)) == (10, True, {1: 15})
+
+
 def test_the_second_send_says_that_nothing_was_sent(sim: Simulator, store: mas.Store) -> None:
     """A finished campaign sent again is headed so, whether a plan or a frame is handed over."""
     plan = mas.plan(people(3), phone="p", text="x", campaign="C")

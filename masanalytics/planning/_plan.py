@@ -356,7 +356,7 @@ def _assembled(sheet: _Sheet, wording: Wording, rules: ExclusionRules, sending: 
     pace = sending.pace(int((exclusions.reasons < 0).sum()))
     limits = sending.limits if pace is None else pace.limits(sending.limits)
     planned = _arranged(sheet, numbers, row_texts, exclusions, replace(sending, limits=limits))
-    excluded = Excluded.of(cells, exclusions.reasons, row_texts.segments, sheet.index)
+    excluded = Excluded.of(cells, exclusions.reasons, row_texts.segments, sheet.index, numbers, sheet.keys)
     refuse_other_rows(planned.texts, planned.rows, numbers, sheet.index)
     units, contents = row_texts.units[planned.rows], planned.contents
     text_warnings = [] if contents is None else check_contents(contents, units, marketing=sending.marketing)

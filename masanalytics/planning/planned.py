@@ -31,6 +31,7 @@ from masanalytics.planning.planned_messages import (
     as_str,
     batches_frame,
     excluded_frame,
+    in_parts,
     messages_frame,
     row_labels,
 )
@@ -258,10 +259,7 @@ class Plan:
 
     def identities(self, at_once: int = 100_000) -> Iterator[tuple[list[str], list[str] | None]]:
         """Yield the numbers, and the keys where there are any, of so many messages at once, in sending order."""
-        sent = self._sent
-        for start in range(0, len(sent.numbers), at_once):
-            part = slice(start, start + at_once)
-            yield list(map(str, sent.numbers[part].tolist())), None if sent.keys is None else sent.keys[part].tolist()
+        return in_parts(self._sent.numbers, self._sent.keys, at_once)
 
     def batch(self, index: int) -> PlannedBatch:
         """Return request number `index`, from 0."""

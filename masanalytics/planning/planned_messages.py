@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
@@ -18,7 +18,15 @@ from masanalytics.planning.encoded_text import EncodedText
 from masanalytics.planning.kept_columns import KeptColumns
 from masanalytics.vocabulary import CARRIERS, EXCLUSIONS, MODES
 
-__all__ = ["Excluded", "PlannedBatch", "PlannedMessages", "batches_frame", "excluded_frame", "messages_frame"]
+__all__ = [
+    "Excluded",
+    "PlannedBatch",
+    "PlannedMessages",
+    "batches_frame",
+    "excluded_frame",
+    "in_parts",
+    "messages_frame",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +132,18 @@ class PlannedMessages:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Excluded:
-    """The rows left out: where they stood, the cell as it was found, why, and the segments that this saves."""
+    """The rows left out: where they stood, the cell as it was found, why, and the segments that this saves.
+
+    `sent_numbers` and `sent_keys` are those of the rows left out as sent already.
+    """
 
     rows: Numbers
     cells: npt.NDArray[np.object_]
     reasons: npt.NDArray[np.int8]
     segments: npt.NDArray[np.int32] | None
     labels: pd.Index[Any]
+    sent_numbers: Numbers
+    sent_keys: npt.NDArray[np.object_] | None
 
     @classmethod
     def of(
@@ -139,22 +152,40 @@ class Excluded:
         reasons: npt.NDArray[np.int8],
         segments: npt.NDArray[np.int32] | None,
         labels: pd.Index[Any],
+        numbers: Numbers,
+        keys: npt.NDArray[np.object_] | None,
     ) -> Excluded:
         """Return the rows of a sheet that have a reason, from what is known of every row."""
         rows = np.flatnonzero(reasons >= 0)
+        sent = np.flatnonzero(reasons == REASONS.index("already_sent"))
         return cls(
             rows=rows,
             cells=cells.iloc[rows].astype(object).to_numpy(),
             reasons=reasons[rows],
             segments=None if segments is None else segments[rows],
             labels=labels.take(rows),
+            sent_numbers=numbers[sent],
+            sent_keys=None if keys is None else keys[sent],
         )
+
+    def already_sent(self) -> Iterator[tuple[list[str], list[str] | None]]:
+        """Yield the numbers left out as sent already, and their keys where there are any, some at a time."""
+        return in_parts(self.sent_numbers, self.sent_keys)
 
     def __post_init__(self) -> None:
         _make_read_only(self)
 
     def __repr__(self) -> str:
         return f"Excluded({ngettext('{count:,} row', '{count:,} rows', len(self.rows))})"
+
+
+def in_parts(
+    numbers: Numbers, keys: npt.NDArray[np.object_] | None, at_once: int = 100_000
+) -> Iterator[tuple[list[str], list[str] | None]]:
+    """Yield numbers as text, and their keys where there are any, so many at once."""
+    for start in range(0, len(numbers), at_once):
+        part = slice(start, start + at_once)
+        yield list(map(str, numbers[part].tolist())), None if keys is None else keys[part].tolist()
 
 
 def _make_read_only(parts: object) -> None:

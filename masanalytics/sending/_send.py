@@ -176,7 +176,8 @@ class _Job:
 
         def result() -> SendResult:
             collected = None if collector is None or before is None else collector.total.since(before)
-            return dataclasses.replace(sender.result(self.plan.identities(), collected), new_file=self.new_file)
+            found = sender.result(self.plan.identities(), collected, self.plan.left_out.already_sent())
+            return dataclasses.replace(found, new_file=self.new_file)
 
         try:
             try:
@@ -203,17 +204,20 @@ class _Job:
             unsent = _unsent(unsent, self.plan, sender.sends)
         with deferred_interrupt(lambda: sender.stop(INTERRUPTED)):
             parts = portions(unsent, first=canary.room if canary.holds else None, most=self.limit)
+            registered: list[list[int]] = []
             tried = 0
-            for number, part in enumerate(parts):
+            for part in parts:  # before the canary leaves, the store knows of everybody who waits for it
+                is_canary = canary.holds and not registered
+                batches = list(part) if is_canary else part
+                tried += sum(map(len, batches)) if isinstance(batches, list) else 0
+                registered.append(sender.register(batches, canary=is_canary))
+            for number, batch_ids in enumerate(registered):
                 if number > 0:
                     size = int(canary.rules["size"])
                     self._judge(canary, expected=min(size, size - canary.room + tried))
                 if sender.is_stopped:
                     break
-                is_canary = canary.holds and number == 0
-                batches = list(part) if is_canary else part
-                tried = sum(map(len, batches)) if isinstance(batches, list) else 0
-                sender.send(batches, canary=is_canary)
+                sender.send(batch_ids)
         if self.limit is not None:
             sender.keep_for_later()
 
@@ -378,7 +382,7 @@ def _send_proof(plan: Plan, client: Client, store: Store, to: list[str]) -> Send
     # A proof may be sent as often as it is asked for: each has a key of its own.
     batch = _first_message(plan.batch(0), list(dict.fromkeys(phones)), uuid.uuid4().hex)
     try:
-        sender.send([batch])
+        sender.send(sender.register([batch]))
     finally:
         sender.close()
     if sender.failure is not None:

@@ -44,6 +44,9 @@ class SendResult:
         Taken over by another run at work on the same round, which has not come to an end with them.
     held_because : dict of str to int
         Held back, by what: ``canary``, ``window``, ``limit``, ``budget``, ``cap``. `held` is their sum.
+    reopened : int
+        Messages that the plan left out as sent already, and that turned out meanwhile not to have been: you have settled their
+        batch so, or a late answer said no. Plan and send again, and they go.
     in_doubt : int
         All messages of the round of unknown outcome, those of earlier runs included.
     requests : int
@@ -75,6 +78,7 @@ class SendResult:
     opted_out: int = 0
     left_to_another_run: int = 0
     held_because: Mapping[str, int] = field(default_factory=dict)
+    reopened: int = 0
     in_doubt: int = 0
     requests: int = 0
     seconds: float = 0.0
@@ -93,8 +97,8 @@ class SendResult:
     @property
     def ok(self) -> bool:
         """Whether nothing is left that should go: the round has reached everybody it is for, as far as the platform says."""
-        undone = self.rejected + self.unknown + self.not_sent + self.left_to_another_run + self.held + self.in_doubt
-        return self.stopped is None and not undone
+        undone = self.rejected + self.unknown + self.not_sent + self.left_to_another_run + self.held
+        return self.stopped is None and not undone + self.reopened + self.in_doubt
 
     @property
     def stopped_because(self) -> str:
@@ -112,7 +116,7 @@ class SendResult:
         """
         lines = [self._outcomes(), self._found_before()]
         lines += [f"  ! {notice}" for notice in self.notices[:_NOTICES_SHOWN] if notice != self.stopped]
-        lines += [self._in_doubt(), self._collected_meanwhile()]
+        lines += [self._in_doubt(), self._reopened(), self._collected_meanwhile()]
         if self.new_file:
             lines.append(_("new file {path}", path=self.new_file))
         if self.stopped:
@@ -173,6 +177,16 @@ class SendResult:
             "tell (keep collecting). If you know better: store.batches(state='unknown') lists the batches, and "
             "store.settle(batch_id, 'not_sent') lets one go.",
             self.unknown,
+        )
+
+    def _reopened(self) -> str:
+        if not self.reopened:
+            return ""
+        return ngettext(
+            "{count:,} message was left out as sent already and is now known not to have been: run the same again to send it.",
+            "{count:,} messages were left out as sent already and are now known not to have been: run the same again to send "
+            "them.",
+            self.reopened,
         )
 
     def _collected_meanwhile(self) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from masanalytics.client.outcomes import SubmitResult, failed_submit
 from masanalytics.clock import is_simulated
@@ -39,6 +39,9 @@ _UNKNOWN_FROM_THE_START: Final = 4
 _NOT_SENT_IN_A_ROW: Final = 5
 _IDLE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 5.0  # a pause of hours is cut, so that collecting goes on and Ctrl-C is met
+
+Identities: TypeAlias = "tuple[Sequence[str], Sequence[str] | None]"
+"""Whom messages are for: numbers, and keys where there are any."""
 
 INTERRUPTED: Final = Text("interrupted; run the same again to go on", code="interrupted")
 CANARY_HOLDS: Final = Text(
@@ -120,14 +123,17 @@ class Sender:
         self.sends.end_run(self.run, self._stopped or _DONE, self.clock.now())
 
     def result(
-        self, identities: Iterable[tuple[Sequence[str], Sequence[str] | None]], collected: Collected | None = None
+        self,
+        identities: Iterable[Identities],
+        collected: Collected | None = None,
+        left_out: Iterable[Identities] = (),
     ) -> SendResult:
         """Return what has become of every planned message, as the store has it.
 
         Parameters
         ----------
-        identities : iterable of (phones, keys)
-            The planned messages.
+        identities, left_out : iterable of (phones, keys)
+            The planned messages, and those that the plan left out as sent already.
         collected : Collected, optional
             What a collector fetched meanwhile.
         """
@@ -136,7 +142,12 @@ class Sender:
         for phones, keys in identities:
             planned += len(phones)
             counts.update(self.sends.count_planned(self.run, phones, keys))
-        left = counts.pop("left", 0)
+        reopened = sum(self.sends.count_reopened(self.run, phones, keys) for phones, keys in left_out)
+        left, taken_over = counts.pop("left", 0), counts.pop("taken_over", 0)
+        if self._held_for == "canary":  # the round's canary holds whoever has them
+            left += taken_over
+        else:
+            counts["left_to_another_run"] += taken_over
         if not self._held_for:
             counts["not_sent"] += left  # the run stopped before them
         return SendResult(
@@ -151,6 +162,7 @@ class Sender:
             opted_out=counts["opted_out"],
             left_to_another_run=counts["left_to_another_run"],
             held_because={self._held_for: left} if self._held_for and left else {},
+            reopened=reopened,
             in_doubt=self.sends.round_progress(self.run).counts.get("unknown", 0),
             requests=self._requests,
             seconds=self.clock.monotonic() - self._began if self._seconds is None else self._seconds,
@@ -161,17 +173,15 @@ class Sender:
             notices=tuple(self._notices),
         )
 
-    def send(self, batches: Iterable[PlannedBatch], *, canary: bool = False) -> None:
-        """Register batches and send them until all are done or something says stop; `result` and `failure` tell.
+    def send(self, batch_ids: Iterable[int]) -> None:
+        """Send registered batches until all are done or something says stop; `result` and `failure` tell.
 
         Parameters
         ----------
-        batches : iterable of PlannedBatch
-            What to send.
-        canary : bool, optional
-            Whether they are the canary of their round.
+        batch_ids : iterable of int
+            What `register` returned.
         """
-        waiting = deque(self._register(batches, canary=canary))
+        waiting = deque(batch_ids)
         done: list[tuple[Claimed, SubmitResult]] = []
         with ThreadPoolExecutor(self.options.workers, thread_name_prefix="masanalytics-send") as pool:
             try:
@@ -213,10 +223,16 @@ class Sender:
         if self._stopped is None:
             self._held_for = "limit"
 
-    # ---- one turn of the loop ---------------------------------------------------------------------------------------
+    def register(self, batches: Iterable[PlannedBatch], *, canary: bool = False) -> list[int]:
+        """Write batches to the store, a part at a time, so that nobody else waits long; return which have something to send.
 
-    def _register(self, batches: Iterable[PlannedBatch], *, canary: bool) -> list[int]:
-        """Write batches to the store, a part at a time, so that nobody else waits long."""
+        Parameters
+        ----------
+        batches : iterable of PlannedBatch
+            What is to be sent.
+        canary : bool, optional
+            Whether they are the canary of their round.
+        """
         planned = 0
         registered: dict[int, int] = {}
         for part in _parts(batches):
@@ -227,6 +243,8 @@ class Sender:
         self.batch_ids += registered
         self.options.advance(planned - sum(registered.values()))
         return list(registered)
+
+    # ---- one turn of the loop ---------------------------------------------------------------------------------------
 
     def _next(self, waiting: deque[int]) -> list[int]:
         """Return the batches to claim now: none while the platform would take one for a repetition, and refuse it."""

@@ -37,10 +37,10 @@ def seconds_to_repeat(conn: sqlite3.Connection, batch_ids: Sequence[int], now: f
     latest = 0
     for batch_id in batch_ids:
         found = conn.execute(
-            "SELECT max(o.submitted_at) FROM messages m JOIN batches b ON b.batch_id = m.batch_id"
+            "SELECT max(c.requested_at) FROM messages m JOIN batches b ON b.batch_id = m.batch_id"
             " JOIN messages o ON o.phone = m.phone AND o.message_id <> m.message_id"
-            f" AND o.submitted_at > ? AND o.submitted_at <= ? AND o.status_id {MAY_BE_OUT}"
-            " JOIN batches c ON c.batch_id = o.batch_id"
+            f" AND o.status_id {MAY_BE_OUT}"
+            " JOIN batches c ON c.batch_id = o.batch_id AND c.requested_at > ? AND c.requested_at <= ?"
             " WHERE m.batch_id = ? AND c.template_id IS b.template_id AND c.params IS b.params"
             " AND coalesce(o.content, c.content) IS coalesce(m.content, b.content)"
             " AND c.mode <> 'foreign'",

@@ -192,6 +192,7 @@ def _check_settled(conn: sqlite3.Connection, now: int) -> None:
 def _drop_planned(conn: sqlite3.Connection, wish: Wish) -> None:
     """Drop what was not sent yet to people who asked to be forgotten."""
     for phone in wish.phones:
+        conn.execute("DELETE FROM moved WHERE message_id IN (SELECT message_id FROM messages WHERE phone = ?)", [phone])
         conn.execute(
             "DELETE FROM messages WHERE phone = ? AND status_id = ? AND batch_id IN"
             " (SELECT batch_id FROM batches WHERE state = 'planned')",
@@ -205,6 +206,7 @@ def _drop_planned(conn: sqlite3.Connection, wish: Wish) -> None:
 
 def _forget_messages(conn: sqlite3.Connection, salt: str) -> int:
     rows = conn.execute(f"SELECT message_id, phone FROM messages WHERE message_id IN ({_PICKED})").fetchall()
+    conn.execute(f"DELETE FROM moved WHERE message_id IN ({_PICKED})")
     conn.executemany(
         "UPDATE messages SET phone = ?, content = NULL WHERE message_id = ?",
         [(_name(salt, phone), message_id) for message_id, phone in rows if "~" not in phone],

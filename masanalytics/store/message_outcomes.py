@@ -9,6 +9,7 @@ the order in which reports came.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -17,6 +18,7 @@ from typing import NamedTuple
 from masanalytics.protocol import outcome_of
 from masanalytics.store.coverage import covered_until
 from masanalytics.store.lookups import STATUS_OF_STATE
+from masanalytics.store.platform_clock import date_messages
 from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
 
 __all__ = ["Evidence", "Outcome", "fold", "refresh", "reset", "write"]
@@ -119,13 +121,16 @@ def refresh(conn: sqlite3.Connection, message_ids: Iterable[int]) -> None:
 
 
 def reset(conn: sqlite3.Connection, message_ids: Sequence[int]) -> None:
-    """Set messages back to what they were before any report: what their batch says, at the time we asked."""
+    """Set messages back to what they were before any report: what their batch says, at the time it was taken or we asked."""
     conn.executemany(
         "UPDATE messages SET received_at = NULL, report_status_id = NULL, error_code_id = NULL, reports = 0,"
         f" (status_id, submitted_at) = (SELECT CASE state {_STATUS_OF_STATE} END, requested_at"
         " FROM batches WHERE batches.batch_id = messages.batch_id) WHERE message_id = ?",
         [(message_id,) for message_id in message_ids],
     )
+    batches = "SELECT DISTINCT batch_id FROM messages WHERE message_id IN (SELECT value FROM json_each(?))"
+    for (batch_id,) in conn.execute(batches, [json.dumps(list(message_ids))]).fetchall():
+        date_messages(conn, batch_id)
     refresh(conn, message_ids)  # what pruned answers brought still counts
 
 

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from masanalytics.timezone import CHINA_OFFSET_S, parse_platform_time
 
-__all__ = ["Offset", "group_time", "offsets_near"]
+__all__ = ["Offset", "date_messages", "group_time", "offsets_near"]
 
 _NEIGHBOURS: Final = 4
 _NEAR_S: Final = 86_400
@@ -42,6 +42,35 @@ def group_time(msg_group: str, near: float | None) -> int | None:
     return min((time for time in found if time is not None), key=lambda time: abs(time - near), default=None)
 
 
+def date_messages(conn: sqlite3.Connection, batch_id: int) -> None:
+    """Give the batch's messages that have no report yet the time at which the platform took them, where its msgGroup tells."""
+    taken_at = _taken_at(conn, batch_id)
+    if taken_at is not None:
+        conn.execute(
+            "UPDATE messages SET submitted_at = ? WHERE batch_id = ? AND reports = 0 AND campaign_id IS NOT NULL",
+            [taken_at, batch_id],
+        )
+
+
+def _taken_at(conn: sqlite3.Connection, batch_id: int) -> int | None:
+    """Return when the platform took a batch, by its own clock; None where nothing tells.
+
+    A time far from ours is believed only where the polls show that our clock is as wrong as that: a msgGroup of another form may
+    look like a time.
+    """
+    row = conn.execute(
+        "SELECT msg_group, account_id, requested_at FROM batches WHERE batch_id = ?", [batch_id]
+    ).fetchone()
+    if row is None or not row[0] or row[2] is None:
+        return None
+    msg_group, account_id, requested_at = row
+    for offset in (0, *(one.low for one in _offsets_of_polls(conn, account_id, requested_at))):
+        time = group_time(msg_group, requested_at + offset)
+        if time is not None and abs(time - requested_at - offset) <= _NEAR_S:
+            return time
+    return None
+
+
 def offsets_near(conn: sqlite3.Connection, batch_id: int, account_id: int, requested_at: int) -> list[Offset]:
     """Return what the batches accepted just before and after this one, or else the polls about then, tell of the offset.
 
@@ -59,13 +88,13 @@ def offsets_near(conn: sqlite3.Connection, batch_id: int, account_id: int, reque
             time = group_time(msg_group, asked)
             if time is not None and abs(asked - requested_at) <= _NEAR_S:
                 found.append(Offset(time - max(asked, answered) - 1, time - asked + 1))
-    if found:
-        return found
+    return found or _offsets_of_polls(conn, account_id, requested_at) or [Offset(-_UNLEARNED_S, _UNLEARNED_S)]
+
+
+def _offsets_of_polls(conn: sqlite3.Connection, account_id: int, requested_at: int) -> list[Offset]:
     polls = conn.execute(
         "SELECT server_time, asked_at, answered_at FROM polls WHERE account_id = ? AND server_time IS NOT NULL AND answered_at"
         " IS NOT NULL AND asked_at BETWEEN ? AND ? ORDER BY abs(asked_at - ?) LIMIT 1",
         [account_id, requested_at - _NEAR_S, requested_at + _NEAR_S, requested_at],
     ).fetchall()
-    return [Offset(time - max(asked, answered) - 1, time - asked + 1) for time, asked, answered in polls] or [
-        Offset(-_UNLEARNED_S, _UNLEARNED_S)
-    ]
+    return [Offset(time - max(asked, answered) - 1, time - asked + 1) for time, asked, answered in polls]

@@ -21,7 +21,8 @@ from masanalytics.i18n import Text
 from masanalytics.store.kept_texts import keep_text
 from masanalytics.store.lookups import STATUS_OF_STATE
 from masanalytics.store.message_outcomes import refresh
-from masanalytics.store.platform_clock import group_time, offsets_near
+from masanalytics.store.moved_messages import NUMBERS_OF_BATCH, pull_back
+from masanalytics.store.platform_clock import date_messages, group_time, offsets_near
 from masanalytics.vocabulary import Status
 
 __all__ = ["adopt", "confirm", "give_back", "infer", "look_again", "settle"]
@@ -66,8 +67,8 @@ class _Candidate(NamedTuple):
 def infer(conn: sqlite3.Connection, foreign: Iterable[int]) -> list[int]:
     """Settle batches of unknown outcome that groups of reports prove to have been accepted; return those groups.
 
-    A batch in flight is a rival like any other, and waits for its own answer. What was rejected, or surely not sent, is a
-    rival only where nothing in doubt fits: then the reports prove the word about it wrong.
+    A batch in flight is a rival like any other, and waits for its own answer. What was rejected is a rival only where nothing in
+    doubt fits, what was surely not sent only where nothing else does: then the reports prove the word about it wrong.
     """
     settled = []
     for group_id in foreign:
@@ -79,9 +80,10 @@ def infer(conn: sqlite3.Connection, foreign: Iterable[int]) -> list[int]:
             continue
         fitting = [one for one in _candidates(conn, group_id, row[0], row[1]) if _fits(conn, group_id, one, *row)]
         doubtful = [one for one in fitting if one.is_doubtful]
-        chosen = doubtful or fitting
+        chosen = doubtful or [one for one in fitting if one.state == "rejected"] or fitting
         if len(chosen) != 1 or chosen[0].state == "submitting" or not _suffices(conn, group_id, chosen[0].batch_id):
             continue
+        pull_back(conn, chosen[0].batch_id)
         conn.execute("UPDATE batches SET msg_group = ? WHERE batch_id = ?", [row[0], chosen[0].batch_id])
         _accept(conn, chosen[0].batch_id)
         adopt(conn, chosen[0].batch_id)
@@ -181,6 +183,7 @@ def _accept(conn: sqlite3.Connection, batch_id: int) -> None:
         [keep_text(_SHOWN_BY_REPORTS), batch_id],
     )
     _settle_messages(conn, batch_id, Status.pending)
+    date_messages(conn, batch_id)
 
 
 def _settle_messages(conn: sqlite3.Connection, batch_id: int, status: Status) -> None:
@@ -189,10 +192,11 @@ def _settle_messages(conn: sqlite3.Connection, batch_id: int, status: Status) ->
 
 
 def _candidates(conn: sqlite3.Connection, group_id: int, msg_group: str, account_id: int) -> list[_Candidate]:
-    """Return the batches that one of the group's numbers stands in, and that no answer has given a msgGroup."""
+    """Return the batches that one of the group's numbers stands, or stood, in, and that no answer has given a msgGroup."""
     rows = conn.execute(
-        "SELECT DISTINCT b.batch_id, b.state, b.settled_by_user, b.requested_at, b.answered_at FROM messages m"
-        " JOIN batches b USING (batch_id) WHERE m.phone = (SELECT phone FROM messages WHERE batch_id = ? LIMIT 1)"
+        "WITH same AS (SELECT message_id, batch_id FROM messages WHERE phone = (SELECT phone FROM messages WHERE batch_id = ?"
+        " LIMIT 1)) SELECT b.batch_id, b.state, b.settled_by_user, b.requested_at, b.answered_at FROM batches b WHERE b.batch_id"
+        " IN (SELECT batch_id FROM same UNION SELECT v.batch_id FROM moved v JOIN same USING (message_id))"
         " AND b.account_id = ? AND b.campaign_id IS NOT NULL AND b.msg_group IS NULL AND b.requested_at IS NOT NULL"
         " AND b.state <> 'planned' AND ifnull(b.denied_group, '') <> ?",
         [group_id, account_id, msg_group],
@@ -227,9 +231,8 @@ def _fits(
     if not in_time:
         return False
     missing = conn.execute(
-        "SELECT 1 FROM messages g WHERE g.batch_id = ? AND NOT EXISTS"
-        " (SELECT 1 FROM messages m WHERE m.batch_id = ? AND m.phone = g.phone) LIMIT 1",
-        [group_id, batch.batch_id],
+        f"SELECT 1 FROM messages g WHERE g.batch_id = ?2 AND g.phone NOT IN ({NUMBERS_OF_BATCH}) LIMIT 1",
+        [batch.batch_id, group_id],
     ).fetchone()
     return missing is None
 
@@ -237,8 +240,7 @@ def _fits(
 def _suffices(conn: sqlite3.Connection, group_id: int, batch_id: int) -> bool:
     """Whether the group names most of the batch's numbers, and more than anybody reaches by chance."""
     named, size = (
-        conn.execute("SELECT count(*) FROM messages WHERE batch_id = ?", [one]).fetchone()[0]
-        for one in (group_id, batch_id)
+        conn.execute(f"SELECT count(*) FROM ({NUMBERS_OF_BATCH})", [one]).fetchone()[0] for one in (group_id, batch_id)
     )
     return bool(named >= _FEWEST and named * 2 > size)
 

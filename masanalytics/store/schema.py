@@ -337,3 +337,18 @@ def m013_own_columns(db: Database) -> None:
     db.execute("CREATE TABLE kept (kept_id INTEGER PRIMARY KEY, kept TEXT NOT NULL UNIQUE) STRICT")
     db.execute("CREATE TABLE kept_columns (column_id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT")
     db.execute("ALTER TABLE messages ADD COLUMN kept_id INTEGER REFERENCES kept")
+
+
+@migrations()
+def m014_moved_messages(db: Database) -> None:
+    """Know which batch a message stood in before a later run took it over: the platform may yet say that it has it."""
+    db.execute(
+        "CREATE TABLE moved (batch_id INTEGER NOT NULL REFERENCES batches, message_id INTEGER NOT NULL REFERENCES messages,"
+        " content TEXT, segments INTEGER, PRIMARY KEY (batch_id, message_id)) STRICT"
+    )
+    db.execute("CREATE INDEX moved_messages ON moved (message_id)")
+    # A message's number may be given to another one.
+    db.execute(
+        "CREATE TRIGGER moved_message_gone AFTER DELETE ON messages BEGIN DELETE FROM moved WHERE message_id = OLD.message_id;"
+        " END"
+    )

@@ -19,7 +19,16 @@ import numpy.typing as npt
 
 from masanalytics.account import AccountKey
 from masanalytics.i18n import Text
-from masanalytics.store import forgetting, kept_columns, lookups, progress, reconciliation, rounds
+from masanalytics.store import (
+    forgetting,
+    kept_columns,
+    lookups,
+    moved_messages,
+    platform_clock,
+    progress,
+    reconciliation,
+    rounds,
+)
 from masanalytics.store.kept_texts import keep_text
 from masanalytics.store.lookups import ACCEPTED, MAY_BE_OUT, RESENDABLE, STATUS_OF_STATE, STILL_TO_SEND
 from masanalytics.store.process_identity import is_alive, is_elsewhere, this_process
@@ -37,6 +46,7 @@ __all__ = [
     "already_sent",
     "claim",
     "count_planned",
+    "count_reopened",
     "drop_emptied",
     "end_run",
     "record_answers",
@@ -165,13 +175,35 @@ def count_planned(
     """Return what has become of planned messages, as counts: each is in exactly one of these.
 
     ``accepted``, ``rejected``, ``unknown``, ``not_sent`` (in this run); ``already_sent`` (accepted from another one);
-    ``opted_out``; ``left_to_another_run`` (another run has taken them over, and has not come to an end with them); ``left``
-    (nobody has tried them).
+    ``opted_out``; ``left_to_another_run`` (another run's request is under way); ``taken_over`` (a later run has them, and has
+    not come to an end with them); ``left`` (nobody has tried them).
     """
     _ask(conn, run.round_id, phones, keys)
     counts = conn.execute(_WHAT_BECAME, {"run": run.run_id, "round": run.round_id}).fetchall()
     conn.execute("DELETE FROM asked")
     return dict(counts)
+
+
+def count_reopened(
+    conn: sqlite3.Connection, run: RunRecord, phones: Sequence[str], keys: Sequence[str] | None = None
+) -> int:
+    """Return how many messages that a plan left out as sent already are known by now not to have been, and may go."""
+    states = [state for state, status in STATUS_OF_STATE.items() if status < Status.unknown]
+    may_go = conn.execute(
+        f"SELECT 1 FROM batches WHERE campaign_id = ? AND round_id = ? AND state IN ({','.join('?' * len(states))}) LIMIT 1",
+        [run.campaign_id, run.round_id, *states],
+    ).fetchone()
+    if may_go is None or not len(phones):
+        return 0
+    _ask(conn, run.round_id, phones, keys)
+    count: int = conn.execute(
+        "SELECT count(*) FROM asked JOIN messages m ON m.phone = asked.phone AND m.round_id = ? AND m.key = asked.key"
+        f" WHERE m.status_id {RESENDABLE} AND NOT EXISTS"
+        " (SELECT 1 FROM opt_outs o WHERE o.phone = asked.phone AND o.until IS NULL)",
+        [run.round_id],
+    ).fetchone()[0]
+    conn.execute("DELETE FROM asked")
+    return count
 
 
 _WHAT_BECAME = f"""
@@ -181,7 +213,7 @@ SELECT CASE
     iif(b.state = 'submitting' AND b.run_id <> :run, 'left_to_another_run', 'unknown')
   WHEN o.phone IS NOT NULL THEN 'opted_out'
   WHEN b.run_id = :run AND m.status_id <> {int(Status.planned)} THEN m.status
-  WHEN b.run_id > :run THEN 'left_to_another_run'
+  WHEN b.run_id > :run THEN 'taken_over'
   ELSE 'left' END AS what, count(*)
 FROM asked LEFT JOIN messages m ON m.phone = asked.phone AND m.round_id = :round AND m.key = asked.key
 LEFT JOIN batches b USING (batch_id) LEFT JOIN opt_outs o ON o.phone = asked.phone AND o.until IS NULL
@@ -241,6 +273,7 @@ def register(
     are the round's canary.
     """
     registered = {}
+    may_come_back = moved_messages.may_come_back(conn, run.round_id)
     for batch in batches:
         cursor = conn.execute(
             "INSERT INTO batches (campaign_id, account_id, run_id, round_id, canary, mode, state, content, template_id, params,"
@@ -252,6 +285,9 @@ def register(
             ],
         )  # fmt: skip
         batch_id = cursor.lastrowid or 0
+        if may_come_back:
+            _ask(conn, run.round_id, batch.phones, batch.keys)
+            moved_messages.note_moves(conn, run.round_id)
         _write_messages(conn, run, batch_id, batch)
         size = _count_messages(conn, batch_id)
         if not size:
@@ -272,7 +308,9 @@ def drop_emptied(conn: sqlite3.Connection, run: RunRecord) -> None:
         f" WHERE {earlier}",
         values,
     )
-    conn.execute(f"DELETE FROM batches WHERE {earlier} AND messages = 0", values)
+    conn.execute(
+        f"DELETE FROM batches WHERE {earlier} AND messages = 0 AND batch_id NOT IN (SELECT batch_id FROM moved)", values
+    )
 
 
 def _count_messages(conn: sqlite3.Connection, batch_id: int) -> int:
@@ -380,6 +418,8 @@ def _record_answer(conn: sqlite3.Connection, answer: Answered) -> None:
         answer.state == "accepted" or was_under_way or (is_word and (inferred or settled_by_user))
     ):
         return
+    if answer.state == "accepted" or was_under_way:
+        moved_messages.pull_back(conn, answer.batch_id)
     if inferred and is_word and answer.msg_group != msg_group:
         reconciliation.give_back(conn, answer.batch_id)
     conn.execute(
@@ -394,6 +434,7 @@ def _record_answer(conn: sqlite3.Connection, answer: Answered) -> None:
         [int(STATUS_OF_STATE[answer.state]), answer.batch_id],
     )
     if answer.state == "accepted":
+        platform_clock.date_messages(conn, answer.batch_id)
         reconciliation.adopt(conn, answer.batch_id)
 
 

@@ -203,6 +203,11 @@ class Sends:
         with self._connections.reading() as conn:
             return send_log.count_planned(conn, run, phones, keys)
 
+    def count_reopened(self, run: RunRecord, phones: Sequence[str], keys: Sequence[str] | None = None) -> int:
+        """Return how many messages that a plan left out as sent already are known by now not to have been."""
+        with self._connections.reading() as conn:
+            return send_log.count_reopened(conn, run, phones, keys)
+
     def round_progress(self, run: RunRecord) -> CampaignProgress:
         """Return the messages of the run's round by status."""
         with self._connections.reading() as conn:

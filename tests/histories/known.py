@@ -98,5 +98,24 @@ KNOWN: Final[dict[str, list[Action]]] = {
     "the disk is full when the answer comes": [
         Fate("silent"), Send(during=During(1, True, (Disk("all"),))), Disk(""), Send(),
     ],
+    "a clock that was behind while sending": [Fate("silent"), Clock(-28_800), Send()],
+    "the user settles what a run has left alone": [
+        Fate("silent"), Send(faults=((1, "drop_before"),)), Send(people=40, during=During(1, True, (SettleWrongly("q"),))),
+    ],
+    "a plan kept from before the user's word": [
+        Fate("silent"),
+        Send(faults=((1, "drop_before"),)),
+        Send(people=40, via="kept", faults=((1, "not_white_ip"),)),
+        SettleWrongly(),
+        Send(people=40, via="kept"),
+    ],
+    "the answer comes after another run has taken the messages over": [
+        Fate("silent"),
+        Send(
+            people=10,
+            during=During(1, True, (Send(people=10, process="far"), SettleWrongly("far"), Send(people=10, process="far", kill=60))),
+        ),
+        Send(people=10),
+    ],
     "killed before any step": [Send(kill=30), Send(kill=50), Send(kill=70), Send()],
 }  # fmt: skip
