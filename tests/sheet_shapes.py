@@ -101,13 +101,14 @@ def with_prefix(path: Path, prefix: str = "x") -> Path:
     return path
 
 
-def ods(path: Path, sheets: dict[str, str]) -> Path:
-    """Write an OpenDocument workbook of {sheet: XML of its rows}."""
+def ods(path: Path, sheets: dict[str, str], styles: str = "") -> Path:
+    """Write an OpenDocument workbook of {sheet: XML of its rows}, with the XML of its automatic styles."""
     office = "urn:oasis:names:tc:opendocument:xmlns:"
     tables = "".join(f'<table:table table:name="{name}">{rows}</table:table>' for name, rows in sheets.items())
     content = (
         f'<office:document-content xmlns:office="{office}office:1.0" xmlns:table="{office}table:1.0"'
-        f' xmlns:text="{office}text:1.0"><office:body><office:spreadsheet>{tables}</office:spreadsheet></office:body>'
+        f' xmlns:text="{office}text:1.0" xmlns:style="{office}style:1.0" xmlns:number="{office}datastyle:1.0">'
+        f"<office:automatic-styles>{styles}</office:automatic-styles><office:body><office:spreadsheet>{tables}</office:spreadsheet></office:body>"
         "</office:document-content>"
     )
     with zipfile.ZipFile(path, "w") as target:

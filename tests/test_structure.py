@@ -30,6 +30,7 @@ SMALL_ON_PURPOSE = {
     "collecting/side_work.py": "the rule under everything that is said or written beside collecting",
     "analysis/known_holes.py": "one sentence for the results of the analysis and the card of the store",
     "analysis/prices.py": "one rule of money under costs and suppression_value",
+    "sheets/appearance.py": "under the readers of every kind of workbook",
     "sheets/_sample_path.py": "the file of a public function",
     "report/sanitise.py": "the one rule for what strangers wrote, kept apart to be read as one",
     "stats/power.py": "one rule under both planning and analysis",

@@ -16,6 +16,7 @@ from masanalytics.errors import InputError, MissingExtraError
 from masanalytics.i18n import Text
 from masanalytics.masking import mask_phones_in
 from masanalytics.paths import full_path
+from masanalytics.sheets.appearance import Appearance
 from masanalytics.sheets.delimited import read_text
 from masanalytics.sheets.disguises import is_text, refuse_page
 from masanalytics.sheets.encodings import decode
@@ -76,7 +77,7 @@ def read_sheet(
     encoding : str, optional
         The encoding of a text file. By default UTF-8, UTF-16, GB18030 or Big5, whichever fits every byte.
     hidden : {"skip", "keep"}, optional
-        What to do with rows that a filter (or a hand) has hidden in an ``.xlsx``. By default they are read, and the plan warns.
+        What to do with rows of a workbook that a filter or a hand has hidden. By default they are read, and the plan warns.
 
     Returns
     -------
@@ -195,10 +196,15 @@ def _chosen_sheets(book: Workbook, sheet: str | int | Sequence[str | int]) -> li
 def _sheet_frame(book: Workbook, name: str, choice: _Choice) -> pd.DataFrame:
     cells = book.cells(name)
     columns = [kept_cells(column) for column in zip_longest(*cells.rows)]
-    grid = Grid(columns, cells.lines, filled_cells(columns, len(cells.rows)), cells.formats, cells.hidden)
+    grid = Grid(columns, cells.lines, filled_cells(columns, len(cells.rows)), cells.appearance or Appearance())
     receipt: dict[str, Any] = {"file": book.file.name, "sheet": name}
-    if not book.tells_formats:
+    if cells.appearance is None:
         receipt["formats_known"] = False
+        if choice.hidden == "skip":
+            raise InputError(
+                "{file}: which rows are hidden is not known of this workbook, so hidden='skip' cannot be done; save it as .xlsx",
+                file=book.file.name,
+            )
     return frame_of(grid, receipt, header=choice.header, hidden=choice.hidden)
 
 
@@ -212,7 +218,9 @@ def _together(names: Sequence[str], frames: Sequence[pd.DataFrame]) -> pd.DataFr
         part.attrs = {}
     whole = pd.concat(parts)
     shared = {key: [receipt.get(key) for receipt in receipts] for key in ("sheet", "header_line")}
+    away = sorted({column for receipt in receipts for column in receipt["hidden_columns"]})
     totals = {key: sum(receipt[key] for receipt in receipts) for key in ("rows", "blank", "hidden", "above")}
+    kinds = [receipt["hidden_rows"] for receipt in receipts]
     formats: dict[str, list[str]] = {}
     for receipt in receipts:
         for column in {column for one in receipts for column in one["formats"]} & set(receipt["dtypes"]):
@@ -220,7 +228,16 @@ def _together(names: Sequence[str], frames: Sequence[pd.DataFrame]) -> pd.DataFr
             plain = [] if receipt["dtypes"][column] in ("str", "object") else [GENERAL]
             formats[column] = sorted({*formats.get(column, ()), *receipt["formats"].get(column, plain)})
     dtypes = {str(column): str(dtype) for column, dtype in whole.dtypes.items()}
-    whole.attrs["read"] = {**receipts[0], **shared, **totals, "formats": formats, "dtypes": dtypes}
+    whole.attrs["read"] = {
+        **receipts[0],
+        **shared,
+        **totals,
+        "hidden_rows": next((kind for kind in kinds if kind != "none"), "none"),
+        "hidden_columns": away,
+        "formats_known": all(receipt.get("formats_known", True) for receipt in receipts),
+        "formats": formats,
+        "dtypes": dtypes,
+    }
     return whole
 
 

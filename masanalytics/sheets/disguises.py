@@ -48,7 +48,7 @@ def is_text(file: Path) -> bool:
     return b"\t" in start or b"," in start
 
 
-def not_a_workbook(file: Path, error: Exception) -> InputError:
+def not_a_workbook(file: Path, error: BaseException) -> InputError:
     """Return the error of a file that cannot be opened as the workbook its name says; raise what it is instead, if that is seen."""
     with file.open("rb") as content:
         refuse_page(content.read(_HEAD), file.name)
@@ -59,7 +59,7 @@ def not_a_workbook(file: Path, error: Exception) -> InputError:
     )
 
 
-def damaged(file: Path, error: Exception) -> InputError:
+def damaged(file: Path, error: BaseException) -> InputError:
     """Return the error of a workbook that opens, and of which a part cannot be read: it was cut off or changed on its way."""
     return InputError(
         "{file} is damaged ({error}): part of it was cut off or changed on its way. Open it in Excel, look whether all rows are"

@@ -14,6 +14,7 @@ import pandas as pd
 from masanalytics.errors import InputError
 from masanalytics.masking import mask_phones_in
 from masanalytics.phones import holds_mobile, is_example, parse_phones
+from masanalytics.sheets.appearance import Appearance
 from masanalytics.sheets.cell_types import TypedColumn, typed_cells, typed_texts
 from masanalytics.sheets.number_formats import GENERAL
 from masanalytics.text import plain_name
@@ -40,10 +41,8 @@ class Grid:
         The line of each row as its owner counts.
     filled : ndarray of int
         How many cells of each row are not blank.
-    formats : mapping
-        Column -> row -> number format, where it is not General.
-    hidden : frozenset of int
-        Lines that are hidden.
+    appearance : Appearance
+        Number formats, hidden lines and hidden columns.
     widths : sequence of int, optional
         Of a text file: how many cells each line has. A line wider than the header is then an error, since a separator too many
         has shifted its cells.
@@ -52,8 +51,7 @@ class Grid:
     columns: list[list[Any]]
     lines: Sequence[int]
     filled: npt.NDArray[np.int64]
-    formats: Mapping[int, Mapping[int, str]] = field(default_factory=dict)
-    hidden: frozenset[int] = frozenset()
+    appearance: Appearance = field(default_factory=Appearance)
     widths: Sequence[int] | None = None
 
     def row(self, place: int) -> list[Any]:
@@ -115,9 +113,9 @@ def frame_of(grid: Grid, receipt: dict[str, Any], *, header: int | None, hidden:
     if top is not None:
         _refuse_wide(grid, top, file)
     filled = np.flatnonzero(grid.filled[first:]) + first
-    is_hidden = np.fromiter((grid.lines[place] in grid.hidden for place in filled.tolist()), dtype=np.bool_)
+    is_hidden = np.fromiter((grid.lines[place] in grid.appearance.hidden for place in filled.tolist()), dtype=np.bool_)
     kept = filled[~is_hidden] if hidden == "skip" else filled
-    columns = _columns(grid, top, kept)
+    columns, hidden_columns = _columns(grid, top, kept)
     index = pd.Index(np.array([grid.lines[place] for place in kept], dtype=np.int64), name="row")
     frame = pd.DataFrame({name: pd.Series(one.values, index=index) for name, one in columns.items()}, index)
     frame.attrs["read"] = receipt | {
@@ -128,6 +126,7 @@ def frame_of(grid: Grid, receipt: dict[str, Any], *, header: int | None, hidden:
         "above": 0 if top is None else int((grid.filled[:top] > 0).sum()),
         "hidden": int(is_hidden.sum()),
         "hidden_rows": hidden or ("kept" if is_hidden.any() else "none"),
+        "hidden_columns": hidden_columns,
         "doubled_names": sorted({name.rpartition(".")[0] for name in columns if _is_doubled(name, columns)}),
         "formats": {name: list(one.formats) for name, one in columns.items() if one.formats},
         "dtypes": {name: str(frame[name].dtype) for name in columns},
@@ -192,7 +191,8 @@ def _refuse_wide(grid: Grid, top: int, file: str) -> None:
     )
 
 
-def _columns(grid: Grid, top: int | None, kept: npt.NDArray[np.int64]) -> dict[str, TypedColumn]:
+def _columns(grid: Grid, top: int | None, kept: npt.NDArray[np.int64]) -> tuple[dict[str, TypedColumn], list[str]]:
+    """Return the columns that hold anything, by their names, and which of them are hidden."""
     header = [None] * len(grid.columns) if top is None else grid.row(top)
     places = kept.tolist()
     whole = places == list(range(places[0], len(grid.lines))) if places else False
@@ -205,12 +205,13 @@ def _columns(grid: Grid, top: int | None, kept: npt.NDArray[np.int64]) -> dict[s
     labels = _unique([f"column {place + 1}" if header[place] is None else str(header[place]) for place in used])
     typed = {}
     for label, place in zip(labels, used, strict=True):
-        shown = grid.formats.get(place)
+        shown = grid.appearance.formats.get(place)
         if grid.widths is not None:
             typed[label] = typed_texts(bodies[place])
         else:
             typed[label] = typed_cells(bodies[place], [shown.get(row, GENERAL) for row in places] if shown else None)
-    return typed
+    hidden = [label for label, place in zip(labels, used, strict=True) if place in grid.appearance.hidden_columns]
+    return typed, hidden
 
 
 def _unique(names: Sequence[str]) -> list[str]:

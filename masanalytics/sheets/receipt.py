@@ -39,6 +39,9 @@ def receipt_lines(receipt: Mapping[str, Any]) -> list[str]:
             rows=rows,
         )
     ]
+    hidden = receipt.get("hidden_columns")
+    if hidden:
+        lines.append(_("hidden columns, read like the others: {list}", list=_(", ").join(map(str, hidden))))
     left = _left(receipt)
     if left:
         lines.append(_("not read: {list}", list=_("; ").join(left)))
@@ -99,7 +102,7 @@ def receipt_warnings(receipt: Mapping[str, Any]) -> list[tuple[int, Text]]:
         warnings.append((receipt["hidden"], _hidden(receipt["hidden"])))
     visible = [other for other in receipt.get("sheets_not_read", ()) if other["kind"] == "visible"]
     warnings += [(other["rows"], _sheet_not_read(other["rows"], other["sheet"])) for other in visible]
-    if not receipt.get("formats_known", True) and set(receipt.get("dtypes", {}).values()) - {"str", "object"}:
+    if not receipt.get("formats_known", True):
         warnings.append((receipt["rows"], _formats_not_read(receipt["rows"], receipt["file"])))
     return warnings + [(receipt["rows"], _doubled(name)) for name in receipt.get("doubled_names", ())]
 
@@ -127,10 +130,10 @@ def _sheet_not_read(count: int, sheet: str) -> Text:
 
 def _formats_not_read(count: int, file: str) -> Text:
     return Text(
-        "{count:,} row of {file}: how the sheet shows its numbers (000012, 15%) and which rows are hidden is only known of .xlsx; look"
-        " at numbers in the texts, or save it as .xlsx",
-        "{count:,} rows of {file}: how the sheet shows its numbers (000012, 15%) and which rows are hidden is only known of .xlsx; look"
-        " at numbers in the texts, or save it as .xlsx",
+        "{count:,} row of {file}: how the sheet shows its numbers (000012, 15%) and which rows are hidden could not be read; look at"
+        " numbers in the texts, or save it as .xlsx",
+        "{count:,} rows of {file}: how the sheet shows its numbers (000012, 15%) and which rows are hidden could not be read; look at"
+        " numbers in the texts, or save it as .xlsx",
         code="formats_not_read",
         count=count,
         file=file,
