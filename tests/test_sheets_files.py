@@ -12,6 +12,7 @@ import pytest
 import xlsxwriter
 
 from masanalytics.errors import InputError
+from masanalytics.planning import plan
 from masanalytics.sheets import read_sheet
 from masanalytics.sheets.number_formats import BUILT_IN, shown
 from tests.sheet_files import Book, book, text_file
@@ -44,6 +45,36 @@ def test_an_unclosed_quote_is_an_error_with_its_line(
     with pytest.raises(InputError, match=r"list\.csv, line 11: a quote opens here") as caught:
         read_sheet(path)
     assert "13800100010" not in str(caught.value) + caught.value.zh
+
+
+SWALLOWED = {
+    "a row without a number": '{0},"张三,北京\n,李四,上海\n{1},王五",天津\n',
+    "its last cell": '{0},张三,"北京\n,李四,上海\n,王五,天津"\n',
+    "two columns": '{0},"张三\n,李四"\n{1},王五\n{2},赵六\n',
+    "the first cell": '"无,张三\n无",李四\n{1},王五\n{2},赵六\n',
+}
+
+
+@pytest.mark.parametrize("name", SWALLOWED)
+def test_rows_without_a_number_that_a_quote_swallows(tmp_path: Path, name: str) -> None:
+    """Built as rows are, in a column whose other cells have one line: refused, though no number shows it."""
+    body = SWALLOWED[name].format("13800138000", "13800138001", "13800138002")
+    rest = "13800138003,孙七" + ",广州" * (body.split("\n")[0].count(",") - 1) + "\n"
+    header = "手机号,姓名,城市\n" if rest.count(",") == 2 else "手机号,姓名\n"
+    with pytest.raises(InputError, match=r"line 2: a quote opens here and is closed lines below"):
+        read_sheet(text_file(tmp_path, header + body + rest * 3))
+
+
+def test_cells_over_several_lines_are_told_where_they_are_few(tmp_path: Path) -> None:
+    """A short row that a quote swallows cannot be told from an address: the plan names the line. A column of texts has no such word."""
+    rest = "".join(f"1380013800{row},客,路\n" for row in range(1, 4))
+    frame = read_sheet(text_file(tmp_path, f'手机号,姓名,地址\n13800138000,客,"北京\n朝阳"\n{rest}'))
+    made = plan(frame, phone="手机号", text="好", campaign="c", signature="某店")
+    assert [(one.code, one.rows) for one in made.warnings] == [("several_lines", 1)]
+    assert "line 2 of the file" in str(made.warnings[0])
+    texts = "".join(f'1380013800{row},"您好,客{row}\n积分,明天到期"\n' for row in range(4))
+    frame = read_sheet(text_file(tmp_path, f"手机号,短信内容\n{texts}", "b.csv"))
+    assert plan(frame, phone="手机号", content="短信内容", campaign="c", signature="某店").warnings == ()
 
 
 def test_quotes_that_are_right_are_read(tmp_path: Path) -> None:

@@ -133,7 +133,22 @@ def _read_text(file: Path, choice: _Choice) -> pd.DataFrame:
     receipt: dict[str, Any] = {"file": file.name, "encoding": encoding, "separator": found.separator}
     columns = [kept_texts(column) for column in zip_longest(*found.rows)]
     grid = Grid(columns, found.lines, filled_cells(columns, len(found.rows)), widths=list(map(len, found.rows)))
-    return frame_of(grid, receipt, header=choice.header, hidden=choice.hidden)
+    frame = frame_of(grid, receipt, header=choice.header, hidden=choice.hidden)
+    if found.tall:
+        frame.attrs["read"]["several_lines"] = _over_several_lines(frame, {found.lines[place] for place in found.tall})
+    return frame
+
+
+def _over_several_lines(frame: pd.DataFrame, lines: set[int]) -> dict[str, list[int]]:
+    """Return column -> lines where its cells hold line breaks, of columns that hold few of them: there a stray quote is likely."""
+    odd: dict[str, list[int]] = {}
+    tall = frame[frame.index.isin(lines)]
+    for name in frame.columns:
+        cells = zip(tall.index.tolist(), tall[name].tolist(), strict=True)
+        found = [line for line, cell in cells if isinstance(cell, str) and ("\n" in cell or "\r" in cell)]
+        if found and 2 * len(found) <= frame[name].notna().sum():
+            odd[str(name)] = found
+    return odd
 
 
 def _read_workbook(file: Path, sheet: str | int | Sequence[str | int] | None, choice: _Choice) -> pd.DataFrame:

@@ -44,11 +44,14 @@ class TextRows:
         The line each row begins in, counted from 1.
     separator : str
         What stands between cells.
+    tall : list of int
+        Which rows have a cell over several lines, as positions in `rows`.
     """
 
     rows: list[_Row]
     lines: list[int]
     separator: str
+    tall: list[int]
 
 
 def read_text(text: str, name: str, separator: str | None = None) -> TextRows:
@@ -97,11 +100,13 @@ def _parse(text: str, name: str, separator: str, first_line: int) -> TextRows:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     rows: list[_Row] = []
     lines: list[int] = []
+    tall: list[int] = []
     begun = 0
     try:
         for row in reader:
             if reader.line_num - begun > 1:
                 _refuse_swallowed(row, begun + first_line, name, separator)
+                tall.append(len(rows))
             rows.append(row)
             lines.append(begun + first_line)
             begun = reader.line_num
@@ -116,7 +121,9 @@ def _parse(text: str, name: str, separator: str, first_line: int) -> TextRows:
                 _refuse_split(row, line, name, separator)
     if text.find("\\\n") >= 0 or text.find("\\\r") >= 0:
         _refuse_escaped_ends(rows, lines, name)
-    return TextRows(rows, lines, separator)
+    if tall:
+        _refuse_rows_without_numbers(TextRows(rows, lines, separator, tall), name)
+    return TextRows(rows, lines, separator, tall)
 
 
 def _spaced_quote(separator: str) -> re.Pattern[str]:
@@ -165,14 +172,38 @@ def _refuse_swallowed(row: Sequence[str], line: int, name: str, separator: str) 
         continued = _LINE_END.split(cell)[1:]
         for inner in continued:
             if holds_mobile(inner) or _is_like_a_row(inner, separator, len(row)):
-                raise InputError(
-                    "{file}, line {line:,}: a quote opens here and is closed lines below, and what stands between looks like rows of"
-                    " the list ({shown}). Remove the quote, or double it if it belongs to the text",
-                    file=name,
-                    line=line,
-                    shown=mask_phones_in(inner[:_SHOWN]),
-                )
+                raise _swallowed(name, line, inner)
         line += len(continued)
+
+
+def _swallowed(name: str, line: int, inner: str) -> InputError:
+    return InputError(
+        "{file}, line {line:,}: a quote opens here and is closed lines below, and what stands between looks like rows of"
+        " the list ({shown}). Remove the quote, or double it if it belongs to the text",
+        file=name,
+        line=line,
+        shown=mask_phones_in(inner[:_SHOWN]),
+    )
+
+
+def _refuse_rows_without_numbers(read: TextRows, name: str) -> None:
+    """Raise where a cell over several lines is built as rows would be that a quote has swallowed, though no number stands in them.
+
+    What remains of the row in which the quote opens, whole rows, and the beginning of the row in which it is closed have as many
+    separators as they must have. A text over several lines may look so by chance: where most cells of a column are such, it does.
+    """
+    width = Counter(map(len, read.rows)).most_common(1)[0][0]
+    counts = Counter(
+        column for place in read.tall for column, cell in enumerate(read.rows[place]) if _LINE_END.search(cell)
+    )
+    for place in read.tall:
+        line = read.lines[place]
+        for column, cell in enumerate(read.rows[place]):
+            first, *continued = (part.count(read.separator) for part in _LINE_END.split(cell))
+            built = continued and first == width - 1 - column and continued[-1] >= max(column, 1 - first)
+            if built and all(one == width - 1 for one in continued[:-1]) and 2 * counts[column] < len(read.rows):
+                raise _swallowed(name, line, _LINE_END.split(cell)[1])
+            line += len(continued)
 
 
 def _is_like_a_row(inner: str, separator: str, width: int) -> bool:

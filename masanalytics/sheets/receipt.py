@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from masanalytics.i18n import N_, Text, _, ngettext
@@ -102,6 +102,8 @@ def receipt_warnings(receipt: Mapping[str, Any]) -> list[tuple[int, Text]]:
         warnings.append((receipt["hidden"], _hidden(receipt["hidden"])))
     visible = [other for other in receipt.get("sheets_not_read", ()) if other["kind"] == "visible"]
     warnings += [(other["rows"], _sheet_not_read(other["rows"], other["sheet"])) for other in visible]
+    for column, lines in receipt.get("several_lines", {}).items():
+        warnings.append((len(lines), _several_lines(column, lines)))
     if not receipt.get("formats_known", True):
         warnings.append((receipt["rows"], _formats_not_read(receipt["rows"], receipt["file"])))
     return warnings + [(receipt["rows"], _doubled(name)) for name in receipt.get("doubled_names", ())]
@@ -137,6 +139,19 @@ def _formats_not_read(count: int, file: str) -> Text:
         code="formats_not_read",
         count=count,
         file=file,
+    )
+
+
+def _several_lines(column: str, lines: Sequence[int]) -> Text:
+    return Text(
+        "{count:,} cell of {column} holds line breaks (line {line:,} of the file): where a quote too many has swallowed a row, that row"
+        " is missing",
+        "{count:,} cells of {column} hold line breaks (the first in line {line:,} of the file): where a quote too many has swallowed a"
+        " row, that row is missing",
+        code="several_lines",
+        count=len(lines),
+        column=column,
+        line=lines[0],
     )
 
 
