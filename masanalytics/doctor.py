@@ -119,6 +119,7 @@ def check(
         findings += _database(path)
         if account is not None and account.is_pushed:
             findings.append(_receiver(account, path, clock or SystemClock()))
+        findings.extend(_parts(path))
     return findings
 
 
@@ -321,6 +322,25 @@ def _database(path: Path) -> list[Finding]:
     else:
         text = _("{path} does not exist yet; its folder is read-only.", path=path)
     return [Finding("database", ok=writable, text=text), disk]
+
+
+def _parts(path: Path) -> list[Finding]:
+    """Say how the reports of long messages come, as far as the store has learned it."""
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=1)) as connection:
+            rows = connection.execute(
+                "SELECT account, by_part, messages, complete FROM parts JOIN accounts USING (account_id) WHERE messages > 0"
+                " ORDER BY account"
+            ).fetchall()
+    except sqlite3.Error:
+        return []
+    findings = []
+    for account, by_part, messages, complete in rows:
+        known = _("{complete:,} of {messages:,} delivered long messages had all", complete=complete, messages=messages)
+        how = _("each part") if by_part else _("a long message once")
+        text = _("{account} reports {how} ({known}).", account=account, how=how, known=known)
+        findings.append(Finding("parts", ok=True, text=text))
+    return findings
 
 
 def _receiver(account: Account, path: Path, clock: Clock) -> Finding:

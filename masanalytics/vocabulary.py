@@ -147,12 +147,14 @@ MESSAGE_COLUMNS: Final = {
     "latency_s": "Int64",
     "waited_s": "Int64",
     "reports": "Int64",
+    "parts_missing": "Int64",
     "arm": "str",
 }
 """The columns of a messages frame with their dtypes; missing text is missing (NaN), never an empty string.
 
 ``latency_s`` is receiveDate - submitDate of delivered and failed messages, ``waited_s`` the seconds from submission to
-the end of the account's coverage, ``reports`` how many reports the message got, ``arm`` the arm of a comparison.
+the end of the account's coverage, ``reports`` how many reports the message got, ``parts_missing`` how many parts of a
+delivered long message were never reported (missing where reports do not come by part), ``arm`` the arm of a comparison.
 ``round`` is the name of the campaign's round: the first one's is the empty text, which is not missing; of a message of no
 campaign it is. ``key`` tells several messages of one round to one number apart.
 """

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
 import pytest
 
+import masanalytics as mas
+from masanalytics.analysis.results import notes_of
+from masanalytics.doctor import check
+from masanalytics.errors import InputError
+from masanalytics.store import Store
 from tests.bench import Bench, PlainBatch, report
 
 DAY = 86_400
@@ -99,3 +105,80 @@ def test_without_a_history_nothing_is_waited_for(bench: Bench) -> None:
     send_long(bench, [ONE], GROUP, "new")
     bench.receive(rows([ONE], GROUP, 1, 1))
     assert state(bench) == ["delivered", 1, 10]
+
+
+def missing(bench: Bench, campaign: str = "new") -> list[int | None]:
+    return [None if pd.isna(one) else int(one) for one in bench.store.messages(campaign)["parts_missing"]]
+
+
+def test_a_part_that_never_came_is_named(bench: Bench) -> None:
+    """One of two is missing once no report can come any more; nobody can say so before, or where reports do not come by part."""
+    with_history(bench, parts=2)
+    assert missing(bench, "past") == [0] * len(CROWD)
+    bench.receive(rows([ONE], LATER, 10, 1))
+    assert missing(bench) == [None]
+    bench.clock.sleep(4 * DAY)
+    bench.receive([])
+    assert missing(bench) == [1]
+    assert bench.store.messages(parts_missing=1)["phone"].tolist() == [ONE]
+    counted = mas.delivery_rates(bench.store, by="parts_missing")
+    assert counted.reset_index()[["parts_missing", "delivered"]].to_numpy().tolist() == [[0, 30], [1, 1]]
+
+
+def test_where_reports_come_once_a_message_no_part_is_missing(bench: Bench) -> None:
+    """What is not known is no number."""
+    with_history(bench, parts=1)
+    assert missing(bench, "past") == [None] * len(CROWD)
+
+
+def test_what_was_learned_is_said(bench: Bench) -> None:
+    """In the notes of every rate, on the store's card, and by the doctor."""
+    with_history(bench, parts=2)
+    said = "企业/ap reports each part of a long message: of 30 delivered ones older than 72 hours 30 had all."
+    assert any(said in note for note in notes_of(mas.delivery_rates(bench.store), "en"))
+    assert said in bench.store.text("en")
+    found = [one.text for one in check(store_path=bench.store.path) if one.name == "parts"]
+    assert found == ["企业/ap reports each part (30 of 30 delivered long messages had all)."]
+
+
+@pytest.mark.parametrize(("rule", "status"), [("all", "pending"), ("any", "delivered"), ("auto", "delivered")])
+def test_the_rule_can_be_said(bench: Bench, rule: Any, status: str) -> None:
+    """It stays with the file, holds from the first report on, and can be taken back."""
+    with Store(bench.store.path, clock=bench.clock, parts=rule):
+        pass
+    send_long(bench, [ONE], GROUP, "new")
+    bench.receive(rows([ONE], GROUP, 1, 1))
+    assert state(bench)[0] == status
+    with Store(bench.store.path, clock=bench.clock, parts="auto"):
+        pass
+    assert state(bench)[0] == "delivered"
+    with Store(bench.store.path, clock=bench.clock, parts=rule):
+        pass
+    assert state(bench)[0] == status
+    bench.clock.sleep(4 * DAY)
+    bench.receive([])
+    assert state(bench)[0] == "delivered"
+
+
+def test_another_rule_is_refused(bench: Bench) -> None:
+    """By name, with those there are."""
+    with pytest.raises(InputError, match="parts='both': one of auto, any, all"):
+        Store(bench.store.path, parts="both")  # type: ignore[arg-type]
+
+
+def test_a_message_that_failed_before_it_was_delivered_is_told(bench: Bench) -> None:
+    """One segment: the retry counts, and the notes say that there was a failure before; replayed, the same."""
+    run = bench.start("new")
+    (batch_id,) = bench.register(run, PlainBatch([ONE], segments=[1]))
+    bench.claim(run, batch_id)
+    bench.answer(batch_id, "accepted", GROUP)
+    for code, at in (("MI:0001", "20260101080010"), ("DELIVRD", "20260101080040")):
+        bench.receive([report(ONE, GROUP, code, submitDate="20260101080000", receiveDate=at)])
+    for _ in range(2):
+        assert state(bench) == ["delivered", 2, 40]
+        notes = notes_of(mas.delivery_rates(bench.store, campaign="new"), "en")
+        assert "1 delivered message had been reported as failed before: a later attempt succeeded" in notes
+        bench.store.replay()
+    assert not [
+        note for note in notes_of(mas.delivery_rates(bench.store, carrier="中国广电"), "en") if "before" in note
+    ]

@@ -114,6 +114,7 @@ def finished(
     missing = holes_text(coverage.get("holes") or ())
     if missing is not None:
         all_notes.append(missing)
+    all_notes.extend(coverage.get("notes") or ())
     if counted is not None:
         small = [_plain(label) for label, n in zip(frame.index, counted, strict=True) if n < SMALL_GROUP]
         frame.attrs["small_groups"] = small

@@ -11,7 +11,18 @@ from masanalytics.clock import Clock
 from masanalytics.errors import MasError
 from masanalytics.i18n import Text
 from masanalytics.protocol import Endpoint, PollAnswer
-from masanalytics.store import account_merging, coverage, doubts, lookups, poll_ingestion, poll_log, progress, push_log
+from masanalytics.store import (
+    account_merging,
+    coverage,
+    doubts,
+    lookups,
+    part_rules,
+    parts,
+    poll_ingestion,
+    poll_log,
+    progress,
+    push_log,
+)
 from masanalytics.store.coverage import CollectingHealth
 from masanalytics.store.database import Connections
 from masanalytics.store.poll_ingestion import Received
@@ -131,6 +142,14 @@ class Intake:
         with self._connections.writing(durable=True) as conn:
             account_merging.merge(conn, account, into)
             poll_ingestion.replay(conn, self._words)
+
+    def set_rule_of_parts(self, rule: str) -> None:
+        """Say how the reports of long messages come; nothing is written where that is the file's rule already."""
+        with self._connections.reading() as conn:
+            is_same = part_rules.rule_of(conn) == rule
+        if not is_same:
+            with self._connections.writing() as conn:
+                parts.set_rule(conn, rule)
 
     # ---- pushes -----------------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from masanalytics.errors import InputError
 from masanalytics.store import kept_columns
 from masanalytics.store.lookups import ACCEPTED, REPORTED
 from masanalytics.store.observation import Observation
+from masanalytics.store.part_rules import missing_sql
 from masanalytics.store.views import MISSING, china_times
 from masanalytics.timezone import CHINA_OFFSET_S
 from masanalytics.vocabulary import CARRIERS, MESSAGE_COLUMNS, UNREPORTED_AFTER_S, Status
@@ -135,12 +136,10 @@ def find_column(conn: sqlite3.Connection, name: str, among: Condition = EVERYTHI
         return Column(f"m.{CODES[name]}", *_labelled(conn, "SELECT code_id, code FROM codes"))
     if name in BATCH_TEXTS:
         return Column("m.batch_id", *_labelled(conn, f"SELECT batch_id, {name} FROM batches"))
-    if name == "#window":
-        return _window(conn)
     if name == "batch_id":
         return Column("m.batch_id", _integers(), _after_last(conn, "batches", "batch_id"))
-    if name == "waited_s":
-        return Column(waited_sql(conn), _integers())
+    if name in _COMPUTED:
+        return _COMPUTED[name](conn)
     if name in kept_columns.column_names(conn):
         values = kept_columns.values_of(conn, name)
         return Column("ifnull(m.kept_id, 0)", _texts(values), max(values) + 1, always=True)
@@ -190,6 +189,13 @@ def _window(conn: sqlite3.Connection) -> Column:
     # apart.
     sql, packed = kind.format(f"+ max({end} - m.submitted_at, 0)"), kind.format("")
     return Column(f"({sql})", _integers(), BEYOND + 1, always=True, open_end=True, packed_sql=f"({packed})")
+
+
+_COMPUTED: dict[str, Callable[[sqlite3.Connection], Column]] = {
+    "#window": _window,
+    "waited_s": lambda conn: Column(waited_sql(conn), _integers()),
+    "parts_missing": lambda conn: Column(missing_sql(conn), _integers(), _SMALL_SIZE, open_end=True),
+}
 
 
 def waited_sql(conn: sqlite3.Connection) -> str:

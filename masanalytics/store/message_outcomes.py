@@ -18,12 +18,14 @@ from typing import NamedTuple
 from masanalytics.protocol import outcome_of
 from masanalytics.store.coverage import covered_until
 from masanalytics.store.lookups import STATUS_OF_STATE
+from masanalytics.store.part_rules import by_part_accounts
 from masanalytics.store.platform_clock import date_messages
 from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
 
 __all__ = ["Evidence", "Outcome", "fold", "refresh", "reset", "write"]
 
 _MESSAGES_AT_ONCE = 400
+_NEVER = -1 << 40
 _WRITE_OUTCOME = (
     "UPDATE messages SET status_id = ?, report_status_id = ?, error_code_id = ?,"
     " submitted_at = coalesce(?, submitted_at), received_at = ?, reports = ? WHERE message_id = ?"
@@ -117,13 +119,17 @@ def write(conn: sqlite3.Connection, rows: Sequence[tuple[int | None, ...]]) -> N
 def refresh(conn: sqlite3.Connection, message_ids: Iterable[int]) -> None:
     """Write onto these messages what all their reports come to; those without any are left as they are."""
     outcomes = _fold_stored(conn, sorted(set(message_ids)))
-    write(conn, [(*outcome, message_id) for message_id, outcome in outcomes])
+    write(conn, [(*outcome, message_id) for message_id, outcome, _ in outcomes])
+    conn.executemany(
+        "UPDATE messages SET first_failed = ? WHERE message_id = ? AND first_failed IS NOT ?",
+        [(flag, message_id, flag) for message_id, _, failed in outcomes for flag in [1 if failed else None]],
+    )
 
 
 def reset(conn: sqlite3.Connection, message_ids: Sequence[int]) -> None:
     """Set messages back to what they were before any report: what their batch says, at the time it was taken or we asked."""
     conn.executemany(
-        "UPDATE messages SET received_at = NULL, report_status_id = NULL, error_code_id = NULL, reports = 0,"
+        "UPDATE messages SET received_at = NULL, report_status_id = NULL, error_code_id = NULL, reports = 0, first_failed = NULL,"
         f" (status_id, submitted_at) = (SELECT CASE state {_STATUS_OF_STATE} END, requested_at"
         " FROM batches WHERE batches.batch_id = messages.batch_id) WHERE message_id = ?",
         [(message_id,) for message_id in message_ids],
@@ -134,7 +140,8 @@ def reset(conn: sqlite3.Connection, message_ids: Sequence[int]) -> None:
     refresh(conn, message_ids)  # what pruned answers brought still counts
 
 
-def _fold_stored(conn: sqlite3.Connection, message_ids: Sequence[int]) -> list[tuple[int, Outcome]]:
+def _fold_stored(conn: sqlite3.Connection, message_ids: Sequence[int]) -> list[tuple[int, Outcome, bool]]:
+    """Return what the reports of each message come to, and whether it was delivered after it had been reported as failed."""
     grouped: dict[int, list[Evidence]] = defaultdict(list)
     sizes: dict[int, int | None] = {}
     open_parts: set[int] = set()
@@ -168,15 +175,16 @@ def _fold_stored(conn: sqlite3.Connection, message_ids: Sequence[int]) -> list[t
                     outcome_of(status, error), status_id, error_id if error else None, submitted_at, received_at, copies
                 )
             )
-    return [
-        (message_id, fold(evidence, sizes[message_id], by_part=message_id in open_parts))
-        for message_id, evidence in grouped.items()
-    ]
+    folded = []
+    for message_id, evidence in grouped.items():
+        outcome = fold(evidence, sizes[message_id], by_part=message_id in open_parts)
+        failed_before = outcome.status_id == Status.delivered and any(one.status == Status.failed for one in evidence)
+        folded.append((message_id, outcome, failed_before))
+    return folded
 
 
 def _young(conn: sqlite3.Connection) -> dict[int, int]:
     """Return, of accounts whose reports come by part, since when a part may still be on its way."""
-    by_part = {row[0] for row in conn.execute("SELECT account_id FROM parts WHERE by_part")}
-    if not by_part:
-        return {}
-    return {account: end - UNREPORTED_AFTER_S for account, end in covered_until(conn).items() if account in by_part}
+    by_part = by_part_accounts(conn)
+    ends = covered_until(conn) if by_part else {}
+    return {account: ends[account] - UNREPORTED_AFTER_S if account in ends else _NEVER for account in by_part}

@@ -25,6 +25,7 @@ from masanalytics.store.message_columns import (
     waited_sql,
 )
 from masanalytics.store.observation import Observation
+from masanalytics.store.part_rules import missing_sql
 from masanalytics.store.views import MISSING, china_times, fetch_columns, nullable
 from masanalytics.text import plain_name
 from masanalytics.vocabulary import CARRIERS, MESSAGE_COLUMNS, Status
@@ -35,11 +36,12 @@ if TYPE_CHECKING:
 __all__ = ["conditions", "message_range", "read_messages"]
 
 _INTEGERS = ("batch_id", "campaign_id", "account_id", "region_id", "segments", "submitted_at", "status_id",
-             "report_status_id", "error_code_id", "received_at", "reports", "carrier_id", "round_id", "kept_id")  # fmt: skip
+             "report_status_id", "error_code_id", "received_at", "reports", "carrier_id", "round_id", "kept_id",
+             "parts_missing")  # fmt: skip
 _SELECT = (
     "SELECT m.message_id, m.batch_id, m.campaign_id, m.account_id, m.region_id, m.segments, m.submitted_at, m.status_id,"
     " m.report_status_id, m.error_code_id, m.received_at, m.reports, m.carrier_id, m.round_id, m.kept_id, m.phone, m.content,"
-    " nullif(m.key, '') AS key FROM messages m"
+    " nullif(m.key, '') AS key, {missing} AS parts_missing FROM messages m"
 )
 
 
@@ -102,6 +104,8 @@ def _one_of(conn: sqlite3.Connection, name: str) -> str:
         return f"m.{name}_id IN {_CHOSEN}"
     if name in ("phone", "key", "message_id", "batch_id", *SMALL):
         return f"m.{name} IN {_CHOSEN}"
+    if name == "parts_missing":
+        return f"({missing_sql(conn)}) IN {_CHOSEN}"
     if name == "content":
         return f"coalesce(m.content, (SELECT content FROM batches c WHERE c.batch_id = m.batch_id)) IN {_CHOSEN}"
     if name not in MESSAGE_COLUMNS:
@@ -144,7 +148,9 @@ def message_range(start: int, stop: int) -> Condition:
 
 def read_messages(conn: sqlite3.Connection, among: Condition) -> pd.DataFrame:
     """Return messages as a frame with the columns of `masanalytics.vocabulary.MESSAGE_COLUMNS`, and the user's own that were kept."""
-    cursor = conn.execute(f"{_SELECT} WHERE {among.sql} ORDER BY m.message_id", list(among.values))
+    cursor = conn.execute(
+        f"{_SELECT.format(missing=missing_sql(conn))} WHERE {among.sql} ORDER BY m.message_id", list(among.values)
+    )
     got = fetch_columns(cursor, ("message_id", *_INTEGERS))
     batches = _batches(conn, got["batch_id"])
     status = pd.Series(got["status_id"])
@@ -162,6 +168,7 @@ def read_messages(conn: sqlite3.Connection, among: Condition) -> pd.DataFrame:
         "latency_s": nullable(np.where(status.isin([5, 6]), _minus(got["received_at"], got["submitted_at"]), MISSING)),
         "waited_s": nullable(_waited(conn, got)),
         "reports": nullable(got["reports"]),
+        "parts_missing": nullable(got["parts_missing"]),
     }
     columns |= {name: batches[name] for name in ("msg_group", "mode", "template_id", "params", "arm")}
     for name, table, key in (

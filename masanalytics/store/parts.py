@@ -1,4 +1,4 @@
-"""Whether an account's reports come one a message or one a part of a long message: learned from its own messages.
+"""Whether an account's reports come one a message or one a part of a long message: learned from its own messages, or said.
 
 Public sources say both of the platform. Where reports come by part, a long message of which one part is reported delivered may
 still miss another. So it stays pending until all have come, or until no report can come any more.
@@ -7,17 +7,38 @@ still miss another. So it stays pending until all have come, or until no report 
 from __future__ import annotations
 
 import sqlite3
+from typing import Any, Final
 
+from masanalytics.errors import InputError
+from masanalytics.i18n import Text
 from masanalytics.store import message_outcomes
 from masanalytics.store.coverage import covered_until
+from masanalytics.store.part_rules import RULES, by_part_accounts, rule_of
 from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
 
-__all__ = ["keep_up"]
+__all__ = ["check_rule", "keep_up", "learned", "set_rule", "words"]
 
 _DAY_S = 86_400
 _LEARN_FROM_S = 60 * _DAY_S
 _FEWEST = 20
 _SHARE = 0.9
+_OPEN_OR_DELIVERED: Final = f"status_id IN ({int(Status.pending)}, {int(Status.delivered)})"
+
+
+def set_rule(conn: sqlite3.Connection, rule: str) -> None:
+    """Say how reports come, for this file: ``auto`` as learned, ``any`` one a message, ``all`` one a part."""
+    if rule_of(conn) == rule:
+        return
+    conn.execute("DELETE FROM parts_rule")
+    conn.execute("INSERT INTO parts_rule (rule) VALUES (?)", [rule])
+    rows = conn.execute(f"SELECT message_id FROM messages WHERE segments >= 2 AND reports > 0 AND {_OPEN_OR_DELIVERED}")
+    message_outcomes.refresh(conn, [row[0] for row in rows])
+
+
+def check_rule(rule: str | None) -> None:
+    """Raise where there is no such rule."""
+    if rule is not None and rule not in RULES:
+        raise InputError("parts={rule!r}: one of {rules}", rule=rule, rules=", ".join(RULES))
 
 
 def keep_up(conn: sqlite3.Connection, account_id: int) -> None:
@@ -30,13 +51,40 @@ def keep_up(conn: sqlite3.Connection, account_id: int) -> None:
     ).fetchone()
     by_part, learned_at, settled_to = row or (0, None, 0)
     if learned_at is None or until - learned_at >= _DAY_S:
-        by_part = _learn(conn, account_id, until, was=bool(by_part))
-    if by_part:
+        _learn(conn, account_id, until, was=bool(by_part))
+    if account_id in by_part_accounts(conn):
         _settle(conn, account_id, settled_to, until - UNREPORTED_AFTER_S)
 
 
-def _learn(conn: sqlite3.Connection, account_id: int, until: int, *, was: bool) -> bool:
-    """Look at delivered long messages for which no report can come any more; return whether theirs come by part."""
+def learned(conn: sqlite3.Connection, first: float = 0, last: float = 1 << 40) -> list[dict[str, Any]]:
+    """Return what is known of each account whose reports come by part, and has long messages between two instants."""
+    rows = conn.execute(
+        "SELECT p.account_id, a.account, p.messages, p.complete FROM parts p JOIN accounts a USING (account_id) ORDER BY account"
+    ).fetchall()
+    limits = [int(max(first, 0)), int(min(last, 1 << 40))]
+    return [
+        {"account": account, "messages": messages, "complete": complete}
+        for account_id, account, messages, complete in rows
+        if account_id in by_part_accounts(conn)
+        and conn.execute(
+            "SELECT 1 FROM messages WHERE account_id = ? AND segments >= 2 AND submitted_at BETWEEN ? AND ? LIMIT 1",
+            [account_id, *limits],
+        ).fetchone()
+    ]
+
+
+def words(known: dict[str, Any]) -> Text:
+    """Return what was learned of an account in a sentence."""
+    return Text(
+        "{account} reports each part of a long message: of {messages:,} delivered ones older than 72 hours {complete:,} had all."
+        " One that misses a part is pending for 72 hours, then delivered, with parts_missing",
+        code="parts",
+        **known,
+    )
+
+
+def _learn(conn: sqlite3.Connection, account_id: int, until: int, *, was: bool) -> None:
+    """Look at delivered long messages for which no report can come any more: whether theirs come by part."""
     old = until - UNREPORTED_AFTER_S
     messages, complete = conn.execute(
         "SELECT count(*), coalesce(sum(reports >= segments), 0) FROM messages WHERE account_id = ? AND segments >= 2"
@@ -51,8 +99,7 @@ def _learn(conn: sqlite3.Connection, account_id: int, until: int, *, was: bool) 
         [account_id, by_part, messages, complete, until, old],
     )
     if by_part != was:
-        _refresh(conn, account_id, old, until, f"status_id IN ({int(Status.pending)}, {int(Status.delivered)})")
-    return bool(by_part)
+        _refresh(conn, account_id, old, until, _OPEN_OR_DELIVERED)
 
 
 def _settle(conn: sqlite3.Connection, account_id: int, since: int, until: int) -> None:

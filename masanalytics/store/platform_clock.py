@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from masanalytics.timezone import CHINA_OFFSET_S, parse_platform_time
 
-__all__ = ["Offset", "date_messages", "group_time", "offsets_near"]
+__all__ = ["Offset", "date_messages", "group_time", "offsets_near", "time_told_at"]
 
 _NEIGHBOURS: Final = 4
 _NEAR_S: Final = 86_400
@@ -42,14 +42,19 @@ def group_time(msg_group: str, near: float | None) -> int | None:
     return min((time for time in found if time is not None), key=lambda time: abs(time - near), default=None)
 
 
-def date_messages(conn: sqlite3.Connection, batch_id: int) -> None:
-    """Give the batch's messages that have no report yet the time at which the platform took them, where its msgGroup tells."""
+def date_messages(conn: sqlite3.Connection, batch_id: int) -> int | None:
+    """Give the batch's messages that have no report yet the time at which the platform took them, where its msgGroup tells.
+
+    Reports tell submission by the platform's clock. By ours, which may be hours off, those still pending would have waited
+    longer or shorter than the reported ones of the same request, and rates at equal age would leave one kind out.
+    """
     taken_at = _taken_at(conn, batch_id)
     if taken_at is not None:
         conn.execute(
             "UPDATE messages SET submitted_at = ? WHERE batch_id = ? AND reports = 0 AND campaign_id IS NOT NULL",
             [taken_at, batch_id],
         )
+    return taken_at
 
 
 def _taken_at(conn: sqlite3.Connection, batch_id: int) -> int | None:
@@ -69,6 +74,21 @@ def _taken_at(conn: sqlite3.Connection, batch_id: int) -> int | None:
         if time is not None and abs(time - requested_at - offset) <= _NEAR_S:
             return time
     return None
+
+
+def time_told_at(conn: sqlite3.Connection, account_id: int, at: float) -> float | None:
+    """Return the earliest time that it can have been on the platform at our instant `at`, as the last accepted batch before tells.
+
+    A batch of another day tells nothing: the clock may have been set since.
+    """
+    row = conn.execute(
+        "SELECT batch_id, max(requested_at, answered_at) FROM batches WHERE account_id = ? AND state = 'accepted' AND inferred = 0"
+        " AND campaign_id IS NOT NULL AND msg_group IS NOT NULL AND answered_at IS NOT NULL AND requested_at BETWEEN ? AND ?"
+        " ORDER BY batch_id DESC LIMIT 1",
+        [account_id, int(at) - _NEAR_S, int(at)],
+    ).fetchone()
+    taken_at = None if row is None else _taken_at(conn, row[0])
+    return None if taken_at is None else at + taken_at - row[1]
 
 
 def offsets_near(conn: sqlite3.Connection, batch_id: int, account_id: int, requested_at: int) -> list[Offset]:

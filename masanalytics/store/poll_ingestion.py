@@ -13,6 +13,7 @@ from masanalytics.store import (
     holes,
     message_outcomes,
     parts,
+    platform_clock,
     poll_log,
     reconciliation,
     report_ingestion,
@@ -172,7 +173,10 @@ def _take_reports(
         settled += send_log.release_stale(conn).groups
     confirmed = reconciliation.confirm(conn, account_id)
     if page.drained:
-        coverage.extend(conn, account_id, coverage.believed(answer.requested_at, answer.server_time))
+        told = answer.server_time
+        if told is None:
+            told = platform_clock.time_told_at(conn, account_id, answer.requested_at)
+        coverage.extend(conn, account_id, coverage.believed(answer.requested_at, told))
         parts.keep_up(conn, account_id)
     return Received(
         "records",

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
-from masanalytics.store import older_rounds
+from masanalytics.store import message_outcomes, older_rounds
 from masanalytics.store.kept_texts import plain_sentences_sql
+from masanalytics.store.platform_clock import date_messages
 from masanalytics.vocabulary import CARRIERS, Status
 
 __all__ = ["migrations"]
@@ -352,3 +353,28 @@ def m014_moved_messages(db: Database) -> None:
         "CREATE TRIGGER moved_message_gone AFTER DELETE ON messages BEGIN DELETE FROM moved WHERE message_id = OLD.message_id;"
         " END"
     )
+
+
+@migrations()
+def m015_platform_time_of_batches(db: Database) -> None:
+    """Date what no report has dated yet by the platform's time, as the msgGroup says."""
+    accepted = db.execute(
+        "SELECT batch_id FROM batches WHERE state = 'accepted' AND campaign_id IS NOT NULL"
+    ).fetchall()
+    for (batch_id,) in accepted:
+        date_messages(db.conn, batch_id)
+
+
+@migrations()
+def m016_rule_of_parts(db: Database) -> None:
+    """Keep what the user has said of how reports of long messages come; nothing where it is learned."""
+    db.execute("CREATE TABLE parts_rule (rule TEXT NOT NULL) STRICT")
+
+
+@migrations()
+def m017_failed_before_delivered(db: Database) -> None:
+    """Mark the messages that a later attempt delivered after a report had called them failed."""
+    db.execute("ALTER TABLE messages ADD COLUMN first_failed INTEGER")
+    db.execute("CREATE INDEX messages_failed_before ON messages (batch_id) WHERE first_failed = 1")
+    several = db.execute(f"SELECT message_id FROM messages WHERE reports > 1 AND status_id = {int(Status.delivered)}")
+    message_outcomes.refresh(db.conn, [row[0] for row in several.fetchall()])

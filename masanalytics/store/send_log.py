@@ -20,6 +20,7 @@ import numpy.typing as npt
 from masanalytics.account import AccountKey
 from masanalytics.i18n import Text
 from masanalytics.store import (
+    coverage,
     forgetting,
     kept_columns,
     lookups,
@@ -434,8 +435,20 @@ def _record_answer(conn: sqlite3.Connection, answer: Answered) -> None:
         [int(STATUS_OF_STATE[answer.state]), answer.batch_id],
     )
     if answer.state == "accepted":
-        platform_clock.date_messages(conn, answer.batch_id)
+        _note_platform_time(conn, answer)
         reconciliation.adopt(conn, answer.batch_id)
+
+
+def _note_platform_time(conn: sqlite3.Connection, answer: Answered) -> None:
+    """Date the batch by the platform's clock; what ours wrote while it was ahead of that is not believed."""
+    time = platform_clock.date_messages(conn, answer.batch_id)
+    if time is not None:
+        account_id, requested_at = conn.execute(
+            "SELECT account_id, requested_at FROM batches WHERE batch_id = ?", [answer.batch_id]
+        ).fetchone()
+        answered_at = max(answer.answered_at or requested_at, requested_at)
+        if coverage.believed(requested_at, time) < requested_at:
+            coverage.disbelieve(conn, time + answered_at - requested_at, account_id)
 
 
 def release_stale(conn: sqlite3.Connection, *, beginning: bool = False) -> Released:

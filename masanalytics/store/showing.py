@@ -6,6 +6,7 @@ import sqlite3
 
 from masanalytics.analysis.known_holes import holes_text
 from masanalytics.i18n import _, ngettext
+from masanalytics.store import parts
 from masanalytics.store.coverage import covered_until
 from masanalytics.store.holes import open_holes
 from masanalytics.store.message_columns import waited_sql
@@ -42,6 +43,7 @@ def shown(conn: sqlite3.Connection, name: str, *, is_new: bool = False) -> tuple
     missing = holes_text([hole._asdict() for hole in open_holes(conn)])
     if missing is not None:
         notes.append(_("{missing}; see store.missing_answers()", missing=missing))
+    notes.extend(parts.words(known).text() for known in parts.learned(conn))
     return _("Store {name}", name=name), figures, notes
 
 

@@ -18,7 +18,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from masanalytics.store import kept_columns
+from masanalytics.i18n import Text
+from masanalytics.store import kept_columns, parts
 from masanalytics.store.coverage import covered_until, gaps, intervals
 from masanalytics.store.database import Connections
 from masanalytics.store.holes import open_holes
@@ -130,14 +131,16 @@ class StoredMessages:
         -------
         mapping
             The end of coverage (``as_of``, epoch seconds; ``end`` by account, text), the ``gaps`` in which reports of
-            the messages asked about could come (from their first submission until 72 h after their last), and the ``holes``
-            of that time: answers known to be missing.
+            the messages asked about could come (from their first submission until 72 h after their last), the ``holes``
+            of that time: answers known to be missing, and ``notes`` on how reports of long messages come.
         """
         with self._connections.reading() as conn:
             ends = covered_until(conn)
             spans = intervals(conn, None)
             missing = open_holes(conn)
             first, last = _submitted(conn, where)
+            by_part = parts.learned(conn, first, last)
+            retried = _failed_before(conn, where)
         latest = last + UNREPORTED_AFTER_S
         holes = [
             {
@@ -156,8 +159,32 @@ class StoredMessages:
             for account, start, end in gaps(spans)
             if end > first and start < latest
         ]
+        notes = [*(parts.words(known) for known in by_part), *([_failed_before_words(retried)] if retried else [])]
         end_by_account = {account: format_instant(end) for account, _, end in spans}
-        return {"as_of": max(ends.values(), default=None), "end": end_by_account, "gaps": open_gaps, "holes": holes}
+        return {
+            "as_of": max(ends.values(), default=None),
+            "end": end_by_account,
+            "gaps": open_gaps,
+            "holes": holes,
+            "notes": notes,
+        }
+
+
+def _failed_before(conn: sqlite3.Connection, where: Filters) -> int:
+    """Return how many of the messages asked about were delivered after a report had called them failed."""
+    among = conditions(conn, where)
+    sql = "SELECT count(*) FROM messages m INDEXED BY messages_failed_before WHERE m.first_failed = 1 AND"
+    found: int = conn.execute(f"{sql} {among.sql}", list(among.values)).fetchone()[0]
+    return found
+
+
+def _failed_before_words(count: int) -> Text:
+    return Text(
+        "{count:,} delivered message had been reported as failed before: a later attempt succeeded",
+        "{count:,} delivered messages had been reported as failed before: a later attempt succeeded",
+        code="failed_before",
+        count=count,
+    )
 
 
 def _submitted(conn: sqlite3.Connection, where: Filters) -> tuple[float, float]:

@@ -23,6 +23,7 @@ from masanalytics.store import forgetting, holes, kept_columns, messages, poll_l
 from masanalytics.store.database import Connections
 from masanalytics.store.forgetting import Forgotten, Wish
 from masanalytics.store.intake import Intake
+from masanalytics.store.parts import check_rule
 from masanalytics.store.sends import Sends
 from masanalytics.store.sql_count import StoredMessages
 
@@ -46,6 +47,10 @@ class Store:
         The replies that mean "no more"; by default those of `masanalytics.opt_outs`.
     clock : Clock, optional
         Where the time comes from.
+    parts : {"auto", "any", "all"}, optional
+        How the reports of long messages come: one a message (``any``), one a part (``all``: delivered when every part is, or when no
+        report can come any more), or as is learned of each account (``auto``). By default what was said last of this file, at
+        first ``auto``.
 
     Attributes
     ----------
@@ -75,7 +80,9 @@ class Store:
         busy_s: float = 90.0,
         opt_out_words: Collection[str] | None = None,
         clock: Clock | None = None,
+        parts: Literal["auto", "any", "all"] | None = None,
     ) -> None:
+        check_rule(parts)
         self._remove: Callable[[], object] | None = None
         if str(path) == ":memory:":
             folder = tempfile.mkdtemp(prefix="masanalytics-")
@@ -90,6 +97,8 @@ class Store:
         self.sends = Sends(self._connections, is_kept=self._remove is None)
         self.intake = Intake(self._connections, opt_out_words)
         self.intake.disbelieve(self.clock.now())
+        if parts is not None:
+            self.intake.set_rule_of_parts(parts)
         self.message_source = StoredMessages(self._connections)
 
     @property
