@@ -304,8 +304,8 @@ def test_the_note_says_who_is_left_out(youngest: int, within: int, notes: list[s
         arm("B", [("delivered", 5, 100)], 2059),
     )
 
-    found = analysis.compare(messages, "arm", "A", "B")
-    asked = analysis.compare(messages, "arm", "A", "B", within="10min")
+    found = analysis.compare(messages, "arm", "A", "B", cluster=None)
+    asked = analysis.compare(messages, "arm", "A", "B", within="10min", cluster=None)
     changed = analysis.explain_change(messages[messages["arm"] == "A"], messages[messages["arm"] == "B"], by="arm")
 
     assert found["within_s"].tolist() == [within]
@@ -321,7 +321,7 @@ def test_each_age_is_said_of_the_pairs_it_is_true_of() -> None:
         arm("C", [("delivered", 5, 7), ("pending", None, 3)], 18_000),
     )
 
-    found = analysis.compare(messages, "arm")
+    found = analysis.compare(messages, "arm", cluster=None)
 
     assert notes_of(found, "en") == [
         "1 of 3 pairs: all reports are in: the rates are final",
@@ -331,7 +331,7 @@ def test_each_age_is_said_of_the_pairs_it_is_true_of() -> None:
         "3 对中的 1 对：回执均已到齐：比例为最终值",
         "3 对中的 2 对：在相同观察时长下比较：5 小时内送达（取最短观察时长）",
     ]
-    assert notes_of(analysis.compare(messages, "arm", "A", "B"), "en") == [
+    assert notes_of(analysis.compare(messages, "arm", "A", "B", cluster=None), "en") == [
         "all reports are in: the rates are final",
     ]
 
@@ -343,7 +343,7 @@ def test_rates_without_every_report_are_final_after_three_days() -> None:
         arm("B", [("delivered", 5, 10)], 3 * DAY),
     )
 
-    found = analysis.compare(messages, "arm", "A", "B")
+    found = analysis.compare(messages, "arm", "A", "B", cluster=None)
 
     assert notes_of(found, "en") == ["every message has its report or has waited 72 h: the rates are final"]
 
@@ -515,7 +515,7 @@ def test_many_ages_are_said_in_one_line() -> None:
         *(arm(name, [("delivered", 5, 8), ("pending", None, 2)], 1200 - 60 * i) for i, name in enumerate("ABCD"))
     )
 
-    found = analysis.compare(messages, "arm", "A")
+    found = analysis.compare(messages, "arm", "A", cluster=None)
 
     assert found["within_s"].tolist() == [1140, 1080, 1020]
     assert notes_of(found, "en") == [

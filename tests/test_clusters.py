@@ -184,3 +184,203 @@ def test_a_point_of_time_has_its_own_clusters() -> None:
     rate = 400 / 480
     assert days["design_effect"].tolist() == pytest.approx([12 / 11 * rest / (rate * (1 - rate) / 480)] * 2)
     assert late[["delivered", "design_effect"]].values.tolist() == [[0, 1], [0, 1]]
+
+
+# ---- compare ----------------------------------------------------------------------------------------------------------
+
+
+def two_arms(a: Sequence[tuple[int, int]], b: Sequence[tuple[int, int]], **columns: Any) -> pd.DataFrame:
+    """Return arms A and B of batches of their own."""
+    other = batches(b, arm="B", **columns)
+    return pd.concat([batches(a, arm="A", **columns), other.assign(batch_id=other["batch_id"] + 100)])
+
+
+def test_one_lost_batch_is_no_difference_and_is_said_to_carry_it() -> None:
+    """Nine points, p < 10⁻⁹⁹ message by message; of eleven batches one is lost."""
+    sizes = [*[999] * 10, 10]
+    good = [(n, round(0.945 * n)) for n in sizes]
+
+    row = analysis.compare(two_arms(good, [*good[:3], (999, 0), *good[4:]]), "arm", "A", "B", language="en").iloc[0]
+
+    assert (row["clusters_a"], row["clusters_b"]) == (11, 11)
+    assert row["p_value_naive"] < 1e-90
+    assert row["p_value"] > 0.3
+    assert row["low"] < 0 < row["high"]
+    assert row["sentence"].startswith("No difference shown between A and B")
+    assert row["sentence"].endswith("one of the 11 batches of B carries the difference.")
+
+
+def test_the_clustered_test_is_students_of_both_arms_together() -> None:
+    """Batches of one size: with much between them, the t-test of the batches' rates with m - 2 degrees of freedom."""
+    a, b = [80, 95, 60, 90, 75, 99], [99, 97, 100, 88, 96, 99]
+
+    row = analysis.compare(two_arms([(100, k) for k in a], [(100, k) for k in b]), "arm", "A", "B").iloc[0]
+
+    # On top of chance: the mean variance between batches less the binomial one, over six batches.
+    rates = np.array([a, b]) / 100
+    chance = (rates.mean(axis=1) * (1 - rates.mean(axis=1)) / 600).sum()
+    beyond = rates.var(axis=1, ddof=1).sum() / 6 - chance
+    pooled = rates.mean() * (1 - rates.mean()) / 300
+    freedom = 10 * (pooled + beyond) / beyond
+    t = (rates[1].mean() - rates[0].mean()) / np.sqrt(pooled + beyond)
+    assert row["p_value"] == pytest.approx(2 * stats.t.sf(t, freedom))
+    assert row["design_effect"] == pytest.approx((pooled + beyond) / pooled)
+
+
+def test_four_batches_a_side_have_no_p_value_and_the_sentence_says_why() -> None:
+    """In both languages; the chart's p-value is missing as well, the one by messages is kept beside."""
+    messages = two_arms([(100, 80)] * 4, [(100, 95)] * 4)
+
+    english, chinese = (analysis.compare(messages, "arm", "A", "B", language=code).iloc[0] for code in ("en", "zh"))
+
+    assert english[["p_value", "p_adjusted"]].isna().all()
+    assert english["p_value_naive"] < 1e-9
+    assert english["sentence"] == (
+        "B delivers 15.0 points more than A (10.5 to 19.5), no p-value: fewer than five batches on a side do not tell how much "
+        "batches differ."
+    )
+    assert chinese["sentence"].endswith("无 p 值：一方不足五个批次，无从得知批次之间差异有多大。")
+
+
+def test_campaigns_of_different_days_are_read_with_how_much_days_differ() -> None:
+    """Ten other campaigns of a day each differ by two points; the odd one among them has a cause and is left out."""
+    day = pd.Timestamp("2026-01-01 10:00", tz="Asia/Shanghai")
+    rates = [0.95, 0.93, 0.96, 0.92, 0.94, 0.95, 0.91, 0.94, 0.96, 0.93]
+
+    def campaign(name: str, rate: float, number: int) -> pd.DataFrame:
+        return batches([(1000, round(1000 * rate))] * 2, campaign=name, submitted_at=day + pd.Timedelta(days=number))
+
+    others = [campaign(f"c{number}", rate, number) for number, rate in enumerate([*rates, 0.5])]
+    messages = pd.concat([*others, campaign("spring", 0.95, 20), campaign("autumn", 0.92, 21)])
+
+    row = analysis.compare(messages, "campaign", "spring", "autumn", language="en").iloc[0]
+
+    known = np.array(rates)
+    variance = known.var(ddof=1) - (known * (1 - known) / 2000).mean()
+    reach = 100 * stats.t.ppf(0.975, 9) * np.sqrt(variance)
+    pooled = 0.935 * 0.065 / 1000
+    assert row["p_value_naive"] < 0.001
+    assert np.isnan(row["p_value"])
+    assert row["design_effect"] == pytest.approx((pooled + 2 * variance) / pooled)
+    assert row["low"] < 0 < row["high"]
+    assert f"days of campaigns differ by ±{reach:.1f} points without a cause" in row["sentence"]
+
+
+def test_a_pair_without_other_campaigns_says_that_its_interval_leaves_days_out() -> None:
+    """Nothing tells how much days differ."""
+    messages = pd.concat([batches([(1000, k)], campaign=name) for name, k in (("a", 950), ("b", 900))])
+
+    sentence = analysis.compare(messages, "campaign", "a", "b", language="en")["sentence"][0]
+
+    assert sentence == (
+        "b delivers 5.0 points less than a (2.7 to 7.3), no p-value: fewer than five days of campaigns on a side do not tell "
+        "how much days differ, and the interval leaves it out."
+    )
+
+
+def test_carriers_within_batches_are_compared_within_them() -> None:
+    """Every batch has its own rate, the same for both carriers: their difference is as sure as if batches were alike."""
+    rates = [0.95, 0.60, 0.90, 0.80, 0.99, 0.70, 0.85, 0.92]
+    messages = pd.concat(
+        batches([(200, round(200 * rate)) for rate in rates], carrier=carrier)
+        for carrier in ("China Mobile", "China Unicom")
+    )
+
+    row = analysis.compare(messages, "carrier", "China Mobile", "China Unicom").iloc[0]
+
+    assert (row["clusters_a"], row["clusters_b"], row["design_effect"]) == (8, 8, 1)
+    assert (row["p_value"], row["p_adjusted"], row["p_value_naive"]) == (1, 1, 1)
+
+
+def test_arms_of_several_campaigns_are_compared_by_their_days() -> None:
+    """Six campaigns with both arms: six days, of which each arm has one."""
+    day = pd.Timestamp("2026-01-01 10:00", tz="Asia/Shanghai")
+    messages = pd.concat(
+        two_arms([(100, 90)] * 2, [(100, 92)] * 2, campaign=f"c{number}", submitted_at=day + pd.Timedelta(days=number))
+        for number in range(6)
+    )
+
+    row = analysis.compare(messages, "arm", "A", "B").iloc[0]
+
+    assert (row["clusters_a"], row["clusters_b"]) == (6, 6)
+    assert row["p_value"] == pytest.approx(row["p_value_naive"])
+
+
+def test_the_interval_of_several_pairs_agrees_with_the_corrected_verdict() -> None:
+    """P = 0.03 alone is 0.13 among four: the interval holds 0, and where the corrected p-value is small it does not."""
+    arms = {"A": 270, "B": 284, "C": 271, "D": 220}
+    messages = pd.concat([batches([(300, k)], arm=arm) for arm, k in arms.items()])
+
+    found = analysis.compare(messages, "arm", "A", ["B", "C", "D"], cluster=None)
+
+    assert found["p_value"][0] < 0.05 < found["p_adjusted"][0]
+    holds = (found["low"] <= 0) & (found["high"] >= 0)
+    assert holds.tolist() == (found["p_adjusted"] >= 0.05).tolist() == [True, True, False]
+
+
+def test_what_of_an_arm_has_no_counterpart_is_counted_and_said() -> None:
+    """Sixty of B's 1,960 messages are of a carrier that A has too: nothing can be said of the mix."""
+    messages = pd.concat(
+        [
+            batches([(2000, 1900)], arm="A", carrier="China Mobile"),
+            batches([(60, 54)], arm="B", carrier="China Mobile"),
+            batches([(1900, 1710)], arm="B", carrier="China Unicom"),
+        ]
+    )
+
+    row = analysis.compare(messages, "arm", "A", "B", adjust="carrier", cluster=None, language="en").iloc[0]
+
+    assert (row["compared_a"], row["compared_b"]) == (1, pytest.approx(60 / 1960))
+    assert row["sentence"] == (
+        "B delivers 5.0 points less than A (3.4 to 6.7), p < 0.0001; whether carrier mix explains it cannot be told: only 60 of "
+        "the 1,960 messages of B are in those that both have."
+    )
+
+
+def test_the_mix_explains_only_what_the_adjusted_interval_leaves_out() -> None:
+    """Few messages a stratum: the adjusted interval holds the raw difference and 0, so nothing is called explained."""
+    messages = pd.concat(
+        [
+            batches([(60, 57)], arm="A", carrier="China Mobile"),
+            batches([(40, 30)], arm="A", carrier="China Unicom"),
+            batches([(30, 24)], arm="B", carrier="China Mobile"),
+            batches([(70, 47)], arm="B", carrier="China Unicom"),
+        ]
+    )
+
+    row = analysis.compare(messages, "arm", "A", "B", adjust="carrier", cluster=None, language="en").iloc[0]
+
+    assert row["p_adjusted"] < 0.05
+    assert row["adjusted_low"] < row["difference"] < 0 < row["adjusted_high"]
+    assert "whether carrier mix explains it cannot be told: " in row["sentence"]
+
+
+def test_the_adjusted_difference_is_as_unsure_as_its_clusters() -> None:
+    """Leaving out one batch at a time, by hand: the variance is the jackknife's, arm by arm."""
+    a, b = [(95, 40), (90, 35), (60, 20), (92, 41), (96, 45)], [(99, 48), (97, 44), (90, 47), (98, 43), (96, 46)]
+
+    def arm(name: str, cells: list[tuple[int, int]]) -> pd.DataFrame:
+        parts = [
+            batches([(n, cell[place]) for cell in cells], arm=name, carrier=carrier)
+            for place, (carrier, n) in enumerate((("China Mobile", 100), ("China Unicom", 50)))
+        ]
+        return pd.concat(parts).assign(batch_id=lambda rows: name + rows["batch_id"].astype("str"))
+
+    row = analysis.compare(pd.concat([arm("A", a), arm("B", b)]), "arm", "A", "B", adjust="carrier").iloc[0]
+
+    def difference(first: list[tuple[int, int]], second: list[tuple[int, int]]) -> float:
+        top = weight = 0.0
+        for place, n in ((0, 100), (1, 50)):
+            na, nb = n * len(first), n * len(second)
+            ka, kb = sum(cell[place] for cell in first), sum(cell[place] for cell in second)
+            top, weight = top + (na * kb - nb * ka) / (na + nb), weight + na * nb / (na + nb)
+        return top / weight
+
+    left = [
+        [difference(a[:i] + a[i + 1 :], b) for i in range(5)],
+        [difference(a, b[:i] + b[i + 1 :]) for i in range(5)],
+    ]
+    variance = sum(4 / 5 * ((np.array(part) - np.mean(part)) ** 2).sum() for part in left)
+    half = (row["adjusted_high"] - row["adjusted_low"]) / 2
+    assert row["adjusted_difference"] == pytest.approx(difference(a, b))
+    assert stats.t.ppf(0.975, 1000) * np.sqrt(variance) < half < stats.t.ppf(0.975, 8) * np.sqrt(variance)

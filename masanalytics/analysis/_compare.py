@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from masanalytics.aliases import Booleans, Columns, Length, Messages
+from masanalytics.aliases import Booleans, Columns, Figures, Length, Messages
+from masanalytics.analysis.clustered_pairs import Days, differing_days, pair_clusters, stratified_cells
+from masanalytics.analysis.clusters import UNCLUSTERED, Cluster, ClusterCounts, cluster_counts, clustered_note
+from masanalytics.analysis.comparison_sentence import sentence
 from masanalytics.analysis.dimensions import as_names
 from masanalytics.analysis.equal_age import common_age, equal_age_notes, waited_counts
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
+from masanalytics.analysis.pair_rates import PairRates
 from masanalytics.analysis.results import MINUTES_ONLY, finished
 from masanalytics.errors import InputError
-from masanalytics.formatting import duration, duration_text
-from masanalytics.i18n import Text, _, speaks
+from masanalytics.formatting import duration_text
+from masanalytics.i18n import Text, speaks
+from masanalytics.stats.clusters import StratifiedCells
 from masanalytics.stats.order_statistics import median, median_difference, rank_test
-from masanalytics.stats.power import detectable_difference
-from masanalytics.stats.proportions import Z95, holm, newcombe, stratified_difference, two_proportion_p_value
+from masanalytics.stats.proportions import holm, sato_variance, stratified_difference
 from masanalytics.vocabulary import Status
 
 if TYPE_CHECKING:
@@ -31,10 +35,10 @@ __all__ = ["COMPARE_COLUMNS", "compare"]
 
 COMPARE_COLUMNS = (
     "a", "b", "within_s", "accepted_a", "delivered_a", "rate_a", "accepted_b", "delivered_b", "rate_b", "difference",
-    "low", "high", "p_value", "p_adjusted", "detectable", "median_a_s", "median_b_s", "median_difference_s",
+    "low", "high", "p_value", "p_adjusted", "p_value_naive", "clusters_a", "clusters_b", "design_effect", "detectable", "median_a_s", "median_b_s", "median_difference_s",
     "median_low_s", "median_high_s", "latency_p_value", "latency_p_adjusted", "sentence",
 )  # fmt: skip
-_ADJUSTED = ("adjusted_difference", "adjusted_low", "adjusted_high", "adjusted_p_value")
+_ADJUSTED = ("adjusted_difference", "adjusted_low", "adjusted_high", "adjusted_p_value", "compared_a", "compared_b")
 _OUTCOMES = ("category", "error_code", "report_status", "status", "received_at", "latency_s")
 _ALL_PAIRS_OF = 12
 _AGES_SAID = 2
@@ -51,6 +55,7 @@ def compare(
     *,
     within: Length | None = None,
     adjust: Columns | None = None,
+    cluster: Cluster = "auto",
     language: str | None = None,
     **where: Any,
 ) -> pd.DataFrame:
@@ -71,6 +76,10 @@ def compare(
     adjust : str or sequence of str, optional
         Compare within these dimensions (``"carrier"``) and average: what remains when the mix is made equal. Only what
         was known before sending: within an error category there is no difference left to compare.
+    cluster : "auto", str, sequence of str or None
+        What may fail together: a lost batch takes its messages with it, and days differ without a cause. ``"auto"`` is the
+        batch where both are of one campaign, and the campaign's day between campaigns; columns or dimensions of your own;
+        None: each message by itself.
     language : {"en", "zh"}, optional
         Of ``sentence``; by default the user's own.
     **where
@@ -83,10 +92,17 @@ def compare(
 
         - ``a, b``: the values; ``within_s``: the age compared at (NaN: final)
         - ``accepted_a, delivered_a, rate_a, accepted_b, delivered_b, rate_b``: counts and rates at that age
-        - ``difference, low, high``: rate b - rate a with Newcombe's 95 % interval
-        - ``p_value`` (pooled two-proportion z-test), ``p_adjusted`` (Holm, over the rows)
-        - ``detectable``: the smallest change that these numbers show four times in five (80 % power), of either arm and in
-          either direction, from the rate of both together (drawn towards one half as by Agresti and Coull, so that few
+        - ``difference, low, high``: rate b - rate a with Newcombe's interval, of as many messages as there are divided by
+          their design effect; over all rows together it holds 95 times in 100 (Bonferroni), and holds 0 exactly where
+          ``p_adjusted`` shows no difference
+        - ``p_value`` (pooled two-proportion z-test, clustered: Student's t), NaN with fewer than five clusters in an arm, which
+          do not tell how much clusters differ; ``p_adjusted`` (Holm, over the rows)
+        - ``p_value_naive``: what the p-value would be if every message stood for itself
+        - ``clusters_a, clusters_b`` (0 where nothing tells them); ``design_effect``: how many times as much the difference
+          varies as with independent messages. Arms of different campaigns with fewer than five days each are read with how
+          much the days of the other campaigns in `data` differ: that is in the interval, and there is no p-value
+        - ``detectable``: the smallest change that these numbers, divided by their design effect, show four times in five (80 %
+          power) at the corrected level, of either arm and in either direction, from the rate of both together (drawn towards one half as by Agresti and Coull, so that few
           messages never seem to show everything); NaN where they are too few to show any
         - ``median_a_s, median_b_s, median_difference_s, median_low_s, median_high_s``: latency of those delivered within
           the age, with the interval by MOVER from the two medians' order statistics;
@@ -94,7 +110,8 @@ def compare(
           Where the reports carry no seconds the interval is a minute wider on either side, and medians less than a minute
           apart have no p-value
         - with `adjust` also ``adjusted_difference, adjusted_low, adjusted_high, adjusted_p_value`` (Mantel-Haenszel
-          weights, Sato's variance, Cochran-Mantel-Haenszel test)
+          weights, Sato's variance, clustered: jackknife; Cochran-Mantel-Haenszel test, not corrected for several rows), and
+          ``compared_a, compared_b``: the share of each arm in strata that the other has too
         - ``sentence``: the same in words
 
     Raises
@@ -127,10 +144,11 @@ def compare(
     waited, source = waited_counts(data, Question(names, (), filters))
     pairs = _pairs(waited.groups[names[0]], names[0], a, b)
     asked = None if within is None else float(to_seconds(within))
-    arms = _Arms(data, Question(list(dict.fromkeys([*names, *strata])), (), filters), strata, waited)
+    arms = _Arms(data, Question(list(dict.fromkeys([*names, *strata])), (), filters), strata, waited, cluster)
     rows = [arms.compared(pair, asked) for pair in pairs]
     result = _table(rows, strata)
     notes = _age_notes(arms, asked=within is not None)
+    notes += _cluster_notes(rows, cluster)
     notes += [MINUTES_ONLY] if any(counts.has_minutes_only() for counts in arms.at.values()) else []
     result = finished(result, source, where=filters, notes=notes)
     result.attrs["adjust"] = strata
@@ -178,43 +196,94 @@ class _Arms:
     question: Question
     strata: Sequence[str]
     waited: Counts
+    cluster: Cluster
     at: dict[float | None, Counts] = field(default_factory=dict)
+    clusters_at: dict[float | None, ClusterCounts | None] = field(default_factory=dict)
+    days_at: dict[float | None, Callable[[list[Any]], Days | None]] = field(default_factory=dict)
     read_at: dict[float | None, list[Any]] = field(default_factory=dict)
 
-    def compared(self, pair: tuple[Any, Any], asked: float | None) -> dict[str, Any]:
+    def compared(self, pair: tuple[Any, Any], asked: float | None) -> _Pair:
         """Return one row of the result, without what depends on the other rows."""
-        name = self.question.by[0]
         age = asked if asked is not None else common_age(*(self.of([value]) for value in pair))
         self.read_at.setdefault(age, []).extend(pair)
         counts = self._counted(age)
-        chosen = [(counts.keys[name] == value).to_numpy(dtype=bool, na_value=False) for value in pair]
-        row: dict[str, Any] = {"a": pair[0], "b": pair[1], "within_s": np.nan if age is None else age}
-        return row | _rates(counts, chosen, age) | _latencies(counts, chosen, age) | self._adjusted(counts, chosen, age)
+        chosen = self._chosen(counts, pair)
+        (ka, na), (kb, nb) = (_tally(counts, arm, age) for arm in chosen)
+        values = {"a": pair[0], "b": pair[1], "within_s": np.nan if age is None else age} | _latencies(
+            counts, chosen, age
+        )
+        clustered = self.clusters_at[age]
+        if clustered is None:
+            return _Pair(values, PairRates(ka, na, kb, nb, None), self._strata(counts, chosen, age), None)
+        rows = self._chosen(clustered.counts, pair)
+        clusters = pair_clusters(clustered, (rows[0], rows[1]), self.days_at[age])
+        cells = None
+        if self.strata and clusters is not None:
+            cells = stratified_cells(clustered, (rows[0], rows[1]), clusters.cluster, self.strata)
+        return _Pair(values, PairRates(ka, na, kb, nb, clusters), self._strata(counts, chosen, age), cells)
 
     def of(self, values: list[Any]) -> Counts:
         """Return the messages of these values, counted by waiting time."""
         return self.waited.taken(self.waited.keys[self.question.by[0]].isin(values).to_numpy(dtype=bool))
 
+    def _chosen(self, counts: Counts, pair: tuple[Any, Any]) -> list[Booleans]:
+        """Return the rows of each arm."""
+        keys = counts.keys[self.question.by[0]]
+        return [(keys == value).to_numpy(dtype=bool, na_value=False) for value in pair]
+
     def _counted(self, age: float | None) -> Counts:
         if age not in self.at:
             where = replace(self.question.where, waited_at_least=None if age is None else int(age))
-            counts, _ = count_messages(self.data, replace(self.question, where=where))
+            question = replace(self.question, where=where)
+            counts, _ = count_messages(self.data, question)
             self.at[age] = counts.taken(counts.accepted())
+            self.clusters_at[age] = cluster_counts(self.data, question, self.cluster, age=age)
+            self.days_at[age] = differing_days(self.data, self.question.where, self.cluster, age)
         return self.at[age]
 
-    def _adjusted(self, counts: Counts, chosen: list[Booleans], age: float | None) -> dict[str, Any]:
+    def _strata(self, counts: Counts, chosen: list[Booleans], age: float | None) -> list[Figures]:
+        """Return delivered and accepted of a, and of b, by stratum."""
         if not self.strata:
-            return {}
+            return []
         stratum, strata = group_rows(counts.keys[list(self.strata)])
         arrived = _arrived(counts, age)
-        (ka, na), (kb, nb) = (
-            tuple(
-                np.bincount(stratum[rows], weights=counts.n[rows], minlength=len(strata)).astype(float)
-                for rows in (arm & arrived, arm)
-            )
+        return [
+            np.bincount(stratum[rows], weights=counts.n[rows], minlength=len(strata)).astype(float)
             for arm in chosen
+            for rows in (arm & arrived, arm)
+        ]
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """One row: what is known of it by itself, and what its interval and adjusted difference are computed from."""
+
+    values: dict[str, Any]
+    rates: PairRates
+    strata: list[Figures]
+    cells: StratifiedCells | None
+
+    def adjusted(self, level: float) -> tuple[float, ...]:
+        """Return the difference within strata with its interval and p-value, and the share of each arm that it compares."""
+        ka, na, kb, nb = self.strata
+        found = stratified_difference(
+            ka, na, kb, nb, doubt=self.rates.doubt(level, sato_variance(ka, na, kb, nb), self.cells)
         )
-        return dict(zip(_ADJUSTED, stratified_difference(ka, na, kb, nb), strict=True))
+        both = (na > 0) & (nb > 0)
+        shares = [float(n[both].sum() / n.sum()) if n.sum() else float("nan") for n in (na, nb)]
+        return *found, *shares
+
+
+def _tally(counts: Counts, arm: Booleans, age: float | None) -> tuple[int, int]:
+    """Return an arm's delivered and accepted."""
+    return int(counts.n[arm & _arrived(counts, age)].sum()), int(counts.n[arm].sum())
+
+
+def _cluster_notes(rows: list[_Pair], cluster: Cluster) -> list[Text]:
+    """Return what to know of messages that fail together."""
+    told = [pair.rates.clusters for pair in rows if pair.rates.clusters is not None]
+    notes = clustered_note(np.array([clusters.found.effect for clusters in told]))
+    return notes if cluster is None or len(told) == len(rows) else [*notes, UNCLUSTERED]
 
 
 def _age_notes(arms: _Arms, *, asked: bool) -> list[Text]:
@@ -267,21 +336,6 @@ def _arrived(counts: Counts, age: float | None) -> Booleans:
     return delivered if age is None else delivered & ~(counts.seconds > age)
 
 
-def _rates(counts: Counts, chosen: list[Booleans], age: float | None) -> dict[str, Any]:
-    arrived = _arrived(counts, age)
-    (ka, na), (kb, nb) = ((int(counts.n[arm & arrived].sum()), int(counts.n[arm].sum())) for arm in chosen)
-    low, high = newcombe(kb, nb, ka, na)
-    rate_a, rate_b = (k / n if n else np.nan for k, n in ((ka, na), (kb, nb)))
-    # Drawn towards one half as by Agresti and Coull (1998): where all or none arrived, the rate as it stands would promise
-    # that the smallest difference shows.
-    share = (ka + kb + Z95**2 / 2) / (na + nb + Z95**2)
-    return {
-        "accepted_a": na, "delivered_a": ka, "rate_a": rate_a, "accepted_b": nb, "delivered_b": kb, "rate_b": rate_b,
-        "difference": rate_b - rate_a, "low": float(low), "high": float(high),
-        "p_value": float(two_proportion_p_value(kb, nb, ka, na)), "detectable": detectable_difference(na, nb, share, direction="either"),
-    }  # fmt: skip
-
-
 def _latencies(counts: Counts, chosen: list[Booleans], age: float | None) -> dict[str, Any]:
     timed = _arrived(counts, age) & ~np.isnan(counts.seconds)
     a, b = ((counts.seconds[arm & timed], counts.n[arm & timed]) for arm in chosen)
@@ -296,79 +350,20 @@ def _latencies(counts: Counts, chosen: list[Booleans], age: float | None) -> dic
     }  # fmt: skip
 
 
-def _table(rows: list[dict[str, Any]], strata: list[str]) -> pd.DataFrame:
+def _table(rows: list[_Pair], strata: list[str]) -> pd.DataFrame:
+    """Return the rows with what depends on how many they are: the corrected p-values, and the intervals of the same level."""
     import pandas as pd
 
+    p_adjusted = holm(np.array([pair.rates.p_value for pair in rows], dtype=float))
+    tested = int(np.sum(~np.isnan(p_adjusted))) or len(rows)
+    level = 1 - _SIGNIFICANT / max(tested, 1)
+    values: list[dict[str, Any]] = []
+    for pair, p_value in zip(rows, p_adjusted, strict=True):
+        row = {**pair.values, **pair.rates.columns(level, p_value), "p_adjusted": p_value}
+        row |= dict(zip(_ADJUSTED, pair.adjusted(level), strict=True)) if strata else {}
+        values.append({**row, "sentence": sentence(row, strata, pair.rates.clusters)})
     adjusted = list(_ADJUSTED) if strata else []
     before, last = COMPARE_COLUMNS[:-1], COMPARE_COLUMNS[-1]
-    table = pd.DataFrame(rows, columns=[*before, *adjusted])
-    table["p_adjusted"] = holm(table["p_value"].astype(float))
+    table = pd.DataFrame(values, columns=[*before, *adjusted, last])
     table["latency_p_adjusted"] = holm(table["latency_p_value"].astype(float))
-    texts = [sentence(cast("dict[str, Any]", row), strata) for row in table.to_dict("records")]
-    return table.assign(**{last: pd.Series(texts, dtype="str", index=table.index)})
-
-
-def sentence(row: Mapping[str, Any], strata: Sequence[str] = ()) -> str:
-    """Return what one row of `compare` says.
-
-    Examples
-    --------
-    >>> row = dict(a="A", b="B", within_s=600.0, accepted_a=5000, accepted_b=5000, difference=0.018, low=0.009, high=0.027,
-    ...            p_adjusted=0.0001, detectable=0.013)
-    >>> sentence(row)
-    'B delivers 1.8 points more than A within 10 min (0.9 to 2.7), p = 0.0001.'
-    """
-    names = {"a": row["a"], "b": row["b"]}
-    if not row["accepted_a"] or not row["accepted_b"]:
-        return _("{a} and {b} cannot be compared: one has no messages observed that long.", **names)
-    age = "" if np.isnan(row["within_s"]) else _(" within {age}", age=duration(row["within_s"]))
-    said = _difference(row, names, age) if row["p_adjusted"] < _SIGNIFICANT else _no_difference(row, names, age)
-    mix = _mix(row, strata) if strata else ""
-    return _("{difference}{mix}.", difference=said, mix=mix)
-
-
-def _difference(row: Mapping[str, Any], names: dict[str, Any], age: str) -> str:
-    low, high, difference = (100 * row[name] for name in ("low", "high", "difference"))
-    if low * high > 0:
-        low, high = sorted((abs(low), abs(high)))
-    values = {**names, "age": age, "size": abs(difference), "low": low, "high": high, "p": _p(row["p_adjusted"])}
-    if difference > 0:
-        return _("{b} delivers {size:.1f} points more than {a}{age} ({low:.1f} to {high:.1f}), {p}", **values)
-    return _("{b} delivers {size:.1f} points less than {a}{age} ({low:.1f} to {high:.1f}), {p}", **values)
-
-
-def _no_difference(row: Mapping[str, Any], names: dict[str, Any], age: str) -> str:
-    detectable = 100 * row["detectable"]
-    power = _("these numbers would show {detectable:.1f} points or more", detectable=detectable)
-    if np.isnan(detectable):
-        power = _("these numbers are too few to show any")
-    return _(
-        "No difference shown between {a} and {b}{age} ({low:+.1f} to {high:+.1f} points), {p}; {power}",
-        **names,
-        age=age,
-        low=100 * row["low"],
-        high=100 * row["high"],
-        p=_p(row["p_adjusted"]),
-        power=power,
-    )
-
-
-def _p(p: float) -> str:
-    if np.isnan(p):
-        return _("p unknown")
-    return "p < 0.0001" if p < 0.0001 else f"p = {p:.4f}" if p < 0.01 else f"p = {p:.2f}"
-
-
-def _mix(row: Mapping[str, Any], strata: Sequence[str]) -> str:
-    """Say whether the mix of the strata explains the difference."""
-    difference, low, high = (100 * row[f"adjusted_{part}"] for part in ("difference", "low", "high"))
-    values = {"names": list(strata), "difference": difference, "low": low, "high": high}
-    if np.isnan(difference):
-        return _("; the two share no {names}", names=list(strata))
-    if not row["p_adjusted"] < _SIGNIFICANT:
-        return _("; with equal {names} mix {difference:+.1f} ({low:+.1f} to {high:+.1f})", **values)
-    if row["adjusted_p_value"] < _SIGNIFICANT and difference * row["difference"] > 0:
-        return _(
-            "; not explained by {names} mix: {difference:+.1f} ({low:+.1f} to {high:+.1f}) with it equal", **values
-        )
-    return _("; explained by {names} mix: {difference:+.1f} ({low:+.1f} to {high:+.1f}) with it equal", **values)
+    return table.astype({last: "str"})

@@ -45,7 +45,8 @@ def compare(
     """Draw how much more the second of each pair delivers than the first, with its 95 % interval.
 
     A difference whose p-value (corrected where several pairs are compared) is not below 0.05 is grey and hollow: chance
-    alone makes such. The intervals are each pair's own.
+    alone makes such. So is one without a p-value, whose batches or days are too few to tell. The intervals hold for all pairs
+    together.
 
     Parameters
     ----------
@@ -129,7 +130,7 @@ def _notes(ax: Axes, pairs: pd.DataFrame, all_pairs: int) -> list[str]:
 
 def _p_text(p_value: float) -> str:
     if pd.isna(p_value):
-        return ""
+        return _("no p-value")
     return "p < 0.0001" if p_value < 0.0001 else f"p = {p_value:.4f}" if p_value < 0.01 else f"p = {p_value:.2f}"
 
 

@@ -24,7 +24,12 @@ _BISECTIONS = 60
 
 
 def detectable_difference(
-    n_first: int, n_second: int, base_rate: float, *, direction: Literal["fall", "either"] = "fall"
+    n_first: float,
+    n_second: float,
+    base_rate: float,
+    *,
+    direction: Literal["fall", "either"] = "fall",
+    level_z: float = _LEVEL_Z,
 ) -> float:
     """Return the smallest difference from `base_rate` that groups of these sizes show four times in five, at 5 %.
 
@@ -37,13 +42,15 @@ def detectable_difference(
 
     Parameters
     ----------
-    n_first, n_second : int
-        Sizes of the groups: the one with the base rate, and the other.
+    n_first, n_second : float
+        Sizes of the groups: the one with the base rate, and the other. Need not be whole (effective sizes).
     base_rate : float
         The rate of the first group, between 0 and 1.
     direction : {"fall", "either"}
         ``"fall"``: of the second group below the first. ``"either"``: a fall or a rise, of either group; the worst of those
         that can be shown at all is what counts.
+    level_z : float
+        The quantile of the two-sided level of the test, 5 % by default.
 
     Returns
     -------
@@ -60,10 +67,10 @@ def detectable_difference(
     0.0122
     """
     if direction == "fall":
-        return _fall(n_first, n_second, base_rate)
+        return _fall(n_first, n_second, base_rate, level_z)
     # A rise is a fall of the rate of what does not arrive.
     falls = [
-        _fall(*sizes, rate)
+        _fall(*sizes, rate, level_z)
         for sizes in ((n_first, n_second), (n_second, n_first))
         for rate in (base_rate, 1 - base_rate)
     ]
@@ -97,21 +104,22 @@ def needed_size(rate: float, other: float, *, power: float = POWER, level: float
     return ((null + true) / (rate - other)) ** 2
 
 
-def _fall(n_first: int, n_second: int, rate: float) -> float:
+def _fall(n_first: float, n_second: float, rate: float, level_z: float) -> float:
     """Return the smallest fall of the second group below `rate` that shows; NaN if not even one to 0 does."""
-    if min(n_first, n_second) < 1 or _excess(rate, n_first, n_second, rate) < 0:
+    if min(n_first, n_second) < 1 or _excess(rate, (n_first, n_second), rate, level_z) < 0:
         return float("nan")
     low, high = 0.0, rate
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        low, high = (low, middle) if _excess(middle, n_first, n_second, rate) >= 0 else (middle, high)
+        low, high = (low, middle) if _excess(middle, (n_first, n_second), rate, level_z) >= 0 else (middle, high)
     return high
 
 
-def _excess(fall: float, n_first: int, n_second: int, rate: float) -> float:
+def _excess(fall: float, sizes: tuple[float, float], rate: float, level_z: float) -> float:
     """Return by how much `fall` exceeds what can be shown; it grows with `fall`."""
+    n_first, n_second = sizes
     other = rate - fall
     mean = (n_first * rate + n_second * other) / (n_first + n_second)
     null_variance = mean * (1 - mean) * (1 / n_first + 1 / n_second)
     true_variance = rate * (1 - rate) / n_first + other * (1 - other) / n_second
-    return fall - _LEVEL_Z * sqrt(max(null_variance, 0.0)) - _POWER_Z * sqrt(max(true_variance, 0.0))
+    return fall - level_z * sqrt(max(null_variance, 0.0)) - _POWER_Z * sqrt(max(true_variance, 0.0))

@@ -21,10 +21,12 @@ from masanalytics.aliases import Figures
 __all__ = [
     "Z95",
     "Difference",
+    "Doubt",
     "effective_wilson",
     "holm",
     "newcombe",
     "normal_p_value",
+    "sato_variance",
     "stratified_difference",
     "student_p_value",
     "student_quantile",
@@ -231,11 +233,32 @@ class Difference(NamedTuple):
     p_value: float
 
 
-def stratified_difference(ka: Figures, na: Figures, kb: Figures, nb: Figures) -> Difference:
+class Doubt(NamedTuple):
+    """What is known of a difference beyond its messages.
+
+    Attributes
+    ----------
+    variance : float
+        Its variance at least; that of independent messages where it is larger.
+    freedom : float
+        The degrees of freedom of that variance.
+    level : float
+        The two-sided level of the interval.
+    """
+
+    variance: float = 0.0
+    freedom: float = float("inf")
+    level: float = 0.95
+
+
+def stratified_difference(
+    ka: Figures, na: Figures, kb: Figures, nb: Figures, *, doubt: Doubt | None = None
+) -> Difference:
     """Return the rate of b minus that of a within strata, averaged with Mantel-Haenszel weights.
 
-    Strata in which one of the two has no messages do not count. The interval is the difference ± 1.96 standard errors by
-    Sato's variance; with a single stratum it is Newcombe's.
+    Strata in which one of the two has no messages do not count. The interval is the difference ± Student's quantile times the
+    standard error, by Sato's variance or by that of `doubt` where it is larger; with a single stratum it is Newcombe's, of as
+    many messages as have such a variance.
 
     Examples
     --------
@@ -246,6 +269,7 @@ def stratified_difference(ka: Figures, na: Figures, kb: Figures, nb: Figures) ->
     >>> round(found.low, 4), round(found.high, 4)
     (-0.0704, 0.1371)
     """
+    doubt = doubt or Doubt()
     both = (na > 0) & (nb > 0)
     ka, na, kb, nb = ka[both], na[both], kb[both], nb[both]
     if not len(na):
@@ -254,33 +278,48 @@ def stratified_difference(ka: Figures, na: Figures, kb: Figures, nb: Figures) ->
     share = weight / weight.sum()
     pa, pb = ka / na, kb / nb
     difference = float((share * (pb - pa)).sum())
-    if len(na) == 1:
-        low, high = (float(bound) for bound in newcombe(kb[0], nb[0], ka[0], na[0]))
-        return Difference(difference, low, high, _cmh(ka, na, kb, nb))
-    variance = _sato_variance(ka, na, kb, nb, difference)
-    if variance > 0:
-        half = Z95 * sqrt(variance)
-        low, high = max(difference - half, -1.0), min(difference + half, 1.0)
-    else:
-        # Every stratum is wholly delivered or wholly not: the counts alone say how far the rates may be from it.
-        mean_a, mean_b = float((share * pa).sum()), float((share * pb).sum())
-        bounds = newcombe(mean_b * nb.sum(), nb.sum(), mean_a * na.sum(), na.sum())
-        low, high = (float(bound) for bound in bounds)
-    return Difference(difference, low, high, _cmh(ka, na, kb, nb))
+    variance = sato_variance(ka, na, kb, nb)
+    effect = max(doubt.variance / variance, 1.0) if variance > 0 else 1.0
+    freedom = doubt.freedom if effect > 1 else float("inf")
+    z = student_quantile((1 + doubt.level) / 2, freedom)
+    p_value = student_p_value(_cmh(ka, na, kb, nb) / sqrt(effect), freedom)
+    if variance > 0 and len(na) > 1:
+        half = z * sqrt(variance * effect)
+        return Difference(difference, max(difference - half, -1.0), min(difference + half, 1.0), p_value)
+    # With one stratum, and where every stratum is wholly delivered or wholly not: the counts alone say how far the rates may
+    # be from it.
+    mean_a, mean_b = float((share * pa).sum()), float((share * pb).sum())
+    size_a, size_b = na.sum() / effect, nb.sum() / effect
+    low, high = (float(bound) for bound in newcombe(mean_b * size_b, size_b, mean_a * size_a, size_a, z))
+    return Difference(difference, low, high, p_value)
 
 
-def _sato_variance(ka: Figures, na: Figures, kb: Figures, nb: Figures, difference: float) -> float:
-    """Return the variance of the Mantel-Haenszel difference, for few large strata as for many small ones (Sato 1989)."""
+def sato_variance(ka: Figures, na: Figures, kb: Figures, nb: Figures) -> float:
+    """Return the variance of the Mantel-Haenszel difference, for few large strata as for many small ones (Sato 1989).
+
+    Examples
+    --------
+    >>> ka, na, kb, nb = (np.array(x, dtype=float) for x in ([90, 10], [100, 20], [45, 60], [50, 100]))
+    >>> round(sato_variance(ka, na, kb, nb) ** 0.5, 4)
+    0.053
+    """
+    both = (na > 0) & (nb > 0)
+    ka, na, kb, nb = ka[both], na[both], kb[both], nb[both]
+    if not len(na):
+        return float("nan")
     n = na + nb
+    weight = (na * nb / n).sum()
+    difference = float(((na * kb - nb * ka) / n).sum() / weight)
     p = (nb**2 * ka - na**2 * kb + na * nb * (na - nb) / 2) / n**2
     q = (kb * (na - ka) + ka * (nb - kb)) / (2 * n)
-    return float((difference * p.sum() + q.sum()) / (na * nb / n).sum() ** 2)
+    return float((difference * p.sum() + q.sum()) / weight**2)
 
 
 def _cmh(ka: Figures, na: Figures, kb: Figures, nb: Figures) -> float:
+    """Return the statistic of the Cochran-Mantel-Haenszel test, standard normal; 0 where it has no variance."""
     n, k = na + nb, ka + kb
     some = n > 1
     variance = (na * nb * k * (n - k) / np.where(some, n**2 * (n - 1), 1))[some].sum()
     if variance <= 0:
-        return 1.0
-    return float(normal_p_value((ka - na * k / n)[some].sum() / np.sqrt(variance)))
+        return 0.0
+    return float((ka - na * k / n)[some].sum() / np.sqrt(variance))

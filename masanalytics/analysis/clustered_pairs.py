@@ -1,0 +1,195 @@
+"""Which clusters a comparison of two rests on, and what days have shown of themselves where it has too few of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from masanalytics.aliases import Booleans, Figures, Messages, Numbers
+from masanalytics.analysis.clusters import Cluster, ClusterCounts, cluster_counts
+from masanalytics.analysis.filters import Filters
+from masanalytics.analysis.grouped_count import Question, group_rows
+from masanalytics.stats.clusters import LEAST_CLUSTERS, ClusteredPair, StratifiedCells, between_clusters, clustered_pair
+from masanalytics.stats.control_chart import control_chart
+
+__all__ = ["Days", "Level", "PairClusters", "differing_days", "pair_clusters", "stratified_cells"]
+
+Level = Literal["batch", "day", "asked"]
+Days = tuple[float, float]
+"""The variance between days of campaigns beyond chance, and its degrees of freedom."""
+
+_UNIT_MESSAGES = 20
+
+
+@dataclass(frozen=True)
+class PairClusters:
+    """What the clusters of two arms tell of their difference.
+
+    Attributes
+    ----------
+    level : {"batch", "day", "asked"}
+        What the clusters are.
+    found : ClusteredPair
+        How much less the messages tell.
+    days : (float, float), optional
+        How much days differ, from other campaigns, where the two have too few of their own.
+    cluster : array of int
+        Of each row of the counts, from 0; -1 for those of neither arm.
+    carrying : "a", "b" or None
+        The arm of which a single cluster carries the difference: without it, less than half is left.
+    """
+
+    level: Level
+    found: ClusteredPair
+    days: Days | None
+    cluster: Numbers
+    carrying: Literal["a", "b"] | None
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether there are clusters enough of the arms' own for a p-value."""
+        return self.found.is_enough and not np.isnan(self.found.effect)
+
+
+def pair_clusters(
+    counts: ClusterCounts, rows: tuple[Booleans, Booleans], days: Callable[[list[Any]], Days | None]
+) -> PairClusters | None:
+    """Return the clusters that two arms are compared by, None where nothing tells any.
+
+    Within one campaign they are batches; between campaigns they are days of campaigns. Arms that share several campaigns are
+    compared by the days of those; where these are few, by their batches, each with others of its campaign.
+
+    Parameters
+    ----------
+    counts : ClusterCounts
+        Of both.
+    rows : pair of array of bool
+        The rows of a, and of b.
+    days : callable
+        From the campaigns compared to how much the days of others differ.
+    """
+    rows = (rows[0] & (counts.accepted > 0), rows[1] & (counts.accepted > 0))
+    if counts.asked is not None:
+        return _told(counts, rows, "asked", counts.asked)
+    if counts.campaign is None:
+        return None if counts.batch is None else _told(counts, rows, "batch", counts.batch)
+    ours, theirs = (set(counts.campaign[row].tolist()) for row in rows)
+    unit = counts.campaign if counts.unit is None else counts.unit
+    if len(ours | theirs) > 1 and not ours & theirs:
+        return _between(counts, rows, unit, days)
+    many_days = len(ours | theirs) > 1 and len(np.unique(unit[rows[0] | rows[1]])) >= LEAST_CLUSTERS
+    if many_days:
+        return _told(counts, rows, "day", unit)
+    return None if counts.batch is None else _told(counts, rows, "batch", counts.batch, counts.campaign)
+
+
+def _between(
+    counts: ClusterCounts, rows: tuple[Booleans, Booleans], unit: Numbers, days: Callable[[list[Any]], Days | None]
+) -> PairClusters:
+    """Return the clusters of arms of different campaigns: their days, or too few, what days of others have shown."""
+    own = _told(counts, rows, "day", unit)
+    if own.is_tested:
+        return own
+    campaigns = counts.counts.keys["campaign"][rows[0] | rows[1]].unique().tolist()
+    history = days(campaigns)
+    if history is not None:
+        return replace(_told(counts, rows, "day", unit, between=history), days=history)
+    if counts.batch is None:
+        return own
+    # How much days differ is not known: batches tell the part of it that they see.
+    batches = _told(counts, rows, "batch", counts.batch).found
+    return replace(own, found=batches._replace(clusters_a=own.found.clusters_a, clusters_b=own.found.clusters_b))
+
+
+def _told(
+    counts: ClusterCounts,
+    rows: tuple[Booleans, Booleans],
+    level: Level,
+    code: Numbers,
+    stratum: Numbers | None = None,
+    between: Days | None = None,
+) -> PairClusters:
+    both = rows[0] | rows[1]
+    distinct, place = np.unique(code[both], return_inverse=True)
+    cluster = np.full(len(code), -1, dtype=np.int64)
+    cluster[both] = place.reshape(-1)
+
+    def by_cluster(row: Booleans, values: Figures) -> Figures:
+        return np.bincount(cluster[row], weights=values[row], minlength=len(distinct)).astype(float)
+
+    na, ka, nb, kb = (by_cluster(row, values) for row in rows for values in (counts.accepted, counts.delivered))
+    strata = None
+    if stratum is not None:
+        strata = np.zeros(len(distinct), dtype=np.int64)
+        strata[cluster[both]] = np.unique(stratum[both], return_inverse=True)[1].reshape(-1)
+    found = clustered_pair(na, ka, nb, kb, stratum=strata, between=between)
+    return PairClusters(level, found, None, cluster, _carrying(na, ka, nb, kb))
+
+
+def _carrying(na: Figures, ka: Figures, nb: Figures, kb: Figures) -> Literal["a", "b"] | None:
+    """Return the arm of which one cluster carries the difference: without it, less than half of it is left."""
+    if min((na > 0).sum(), (nb > 0).sum()) < LEAST_CLUSTERS:
+        return None
+    rate_a, rate_b = ka.sum() / na.sum(), kb.sum() / nb.sum()
+    difference = rate_b - rate_a
+    left = {
+        "a": rate_b - (ka.sum() - ka) / (na.sum() - na),
+        "b": (kb.sum() - kb) / (nb.sum() - nb) - rate_a,
+    }
+    least = {arm: float(np.min(np.abs(values))) for arm, values in left.items()}
+    arm: Literal["a", "b"] = "a" if least["a"] < least["b"] else "b"
+    return arm if least[arm] < abs(difference) / 2 else None
+
+
+def differing_days(
+    data: Messages, where: Filters, cluster: Cluster, age: float | None
+) -> Callable[[list[Any]], Days | None]:
+    """Return what finds how much the days of campaigns differ, others than those named; the messages are counted once."""
+    known: list[ClusterCounts | None] = []
+
+    def find(campaigns: list[Any]) -> Days | None:
+        if not known:
+            values = {name: options for name, options in where.values.items() if name != "campaign"}
+            aged = replace(where, values=values, waited_at_least=None if age is None else int(age))
+            known.append(cluster_counts(data, Question((), (), aged), cluster, age=age))
+        counts = known[0]
+        if counts is None or counts.unit is None:
+            return None
+        keys = counts.counts.keys
+        rows = ~keys["campaign"].isin(campaigns).to_numpy(dtype=bool) & keys["campaign"].notna().to_numpy(dtype=bool)
+        unit, _ = group_rows(keys.loc[rows, [name for name in ("day", "campaign") if name in keys.columns]])
+        n, k = (np.bincount(unit, weights=values[rows]).astype(float) for values in (counts.accepted, counts.delivered))
+        return _without_cause(n[n >= _UNIT_MESSAGES], k[n >= _UNIT_MESSAGES])
+
+    return find
+
+
+def _without_cause(n: Figures, k: Figures) -> Days | None:
+    """Return how much units differ, in the order of time: those outside the control limits have a cause and are left out."""
+    chart = control_chart(k, n)
+    return between_clusters(n, k) if chart is None else between_clusters(n[chart.in_control], k[chart.in_control])
+
+
+def stratified_cells(
+    counts: ClusterCounts, rows: tuple[Booleans, Booleans], cluster: Numbers, strata: Sequence[str]
+) -> StratifiedCells:
+    """Return the messages of two arms by stratum and cluster.
+
+    Parameters
+    ----------
+    cluster : array of int
+        Of each row, -1 for those of neither arm.
+    """
+    stratum, _ = group_rows(counts.counts.keys[list(strata)])
+    known = cluster >= 0
+    cell, place = np.unique(np.stack([stratum[known], cluster[known]]), axis=1, return_inverse=True)
+    place = place.reshape(-1)
+    na, ka, nb, kb = (
+        np.bincount(place, weights=np.where(row, values, 0.0)[known], minlength=cell.shape[1]).astype(float)
+        for row in rows
+        for values in (counts.accepted, counts.delivered)
+    )
+    return StratifiedCells(cell[0], cell[1], na, ka, nb, kb)

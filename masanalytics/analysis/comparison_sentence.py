@@ -1,0 +1,147 @@
+"""What a comparison of two says in words: the difference, how sure it is, and whether the mix explains it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import sqrt
+from typing import Any
+
+import numpy as np
+
+from masanalytics.analysis.clustered_pairs import PairClusters
+from masanalytics.formatting import duration
+from masanalytics.i18n import _
+from masanalytics.stats.clusters import student_quantiles
+
+__all__ = ["sentence"]
+
+_SIGNIFICANT = 0.05
+_MOSTLY = 0.5
+
+
+def sentence(row: Mapping[str, Any], strata: Sequence[str] = (), clusters: PairClusters | None = None) -> str:
+    """Return what one row of `compare` says.
+
+    Examples
+    --------
+    >>> row = dict(a="A", b="B", within_s=600.0, accepted_a=5000, accepted_b=5000, difference=0.018, low=0.009, high=0.027,
+    ...            p_value_naive=0.0001, p_adjusted=0.0001, detectable=0.013)
+    >>> sentence(row)
+    'B delivers 1.8 points more than A within 10 min (0.9 to 2.7), p = 0.0001.'
+    """
+    names = {"a": row["a"], "b": row["b"]}
+    if not row["accepted_a"] or not row["accepted_b"]:
+        return _("{a} and {b} cannot be compared: one has no messages observed that long.", **names)
+    age = "" if np.isnan(row["within_s"]) else _(" within {age}", age=duration(row["within_s"]))
+    sure = _p(row["p_adjusted"]) if clusters is None or not np.isnan(row["p_adjusted"]) else _no_p(clusters)
+    is_different = _is_different(row)
+    said = _difference(row, names, age, sure) if is_different else _no_difference(row, names, age, sure)
+    mix = _mix(row, strata, is_different=is_different) if strata else ""
+    return _("{difference}{mix}.", difference=said + _carried(row, clusters), mix=mix)
+
+
+def _is_different(row: Mapping[str, Any]) -> bool:
+    """Return whether a difference is shown: by the corrected p-value, without one by the interval."""
+    if np.isnan(row["p_adjusted"]):
+        return bool(row["low"] * row["high"] > 0)
+    return bool(row["p_adjusted"] < _SIGNIFICANT)
+
+
+def _difference(row: Mapping[str, Any], names: dict[str, Any], age: str, sure: str) -> str:
+    low, high, difference = (100 * row[name] for name in ("low", "high", "difference"))
+    if low * high > 0:
+        low, high = sorted((abs(low), abs(high)))
+    values = {**names, "age": age, "size": abs(difference), "low": low, "high": high, "p": sure}
+    if difference > 0:
+        return _("{b} delivers {size:.1f} points more than {a}{age} ({low:.1f} to {high:.1f}), {p}", **values)
+    return _("{b} delivers {size:.1f} points less than {a}{age} ({low:.1f} to {high:.1f}), {p}", **values)
+
+
+def _no_difference(row: Mapping[str, Any], names: dict[str, Any], age: str, sure: str) -> str:
+    detectable = 100 * row["detectable"]
+    values = {**names, "age": age, "low": 100 * row["low"], "high": 100 * row["high"], "p": sure}
+    if np.isnan(row["p_adjusted"]):
+        return _("No difference shown between {a} and {b}{age} ({low:+.1f} to {high:+.1f} points), {p}", **values)
+    power = _("these numbers would show {detectable:.1f} points or more", detectable=detectable)
+    if np.isnan(detectable):
+        power = _("these numbers are too few to show any")
+    return _(
+        "No difference shown between {a} and {b}{age} ({low:+.1f} to {high:+.1f} points), {p}; {power}",
+        **values,
+        power=power,
+    )
+
+
+def _p(p: float) -> str:
+    if np.isnan(p):
+        return _("p unknown")
+    return "p < 0.0001" if p < 0.0001 else f"p = {p:.4f}" if p < 0.01 else f"p = {p:.2f}"
+
+
+def _no_p(clusters: PairClusters) -> str:
+    """Say why there is no p-value."""
+    if clusters.days is not None:
+        variance, freedom = clusters.days
+        reach = 100 * sqrt(variance) * float(student_quantiles(0.975, np.array([freedom]))[0])
+        return _(
+            "no p-value of their own: days of campaigns differ by ±{days:.1f} points without a cause, which the interval holds",
+            days=reach,
+        )
+    if clusters.level == "batch":
+        why = _("no p-value: fewer than five batches on a side do not tell how much batches differ")
+    elif clusters.level == "day":
+        why = _("no p-value: fewer than five days of campaigns on a side do not tell how much days differ")
+    else:
+        why = _("no p-value: fewer than five clusters on a side do not tell how much they differ")
+    if clusters.level == "day" or np.isnan(clusters.found.effect):
+        return _("{why}, and the interval leaves it out", why=why)
+    return why
+
+
+def _carried(row: Mapping[str, Any], clusters: PairClusters | None) -> str:
+    """Say where a single cluster makes what would else be called a difference."""
+    if clusters is None or clusters.carrying is None or not row["p_value_naive"] < _SIGNIFICANT <= row["p_adjusted"]:
+        return ""
+    arm = clusters.carrying
+    values = {"arm": row[arm], "count": clusters.found.clusters_a if arm == "a" else clusters.found.clusters_b}
+    if clusters.level == "batch":
+        return _("; one of the {count} batches of {arm} carries the difference", **values)
+    if clusters.level == "day":
+        return _("; one of the {count} days of {arm} carries the difference", **values)
+    return _("; one of the {count} clusters of {arm} carries the difference", **values)
+
+
+def _mix(row: Mapping[str, Any], strata: Sequence[str], *, is_different: bool) -> str:
+    """Say whether the mix of the strata explains the difference: only where what is left tells it apart."""
+    difference, low, high = (100 * row[f"adjusted_{part}"] for part in ("difference", "low", "high"))
+    values = {"names": list(strata), "difference": difference, "low": low, "high": high}
+    if np.isnan(difference):
+        return _("; the two share no {names}", names=list(strata))
+    arm = "a" if row["compared_a"] < row["compared_b"] else "b"
+    if row[f"compared_{arm}"] < _MOSTLY:
+        return _(
+            "; whether {names} mix explains it cannot be told: only {part:,} of the {all:,} messages of {arm} are in those "
+            "that both have",
+            names=list(strata),
+            part=round(row[f"compared_{arm}"] * row[f"accepted_{arm}"]),
+            all=row[f"accepted_{arm}"],
+            arm=row[arm],
+        )
+    if not is_different:
+        return _("; with equal {names} mix {difference:+.1f} ({low:+.1f} to {high:+.1f})", **values)
+    is_moved = not low <= 100 * row["difference"] <= high
+    is_left = low * high > 0 and difference * row["difference"] > 0
+    if is_moved and is_left:
+        return _(
+            "; in part explained by {names} mix: {difference:+.1f} ({low:+.1f} to {high:+.1f}) with it equal", **values
+        )
+    if is_moved:
+        return _("; explained by {names} mix: {difference:+.1f} ({low:+.1f} to {high:+.1f}) with it equal", **values)
+    if is_left:
+        return _(
+            "; not explained by {names} mix: {difference:+.1f} ({low:+.1f} to {high:+.1f}) with it equal", **values
+        )
+    return _(
+        "; whether {names} mix explains it cannot be told: {difference:+.1f} ({low:+.1f} to {high:+.1f}) with it equal",
+        **values,
+    )
