@@ -25,6 +25,7 @@ from masanalytics import simulator as simulator
 from masanalytics import store as store
 from masanalytics import vocabulary as vocabulary
 from masanalytics._outcomes import outcomes as outcomes
+from masanalytics._retryable import retryable as retryable
 from masanalytics._version import __version__ as __version__
 from masanalytics.account import Account as Account
 from masanalytics.analysis import HealthRule as HealthRule

@@ -16,7 +16,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from masanalytics.formatting import card, plain_card
+from masanalytics.formatting import card, duration, plain_card
 from masanalytics.i18n import N_, Language, Text, _, resolve_language, speaks, use_language
 from masanalytics.rspcods import RSPCODS
 from masanalytics.text import BLANK_WORDS, fold
@@ -42,9 +42,12 @@ _NETWORKS = {
     "platform": N_("the platform"),
 }
 _ACTIONS = {
-    "wait": N_("wait, it may pass by itself"),
-    "fix": N_("put it right on your side"),
-    "ask": N_("ask the account manager or the carrier"),
+    "remove": N_("leave the number out"),
+    "retry_later": N_("send again later: it may pass by itself"),
+    "change_text": N_("change the text or the request"),
+    "ask_carrier": N_("ask the carrier or the account manager"),
+    "check_account": N_("put account, signature or service code right"),
+    "respect_wish": N_("do not write to this person"),
 }
 _MATCHES = {"exact": N_("this very code"), "prefix": N_("by its family")}
 
@@ -69,6 +72,11 @@ class CodeDescription:
         Where the meaning was published.
     network : str
         Whose code it is: ``cmpp`` (China Mobile), ``sgip`` (Unicom), ``smgp`` (Telecom), ``platform``; empty if unknown.
+    action : str
+        What is to be done: ``remove`` (the number), ``retry_later``, ``change_text``, ``ask_carrier``, ``check_account``,
+        ``respect_wish``, or empty for nothing.
+    retry_after : int or None
+        After how many seconds it is worth another try, where that is what is to be done.
     language : {"en", "zh"}
         The language it speaks.
     """
@@ -81,12 +89,9 @@ class CodeDescription:
     advice: str
     source: str
     network: str
+    action: str = field(default="ask_carrier", compare=False)
+    retry_after: int | None = field(default=None, compare=False)
     language: Language = field(default="en", compare=False)
-
-    @property
-    def action(self) -> str:
-        """What is to be done, by its category: ``"wait"``, ``"fix"``, ``"ask"``, or ``""`` for nothing."""
-        return categories()[self.category]["action"]
 
     def text(self) -> str:
         """Return what is known as a few lines for people.
@@ -115,6 +120,8 @@ class CodeDescription:
                 figures[_("found")] = _(_MATCHES[self.match])
                 if self.action:
                     figures[_("to be done")] = _(_ACTIONS[self.action])
+                if self.retry_after is not None:
+                    figures[_("again after")] = duration(self.retry_after)
             title = _("{code}: {meaning}", code=self.code or _(_WITHOUT_CODE), meaning=self.meaning)
             source = _("Source: {source}", source=self.source) if self.source else ""
             return title, figures, [self.advice, source]
@@ -128,6 +135,17 @@ class _Entry(NamedTuple):
     meaning: dict[Language, str]
     advice: dict[Language, str]
     source: str
+    own_action: str = ""
+
+    @property
+    def action(self) -> str:
+        return self.own_action or categories()[self.category]["action"]
+
+    @property
+    def retry_after(self) -> int | None:
+        """Seconds, where another try is what is to be done."""
+        seconds = categories()[self.category]["retry_after"]
+        return int(seconds) if seconds and self.action == "retry_later" else None
 
 
 class _Catalogue(NamedTuple):
@@ -172,10 +190,19 @@ def describe_code(code: object, *, carrier: str | None = None, language: str | N
     spoken = resolve_language()
     if key in _MISSING or (entry := _find(key, carrier)) is None:
         code, meaning = ("", _NO_CODE) if key in _MISSING else (text, _NOT_LISTED)
-        return CodeDescription(code, False, "unknown", "unknown", _(meaning), _(_NO_ADVICE), "", "", spoken)
-    meaning, advice = entry.meaning[spoken], entry.advice[spoken]
+        return CodeDescription(code, False, "unknown", "unknown", _(meaning), _(_NO_ADVICE), "", "", language=spoken)
     return CodeDescription(
-        text, True, entry.match, entry.category, meaning, advice, entry.source, entry.network, spoken
+        text,
+        True,
+        entry.match,
+        entry.category,
+        entry.meaning[spoken],
+        entry.advice[spoken],
+        entry.source,
+        entry.network,
+        entry.action,
+        entry.retry_after,
+        spoken,
     )
 
 
@@ -199,8 +226,8 @@ def code_catalogue(language: str | None = None) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns, all text: ``code, match`` (``exact`` or ``prefix``), ``network, category, category_name, action, meaning,
-        advice, source``.
+        Columns: ``code, match`` (``exact`` or ``prefix``), ``network, category, category_name, action, retry_after`` (Int64:
+        seconds, where the action is ``retry_later``), ``meaning, advice, source``; the others are text.
 
     Examples
     --------
@@ -210,7 +237,7 @@ def code_catalogue(language: str | None = None) -> pd.DataFrame:
     """
     import pandas as pd
 
-    spoken, actions = resolve_language(), categories()
+    spoken = resolve_language()
     rows = [
         {
             "code": entry.code,
@@ -218,14 +245,16 @@ def code_catalogue(language: str | None = None) -> pd.DataFrame:
             "network": entry.network,
             "category": entry.category,
             "category_name": category_name(entry.category),
-            "action": actions[entry.category]["action"],
+            "action": entry.action,
+            "retry_after": pd.NA if entry.retry_after is None else entry.retry_after,
             "meaning": entry.meaning[spoken],
             "advice": entry.advice[spoken],
             "source": entry.source,
         }
         for entry in _catalogue().entries
     ]
-    return pd.DataFrame(rows, dtype="str")
+    table = pd.DataFrame(rows)
+    return table.astype({name: "Int64" if name == "retry_after" else "str" for name in table})
 
 
 def _find(key: str, carrier: str | None) -> _Entry | None:
@@ -255,8 +284,8 @@ def _fold(text: str) -> str:
 
 @cache
 def _catalogue() -> _Catalogue:
-    advice_zh = {row["advice_en"]: row["advice_zh"] for row in _rows("code_advice.csv")}
-    entries = (*(_entry(row, advice_zh) for row in _rows("error_codes.csv")), *map(_word, RSPCODS))
+    advices = {row["advice_en"]: row for row in _rows("code_advice.csv")}
+    entries = (*(_entry(row, advices) for row in _rows("error_codes.csv")), *map(_word, RSPCODS))
     exact: dict[str, _Entry] = {}
     prefixes: dict[str, _Entry] = {}
     for entry in entries:
@@ -265,16 +294,18 @@ def _catalogue() -> _Catalogue:
     return _Catalogue(entries, exact, prefixes, max(map(len, prefixes)))
 
 
-def _entry(row: dict[str, str], advice_zh: dict[str, str]) -> _Entry:
+def _entry(row: dict[str, str], advices: dict[str, dict[str, str]]) -> _Entry:
     advice = row["advice_en"]
+    known = advices.get(advice, {})
     return _Entry(
         code=row["code_or_prefix"],
         match="prefix" if row["match"] == "prefix" else "exact",
         network=row["network"],
         category=row["category"],
         meaning={"en": row["meaning_en"], "zh": row["meaning_zh"]},
-        advice={"en": advice, "zh": advice_zh.get(advice, advice)},
+        advice={"en": advice, "zh": known.get("advice_zh", advice)},
         source=row["source"],
+        own_action=known.get("action", ""),
     )
 
 

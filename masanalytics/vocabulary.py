@@ -44,6 +44,7 @@ __all__ = [
     "MODES",
     "MODE_WORDS",
     "NOT_KEPT",
+    "PROOF",
     "STATUS_WORDS",
     "UNREPORTED_AFTER_S",
     "VERDICT_WORDS",
@@ -85,6 +86,9 @@ STATUS_WORDS: Final = {
 
 BATCH_STATES: Final = ("planned", "submitting", "accepted", "rejected", "not_sent", "unknown")
 """The states of one submit request, in the order it passes through them."""
+
+PROOF: Final = "proof"
+"""The round of proofs, and how the names of their campaigns end; proofs count in nothing that does not name them."""
 
 NOT_KEPT: Final = N_("not kept")
 """What messages have in a column of the user's own sheet that their plan did not keep."""

@@ -135,7 +135,7 @@ def test_one_catalogue_for_codes_and_words() -> None:
 def test_where_sources_differ_both_are_said_the_platforms_own_first() -> None:
     """CM:8003: the global blacklist by the platform's own table, a keyword hit by another vendor's document."""
     found = describe_code("CM:8003", language="en")
-    assert (found.category, found.action) == ("blacklist", "fix")
+    assert (found.category, found.action) == ("blacklist", "remove")
     assert found.meaning.index("global blacklist") < found.meaning.index("another vendor's document: keyword hit")
 
 
@@ -144,19 +144,41 @@ def test_where_sources_differ_both_are_said_the_platforms_own_first() -> None:
     [
         ("DELIVRD", ""),
         ("CM:0000", ""),
-        ("CM:3000", "wait"),
-        ("CM:8001", "fix"),
-        ("CM:8005", "ask"),
-        ("CM:2007", "ask"),
-        ("SystemBusy", "wait"),
-        ("PrepayBalanceZero", "ask"),
-        ("IllegalSignId", "fix"),
-        ("QQ:0001", "ask"),
+        ("CM:3000", ""),
+        ("CM:8001", "change_text"),
+        ("CM:8005", "check_account"),
+        ("CM:2007", "ask_carrier"),
+        ("SystemBusy", "retry_later"),
+        ("PrepayBalanceZero", "check_account"),
+        ("IllegalSignId", "check_account"),
+        ("QQ:0001", "ask_carrier"),
+        ("MN:0090", "retry_later"),
+        ("CB:0001", "remove"),
+        ("MX:0012", "respect_wish"),
+        ("CM:8004", "respect_wish"),
     ],
 )
 def test_what_is_to_be_done(code: str, action: str) -> None:
     """Wait, put right, or ask: by what kind of thing stands in the way."""
     assert describe_code(code).action == action
+
+
+@pytest.mark.parametrize(
+    ("code", "seconds"),
+    [
+        ("MN:0090", 43_200),
+        ("EXPIRED", 86_400),
+        ("DB:0141", None),
+        ("DELIVRD", None),
+        ("CMPPERR:", None),
+        ("SystemBusy", 300),
+    ],
+)
+def test_after_how_long_another_try_is_worth_it(code: str, seconds: int | None) -> None:
+    """Only of codes that may pass by themselves, in seconds."""
+    assert describe_code(code).retry_after == seconds
+    table = code_catalogue("en")
+    assert (table["retry_after"].notna() == (table["action"] == "retry_later")).all()
 
 
 def test_catalogue_columns() -> None:
@@ -169,6 +191,7 @@ def test_catalogue_columns() -> None:
         "category",
         "category_name",
         "action",
+        "retry_after",
         "meaning",
         "advice",
         "source",
@@ -205,7 +228,7 @@ def test_a_described_code_shows_itself_as_text_and_as_a_card() -> None:
         "  whose code: China Mobile's gateway (CMPP)",
         "  found: by its family",
     ]
-    assert "  to be done: put it right on your side" in repr(english).splitlines()
+    assert "  to be done: send again later: it may pass by itself" in repr(english).splitlines()
     assert english.text() == repr(english)
     assert repr(chinese).splitlines()[:4] == [
         "MK:9999：短信中心状态为 UNDELIV",

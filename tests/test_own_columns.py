@@ -92,6 +92,13 @@ def test_a_message_sent_again_keeps_what_the_newest_plan_has(sim: Simulator, cli
     assert sorted(store.messages("c")["门店"]) == ["中关村", "总店"]
 
 
+def test_a_proof_of_a_plan_that_keeps_columns_keeps_none(client: Client, store: Store) -> None:
+    """Whoever looks at the proof is no customer of a shop."""
+    made = mas.plan(SHEET, phone="手机号", text="您好", campaign="c", keep="门店", store=store)
+    assert mas.send(made, client, store, to=["13900000000"], progress=False).ok
+    assert store.messages(phone="13900000000")["campaign"].tolist() == ["c (proof)"]
+
+
 def test_names_and_cells_that_cannot_be_kept_are_refused() -> None:
     """A misspelt column, the name of a column of messages, capitals only, and a list in a cell."""
     asked: Any = {"phone": "手机号", "text": "您好", "campaign": "c"}

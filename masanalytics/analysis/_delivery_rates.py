@@ -24,7 +24,7 @@ from masanalytics.analysis.grouped_count import Counts, Question, count_messages
 from masanalytics.analysis.history import History, matured_history
 from masanalytics.analysis.results import finished, refuse_taken_names
 from masanalytics.errors import InputError
-from masanalytics.formatting import duration_text
+from masanalytics.formatting import duration_text, percent
 from masanalytics.i18n import Text
 from masanalytics.stats.clusters import LEAST_CLUSTERS
 from masanalytics.stats.proportions import wilson
@@ -50,6 +50,7 @@ def delivery_rates(
     history: Messages | Literal["auto"] | None = "auto",
     total: bool = False,
     cluster: Cluster = "auto",
+    console: bool = False,
     **where: Any,
 ) -> pd.DataFrame:
     """Return how much of what the platform accepted was delivered, and where that will end.
@@ -73,6 +74,9 @@ def delivery_rates(
         What may fail together, and so makes the interval of ``delivery_rate`` wider: ``"auto"`` is the batch in a group of
         one campaign, the campaign's day in a group of several; columns or dimensions of your own; None: each message by
         itself.
+    console : bool
+        Add ``reported`` (int: delivered + failed) and ``console_rate`` (delivered / reported; NaN where nothing was), which is
+        the rate that the platform's own page shows, and a note that says why it is another.
     **where
         ``since=``, ``until=`` (of ``submitted_at``: from, before) and any column: ``campaign="spring"``,
         ``carrier=["China Mobile", "China Unicom"]``. Columns whose names are not Python names go into ``where={...}``.
@@ -122,7 +126,7 @@ def delivery_rates(
     [[1, 1, 2]]
     """
     names = as_names(by)
-    refuse_taken_names(names, RATE_COLUMNS)
+    refuse_taken_names(names, [*RATE_COLUMNS, *(("reported", "console_rate") if console else ())])
     age = None if within is None else to_seconds(within)
     filters = Filters.parse(where, waited_at_least=age)
     counts, source = count_messages(data, Question(names, ("carrier", WINDOW), filters))
@@ -144,9 +148,43 @@ def delivery_rates(
         notes=[*_notes(counts, age), *clustered_note(groups["design_effect"].to_numpy()), *expectation.all_notes()],
         counted=groups["accepted"].tolist(),
     )
+    if console:
+        _add_console(result, sizes[0])
     result.attrs["within_s"] = age
     result.attrs["expected_reason"] = expectation.reasons()
     return result
+
+
+def _add_console(result: pd.DataFrame, groups: int) -> None:
+    """Add what the platform's page would show, and why that is not the rate; the first `groups` rows are all messages."""
+    reported = result["delivered"] + result["failed"]
+    result["reported"] = reported
+    result["console_rate"] = np.where(reported > 0, result["delivered"] / reported.where(reported > 0, 1), np.nan)
+    for note in console_notes(result.iloc[:groups]):
+        result.attrs["notes"].append(note.as_json())
+
+
+def console_notes(rates: pd.DataFrame) -> list[Text]:
+    """Return what the platform's page would show of all these rows together, where that is another number; at most one note.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> print(*console_notes(pd.DataFrame({"accepted": [1000], "delivered": [918], "failed": [37]})))
+    the platform's page would show 96.1% here; ours is 91.8%, because 4.5% have no report yet
+    """
+    accepted, delivered, failed = (int(rates[name].sum()) for name in ("accepted", "delivered", "failed"))
+    if not delivered + failed or delivered + failed == accepted:
+        return []
+    return [
+        Text(
+            "the platform's page would show {shown} here; ours is {rate}, because {open} have no report yet",
+            code="console",
+            shown=percent(delivered / (delivered + failed)),
+            rate=percent(delivered / accepted),
+            open=percent((accepted - delivered - failed) / accepted),
+        )
+    ]
 
 
 def rate_columns(counts: Counts, age: int | None = None) -> dict[str, Any]:

@@ -20,7 +20,17 @@ if TYPE_CHECKING:
 
 __all__ = ["ERROR_COLUMNS", "OTHERS", "error_codes"]
 
-ERROR_COLUMNS = ("error_code", "count", "share", "share_of_failed", "category", "meaning", "advice")
+ERROR_COLUMNS = (
+    "error_code",
+    "count",
+    "share",
+    "share_of_failed",
+    "category",
+    "meaning",
+    "advice",
+    "action",
+    "retry_after",
+)
 OTHERS = ("other", "(other)")
 """What the row of all other codes is called, and what where a code itself is called so."""
 
@@ -64,6 +74,8 @@ def error_codes(
         - ``error_code`` (text; missing where the report had none)
         - ``count`` (int), ``share`` (of the group's accepted), ``share_of_failed`` (of its failed)
         - ``category, meaning, advice`` (text)
+        - ``action`` (text): ``remove`` the number, ``retry_later``, ``change_text``, ``ask_carrier``, ``check_account``,
+          ``respect_wish``; ``retry_after`` (Int64): seconds, where another try is worth it (see `masanalytics.retryable`)
 
     Raises
     ------
@@ -128,7 +140,7 @@ def _one_carrier(counts: Counts, failed: Booleans, cell: Numbers, cells: int) ->
 
 
 def _described(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return the cells with category, meaning and advice, each distinct code looked up once."""
+    """Return the cells with what is known of their codes, each distinct one looked up once."""
     import pandas as pd
 
     from masanalytics.codes import describe_code
@@ -140,9 +152,11 @@ def _described(cells: pd.DataFrame) -> pd.DataFrame:
     ]
     texts = {
         name: pd.Series([getattr(item, name) for item in descriptions], dtype="str").iloc[pair].to_numpy()
-        for name in ("category", "meaning", "advice")
+        for name in ("category", "meaning", "advice", "action")
     }
-    return cells.assign(**{name: pd.Series(values, dtype="str", index=cells.index) for name, values in texts.items()})
+    seconds = pd.Series([item.retry_after for item in descriptions], dtype="Int64").iloc[pair]
+    cells = cells.assign(**{name: pd.Series(values, dtype="str", index=cells.index) for name, values in texts.items()})
+    return cells.assign(retry_after=seconds.set_axis(cells.index))
 
 
 def _topped(cells: pd.DataFrame, top: int) -> pd.DataFrame:

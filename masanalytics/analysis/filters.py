@@ -63,6 +63,11 @@ class Filters:
             waited_at_least=waited_at_least,
         )
 
+    @property
+    def is_without_proofs(self) -> bool:
+        """Whether proofs are left out: they are, unless a campaign, a round, a number or a message is named."""
+        return self.values.keys().isdisjoint(("campaign", "round", "phone", "message_id", "batch_id"))
+
     def divided(self, available: Sequence[str]) -> tuple[Filters, dict[str, tuple[Any, ...]]]:
         """Return what a source with these columns can be narrowed to itself, and the values of derived dimensions.
 

@@ -35,6 +35,7 @@ from masanalytics.sending.send_result import SendResult
 from masanalytics.sending.sender import INTERRUPTED, Options, Sender
 from masanalytics.store import Store
 from masanalytics.store.sends import CanaryState, RunStart, Sends
+from masanalytics.vocabulary import PROOF
 
 if TYPE_CHECKING:
     from masanalytics.aliases import Table
@@ -375,9 +376,7 @@ def _send_proof(plan: Plan, client: Client, store: Store, to: list[str]) -> Send
         raise InputError("to=: give mobile numbers, such as ['13800138000']")
     if not len(plan):
         raise InputError("the plan has no message to show")
-    start = dataclasses.replace(
-        _start_of(plan, client), campaign=f"{plan.campaign} (proof)", round="proof", key="proof"
-    )
+    start = dataclasses.replace(_start_of(plan, client), campaign=f"{plan.campaign} ({PROOF})", round=PROOF, key=PROOF)
     sender = Sender(start, client, store.sends, Options(1, Pacer(None, client.clock), None, False, _nothing, _nothing))
     # A proof may be sent as often as it is asked for: each has a key of its own.
     batch = _first_message(plan.batch(0), list(dict.fromkeys(phones)), uuid.uuid4().hex)
@@ -404,6 +403,7 @@ def _first_message(first: PlannedBatch, phones: list[str], key: str) -> PlannedB
         carriers=carriers_of(phones).codes.tolist(),
         regions=[("", "")] * len(phones),
         keys=[key] * len(phones),
+        kept=[],
     )
 
 

@@ -28,7 +28,7 @@ from masanalytics.store.messages import conditions
 from masanalytics.store.views import MISSING, fetch_columns
 from masanalytics.text import plain_name
 from masanalytics.timezone import format_instant
-from masanalytics.vocabulary import MESSAGE_COLUMNS, UNREPORTED_AFTER_S, Status
+from masanalytics.vocabulary import MESSAGE_COLUMNS, PROOF, UNREPORTED_AFTER_S, Status
 
 if TYPE_CHECKING:
     from masanalytics.analysis.filters import Filters
@@ -80,7 +80,7 @@ class StoredMessages:
             The dimensions, the status (as `masanalytics.vocabulary.Status`), the seconds (NaN: unknown), how many messages.
         """
         with self._connections.reading() as conn:
-            among = conditions(conn, where)
+            among = _asked(conn, where)
             columns = [find_column(conn, name, among) for name in by]
             plan = _Plan(columns, seconds_sql(conn, seconds), among, waited=seconds == "waited")
             dimensions, status, counted, n = plan.counted(conn)
@@ -93,7 +93,7 @@ class StoredMessages:
     def message_rows(self, columns: Sequence[str], *, where: Filters) -> pd.DataFrame:
         """Return these columns of the messages, one row a message."""
         with self._connections.reading() as conn:
-            among = conditions(conn, where)
+            among = _asked(conn, where)
             found = [find_column(conn, name, among) for name in columns]
             join = " JOIN batches b USING (batch_id)" if any(column.joined for column in found) else ""
             select = ", ".join(f"{column.sql} AS c{number}" for number, column in enumerate(found))
@@ -108,7 +108,7 @@ class StoredMessages:
     def estimated_count(self, where: Filters) -> int:
         """Return about how many messages pass `where`, from a sample of them."""
         with self._connections.reading() as conn:
-            among = conditions(conn, where)
+            among = _asked(conn, where)
             low, high = _first_and_last(conn)
             step = max(1, (high - low) // _SAMPLE)
             sql = (
@@ -185,6 +185,19 @@ def _failed_before_words(count: int) -> Text:
         code="failed_before",
         count=count,
     )
+
+
+def _asked(conn: sqlite3.Connection, where: Filters) -> Condition:
+    """Return which messages `where` asks for; proofs only where they are named."""
+    among = conditions(conn, where)
+    if not where.is_without_proofs:
+        return among
+    proofs = [
+        row[0] for row in conn.execute("SELECT round_id FROM rounds WHERE round = ? AND key_column = ?", [PROOF, PROOF])
+    ]
+    if not proofs:
+        return among
+    return among._replace(sql=f"({among.sql}) AND ifnull(m.round_id, 0) NOT IN ({', '.join(map(str, proofs))})")
 
 
 def _submitted(conn: sqlite3.Connection, where: Filters) -> tuple[float, float]:

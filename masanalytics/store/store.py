@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace as replace_fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -29,6 +29,8 @@ from masanalytics.store.sql_count import StoredMessages
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
+
+    from masanalytics.store.history import History
 
 __all__ = ["Store", "replay", "settle"]
 
@@ -162,6 +164,81 @@ class Store:
                 self.sends.check_campaign(str(name))
         with self._connections.reading() as conn:
             return messages.read_messages(conn, messages.conditions(conn, where))
+
+    def campaigns(
+        self,
+        *,
+        by: Literal["campaign", "month"] = "campaign",
+        price: float | Mapping[str, float] | None = None,
+        **where: object,
+    ) -> pd.DataFrame:
+        """Return the campaigns, one row a round, oldest first: when, which text, how many, how it went, what it cost, who answered.
+
+        Parameters
+        ----------
+        by : {"campaign", "month"}
+            ``"month"``: one row a month, in which ``campaigns`` counts the rounds of which something was accepted then.
+        price : float or mapping of str to float, optional
+            Of one segment, or carrier -> price, for ``cost``.
+        **where
+            As for `masanalytics.delivery_rates`: ``since``, ``until``, any column. Proofs (``send(to=)``) are left out unless
+            their campaign is named; what no campaign of this store sent is left out.
+
+        Returns
+        -------
+        DataFrame
+            ``campaign, round, first_sent_at, last_sent_at`` (Asia/Shanghai; missing where nothing was tried), ``text`` (of the
+            round's first message, phones masked; of a template its id), ``messages`` (planned and sent),
+            ``segments`` (billed), ``accepted, delivered, failed, pending, unreported, delivery_rate, low, high`` (as
+            `masanalytics.delivery_rates`), ``cost`` (NaN without a price), ``replies`` (messages answered within 7 days),
+            ``opt_outs``. By month: ``month`` (such as ``2026-03``, China time) and ``campaigns`` in place of the first five.
+
+        Examples
+        --------
+        >>> Store(":memory:").campaigns().columns[:5].tolist()
+        ['campaign', 'round', 'first_sent_at', 'last_sent_at', 'text']
+        """
+        from masanalytics.store.campaigns import campaign_table
+
+        return campaign_table(self, self._connections.reading, by, price, where)
+
+    @speaks
+    def history(self, phone: object, *, reveal: bool = False, language: str | None = None) -> History:
+        """Return what one person got, what became of it and what they answered: the page for "I got nothing".
+
+        Parameters
+        ----------
+        phone : object
+            The number, in any form.
+        reveal : bool
+            Show the number, and those in texts, whole; by default their middle is hidden.
+        language : {"en", "zh"}, optional
+            Of ``meaning`` and ``advice`` in its ``events``; by default the user's own.
+
+        Returns
+        -------
+        History
+            A card in a notebook, lines of text elsewhere; ``.events`` is the frame behind it.
+
+        Raises
+        ------
+        InputError
+            If it is no mobile number.
+
+        Examples
+        --------
+        >>> store = Store(":memory:")
+        >>> print(store.history("138 0013 8000").text("en"))
+        History of 138****8000
+          messages: 0
+          replies: 0
+          nothing was sent to this number, and nothing came from it
+        """
+        from masanalytics.store.history import one_number, read_history
+
+        number = one_number(phone)
+        with self._connections.reading() as conn:
+            return read_history(conn, number, reveal=reveal)
 
     def reports(self, campaign: str | None = None) -> pd.DataFrame:
         """Return every status report as it was handed out, one row each, oldest first.

@@ -157,6 +157,8 @@ def columns_needed(by: Sequence[str], where: Filters, *, seconds: Seconds | None
             need.add("phone")
         else:
             need.add("submitted_at" if time_part(name) is not None else name)
+    if where.is_without_proofs and {"campaign", "round"} <= set(available):
+        need |= {"campaign", "round"}
     if where.since is not None or where.until is not None:
         need.add("submitted_at")
     if where.waited_at_least is not None or seconds is not None:

@@ -25,7 +25,7 @@ from masanalytics.analysis.sources.base import RawCounts, Seconds, columns_neede
 from masanalytics.errors import InputError
 from masanalytics.own_columns import as_texts
 from masanalytics.timezone import CHINA_OFFSET_S
-from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
+from masanalytics.vocabulary import PROOF, UNREPORTED_AFTER_S, Status
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -109,6 +109,9 @@ class NarwhalsMessages:
             _one_of(name, as_texts(options) if self._schema.get(name) == nw.String else options)
             for name, options in where.values.items()
         ]
+        if where.is_without_proofs and {"campaign", "round"} <= set(self._schema.names()):
+            of_proof = (nw.col("round") == PROOF) & nw.col("campaign").str.ends_with(f"({PROOF})")
+            tests.append(~of_proof.fill_null(value=False))
         if where.since is not None:
             tests.append(self._epoch("submitted_at") >= where.since)
         if where.until is not None:

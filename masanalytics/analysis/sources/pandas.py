@@ -22,7 +22,7 @@ from masanalytics.analysis.sources.base import RawCounts, Seconds, columns_neede
 from masanalytics.errors import InputError
 from masanalytics.own_columns import as_texts
 from masanalytics.timezone import CHINA_OFFSET_S
-from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
+from masanalytics.vocabulary import PROOF, UNREPORTED_AFTER_S, Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,6 +105,13 @@ class PandasMessages:
             asked = as_texts(options) if isinstance(column.dtype, pd.StringDtype) else options
             chosen = column.isin([option for option in asked if option is not None])
             keep &= (chosen | column.isna() if None in options else chosen).to_numpy(dtype=bool)
+        if where.is_without_proofs and {"campaign", "round"} <= set(frame.columns):
+            of_proof = (frame["round"] == PROOF).to_numpy(dtype=bool, na_value=False)
+            if of_proof.any():
+                keep &= ~(
+                    of_proof
+                    & frame["campaign"].astype("str").str.endswith(f"({PROOF})").to_numpy(dtype=bool, na_value=False)
+                )
         if where.every > 1:
             keep[np.arange(len(frame)) % where.every != 0] = False
         if where.since is not None:
