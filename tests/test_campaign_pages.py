@@ -53,6 +53,19 @@ def test_all_campaigns_in_one_table(bench: Bench, make_report: Report) -> None:
         bench.store.campaigns(by="week")  # type: ignore[arg-type]
 
 
+def test_intervals_of_campaigns_are_those_of_the_rates() -> None:
+    """Messages of a batch fail together: the table, by campaign and by month, has the same intervals as the rates."""
+    with mas.Simulator(https=False, speed=7200, seed=3) as sim, mas.Store(":memory:", clock=sim.clock) as store:
+        people = pd.DataFrame({"phone": [f"138{number:08d}" for number in range(400)]})
+        sizes = mas.Limits(many_to_one=20)
+        mas.send(people, sim.client(), store, phone="phone", text="hi", campaign="c", limits=sizes, progress=False)
+        mas.Collector(sim.client(), store, say=lambda _text: None).wait(until=0.8, timeout=7200, progress=False)
+        rate = mas.delivery_rates(store, history=None)[["low", "high"]].to_numpy().tolist()
+
+        assert store.campaigns()[["low", "high"]].to_numpy().tolist() == rate
+        assert store.campaigns(by="month")[["low", "high"]].to_numpy().tolist() == rate
+
+
 def test_a_proof_counts_in_no_total_and_is_found_by_its_name(client: Client, store: Store) -> None:
     """Rates, campaigns and months are of customers; the proof is asked for by the name of its campaign."""
     polars = pytest.importorskip("polars")

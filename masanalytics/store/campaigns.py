@@ -57,6 +57,7 @@ def campaign_table(
     counts, source = count_messages(store, Question(_DAY, ("segments",), filters))
     counts = counts.taken(counts.keys["campaign"].notna().to_numpy(dtype=bool))
     rows = _counted(counts) if by == "campaign" else _by_month(counts)
+    rows = _with_intervals(rows, store, {**where, "campaign": sorted(set(counts.keys["campaign"]))}, filters)
     rows = _with_money_and_answers(rows, by, store, price, where)
     if by == "campaign":
         with reading() as conn:
@@ -91,6 +92,24 @@ def _table(counts: Counts) -> pd.DataFrame:
         **{name: rates[name] for name in _RATES},
     }
     return pd.concat([counts.groups, pd.DataFrame(columns, index=counts.groups.index)], axis=1)
+
+
+def _with_intervals(
+    rows: pd.DataFrame, store: HoldsUplinks, where: Mapping[str, Any], filters: Filters
+) -> pd.DataFrame:
+    """Return the rows with intervals as `analysis.delivery_rates` has them: messages of a batch fail together."""
+    bounds = ["low", "high"]
+    if "month" not in rows and len(rows):
+        found = analysis.delivery_rates(store, by=_ROUND, history=None, **where)
+        return rows.drop(columns=bounds).merge(found[[*_ROUND, *bounds]], on=_ROUND, how="left")[rows.columns]
+    for row, month in enumerate(rows["month"] if len(rows) else ()):
+        start = pd.Timestamp(f"{month}-01", tz="Asia/Shanghai")
+        since, until = int(start.timestamp()), int((start + pd.offsets.MonthBegin()).timestamp())
+        since = since if filters.since is None else max(since, filters.since)
+        until = until if filters.until is None else min(until, filters.until)
+        whole = analysis.delivery_rates(store, history=None, **{**where, "since": since, "until": until})
+        rows.loc[row, bounds] = whole[bounds].iloc[0]
+    return rows
 
 
 def _with_money_and_answers(

@@ -145,7 +145,7 @@ def columns_needed(by: Sequence[str], where: Filters, *, seconds: Seconds | None
     >>> sorted(columns_needed(["carrier", "hour"], Filters(), seconds="outcome", available=have))
     ['carrier', 'latency_s', 'status', 'submitted_at', 'waited_s']
     """
-    need = {"status", *where.values}
+    need = {"status", *_columns_of(where, available)}
     for name in by:
         if name in available:
             need.add(name)
@@ -157,10 +157,6 @@ def columns_needed(by: Sequence[str], where: Filters, *, seconds: Seconds | None
             need.add("phone")
         else:
             need.add("submitted_at" if time_part(name) is not None else name)
-    if where.is_without_proofs and {"campaign", "round"} <= set(available):
-        need |= {"campaign", "round"}
-    if where.since is not None or where.until is not None:
-        need.add("submitted_at")
     if where.waited_at_least is not None or seconds is not None:
         need.add("waited_s")
     if seconds == "outcome":
@@ -175,3 +171,13 @@ def _latency_columns(available: Sequence[str]) -> set[str]:
     """Return the columns that tell the latency."""
     has_latency = "latency_s" in available or not {"received_at", "submitted_at"} <= set(available)
     return {"latency_s"} if has_latency else {"received_at", "submitted_at"}
+
+
+def _columns_of(where: Filters, available: Sequence[str]) -> set[str]:
+    """Return the columns that tell whether a message passes."""
+    columns = set(where.values)
+    if where.is_without_proofs and {"campaign", "round"} <= set(available):
+        columns |= {"campaign", "round"}
+    if where.since is not None or where.until is not None:
+        columns.add("submitted_at")
+    return columns
