@@ -21,7 +21,19 @@ from masanalytics.demo import run_demo
 from masanalytics.simulator import Simulator
 from masanalytics.store import Store
 
-COMMANDS = ("demo", "send", "collect", "receive", "report", "export", "codes", "simulator", "fingerprint", "doctor")
+COMMANDS = (
+    "demo",
+    "send",
+    "collect",
+    "receive",
+    "report",
+    "export",
+    "codes",
+    "simulator",
+    "fingerprint",
+    "doctor",
+    "forget",
+)
 WHOLE_NUMBER = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)")
 
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from click.testing import CliRunner, Result
 
 import masanalytics as mas
+from masanalytics.cli import main as cli
 from masanalytics.clock import ManualClock
 from masanalytics.errors import InputError
 from masanalytics.store import Store
@@ -123,3 +125,57 @@ def test_exports_of_the_forgotten_say_nothing(sent: Bench, tmp_path: Path, clock
     sent.store.forget(before="1h")
     (file,) = sent.store.export_parquet(tmp_path / "x", reveal=True)
     assert pd.read_parquet(file)["phone"].str.fullmatch(r"1\d\d~[a-p]{24}").all()
+
+
+# ---- from a shell ----------------------------------------------------------------------------------------------------
+
+
+def _forget(path: Path, *options: str, said: str = "") -> Result:
+    return CliRunner().invoke(cli, ["forget", "--db", str(path), *options], input=said)
+
+
+@pytest.fixture
+def told(tmp_path: Path, clock: ManualClock) -> Path:
+    """A store with two people, of whom one has answered."""
+    with Store(tmp_path / "told.db", clock=clock) as store:
+        bench = Bench(store, clock)
+        bench.send(["13800138000", "13900139000"], "0101080000000000000001")
+        bench.receive([report("13800138000", "0101080000000000000001")])
+        store.opt_out(["13800138000"])
+    return tmp_path / "told.db"
+
+
+def test_the_shell_says_what_it_would_erase_before_it_asks(told: Path, tmp_path: Path) -> None:
+    """A no leaves everything; a yes erases what was said, and nothing else."""
+    (tmp_path / "who.txt").write_text("\ufeff13800138000\n\n", encoding="utf-8")
+    which = ("--phones", str(tmp_path / "who.txt"))
+    would = "number and text of 1 message and 0 replies, and 1 raw answer; 1 opt-out kept as a hash"
+    dry, no, yes = (
+        _forget(told, *which, "--dry-run"),
+        _forget(told, *which, said="n\n"),
+        _forget(told, *which, said="y\n"),
+    )
+
+    assert (dry.exit_code, dry.output) == (0, f"Would erase {would}.\n")
+    assert (no.exit_code, "Nothing was erased." in no.output) == (1, True)
+    assert (yes.exit_code, f"Erased {would}. Exports and copies made before still hold it." in yes.output) == (0, True)
+    assert b"13800138000" not in told.read_bytes()
+    assert b"13900139000" in told.read_bytes()
+
+
+def test_the_shell_reads_numbers_from_the_input_too(told: Path) -> None:
+    """So that none stands in the shell's history; --yes does not ask."""
+    assert _forget(told, "--phones", "-", "--yes", said="13900139000\n").exit_code == 0
+    assert b"13900139000" not in told.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "which", [(), ("--before", "1d", "--phones", "-"), ("--before", "soon"), ("--before", "1d", "--column", "x")]
+)
+def test_the_shell_says_what_is_wrong(told: Path, which: tuple[str, ...]) -> None:
+    """Nobody, both, a time that is none, a column that was never kept: an error, and nothing is erased."""
+    before = told.read_bytes()
+    done = _forget(told, *which, "--yes", said="13900139000\n")
+
+    assert (done.exit_code in (1, 2), bool(done.output), "Traceback" in done.output) == (True, True, False)
+    assert told.read_bytes() == before

@@ -11,6 +11,7 @@ import click
 from masanalytics._version import __version__
 from masanalytics.cli import commands
 from masanalytics.cli.collect import collect
+from masanalytics.cli.forget import forget
 from masanalytics.cli.options import with_language
 from masanalytics.cli.outlet import never_refuse
 from masanalytics.cli.scan import scan
@@ -70,5 +71,6 @@ for command in (
     commands.fingerprint,
     commands.doctor,
     scan,
+    forget,
 ):
     main.add_command(command)
