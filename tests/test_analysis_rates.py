@@ -71,7 +71,10 @@ def test_a_young_campaign_has_bounds_and_no_end() -> None:
     row = found.iloc[0]
     assert (row["delivery_rate"], row["most"]) == (0.7, 0.95)
     assert np.isnan(row["expected_rate"])
-    assert np.isnan(row["expected_low"])
+    assert (row["expected_low"], row["expected_high"]) == pytest.approx(
+        (0.604151, 0.978456), abs=1e-6
+    )  # Wilson 70, 95 of 100
+    assert "the rate will end between 60.4% and 97.8%" in notes_of(found, "en")
     assert row["horizon_s"] == 600
     assert found.attrs["expected_reason"] == {"0": "no_history"}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -18,11 +18,13 @@ from masanalytics.analysis.clusters import (
     widened,
 )
 from masanalytics.analysis.dimensions import WINDOW, as_names
+from masanalytics.analysis.expectation import Expectation
 from masanalytics.analysis.filters import Filters, to_seconds
-from masanalytics.analysis.forecast import Expectation, expected_ends
+from masanalytics.analysis.forecast import expected_ends
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages
 from masanalytics.analysis.history import History, matured_history
 from masanalytics.analysis.results import finished, refuse_taken_names
+from masanalytics.analysis.young_messages import young_messages
 from masanalytics.errors import InputError
 from masanalytics.formatting import duration_text, percent
 from masanalytics.i18n import Text
@@ -92,7 +94,8 @@ def delivery_rates(
         - ``most``: the rate if all pending arrived (``delivery_rate`` is the one if none did); of messages that are pending
           only because an answer is known to be missing, as many as it can hold
         - ``expected_rate, expected_low, expected_high``: where the rate will end, with a 95 % interval
-          (Aalen-Johansen; beyond what was observed, chain ladder over the history); NaN where neither reaches
+          (Aalen-Johansen; beyond what was observed, chain ladder over past campaigns of the kind, of which this is taken as
+          one more). Where neither reaches, the rate is NaN and the two others are bounds: all that is pending fails, or arrives
         - ``horizon_s``: seconds after submission up to which the messages themselves tell
         - ``clusters``: batches (or days of campaigns) with messages, 0 where nothing tells them; ``design_effect``: how
           many times as much their rates vary as those of independent messages would, 1 at least (Rao and Scott); NaN with
@@ -129,15 +132,17 @@ def delivery_rates(
     refuse_taken_names(names, [*RATE_COLUMNS, *(("reported", "console_rate") if console else ())])
     age = None if within is None else to_seconds(within)
     filters = Filters.parse(where, waited_at_least=age)
-    counts, source = count_messages(data, Question(names, ("carrier", WINDOW), filters))
+    question = Question(names, ("carrier", WINDOW), filters)
+    counts, source = count_messages(data, question)
     past = _asked_once(history, data, counts, filters.values.get("account"))
     clusters = _clusters(data, Question(names, (), filters), cluster, counts, age)
-    groups, expectation = _rows(counts, past, age, clusters)
+    expected = partial(expected_ends, history=past, detail=young_messages(data, question, counts))
+    groups, expectation = _rows(counts, expected, age, clusters)
     sizes = [len(groups)]
     if total and len(groups):
         import pandas as pd
 
-        below, expected_below = _rows(counts.regrouped([]), past, age, clusters)
+        below, expected_below = _rows(counts.regrouped([]), expected, age, clusters)
         groups = pd.concat([groups, _labelled(below, groups, names)], ignore_index=True)
         expectation = expectation.followed_by(expected_below)
         sizes.append(1)
@@ -223,11 +228,11 @@ def _clusters(
 
 
 def _rows(
-    counts: Counts, past: Callable[[], History | None], age: int | None, clusters: ClusterCounts | None
+    counts: Counts, ends: Callable[[Counts], Expectation], age: int | None, clusters: ClusterCounts | None
 ) -> tuple[pd.DataFrame, Expectation]:
     import pandas as pd
 
-    expectation = expected_ends(counts, past)
+    expectation = ends(counts)
     rates = rate_columns(counts, age)
     expected, clustered = expectation.columns(), cluster_columns(clusters, counts.groups, rates)
     bounds = widened(clustered["low"], clustered["high"], expected, rates)

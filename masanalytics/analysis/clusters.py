@@ -134,11 +134,14 @@ def widened(low: Figures, high: Figures, expected: dict[str, Any], rates: dict[s
     low, high : array of float
         The bounds of the rate with its clusters.
     expected, rates : dict
-        ``expected_rate, expected_low, expected_high``, and ``delivery_rate, low, high`` of independent messages.
+        ``expected_rate, expected_low, expected_high``, and ``delivery_rate, low, high, most`` of independent messages.
     """
-    rate, end = rates["delivery_rate"], expected["expected_rate"]
+    rate = rates["delivery_rate"]
 
     def bound(name: str, clustered: Figures, sign: int) -> Any:
+        # Without an end the two are bounds: if all that is pending failed, and if all arrived.
+        bounded = rate if sign < 0 else rates["most"]
+        end = np.where(np.isnan(expected["expected_rate"]), bounded, expected["expected_rate"])
         more = np.maximum((clustered - rate) ** 2 - (rates[name] - rate) ** 2, 0)
         whole = np.sqrt((expected[f"expected_{name}"] - end) ** 2 + more)
         # Where nothing is added, not even rounding is.

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from masanalytics.aliases import Booleans, Figures, Numbers
+from masanalytics.analysis.expectation import Expectation
 from masanalytics.analysis.grouped_count import Counts
 from masanalytics.analysis.history import History
-from masanalytics.formatting import duration_text
-from masanalytics.i18n import N_, Text
-from masanalytics.stats.chain_ladder import AGES, ReferenceShare
+from masanalytics.analysis.misfit import development
+from masanalytics.analysis.observed_rows import ObservedRows
+from masanalytics.analysis.todays_units import TodaysUnits
+from masanalytics.analysis.young_messages import aligned
+from masanalytics.i18n import Text
+from masanalytics.stats.chain_ladder import AGES
 from masanalytics.stats.competing_risks import (
     LEAST_FOLLOW_UP,
     IncidenceCurves,
@@ -22,155 +24,37 @@ from masanalytics.stats.competing_risks import (
     incidence_at,
     project,
 )
-from masanalytics.stats.proportions import effective_wilson, student_quantile, wilson
+from masanalytics.stats.proportions import effective_wilson, wilson
+from masanalytics.stats.random_effects import LEAST_FREEDOM, student_quantiles
 from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
 
-if TYPE_CHECKING:
-    import pandas as pd
+__all__ = ["expected_ends"]
 
-__all__ = ["REASONS", "Expectation", "expected_ends"]
-
-
-REASONS: Final = {
-    "nothing": N_("no message was accepted"),
-    "no_history": N_(
-        "messages are still open, hardly any was observed for 72 h, and there is no matured history to carry them on"
-    ),
-    "thin_history": N_(
-        "messages are still open, and the matured history has fewer than 3 days with 20 messages: how much days differ is"
-        " unknown"
-    ),
-    "too_early": N_("half of the messages have been observed for less than 30 s"),
-    "misfit": N_("today's reports do not develop as in the history"),
-}
-"""Why a row has no forecast."""
-
-_LEAST_EVENTS = 5
-_DOUBTFUL_SCORE = 3.0
+_LEAST_COVERED = 0.8
 
 
-@dataclass(frozen=True)
-class Expectation:
-    """The expected end of each group's rate.
-
-    Attributes
-    ----------
-    rate, low, high, horizon_s : array of float
-        The columns of the result.
-    reason : list of str or None
-        Why a rate is NaN: a key of `REASONS`.
-    notes : list of Text
-        What to mind.
-    """
-
-    rate: Figures
-    low: Figures
-    high: Figures
-    horizon_s: Figures
-    reason: list[str | None]
-    notes: list[Text] = field(default_factory=list)
-
-    def columns(self) -> dict[str, Figures]:
-        """Return the columns of the result."""
-        return {
-            "expected_rate": self.rate,
-            "expected_low": self.low,
-            "expected_high": self.high,
-            "horizon_s": self.horizon_s,
-        }
-
-    def reasons(self) -> dict[str, str]:
-        """Return why a rate is NaN, by row."""
-        return {str(row): why for row, why in enumerate(self.reason) if why is not None}
-
-    def all_notes(self) -> list[Text]:
-        """Return what to mind: where the history did not fit, and why rates are missing."""
-        missing = [
-            Text(
-                "no forecast for {count:,} row: {reason}",
-                "no forecast for {count:,} rows: {reason}",
-                code=reason,
-                count=self.reason.count(reason),
-                reason=Text(words),
-            )
-            for reason, words in REASONS.items()
-            if reason in self.reason and reason not in ("nothing", "misfit")
-        ]
-        return [*self.notes, *missing]
-
-    def followed_by(self, other: Expectation) -> Expectation:
-        """Return these groups and then those of `other`."""
-        return Expectation(
-            np.concatenate([self.rate, other.rate]),
-            np.concatenate([self.low, other.low]),
-            np.concatenate([self.high, other.high]),
-            np.concatenate([self.horizon_s, other.horizon_s]),
-            [*self.reason, *other.reason],
-            self.notes + [item for item in other.notes if item not in self.notes],
-        )
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """The counted rows of accepted messages, as far as coverage reaches, and what is known of their groups.
-
-    Attributes
-    ----------
-    group, status, seconds, n : array
-        As `cumulative_incidence` takes them.
-    young : array of bool
-        Which rows have less than 72 h of coverage behind them.
-    keys : DataFrame
-        The dimensions of the rows.
-    accepted, delivered : array of int
-        By group, all reports that came.
-    matured, matured_delivered : array of int
-        By group, of the messages with 72 h of coverage behind them.
-    """
-
-    group: Numbers
-    status: Numbers
-    seconds: Figures
-    n: Numbers
-    young: Booleans
-    keys: pd.DataFrame
-    accepted: Numbers
-    delivered: Numbers
-    matured: Numbers
-    matured_delivered: Numbers
-
-    @classmethod
-    def of(cls, counts: Counts) -> _Rows:
-        """Take the accepted rows of `counts`."""
-        accepted, matured, delivered = counts.accepted(), counts.matured(), counts.status == Status.delivered
-        status, seconds = counts.observed()
-        return cls(
-            counts.group[accepted], status[accepted], seconds[accepted], counts.n[accepted], ~matured[accepted],
-            counts.keys[accepted], counts.tally(accepted), counts.tally(delivered), counts.tally(accepted & matured),
-            counts.tally(delivered & matured),
-        )  # fmt: skip
-
-    @property
-    def groups(self) -> int:
-        """How many groups there are."""
-        return len(self.accepted)
-
-    def has(self, rows: Booleans) -> Booleans:
-        """Return which groups have messages among `rows`."""
-        return np.bincount(self.group[rows], weights=self.n[rows], minlength=self.groups) > 0
-
-
-def expected_ends(counts: Counts, history: Callable[[], History | None]) -> Expectation:
-    """Estimate where each group's delivery rate will end; `history` is asked only if a group needs it.
+def expected_ends(
+    counts: Counts, history: Callable[[], History | None], detail: Callable[[], Counts] | None = None
+) -> Expectation:
+    """Estimate where each group's delivery rate will end.
 
     Where no message is pending any more the rate is final. Otherwise messages with 72 h of coverage behind them are taken as
-    they ended, and the end of the younger ones is forecast by the history.
+    they ended, and the end of the younger ones is forecast by the history; where that cannot be, bounds stand for the interval.
+
+    Parameters
+    ----------
+    counts : Counts
+        What is asked about, by group, with carrier and window.
+    history : callable
+        Returns what is known of matured messages; asked only if a group needs it.
+    detail : callable, optional
+        Returns the young messages of `counts`, counted by what tells their campaigns too; asked only with a history.
     """
-    rows = _Rows.of(counts)
+    rows = ObservedRows.of(counts)
     some = rows.accepted > 0
     rate = np.where(some, rows.delivered / np.where(some, rows.accepted, 1), np.nan)
     low, high = wilson(rows.delivered, rows.accepted)
-    is_pending = counts.tally((counts.status == Status.pending) & ~counts.unreported()) > 0
+    is_pending = rows.pending > 0
     settled = some & ~is_pending
     curves = cumulative_incidence(rows.group, rows.groups, rows.status, rows.seconds, rows.n)
     reason: list[str | None] = [None if there else "nothing" for there in some]
@@ -178,33 +62,37 @@ def expected_ends(counts: Counts, history: Callable[[], History | None]) -> Expe
     result = Expectation(rate, low, high, curves.last, reason)
     pending_groups = np.flatnonzero(some & is_pending)
     if len(pending_groups):
-        _forecast(result, rows, curves, pending_groups, history)
+        past = history()
+        if past is None or not past.ladder.has_enough_units:
+            _without_history(result, rows, curves, pending_groups, "no_history" if past is None else "thin_history")
+        else:
+            detailed = counts if detail is None else aligned(detail(), counts)
+            _forecast(result, rows, detailed, pending_groups, past)
+        _bounded(result, rows)
     return result
 
 
 def _forecast(
-    result: Expectation,
-    rows: _Rows,
-    curves: IncidenceCurves,
-    pending_groups: Numbers,
-    history: Callable[[], History | None],
+    result: Expectation, rows: ObservedRows, detailed: Counts, pending_groups: Numbers, past: History
 ) -> None:
-    """Fill in the groups with messages that are pending."""
-    past = history()
-    if past is None or not past.ladder.has_enough_units:
-        _without_history(result, rows, curves, pending_groups, "no_history" if past is None else "thin_history")
-        return
+    """Fill in the groups with messages that are pending by the history."""
     young = rows.young
     today = cumulative_incidence(rows.group[young], rows.groups, rows.status[young], rows.seconds[young], rows.n[young])
-    place = np.searchsorted(AGES, follow_up_reached(today, 0.5)[pending_groups], side="right") - 1
-    _without_history(result, rows, curves, pending_groups[place < 0], "too_early")
+    reached = follow_up_reached(today, 0.5)[pending_groups]
+    place = np.searchsorted(AGES, np.where(np.isnan(reached), -1.0, reached), side="right") - 1
+    _because(result, pending_groups[place < 0], "too_early")
     old_enough = place >= 0
-    if old_enough.any():
-        _forecast_by_history(result, rows, _today(rows, past, pending_groups[old_enough], place[old_enough]), past)
+    if not old_enough.any():
+        return
+    units = TodaysUnits.of(ObservedRows.of(detailed), past, pending_groups[old_enough], place[old_enough])
+    _forecast_by_history(result, rows, units, past)
+    told = ~np.isnan(result.rate[units.group])
+    if (units.age[told] < past.slow_median()).any():
+        result.notes.append(Text("too early to notice that state reports are missing", code="early"))
 
 
 def _without_history(
-    result: Expectation, rows: _Rows, curves: IncidenceCurves, pending_groups: Numbers, why: str
+    result: Expectation, rows: ObservedRows, curves: IncidenceCurves, pending_groups: Numbers, why: str
 ) -> None:
     """Estimate the end of groups from their own messages where enough were observed for 72 h; say `why` of the others.
 
@@ -225,56 +113,15 @@ def _without_history(
     _because(result, pending_groups[~is_known], why)
 
 
-@dataclass(frozen=True)
-class _Today:
-    """The groups with pending messages, by stratum of the history, each read at its own age.
-
-    Attributes
-    ----------
-    group : array of int
-        Their rows in the result.
-    place : array of int
-        Their ages: places in `AGES`.
-    curves : IncidenceCurves
-        One a group and stratum.
-    size : array of float
-        Messages, a row a group and a column a stratum.
-    """
-
-    group: Numbers
-    place: Numbers
-    curves: IncidenceCurves
-    size: Figures
-
-    def each(self, values: Figures) -> Figures:
-        """Repeat a value a group for each of its strata, flat."""
-        return np.repeat(values, self.size.shape[1])
-
-    def table(self, values: Figures) -> Figures:
-        """Return a value a group and stratum as a matrix."""
-        return values.reshape(self.size.shape)
-
-
-def _today(rows: _Rows, past: History, groups: Numbers, place: Numbers) -> _Today:
-    number = np.full(rows.groups, -1)
-    number[groups] = np.arange(len(groups))
-    inside = (number[rows.group] >= 0) & rows.young
-    strata = past.ladder.strata
-    cell = number[rows.group[inside]] * strata + past.strata_of(rows.keys[inside])
-    cells = len(groups) * strata
-    curves = cumulative_incidence(cell, cells, rows.status[inside], rows.seconds[inside], rows.n[inside])
-    size = np.bincount(cell, weights=rows.n[inside], minlength=cells).astype(float).reshape(-1, strata)
-    return _Today(groups, place, curves, size)
-
-
-def _forecast_by_history(result: Expectation, rows: _Rows, today: _Today, past: History) -> None:
+def _forecast_by_history(result: Expectation, rows: ObservedRows, today: TodaysUnits, past: History) -> None:
     """Write the forecast rates and intervals into the result."""
-    steps = {number: past.ladder.step(AGES[number]) for number in np.unique(today.place)}
+    steps = {place: [past.step(AGES[place], one) for one in today.features] for place in np.unique(today.place)}
 
     def of(name: str) -> Figures:
-        return np.array([getattr(steps[number], name) for number in today.place], dtype=float)
+        each = {place: np.stack([np.asarray(getattr(step, name)) for step in found]) for place, found in steps.items()}
+        return np.array([each[place] for place in today.place], dtype=float)
 
-    at_end = project(today.curves, today.each(AGES[today.place]), of("delivered_later").ravel())
+    at_end = project(today.curves, today.each(today.age), of("delivered_later").ravel())
     matured = rows.matured[today.group]
     every = today.size.sum(axis=1) + matured
     matured_rate = rows.matured_delivered[today.group] / np.where(matured > 0, matured, 1)
@@ -284,96 +131,54 @@ def _forecast_by_history(result: Expectation, rows: _Rows, today: _Today, past: 
     # One delivered and one failed message more, as Agresti and Coull (1998) add: a handful of messages of which none
     # has failed yet does not mean that none will.
     prior = (rate**2 + (1 - rate) ** 2) / (every * (every + 2))
-    fits, doubt = _fits(result, today, past)
-    between = pending.sum(axis=1) ** 2 * of("between") * (1 + 1 / of("units"))
+    found = development(today, past)
+    result.notes.extend(found.notes)
+    by_kind = today.by_kind(pending)
+    # Of each kind the group is taken as one new unit; as much wider as past units have shown to be necessary.
+    scale = by_kind**2 * of("factor") ** 2
+    between = scale * of("between") * (1 + 1 / np.maximum(of("units"), 1))
     variance = (
         (share**2 * today.table(at_end.variance)).sum(axis=1)
         + matured * matured_rate * (1 - matured_rate) / every**2
-        + (pending**2 * of("sampling")).sum(axis=1)
-        + ((share * doubt) ** 2).sum(axis=1)
-        + between
+        + (pending**2 * today.table(of("sampling"))).sum(axis=1)
+        + ((share * found.doubt) ** 2).sum(axis=1)
+        + between.sum(axis=1)
         + prior
     )
-    low, high = effective_wilson(rate, variance, every, _quantiles(variance, between, of("units")))
-    for column, values in ((result.rate, rate), (result.low, low), (result.high, high)):
-        column[today.group[fits]] = values[fits]
-    _because(result, today.group[~fits], "misfit")
+    low, high = effective_wilson(rate, variance, every, _quantiles(variance, scale, of("precision")))
+    least, most = (bound[today.group] for bound in rows.bounds())
+    is_right = _would_have_been_right(by_kind, of("covered"))
+    shown = found.fits & is_right
+    for column, values in (
+        (result.rate, rate),
+        (result.low, np.maximum(low, least)),
+        (result.high, np.minimum(high, most)),
+    ):
+        column[today.group[shown]] = values[shown]
+    _because(result, today.group[found.fits & ~is_right], "backtest")
+    _because(result, today.group[~found.fits], "misfit")
 
 
-def _quantiles(variance: Figures, between: Figures, units: Figures) -> Figures:
-    """Return Student's quantiles: only the part between units is estimated from few of them (Satterthwaite)."""
+def _would_have_been_right(pending: Figures, covered: Figures) -> Booleans:
+    """Return for which groups the intervals of past units, each forecast from the others, held most of them."""
+    total = np.maximum(pending.sum(axis=1), 1e-300)
+    share = (pending * np.where(np.isnan(covered), 1.0, covered)).sum(axis=1) / total
+    return np.asarray((share >= _LEAST_COVERED) | (pending.sum(axis=1) <= 0), dtype=bool)
+
+
+def _quantiles(variance: Figures, scale: Figures, precision: Figures) -> Figures:
+    """Return Student's quantiles: only the variances between units, times `scale`, are estimated from few of them."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        freedom = np.where(between > 0, (units - 1) * (variance / between) ** 2, np.inf)
-    # A million groups have as many degrees of freedom; to three digits they have a few thousand.
-    digits, place = np.unique(np.log10(np.maximum(freedom, 1)).round(3), return_inverse=True)
-    return np.array([student_quantile(0.975, 10**digit) for digit in digits])[place]
+        apart = np.where(scale > 0, scale**2 / precision, 0.0).sum(axis=1)
+        freedom = np.where(apart > 0, variance**2 / apart, np.inf)
+    return student_quantiles(np.maximum(freedom, LEAST_FREEDOM))
 
 
-def _fits(result: Expectation, today: _Today, past: History) -> tuple[Booleans, Figures]:
-    """Return for which groups today's early development looks like the history's, and by how much it may be off.
-
-    Clearly otherwise: the history is not believed, and a note says where. Somewhat otherwise: what is seen to be missing (or
-    too much) may stay so, and makes the interval wider.
-    """
-    fits, doubt = np.ones(len(today.group), dtype=bool), np.zeros_like(today.size)
-    early = np.searchsorted(AGES, AGES[today.place] / 8, side="right") - 1
-    for places in (early, today.place):
-        for delivered in (True, False):
-            score, difference, limit = _compared(today, past, places, delivered=delivered)
-            is_odd = score > limit
-            fits &= ~is_odd.any(axis=1)
-            if is_odd.any():
-                result.notes.append(_misfit_note(today, past, places, is_odd, delivered=delivered))
-            if places is today.place:
-                doubt = np.maximum(doubt, np.where(score > _DOUBTFUL_SCORE, np.abs(difference), 0.0))
-    return fits, doubt
-
-
-def _compared(today: _Today, past: History, places: Numbers, *, delivered: bool) -> tuple[Figures, Figures, Figures]:
-    """Return by how many standard deviations groups and strata differ from the history's units, by how much, and the limit.
-
-    Those too small to tell do not differ.
-    """
-    references: dict[int, ReferenceShare] = {
-        number: past.ladder.reference(AGES[number], delivered=delivered) for number in np.unique(places)
-    }
-
-    def of(name: str) -> Figures:
-        return np.array([getattr(references[number], name) for number in places])
-
-    incidence, follow_up = incidence_at(today.curves, today.each(AGES[places]), delivered=delivered)
-    seen = today.table(incidence)
-    share, n = of("share"), today.size * today.table(follow_up)
-    deviation = np.arcsin(np.sqrt(np.clip(seen, 0, 1))) - of("mean")
-    # Judged from a handful of events on, on either side: expected, or observed.
-    events = n * np.minimum(np.maximum(share, seen), 1 - np.minimum(share, seen))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        score = np.abs(deviation) / np.sqrt(of("variance") + 1 / (4 * n))
-    is_tellable = (events >= _LEAST_EVENTS) & (places >= 0)[:, None] & ~np.isnan(share)
-    return np.where(is_tellable, score, 0.0), seen - share, of("limit")
-
-
-def _misfit_note(today: _Today, past: History, places: Numbers, is_odd: Booleans, *, delivered: bool) -> Text:
-    row, stratum = map(int, np.argwhere(is_odd)[0])
-    age = AGES[places[row]]
-    seen, _ = incidence_at(today.curves, today.each(AGES[places]), delivered=delivered)
-    now, before = today.table(seen)[row, stratum], past.ladder.reference(age, delivered=delivered).share[stratum]
-    shares = {
-        "who": past.stratum_text(stratum), "age": duration_text(age), "now": float(now), "before": float(before),
-    }  # fmt: skip
-    if delivered:
-        return Text(
-            "history no longer fits{who}: {now:.1%} delivered within {age}, {before:.1%} in the history; something has "
-            "changed, so no forecast is given",
-            code="misfit",
-            **shares,
-        )
-    return Text(
-        "history no longer fits{who}: {now:.1%} reported within {age}, {before:.1%} in the history; something has changed, "
-        "so no forecast is given",
-        code="misfit",
-        **shares,
-    )
+def _bounded(result: Expectation, rows: ObservedRows) -> None:
+    """Fill in the bounds of the rates that have no estimate."""
+    none = np.isnan(result.rate)
+    for column, bound in zip((result.low, result.high), rows.bounds(), strict=True):
+        column[none] = bound[none]
 
 
 def _because(result: Expectation, rows: Numbers, why: str) -> None:

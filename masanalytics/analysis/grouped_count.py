@@ -116,6 +116,12 @@ class Counts:
         """Return the same rows, grouped by other dimensions."""
         return Counts(self.keys, self.status, self.seconds, self.n, list(by), self.room)
 
+    def grouped_as(self, group: Numbers, groups: pd.DataFrame) -> Counts:
+        """Return the same rows with these groups, such as those of a table of which they are a part."""
+        other = self.regrouped(self.by)
+        other.__dict__["_grouped"] = (group, groups)
+        return other
+
     @cached_property
     def window(self) -> Numbers:
         """How far each row's messages have been observed: see `masanalytics.analysis.dimensions`."""

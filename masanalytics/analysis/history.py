@@ -1,23 +1,26 @@
 """The account's matured messages, from which the end of those still pending is forecast (see `stats.chain_ladder`).
 
-A unit of the chain ladder is one campaign on one day; campaigns of fewer than 20 messages are taken together by day. Carriers
-are its strata.
+A unit of the chain ladder is one campaign on one day (see `campaign_units`); carriers are its strata. What comes is compared
+with units of its own kind, its own hours, or with all: whichever would have forecast its like best, had each of them been
+left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from masanalytics.aliases import Messages, Numbers
+from masanalytics.aliases import Booleans, Figures, Messages, Numbers
+from masanalytics.analysis.campaign_units import Features, features_of, kind_like, unit_dimensions, units_of
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
 from masanalytics.analysis.sources import MessageSource, as_source
 from masanalytics.i18n import Text
-from masanalytics.stats.chain_ladder import UNIT_MESSAGES, ChainLadder
+from masanalytics.stats.chain_ladder import UNIT_MESSAGES, ChainLadder, LadderStep, ReferenceShare
 from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
 
 if TYPE_CHECKING:
@@ -30,6 +33,12 @@ __all__ = ["History", "matured_history"]
 
 _LOOK_BACK_S = 31 * 86_400
 _ENOUGH_MESSAGES = 400_000
+_HALF_WEIGHT_DAYS = 21.0
+_CLASS_UNITS = 6
+_BETTER = 0.95
+_CLASSES: Final = (
+    ("kind",), ("night",), ("hours",), ("long",), ("kind", "night"), ("kind", "long"), ("kind", "hours"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -43,10 +52,19 @@ class History:
         has not seen.
     ladder : ChainLadder
         The arithmetic on them.
+    features : list of Features
+        What was known of each unit before it was sent.
+    names : DataFrame
+        ``campaign`` and ``day`` of each unit, as far as the messages have them; missing where several are taken together.
     """
 
     carriers: pd.DataFrame
     ladder: ChainLadder
+    features: list[Features]
+    names: pd.DataFrame
+    _ladders: dict[bytes, ChainLadder] = field(default_factory=dict)
+    _steps: dict[tuple[float, Features], tuple[ChainLadder, LadderStep]] = field(default_factory=dict)
+    _references: dict[tuple[float, float, Features, bool], ReferenceShare] = field(default_factory=dict)
 
     def strata_of(self, keys: pd.DataFrame) -> Numbers:
         """Return the stratum of each of today's rows."""
@@ -63,6 +81,78 @@ class History:
         if stratum >= len(self.carriers):
             return Text(" for carriers it has not seen")
         return Text(" for {carrier}", carrier=Text(self.carriers["carrier"].iloc[stratum]))
+
+    def step(self, age: float, features: Features) -> LadderStep:
+        """Return what became of the messages that were pending at `age` in units like one with these `features`."""
+        return self._chosen(age, features)[1]
+
+    def reference(self, age: float, features: Features, *, at: float, delivered: bool) -> ReferenceShare:
+        """Return the shares delivered (or reported) by `age` in the units that are chosen for forecasts made `at` an age."""
+        ladder = self._chosen(at, features)[0]
+        key = (age, at, features, delivered)
+        if key not in self._references:
+            self._references[key] = ladder.reference(age, delivered=delivered)
+        return self._references[key]
+
+    def slow_median(self) -> float:
+        """Return how long half of the reports took that came after a minute (seconds); NaN where there are none."""
+        slow = (self.ladder.status != Status.pending) & (self.ladder.seconds > 60)
+        seconds, n = self.ladder.seconds[slow], self.ladder.n[slow]
+        order = np.argsort(seconds)
+        upto = np.cumsum(n[order])
+        return float(seconds[order][np.searchsorted(upto, upto[-1] / 2)]) if len(upto) else float("nan")
+
+    def without(self, unit: int) -> History:
+        """Return the history as if this unit had not been."""
+        kept = np.arange(self.ladder.units) != unit
+        features = [each for each, stays in zip(self.features, kept, strict=True) if stays]
+        return History(self.carriers, self.ladder.of_units(kept), features, self.names[kept].reset_index(drop=True))
+
+    def _chosen(self, age: float, features: Features) -> tuple[ChainLadder, LadderStep]:
+        """Return the units by which one with these `features` is forecast at `age`, and what they say."""
+        key = (age, features)
+        if key not in self._steps:
+            whole = self.ladder.open_at(age)
+            classes = self._classes(features)
+            judged = classes[-1] if classes else np.ones(self.ladder.units, dtype=bool)
+            best, least = None, whole.score(judged) * _BETTER
+            for inside in classes:
+                if (judged & ~inside).any():
+                    continue
+                score = self._inside(inside).open_at(age).score(judged[inside])
+                if score < least:
+                    best, least = inside, score * _BETTER
+            step = LadderStep.of(whole)
+            ladder = self.ladder
+            if best is not None:
+                ladder = self._inside(best)
+                step = ladder.step(age).drawn_to(step)
+            self._steps[key] = ladder, step
+        return self._steps[key]
+
+    def _inside(self, units: Booleans) -> ChainLadder:
+        key = units.tobytes()
+        if key not in self._ladders:
+            self._ladders[key] = self.ladder.of_units(units)
+        return self._ladders[key]
+
+    def _classes(self, features: Features) -> list[Booleans]:
+        """Return sets of units that share some of the `features`, those with the most in common last."""
+        like = features._replace(kind=kind_like(features.kind, self._kinds))
+        large = self.ladder.size.sum(axis=1) >= UNIT_MESSAGES
+        found: dict[bytes, Booleans] = {}
+        for names in _CLASSES:
+            wanted = [getattr(like, name) for name in names]
+            if None in wanted:
+                continue
+            inside = np.array([[getattr(unit, name) for name in names] == wanted for unit in self.features], dtype=bool)
+            if int((inside & large).sum()) >= _CLASS_UNITS and not inside.all():
+                found.setdefault(inside.tobytes(), inside)
+        return list(found.values())
+
+    @cached_property
+    def _kinds(self) -> set[str | None]:
+        return {unit.kind for unit in self.features}
 
 
 def matured_history(
@@ -91,8 +181,8 @@ def matured_history(
     columns = set(source.message_columns())
     if "waited_s" not in columns:
         return None
-    unit = [name for name in ("campaign", "day") if name in columns or (name == "day" and "submitted_at" in columns)]
-    question = Question(unit, ("carrier",) if by_carrier else (), _last_month(source, columns, account))
+    also = ("carrier",) if by_carrier else ()
+    question = Question(unit_dimensions(columns), also, _last_month(source, columns, account))
     counts, _ = count_messages(source, question)
     usable = counts.accepted() & ~(np.isnan(counts.seconds) & (counts.status != Status.pending))
     if "campaign" in columns and counts.keys["campaign"].notna().any():
@@ -114,20 +204,35 @@ def _last_month(source: MessageSource, columns: set[str], account: tuple[Any, ..
 
 def _history(counts: Counts) -> History:
     stratum, carriers = group_rows(counts.keys[[name for name in ("carrier",) if name in counts.keys.columns]])
-    unit, strata = _units(counts), len(carriers) + 1
+    unit, strata = units_of(counts.keys, counts.n, UNIT_MESSAGES), len(carriers) + 1
     units = int(unit.max()) + 1
-    cell = unit * strata + stratum
-    return History(carriers, ChainLadder(cell, counts.status, counts.seconds, counts.n, units, strata))
+    names = _names(counts.keys, unit)
+    ladder = ChainLadder(
+        unit * strata + stratum, counts.status, counts.seconds, counts.n, units, strata, _weights(counts.keys, unit)
+    )
+    return History(carriers, ladder, features_of(counts.keys, counts.n, unit), names)
 
 
-def _units(counts: Counts) -> Numbers:
-    """Return the unit of each row: its campaign and day, or all small campaigns of its day together, or all the rest."""
-    unit = counts.group.copy()
-    for coarser in ([name for name in ("day",) if name in counts.by], []):
-        small = np.bincount(unit, weights=counts.n)[unit] < UNIT_MESSAGES
-        together, _ = group_rows(counts.keys[coarser]) if coarser else (np.zeros(len(unit), dtype=np.int64), None)
-        unit = np.unique(np.where(small, unit.max() + 1 + together, unit), return_inverse=True)[1]
-    return unit
+def _weights(keys: pd.DataFrame, unit: Numbers) -> Figures | None:
+    """Return how much each unit counts: half as much three weeks before the last one."""
+    if "day" not in keys or keys["day"].isna().any():
+        return None
+    day = keys["day"].to_numpy(dtype="datetime64[s]").astype(np.int64) / 86_400
+    started = np.full(int(unit.max()) + 1, np.inf)
+    np.minimum.at(started, unit, day)
+    return np.asarray(0.5 ** ((started.max() - started) / _HALF_WEIGHT_DAYS))
+
+
+def _names(keys: pd.DataFrame, unit: Numbers) -> pd.DataFrame:
+    """Return what all rows of each unit have in common of campaign and day."""
+    import pandas as pd
+
+    grouped = keys[[name for name in ("campaign", "day") if name in keys]].groupby(unit, sort=True)
+    units = int(unit.max()) + 1
+    if not len(grouped.obj.columns):
+        return pd.DataFrame(index=pd.RangeIndex(units))
+    first, several = grouped.first(), grouped.nunique(dropna=False) > 1
+    return first.mask(several).reset_index(drop=True)
 
 
 def _values(keys: pd.DataFrame) -> Iterator[tuple[Any, bool]]:
