@@ -25,7 +25,16 @@ PO = PACKAGE / "locale" / "zh_CN" / "LC_MESSAGES" / "masanalytics.po"
 CLICK_PO = PO.with_name("messages.po")
 CLICK_MODULES = ("core", "decorators", "exceptions", "formatting", "parser", "termui", "types")
 # Each takes an English sentence and, where a count decides, its plural: the calls that masanalytics.i18n and .errors define.
-ERRORS = {"InputError", "ConfigError", "NetworkError", "CertificateError", "RefusedError", "AnswerError", "StoreError"}
+ERRORS = {
+    "InputError",
+    "BudgetError",
+    "ConfigError",
+    "NetworkError",
+    "CertificateError",
+    "RefusedError",
+    "AnswerError",
+    "StoreError",
+}
 SPEAKERS = {"_", "N_", "ngettext", "Text", *ERRORS}
 
 

@@ -48,6 +48,7 @@ from masanalytics.codes import code_catalogue as code_catalogue
 from masanalytics.codes import describe_code as describe_code
 from masanalytics.collecting import Collector as Collector
 from masanalytics.errors import AnswerError as AnswerError
+from masanalytics.errors import BudgetError as BudgetError
 from masanalytics.errors import CertificateError as CertificateError
 from masanalytics.errors import ConfigError as ConfigError
 from masanalytics.errors import InputError as InputError

@@ -4,6 +4,7 @@
 
     MasError
     ├── InputError          what was handed in cannot be used (a column, a number, a text, a file)
+    │   └── BudgetError         the account's budget does not hold what was to be sent
     ├── ConfigError         the account's settings are incomplete or contradict each other
     ├── MissingExtraError   an optional part is needed that is not installed
     ├── NetworkError        the platform was not reached, or its answer was lost
@@ -27,6 +28,7 @@ from masanalytics.text import nearest
 
 __all__ = [
     "AnswerError",
+    "BudgetError",
     "CertificateError",
     "ConfigError",
     "InputError",
@@ -106,6 +108,13 @@ class InputError(MasError, ValueError):
     """What was handed in cannot be used: a column, a number, a text, a file. Nothing was sent."""
 
     code = "input"
+
+
+class BudgetError(InputError):
+    """What was to be sent is more than is left of the account's budget. Nothing was sent; it can succeed when that resets."""
+
+    code = "budget"
+    retryable = True
 
 
 class ConfigError(MasError):

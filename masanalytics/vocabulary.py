@@ -182,6 +182,7 @@ EXCLUSIONS: Final = {
     "suppressed": N_("on the suppression list given"),
     "already_sent": N_("this campaign has already been sent to the number"),
     "not_allowed": N_("not on the account's allow_only list"),
+    "over_cap": N_("has had as many messages as the cap allows"),
 }
 """Why a row is left out of a plan: reason -> words."""
 

@@ -45,7 +45,7 @@ class Bench:
         return list(self.store.sends.register(run, batches, self.clock.now()))
 
     def claim(self, run: RunRecord, *batch_ids: int) -> list[Claimed]:
-        return self.store.sends.claim(run, batch_ids, self.clock.now())
+        return self.store.sends.claim(run, batch_ids, self.clock.now()).batches
 
     def answer(self, batch_id: int, state: str, msg_group: str = "", rspcod: str = "") -> None:
         answered = Answered(batch_id, state, msg_group, rspcod, None, int(self.clock.now()))

@@ -146,6 +146,25 @@ def test_the_question_says_what_leaves_now(platform: Simulator, people: str, opt
     assert platform.requests == []
 
 
+def test_budgets_and_caps_at_the_command_line(
+    platform: Simulator, people: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job that is too large is an error before the question; held, the question names what leaves; caps are asked for by word."""
+    monkeypatch.setenv("MAS_BUDGET_DAY", "1")
+    monkeypatch.setenv("MAS_BUDGET_UNIT", "messages")
+    command = ["send", people, "--phone", "手机号", "--text", "{姓名}您好", "--campaign", "问候"]
+    too_large = _run(*command, input="y\n")
+    held = _run(*command, "--over-budget", "hold", input="y\n")
+
+    assert "2 messages are to be sent, more than the whole budget" in too_large.output
+    assert ("Send" in too_large.output, too_large.exit_code == 0) == (False, False)
+    assert "Send 1 of 2?" in held.output
+    assert "1 held by the budget" in held.output
+    assert (held.exit_code, len(platform.messages)) == (2, 1)
+    capped = _run(*command[:-1], "其他", "--cap", "1/7d", "--cap-by", "姓名", input="n\n").output
+    assert "has had as many messages as the cap allows" in capped
+
+
 def test_spread_and_wait_at_the_command_line(platform: Simulator, people: str) -> None:
     """--spread takes a length or hours of the day, --rate is the plan's."""
     command = ["send", people, "--phone", "手机号", "--text", "您好", "--campaign", "问候"]

@@ -50,6 +50,8 @@ ALLOWED = {
     "是否接收回执": "the name of a field of the platform's console",
     "接收回执": "the receiver's work: reports come in",
     "refused the connection": "the network's word",
+    "'refuse' or 'hold'": "what is typed",
+    "'refuse' 或 'hold'": "what is typed",
 }
 """Sentences in which a replaced word means something else, and what."""
 OLDER_FILES = "store/schema.py"

@@ -25,7 +25,7 @@ from masanalytics.vocabulary import EXCLUSIONS
 
 A, B, C, D = "13800138000", "13900139000", "18600186000", "18900189000"
 
-WHO = {"name": "示例/demo", "sign": "", "template_sign": ""}
+WHO = {"name": "示例/demo", "sign": "", "template_sign": "", "budget": None, "cap": None}
 
 
 class FakeLedger:
@@ -362,7 +362,9 @@ def test_an_empty_frame_is_an_empty_plan() -> None:
     assert list(made.messages.columns) == [
         "row", "phone", "content", "params", "segments", "carrier", "province", "city", "arm", "key", "batch",
     ]  # fmt: skip
-    assert list(made.excluded.columns) == ["row", "position", "phone", "reason", "meaning"]
+    assert list(made.excluded.columns) == [
+        "row", "position", "phone", "reason", "meaning", "last_campaign", "last_sent_at",
+    ]  # fmt: skip
     assert list(made.batches.columns) == [
         "batch",
         "mode",

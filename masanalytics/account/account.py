@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
 
 from masanalytics.account.account_key import AccountKey
 from masanalytics.account.address import base_url, protocol_of
+from masanalytics.account.budget import checked_budget, checked_unit
 from masanalytics.account.config import environment_settings, profile_settings
+from masanalytics.account.frequency_cap import FrequencyCap
 from masanalytics.account.validation import (
     VARIABLES,
     allowed_numbers,
     check_add_serial,
     check_service_code,
     check_sign,
+    checked_cap,
     clean_text,
     poll_seconds,
     tls_mode,
@@ -61,6 +64,13 @@ class Account:
         ``http://`` address other than this machine's own, is of the HTTP flavour.
     template_sign : str, optional
         The signature's code for template messages, where the account has another one for these; by default `sign`.
+    budget : mapping of str to int, optional
+        The most that may be sent in a ``day`` and in a ``month`` of China time: ``{"day": 50_000, "month": 500_000}``. Counted in
+        the store, which knows what it has sent itself; what may have been sent counts. `send` refuses a job that does not fit.
+    budget_unit : {"segments", "messages"}, optional
+        What the budget counts: parts as they are billed, or messages.
+    cap : (int, str) or str, optional
+        At most so many messages to a number in so long, such as ``(2, "7d")`` or ``"2/7d"``: the default of ``plan(cap=)``.
 
     Raises
     ------
@@ -91,6 +101,9 @@ class Account:
     allow_only: Sequence[str] | None = field(default=None, repr=False)
     protocol: str = ""
     template_sign: str = ""
+    budget: Mapping[str, int] | None = field(default=None, hash=False)
+    budget_unit: str = ""
+    cap: tuple[int, str] | str | FrequencyCap | None = None
 
     def __post_init__(self) -> None:
         """Check every setting and bring it into its normal form."""
@@ -104,6 +117,9 @@ class Account:
         self._set("poll_interval", poll_seconds(self.poll_interval))
         self._set("signature", self.signature.removeprefix("【").removesuffix("】").strip())
         self._set("allow_only", allowed_numbers(self.allow_only))
+        self._set("budget", checked_budget(self.budget))
+        self._set("budget_unit", checked_unit(self.budget_unit))
+        self._set("cap", checked_cap(self.cap))
         check_sign(self.sign)
         check_sign(self.template_sign, "template_sign")
         check_service_code(self.service_code)

@@ -7,15 +7,17 @@ import sys
 import tomllib
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from masanalytics.account.validation import REQUIRED, VARIABLES
+from masanalytics.account.validation import BUDGET_VARIABLES, CAP_VARIABLE, REQUIRED, VARIABLES
 from masanalytics.errors import ConfigError
 from masanalytics.paths import full_path
 from masanalytics.secret import Secret
 from masanalytics.text import nearest
 
 __all__ = ["config_folder", "environment_settings", "profile_settings", "state_folder"]
+
+_ALL_VARIABLES: Final = (*VARIABLES.values(), *BUDGET_VARIABLES.values(), CAP_VARIABLE)
 
 
 def config_folder() -> Path:
@@ -56,7 +58,7 @@ def environment_settings(env_file: str | os.PathLike[str] | None = None, *, need
     file_values = _read_env_file(env_file)
     given = {
         **file_values,
-        **{name: _kept(name, os.environ[name]) for name in VARIABLES.values() if name in os.environ},
+        **{name: _kept(name, os.environ[name]) for name in _ALL_VARIABLES if name in os.environ},
     }
     values = {key: given.get(variable) or "" for key, variable in VARIABLES.items()}
     needed = [key for key in REQUIRED if need_url or key != "url"]
@@ -67,7 +69,8 @@ def environment_settings(env_file: str | os.PathLike[str] | None = None, *, need
             names=", ".join(missing),
             folder=str(Path.cwd()),
         )
-    return {key: value for key, value in values.items() if value}
+    budget = {period: given[variable] for period, variable in BUDGET_VARIABLES.items() if given.get(variable)}
+    return {key: value for key, value in {**values, "budget": budget, "cap": given.get(CAP_VARIABLE)}.items() if value}
 
 
 def profile_settings(name: str, known: Collection[str]) -> dict[str, Any]:

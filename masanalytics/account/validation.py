@@ -9,12 +9,15 @@ from math import isfinite
 from numbers import Real
 from typing import Final
 
-from masanalytics.errors import ConfigError
+from masanalytics.account.frequency_cap import FrequencyCap
+from masanalytics.errors import ConfigError, InputError
 from masanalytics.masking import mask_phone
 from masanalytics.paths import full_path
 from masanalytics.secret import Secret
 
 __all__ = [
+    "BUDGET_VARIABLES",
+    "CAP_VARIABLE",
     "MAX_SERVICE_NUMBER",
     "REQUIRED",
     "VARIABLES",
@@ -22,6 +25,7 @@ __all__ = [
     "check_add_serial",
     "check_service_code",
     "check_sign",
+    "checked_cap",
     "clean_text",
     "poll_seconds",
     "tls_mode",
@@ -42,7 +46,11 @@ VARIABLES: Final = {
     "signature": "MAS_SIGNATURE",
     "protocol": "MAS_PROTOCOL",
     "template_sign": "MAS_TEMPLATE_SIGN",
+    "budget_unit": "MAS_BUDGET_UNIT",
 }
+"""The settings that are text, and the variables they are read from."""
+BUDGET_VARIABLES: Final = {"day": "MAS_BUDGET_DAY", "month": "MAS_BUDGET_MONTH"}
+CAP_VARIABLE: Final = "MAS_CAP"
 REQUIRED: Final = ("url", "ec_name", "ap_id", "secret_key")
 _DIGITS = re.compile(r"[0-9]*")
 
@@ -150,3 +158,13 @@ def allowed_numbers(allowed: Iterable[object] | None) -> tuple[str, ...] | None:
             )
         numbers[mobile] = None
     return tuple(numbers)
+
+
+def checked_cap(cap: object) -> FrequencyCap | None:
+    """Return how many messages a number may get in how long; None where nothing limits it."""
+    if cap is None or cap == "":
+        return None
+    try:
+        return FrequencyCap.parse(cap)
+    except InputError as error:
+        raise ConfigError(error.said) from None

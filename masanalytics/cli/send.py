@@ -12,6 +12,7 @@ from masanalytics.i18n import _, ngettext
 if TYPE_CHECKING:
     from masanalytics.account import Account
     from masanalytics.planning import Plan
+    from masanalytics.sending.job_weight import JobWeight
     from masanalytics.store import Store
 
 __all__ = ["send"]
@@ -43,6 +44,15 @@ __all__ = ["send"]
 @option("--workers", type=int, default=2, show_default=True, help="Requests under way at once.")
 @option("--to", multiple=True, help="Send the first message to this number instead, as a proof; repeat it.")
 @option("--confirm", type=int, help="Do not run unless the plan is for exactly so many.")
+@option(
+    "--over-budget",
+    type=click.Choice(["refuse", "hold"]),
+    default="refuse",
+    help="What becomes of more than the budget has left.",
+)
+@option("--cap", help="At most so many messages to a person in so long, such as 2/7d, of all campaigns.")
+@option("--cap-by", help="The column that says who is one person, where people have several numbers.")
+@option("--transactional", is_flag=True, help="These messages are held by no cap and count towards none.")
 @option("--excluded", type=UserPath(dir_okay=False), help="Write the rows left out, with reasons, to this file.")
 @option("--older-copy", is_flag=True, help="Go on with a store that was put back from an older copy.")
 @option(
@@ -77,7 +87,8 @@ def send(ctx: click.Context, /, **_given: object) -> None:
             planned.excluded_to_excel(options["excluded"])
         if not len(planned):
             return
-        if not options["yes"] and not click.confirm(_question(len(planned), options)):
+        weight = _weight(planned, account, store, options)
+        if not options["yes"] and not click.confirm(_question(len(planned), options, weight)):
             click.echo(_("Nothing was sent."))
             ctx.exit(1)
         with Client(account) as client:
@@ -88,7 +99,7 @@ def send(ctx: click.Context, /, **_given: object) -> None:
                 window=_hours(options["window"]),
                 to=list(options["to"]) or None,
                 canary=GO_ON if options["go_on"] else options["canary"],
-                **{name: options[name] for name in ("limit", "wait", "workers", "confirm")},
+                **{name: options[name] for name in ("limit", "wait", "workers", "confirm", "over_budget")},
             )
     click.echo(result.text())
     ctx.exit(0 if result.ok else 2)
@@ -111,6 +122,9 @@ def _planned(options: dict[str, Any], account: Account, store: Store) -> Plan:
         "round",
         "key",
         "rate",
+        "cap",
+        "cap_by",
+        "transactional",
     )
     return plan(
         read_sheet(
@@ -128,13 +142,24 @@ def _planned(options: dict[str, Any], account: Account, store: Store) -> Plan:
     )
 
 
-def _question(planned: int, options: dict[str, Any]) -> str:
+def _weight(planned: Plan, account: Account, store: Store, options: dict[str, Any]) -> JobWeight:
+    """Return how much of the plan the account's budget holds, or refuse it before anything is asked; a proof is weighed later."""
+    from masanalytics.sending.job_weight import JobWeight, weigh
+
+    if options["to"]:
+        return JobWeight()
+    now = store.clock.now()
+    return weigh(planned, account, store.sends, now, limit=options["limit"], over_budget=options["over_budget"])
+
+
+def _question(planned: int, options: dict[str, Any], weight: JobWeight) -> str:
     """Return what is asked before sending: what leaves now, and what leaves when."""
     if options["to"]:
         return ngettext(
             "Send a proof to {count:,} number?", "Send a proof to {count:,} numbers?", len(set(options["to"]))
         )
     goes = min(planned, options["limit"] or planned)
+    goes = goes if weight.messages is None else min(goes, weight.messages)
     first = min(goes, options["canary"] or 0)
     if first and first < goes:
         return ngettext(

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from masanalytics.account import AccountKey, Budget
 from masanalytics.aliases import Length, Numbers, PathName, Phones, Table
 from masanalytics.carriers import carrier_codes, load_regions, region_codes
 from masanalytics.clock import SystemClock
@@ -23,6 +24,7 @@ from masanalytics.masking import mask_phones_in
 from masanalytics.phones import is_example, mobiles_in, parse_phones
 from masanalytics.planning.batching import Limits, cut_by_arm
 from masanalytics.planning.columns import as_frame, cell_texts, check_names, labels_by_name, take_columns
+from masanalytics.planning.contact_caps import cap_rule
 from masanalytics.planning.content_checks import check_contents
 from masanalytics.planning.encoded_text import RowTexts, write_rows
 from masanalytics.planning.exclusions import ExclusionRules, Exclusions, exclude, plain_keys
@@ -31,6 +33,8 @@ from masanalytics.planning.other_rows import refuse_other_rows
 from masanalytics.planning.pace import Pace, pace_of_rate, pace_of_spread, spread_seconds
 from masanalytics.planning.plan_warnings import (
     PlanWarning,
+    budget_periods,
+    budget_warnings,
     lost_digits,
     near_names,
     suppression_warnings,
@@ -80,6 +84,9 @@ def plan(
     limits: Limits | None = None,
     marketing: bool | None = None,
     regions: str | Path | None = None,
+    cap: tuple[int, Length] | str | None = None,
+    cap_by: Hashable | None = None,
+    transactional: bool = False,
     **gone: Any,
 ) -> Plan:
     """Plan a campaign: numbers, texts, segments, cost, requests and time. Sends nothing and changes nothing.
@@ -136,12 +143,20 @@ def plan(
         Whether to warn where a text does not say how to opt out; by default where it reads like marketing.
     regions : str or Path, optional
         A newer ``phone.dat`` for provinces and cities.
+    cap : (int, str) or str, optional
+        At most so many messages to a number in so long, such as ``(2, "7d")`` or ``"2/7d"``; by default the account's. What the
+        store has sent, or may have sent, counts, of all campaigns and rounds, proofs and transactional ones aside; so do the
+        plan's own rows. `send` looks again when a request leaves, and holds what is over by then.
+    cap_by : hashable, optional
+        A column that says who is one person, such as a customer number: all numbers of a person count together.
+    transactional : bool, optional
+        Whether these messages (codes, orders) are held by no cap and count towards none.
 
     Returns
     -------
     Plan
         Frozen. Planned and excluded rows are all rows; why a row is left out is decided in this order: its number, the person
-        (opted out, suppressed, not allowed), its text, its key, duplicate, already sent.
+        (opted out, suppressed, not allowed), its text, its key, duplicate, already sent, over the cap.
 
     Raises
     ------
@@ -165,6 +180,7 @@ def plan(
         allow_only=None if account is None else account.allow_only,
         round=_checked_round(round),
         key=_checked_key(key),
+        capping=cap_rule(cap, cap_by, account, transactional=transactional),
     )
     sending = _Sending(
         add_serial=_checked_serial(add_serial, account),
@@ -176,6 +192,7 @@ def plan(
         regions=regions,
         account=None if account is None else SendingAccount.of(account),
         signature=bracketed(signature if signature is not None else (account.signature or "") if account else ""),
+        budget=_budget_of(account),
     )
     one_param = None if isinstance(params, (list, tuple)) else params
     check_names(phone=phone, content=content, arm=arm, params=one_param)
@@ -185,13 +202,15 @@ def plan(
     if arm is None and "arm" in labels:
         arm = "arm"
     own = [] if keep is None else names_to_keep(keep)
-    named = [*(name for name in (phone, arm, key) if name is not None), *own]
+    named = [*(name for name in (phone, arm, key, cap_by) if name is not None), *own]
     columns = take_columns(frame, labels, [*named, *wording.columns])
     arms = None if arm is None else cell_texts(columns[arm])
     receipt = receipt_of(df)
     _check_serial_of_arms(add_serial, arms)
     keys = None if key is None else plain_keys(cell_texts(columns[key]))
-    return _assembled(_Sheet(frame.index, columns, arms, keys, receipt, own), wording, rules, sending)
+    people = None if cap_by is None else plain_keys(cell_texts(columns[cap_by]))
+    sheet = _Sheet(frame.index, columns, arms, keys, receipt, own, people)
+    return _assembled(sheet, wording, rules, sending)
 
 
 def _checked_campaign(name: str) -> str:
@@ -248,6 +267,11 @@ def _checked_phone(phone: Hashable) -> Hashable:
             value=mask_phones_in(repr(phone)),
         )
     return phone
+
+
+def _budget_of(account: Account | None) -> tuple[Budget, AccountKey] | None:
+    budget = None if account is None else Budget.of(account)
+    return None if account is None or budget is None else (budget, account.key)
 
 
 def _positive(name: str, value: float | None) -> float | None:
@@ -311,7 +335,7 @@ def _check_serial_of_arms(add_serial: AddSerial, arms: Arms) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Sheet:
-    """The user's frame: its index, the columns that the plan needs by name, arm and key of each row, where it was read from.
+    """The user's frame: its index, the columns that the plan needs, arm, key and person of each row, where it was read from.
 
     `own` names the columns that are kept with each message.
     """
@@ -322,6 +346,7 @@ class _Sheet:
     keys: npt.NDArray[np.object_] | None
     receipt: Mapping[str, Any] | None
     own: Sequence[Hashable]
+    people: npt.NDArray[np.object_] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,6 +362,7 @@ class _Sending:
     regions: str | Path | None
     account: SendingAccount | None
     signature: str
+    budget: tuple[Budget, AccountKey] | None
 
     def pace(self, count: int) -> Pace | None:
         """Return how fast so many messages are to go, where that was said."""
@@ -351,21 +377,18 @@ def _assembled(sheet: _Sheet, wording: Wording, rules: ExclusionRules, sending: 
     cells = sheet.columns[rules.phone]
     numbers, reasons = parse_phones(cells)
     row_texts = write_rows(wording, sheet.columns, sheet.arms, len(cells), sending.signature)
-    exclusions = exclude(numbers, reasons, row_texts, sheet.keys, rules)
-    new_store = str(rules.store.path) if rules.store is not None and rules.store.is_new else ""
+    exclusions = exclude(numbers, reasons, row_texts, sheet.keys, rules, sheet.people)
+    budget = budget_periods(sending.budget, rules.store, row_texts.segments)
     pace = sending.pace(int((exclusions.reasons < 0).sum()))
     limits = sending.limits if pace is None else pace.limits(sending.limits)
     planned = _arranged(sheet, numbers, row_texts, exclusions, replace(sending, limits=limits))
-    excluded = Excluded.of(cells, exclusions.reasons, row_texts.segments, sheet.index, numbers, sheet.keys)
     refuse_other_rows(planned.texts, planned.rows, numbers, sheet.index)
-    units, contents = row_texts.units[planned.rows], planned.contents
-    text_warnings = [] if contents is None else check_contents(contents, units, marketing=sending.marketing)
     warnings = [
-        *text_warnings,
-        unknown_signature(0 if sending.signature or contents is None else len(planned.rows)),
+        *_warnings_of_texts(planned, row_texts, sending),
         *near_names(rules.campaign, rules.round, exclusions.near),
         *suppression_warnings(exclusions.suppression),
         lost_digits(numbers, cells),
+        *budget_warnings(budget, len(planned.rows), planned.segments),
         *_warnings_of_columns(planned, sheet.receipt),
     ]
     return Plan(
@@ -383,11 +406,28 @@ def _assembled(sheet: _Sheet, wording: Wording, rules: ExclusionRules, sending: 
         account=sending.account,
         receipt=sheet.receipt,
         suppression=exclusions.suppression,
-        new_store=new_store,
+        new_store=str(rules.store.path) if rules.store is not None and rules.store.is_new else "",
+        cap_rule=rules.capping,
+        kin=exclusions.capped.kin,
+        budget=budget,
         warnings=tuple([warning for warning in warnings if warning.rows]),
         _sent=planned,
-        _left=excluded,
+        _left=_left_out(sheet, numbers, row_texts, exclusions, cells),
     )
+
+
+def _left_out(
+    sheet: _Sheet, numbers: Numbers, row_texts: RowTexts, exclusions: Exclusions, cells: pd.Series[Any]
+) -> Excluded:
+    found = Excluded.of(cells, exclusions.reasons, row_texts.segments, sheet.index, numbers, sheet.keys)
+    return found.with_last(exclusions.capped)
+
+
+def _warnings_of_texts(planned: PlannedMessages, row_texts: RowTexts, sending: _Sending) -> list[PlanWarning]:
+    if planned.contents is None:
+        return []
+    found = check_contents(planned.contents, row_texts.units[planned.rows], marketing=sending.marketing)
+    return [*found, unknown_signature(0 if sending.signature else len(planned.rows))]
 
 
 def _warnings_of_columns(planned: PlannedMessages, receipt: Mapping[str, Any] | None) -> list[PlanWarning]:

@@ -6,12 +6,13 @@
 4. ``duplicate``: of the rows of one number (and one key, where there is one) that are left by then the first is kept, so that
    nobody is lost because an earlier row of theirs could not be written
 5. ``already_sent``: this round of the campaign has gone, or may have gone, to the number
+6. ``over_cap``: the person has had as many messages as the cap allows, of all campaigns; rows above count too
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -20,6 +21,7 @@ import pandas as pd
 
 from masanalytics.aliases import Numbers, PathName, Phones, Table
 from masanalytics.phones import REASONS
+from masanalytics.planning.contact_caps import CappedRows, CapRule, capped_rows
 from masanalytics.planning.encoded_text import RowTexts
 from masanalytics.planning.number_lists import SuppressionList, allowed_numbers, suppression_list
 from masanalytics.text import plain_name
@@ -50,6 +52,8 @@ class ExclusionRules:
         Which repetition of the campaign this is, by its name; empty for the first.
     key : str or None
         The column that tells several messages to one number apart.
+    capping : CapRule
+        How often somebody may be written to.
     """
 
     campaign: str
@@ -59,6 +63,7 @@ class ExclusionRules:
     allow_only: Phones | None
     round: str = ""
     key: str | None = None
+    capping: CapRule = field(default_factory=CapRule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +78,14 @@ class Exclusions:
         The do-not-send list that was given, as it was read.
     near : (str or None, str or None)
         A known campaign, and a known round of this one, whose name is nearly the same.
+    capped : CappedRows
+        The rows over the cap.
     """
 
     reasons: npt.NDArray[np.int8]
     suppression: SuppressionList | None
     near: tuple[str | None, str | None]
+    capped: CappedRows
 
 
 def exclude(
@@ -86,6 +94,7 @@ def exclude(
     row_texts: RowTexts,
     keys: npt.NDArray[np.object_] | None,
     rules: ExclusionRules,
+    people: npt.NDArray[np.object_] | None = None,
 ) -> Exclusions:
     """Say why rows are left out: of each the first reason that holds, in the order stated above.
 
@@ -101,6 +110,8 @@ def exclude(
         The key of each row, None where its cell is blank; None where a number gets one message.
     rules : ExclusionRules
         Who else is left out.
+    people : ndarray of object, optional
+        Who each row is for, None where its cell is blank; by default each number is somebody of their own.
     """
     suppression = None
     near: tuple[str | None, str | None] = (None, None)
@@ -132,7 +143,9 @@ def exclude(
     identity = {"number": numbers[rows]} if keys is None else {"number": numbers[rows], "key": keys[rows]}
     reasons[rows[pd.DataFrame(identity).duplicated().to_numpy()]] = REASONS.index("duplicate")
     reasons[(reasons < 0) & already_sent] = REASONS.index("already_sent")
-    return Exclusions(reasons, suppression, near)
+    capped = capped_rows(numbers, reasons < 0, people, rules.capping, rules.store)
+    reasons[capped.rows] = REASONS.index("over_cap")
+    return Exclusions(reasons, suppression, near, capped)
 
 
 def plain_keys(cells: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,13 +13,24 @@ import pandas as pd
 from masanalytics.i18n import Text
 
 if TYPE_CHECKING:
+    from masanalytics.account import AccountKey, Budget, Period
     from masanalytics.planning.number_lists import SuppressionList
+    from masanalytics.store import Store
 
-__all__ = ["PlanWarning", "lost_digits", "near_names", "suppression_warnings", "unknown_signature"]
+__all__ = [
+    "PlanWarning",
+    "budget_periods",
+    "budget_warnings",
+    "lost_digits",
+    "near_names",
+    "suppression_warnings",
+    "unknown_signature",
+]
 
 _ROUND_TO: Final = 100_000
 _ENOUGH: Final = 3
 _TIMES_CHANCE: Final = 20
+_MUCH: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +53,8 @@ class PlanWarning:
         """A short, stable name.
 
         ``too_long``, ``own_signature``, ``link``, ``phone_number``, ``contact``, ``outside_bmp``, ``no_opt_out``, ``unfilled``,
-        ``printed_missing``, ``signature_unknown``, ``round_numbers``, ``unreadable_suppression``, ``near_campaign``, ``near_round``.
+        ``printed_missing``, ``signature_unknown``, ``round_numbers``, ``unreadable_suppression``, ``near_campaign``, ``near_round``,
+        ``budget_used``, ``over_budget``.
         """
         return self.said.code
 
@@ -150,3 +162,48 @@ def lost_digits(numbers: npt.NDArray[np.int64], column: pd.Series[Any]) -> PlanW
         count=count,
     )
     return PlanWarning(count, said)
+
+
+def budget_periods(
+    budget: tuple[Budget, AccountKey] | None, store: Store | None, segments: npt.NDArray[np.int32] | None
+) -> tuple[Period, ...]:
+    """Return what is left of the account's budget in the day and the month it is; nothing where no store tells.
+
+    Raises
+    ------
+    InputError
+        If it counts segments and those of a template are not known.
+    """
+    if budget is None:
+        return ()
+    rule, account = budget
+    rule.check_known(segments)
+    return () if store is None else tuple(store.sends.budget_periods(account, rule, store.clock.now()))
+
+
+def budget_warnings(
+    periods: Sequence[Period], messages: int, segments: npt.NDArray[np.int32] | None
+) -> list[PlanWarning]:
+    """Return the warning of a plan that the budget does not hold, or of which little is left after it."""
+    if not periods or not messages:
+        return []
+    weight = messages if periods[0].unit == "messages" or segments is None else int(segments.sum())
+    tightest = min(periods, key=lambda period: (period.left, -period.end))
+    if weight > tightest.left:
+        said = Text(
+            "the account's budget does not hold it ({left}; it resets on {day}): nothing will be sent, or with over_budget='hold'"
+            " what fits, and the rest is held",
+            code="over_budget",
+            left=tightest.words(),
+            day=tightest.resets_on,
+        )
+        return [PlanWarning(messages, said)]
+    fullest = max(periods, key=lambda period: (period.spent + weight) / period.limit)
+    share = (fullest.spent + weight) / fullest.limit
+    said = Text(
+        "after it {share:.0f} % of the account's budget is used ({left} before it)",
+        code="budget_used",
+        share=int(share * 100),
+        left=fullest.words(),
+    )
+    return [PlanWarning(messages, said)] if share >= _MUCH else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -19,6 +19,7 @@ from masanalytics.i18n import Text, _, ngettext, speaks
 from masanalytics.masking import mask_phone, mask_phones_in
 from masanalytics.phones import REASONS
 from masanalytics.planning.batching import Limits
+from masanalytics.planning.contact_caps import CapRule
 from masanalytics.planning.kept_columns import KeptColumns
 from masanalytics.planning.number_lists import SuppressionList
 from masanalytics.planning.pace import Pace
@@ -42,7 +43,7 @@ from masanalytics.timezone import format_instant
 from masanalytics.vocabulary import EXCLUSIONS, MODE_WORDS, MODES
 
 if TYPE_CHECKING:
-    from masanalytics.account import Account
+    from masanalytics.account import Account, Period
 
 __all__ = ["Plan", "SendingAccount"]
 
@@ -114,6 +115,12 @@ class Plan:
         The do-not-send list: its numbers, entries and unreadable entries.
     warnings : tuple of PlanWarning
         What should be looked at; none of it hinders sending.
+    cap_rule : CapRule
+        How often somebody may be written to, by which column, and whether the plan is transactional.
+    kin : mapping of str to sequence of str
+        Number -> all numbers of the same person, for people who have several.
+    budget : tuple of Period
+        What the account's budget had left when the plan was made: the day, the month, those that have a limit.
     new_store : str
         The path of the store, where that was just made and so knows nobody; else empty.
     """
@@ -134,6 +141,9 @@ class Plan:
     suppression: SuppressionList | None
     warnings: tuple[PlanWarning, ...]
     new_store: str
+    cap_rule: CapRule
+    kin: Mapping[str, Sequence[str]]
+    budget: tuple[Period, ...]
     _sent: PlannedMessages
     _left: Excluded
     _memo: dict[str, str] = field(default_factory=dict)
@@ -201,7 +211,8 @@ class Plan:
         """The rows left out, in their order; with `messages` they are all rows.
 
         Columns: ``row`` (index label), ``position`` (int64, from 0), ``phone`` (as it was found, missing where the cell was blank),
-        ``reason`` (a key of `masanalytics.vocabulary.EXCLUSIONS`), ``meaning`` (the same in words, in the user's language).
+        ``reason`` (a key of `masanalytics.vocabulary.EXCLUSIONS`), ``meaning`` (the same in words, in the user's language);
+        of rows over the cap ``last_campaign`` and ``last_sent_at`` (Asia/Shanghai), what the person got last, and when.
         """
         return excluded_frame(self._left)
 
@@ -325,7 +336,10 @@ class Plan:
     def excluded_to_excel(self, path: str | Path, *, language: str | None = None) -> Path:
         """Write the rows left out to ``.xlsx`` (or ``.csv``), to be given back to whoever owns the sheet; return the path."""
         frame = self.excluded
-        frame.columns = pd.Index([_("row"), _("position"), _("phone"), _("reason"), _("meaning")])
+        words = [_("row"), _("position"), _("phone"), _("reason"), _("meaning"), _("last campaign"), _("last sent at")]
+        frame.columns = pd.Index(words)
+        if frame.iloc[:, 5:].isna().all(axis=None):
+            frame = frame.iloc[:, :5]
         return write_sheet(frame, path, sheet="excluded")
 
     @speaks
@@ -387,6 +401,10 @@ def _facts(plan: Plan, now: float | None) -> list[tuple[str, str]]:
     if now is not None and len(plan):
         end = format_instant(now + plan.seconds)[5:16]
         facts.append((_("ends"), _("about {time} China time, if it starts now", time=end)))
+    if plan.budget:
+        facts.append((_("budget"), _("; ").join(str(period.words()) for period in plan.budget)))
+    if plan.cap_rule.cap is not None:
+        facts.append((_("cap"), str(plan.cap_rule.cap.words())))
     if plan.planned.kept is not None:
         facts.append((_("columns kept"), _kept(plan.planned.kept)))
     if plan.suppression is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from masanalytics.aliases import Numbers
 from masanalytics.carriers import place_names
 from masanalytics.i18n import _, ngettext
 from masanalytics.phones import REASONS, cell_text
+from masanalytics.planning.contact_caps import CappedRows
 from masanalytics.planning.encoded_text import EncodedText
 from masanalytics.planning.kept_columns import KeptColumns
 from masanalytics.vocabulary import CARRIERS, EXCLUSIONS, MODES
@@ -144,6 +145,8 @@ class Excluded:
     labels: pd.Index[Any]
     sent_numbers: Numbers
     sent_keys: npt.NDArray[np.object_] | None
+    last_campaigns: npt.NDArray[np.object_] | None = None
+    last_times: npt.NDArray[np.object_] | None = None
 
     @classmethod
     def of(
@@ -171,6 +174,13 @@ class Excluded:
     def already_sent(self) -> Iterator[tuple[list[str], list[str] | None]]:
         """Yield the numbers left out as sent already, and their keys where there are any, some at a time."""
         return in_parts(self.sent_numbers, self.sent_keys)
+
+    def with_last(self, capped: CappedRows) -> Excluded:
+        """Return the same with what people over the cap got last, and when."""
+        at = np.searchsorted(self.rows, capped.rows)
+        campaigns, times = np.full((2, len(self.rows)), None, dtype=object)
+        campaigns[at], times[at] = capped.last_campaigns, capped.last_times
+        return replace(self, last_campaigns=campaigns, last_times=times)
 
     def __post_init__(self) -> None:
         _make_read_only(self)
@@ -227,6 +237,9 @@ def messages_frame(planned: PlannedMessages) -> pd.DataFrame:
 
 def excluded_frame(excluded: Excluded) -> pd.DataFrame:
     """Return the frame that `Plan.excluded` describes."""
+    nothing = np.full(len(excluded.rows), None, dtype=object)
+    campaigns = nothing if excluded.last_campaigns is None else excluded.last_campaigns
+    times = pd.Series(nothing if excluded.last_times is None else excluded.last_times, dtype="Int64")
     return pd.DataFrame(
         {
             "row": row_labels(excluded.labels, np.arange(len(excluded.rows))),
@@ -234,6 +247,8 @@ def excluded_frame(excluded: Excluded) -> pd.DataFrame:
             "phone": as_str(list(map(cell_text, excluded.cells.tolist()))),
             "reason": _named(REASONS, excluded.reasons),
             "meaning": _named([_(words) for words in EXCLUSIONS.values()], excluded.reasons),
+            "last_campaign": as_str(campaigns.tolist()),
+            "last_sent_at": pd.to_datetime(times, unit="s", utc=True).dt.tz_convert("Asia/Shanghai").dt.as_unit("s"),
         }
     )
 

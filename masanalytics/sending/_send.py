@@ -17,8 +17,10 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from masanalytics.account import Budget
 from masanalytics.carriers import carriers_of
 from masanalytics.client import Client
 from masanalytics.collecting import Collector
@@ -30,11 +32,12 @@ from masanalytics.planning import Plan, PlannedBatch
 from masanalytics.planning import plan as make_plan
 from masanalytics.planning.planned import SendingAccount
 from masanalytics.sending.canary import GO_ON, Canary
+from masanalytics.sending.job_weight import check_proof, claim_rules, is_out, weigh
 from masanalytics.sending.rate_limit import Pacer, Window
 from masanalytics.sending.send_result import SendResult
 from masanalytics.sending.sender import INTERRUPTED, Options, Sender
 from masanalytics.store import Store
-from masanalytics.store.sends import CanaryState, RunStart, Sends
+from masanalytics.store.sends import CanaryState, ClaimRules, RunStart
 from masanalytics.vocabulary import PROOF
 
 if TYPE_CHECKING:
@@ -56,6 +59,7 @@ def send(
     canary: int | str | Canary | None = None,
     limit: int | None = None,
     to: list[str] | None = None,
+    over_budget: str = "refuse",
     collector: Collector | None = None,
     collect: bool | None = None,
     progress: bool = True,
@@ -95,6 +99,9 @@ def send(
         Send the next so many messages of the plan; the rest is held, and goes in later calls.
     to : list of str, optional
         Send the plan's first message to these numbers instead, as a proof: the campaign's state is not touched.
+    over_budget : {"refuse", "hold"}, optional
+        What becomes of a job that is more than is left of the account's budget (``Account(budget=)``): refused as a whole, or
+        sent as far as it fits, and the rest is held until the budget resets. Other processes that send at the same time count.
     collector : Collector, optional
         Polls for reports in the idle time of sending (and for the canary).
     collect : bool, optional
@@ -113,6 +120,8 @@ def send(
     ------
     InputError
         If `confirm`, `window` or the plan does not allow it; nothing is sent.
+    BudgetError
+        If the job is more than is left of the account's budget; nothing is sent.
     RefusedError
         If the platform rejects a batch in a way that would hit every other (wrong key, address not allowed, …).
     NetworkError, CertificateError
@@ -136,6 +145,8 @@ def send(
     hours = Window.parse(plan.window if window is None else window)
     if hours is not None and size and not wait:
         hours.check(client.clock.now(), plan.seconds)
+    weight = weigh(plan, client.account, store.sends, client.clock.now(), limit=limit, over_budget=over_budget)
+    limit = limit if weight.messages is None else weight.messages
     if collector is None and (collect or canary is not None):
         collector = Collector(client, store)
     between = collector.collect_if_due if collector is not None and collect is not False else _nothing
@@ -144,7 +155,7 @@ def send(
         # A batch that is claimed and waits for a connection would be in doubt if the process ended now.
         workers = min(workers, client.network.connections)
         pacer = Pacer(plan.pace, client.clock, "{1} {0}".format(*client.account.key))
-        options = Options(workers, pacer, hours, wait, between, advance)
+        options = Options(workers, pacer, hours, wait, between, advance, weight.short)
         sender = Sender(_start_of(plan, client), client, store.sends, options)
         if canary == GO_ON:
             store.release(plan.campaign, plan.round)
@@ -156,7 +167,8 @@ def send(
 
 def _start_of(plan: Plan, client: Client) -> RunStart:
     account = client.account
-    return RunStart(plan.campaign, account.key, plan.round, plan.key, plan.hash, account.add_serial)
+    rules = claim_rules(plan, account)
+    return RunStart(plan.campaign, account.key, plan.round, plan.key, plan.hash, account.add_serial, rules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +214,7 @@ class _Job:
         canary = sender.sends.canary_state(sender.run)
         unsent = self.plan.iter_batches()
         if canary.holds or self.limit is not None:
-            unsent = _unsent(unsent, self.plan, sender.sends)
+            unsent = _unsent(unsent, is_out(self.plan, sender.sends, sender.run.rules, sender.clock.now()))
         with deferred_interrupt(lambda: sender.stop(INTERRUPTED)):
             parts = portions(unsent, first=canary.room if canary.holds else None, most=self.limit)
             registered: list[list[int]] = []
@@ -351,11 +363,10 @@ def _only(batch: PlannedBatch, places: Sequence[int]) -> PlannedBatch:
     )
 
 
-def _unsent(batches: Iterable[PlannedBatch], plan: Plan, sends: Sends) -> Iterator[PlannedBatch]:
-    """Yield what the store does not know as sent, and nobody who has opted out: what a limit or a canary counts."""
+def _unsent(batches: Iterable[PlannedBatch], out: Callable[..., npt.NDArray[np.bool_]]) -> Iterator[PlannedBatch]:
+    """Yield the messages that are left to send: what a limit, a canary or a budget counts."""
     for batch in batches:
-        out = sends.already_sent(plan.campaign, plan.round, batch.phones, batch.keys) | sends.opted_out(batch.phones)
-        places = np.flatnonzero(~out).tolist()
+        places = np.flatnonzero(~out(batch.phones, batch.keys)).tolist()
         if len(places) == len(batch):
             yield batch
         elif places:
@@ -376,10 +387,16 @@ def _send_proof(plan: Plan, client: Client, store: Store, to: list[str]) -> Send
         raise InputError("to=: give mobile numbers, such as ['13800138000']")
     if not len(plan):
         raise InputError("the plan has no message to show")
-    start = dataclasses.replace(_start_of(plan, client), campaign=f"{plan.campaign} ({PROOF})", round=PROOF, key=PROOF)
+    first, own = plan.batch(0), list(dict.fromkeys(phones))
+    now, segments = client.clock.now(), first.segments[0]
+    check_proof(client.account, store.sends, now, segments=segments, numbers=len(own))
+    rules = ClaimRules(Budget.of(client.account), outside_caps=True)
+    start = dataclasses.replace(
+        _start_of(plan, client), campaign=f"{plan.campaign} ({PROOF})", round=PROOF, key=PROOF, rules=rules
+    )
     sender = Sender(start, client, store.sends, Options(1, Pacer(None, client.clock), None, False, _nothing, _nothing))
     # A proof may be sent as often as it is asked for: each has a key of its own.
-    batch = _first_message(plan.batch(0), list(dict.fromkeys(phones)), uuid.uuid4().hex)
+    batch = _first_message(first, own, uuid.uuid4().hex)
     try:
         sender.send(sender.register([batch]))
     finally:

@@ -20,12 +20,14 @@ from masanalytics.clock import is_simulated
 from masanalytics.collecting.notices import to_stderr
 from masanalytics.errors import MasError, NetworkError, RefusedError
 from masanalytics.i18n import N_, Text, _
+from masanalytics.sending.job_weight import budget_spent
 from masanalytics.sending.rate_limit import Pacer, Window
 from masanalytics.sending.send_result import SendResult
 from masanalytics.store.sends import Answered, Claimed, RunStart, Sends
 from masanalytics.timezone import format_instant
 
 if TYPE_CHECKING:
+    from masanalytics.account import Period
     from masanalytics.client import Client
     from masanalytics.collecting import Collected
     from masanalytics.planning import PlannedBatch
@@ -68,6 +70,8 @@ class Options:
         Other work, looked after while requests are under way.
     advance : callable
         Gets the number of messages settled, for a progress bar.
+    short : Text or None
+        Why not all of the job may go, where the account's budget does not hold it.
     """
 
     workers: int
@@ -76,6 +80,7 @@ class Options:
     waits: bool
     between: Callable[[], object]
     advance: Callable[[int], object]
+    short: Text | None = None
 
 
 class Sender:
@@ -112,6 +117,7 @@ class Sender:
         self._not_sent_in_a_row = 0
         self._hold_until = 0.0
         self._is_paused = False
+        self._short: Period | None = None
         self._stopped: Text | None = None
         self._error: MasError | None = None
         self.run = sends.start_run(start, self.clock.now())
@@ -138,18 +144,20 @@ class Sender:
             What a collector fetched meanwhile.
         """
         counts: Counter[str] = Counter()
-        planned = 0
+        planned, now = 0, self.clock.now()
         for phones, keys in identities:
             planned += len(phones)
-            counts.update(self.sends.count_planned(self.run, phones, keys))
+            counts.update(self.sends.count_planned(self.run, phones, keys, now))
         reopened = sum(self.sends.count_reopened(self.run, phones, keys) for phones, keys in left_out)
-        left, taken_over = counts.pop("left", 0), counts.pop("taken_over", 0)
+        left, taken_over, over_cap = (counts.pop(what, 0) for what in ("left", "taken_over", "over_cap"))
         if self._held_for == "canary":  # the round's canary holds whoever has them
             left += taken_over
         else:
             counts["left_to_another_run"] += taken_over
         if not self._held_for:
             counts["not_sent"] += left  # the run stopped before them
+        held = {"cap": over_cap, self._held_for: left if self._held_for else 0}
+        held = {why: count for why, count in held.items() if count}
         return SendResult(
             self.campaign,
             round=self._round,
@@ -161,7 +169,7 @@ class Sender:
             already_sent=counts["already_sent"],
             opted_out=counts["opted_out"],
             left_to_another_run=counts["left_to_another_run"],
-            held_because={self._held_for: left} if self._held_for and left else {},
+            held_because=held,
             reopened=reopened,
             in_doubt=self.sends.round_progress(self.run).counts.get("unknown", 0),
             requests=self._requests,
@@ -170,7 +178,7 @@ class Sender:
             collected=collected,
             stopped=self._stopped,
             before=self.run.before,
-            notices=tuple(self._notices),
+            notices=(*self._notices, *self._cap_notice(over_cap)),
         )
 
     def send(self, batch_ids: Iterable[int]) -> None:
@@ -219,9 +227,26 @@ class Sender:
         self.stop(because)
 
     def keep_for_later(self) -> None:
-        """Count what is left, where nothing stopped the run, as held by the limit."""
-        if self._stopped is None:
+        """Count what is left, where nothing stopped the run, as held by the budget that is spent, or else by the limit."""
+        if self._stopped is None and self.options.short is not None:
+            self.hold("budget", self.options.short)
+        elif self._stopped is None:
             self._held_for = "limit"
+
+    def _cap_notice(self, count: int) -> list[Text]:
+        """Say what the cap holds back, where it does."""
+        cap = self.run.rules.cap
+        if not count or cap is None:
+            return []
+        return [
+            Text(
+                "{count:,} message is held by the cap ({cap}): run the same again later, or plan anew to see what was sent last",
+                "{count:,} messages are held by the cap ({cap}): run the same again later, or plan anew to see what was sent last",
+                code="over_cap",
+                count=count,
+                cap=cap.words(),
+            )
+        ]
 
     def register(self, batches: Iterable[PlannedBatch], *, canary: bool = False) -> list[int]:
         """Write batches to the store, a part at a time, so that nobody else waits long; return which have something to send.
@@ -300,6 +325,8 @@ class Sender:
             is_open = window is None or window.allows(self.clock.now())
             if is_open and not self.is_stopped and not self.options.pacer.take(len(batch.phones)):
                 leaving.append(batch)
+        if self._short is not None:
+            self.hold("budget", budget_spent(self._short))
         back = [batch.batch_id for batch in claims if batch not in leaving]
         if back:
             self.sends.put_back(back)
@@ -311,12 +338,13 @@ class Sender:
         if not done and not next_ids:
             return []
         answers = [_answered(claimed, result) for claimed, result in done]
-        claims = self.sends.claim(self.run, next_ids, self.clock.now(), answers=answers)
+        claims, short = self.sends.claim(self.run, next_ids, self.clock.now(), answers=answers)
         done.clear()
         missing = sum(self._sizes[batch_id] for batch_id in next_ids) - sum(len(batch.phones) for batch in claims)
         self.options.advance(missing)
         if missing and len(claims) < len(next_ids) and self.sends.canary_state(self.run).holds:
             self.hold("canary", CANARY_HOLDS)
+        self._short = short
         for batch in claims:
             self._sizes[batch.batch_id] = len(batch.phones)
         return claims

@@ -17,7 +17,7 @@ from masanalytics.text import nearest
 __all__ = ["account_of", "asked_accounts", "read_accounts", "serve"]
 
 # Settings of a client that say nothing of the account at the platform.
-_OF_THE_CLIENT: Final = ("url", "tls", "add_serial", "poll_interval", "allow_only", "budget")
+_OF_THE_CLIENT: Final = ("url", "tls", "add_serial", "poll_interval", "allow_only", "budget", "budget_unit", "cap")
 _NAMES: Final = tuple(field.name for field in fields(PlatformAccount))
 
 

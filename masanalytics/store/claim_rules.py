@@ -1,18 +1,83 @@
-"""What is asked once more when batches are claimed, and how a claim is taken back before its request leaves."""
+"""What is asked once more when batches are claimed, in the same transaction, and how a claim is taken back before it leaves."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
+from masanalytics.account import Budget, FrequencyCap, Period
+from masanalytics.store import spending
+from masanalytics.store.contacts import over_cap
 from masanalytics.store.lookups import MAY_BE_OUT
 from masanalytics.vocabulary import Status
 
-__all__ = ["put_back", "seconds_to_repeat"]
+__all__ = ["ClaimRules", "hold_over_budget", "hold_over_cap", "put_back", "seconds_to_repeat"]
 
 REPEAT_S: Final = 60
 """The platform refuses the same text to the same number within so many seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRules:
+    """What a run keeps to, whatever other processes do meanwhile.
+
+    Attributes
+    ----------
+    budget : Budget or None
+        What its account may send.
+    cap : FrequencyCap or None
+        How many messages somebody may get in how long.
+    kin : mapping of str to sequence of str
+        Number -> all numbers of the same person, for people who have several.
+    outside_caps : bool
+        Whether its messages (proofs, transactional ones) count towards no cap.
+    """
+
+    budget: Budget | None = None
+    cap: FrequencyCap | None = None
+    kin: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    outside_caps: bool = False
+
+
+def hold_over_cap(conn: sqlite3.Connection, rules: ClaimRules, batch_id: int, now: float) -> None:
+    """Move messages to people who have reached the cap out of a batch, into one that stays planned."""
+    if rules.cap is None:
+        return
+    rows = conn.execute(
+        "SELECT message_id, phone FROM messages WHERE batch_id = ? ORDER BY message_id", [batch_id]
+    ).fetchall()
+    is_over = over_cap(conn, rules.cap, rules.kin, [phone for _, phone in rows], now)
+    held = [message_id for (message_id, _), over in zip(rows, is_over, strict=True) if over]
+    if not held:
+        return
+    columns = (
+        "campaign_id, account_id, run_id, round_id, mode, content, template_id, params, add_serial, arm, planned_at"
+    )
+    aside = conn.execute(
+        f"INSERT INTO batches ({columns}, outside_caps, state, messages) SELECT {columns}, outside_caps, 'planned', ?"
+        " FROM batches WHERE batch_id = ?",
+        [len(held), batch_id],
+    ).lastrowid
+    conn.executemany(
+        "UPDATE messages SET batch_id = ?, status_id = ? WHERE message_id = ?",
+        [(aside, int(Status.planned), message_id) for message_id in held],
+    )
+
+
+def hold_over_budget(
+    conn: sqlite3.Connection, rules: ClaimRules, account_id: int, batch_id: int, now: float
+) -> Period | None:
+    """Put back a batch just claimed that the budget does not hold; return the period it is too much for, as it is without it."""
+    budget = rules.budget
+    if budget is None:
+        return None
+    over = spending.exceeded(conn, account_id, budget, now)
+    if over is None:
+        return None
+    put_back(conn, [batch_id])
+    return next(one for one in spending.periods(conn, account_id, budget, now) if one.name == over.name)
 
 
 def put_back(conn: sqlite3.Connection, batch_ids: Sequence[int]) -> None:

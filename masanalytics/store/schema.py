@@ -378,3 +378,20 @@ def m017_failed_before_delivered(db: Database) -> None:
     db.execute("CREATE INDEX messages_failed_before ON messages (batch_id) WHERE first_failed = 1")
     several = db.execute(f"SELECT message_id FROM messages WHERE reports > 1 AND status_id = {int(Status.delivered)}")
     message_outcomes.refresh(db.conn, [row[0] for row in several.fetchall()])
+
+
+@migrations()
+def m018_budgets_and_caps(db: Database) -> None:
+    """Keep how many segments a batch makes, from which budgets are counted, and whether its messages count towards a cap."""
+    db.execute("ALTER TABLE batches ADD COLUMN segments INTEGER")
+    db.execute("ALTER TABLE batches ADD COLUMN outside_caps INTEGER NOT NULL DEFAULT 0")
+    db.execute(
+        "UPDATE batches SET outside_caps = 1 WHERE round_id IN (SELECT round_id FROM rounds WHERE round = 'proof'"
+        " AND key_column = 'proof')"
+    )
+    # The budget of a month looks back no further.
+    db.execute(
+        "UPDATE batches SET segments = (SELECT sum(coalesce(m.segments, 1)) FROM messages m WHERE m.batch_id = batches.batch_id)"
+        " WHERE requested_at > (SELECT max(requested_at) FROM batches) - 32 * 86400"
+    )
+    db.execute("CREATE INDEX batches_spent ON batches (account_id, requested_at, state, messages, segments)")

@@ -10,16 +10,18 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from masanalytics.account import AccountKey
+from masanalytics.account import AccountKey, Period
 from masanalytics.i18n import Text
 from masanalytics.store import (
+    claim_rules,
+    contacts,
     coverage,
     forgetting,
     kept_columns,
@@ -30,6 +32,7 @@ from masanalytics.store import (
     reconciliation,
     rounds,
 )
+from masanalytics.store.claim_rules import ClaimRules
 from masanalytics.store.kept_texts import keep_text
 from masanalytics.store.lookups import ACCEPTED, MAY_BE_OUT, RESENDABLE, STATUS_OF_STATE, STILL_TO_SEND
 from masanalytics.store.process_identity import is_alive, is_elsewhere, this_process
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Answered",
     "Claimed",
+    "Claims",
     "Released",
     "RunRecord",
     "RunStart",
@@ -65,7 +69,10 @@ _ELSEWHERE = Text(
 
 @dataclass(frozen=True, slots=True)
 class RunStart:
-    """What is noted when a `send` begins: `round` is the round's name, `key` the column that its rule names."""
+    """What is noted when a `send` begins: `round` is the round's name, `key` the column that its rule names.
+
+    `rules` are asked whenever batches are claimed.
+    """
 
     campaign: str
     account: str | AccountKey
@@ -73,6 +80,7 @@ class RunStart:
     key: str | None
     plan_hash: str
     add_serial: str
+    rules: ClaimRules = field(default_factory=ClaimRules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +97,8 @@ class RunRecord:
         The process and thread that sends.
     before : dict of str to int
         The round's messages by status, as the run found them.
+    rules : ClaimRules
+        What is asked whenever batches are claimed.
     """
 
     run_id: int
@@ -98,6 +108,7 @@ class RunRecord:
     add_serial: str
     process: str
     before: dict[str, int]
+    rules: ClaimRules = field(default_factory=ClaimRules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +135,13 @@ class Answered:
     rspcod: str
     notice: Text | None
     answered_at: int
+
+
+class Claims(NamedTuple):
+    """The batches that are ours to send now, and the period of the budget that held back others; None where nothing did."""
+
+    batches: list[Claimed]
+    short: Period | None
 
 
 class Released(NamedTuple):
@@ -171,18 +189,25 @@ def _ask(conn: sqlite3.Connection, round_id: int, phones: Sequence[str], keys: S
 
 
 def count_planned(
-    conn: sqlite3.Connection, run: RunRecord, phones: Sequence[str], keys: Sequence[str] | None = None
+    conn: sqlite3.Connection, run: RunRecord, phones: Sequence[str], keys: Sequence[str] | None, now: float
 ) -> dict[str, int]:
     """Return what has become of planned messages, as counts: each is in exactly one of these.
 
     ``accepted``, ``rejected``, ``unknown``, ``not_sent`` (in this run); ``already_sent`` (accepted from another one);
     ``opted_out``; ``left_to_another_run`` (another run's request is under way); ``taken_over`` (a later run has them, and has
-    not come to an end with them); ``left`` (nobody has tried them).
+    not come to an end with them); ``over_cap`` and ``left`` (nobody has tried them, because the cap of the run's rules is
+    reached, or for another reason).
     """
     _ask(conn, run.round_id, phones, keys)
-    counts = conn.execute(_WHAT_BECAME, {"run": run.run_id, "round": run.round_id}).fetchall()
+    ids = {"run": run.run_id, "round": run.round_id}
+    counts = dict(conn.execute(f"SELECT what, count(*) FROM ({_WHAT_BECAME}) GROUP BY what", ids).fetchall())
+    cap = run.rules.cap
+    if cap is not None and counts.get("left"):
+        left = [row[0] for row in conn.execute(f"SELECT phone FROM ({_WHAT_BECAME}) WHERE what = 'left'", ids)]
+        counts["over_cap"] = sum(contacts.over_cap(conn, cap, run.rules.kin, left, now))
+        counts["left"] -= counts["over_cap"]
     conn.execute("DELETE FROM asked")
-    return dict(counts)
+    return counts
 
 
 def count_reopened(
@@ -208,17 +233,16 @@ def count_reopened(
 
 
 _WHAT_BECAME = f"""
-SELECT CASE
+SELECT asked.phone, CASE
   WHEN m.status_id {ACCEPTED} THEN iif(b.run_id = :run, 'accepted', 'already_sent')
   WHEN m.status_id = {int(Status.unknown)} THEN
     iif(b.state = 'submitting' AND b.run_id <> :run, 'left_to_another_run', 'unknown')
   WHEN o.phone IS NOT NULL THEN 'opted_out'
   WHEN b.run_id = :run AND m.status_id <> {int(Status.planned)} THEN m.status
   WHEN b.run_id > :run THEN 'taken_over'
-  ELSE 'left' END AS what, count(*)
+  ELSE 'left' END AS what
 FROM asked LEFT JOIN messages m ON m.phone = asked.phone AND m.round_id = :round AND m.key = asked.key
 LEFT JOIN batches b USING (batch_id) LEFT JOIN opt_outs o ON o.phone = asked.phone AND o.until IS NULL
-GROUP BY what
 """
 
 
@@ -245,7 +269,7 @@ def start_run(conn: sqlite3.Connection, start: RunStart, now: float) -> RunRecor
         [campaign_id, account_id, start.plan_hash, process, int(now)],
     )
     run_id = cursor.lastrowid or 0
-    return RunRecord(run_id, campaign_id, round_id, account_id, start.add_serial, process, before)
+    return RunRecord(run_id, campaign_id, round_id, account_id, start.add_serial, process, before, start.rules)
 
 
 def _withdraw(conn: sqlite3.Connection, round_id: int) -> None:
@@ -278,11 +302,11 @@ def register(
     for batch in batches:
         cursor = conn.execute(
             "INSERT INTO batches (campaign_id, account_id, run_id, round_id, canary, mode, state, content, template_id, params,"
-            " add_serial, arm, messages, planned_at) VALUES (?, ?, ?, ?, ?, ?, 'planned', ?, ?, ?, ?, ?, ?, ?)",
+            " add_serial, arm, messages, planned_at, outside_caps) VALUES (?, ?, ?, ?, ?, ?, 'planned', ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 run.campaign_id, run.account_id, run.run_id, run.round_id, canary, batch.mode, batch.content, batch.template_id,
                 batch.params_text, run.add_serial if batch.add_serial is None else batch.add_serial, batch.arm,
-                len(batch.phones), int(now),
+                len(batch.phones), int(now), run.rules.outside_caps,
             ],
         )  # fmt: skip
         batch_id = cursor.lastrowid or 0
@@ -342,13 +366,13 @@ def _write_messages(conn: sqlite3.Connection, run: RunRecord, batch_id: int, bat
     )
 
 
-def claim(conn: sqlite3.Connection, run: RunRecord, batch_ids: Sequence[int], now: float) -> list[Claimed]:
+def claim(conn: sqlite3.Connection, run: RunRecord, batch_ids: Sequence[int], now: float) -> Claims:
     """Take batches for sending: from this commit on they count as possibly sent.
 
-    Batches that another run has taken, messages of people who opted out meanwhile, and what a canary holds back are left
-    out.
+    Batches that another run has taken, messages of people who opted out meanwhile or have reached the cap, what a canary holds
+    back, and the first batch that the budget does not hold with all that come after it, are left out.
     """
-    claimed = []
+    claimed: list[Claimed] = []
     is_held = rounds.is_held(conn, run.round_id)
     for batch_id in batch_ids:
         if is_held and not _is_canary_with_room(conn, run.round_id, batch_id):
@@ -364,6 +388,7 @@ def claim(conn: sqlite3.Connection, run: RunRecord, batch_ids: Sequence[int], no
             "DELETE FROM messages WHERE batch_id = ? AND phone IN (SELECT phone FROM opt_outs WHERE until IS NULL)",
             [batch_id],
         )
+        claim_rules.hold_over_cap(conn, run.rules, batch_id, now)
         batch = _read_claimed(conn, batch_id)
         if not batch.phones:
             conn.execute("DELETE FROM batches WHERE batch_id = ?", [batch_id])
@@ -372,9 +397,16 @@ def claim(conn: sqlite3.Connection, run: RunRecord, batch_ids: Sequence[int], no
             "UPDATE messages SET status_id = ?, submitted_at = ? WHERE batch_id = ?",
             [int(Status.unknown), int(now), batch_id],
         )
-        conn.execute("UPDATE batches SET messages = ? WHERE batch_id = ?", [len(batch.phones), batch_id])
+        conn.execute(
+            "UPDATE batches SET messages = ?, segments = (SELECT sum(coalesce(m.segments, 1)) FROM messages m WHERE"
+            " m.batch_id = batches.batch_id) WHERE batch_id = ?",
+            [len(batch.phones), batch_id],
+        )
+        short = claim_rules.hold_over_budget(conn, run.rules, run.account_id, batch_id, now)
+        if short is not None:
+            return Claims(claimed, short)
         claimed.append(batch)
-    return claimed
+    return Claims(claimed, None)
 
 
 def _is_canary_with_room(conn: sqlite3.Connection, round_id: int, batch_id: int) -> bool:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from masanalytics.account import AccountKey, Budget, Period
 from masanalytics.errors import InputError, StoreError, unknown_name
 from masanalytics.i18n import Text
 from masanalytics.store import (
     claim_rules,
+    contacts,
     doubts,
     forgetting,
     ledger_copies,
@@ -19,18 +21,32 @@ from masanalytics.store import (
     reconciliation,
     rounds,
     send_log,
+    spending,
     uplink_ingestion,
 )
+from masanalytics.store.claim_rules import ClaimRules
+from masanalytics.store.contacts import Contact
 from masanalytics.store.database import Connections
 from masanalytics.store.progress import CampaignProgress
 from masanalytics.store.rounds import CanaryState
-from masanalytics.store.send_log import Answered, Claimed, RunRecord, RunStart
+from masanalytics.store.send_log import Answered, Claimed, Claims, RunRecord, RunStart
 from masanalytics.text import plain_name
 
 if TYPE_CHECKING:
     from masanalytics.planning import PlannedBatch
 
-__all__ = ["Answered", "CampaignProgress", "CanaryState", "Claimed", "RunRecord", "RunStart", "Sends"]
+__all__ = [
+    "Answered",
+    "CampaignProgress",
+    "CanaryState",
+    "ClaimRules",
+    "Claimed",
+    "Claims",
+    "Contact",
+    "RunRecord",
+    "RunStart",
+    "Sends",
+]
 
 
 class Sends:
@@ -80,6 +96,23 @@ class Sends:
         with self._connections.reading() as conn:
             listed = forgetting.is_listed(conn, uplink_ingestion.opted_out(conn), phones)
         return np.array(listed, dtype=bool)
+
+    def contacts(self, phones: Sequence[str], since: float) -> dict[str, Contact]:
+        """Return number -> how many messages it got after `since`, of all campaigns, for those that got any."""
+        with self._connections.reading() as conn:
+            return contacts.contacts(conn, phones, since)
+
+    def over_cap(self, rules: ClaimRules, phones: Sequence[str], now: float) -> npt.NDArray[np.bool_]:
+        """Return, number by number, whether the cap of these rules is reached by now; False where there is none."""
+        if rules.cap is None:
+            return np.zeros(len(phones), dtype=bool)
+        with self._connections.reading() as conn:
+            return np.array(contacts.over_cap(conn, rules.cap, rules.kin, phones, now), dtype=bool)
+
+    def budget_periods(self, account: AccountKey, budget: Budget, now: float) -> list[Period]:
+        """Return the day and the month of an account's budget, those that have a limit, with what is spent of each."""
+        with self._connections.reading() as conn:
+            return spending.account_periods(conn, account, budget, now)
 
     def check_campaign(self, campaign: str) -> None:
         """Raise InputError if nothing was ever planned or sent under this name, naming those that are near."""
@@ -134,11 +167,11 @@ class Sends:
 
     def claim(
         self, run: RunRecord, batch_ids: Sequence[int], now: float, *, answers: Sequence[Answered] = ()
-    ) -> list[Claimed]:
+    ) -> Claims:
         """Record `answers`, then take batches for sending, in one durable commit: several workers share it.
 
         From this commit on the batches count as possibly sent. Those that another run has taken, and messages of people
-        who opted out meanwhile, and what a canary holds back are left out.
+        who opted out meanwhile or have reached the cap, and what a canary or the budget holds back are left out.
         """
         with self._connections.writing(durable=True) as conn:
             send_log.record_answers(conn, answers)
@@ -198,10 +231,12 @@ class Sends:
 
     # ---- how it stands ----------------------------------------------------------------------------------------------
 
-    def count_planned(self, run: RunRecord, phones: Sequence[str], keys: Sequence[str] | None = None) -> dict[str, int]:
+    def count_planned(
+        self, run: RunRecord, phones: Sequence[str], keys: Sequence[str] | None, now: float
+    ) -> dict[str, int]:
         """Return what has become of planned messages, as counts: each is in exactly one (see `send_log.count_planned`)."""
         with self._connections.reading() as conn:
-            return send_log.count_planned(conn, run, phones, keys)
+            return send_log.count_planned(conn, run, phones, keys, now)
 
     def count_reopened(self, run: RunRecord, phones: Sequence[str], keys: Sequence[str] | None = None) -> int:
         """Return how many messages that a plan left out as sent already are known by now not to have been."""

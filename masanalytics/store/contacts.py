@@ -1,0 +1,65 @@
+"""How often somebody was written to lately, and who has had as much as a cap allows.
+
+What the platform took, or may have taken, counts, of all campaigns and rounds; proofs and transactional messages do not, nor
+does what other systems sent.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from masanalytics.account import FrequencyCap
+from masanalytics.store.forgetting import names_of
+from masanalytics.store.lookups import MAY_BE_OUT
+
+__all__ = ["Contact", "contacts", "over_cap"]
+
+
+class Contact(NamedTuple):
+    """How many messages a number got since some instant; when (epoch seconds), and of which campaign, the last of them was."""
+
+    messages: int
+    last_at: int
+    campaign: str
+
+
+def contacts(conn: sqlite3.Connection, phones: Sequence[str], since: float) -> dict[str, Contact]:
+    """Return number -> what it got after `since`, for those of `phones` that got anything."""
+    names = names_of(conn, phones)
+    conn.execute("CREATE TEMP TABLE IF NOT EXISTS reached (position INTEGER NOT NULL, phone TEXT NOT NULL)")
+    conn.execute("DELETE FROM reached")
+    conn.executemany(
+        "INSERT INTO reached VALUES (?, ?)",
+        [(place, name) for place, phone in enumerate(phones) for name in {phone, names.get(phone, phone)}],
+    )
+    # Of the row with the greatest submitted_at SQLite takes the campaign, too.
+    rows = conn.execute(
+        "SELECT r.position, count(*), max(m.submitted_at), c.campaign FROM reached r CROSS JOIN messages m ON m.phone = r.phone"
+        " JOIN batches b ON b.batch_id = m.batch_id JOIN campaigns c ON c.campaign_id = m.campaign_id"
+        f" WHERE m.submitted_at > ? AND m.status_id {MAY_BE_OUT} AND NOT b.outside_caps GROUP BY r.position",
+        [since],
+    ).fetchall()
+    conn.execute("DELETE FROM reached")
+    return {phones[place]: Contact(count, last_at, campaign) for place, count, last_at, campaign in rows}
+
+
+def over_cap(
+    conn: sqlite3.Connection, cap: FrequencyCap, kin: Mapping[str, Sequence[str]], phones: Sequence[str], now: float
+) -> list[bool]:
+    """Return, number by number, whether the cap is reached, if those before it in `phones` get theirs.
+
+    Parameters
+    ----------
+    kin : mapping of str to sequence of str
+        Number -> all numbers of the same person, for people who have several.
+    """
+    own = [tuple(kin.get(phone, (phone,))) for phone in phones]
+    asked = list(dict.fromkeys(number for numbers in own for number in numbers))
+    counts = {number: contact.messages for number, contact in contacts(conn, asked, now - cap.seconds).items()}
+    over = []
+    for phone, numbers in zip(phones, own, strict=True):
+        over.append(sum(counts.get(number, 0) for number in numbers) >= cap.most)
+        counts[phone] = counts.get(phone, 0) + (not over[-1])
+    return over

@@ -1,0 +1,45 @@
+"""How much of an account's budget is spent: what this file has sent with it, or may have sent, in a day and a month of China.
+
+A batch counts from the moment it is claimed, at the time of this machine's clock, and stops counting where it surely was not
+taken. What other stores and other systems send with the account nobody can know here.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final
+
+from masanalytics.account import AccountKey, Budget, Period
+from masanalytics.store.lookups import find_account
+
+__all__ = ["account_periods", "exceeded", "periods"]
+
+_WEIGHTS: Final = {"messages": "messages", "segments": "coalesce(segments, messages)"}
+
+
+def periods(conn: sqlite3.Connection, account_id: int, budget: Budget, now: float) -> list[Period]:
+    """Return the day and the month of `now`, those that have a limit, with what is spent of each."""
+    return [
+        period._replace(spent=_spent(conn, account_id, period.start, period.end, budget.unit))
+        for period in budget.periods(now)
+    ]
+
+
+def account_periods(conn: sqlite3.Connection, account: AccountKey, budget: Budget, now: float) -> list[Period]:
+    """Return the same for an account by its key, of which the file may know nothing."""
+    account_id = find_account(conn, account)
+    return budget.periods(now) if account_id is None else periods(conn, account_id, budget, now)
+
+
+def exceeded(conn: sqlite3.Connection, account_id: int, budget: Budget, now: float) -> Period | None:
+    """Return the period whose limit what is claimed goes beyond, the one that lasts longest; None where it all fits."""
+    return next((one for one in reversed(periods(conn, account_id, budget, now)) if one.spent > one.limit), None)
+
+
+def _spent(conn: sqlite3.Connection, account_id: int, start: int, end: int, unit: str) -> int:
+    total: int = conn.execute(
+        f"SELECT coalesce(sum({_WEIGHTS[unit]}), 0) FROM batches WHERE account_id = ? AND requested_at >= ? AND requested_at < ?"
+        " AND state IN ('submitting', 'accepted', 'unknown')",
+        [account_id, start, end],
+    ).fetchone()[0]
+    return total
