@@ -306,10 +306,13 @@ def test_the_note_says_who_is_left_out(youngest: int, within: int, notes: list[s
 
     found = analysis.compare(messages, "arm", "A", "B", cluster=None)
     asked = analysis.compare(messages, "arm", "A", "B", within="10min", cluster=None)
-    changed = analysis.explain_change(messages[messages["arm"] == "A"], messages[messages["arm"] == "B"], by="arm")
+    changed = analysis.explain_change(
+        messages[messages["arm"] == "A"], messages[messages["arm"] == "B"], by="arm", cluster=None
+    )
 
     assert found["within_s"].tolist() == [within]
-    assert notes_of(found, "en") == notes_of(changed, "en") == notes
+    assert notes_of(found, "en") == notes
+    assert notes_of(changed, "en")[:-1] == notes
     assert notes_of(asked, "en")[1] == "left out: 9 of 200 messages, observed for less than 10 min"
 
 
@@ -379,7 +382,7 @@ def test_the_drop_is_split_into_mix_and_rate_as_kitagawa_does() -> None:
 
     assert found.columns.tolist() == [
         "carrier", "province", "share_before", "share_after", "rate_before", "rate_after", "mix_effect", "rate_effect",
-        "contribution", "low", "high", "leading_codes",
+        "contribution", "low", "high", "p_value", "q_value", "clusters", "design_effect", "leading_codes",
     ]  # fmt: skip
     assert found[["carrier", "province"]].values.tolist()[0] == ["m", "y"]
     share0, share1 = np.array([0.5, 0.3, 0.2]), np.array([0.4, 0.3, 0.3])

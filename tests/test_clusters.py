@@ -9,12 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 from masanalytics import analysis
 from masanalytics.analysis import notes_of
+from masanalytics.analysis.clusters import GroupClusters
+from masanalytics.analysis.contributions import Side, clustered_variance
 from masanalytics.errors import InputError
 from masanalytics.stats.clusters import between_clusters, clustered_pair, design_effects, student_quantiles
+from masanalytics.stats.proportions import benjamini_hochberg
 
 DAY = 86_400
 # C. S. Weil (1970): pups alive at 4 days, and at 21, in the litters of 16 untreated and 16 treated rats.
@@ -384,3 +388,93 @@ def test_the_adjusted_difference_is_as_unsure_as_its_clusters() -> None:
     half = (row["adjusted_high"] - row["adjusted_low"]) / 2
     assert row["adjusted_difference"] == pytest.approx(difference(a, b))
     assert stats.t.ppf(0.975, 1000) * np.sqrt(variance) < half < stats.t.ppf(0.975, 8) * np.sqrt(variance)
+
+
+# ---- explain_change ---------------------------------------------------------------------------------------------------
+
+
+def test_false_discoveries_are_held_as_statsmodels_does() -> None:
+    """Also with missing p-values, which do not count."""
+    p = np.random.default_rng(4).random(50) ** 3
+    p[[3, 17]] = np.nan
+    known = ~np.isnan(p)
+
+    found = benjamini_hochberg(p)
+
+    assert np.isnan(found[[3, 17]]).all()
+    assert found[known] == pytest.approx(multipletests(p[known], method="fdr_bh")[1])
+
+
+def test_cells_that_did_not_change_are_not_blamed() -> None:
+    """Sixty runs of 93 cells of which none has changed: hardly one names a cell; one that falls by 13 points is named."""
+    rng = np.random.default_rng(1)
+    share = rng.dirichlet(np.full(93, 2.0))
+
+    def side(worst: float = 0.93) -> pd.DataFrame:
+        cell = rng.choice(93, 20_000, p=share)
+        rate = np.where(cell == np.argmax(share), worst, 0.93)
+        status = np.where(rng.random(20_000) < rate, "delivered", "failed")
+        return pd.DataFrame({"cell": cell, "status": status, "latency_s": 5, "waited_s": 5 * DAY})
+
+    quiet = [analysis.explain_change(side(), side(), by="cell", cluster=None) for _ in range(60)]
+    fallen = analysis.explain_change(side(), side(0.8), by="cell", cluster=None)
+
+    assert sum((found["q_value"] <= 0.05).any() for found in quiet) <= 5
+    assert "none of 93 cells is beyond chance" in notes_of(quiet[0], "en")
+    assert fallen.loc[fallen["q_value"] <= 0.05, "cell"].tolist() == [int(np.argmax(share))]
+    assert "1 of 93 cells is beyond chance" in notes_of(fallen, "en")
+
+
+def test_a_change_of_cells_is_as_unsure_as_the_batches() -> None:
+    """Batches that differ by twelve points and more on either side: a fall by three is no more than that."""
+
+    def side(*rates: float) -> pd.DataFrame:
+        cells = [(200, round(200 * rate)) for rate in rates * 6]
+        return pd.concat([batches(cells, carrier=carrier) for carrier in ("China Mobile", "China Unicom")])
+
+    before, after = side(0.99, 0.87), side(0.99, 0.81)
+    found, naive = (analysis.explain_change(before, after, cluster=cluster) for cluster in ("auto", None))
+
+    assert found["clusters"].tolist() == [24, 24]
+    assert (found["design_effect"] > 3).all()
+    assert (naive["q_value"] < 0.05).all()
+    assert (found["q_value"] > 0.05).all()
+    assert ((found["low"] < naive["low"]) & (found["high"] > naive["high"])).all()
+    assert found.attrs["change"]["low"] < naive.attrs["change"]["low"]
+    assert found["contribution"].tolist() == naive["contribution"].tolist()
+
+
+def test_the_variance_of_a_contribution_is_that_of_whole_clusters() -> None:
+    """Worked by hand, cluster by cluster, for one side; with clusters of one message it is that of the messages."""
+    moved, middle = np.array([0.1, -0.1]), 0.85
+    cells = GroupClusters(
+        np.array([0, 0, 0, 1, 1]),
+        np.array([0, 1, 2, 0, 1]),
+        np.array([10.0, 20, 30, 15, 25]),
+        np.array([9.0, 12, 30, 10, 24]),
+    )
+    side = Side(np.array([60.0, 40]), np.array([51.0, 34]), 100.0, 85.0)
+
+    found = clustered_variance(moved, middle, side, cells, sign=1)
+
+    for cell in (0, 1):
+        sums = np.zeros(3)
+        for at, cluster, n, k in zip(*cells, strict=True):
+            mine = at == cell
+            sums[cluster] += k * ((1 - middle) * mine - moved[cell] / 2) - middle * (n - k) * mine
+        size = np.array([25.0, 45, 30])
+        rest = sums - sums.sum() / 100 * size
+        assert found[cell] == pytest.approx((rest**2 / (1 - size / 100)).sum() / 100**2)
+
+
+def test_too_few_batches_name_no_cell() -> None:
+    """And the note says why; without batches another one does."""
+    before, after = batches([(100, 95)] * 4, carrier="China Mobile"), batches([(100, 60)] * 6, carrier="China Mobile")
+
+    few = analysis.explain_change(before, after)
+    none = analysis.explain_change(before.drop(columns="batch_id"), after.drop(columns="batch_id"))
+
+    assert few[["p_value", "q_value"]].isna().all(axis=None)
+    assert any("which cells are beyond chance is not said" in note for note in notes_of(few, "en"))
+    assert any("there is no batch_id" in note for note in notes_of(none, "en"))
+    assert none["q_value"][0] < 1e-9

@@ -16,6 +16,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from masanalytics.aliases import Columns, Figures, Instant, Length, Messages, Numbers
+from masanalytics.analysis.clusters import (
+    UNCLUSTERED,
+    Cluster,
+    GroupClusters,
+    cluster_counts,
+    clustered_note,
+    places_among,
+)
+from masanalytics.analysis.contributions import Side, clustered_variance, contribution_variance
 from masanalytics.analysis.dimensions import as_names
 from masanalytics.analysis.equal_age import common_age, equal_age_notes, waited_counts
 from masanalytics.analysis.filters import Filters, to_instant, to_seconds
@@ -23,7 +32,9 @@ from masanalytics.analysis.grouped_count import Counts, Question, count_messages
 from masanalytics.analysis.results import finished, refuse_taken_names
 from masanalytics.analysis.sources import as_source
 from masanalytics.errors import InputError
-from masanalytics.stats.proportions import Z95, newcombe
+from masanalytics.i18n import Text
+from masanalytics.stats.clusters import LEAST_CLUSTERS, clustered_pair, student_quantiles
+from masanalytics.stats.proportions import Z95, benjamini_hochberg, newcombe, student_p_value
 from masanalytics.vocabulary import Status
 
 if TYPE_CHECKING:
@@ -34,10 +45,11 @@ __all__ = ["CHANGE_COLUMNS", "explain_change"]
 
 CHANGE_COLUMNS = (
     "share_before", "share_after", "rate_before", "rate_after", "mix_effect", "rate_effect", "contribution", "low", "high",
-    "leading_codes",
+    "p_value", "q_value", "clusters", "design_effect", "leading_codes",
 )  # fmt: skip
 _OUTCOME_COLUMNS = ("category", "error_code", "report_status")
 _WORST_CELLS = 5
+_FALSE_DISCOVERIES = 0.05
 _LEADING_CODES = 3
 
 
@@ -48,6 +60,7 @@ def explain_change(
     *,
     at: Instant | None = None,
     within: Length | None = None,
+    cluster: Cluster = "auto",
     **where: Any,
 ) -> pd.DataFrame:
     """Return which cells account for the change of the delivery rate, most harmful first.
@@ -63,6 +76,8 @@ def explain_change(
         The time of submission at which `before` is cut, China time: ``explain_change(store, at="2026-01-05")``.
     within : str, timedelta or number of seconds, optional
         The age to compare at; by default the shortest observed age of both sides (see `compare`).
+    cluster : "auto", str, sequence of str or None
+        What may fail together: as for `compare`, batches where all messages are of one campaign, else days of campaigns.
     **where
         As for `delivery_rates`; applies to both sides.
 
@@ -75,10 +90,13 @@ def explain_change(
           cell has no messages)
         - ``mix_effect``: by the change of its share; ``rate_effect``: by the change of its own rate
         - ``contribution`` = both; ``low, high``: its 95 % interval (delta method, for few messages as Agresti and Caffo have
-          it). The contributions add up to the change
+          it, wider by the ``design_effect`` of its ``clusters``). The contributions add up to the change
+        - ``p_value``, and ``q_value`` over all cells (Benjamini and Hochberg): of the cells with ``q_value`` up to 0.05 at most
+          5 % are expected to be chance. Both NaN with fewer than five clusters on a side
         - ``leading_codes`` (text): of the five worst cells, the error codes whose share grew most, in points
 
-        ``.attrs["change"]``: ``rate_before, rate_after, change, low, high`` (Newcombe) and ``mix_effect, rate_effect``.
+        ``.attrs["change"]``: ``rate_before, rate_after, change, low, high`` (Newcombe), ``design_effect`` and ``mix_effect,
+        rate_effect``. A note says how many cells are beyond chance.
 
     Raises
     ------
@@ -105,12 +123,13 @@ def explain_change(
     age = common_age(*waited) if within is None else float(to_seconds(within))
     counts = [_at_age(data, names, filters, age) for data, filters in sides]
     cells, tables = _cells(counts, names)
-    result, change = _decomposed(cells, *tables)
+    clusters = _side_clusters(sides, names, cells, age, cluster)
+    result, change = _decomposed(cells, *tables, clusters=clusters)
     order = np.argsort(result["contribution"].to_numpy(), kind="stable")
     codes = _leading_codes(counts, names, cells, order[:_WORST_CELLS], result["contribution"].to_numpy())
     result = result.assign(leading_codes=codes).iloc[order].reset_index(drop=True)
     source = as_source(sides[1][0])
-    notes = equal_age_notes(age, *waited, asked=within is not None)
+    notes = [*equal_age_notes(age, *waited, asked=within is not None), *_cell_notes(result, cluster, clusters)]
     result = finished(result, source, where=sides[1][1], notes=notes)
     result.attrs["change"] = change
     result.attrs["within_s"] = age
@@ -143,6 +162,60 @@ def _at_age(data: Messages, names: list[str], filters: Filters, age: float | Non
     return Counts(keys, np.where(late, int(Status.pending), counts.status), counts.seconds, counts.n, counts.by)
 
 
+def _side_clusters(
+    sides: list[tuple[Messages, Filters]], names: list[str], cells: pd.DataFrame, age: float | None, cluster: Cluster
+) -> list[GroupClusters] | None:
+    """Return both sides by cell and cluster: batches where all is one campaign, else days of campaigns; None where nothing tells."""
+    import pandas as pd
+
+    counted = []
+    for data, filters in sides:
+        where = replace(filters, waited_at_least=None if age is None else int(age))
+        found = cluster_counts(data, Question(names, (), where), cluster, age=age)
+        if found is None:
+            return None
+        counted.append(found)
+    known = [part.counts.keys["campaign"] for part in counted if "campaign" in part.counts.keys]
+    is_several = bool(known) and pd.concat(known).nunique(dropna=False) > 1
+    result = []
+    for part in counted:
+        code = part.asked if part.asked is not None else part.unit if is_several else part.batch
+        if code is None:
+            return None
+        keys = part.counts.keys[names]
+        outcome = [name for name in names if name in _OUTCOME_COLUMNS]
+        keys = keys.assign(**{name: keys[name].mask(part.late) for name in outcome})
+        result.append(part.cells(places_among(cells[names], keys), code))
+    return result
+
+
+def _cell_notes(result: pd.DataFrame, cluster: Cluster, clusters: list[GroupClusters] | None) -> list[Text]:
+    """Return how many cells are beyond chance, or why that is not told."""
+    if not len(result) or result["contribution"].isna().all():
+        return []
+    notes = [UNCLUSTERED] if clusters is None and cluster is not None else []
+    if result["q_value"].isna().all():
+        return [
+            *notes,
+            Text(
+                "fewer than five batches (or days of campaigns) on a side do not tell how much they differ without a cause: which "
+                "cells are beyond chance is not said",
+                code="few_clusters",
+            ),
+        ]
+    beyond = int((result["q_value"] <= _FALSE_DISCOVERIES).sum())
+    found = Text(
+        "{count:,} of {total:,} cells is beyond chance",
+        "{count:,} of {total:,} cells are beyond chance",
+        code="beyond_chance",
+        count=beyond,
+        total=len(result),
+    )
+    if not beyond:
+        found = Text("none of {total:,} cells is beyond chance", code="beyond_chance", total=len(result))
+    return [*notes, *clustered_note(result["design_effect"].to_numpy(dtype=float)), found]
+
+
 def _cells(counts: list[Counts], names: list[str]) -> tuple[pd.DataFrame, list[tuple[Figures, Figures]]]:
     """Return the cells of both sides, and each side's accepted and delivered by cell."""
     import pandas as pd
@@ -160,7 +233,11 @@ def _cells(counts: list[Counts], names: list[str]) -> tuple[pd.DataFrame, list[t
 
 
 def _decomposed(
-    cells: pd.DataFrame, before: tuple[Figures, Figures], after: tuple[Figures, Figures]
+    cells: pd.DataFrame,
+    before: tuple[Figures, Figures],
+    after: tuple[Figures, Figures],
+    *,
+    clusters: list[GroupClusters] | None = None,
 ) -> tuple[pd.DataFrame, dict[str, float]]:
     import pandas as pd
 
@@ -172,17 +249,32 @@ def _decomposed(
     there0, there1 = np.where(np.isnan(rate0), rate1, rate0), np.where(np.isnan(rate1), rate0, rate1)
     mix = (share1 - share0) * ((there0 + there1) / 2 - middle)
     own = (there1 - there0) * (share0 + share1) / 2
-    lowest, highest = _interval(before, after)
+    sure = _sureness(before, after, clusters)
     columns = {
         "share_before": share0, "share_after": share1, "rate_before": rate0, "rate_after": rate1, "mix_effect": mix,
-        "rate_effect": own, "contribution": mix + own, "low": np.minimum(lowest, mix + own), "high": np.maximum(highest, mix + own),
+        "rate_effect": own, "contribution": mix + own, "low": np.minimum(sure.low, mix + own),
+        "high": np.maximum(sure.high, mix + own), "p_value": sure.p_value, "q_value": benjamini_hochberg(sure.p_value),
+        "clusters": sure.clusters, "design_effect": sure.effect,
     }  # fmt: skip
-    low, high = newcombe(after[1].sum(), after[0].sum(), before[1].sum(), before[0].sum())
-    change = {
-        "rate_before": whole0, "rate_after": whole1, "change": whole1 - whole0, "low": float(low), "high": float(high),
-        "mix_effect": float(np.sum(mix)), "rate_effect": float(np.sum(own)),
-    }  # fmt: skip
+    change = {"rate_before": whole0, "rate_after": whole1, "change": whole1 - whole0} | _whole(before, after, clusters)
+    change |= {"mix_effect": float(np.sum(mix)), "rate_effect": float(np.sum(own))}
     return pd.concat([cells, pd.DataFrame(columns, index=cells.index)], axis=1), change
+
+
+def _whole(
+    before: tuple[Figures, Figures], after: tuple[Figures, Figures], clusters: list[GroupClusters] | None
+) -> dict[str, float]:
+    """Return the interval of the whole change and its design effect, by the clusters of both sides."""
+    (n0, k0), (n1, k1) = ((float(n.sum()), float(k.sum())) for n, k in (before, after))
+    effects, z, effect = (1.0, 1.0), Z95, np.nan
+    if clusters is not None:
+        (na, ka), (nb, kb) = (side.totals() for side in clusters)
+        none_a, none_b = np.zeros(len(na)), np.zeros(len(nb))
+        parts = ((na, none_b), (ka, none_b), (none_a, nb), (none_a, kb))
+        found = clustered_pair(*(np.concatenate(part) for part in parts))
+        effects, z, effect = (found.effect_a, found.effect_b), found.quantile(0.95), found.effect
+    low, high = newcombe(k1 / effects[1], n1 / effects[1], k0 / effects[0], n0 / effects[0], z)
+    return {"low": float(low), "high": float(high), "design_effect": effect}
 
 
 def _ratio(part: Figures, whole: Figures) -> Figures:
@@ -190,44 +282,62 @@ def _ratio(part: Figures, whole: Figures) -> Figures:
     return np.where(some, part / np.where(some, whole, 1), np.nan)
 
 
-def _interval(before: tuple[Figures, Figures], after: tuple[Figures, Figures]) -> tuple[Figures, Figures]:
-    """Return the bounds of each cell's contribution, with one delivered and one failed message more in it on each side.
+class _Sureness(NamedTuple):
+    """How sure each cell's contribution is."""
+
+    low: Figures
+    high: Figures
+    p_value: Figures
+    effect: Figures
+    clusters: Numbers
+
+
+def _sureness(
+    before: tuple[Figures, Figures], after: tuple[Figures, Figures], clusters: list[GroupClusters] | None
+) -> _Sureness:
+    """Return bounds and p-value of each contribution, with one delivered and one failed message more on each side.
 
     20 of 20 are no proof of 100 %: the delta method by itself would call them one, and the interval a point.
     """
+    cells = len(before[0])
+    unknown, none = np.full(cells, np.nan), np.zeros(cells, dtype=np.int64)
     if not before[0].sum() or not after[0].sum():
-        unknown = np.full(len(before[0]), np.nan)
-        return unknown, unknown
-    sides = [_Side(n + 2, k + 1, n.sum() + 2, k.sum() + 1) for n, k in (before, after)]
+        return _Sureness(unknown, unknown, unknown, unknown, none)
+    sides = [Side(n + 2, k + 1, n.sum() + 2, k.sum() + 1) for n, k in (before, after)]
     middle = sum(side.all_delivered / side.total for side in sides) / 2
     moved = sides[1].accepted / sides[1].total - sides[0].accepted / sides[0].total
     there = [(side.delivered - middle * side.accepted) / side.total for side in sides]
-    half = Z95 * np.sqrt(_variance(moved, middle, sides[0], sign=-1) + _variance(moved, middle, sides[1], sign=1))
     contribution = there[1] - there[0]
-    return np.maximum(contribution - half, -1.0), np.minimum(contribution + half, 1.0)
+    plain = [contribution_variance(moved, middle, side, sign=sign) for side, sign in zip(sides, (-1, 1), strict=True)]
+    independent = plain[0] + plain[1]
+    variance, freedom, effect, is_told = independent, np.full(cells, np.inf), unknown, True
+    if clusters is not None:
+        none = np.bincount(np.concatenate([side.group for side in clusters]), minlength=cells)
+        is_told = min(side.clusters for side in clusters) >= LEAST_CLUSTERS
+    if clusters is not None and is_told:
+        exact = [Side(n, k, n.sum(), k.sum()) for n, k in (before, after)]
+        variance = np.zeros(cells)
+        for own, side, part, sign in zip(plain, exact, clusters, (-1, 1), strict=True):
+            of_messages = contribution_variance(moved, middle, side, sign=sign)
+            of_clusters = clustered_variance(moved, middle, side, part, sign=sign)
+            variance = variance + own * _times(of_messages, of_clusters)
+        effect = variance / independent
+        with np.errstate(divide="ignore"):
+            more = np.where(effect > 1, effect / (effect - 1), np.inf)
+        freedom = (sum(side.clusters for side in clusters) - 2) * more
+    half = student_quantiles(0.975, freedom) * np.sqrt(variance)
+    p_value = (
+        unknown
+        if not is_told
+        else np.array([student_p_value(t, df) for t, df in zip(contribution / np.sqrt(variance), freedom, strict=True)])
+    )
+    return _Sureness(np.maximum(contribution - half, -1.0), np.minimum(contribution + half, 1.0), p_value, effect, none)
 
 
-class _Side(NamedTuple):
-    """One side as each cell sees it: its own messages, and all."""
-
-    accepted: Figures
-    delivered: Figures
-    total: float
-    all_delivered: float
-
-
-def _variance(moved: Figures, middle: float, side: _Side, *, sign: int) -> Figures:
-    """Return the variance of the contributions from one side's sampling: its messages are drawn with cell and outcome.
-
-    A message of the cell counts ``sign * (outcome - middle)``; every delivered one also moves the middle.
-    """
-    arrived, missed = side.delivered / side.total, (side.accepted - side.delivered) / side.total
-    elsewhere = (side.all_delivered - side.delivered) / side.total
-    worth = sign * (1 - middle) - moved / 2
-    mean = arrived * worth - sign * middle * missed - moved / 2 * elsewhere
-    square = arrived * worth**2 + middle**2 * missed + (moved / 2) ** 2 * elsewhere
-    variance: Figures = np.maximum(square - mean**2, 0) / side.total
-    return variance
+def _times(plain: Figures, clustered: Figures) -> Figures:
+    """Return by how much clusters make a variance larger, 1 at least."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(plain > 0, np.maximum(clustered / plain, 1.0), 1.0)
 
 
 def _leading_codes(

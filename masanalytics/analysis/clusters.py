@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import numpy as np
 
-from masanalytics.aliases import Columns, Figures, Messages, Numbers
+from masanalytics.aliases import Booleans, Columns, Figures, Messages, Numbers
 from masanalytics.analysis.dimensions import as_names, late_dimension
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
 from masanalytics.errors import InputError
@@ -23,7 +23,16 @@ from masanalytics.vocabulary import Status
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["UNCLUSTERED", "Cluster", "ClusterCounts", "cluster_columns", "cluster_counts", "clustered_note", "widened"]
+__all__ = [
+    "UNCLUSTERED",
+    "Cluster",
+    "ClusterCounts",
+    "cluster_columns",
+    "cluster_counts",
+    "clustered_note",
+    "places_among",
+    "widened",
+]
 
 Cluster = Columns | Literal["auto"] | None
 """What may fail together: columns or dimensions, the default, or nothing."""
@@ -36,6 +45,28 @@ UNCLUSTERED: Final = Text(
 _LARGE_EFFECT = 1.5
 
 
+class GroupClusters(NamedTuple):
+    """Messages by group and cluster, a row each, both numbered from 0."""
+
+    group: Numbers
+    cluster: Numbers
+    accepted: Figures
+    delivered: Figures
+
+    @property
+    def clusters(self) -> int:
+        """How many clusters have messages."""
+        return int(self.cluster.max(initial=-1)) + 1
+
+    def totals(self) -> tuple[Figures, Figures]:
+        """Return accepted and delivered of each cluster."""
+        n, k = (
+            np.bincount(self.cluster, weights=values, minlength=self.clusters).astype(float)
+            for values in (self.accepted, self.delivered)
+        )
+        return n, k
+
+
 @dataclass(frozen=True)
 class ClusterCounts:
     """Messages counted by what may fail together.
@@ -46,6 +77,8 @@ class ClusterCounts:
         By the dimensions of the question, and the clusters'.
     accepted, delivered : array of float
         Of each row; as delivered count those delivered in time.
+    late : array of bool
+        Which rows' reports came later than the age asked for.
     campaign, unit, batch : array of int, optional
         Each row's campaign, its campaign's day and its batch, where the messages tell.
     asked : array of int, optional
@@ -55,6 +88,7 @@ class ClusterCounts:
     counts: Counts
     accepted: Figures
     delivered: Figures
+    late: Booleans
     campaign: Numbers | None
     unit: Numbers | None
     batch: Numbers | None
@@ -84,29 +118,34 @@ class ClusterCounts:
 
     def effects(self, groups: pd.DataFrame) -> DesignEffects:
         """Return the design effect of each of `groups`: rows of the question's dimensions."""
-        group = self._places(groups)
+        group = places_among(groups, self.counts.keys)
         inside = group >= 0
         cluster = self.clusters_of(np.maximum(group, 0), len(groups))
-        known = inside & (cluster >= 0) & (self.accepted > 0)
+        group = np.where(inside & (cluster >= 0), group, -1)
+        cells = self.cells(group, cluster)
+        return design_effects(cells.group, len(groups), cells.accepted, cells.delivered)
+
+    def cells(self, group: Numbers, cluster: Numbers) -> GroupClusters:
+        """Return accepted and delivered by group and cluster, a row each; rows of group -1 are left out."""
+        known = (group >= 0) & (self.accepted > 0)
         cell, place = np.unique(np.stack([group[known], cluster[known]]), axis=1, return_inverse=True)
-        place = place.reshape(-1)
         n, k = (
-            np.bincount(place, weights=values[known], minlength=cell.shape[1]).astype(float)
+            np.bincount(place.reshape(-1), weights=values[known], minlength=cell.shape[1]).astype(float)
             for values in (self.accepted, self.delivered)
         )
-        return design_effects(cell[0], len(groups), n, k)
+        return GroupClusters(cell[0], np.unique(cell[1], return_inverse=True)[1].reshape(-1), n, k)
 
-    def _places(self, groups: pd.DataFrame) -> Numbers:
-        """Return each row's place among `groups`, -1 for what came in since they were counted."""
-        import pandas as pd
 
-        if not len(groups.columns):
-            return np.zeros(len(self.accepted), dtype=np.int64)
-        both = pd.concat([groups, self.counts.keys[list(groups.columns)]], ignore_index=True)
-        number, _ = group_rows(both)
-        place = np.full(int(number.max(initial=-1)) + 1, -1, dtype=np.int64)
-        place[number[: len(groups)]] = np.arange(len(groups))
-        return place[number[len(groups) :]]
+def places_among(groups: pd.DataFrame, keys: pd.DataFrame) -> Numbers:
+    """Return each row's place among `groups`, -1 for what came in since they were counted."""
+    import pandas as pd
+
+    if not len(groups.columns):
+        return np.zeros(len(keys), dtype=np.int64)
+    number, _ = group_rows(pd.concat([groups, keys[list(groups.columns)]], ignore_index=True))
+    place = np.full(int(number.max(initial=-1)) + 1, -1, dtype=np.int64)
+    place[number[: len(groups)]] = np.arange(len(groups))
+    return place[number[len(groups) :]]
 
 
 def cluster_columns(clusters: ClusterCounts | None, groups: pd.DataFrame, rates: dict[str, Any]) -> dict[str, Any]:
@@ -171,19 +210,20 @@ def cluster_counts(
     if not names and not {"campaign", "batch_id"} & set(there):
         return None
     counts = counts.taken(counts.accepted()).regrouped(question.by)
-    in_time = counts.keys[late[0]].to_numpy(dtype=np.int64) == 0 if late else np.ones(len(counts.n), dtype=bool)
+    is_late = counts.keys[late[0]].to_numpy(dtype=np.int64) == 1 if late else np.zeros(len(counts.n), dtype=bool)
     accepted = counts.n.astype(float)
-    delivered = np.where((counts.status == Status.delivered) & in_time, accepted, 0.0)
+    delivered = np.where((counts.status == Status.delivered) & ~is_late, accepted, 0.0)
 
     def numbered(columns: Sequence[str]) -> Numbers:
         return group_rows(counts.keys[list(columns)])[0]
 
     if names:
-        return ClusterCounts(counts, accepted, delivered, None, None, None, numbered(names))
+        return ClusterCounts(counts, accepted, delivered, is_late, None, None, None, numbered(names))
     return ClusterCounts(
         counts,
         accepted,
         delivered,
+        is_late,
         numbered(["campaign"]) if "campaign" in there else None,
         numbered([name for name in ("campaign", "day") if name in there]) if "campaign" in there else None,
         _batches(counts) if "batch_id" in there else None,

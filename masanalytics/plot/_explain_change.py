@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from masanalytics.aliases import Columns, Messages
+from masanalytics.analysis.results import note_texts
 from masanalytics.formatting import group_label, percent
 from masanalytics.i18n import _, ngettext, speaks
 from masanalytics.plot.chart import Chart, Drawn, by_columns, group_labels, percent_axis, result_of, titled
@@ -86,7 +87,7 @@ def explain_change(
         width=10,
         height=row_height(len(rows)),
         nothing=_nothing(result),
-        notes=_leading_codes(top, columns),
+        notes=[*_beyond_chance(result), *_leading_codes(top, columns)],
     ).on(ax)
 
 
@@ -96,6 +97,11 @@ def _nothing(result: pd.DataFrame) -> str:
         return _("No messages to show")
     both = pd.notna(_overall(result, "before")) and pd.notna(_overall(result, "after"))
     return "" if both else _("Messages of both times are needed to compare")
+
+
+def _beyond_chance(result: pd.DataFrame) -> list[str]:
+    """Return how many cells chance does not explain, or why that is not told."""
+    return [str(note) for note in note_texts(result.attrs) if note.code in ("beyond_chance", "few_clusters")]
 
 
 def _leading_codes(top: pd.DataFrame, columns: list[str]) -> list[str]:

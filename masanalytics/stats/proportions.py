@@ -4,7 +4,7 @@ Sources: E. B. Wilson (1927), JASA 22:209-212; R. G. Newcombe (1998), Statistics
 S. Holm (1979), Scandinavian Journal of Statistics 6:65-70; K. J. Rothman (1978), Journal of Chronic Diseases 31:557-560
 (Wilson's interval at the effective sample size of a censored estimate); W. G. Cochran (1954), Biometrics 10:417-451 and
 N. Mantel and W. Haenszel (1959), JNCI 22:719-748 (weights and test over strata); T. Sato (1989), Biometrics 45:1323-1324
-(variance of the Mantel-Haenszel difference).
+(variance of the Mantel-Haenszel difference); Y. Benjamini and Y. Hochberg (1995), JRSS B 57:289-300 (false discoveries).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ __all__ = [
     "Z95",
     "Difference",
     "Doubt",
+    "benjamini_hochberg",
     "effective_wilson",
     "holm",
     "newcombe",
@@ -154,6 +155,26 @@ def holm(p_values: ArrayLike) -> Figures:
     factors = np.arange(len(order), 0, -1)
     adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * factors), 1.0) if len(order) else []
     return adjusted
+
+
+def benjamini_hochberg(p_values: ArrayLike) -> Figures:
+    """Return q-values: calling all with q up to 0.05 found, at most 5 % of the found are expected to be false.
+
+    NaN stays NaN and does not count (Benjamini and Hochberg 1995).
+
+    Examples
+    --------
+    >>> benjamini_hochberg([0.01, 0.04, 0.03, float("nan"), 0.5]).round(3).tolist()
+    [0.04, 0.053, 0.053, nan, 0.5]
+    """
+    p = np.asarray(p_values, dtype=float)
+    q = np.full(p.shape, np.nan)
+    known = np.flatnonzero(~np.isnan(p))
+    order = known[np.argsort(p[known], kind="stable")]
+    if len(order):
+        scaled = p[order] * len(order) / np.arange(1, len(order) + 1)
+        q[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
+    return q
 
 
 def student_p_value(t: float, df: float) -> float:
