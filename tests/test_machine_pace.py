@@ -11,8 +11,8 @@ import pytest
 
 import masanalytics as mas
 from masanalytics.account import Account
+from masanalytics.account.machine_pace import MachinePace
 from masanalytics.clock import ManualClock
-from masanalytics.collecting.machine_pace import MachinePace
 from masanalytics.simulator import Simulator
 from masanalytics.store import Store
 from tests.waiting import wait_until
@@ -141,3 +141,37 @@ def test_the_file_is_its_owners_alone(clock: ManualClock) -> None:
     assert one.path.stat().st_mode & 0o077 == 0
     assert ACCOUNT.ap_id not in one.path.read_text()
     assert os.path.getmtime(one.path) <= time.time() + 1  # noqa: PTH204
+
+
+def test_polls_by_hand_keep_the_pace(clock: ManualClock) -> None:
+    """Reports and replies together, also between two clients: each waits for its turn."""
+    with Simulator(https=False, clock=clock) as sim:
+        one, other = sim.client(), sim.client()
+        began = clock.now()
+        for poll in (one.poll_reports, one.poll_uplinks, other.poll_reports, other.poll_uplinks):
+            poll()
+
+        assert (sim.counts["too_soon"], sim.min_poll_gap >= 5.0) == (0, True)
+        assert 15 <= clock.now() - began < 16
+
+
+def test_a_poll_by_hand_and_a_collector_take_turns(store: Store, clock: ManualClock) -> None:
+    """Whichever comes second waits, and a collector's own polls wait once, not twice."""
+    with Simulator(https=False, clock=clock) as sim:
+        client = sim.client()
+        collector = mas.Collector(client, store, say=lambda _line: None)
+        client.poll_reports()
+        collector.collect()
+        client.poll_uplinks()
+
+        assert (sim.counts["polls"], sim.counts["too_soon"], sim.min_poll_gap >= 5.0) == (4, 0, True)
+        assert clock.now() - 1_767_225_600 < 16
+
+
+def test_where_no_pace_is_asked_for_nobody_waits(clock: ManualClock) -> None:
+    """A platform without an interval is asked as fast as one likes."""
+    with Simulator(https=False, clock=clock, poll_interval=0) as sim:
+        client = sim.client()
+        for _ in range(3):
+            client.poll_reports()
+        assert clock.now() == 1_767_225_600

@@ -38,7 +38,7 @@ SMALL_ON_PURPOSE = {
     "account/frequency_cap.py": "under the account, planning and the store",
     "store/contacts.py": "one count, for the plan that looks ahead and the claim that looks again",
     "store/spending.py": "one sum, for the job that is weighed and the batch that is claimed",
-    "store/process_identity.py": "what the system tells of a process, system by system",
+    "process_identity.py": "what the system tells of a process, system by system",
     "aliases.py": "types that every package shares",
     "masking.py": "below everything that shows a number",
     "own_columns.py": "one rule under planning, the store and every frame",

@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from types import TracebackType
 
 from masanalytics.account import Account, check_add_serial
+from masanalytics.account.machine_pace import own_turn
 from masanalytics.client.hide_secret import hide_secret
 from masanalytics.client.outcomes import (
     SubmitResult,
@@ -161,6 +162,9 @@ class Client:
     def poll_reports(self) -> PollAnswer:
         """Take up to 1,000 state reports off the platform, which forgets them.
 
+        The platform may be asked once in the account's ``poll_interval``, for reports and uplinks together. Where it was asked a
+        moment ago, by this client or by whatever else runs on this machine, this waits.
+
         Returns
         -------
         PollAnswer
@@ -220,7 +224,9 @@ class Client:
 
     def _poll(self, path: str, endpoint: Endpoint) -> PollAnswer:
         self.check_polling()
-        answer = self._exchange(self._ready(), path, poll_body(self.account))
+        transport = self._ready()
+        with own_turn(self.account, self.clock):
+            answer = self._exchange(transport, path, poll_body(self.account))
         if isinstance(answer, Failure):
             raise lost_poll(self._error(answer))
         return PollAnswer(

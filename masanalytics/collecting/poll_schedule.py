@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from masanalytics.account.machine_pace import MachinePace
 from masanalytics.clock import Clock, SystemClock
-from masanalytics.collecting.machine_pace import MachinePace
 from masanalytics.protocol import Endpoint
 from masanalytics.store.intake import Received, Turn
 

@@ -6,6 +6,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
+from masanalytics.account.machine_pace import with_turn
 from masanalytics.collecting.held_answers import HeldAnswer, held_answers, hold, no_room, place
 from masanalytics.collecting.side_work import log_quietly
 from masanalytics.collecting.spool import take_in_spooled, write_spool
@@ -54,7 +55,8 @@ class Poller:
             If the answer had to be spooled (its text says where), or could be stored nowhere.
         """
         try:
-            answer = self.client.poll_reports() if endpoint == "report" else self.client.poll_uplinks()
+            with with_turn():
+                answer = self.client.poll_reports() if endpoint == "report" else self.client.poll_uplinks()
         except MasError as error:
             self._note_no_answer(poll_id, error)
             raise

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from masanalytics.account import AccountKey
 from masanalytics.clock import Clock
 from masanalytics.i18n import Text
+from masanalytics.process_identity import is_alive, this_process
 from masanalytics.protocol import PollAnswer
 from masanalytics.store import holes, lookups
 from masanalytics.store.kept_texts import keep_text, kept_text
-from masanalytics.store.process_identity import is_alive, this_process
 
 __all__ = [
     "Turn",

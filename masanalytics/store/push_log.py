@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from masanalytics.account import AccountKey
+from masanalytics.process_identity import this_process
 from masanalytics.protocol import PollAnswer
 from masanalytics.store import lookups
-from masanalytics.store.process_identity import this_process
 
 __all__ = ["BRIDGED_S", "has_pushes", "keep", "note_receiving"]
 

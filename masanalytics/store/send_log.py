@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from masanalytics.account import AccountKey, Period
 from masanalytics.i18n import Text
+from masanalytics.process_identity import is_alive, is_elsewhere, this_process
 from masanalytics.store import (
     claim_rules,
     contacts,
@@ -35,7 +36,6 @@ from masanalytics.store import (
 from masanalytics.store.claim_rules import ClaimRules
 from masanalytics.store.kept_texts import keep_text
 from masanalytics.store.lookups import ACCEPTED, MAY_BE_OUT, RESENDABLE, STATUS_OF_STATE, STILL_TO_SEND
-from masanalytics.store.process_identity import is_alive, is_elsewhere, this_process
 from masanalytics.vocabulary import Status
 
 if TYPE_CHECKING:

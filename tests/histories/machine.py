@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from masanalytics import process_identity
 from masanalytics.clock import ManualClock
 from masanalytics.collecting import spool
-from masanalytics.store import Store, process_identity
+from masanalytics.store import Store
 
 __all__ = ["Disk", "KilledError", "Machine", "Process", "WallClock", "installed"]
 

@@ -7,28 +7,57 @@ each store keeps its own pace, as before.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from masanalytics.account import Account, config_folder
-from masanalytics.collecting.side_work import log_quietly
+from masanalytics.account.config import config_folder
 from masanalytics.paths import locked
-from masanalytics.store.process_identity import is_alive, this_process
+from masanalytics.process_identity import is_alive, this_process
 
 if TYPE_CHECKING:
+    from masanalytics.account.account import Account
     from masanalytics.clock import Clock
 
-__all__ = ["MachinePace"]
+__all__ = ["MachinePace", "own_turn", "with_turn"]
 
 _LOG = logging.getLogger(__name__)
 _HELD_AT_MOST_S = 300.0
 _LOOK_AGAIN_S = 0.25
 _ROUNDING_S = 1e-6
 _LARGEST_FILE = 4096
+_HAS_TURN: ContextVar[bool] = ContextVar("has_turn", default=False)
+
+
+@contextmanager
+def with_turn() -> Iterator[None]:
+    """Say that the caller has the account's turn already: a poll within does not wait for it."""
+    token = _HAS_TURN.set(True)
+    try:
+        yield
+    finally:
+        _HAS_TURN.reset(token)
+
+
+@contextmanager
+def own_turn(account: Account, clock: Clock) -> Iterator[None]:
+    """Wait until the account may be asked on this machine, and let its interval begin at the end; with a turn, do neither."""
+    if _HAS_TURN.get() or not account.poll_interval:
+        yield
+        return
+    pace = MachinePace(account, clock, uuid.uuid4().hex[:12])
+    while (wait_s := pace.take(account.poll_interval)) > 0:
+        clock.sleep(wait_s)
+    try:
+        yield
+    finally:
+        pace.note_end()
 
 
 class MachinePace:
@@ -127,7 +156,8 @@ class MachinePace:
     def _tell(self, error: Exception) -> None:
         if not self._is_told:
             self._is_told = True
-            log_quietly(_LOG, "the pace of the account cannot be kept among several stores (%s): %s", self.path, error)
+            with contextlib.suppress(Exception):  # a handler that fails is no reason not to poll
+                _LOG.warning("the pace of the account cannot be kept among several stores (%s): %s", self.path, error)
 
 
 def _read(descriptor: int) -> dict[str, Any]:
