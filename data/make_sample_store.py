@@ -25,6 +25,7 @@ from masanalytics.simulator.behaviour import Draw, Fates
 from masanalytics.simulator.population import Incident, Population
 from masanalytics.simulator.random_keys import message_keys, number_keys, uniform
 from masanalytics.store import Store
+from masanalytics.store.sql_views import explain_codes
 from masanalytics.timezone import to_platform_time
 from masanalytics.vocabulary import Status
 
@@ -256,6 +257,7 @@ class Writer:
         self.conn.executemany(
             "INSERT INTO codes VALUES (?, ?)", [(number, code) for code, number in self.codes.items()]
         )
+        explain_codes(self.conn, [(number, code) for code, number in self.codes.items()])
 
     def _write_polls(self) -> None:
         brought = {

@@ -5,11 +5,13 @@ The statuses stand here as conditions of SQL, so that a query says which ones it
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable
 from typing import Final
 
 from masanalytics.account import AccountKey
+from masanalytics.store import sql_views
 from masanalytics.text import plain_name
 from masanalytics.vocabulary import Status
 
@@ -106,8 +108,16 @@ def find_campaign(conn: sqlite3.Connection, campaign: str) -> int | None:
 
 
 def code_ids(conn: sqlite3.Connection, codes: Iterable[str]) -> dict[str, int]:
-    """Return code -> number for each of `codes`."""
-    return {code: _number(conn, "codes", "code", code) for code in set(codes)}
+    """Return code -> number for each of `codes`; what a new one means is written beside it."""
+    numbers = {code: _number(conn, "codes", "code", code) for code in set(codes)}
+    explained = conn.execute(
+        "SELECT code_id FROM code_meanings WHERE code_id IN (SELECT value FROM json_each(?))",
+        [json.dumps([*numbers.values()])],
+    )
+    fresh = set(numbers.values()) - {row[0] for row in explained}
+    if fresh:
+        sql_views.explain_codes(conn, [(number, code) for code, number in numbers.items() if number in fresh])
+    return numbers
 
 
 def region_ids(conn: sqlite3.Connection, places: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:

@@ -3,14 +3,14 @@
 Made to be opened by others too (sqlite-utils, Datasette, DB Browser). Phones and msgGroups are text; instants are integer
 epoch seconds (UTC); what repeats is a small integer with a table beside it (`campaigns`, `accounts`, `codes`,
 `regions`, `rounds`), because counting five million rows by small integers takes seconds where text takes minutes. The views
-`messages_readable`, `reports_readable` and `uplinks_readable` show everything in words and China time.
+of `sql_views` (`messages_readable` …) show everything in words and China time.
 """
 
 from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
-from masanalytics.store import message_outcomes, older_rounds
+from masanalytics.store import message_outcomes, older_rounds, sql_views
 from masanalytics.store.kept_texts import plain_sentences_sql
 from masanalytics.store.platform_clock import date_messages
 from masanalytics.vocabulary import CARRIERS, Status
@@ -395,3 +395,16 @@ def m018_budgets_and_caps(db: Database) -> None:
         " WHERE requested_at > (SELECT max(requested_at) FROM batches) - 32 * 86400"
     )
     db.execute("CREATE INDEX batches_spent ON batches (account_id, requested_at, state, messages, segments)")
+
+
+@migrations()
+def m019_views_for_everybody(db: Database) -> None:
+    """Show every table in words, with what codes mean, what people look for first; and find quickly what they filter by."""
+    db.execute(
+        "CREATE TABLE code_meanings (code_id INTEGER PRIMARY KEY REFERENCES codes, category TEXT NOT NULL, meaning TEXT NOT NULL,"
+        " meaning_zh TEXT NOT NULL) STRICT"
+    )
+    sql_views.explain_codes(db.conn, db.execute("SELECT code_id, code FROM codes").fetchall())
+    for index in sql_views.INDEXES:
+        db.execute(index)
+    sql_views.make_views(db.conn)
