@@ -205,6 +205,21 @@ def steps(n: int) -> pd.DataFrame:
     return pd.DataFrame({"step": [f"第{i}步" for i in range(n)], "count": [1000 - 20 * i for i in range(n)]})
 
 
+def tested(n: int) -> pd.DataFrame:
+    """Past campaigns at three ages: `n` of each, some missed, some with bounds only."""
+    rows = [
+        {
+            "campaign": f"offer {number}", "age_s": age, "expected_rate": np.nan if number % 5 == 4 else 0.94,
+            "expected_low": 0.92, "expected_high": 0.96, "final_rate": 0.9 if number % 7 == 6 else 0.95,
+            "covered": number % 7 != 6,
+        }
+        for age in (600, 7200, 86_400)
+        for number in range(n)
+    ]  # fmt: skip
+    columns = ["campaign", "age_s", "expected_rate", "expected_low", "expected_high", "final_rate", "covered"]
+    return pd.DataFrame(rows, columns=columns)
+
+
 CHARTS: dict[str, tuple[Callable[..., Axes], Callable[[int], pd.DataFrame]]] = {
     "delivery_rates": (plot.delivery_rates, rates),
     "error_codes": (plot.error_codes, codes),
@@ -216,6 +231,7 @@ CHARTS: dict[str, tuple[Callable[..., Axes], Callable[[int], pd.DataFrame]]] = {
     "explain_change": (plot.explain_change, changes),
     "number_health": (plot.number_health, health),
     "funnel": (plot.funnel, steps),
+    "backtest": (plot.backtest, tested),
 }
 charts = pytest.mark.parametrize("name", CHARTS)
 
@@ -732,3 +748,13 @@ def test_times_on_a_log_axis_do_not_run_into_each_other(width: float, language: 
     boxes = [label.get_window_extent() for label in ax.get_xticklabels() if label.get_text()]
     assert len(boxes) > 2
     assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
+
+
+def test_a_backtest_shows_every_campaign_and_what_was_missed() -> None:
+    """A dot is expected less final rate in points; of seven campaigns one was outside, and one had bounds only."""
+    ax = plot.backtest(tested(7), language="en")
+
+    dots = ax.collections[1].get_offsets()
+    assert np.asarray(dots)[:, 0].round(6).tolist() == [-1.0, -1.0, -1.0, -1.0, -1.0, 4.0]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["after 10 min", "after 2 h", "after 24 h"]
+    assert texts(ax).count("6 of 7 held") == 3

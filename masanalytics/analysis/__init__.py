@@ -7,6 +7,7 @@ is exact arithmetic on that small table. What each result rests on stands in its
 from __future__ import annotations
 
 from masanalytics.analysis._arrivals import arrivals
+from masanalytics.analysis._backtest import backtest
 from masanalytics.analysis._compare import compare
 from masanalytics.analysis._costs import costs
 from masanalytics.analysis._delivery_rates import delivery_rates
@@ -25,6 +26,7 @@ from masanalytics.analysis.results import notes_of
 __all__ = [
     "HealthRule",
     "arrivals",
+    "backtest",
     "compare",
     "costs",
     "delivery_rates",

@@ -25,7 +25,7 @@ from masanalytics.stats.competing_risks import (
     project,
 )
 from masanalytics.stats.proportions import effective_wilson, wilson
-from masanalytics.stats.random_effects import LEAST_FREEDOM, student_quantiles
+from masanalytics.stats.random_effects import student_quantiles
 from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
 
 __all__ = ["expected_ends"]
@@ -171,7 +171,7 @@ def _quantiles(variance: Figures, scale: Figures, precision: Figures) -> Figures
     with np.errstate(divide="ignore", invalid="ignore"):
         apart = np.where(scale > 0, scale**2 / precision, 0.0).sum(axis=1)
         freedom = np.where(apart > 0, variance**2 / apart, np.inf)
-    return student_quantiles(np.maximum(freedom, LEAST_FREEDOM))
+    return student_quantiles(freedom)
 
 
 def _bounded(result: Expectation, rows: ObservedRows) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from masanalytics.aliases import Messages
 
-__all__ = ["History", "matured_history"]
+__all__ = ["History", "history_of", "matured_counts", "matured_history"]
 
 
 _LOOK_BACK_S = 31 * 86_400
@@ -177,32 +177,47 @@ def matured_history(
     """
     if history is None:
         return None
-    source = as_source(data if isinstance(history, str) else history)
+    counts = matured_counts(data if isinstance(history, str) else history, by_carrier=by_carrier, account=account)
+    return None if counts is None else history_of(counts)
+
+
+def matured_counts(
+    data: Messages, *, by_carrier: bool, account: tuple[Any, ...] | None = None, where: Filters | None = None
+) -> Counts | None:
+    """Return the matured messages of `data` that can be a history, counted by unit, carrier, status and seconds; None of none.
+
+    `where` narrows them; without a ``since`` of its own the last month counts.
+    """
+    source = as_source(data)
     columns = set(source.message_columns())
     if "waited_s" not in columns:
         return None
     also = ("carrier",) if by_carrier else ()
-    question = Question(unit_dimensions(columns), also, _last_month(source, columns, account))
+    question = Question(unit_dimensions(columns), also, _last_month(source, columns, account, where or Filters()))
     counts, _ = count_messages(source, question)
     usable = counts.accepted() & ~(np.isnan(counts.seconds) & (counts.status != Status.pending))
     if "campaign" in columns and counts.keys["campaign"].notna().any():
         # Messages of no campaign are known through their reports only: they never stay pending.
         usable &= counts.keys["campaign"].notna().to_numpy(dtype=bool)
-    return _history(counts.taken(usable)) if usable.any() else None
+    return counts.taken(usable) if usable.any() else None
 
 
-def _last_month(source: MessageSource, columns: set[str], account: tuple[Any, ...] | None) -> Filters:
+def _last_month(source: MessageSource, columns: set[str], account: tuple[Any, ...] | None, asked: Filters) -> Filters:
     """Return which messages count as history: matured, of the last month, and of very many a part."""
     as_of = source.coverage_summary(Filters()).get("as_of")
-    where = Filters(
-        values={"account": account} if account and "account" in columns else {},
-        since=as_of - _LOOK_BACK_S if "submitted_at" in columns and as_of is not None else None,
+    since = as_of - _LOOK_BACK_S if "submitted_at" in columns and as_of is not None else None
+    accounts = {"account": account} if account and "account" in columns else {}
+    where = replace(
+        asked,
+        values={**accounts, **asked.values},
+        since=since if asked.since is None else asked.since,
         waited_at_least=UNREPORTED_AFTER_S,
     )
     return replace(where, every=max(1, source.estimated_count(where) // _ENOUGH_MESSAGES))
 
 
-def _history(counts: Counts) -> History:
+def history_of(counts: Counts) -> History:
+    """Return the history that counted matured messages are; each of their rows is in the unit ``ladder.unit``."""
     stratum, carriers = group_rows(counts.keys[[name for name in ("carrier",) if name in counts.keys.columns]])
     unit, strata = units_of(counts.keys, counts.n, UNIT_MESSAGES), len(carriers) + 1
     units = int(unit.max()) + 1

@@ -17,7 +17,7 @@ from masanalytics.stats.competing_risks import incidence_at
 __all__ = ["Development", "development"]
 
 _LEAST_EVENTS = 5
-_DOUBTFUL_SCORE = 3.0
+_USUAL_SCORE, _DOUBTFUL_SCORE = 2.0, 3.0
 _EARLY, _RECENT = 8, 0.75
 _NEARLY_ALL = 0.9
 
@@ -54,11 +54,13 @@ def development(today: TodaysUnits, past: History) -> Development:
     """Return for which groups today's early development looks like the history's, and by how much it may be off.
 
     Clearly otherwise: the history is not believed, and a note says where. Somewhat otherwise: what is seen to be missing (or
-    too much) may stay so, and makes the interval wider. What began otherwise and has caught up since is forgiven.
+    too much) may stay so, and makes the interval wider. What began otherwise and has caught up since is
+    forgiven, once it looks like most: what was held longer may have more to come than the history's open messages.
     """
     now = {delivered: _compared(today, past, today.place, delivered=delivered) for delivered in (True, False)}
     early = np.searchsorted(AGES, AGES[today.place] / _EARLY, side="right") - 1
-    forgiven = now[True].is_tellable & ~now[True].is_odd & ~now[False].is_odd & _nearly_all_observed(today)
+    usual = (now[True].score <= _USUAL_SCORE) & (now[False].score <= _USUAL_SCORE)
+    forgiven = now[True].is_tellable & usual & _nearly_all_observed(today)
     odd = []
     for delivered in (True, False):
         then = _compared(today, past, early, delivered=delivered)

@@ -8,6 +8,7 @@ Every chart takes ``ax=`` (where to draw) and ``language=`` (``"en"`` or ``"zh"`
 shows Chinese also where no Chinese font is installed. For charts of your own there is `use_chinese_font`.
 """
 
+from masanalytics.plot._backtest import backtest
 from masanalytics.plot._compare import compare
 from masanalytics.plot._delivery_rates import delivery_rates
 from masanalytics.plot._error_codes import error_codes
@@ -21,6 +22,7 @@ from masanalytics.plot._timeline import timeline
 from masanalytics.plot.fonts import use_chinese_font
 
 __all__ = [
+    "backtest",
     "compare",
     "delivery_rates",
     "error_codes",

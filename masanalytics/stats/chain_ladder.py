@@ -218,6 +218,11 @@ class ChainLadder:
     strata: int
     weight: Figures | None = None
 
+    @property
+    def unit(self) -> Numbers:
+        """The unit of each counted row."""
+        return np.asarray(self.cell // self.strata, dtype=np.int64)
+
     @cached_property
     def size(self) -> Figures:
         """Messages by unit and stratum."""

@@ -9,6 +9,7 @@ N. Mantel and W. Haenszel (1959), JNCI 22:719-748 (weights and test over strata)
 
 from __future__ import annotations
 
+from functools import cache
 from math import erfc, exp, lgamma, log, log1p, pi, sqrt
 from statistics import NormalDist
 from typing import NamedTuple
@@ -190,6 +191,7 @@ def student_p_value(t: float, df: float) -> float:
     return _incomplete_beta(df / 2, 0.5, df / (df + t * t))
 
 
+@cache
 def student_quantile(level: float, df: float) -> float:
     """Return the `level` quantile (above one half) of Student's t with `df` degrees of freedom.
 
