@@ -22,7 +22,8 @@ from tests.processes import Launcher
 def _plain_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """English messages, and nobody's own settings or remembered certificates."""
     for name in ("MAS_URL", "MAS_EC_NAME", "MAS_AP_ID", "MAS_SECRET_KEY", "MAS_SIGN", "MAS_ADD_SERIAL",
-                 "MAS_SERVICE_CODE", "MAS_TLS", "MAS_SIGNATURE"):  # fmt: skip
+                 "MAS_SERVICE_CODE", "MAS_TLS", "MAS_SIGNATURE", "MAS_BUDGET_DAY", "MAS_BUDGET_MONTH", "MAS_BUDGET_UNIT",
+                 "MAS_CAP"):  # fmt: skip
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MAS_LANGUAGE", "en")
     monkeypatch.setenv("MAS_CONFIG_DIR", str(tmp_path / "config"))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from sqlite_utils import Database
 
 import masanalytics as mas
 from masanalytics.clock import ManualClock
@@ -15,6 +16,7 @@ from masanalytics.errors import BudgetError, ConfigError, InputError
 from masanalytics.planning import Limits
 from masanalytics.sending import SendResult
 from masanalytics.simulator import Scripted, Simulator
+from masanalytics.store.schema import migrations
 from tests.processes import Launcher
 
 COUNTS = ("accepted", "rejected", "unknown", "not_sent", "already_sent", "opted_out", "left_to_another_run", "held")
@@ -104,6 +106,52 @@ def test_a_day_ends_at_midnight_in_china(sim: Simulator, store: mas.Store, clock
     assert go(people(10), sim, store, budget={"day": 10, "month": 20}, campaign="late").ok
     with pytest.raises(BudgetError, match=r"0 of 20 messages left this month.*it resets on 2026-02-01"):
         go(people(1), sim, store, budget={"day": 100, "month": 20}, campaign="later")
+
+
+def test_a_month_counts_all_its_days(sim: Simulator, store: mas.Store, clock: ManualClock) -> None:
+    """What was sent on other days of the month counts, when a job is weighed and when its batches are claimed."""
+    for day in range(3):
+        go(people(5, 10 * day), sim, store, budget={"month": 18}, campaign=f"day {day}")
+        clock.sleep(3 * DAY_S)
+
+    held = go(people(9, 50), sim, store, budget={"month": 18}, over_budget="hold", limits=Limits(2, 2))
+    assert (held.accepted, dict(held.held_because)) == (3, {"budget": 6})
+    assert "3 of 18 messages left this month" in held.stopped_because
+    clock.sleep(30 * DAY_S)
+    assert go(people(9, 50), sim, store, budget={"month": 18}).ok
+
+
+def test_an_older_file_knows_what_was_sent_before_there_were_budgets(
+    tmp_path: Path, sim: Simulator, clock: ManualClock
+) -> None:
+    """Segments of the last month are counted when the file is brought along; proofs of then count towards no cap."""
+    path = tmp_path / "older.db"
+    db = Database(path)
+    migrations.apply(db, stop_before="m018_budgets_and_caps")
+    db.execute("INSERT INTO accounts VALUES (1, ?)", [sim.account().name])
+    db.execute("INSERT INTO campaigns VALUES (1, 'C'), (2, 'C (proof)')")
+    db.execute(
+        "INSERT INTO rounds (round_id, campaign_id, round, key_column) VALUES (1, 1, '', NULL), (2, 2, 'proof', 'proof')"
+    )
+    for number, segments in ((1, 3), (2, None)):
+        db.execute(
+            "INSERT INTO batches (batch_id, campaign_id, account_id, round_id, mode, state, messages, requested_at)"
+            " VALUES (?, ?, 1, ?, 'one_to_one', 'accepted', 1, ?)",
+            [number, number, number, int(clock.now())],
+        )
+        db.execute(
+            "INSERT INTO messages (batch_id, campaign_id, account_id, phone, round_id, carrier_id, segments, status_id, submitted_at)"
+            " VALUES (?, ?, 1, ?, ?, 0, ?, 4, ?)",
+            [number, number, f"1380013800{number}", number, segments, int(clock.now())],
+        )
+    db.conn.commit()
+    db.close()
+    with mas.Store(path, clock=clock) as store:
+        account = sim.account(budget={"day": 10})
+        df = pd.DataFrame({"p": ["13800138001", "13800138002"]})
+        made = mas.plan(df, phone="p", text="x", campaign="D", store=store, account=account, cap=(1, "7d"))
+        assert "budget: 6 of 10 segments left today" in made.text()
+        assert made.messages["phone"].tolist() == ["13800138002"]
 
 
 def test_segments_are_counted_as_they_are_billed(sim: Simulator, store: mas.Store) -> None:

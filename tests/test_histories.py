@@ -78,6 +78,12 @@ PUT_BACK: dict[str, tuple[str, dict[str, Any], list[Action]]] = {
         {f"{module}.plain_name": str for module in ("store.rounds", "store.lookups", "planning._plan")},
         KNOWN["a name that looks the same"],
     ),
+    "a budget is weighed and not claimed": (
+        "budget", {"store.claim_rules.hold_over_budget": lambda *_: None}, KNOWN["two runs share a budget"],
+    ),
+    "a cap is asked only when planning": (
+        "cap", {"store.claim_rules.hold_over_cap": lambda *_: None}, KNOWN["two campaigns planned before either is sent"],
+    ),
     "a run is always ok": ("ok_with_left", {"sending.send_result.SendResult.ok": True}, [Send(faults=((1, "refused"),))]),
     "what is held is not counted": ("sums", {"sending.send_result.SendResult.held": 0}, [Send(limit=5)]),
     "reports are read and not kept": (

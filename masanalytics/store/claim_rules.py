@@ -33,12 +33,15 @@ class ClaimRules:
         Number -> all numbers of the same person, for people who have several.
     outside_caps : bool
         Whether its messages (proofs, transactional ones) count towards no cap.
+    earlier : dict
+        What the run has added up of the budget's days before yesterday.
     """
 
     budget: Budget | None = None
     cap: FrequencyCap | None = None
     kin: Mapping[str, Sequence[str]] = field(default_factory=dict)
     outside_caps: bool = False
+    earlier: spending.Earlier = field(default_factory=dict, compare=False)
 
 
 def hold_over_cap(conn: sqlite3.Connection, rules: ClaimRules, batch_id: int, now: float) -> None:
@@ -73,7 +76,7 @@ def hold_over_budget(
     budget = rules.budget
     if budget is None:
         return None
-    over = spending.exceeded(conn, account_id, budget, now)
+    over = spending.exceeded(conn, account_id, budget, now, rules.earlier)
     if over is None:
         return None
     put_back(conn, [batch_id])

@@ -34,11 +34,12 @@ def contacts(conn: sqlite3.Connection, phones: Sequence[str], since: float) -> d
         "INSERT INTO reached VALUES (?, ?)",
         [(place, name) for place, phone in enumerate(phones) for name in {phone, names.get(phone, phone)}],
     )
-    # Of the row with the greatest submitted_at SQLite takes the campaign, too.
+    # Of the row with the greatest submitted_at SQLite takes the campaign, too. Where our clock and the platform's differ, the later
+    # time counts: that keeps people on the safe side.
     rows = conn.execute(
         "SELECT r.position, count(*), max(m.submitted_at), c.campaign FROM reached r CROSS JOIN messages m ON m.phone = r.phone"
         " JOIN batches b ON b.batch_id = m.batch_id JOIN campaigns c ON c.campaign_id = m.campaign_id"
-        f" WHERE m.submitted_at > ? AND m.status_id {MAY_BE_OUT} AND NOT b.outside_caps GROUP BY r.position",
+        f" WHERE max(b.requested_at, coalesce(m.submitted_at, 0)) > ? AND m.status_id {MAY_BE_OUT} AND NOT b.outside_caps GROUP BY r.position",
         [since],
     ).fetchall()
     conn.execute("DELETE FROM reached")

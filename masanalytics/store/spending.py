@@ -2,27 +2,47 @@
 
 A batch counts from the moment it is claimed, at the time of this machine's clock, and stops counting where it surely was not
 taken. What other stores and other systems send with the account nobody can know here.
+
+A month may have half a million batches, so a run adds up once what lies more than a day back, and anew only what may still grow.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from typing import Final
+from typing import Final, TypeAlias
 
 from masanalytics.account import AccountKey, Budget, Period
 from masanalytics.store.lookups import find_account
+from masanalytics.timezone import CHINA_OFFSET_S
 
 __all__ = ["account_periods", "exceeded", "periods"]
 
+Earlier: TypeAlias = dict[tuple[int, int], int]
+"""What was spent from one instant until another, both long past."""
+
+_DAY_S: Final = 86_400
 _WEIGHTS: Final = {"messages": "messages", "segments": "coalesce(segments, messages)"}
 
 
-def periods(conn: sqlite3.Connection, account_id: int, budget: Budget, now: float) -> list[Period]:
-    """Return the day and the month of `now`, those that have a limit, with what is spent of each."""
-    return [
-        period._replace(spent=_spent(conn, account_id, period.start, period.end, budget.unit))
-        for period in budget.periods(now)
-    ]
+def periods(
+    conn: sqlite3.Connection, account_id: int, budget: Budget, now: float, earlier: Earlier | None = None
+) -> list[Period]:
+    """Return the day and the month of `now`, those that have a limit, with what is spent of each.
+
+    Parameters
+    ----------
+    earlier : dict, optional
+        What a run has added up before, filled on.
+    """
+    known: Earlier = {} if earlier is None else earlier
+    found = []
+    for period in budget.periods(now):
+        border = max(period.start, int(now - (now + CHINA_OFFSET_S) % _DAY_S) - _DAY_S)
+        if (period.start, border) not in known:
+            known[period.start, border] = _spent(conn, account_id, period.start, border, budget.unit)
+        spent = known[period.start, border] + _spent(conn, account_id, border, period.end, budget.unit)
+        found.append(period._replace(spent=spent))
+    return found
 
 
 def account_periods(conn: sqlite3.Connection, account: AccountKey, budget: Budget, now: float) -> list[Period]:
@@ -31,9 +51,10 @@ def account_periods(conn: sqlite3.Connection, account: AccountKey, budget: Budge
     return budget.periods(now) if account_id is None else periods(conn, account_id, budget, now)
 
 
-def exceeded(conn: sqlite3.Connection, account_id: int, budget: Budget, now: float) -> Period | None:
+def exceeded(conn: sqlite3.Connection, account_id: int, budget: Budget, now: float, earlier: Earlier) -> Period | None:
     """Return the period whose limit what is claimed goes beyond, the one that lasts longest; None where it all fits."""
-    return next((one for one in reversed(periods(conn, account_id, budget, now)) if one.spent > one.limit), None)
+    found = reversed(periods(conn, account_id, budget, now, earlier))
+    return next((one for one in found if one.spent > one.limit), None)
 
 
 def _spent(conn: sqlite3.Connection, account_id: int, start: int, end: int, unit: str) -> int:

@@ -43,7 +43,8 @@ class Send(_Shown):
     ``faults`` are pairs (which request of this call, what happens to it), ``kill`` is the step (statement, request) before which
     the process dies, ``during`` what others do while a request is under way. ``via`` is a frame, a plan made with the store, a
     bare plan (made without it), or the plan kept from an equal call. ``own`` gives everybody a text of their own, ``version`` is
-    the wording, ``key`` lets every third person have two orders.
+    the wording, ``key`` lets every third person have two orders. ``budget`` is what the account may send a day, in messages, and
+    ``hold`` lets what does not fit wait; ``cap`` is how many messages somebody may get in thirty days.
     """
 
     campaign: str = "A"
@@ -55,6 +56,9 @@ class Send(_Shown):
     canary: int | None = None
     go_on: bool = False
     key: bool = False
+    budget: int = 0
+    hold: bool = False
+    cap: int = 0
     own: bool = False
     version: int = 1
     via: str = "frame"

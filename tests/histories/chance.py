@@ -38,6 +38,8 @@ _FEATURES = {
     "kill": 0.5, "during": 0.6, "wrong user": 0.4, "disk": 0.3, "foreign": 0.5, "faults": 0.8,
 }  # fmt: skip
 _PROCESSES = ("q", "q", "far")
+_BUDGETS = (0, 0, 0, 4, 15, 45)
+_CAPS = (0, 0, 0, 1, 2)
 
 
 class _Chance:
@@ -56,6 +58,13 @@ class _Chance:
             own=self._now(0.2),
             via=self.draw.choice(("frame", "frame", "plan", "kept")),
             workers=self.draw.choice((1, 1, 2, 3)),
+        )
+        limits = random.Random(f"limits {seed}")
+        self.cell = replace(
+            self.cell,
+            budget=limits.choice(_BUDGETS),
+            hold=limits.choice((True, True, False)),
+            cap=limits.choice(_CAPS),
         )
         self.round = ""
 

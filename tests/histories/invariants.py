@@ -15,13 +15,15 @@ if TYPE_CHECKING:
     from tests.histories.ledger import CanaryState, Identity, Taken
     from tests.histories.world import World
 
-__all__ = ["judge_acceptance", "judge_end", "judge_result", "judge_round", "judge_store", "stored_rows"]
+__all__ = ["judge_acceptance", "judge_end", "judge_limits", "judge_result", "judge_round", "judge_store", "stored_rows"]
 
 _REPORTED = 0.8
 _MOST_FAILED = 0.2
 _PROOF_SHARE = 0.8
 _PROOF_LEAST = 5
 _HOUR_S = 3600
+_DAY_S = 86_400
+_CHINA_S = 8 * 3600
 _ROUNDING_S = 3
 _TAKEN = ("pending", "delivered", "failed")
 _ACCOUNTED = ("unknown", "rejected")
@@ -82,6 +84,29 @@ def _judge_canary(world: World, place: tuple[str, str], canary: CanaryState) -> 
         )
 
 
+def judge_limits(world: World, taken: Taken) -> None:
+    """No day of China, as the user's machine has it, sees more than the budget, and nobody gets more than the cap.
+
+    What the user has wrongly said of a request was not sent is excused, and so are caps where the clock jumped.
+    """
+    scope = world.scope
+    known = [one for one in world.ledger.taken if one.group not in world.settled_wrongly]
+    if scope.budget:
+        sent = sum(len(one.phones) for one in known if _day(one.asked_at) == _day(taken.asked_at))
+        if sent > scope.budget:
+            world.broken("budget", f"{sent} messages in a day that may have {scope.budget}")
+    if scope.cap and not world.clock_jumped:
+        since = taken.taken_at - product.CAP_DAYS * _DAY_S + _ROUNDING_S
+        got = Counter(phone for one in known if one.taken_at > since for phone in one.phones)
+        over = [phone for phone in taken.phones if got[phone] > scope.cap]
+        if over:
+            world.broken("cap", f"{over[0]} got {got[over[0]]} messages in {product.CAP_DAYS} days, {scope.cap} may be")
+
+
+def _day(asked_at: float) -> int:
+    return int(asked_at + _CHINA_S) // _DAY_S
+
+
 def judge_result(
     world: World, store: Any, action: Send, result: SendResult, taken: int, wanted: list[Identity]
 ) -> None:
@@ -96,6 +121,11 @@ def judge_result(
     opted_out = set(store.opt_outs()["phone"])
     unreached = [one for one in wanted if not world.ledger.by_identity.get(one)]
     left = [one for one in unreached if one not in doubtful and one.phone not in opted_out]
+    if action.cap:  # left out of the plan
+        messages = store.messages()
+        may_be_out = messages[messages["campaign"].notna() & messages["status"].isin((*_TAKEN, "unknown"))]
+        got = may_be_out["phone"].value_counts()
+        left = [one for one in left if got.get(one.phone, 0) < action.cap]
     if left:
         name = "ok_with_left" if action.limit is None else "ok_with_left_by_limit"
         world.broken(name, f"{len(left)} of {len(wanted)} never reached the platform: {result.text()}")

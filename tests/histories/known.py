@@ -26,6 +26,15 @@ KNOWN: Final[dict[str, list[Action]]] = {
     "an interrupted repeat goes out again": [
         Fate("silent"), Send(), Send(round="2", faults=((1, "drop_after"), (2, "drop_after"))), Send(round="2"),
     ],
+    "two runs share a budget": [
+        Send(people=12, batch=5, budget=15,
+             during=During(1, True, (Send(campaign="B", people=12, batch=5, budget=15, hold=True, process="q"),))),
+        Wait(90_000.0), Send(people=12, budget=15, hold=True), Send(campaign="B", people=12, budget=15, hold=True),
+    ],
+    "two campaigns planned before either is sent": [
+        Send(via="kept", cap=1, limit=1), Send(campaign="B", cap=1), Send(via="kept", cap=1), Wait(30 * 86_400.0),
+        Send(via="kept", cap=1),
+    ],
     "a repeat in parts begins anew with each part": [
         Fate("silent"), Send(), Send(round="2", limit=10), Send(round="2", limit=10), Send(round="2", limit=10),
     ],

@@ -41,6 +41,9 @@ class Taken:
     phones: tuple[str, ...]
     texts: tuple[str, ...]
     process: str
+    asked_at: float
+    taken_at: float
+    """When it was asked for, by the clock of the user's machine, and taken, by the platform's."""
     arrived: bool = False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["ProductClient", "User", "frame_of", "is_confident", "phone_of", "send", "sum_of", "waiting_answers"]
 
 _BUSY_S = 0.05
+CAP_DAYS = 30
 _CANARY_TIMEOUT_S = 15.0
 _COUNTS = (
     "accepted", "rejected", "unknown", "not_sent", "already_sent", "opted_out", "left_to_another_run", "held",
@@ -50,7 +52,16 @@ class User:
     def __init__(self, path: Any, account: Account, clock: Clock, wire: Wire) -> None:
         self.store = Store(path, clock=clock, busy_s=_BUSY_S)
         self.client = ProductClient(account, clock, wire)
+        self._made = (account, clock, wire)
         self.collector = Collector(self.client, self.store, say=str, margin_s=0.0)
+
+    def client_for(self, action: Send) -> ProductClient:
+        """Return a client whose account has the action's budget."""
+        if not action.budget:
+            return self.client
+        account, clock, wire = self._made
+        limited = replace(account, budget={"day": action.budget}, budget_unit="messages")
+        return ProductClient(limited, clock, wire)
 
 
 def phone_of(person: int) -> str:
@@ -77,15 +88,17 @@ def send(user: User, action: Send, kept: dict[str, Any]) -> SendResult:
         options |= {"canary": Canary(action.canary, timeout_s=_CANARY_TIMEOUT_S), "collector": user.collector}
     elif action.collecting:
         options["collector"] = user.collector
-    planning = _planning(action)
+    if action.hold:
+        options["over_budget"] = "hold"
+    planning, client = _planning(action), user.client_for(action)
     if action.via == "frame":
-        return mas.send(frame_of(action), user.client, user.store, **options, **planning)
+        return mas.send(frame_of(action), client, user.store, **options, **planning)
     if action.via == "bare":
-        return mas.send(mas.plan(frame_of(action), **planning), user.client, user.store, **options)
+        return mas.send(mas.plan(frame_of(action), **planning), client, user.store, **options)
     same = repr((planning, action.first, action.people))
     if action.via == "plan" or same not in kept:
-        kept[same] = mas.plan(frame_of(action), store=user.store, account=user.client.account, **planning)
-    return mas.send(kept[same], user.client, user.store, **options)
+        kept[same] = mas.plan(frame_of(action), store=user.store, account=client.account, **planning)
+    return mas.send(kept[same], client, user.store, **options)
 
 
 def _planning(action: Send) -> dict[str, Any]:
@@ -100,6 +113,8 @@ def _planning(action: Send) -> dict[str, Any]:
     }  # fmt: skip
     if action.key:
         planning["key"] = "key"
+    if action.cap:
+        planning["cap"] = (action.cap, f"{CAP_DAYS}d")
     return planning
 
 

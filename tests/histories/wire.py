@@ -77,7 +77,9 @@ class Wire:
         whole: bytes = b""
         record: Taken | Page | None = None
         if takes:
-            whole, record = self._submit(endpoint, body or b"") if is_submit else self._poll(endpoint, body or b"")
+            whole, record = (
+                self._submit(endpoint, body or b"", asked_at) if is_submit else self._poll(endpoint, body or b"")
+            )
         world.clock.sleep(_SLOW_S if kind in ("late", "hang") else _WAY_S)
         self._meanwhile(during, taken=True)
         process.step()
@@ -99,7 +101,7 @@ class Wire:
             for action in during.actions:
                 self._world.play(action)
 
-    def _submit(self, endpoint: str, body: bytes) -> tuple[bytes, Taken | None]:
+    def _submit(self, endpoint: str, body: bytes, asked_at: float) -> tuple[bytes, Taken | None]:
         world = self._world
         log = world.platform.audit_log
         request = log.open_request(endpoint, world.platform.now(), world.machine.current.name)
@@ -109,7 +111,9 @@ class Wire:
         batch = log._batches[-1]
         size = len(batch.phones)
         texts = (batch.texts,) * size if isinstance(batch.texts, str) else tuple(batch.texts)
-        taken = Taken(batch.group, tuple(batch.phones), texts, world.machine.current.identity)
+        taken = Taken(
+            batch.group, tuple(batch.phones), texts, world.machine.current.identity, asked_at, world.platform.now()
+        )
         world.judge_taken(taken)
         return answer.text.encode(), taken
 

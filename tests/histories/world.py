@@ -70,6 +70,8 @@ class Scope:
     """After how many requests, of all processes, the call began, and its last request left."""
     requests: int = 0
     taken: int = 0
+    budget: int = 0
+    cap: int = 0
 
     def next_fault(self, *, is_submit: bool) -> str:
         """Count a request of the call's own kind and return what happens to it: the polls of a send are left alone."""
@@ -109,6 +111,7 @@ class World:
         self.departures = 0
         self.unsure: set[tuple[str, str]] = set()  # rounds whose canary began, if it did, without a request
         self.held: dict[tuple[str, str], bool] = {}
+        self.clock_jumped = False
         self._users: dict[str, product.User] = {}
         self._onlooker = Process("judge", "near", 999, self.machine.disk)
 
@@ -129,6 +132,7 @@ class World:
                 self.clock.sleep(action.seconds)
             case Clock():
                 self.machine.clock.wrong_by += action.seconds
+                self.clock_jumped = True
             case Disk():
                 self.machine.disk.full = action.full
             case Reopen() if not self.machine.is_acting(action.process):
@@ -260,7 +264,8 @@ class World:
     ) -> Iterator[Scope]:
         is_send = isinstance(action, Send)
         scope = Scope(dict(action.faults), action.during, opted_out, canary, is_send, began=self.departures)
-        scope.claims_ahead = isinstance(action, Send) and action.workers > 1
+        if isinstance(action, Send):
+            scope.claims_ahead, scope.budget, scope.cap = action.workers > 1, action.budget, action.cap
         self.scopes.append(scope)
         try:
             yield self.scopes[-1]
@@ -306,6 +311,7 @@ class World:
             self.ledger.of_round[place] += len(self.ledger.by_identity[identity]) == 1
             self.ledger.rules[place].add(bool(identity.key))
         invariants.judge_round(self, taken)
+        invariants.judge_limits(self, taken)
 
     def _judge(self, action: Action) -> None:
         """Judge what the store says after what may have changed it, as somebody who opens it now."""
