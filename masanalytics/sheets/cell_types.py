@@ -72,8 +72,9 @@ def typed_cells(cells: Sequence[Any], formats: Sequence[str] | None = None) -> T
     if set(map(type, cells)) <= {str, type(None)}:
         return TypedColumn(_texts(cells))
     shown_as = [GENERAL] * len(cells) if formats is None else formats
-    kinds = {_kind(cell, one) for cell, one in zip(cells, shown_as, strict=True) if cell is not None}
-    used = tuple(sorted({one for cell, one in zip(cells, shown_as, strict=True) if cell is not None}))
+    examples = dict(zip(zip(map(type, cells), shown_as, strict=True), cells, strict=True))
+    kinds = {_kind(cell, one) for (_, one), cell in examples.items() if cell is not None}
+    used = tuple(sorted({one for (_, one), cell in examples.items() if cell is not None}))
     if kinds == {"number"} and not _loses_digits(cells, shown_as):
         whole = all(cell is None or isinstance(cell, int) for cell in cells)
         plain = whole and all(map(keeps_digits, used))
@@ -150,6 +151,8 @@ def _numbers(cells: Sequence[Any], *, whole: bool) -> Any:
 
 
 def _dates(cells: Sequence[Any]) -> Any:
+    if set(map(type, cells)) <= {date, type(None)}:
+        return pd.array(np.array(list(cells), dtype="datetime64[D]").astype("datetime64[us]"))
     moments = [
         None if cell is None else cell if isinstance(cell, datetime) else datetime.combine(cell, time())
         for cell in cells

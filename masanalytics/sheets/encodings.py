@@ -30,6 +30,7 @@ _WRONG_GUESS = re.compile("[\ue000-\uf8ff\ufffd]")
 _ONE_IN: Final = 200
 _AROUND: Final = 12
 _HEAD: Final = 1 << 16
+_SAMPLE: Final = 1 << 21
 
 
 def decode(raw: bytes, name: str, encoding: str | None = None) -> tuple[str, str]:
@@ -121,12 +122,15 @@ def _refuse_lines_of_utf8(raw: bytes, name: str, encoding: str) -> None:
     common = _GB2312 if encoding == "gb18030" else _BIG5_COMMON
     pairs = _GBK if encoding == "gb18030" else _BIG5
     place = 0
-    for line in raw.split(b"\n") if _LONG_SEQUENCE.search(raw) else ():
-        if _LONG_SEQUENCE.search(line) and _is_broken_utf8(line):
+    while (match := _LONG_SEQUENCE.search(raw, place)) is not None:
+        start = raw.rfind(b"\n", 0, match.start()) + 1
+        end = raw.find(b"\n", match.end())
+        line = raw[start : len(raw) if end < 0 else end]
+        if _is_broken_utf8(line):
             odd = next((pair for pair in pairs.finditer(line) if common.fullmatch(pair[0]) is None), None)
             if odd is not None:
-                raise _fault(raw, place + odd.start(), name, "GB18030" if encoding == "gb18030" else "Big5")
-        place += len(line) + 1
+                raise _fault(raw, start + odd.start(), name, "GB18030" if encoding == "gb18030" else "Big5")
+        place = start + len(line) + 1
 
 
 def _decode_chinese(raw: bytes, name: str) -> tuple[str, str]:
@@ -136,9 +140,10 @@ def _decode_chinese(raw: bytes, name: str) -> tuple[str, str]:
         fault = None
     except UnicodeDecodeError as error:
         text, fault = "", error
-    simplified, traditional = _share(raw, _GBK, _GB2312), _share(raw, _BIG5, _BIG5_COMMON)
+    simplified = _share(raw, _GBK, _GB2312)
     if fault is None and simplified >= _MOSTLY and _plausible(text):
         return text, "gb18030"
+    traditional = _share(raw, _BIG5, _BIG5_COMMON)
     if traditional >= _MOSTLY and traditional > simplified:
         try:
             return raw.decode("big5hkscs"), "big5"
@@ -154,7 +159,9 @@ def _plausible(text: str) -> bool:
 
 
 def _share(raw: bytes, any_pair: re.Pattern[bytes], common: re.Pattern[bytes]) -> float:
-    pairs = Counter(any_pair.findall(raw))
+    # A strict decoding looks at every byte; which characters are frequent shows in the beginning.
+    end = raw.find(b"\n", _SAMPLE)
+    pairs = Counter(any_pair.findall(raw if end < 0 else raw[:end]))
     frequent = sum(count for pair, count in pairs.items() if common.fullmatch(pair))
     return frequent / pairs.total() if pairs else 0.0
 

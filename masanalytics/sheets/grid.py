@@ -84,7 +84,9 @@ def filled_cells(columns: Sequence[Sequence[Any]], rows: int) -> npt.NDArray[np.
     """Return how many cells of each row are not blank."""
     counts = np.zeros(rows, dtype=np.int64)
     for column in columns:
-        counts += np.fromiter((cell is not None for cell in column), dtype=bool, count=rows)
+        cells = np.empty(rows, dtype=object)
+        cells[:] = column
+        counts += cells != None  # noqa: E711 - compared cell by cell
     return counts
 
 

@@ -25,11 +25,12 @@ _FEW_COLUMNS: Final = 200
 _MOST_COLUMNS: Final = 16_384
 
 _ROW = re.compile(rb"<(?:\w+:)?row\b([^>]*)>")
-_CELL_START = re.compile(rb"<(?:\w+:)?c\s")
+_ORDERED_CELL = re.compile(rb"<c r=\"([A-Z]{1,3})(\d+)\" s=\"(\d+)\"")
+_STYLED_ROW = re.compile(rb"<row\b[^>]* s=\"")
+_OTHER_CELLS: Final = (b":c ", b"<c\n", b"<c\r", b"<c\t", b" s='", b'\ns="', b'\ts="', b'\rs="')
 _ROW_NUMBER = re.compile(rb"<(?:\w+:)?row\b[^>]*?\br=[\"'](\d+)[\"']")
 _COLUMN = re.compile(rb"<(?:\w+:)?c\b[^>]*?\br=[\"']([A-Z]{1,3})\d+[\"']")
 _WIDE_COLUMN = re.compile(rb" r=\"([A-Z]{2,3})\d+\"")
-_UNUSUAL_CELL = re.compile(rb"<c\s r=|<c r=\"\w+\"\s+(?!s=\"|t=\"\w+\"\s*/?>)")
 _NUMBER = re.compile(rb"\br=[\"'](\d+)[\"']")
 _PLACE = re.compile(rb"\br=[\"']([A-Z]{1,3})(\d+)[\"']")
 _HIDDEN = re.compile(rb"\bhidden=[\"'](?:1|true)[\"']|\bht=[\"']0(?:\.0*)?[\"']")
@@ -133,18 +134,29 @@ class OpenXmlLooks:
         styles = {number: shown for number, shown in enumerate(self._formats) if shown != GENERAL}
         if not styles:
             return {}
-        listed = b"|".join(str(number).encode() for number in styles)
-        ordered = re.compile(rb"<c r=\"([A-Z]{1,3})(\d+)\" s=\"(" + listed + rb")\"")
         places: dict[int, dict[int, str]] = {}
-        if len(_CELL_START.findall(xml)) == xml.count(b'<c r="') and not _UNUSUAL_CELL.search(xml):
+        found = _ORDERED_CELL.findall(xml) if _is_ordered(xml) else None
+        if found is not None and len(found) == _styled_parts(xml):
             by_letters: dict[bytes, dict[int, str]] = {}
             names = {str(number).encode(): shown for number, shown in styles.items()}
-            for letters, line, style in ordered.findall(xml):
-                by_letters.setdefault(letters, {})[int(line) - 1] = names[style]
+            for letters, line, style in found:
+                if style in names:
+                    by_letters.setdefault(letters, {})[int(line) - 1] = names[style]
             return {_column_number(letters) - 1: shown for letters, shown in by_letters.items()}
         for row, column, shown in _formats_by_order(xml, styles):
             places.setdefault(column, {})[row] = shown
         return places
+
+
+def _is_ordered(xml: bytes) -> bool:
+    """Return whether all cells have their place first and no prefix, as nearly all programs write them: they are read faster."""
+    return xml.count(b"<c ") == xml.count(b'<c r="') and not any(map(xml.count, _OTHER_CELLS))
+
+
+def _styled_parts(xml: bytes) -> int:
+    """Return how many cells should have a style: what has one, but for rows."""
+    styled = xml.count(b' s="')
+    return styled - len(_STYLED_ROW.findall(xml)) if styled else 0
 
 
 def _formats_by_order(xml: bytes, styles: Mapping[int, str]) -> Iterator[tuple[int, int, str]]:
