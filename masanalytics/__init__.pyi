@@ -29,6 +29,7 @@ from masanalytics._retryable import retryable as retryable
 from masanalytics._version import __version__ as __version__
 from masanalytics.account import Account as Account
 from masanalytics.analysis import HealthRule as HealthRule
+from masanalytics.analysis import anomalies as anomalies
 from masanalytics.analysis import backtest as backtest
 from masanalytics.analysis import compare as compare
 from masanalytics.analysis import costs as costs

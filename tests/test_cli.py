@@ -27,6 +27,7 @@ COMMANDS = (
     "collect",
     "receive",
     "report",
+    "alerts",
     "export",
     "codes",
     "simulator",

@@ -70,11 +70,20 @@ def test_a_line_at_the_edge_stays_in_control() -> None:
     assert chart.in_control.all()
 
 
-def test_scores_count_standard_errors_from_the_centre() -> None:
+def test_scores_are_signed_roots_of_the_deviance() -> None:
     chart = control_chart([900] * 10, [1000] * 10)
     assert chart is not None
-    # 40.5 - 0.5 below 900 of 1,000, and a standard error of √(1000 · 0.9 · 0.1) = 9.487
-    assert chart.scores([859.5, 900], [1000, 1000]).round(2).tolist() == [-4.22, 0.0]
+    # 41 below 900 of 1,000, half a message nearer: 0.8595. 2 (859.5 ln(.8595/.9) + 140.5 ln(.1405/.1)) = 16.40
+    assert chart.scores([859, 900], [1000, 1000]).round(2).tolist() == [-4.05, 0.0]
+
+
+def test_scores_of_few_failures_are_as_rare_as_they_say() -> None:
+    chart = control_chart([950] * 10, [1000] * 10)
+    assert chart is not None
+    # Of 200, ten failures are usual; 24 and more come with binomial probability, which the normal distribution has a fifth of.
+    tail = stats.norm.cdf(chart.scores([176], [200])[0])
+    assert tail == pytest.approx(stats.binom.cdf(176, 200, 0.95), rel=0.3)
+    assert stats.norm.cdf((176.5 - 190) / np.sqrt(9.5)) < tail / 4
 
 
 @pytest.mark.parametrize(("spread", "most"), [(0.0, 0.003), (0.05, 0.006), (0.25, 0.015)])

@@ -77,6 +77,7 @@ def frames(sim: mas.Simulator, client: mas.Client, store: mas.Store) -> dict[str
     computed = ("delivery_rates", "error_codes", "latency", "timeline", "number_health")
     made |= {name: getattr(mas, name)(messages) for name in computed}
     return made | {
+        "anomalies": mas.anomalies(messages),
         "arrivals": analysis.arrivals(messages),
         "code_catalogue": mas.code_catalogue(),
         "compare": mas.compare(messages, "arm", "A", "B"),

@@ -200,6 +200,25 @@ def health(n: int) -> pd.DataFrame:
     return pd.DataFrame({"phone": [f"1380013{i:04d}" for i in range(n)], "verdict": ["good"] * n})
 
 
+def unusual(n: int) -> pd.DataFrame:
+    """A result of anomalies: each a share below what is usual."""
+    times = pd.date_range("2026-03-01", periods=n, freq="D", tz="Asia/Shanghai")
+    return pd.DataFrame(
+        {
+            "time": times,
+            "until": times + pd.Timedelta(days=1),
+            "going_on": False,
+            "subject": [f"中国联通 · 省份{i}" for i in range(n)],
+            "measure": "delivered",
+            "error_code": None,
+            "messages": 1000,
+            "observed": 0.8,
+            "usual_low": 0.9,
+            "usual_high": 0.95,
+        }
+    )
+
+
 def steps(n: int) -> pd.DataFrame:
     """Steps of a funnel, each a tenth smaller."""
     return pd.DataFrame({"step": [f"第{i}步" for i in range(n)], "count": [1000 - 20 * i for i in range(n)]})
@@ -232,6 +251,7 @@ CHARTS: dict[str, tuple[Callable[..., Axes], Callable[[int], pd.DataFrame]]] = {
     "number_health": (plot.number_health, health),
     "funnel": (plot.funnel, steps),
     "backtest": (plot.backtest, tested),
+    "anomalies": (plot.anomalies, unusual),
 }
 charts = pytest.mark.parametrize("name", CHARTS)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import runpy
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 import masanalytics as mas
 from masanalytics.carriers import carriers_of, regions_of
+from masanalytics.cli import main
 from masanalytics.vocabulary import MESSAGE_COLUMNS
 
 SCRIPT = Path(__file__).resolve().parent.parent / "data" / "make_sample_store.py"
@@ -49,6 +51,32 @@ def test_its_batches_fail_together(sample: mas.Store) -> None:
     pd.testing.assert_frame_equal(of_store, of_frame)
     assert of_store["design_effect"][0] > 1
     assert of_store["days"].notna().all()
+
+
+def test_its_old_list_and_its_incident_are_unusual(sample: mas.Store, capsys: pytest.CaptureFixture[str]) -> None:
+    """The old list of the 18th and the incident of the 26th are found, and the campaign that was held at night."""
+    found = mas.anomalies(sample, by=["carrier", "province"], language="en")
+
+    assert found["subject"].tolist() == ["China Unicom", "all", "all"]
+    days = [[f"{row['time']:%m-%d}", f"{row['until']:%m-%d}"] for row in found.to_dict("records")]
+    assert [first <= day < last for day, (first, last) in zip(("03-26", "03-18", "03-14"), days, strict=True)] == [
+        True
+    ] * 3
+    assert "MI:0043" in found["sentence"][0]
+    assert "MK:0001" in found["sentence"][1]
+    assert "without a report by then" in found["sentence"][2]
+
+    with pytest.raises(SystemExit) as ended:
+        main(["alerts", "--db", str(sample.path), "--freq", "D", "--recent", "all", "--json", "--language", "en"])
+    document = json.loads(capsys.readouterr().out)
+    assert ended.value.code == 4
+    assert [alert["subject"] for alert in document["alerts"]] == ["China Unicom", "all", "all"]
+    assert document["alerts"][0]["until"].endswith("+08:00")
+
+    with pytest.raises(SystemExit) as ended:
+        main(["alerts", "--db", str(sample.path), "--freq", "D", "--at", "2026-03-12", "--language", "en"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith("nothing unusual up to 2026-03-11 00:00")
 
 
 def test_it_is_sound(sample: mas.Store) -> None:

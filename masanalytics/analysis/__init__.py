@@ -6,6 +6,7 @@ is exact arithmetic on that small table. What each result rests on stands in its
 
 from __future__ import annotations
 
+from masanalytics.analysis._anomalies import anomalies
 from masanalytics.analysis._arrivals import arrivals
 from masanalytics.analysis._backtest import backtest
 from masanalytics.analysis._compare import compare
@@ -25,6 +26,7 @@ from masanalytics.analysis.results import notes_of
 
 __all__ = [
     "HealthRule",
+    "anomalies",
     "arrivals",
     "backtest",
     "compare",

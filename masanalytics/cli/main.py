@@ -10,6 +10,7 @@ import click
 
 from masanalytics._version import __version__
 from masanalytics.cli import commands
+from masanalytics.cli.alerts import alerts
 from masanalytics.cli.collect import collect
 from masanalytics.cli.forget import forget
 from masanalytics.cli.options import with_language
@@ -65,6 +66,7 @@ for command in (
     collect,
     commands.receive,
     commands.report,
+    alerts,
     commands.export,
     commands.codes,
     commands.simulator,

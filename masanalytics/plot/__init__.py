@@ -2,12 +2,13 @@
 
 >>> import masanalytics as mas
 >>> sorted(name for name in dir(mas.plot) if not name.startswith("_") and name in mas.plot.__all__)[:3]
-['compare', 'delivery_rates', 'error_codes']
+['anomalies', 'compare', 'delivery_rates']
 
 Every chart takes ``ax=`` (where to draw) and ``language=`` (``"en"`` or ``"zh"``), changes no setting of matplotlib, and
 shows Chinese also where no Chinese font is installed. For charts of your own there is `use_chinese_font`.
 """
 
+from masanalytics.plot._anomalies import anomalies
 from masanalytics.plot._backtest import backtest
 from masanalytics.plot._compare import compare
 from masanalytics.plot._delivery_rates import delivery_rates
@@ -22,6 +23,7 @@ from masanalytics.plot._timeline import timeline
 from masanalytics.plot.fonts import use_chinese_font
 
 __all__ = [
+    "anomalies",
     "backtest",
     "compare",
     "delivery_rates",

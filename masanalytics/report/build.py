@@ -231,6 +231,7 @@ def _sections(subject: _Subject, rates: Sequence[tuple[str, pd.DataFrame]]) -> l
     return [
         *(breakdowns or [_rates(subject, 0, "", subject.whole)]),
         *_course(subject),
+        *_anomalies(subject),
         _failures(subject),
         _speed(subject),
         *_replies(subject),
@@ -310,6 +311,23 @@ def _course(subject: _Subject) -> list[Section]:
     columns = tables.columns_of(times, tables.COURSE)
     picture = Picture(5.4, lambda ax: plot.timeline(times, ax=ax, reveal=subject.request.reveal))
     return [subject.section("course", _("Course over time"), times, columns, picture)]
+
+
+def _anomalies(subject: _Subject) -> list[Section]:
+    """Return what was unusual, day by day; nothing where there is too little to judge by, or nothing was."""
+    if not {"submitted_at", "waited_s"} <= subject.available or "until" in subject.request.where:
+        return []
+    by = [name for name in ("carrier", "province") if name in subject.available]
+    found = analysis.anomalies(subject.data, by=by, **subject.request.where)
+    if found.empty:
+        return []
+    table = found.assign(sentence=[subject.request.clean(text, _LONGEST_SENTENCE) for text in found["sentence"]])
+    picture = Picture(
+        row_height(min(len(found), _MOST_IN_CHART), 2),
+        lambda ax: plot.anomalies(found, ax=ax, reveal=subject.request.reveal),
+    )
+    columns = [column for column in tables.ANOMALIES if column.key != "advice" or (found["advice"] != "").any()]
+    return [subject.section("anomalies", _("What is unusual"), table, columns, picture)]
 
 
 def _replies(subject: _Subject) -> list[Section]:

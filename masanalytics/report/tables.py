@@ -17,6 +17,7 @@ from masanalytics.i18n import Text, _
 from masanalytics.vocabulary import category_name
 
 __all__ = [
+    "ANOMALIES",
     "CODES",
     "COURSE",
     "HEALTH",
@@ -112,6 +113,13 @@ REPLIES = (
     Column("opt_outs", Text("Opted out"), "count"),
     Column("opt_out_rate", Text("Opt-out rate"), "share", ("opt_out_low", "opt_out_high")),
     Column("p50_s", Text("Half replied within"), "seconds"),
+)
+ANOMALIES = (
+    Column("sentence", Text("What is unusual"), "text"),
+    Column("messages", Text("Messages"), "count"),
+    Column("observed", Text("Seen"), "share"),
+    Column("usual", Text("Usual"), "share", ("usual_low", "usual_high")),
+    Column("advice", Text("What to do"), "text"),
 )
 HEALTH = (
     Column("verdict", Text("Verdict"), "text"),
@@ -235,6 +243,13 @@ _DEFINITIONS = (
         Text(
             "People whose reply asks for no more messages, and their share of the delivered messages, with "
             "its 95% interval."
+        ),
+    ),
+    (
+        Text("What is unusual"),
+        Text(
+            "Messages of a day that fared worse than others of their kind do on their days: farther out than chance and the usual "
+            "differences between days explain. In brackets beside Usual: where 19 of 20 days lie."
         ),
     ),
     (

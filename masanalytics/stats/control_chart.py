@@ -86,10 +86,19 @@ class ControlChart:
         return np.asarray((rate < low) | (rate > high), dtype=bool)
 
     def scores(self, counts: ArrayLike, totals: ArrayLike) -> Figures:
-        """Return by how many standard errors each point lies above the centre, half a message nearer to it."""
+        """Return by how many standard errors each point lies above the centre (below: negative), half a message nearer to it.
+
+        It is the signed root of the deviance, divided by `spread`: far out, where a rate near 1 has a long tail to one side, it is
+        normal much more nearly than the difference over its standard error (McCullagh and Nelder 1989, section 2.4).
+        """
         n, k = np.asarray(totals, dtype=float), np.asarray(counts, dtype=float)
-        away = k - n * self.centre
-        return np.asarray(np.sign(away) * np.maximum(np.abs(away) - 0.5, 0) / n / self.standard_error(n), dtype=float)
+        usual = np.clip(self.centre, self.variance / 2, 1 - self.variance / 2)
+        away = k - n * usual
+        rate = usual + np.sign(away) * np.maximum(np.abs(away) - 0.5, 0) / n
+        with np.errstate(divide="ignore", invalid="ignore"):
+            reached = np.where(rate > 0, rate * np.log(rate / usual), 0.0)
+            missed = np.where(rate < 1, (1 - rate) * np.log((1 - rate) / (1 - usual)), 0.0)
+        return np.asarray(np.sign(away) * np.sqrt(2 * n * np.maximum(reached + missed, 0)) / self.spread, dtype=float)
 
 
 def control_chart(counts: ArrayLike, totals: ArrayLike) -> ControlChart | None:

@@ -1,0 +1,311 @@
+"""What `anomalies` judges: cells (a carrier, a carrier in a province) by stretches of time, and which of them explain the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from masanalytics.aliases import Booleans, Figures, Numbers
+from masanalytics.analysis.grouped_count import Counts, group_rows
+from masanalytics.stats.alarms import BACK_WITHIN, Line, alarms, line_of
+from masanalytics.vocabulary import Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Cells", "Finding", "Measure", "Rules", "findings"]
+
+DAY_S: Final = 86_400
+_BAND_S = 6 * 3600
+_MOST_CODES = 6
+_CODE_SHARE = 0.001
+_MUCH_WORSE = 2.0
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How cells are judged: the age, the width of a stretch, the fewest messages, points in a row, the level."""
+
+    age: int
+    width: int
+    least: int
+    runs: int
+    level: float
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A share that is judged.
+
+    Attributes
+    ----------
+    name : {"delivered", "reported", "slow", "code"}
+        What it is.
+    worse : {-1, 1}
+        Whether a fall or a rise is for the worse.
+    code : str, optional
+        The error code whose share it is.
+    """
+
+    name: str
+    worse: int
+    code: str | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A stretch of time in which a measure of a cell is unusual.
+
+    Attributes
+    ----------
+    cell : tuple of (str, object)
+        The dimensions and values that narrow it; empty for all messages.
+    measure : Measure
+        What is unusual.
+    first, last : int
+        The first and last stretch.
+    going_on : bool
+        Whether the last stretch is the latest that the cell has.
+    count, total : float
+        Of how many messages how many.
+    centre, spread : float
+        What is usual (see `stats.alarms`), at the farthest point.
+    points : int
+        How many stretches with messages enough.
+    score, p_value : float
+        How far out, in standard errors, and how likely by chance, before the number of tests is counted.
+    threshold_s : float
+        Slower than this is slow; NaN for other measures.
+    """
+
+    cell: tuple[tuple[str, Any], ...]
+    measure: Measure
+    first: int
+    last: int
+    going_on: bool
+    count: float
+    total: float
+    centre: float
+    spread: float
+    points: int
+    score: float
+    p_value: float
+    threshold_s: float
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Counted messages, to be cut into cells and stretches of time.
+
+    Attributes
+    ----------
+    counts : Counts
+        Accepted messages observed for the age, by the dimensions and the error code.
+    bucket : array of int
+        The stretch of each row, from 0.
+    start : int
+        Epoch second of the first stretch.
+    rules : Rules
+        How they are judged.
+    """
+
+    counts: Counts
+    bucket: Numbers
+    start: int
+    rules: Rules
+
+    @cached_property
+    def buckets(self) -> int:
+        """How many stretches there are."""
+        return int(self.bucket.max(initial=-1)) + 1
+
+    @cached_property
+    def reported(self) -> Booleans:
+        """Which rows had their report by the age."""
+        pending = self.counts.status == Status.pending
+        return np.asarray(~pending & ~(self.counts.seconds > self.rules.age), dtype=bool)
+
+    @cached_property
+    def delivered(self) -> Booleans:
+        """Which rows were delivered by the age."""
+        return np.asarray(self.reported & (self.counts.status == Status.delivered), dtype=bool)
+
+    @cached_property
+    def codes(self) -> pd.Series:
+        """The error code of each row that failed by the age."""
+        failed = self.reported & (self.counts.status == Status.failed)
+        return self.counts.keys["error_code"].where(failed)
+
+    def measures(self) -> list[Measure]:
+        """Return what is judged: three shares, and those of the most frequent error codes."""
+        common = [Measure("delivered", -1), Measure("reported", -1)]
+        common += [Measure("slow", 1)] if not self.counts.has_minutes_only() else []
+        if "error_code" not in self.counts.keys.columns:
+            return common
+        frequent = self.codes.to_frame("code").assign(n=self.counts.n).groupby("code")["n"].sum()
+        frequent = frequent[frequent >= _CODE_SHARE * self.counts.n.sum()].sort_values(ascending=False)
+        return [*common, *(Measure("code", 1, str(code)) for code in frequent.index[:_MOST_CODES])]
+
+    def subjects(self, names: Sequence[str]) -> list[tuple[tuple[tuple[str, Any], ...], Booleans]]:
+        """Return all messages, every value of each dimension and of each two, that have messages enough, with their rows."""
+        found: list[tuple[tuple[tuple[str, Any], ...], Booleans]] = [((), np.ones(len(self.counts.n), dtype=bool))]
+        for several in (1, 2):
+            for chosen in combinations(names, several):
+                group, groups = group_rows(self.counts.keys[list(chosen)])
+                total = np.bincount(group, weights=self.counts.n, minlength=len(groups))
+                for place in np.flatnonzero(total >= self.rules.least):
+                    values = groups.iloc[int(place)].tolist()
+                    found.append((tuple(zip(chosen, values, strict=True)), group == place))
+        return found
+
+    def threshold(self, rows: Booleans) -> float:
+        """Return the latency that nine in ten delivered messages of these rows had at most."""
+        chosen = rows & self.delivered & ~np.isnan(self.counts.seconds)
+        seconds, n = self.counts.seconds[chosen], self.counts.n[chosen]
+        if not len(n):
+            return float("nan")
+        order = np.argsort(seconds, kind="stable")
+        return float(seconds[order][np.searchsorted(np.cumsum(n[order]), 0.9 * n.sum())])
+
+    def points(self, rows: Booleans, measure: Measure, slow_s: float) -> tuple[Figures, Figures]:
+        """Return of each stretch how many of how many; nothing of stretches with fewer messages than asked for."""
+        base = rows & self.delivered if measure.name == "slow" else rows
+        if measure.name == "slow":
+            happened = self.counts.seconds > slow_s
+        elif measure.name == "code":
+            happened = (self.codes == measure.code).to_numpy(dtype=bool)
+        else:
+            happened = self.delivered if measure.name == "delivered" else self.reported
+        totals, counts = (
+            np.bincount(self.bucket[chosen], weights=self.counts.n[chosen], minlength=self.buckets).astype(float)
+            for chosen in (base, base & happened)
+        )
+        enough = totals >= self.rules.least
+        return np.where(enough, counts, 0.0), np.where(enough, totals, 0.0)
+
+    def judged(self, rows: Booleans, measure: Measure, slow_s: float) -> tuple[Figures, Figures, Line | None]:
+        """Return the points of these rows, and the line that judges them."""
+        counts, totals = self.points(rows, measure, slow_s)
+        at = self.start + 8 * 3600 + np.arange(self.buckets) * self.rules.width
+        band = (at % DAY_S) // _BAND_S if self.rules.width < DAY_S else None
+        return counts, totals, line_of(counts, totals, worse=measure.worse, band=band, day=at // DAY_S)
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    cell: tuple[tuple[str, Any], ...]
+    rows: Booleans
+    measure: Measure
+    slow_s: float
+    counts: Figures
+    totals: Figures
+    line: Line
+
+
+def findings(cells: Cells, names: Sequence[str]) -> tuple[list[Finding], list[tuple[Any, ...]], int]:
+    """Return what is unusual, by cell; what each cell's latest stretch looks like; and how many points were judged.
+
+    Returns
+    -------
+    list of Finding
+        The smallest cells that explain the rest, the farthest out first.
+    list of (cell, latest place, centre, spread, messages, degrees)
+        Of the delivered share of each judged cell, to say what would have been seen.
+    int
+        The number of tests.
+    """
+    candidates = _candidates(cells, names)
+    tests = cells.rules.runs * sum(int((~np.isnan(one.line.scores)).sum()) for one in candidates)
+    found: list[tuple[Finding, _Candidate]] = []
+    for candidate in candidates:
+        for first, last, p_value in alarms(candidate.line, tests=tests, level=cells.rules.level, runs=cells.rules.runs):
+            found.append((_finding(candidate, first, last, p_value), candidate))
+    latest = [_latest(one) for one in candidates if one.measure.name == "delivered"]
+    return _explained(cells, found), latest, tests
+
+
+def _candidates(cells: Cells, names: Sequence[str]) -> list[_Candidate]:
+    made = []
+    for cell, rows in cells.subjects(names):
+        slow_s = cells.threshold(rows)
+        for measure in cells.measures():
+            if measure.name == "code" and len(cell) > 1:
+                continue
+            counts, totals, line = cells.judged(rows, measure, slow_s)
+            if line is not None:
+                made.append(_Candidate(cell, rows, measure, slow_s, counts, totals, line))
+    return made
+
+
+def _finding(candidate: _Candidate, first: int, last: int, p_value: float) -> Finding:
+    inside = slice(first, last + 1)
+    scores = candidate.line.scores[inside]
+    far = first + int(np.nanargmax(scores))
+    return Finding(
+        cell=candidate.cell, measure=candidate.measure, first=first, last=last,
+        going_on=bool(last == np.flatnonzero(~np.isnan(candidate.line.scores))[-1]),
+        count=float(candidate.counts[inside].sum()), total=float(candidate.totals[inside].sum()),
+        centre=float(candidate.line.centre[far]), spread=float(candidate.line.spread[far]),
+        points=int((candidate.totals[inside] > 0).sum()), score=float(np.nanmax(scores)), p_value=p_value,
+        threshold_s=candidate.slow_s if candidate.measure.name == "slow" else float("nan"),
+    )  # fmt: skip
+
+
+def _latest(candidate: _Candidate) -> tuple[Any, ...]:
+    line = candidate.line
+    place = int(np.flatnonzero(~np.isnan(line.scores))[-1])
+    return candidate.cell, place, line.centre[place], line.spread[place], candidate.totals[place], line.degrees[place]
+
+
+def _explained(cells: Cells, found: list[tuple[Finding, _Candidate]]) -> list[Finding]:
+    """Return the findings that no other explains: the farthest out first, then what is still unusual without its messages.
+
+    A cell that lost much is farther out than all of which it is a part, and than its own parts. What is left of another cell
+    without its messages (and of another measure, in the same stretch) is judged anew, and drops out where it is as usual.
+    """
+    kept: list[tuple[Finding, _Candidate]] = []
+    # A code, a delay or a missing report is what a fall of the delivered share comes from: the fall is said first.
+    order = sorted(found, key=lambda pair: (pair[0].measure.name != "delivered", -pair[0].score))
+    for finding, candidate in order:
+        inside = (cells.bucket >= finding.first) & (cells.bucket <= finding.last)
+        explained = np.zeros(len(cells.bucket), dtype=bool)
+        for other, its in kept:
+            same = other.measure.name == finding.measure.name == "code" and other.measure.code != finding.measure.code
+            if not same:
+                explained |= its.rows & (cells.bucket >= other.first) & (cells.bucket <= other.last)
+        left = candidate.rows & inside & ~explained
+        if not (explained & candidate.rows & inside).any() or _still_out(cells, candidate, left):
+            kept.append((finding, candidate))
+    return _without_parts([finding for finding, _candidate in kept])
+
+
+def _without_parts(found: list[Finding]) -> list[Finding]:
+    """Return the findings without parts of a cell that fared no worse than all of it, in the same time and measure."""
+
+    def is_said(part: Finding, whole: Finding) -> bool:
+        inside = set(whole.cell) < set(part.cell) and part.first <= whole.last and whole.first <= part.last
+        return inside and part.measure == whole.measure and _gap(part) < _MUCH_WORSE * _gap(whole)
+
+    return [part for part in found if not any(is_said(part, whole) for whole in found)]
+
+
+def _gap(finding: Finding) -> float:
+    return finding.measure.worse * (finding.count / finding.total - finding.centre)
+
+
+def _still_out(cells: Cells, candidate: _Candidate, rows: Booleans) -> bool:
+    """Return whether these rows of a cell are far from what is usual for it: as one point."""
+    counts, totals = cells.points(rows, candidate.measure, candidate.slow_s)
+    there = totals > 0
+    if not there.any():
+        return False
+    usual, n = candidate.line.centre[there], totals[there]
+    variance = n * usual * (1 - usual)
+    gap = candidate.measure.worse * (counts[there] - n * usual)
+    error = variance + (candidate.line.spread[there] * variance) ** 2
+    return float(gap.sum()) > 2 * BACK_WITHIN * float(np.sqrt(error.sum()))
