@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -17,8 +18,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from masanalytics.cli import main
+from masanalytics.client import Client
 from masanalytics.demo import run_demo
-from masanalytics.simulator import Simulator
+from masanalytics.errors import RefusedError
+from masanalytics.sending import Canary, send
+from masanalytics.simulator import Scripted, Simulator
 from masanalytics.store import Store
 
 COMMANDS = (
@@ -133,7 +137,7 @@ def test_send_shows_the_plan_and_asks(platform: Simulator, people: str) -> None:
     ("options", "asked"),
     [
         ([], "Send 2 messages?"),
-        (["--to", "13800138000", "--to", "13800138000"], "Send a proof to 1 number?"),
+        (["--to", "13800138000", "--to", "138 0013 8000"], "Send a proof to 1 number?"),
         (["--limit", "1"], "Send 1 of 2?"),
         (["--canary", "1"], "Send 1, then, if its report looks normal, the other 1?"),
         (["--canary", "5"], "Send 2 messages?"),
@@ -164,6 +168,59 @@ def test_budgets_and_caps_at_the_command_line(
     assert (held.exit_code, len(platform.messages)) == (2, 1)
     capped = _run(*command[:-1], "其他", "--cap", "1/7d", "--cap-by", "姓名", input="n\n").output
     assert "has had as many messages as the cap allows" in capped
+
+
+@pytest.mark.parametrize(
+    ("state", "options", "asked"),
+    [
+        (
+            "silent",
+            [],
+            "(1) is out and not found normal yet. Send the other 1 if the reports that are there by now look normal?",
+        ),
+        (
+            "silent",
+            ["--canary", "1"],
+            "(1) is out and not found normal yet. Wait for its reports, and send the other 1 if they look",
+        ),
+        ("silent", ["--go-on"], "The canary of this round was not found normal. Send the other 1 all the same?"),
+        ("silent", [], "The last time it was stopped: the canary: after 0 s only 0 of 1 were reported."),
+        ("let go", [], "is not complete. Send 1 more of it, then, if the reports of its 1 look normal, the other 1?"),
+        ("refused", ["--limit", "1"], "The canary of this round is not complete. Send 1 more of it?"),
+        ("released", ["--canary", "1"], "Send 1 message?"),
+        ("released", ["--language", "zh", "--go-on"], "确定发送 1 条短信吗？"),
+        ("silent", ["--language", "zh", "--go-on"], "本轮次的先导批未判为正常。仍要发送其余 1 条？"),
+    ],
+)
+def test_the_question_says_what_a_canary_holds(
+    platform: Simulator, people: str, state: str, options: list[str], asked: str
+) -> None:
+    """After a canary that was silent or rejected, and after the user's word; what is asked is what then happens."""
+    command = ["send", people, "--phone", "手机号", "--text", "您好", "--campaign", "问候"]
+    account, sheet = platform.account(), pd.DataFrame({"手机号": ["13800138000", "13900139000"]})
+    platform.platform.behaviour = Scripted(default=None)
+    if state == "let go":
+        platform.fault("drop_after", endpoint="submit", times=1)
+    elif state == "refused":
+        platform.fault("not_white_ip", endpoint="submit", times=1)
+    with Store("mas.db") as store, Client(account) as client, contextlib.suppress(RefusedError):
+        send(
+            sheet,
+            client,
+            store,
+            phone="手机号",
+            text="您好",
+            campaign="问候",
+            canary=Canary(1, timeout_s=0.1),
+            progress=False,
+        )
+        if state == "let go":
+            store.settle(1, "not_sent")
+        elif state == "released":
+            store.release("问候")
+    shown = _run(*command, *options, input="n\n").output
+
+    assert asked in shown
 
 
 def test_spread_and_wait_at_the_command_line(platform: Simulator, people: str) -> None:

@@ -13,9 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import power_proportions_2indep, samplesize_proportions_2indep_onetail
 
+from masanalytics.analysis import compare
 from masanalytics.errors import InputError
-from masanalytics.planning import split
+from masanalytics.planning import plan, split
+from masanalytics.sending import send
+from masanalytics.simulator import Simulator
 from masanalytics.stats.power import detectable_difference
+from masanalytics.store import Store
 
 
 def test_a_split_is_a_copy_with_arms() -> None:
@@ -118,3 +122,23 @@ def test_a_missing_column_or_an_odd_rate() -> None:
         split(pd.DataFrame({"城市": [1, 2]}), ["A", "B"], by="城", seed=0)
     with pytest.raises(InputError, match="base_rate"):
         split(pd.DataFrame({"p": [1, 2]}), ["A", "B"], seed=0, base_rate=95)
+
+
+def test_names_of_arms_that_look_alike_are_one() -> None:
+    """Composed or not, with signs that nobody sees, or spaces more than one: in the split, the plan, the file and a question."""
+    with pytest.raises(InputError, match="two or more different names"):
+        split(pd.DataFrame({"p": range(4)}), ["A", "A\u200b"], seed=1)
+    with pytest.raises(InputError, match=r"two of these are one name: 'A', 'A '"):
+        plan(pd.DataFrame({"p": ["13800138000"]}), phone="p", text={"A": "x", "A ": "y"}, campaign="C")
+    people = pd.DataFrame({"p": [str(13_800_000_000 + n) for n in range(8)]})
+    halves = split(people, ["Cafe\u0301  1", "B"], seed=1)
+    halves.loc[halves["arm"] == "B", "arm"] = "B\u200b"
+    texts, serials = {"Café 1": "x", "B\ufeff": "y"}, {"Café 1\u200b": "01", "B": "02"}
+    with Simulator(https=False, poll_interval=0) as sim, Store(":memory:") as store, sim.client() as client:
+        made = plan(halves, phone="p", text=texts, campaign="C", store=store, add_serial=serials)
+        send(made, client, store, progress=False)
+        compared = compare(store, "arm", "Cafe\u0301 1", "B\u200b")
+
+        assert set(made.messages["arm"]) == {"Café 1", "B"}
+        assert len(store.messages("C", arm="Cafe\u0301 1\u200b")) == 4
+        assert compared[["a", "b", "accepted_a", "accepted_b"]].to_numpy().tolist() == [["Café 1", "B", 4, 4]]

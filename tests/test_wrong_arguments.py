@@ -41,6 +41,82 @@ def test_a_column_in_place_of_its_name(argument: str, value: Any, said: str) -> 
     assert not any(phone in caught.value.text(language) for phone in PHONES for language in ("en", "zh"))
 
 
+@pytest.mark.parametrize(
+    ("argument", "value", "said"),
+    [
+        ("text", 5, "text= is of type int: it must be a text, or a text for each arm"),
+        ("text", "好\ud83d", "text= holds half a character"),
+        ("text", {"A": "好\ud83d"}, "text= holds half a character"),
+        ("rate", True, "rate=True is not a number above 0"),
+        ("store", "mas.db", "store= is of type str: it must be an open store"),
+        ("account", "x", "account= is of type str: it must be an Account"),
+        ("signature", 5, "signature= is of type int: it must be the signature's text"),
+        ("limits", 5, "limits= is of type int: it must be Limits"),
+        ("add_serial", 5, "add_serial= is of type int: it must be digits as text"),
+        ("add_serial", ["01"], "add_serial= is of type list: it must be digits as text"),
+        ("marketing", "yes", "marketing= is of type str: it must be True or False"),
+        ("template_id", FRAME["文"], "template_id= is of type Series: it must be the template's id"),
+        ("params", 5, "params= is of type int: it must be a column's name"),
+    ],
+)
+def test_an_argument_of_another_kind_is_named(argument: str, value: Any, said: str) -> None:
+    """Before any row is looked at; nothing of the value is shown."""
+    arguments: dict[str, Any] = {"phone": "手机号", "text": "好", "campaign": "c"}
+    if argument in ("template_id", "params"):
+        del arguments["text"]
+        arguments |= {"template_id": "t"}
+    with pytest.raises(InputError) as caught:
+        mas.plan(FRAME, **(arguments | {argument: value}))
+    assert said in caught.value.text("en")
+    assert not any(phone in caught.value.text(language) for phone in PHONES for language in ("en", "zh"))
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "said"),
+    [
+        ("confirm", "9", "confirm='9': a whole number from 0"),
+        ("workers", None, "workers= is of type NoneType"),
+        ("to", 5, "give mobile numbers"),
+        ("collector", 5, "collector= is of type int: it must be a collector"),
+        ("account", 5, "account=: send(work, client, store) has the store as it is"),
+        ("canary", 2.5, "canary=2.5: how many messages go first"),
+        ("window", (8, 21), "write two times of one day"),
+        ("limit", "5", "limit='5': a whole number from 1"),
+    ],
+)
+def test_send_names_what_is_wrong(
+    sim: Simulator, client: Client, store: Store, argument: str, value: Any, said: str
+) -> None:
+    """And sends nothing."""
+    with pytest.raises(InputError) as caught:
+        mas.send(FRAME, client, store, phone="手机号", text="好", campaign="c", progress=False, **{argument: value})
+    assert said in caught.value.text("en")
+    assert sim.counts["accepted"] == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"size": 0},
+        {"size": "5"},
+        {"size": 5, "reported": 2},
+        {"size": 5, "most_failed": "0"},
+        {"size": 5, "timeout_s": -1},
+    ],
+)
+def test_a_canary_without_a_size_is_none(wrong: dict[str, Any]) -> None:
+    """What is no size, share or length of time is an error where the canary is made."""
+    with pytest.raises(InputError):
+        mas.Canary(**wrong)
+
+
+def test_client_and_store_of_another_kind(client: Client, store: Store) -> None:
+    """A path is no store, an account no client."""
+    for work, sender, kept in ((FRAME, client, "mas.db"), (FRAME, client.account, store)):
+        with pytest.raises(InputError, match=r"(store|client)= is of type (str|Account)"):
+            mas.send(work, sender, kept, phone="手机号", text="好", campaign="c")  # type: ignore[arg-type]
+
+
 def test_no_error_shows_a_whole_number() -> None:
     """Whatever is put into an error's sentence, a phone number in it is masked."""
     error = InputError("rate={value!r} is no rate", value=FRAME["手机号"])

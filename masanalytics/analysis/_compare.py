@@ -25,6 +25,7 @@ from masanalytics.i18n import Text, speaks
 from masanalytics.stats.clusters import StratifiedCells
 from masanalytics.stats.order_statistics import median, median_difference, rank_test
 from masanalytics.stats.proportions import holm, sato_variance, stratified_difference
+from masanalytics.text import plain_name
 from masanalytics.vocabulary import Status
 
 if TYPE_CHECKING:
@@ -176,7 +177,8 @@ def _pairs(values: pd.Series, by: str, a: object, b: object) -> list[tuple[Any, 
                 count=len(there),
             )
         return list(combinations(there, 2))
-    wanted = list(b) if isinstance(b, (list, tuple)) else [value for value in there if value != a] if b is None else [b]
+    a, *named = [_as_kept(value, there) for value in (a, *(b if isinstance(b, (list, tuple)) else [b]))]
+    wanted = [value for value in there if value != a] if b is None else named
     for value in [a, *wanted]:
         if value not in there:
             raise InputError(
@@ -186,6 +188,11 @@ def _pairs(values: pd.Series, by: str, a: object, b: object) -> list[tuple[Any, 
                 known=there[:_ALL_PAIRS_OF] or "-",
             )
     return [(a, value) for value in wanted]
+
+
+def _as_kept(value: Any, there: list[Any]) -> Any:
+    """Return a name as the store keeps it, where no value is written just so."""
+    return plain_name(value) if isinstance(value, str) and value not in there else value
 
 
 @dataclass

@@ -10,10 +10,13 @@ from masanalytics.cli.options import UserPath, command, find_account, option, wi
 from masanalytics.i18n import _, ngettext
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from masanalytics.account import Account
     from masanalytics.planning import Plan
     from masanalytics.sending.job_weight import JobWeight
     from masanalytics.store import Store
+    from masanalytics.store.sends import CanaryState
 
 __all__ = ["send"]
 
@@ -85,10 +88,9 @@ def send(ctx: click.Context, /, **_given: object) -> None:
         click.echo(planned.text(now=store.clock.now()))
         if options["excluded"]:
             planned.excluded_to_excel(options["excluded"])
-        if not len(planned):
-            return
         weight = _weight(planned, account, store, options)
-        if not options["yes"] and not click.confirm(_question(len(planned), options, weight)):
+        asks = len(planned) > 0 and not options["yes"]
+        if asks and not click.confirm(_question(planned, store, options, weight)):
             click.echo(_("Nothing was sent."))
             ctx.exit(1)
         with Client(account) as client:
@@ -99,7 +101,8 @@ def send(ctx: click.Context, /, **_given: object) -> None:
                 window=_hours(options["window"]),
                 to=list(options["to"]) or None,
                 canary=GO_ON if options["go_on"] else options["canary"],
-                **{name: options[name] for name in ("limit", "wait", "workers", "confirm", "over_budget")},
+                confirm=options["confirm"] if len(planned) else None,  # a second time, nothing is left
+                **{name: options[name] for name in ("limit", "wait", "workers", "over_budget")},
             )
     click.echo(result.text())
     ctx.exit(0 if result.ok else 2)
@@ -152,15 +155,20 @@ def _weight(planned: Plan, account: Account, store: Store, options: dict[str, An
     return weigh(planned, account, store.sends, now, limit=options["limit"], over_budget=options["over_budget"])
 
 
-def _question(planned: int, options: dict[str, Any], weight: JobWeight) -> str:
+def _question(planned: Plan, store: Store, options: dict[str, Any], weight: JobWeight) -> str:
     """Return what is asked before sending: what leaves now, and what leaves when."""
     if options["to"]:
         return ngettext(
-            "Send a proof to {count:,} number?", "Send a proof to {count:,} numbers?", len(set(options["to"]))
+            "Send a proof to {count:,} number?", "Send a proof to {count:,} numbers?", _distinct(options["to"])
         )
-    goes = min(planned, options["limit"] or planned)
+    goes = min(len(planned), options["limit"] or len(planned))
     goes = goes if weight.messages is None else min(goes, weight.messages)
-    first = min(goes, options["canary"] or 0)
+    canary = store.sends.canary_of(planned.campaign, planned.round)
+    if canary is not None and canary.holds:
+        return _question_of_held(canary, goes, options)
+    # A round has one canary: where it was found normal, or the rest was released, nothing waits any more.
+    begins = (canary is None or not canary.state) and not options["go_on"]
+    first = min(goes, (options["canary"] or 0) if begins else 0)
     if first and first < goes:
         return ngettext(
             "Send {first:,}, then, if its report looks normal, the other {rest:,}?",
@@ -169,9 +177,52 @@ def _question(planned: int, options: dict[str, Any], weight: JobWeight) -> str:
             first=first,
             rest=goes - first,
         )
-    if goes < planned:
-        return _("Send {count:,} of {planned:,}?", count=goes, planned=planned)
+    if goes < len(planned):
+        return _("Send {count:,} of {planned:,}?", count=goes, planned=len(planned))
     return ngettext("Send {count:,} message?", "Send {count:,} messages?", goes)
+
+
+def _question_of_held(canary: CanaryState, goes: int, options: dict[str, Any]) -> str:
+    """Return what is asked where the round has a canary that was not found normal."""
+    if canary.notice is not None:
+        click.echo(_("The last time it was stopped: {why}", why=canary.notice))
+    if options["go_on"]:
+        return _("The canary of this round was not found normal. Send the other {count:,} all the same?", count=goes)
+    size = int(canary.rules["size"])
+    first = min(canary.room, goes)
+    if first and first < goes:
+        return _(
+            "The canary of this round is not complete. Send {first:,} more of it, then, if the reports of its {size:,} look normal, "
+            "the other {rest:,}?",
+            first=first,
+            size=size,
+            rest=goes - first,
+        )
+    if first:
+        return _("The canary of this round is not complete. Send {first:,} more of it?", first=first)
+    if options["canary"]:
+        return _(
+            "The canary of this round ({size:,}) is out and not found normal yet. Wait for its reports, and send the other "
+            "{count:,} if they look normal?",
+            size=size,
+            count=goes,
+        )
+    return _(
+        "The canary of this round ({size:,}) is out and not found normal yet. Send the other {count:,} if the reports that are "
+        "there by now look normal?",
+        size=size,
+        count=goes,
+    )
+
+
+def _distinct(phones: Sequence[str]) -> int:
+    """Return how many numbers these are, however each is written."""
+    import pandas as pd
+
+    from masanalytics.phones import normalise_phones
+
+    numbers = normalise_phones(pd.Series(list(phones), dtype=object))["phone"]
+    return int(numbers.fillna("?").nunique())
 
 
 def _hours(text: str | None) -> tuple[str, str] | None:

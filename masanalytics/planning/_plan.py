@@ -22,12 +22,13 @@ from masanalytics.clock import SystemClock
 from masanalytics.errors import InputError
 from masanalytics.masking import mask_phones_in
 from masanalytics.phones import is_example, mobiles_in, parse_phones
+from masanalytics.planning.argument_checks import check_kinds, check_wording_kinds
 from masanalytics.planning.batching import Limits, cut_by_arm
 from masanalytics.planning.columns import as_frame, cell_texts, check_names, labels_by_name, take_columns
 from masanalytics.planning.contact_caps import cap_rule
 from masanalytics.planning.content_checks import check_contents
 from masanalytics.planning.encoded_text import RowTexts, write_rows
-from masanalytics.planning.exclusions import ExclusionRules, Exclusions, exclude, plain_keys
+from masanalytics.planning.exclusions import ExclusionRules, Exclusions, exclude, plain_names
 from masanalytics.planning.kept_columns import keep_columns, names_to_keep
 from masanalytics.planning.other_rows import refuse_other_rows
 from masanalytics.planning.pace import Pace, pace_of_rate, pace_of_spread, spread_seconds
@@ -42,7 +43,7 @@ from masanalytics.planning.plan_warnings import (
 )
 from masanalytics.planning.planned import Plan, SendingAccount
 from masanalytics.planning.planned_messages import Excluded, PlannedMessages
-from masanalytics.planning.templates import Wording, parse_wording
+from masanalytics.planning.templates import Wording, by_arm, parse_wording
 from masanalytics.protocol import MAX_PAIRS, most_pairs
 from masanalytics.segments import bracketed
 from masanalytics.sheets.receipt import receipt_of, receipt_warnings
@@ -172,6 +173,8 @@ def plan(
     ([['13800138000', '张三，您好']], ['missing_value', 'empty_number'])
     """
     _check_gone(gone)
+    check_wording_kinds(text, template_id, params)
+    check_kinds(store, account, signature, limits, add_serial, marketing)
     rules = ExclusionRules(
         campaign=_checked_campaign(campaign),
         phone=_checked_phone(phone),
@@ -196,20 +199,18 @@ def plan(
     )
     one_param = None if isinstance(params, (list, tuple)) else params
     check_names(phone=phone, content=content, arm=arm, params=one_param)
-    frame = as_frame(df)
-    labels = labels_by_name(frame)
+    labels = labels_by_name(frame := as_frame(df))
     wording = parse_wording(labels, content=content, text=text, template_id=template_id, params=params)
     if arm is None and "arm" in labels:
         arm = "arm"
     own = [] if keep is None else names_to_keep(keep)
     named = [*(name for name in (phone, arm, key, cap_by) if name is not None), *own]
     columns = take_columns(frame, labels, [*named, *wording.columns])
-    arms = None if arm is None else cell_texts(columns[arm])
-    receipt = receipt_of(df)
+    arms, keys, people = (
+        None if name is None else plain_names(cell_texts(columns[name])) for name in (arm, key, cap_by)
+    )
     _check_serial_of_arms(add_serial, arms)
-    keys = None if key is None else plain_keys(cell_texts(columns[key]))
-    people = None if cap_by is None else plain_keys(cell_texts(columns[cap_by]))
-    sheet = _Sheet(frame.index, columns, arms, keys, receipt, own, people)
+    sheet = _Sheet(frame.index, columns, arms, keys, receipt_of(df), own, people)
     return _assembled(sheet, wording, rules, sending)
 
 
@@ -277,7 +278,7 @@ def _budget_of(account: Account | None) -> tuple[Budget, AccountKey] | None:
 def _positive(name: str, value: float | None) -> float | None:
     if value is None:
         return None
-    if not isinstance(value, Real | Decimal) or not 0 < float(value) < float("inf"):
+    if isinstance(value, bool) or not isinstance(value, Real | Decimal) or not 0 < float(value) < float("inf"):
         raise InputError("{name}={value} is not a number above 0", name=name, value=repr(value))
     return float(value)
 
@@ -321,12 +322,12 @@ def _checked_serial(add_serial: AddSerial, account: Account | None) -> AddSerial
                 service_code=code,
                 most=_LONGEST_CODE,
             )
-    return add_serial if isinstance(add_serial, str) else MappingProxyType(dict(add_serial))
+    return add_serial if isinstance(add_serial, str) else MappingProxyType(by_arm("add_serial", add_serial))
 
 
 def _check_serial_of_arms(add_serial: AddSerial, arms: Arms) -> None:
     if isinstance(add_serial, Mapping):
-        without = {None} if arms is None else set(arms.tolist()) - set(add_serial)
+        without = {None} if arms is None else set(arms.tolist()) - set(by_arm("add_serial", add_serial))
         if without:
             raise InputError(
                 "add_serial= is given by arm, but not for {arms}", arms=", ".join(sorted(map(repr, without)))

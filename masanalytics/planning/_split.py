@@ -13,6 +13,7 @@ from masanalytics.aliases import Table
 from masanalytics.errors import InputError
 from masanalytics.planning.columns import as_frame, labels_by_name, take_columns
 from masanalytics.stats.power import LEVEL, POWER, detectable_difference
+from masanalytics.text import plain_name
 
 __all__ = ["split"]
 
@@ -77,7 +78,8 @@ def split(
 
 
 def _shares(arms: Sequence[str] | Mapping[str, float]) -> tuple[list[str], npt.NDArray[np.float64]]:
-    names = [] if isinstance(arms, str) else list(arms)
+    given = [] if isinstance(arms, str) else list(arms)
+    names = [plain_name(name) if isinstance(name, str) else name for name in given]
     shares = [float(share) for share in arms.values()] if isinstance(arms, Mapping) else [1.0] * len(names)
     good = len(names) >= 2 and len(set(names)) == len(names) and all(isinstance(name, str) and name for name in names)
     if not good or not all(0 < share < float("inf") for share in shares):

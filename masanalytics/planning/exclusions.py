@@ -29,7 +29,7 @@ from masanalytics.text import plain_name
 if TYPE_CHECKING:
     from masanalytics.store import Store
 
-__all__ = ["ExclusionRules", "Exclusions", "exclude", "plain_keys"]
+__all__ = ["ExclusionRules", "Exclusions", "exclude", "plain_names"]
 
 _CHUNK: Final = 100_000
 
@@ -148,12 +148,12 @@ def exclude(
     return Exclusions(reasons, suppression, near, capped)
 
 
-def plain_keys(cells: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:
-    r"""Return keys as they are kept, None where a cell is blank; each distinct one is looked at once.
+def plain_names(cells: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:
+    r"""Return the names in a column (arms, keys) as they are kept, None where a cell is blank; each distinct one is looked at once.
 
     Examples
     --------
-    >>> plain_keys(np.array(["A-1", " A-1\u200b", "", None], dtype=object)).tolist()
+    >>> plain_names(np.array(["A-1", " A-1\u200b", "", None], dtype=object)).tolist()
     ['A-1', 'A-1', None, None]
     """
     codes, values = pd.factorize(cells)

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
+from masanalytics.text import plain_name
 
 __all__ = [
     "ContentColumn",
@@ -20,6 +21,7 @@ __all__ = [
     "Template",
     "TextTemplate",
     "Wording",
+    "by_arm",
     "parse_param",
     "parse_template",
     "parse_wording",
@@ -102,6 +104,24 @@ Wording: TypeAlias = ContentColumn | TextTemplate | PlatformTemplate
 """What the messages of a plan say."""
 
 
+def by_arm(argument: str, given: Mapping[Any, str]) -> dict[str, str]:
+    """Return what was given for each arm, under the arm's name as it is kept.
+
+    Raises
+    ------
+    InputError
+        Where two of the names look alike.
+    """
+    named = {plain_name(str(arm)): one for arm, one in given.items()}
+    if len(named) < len(given):
+        raise InputError(
+            "{argument}= is given by arm, and two of these are one name: {arms}",
+            argument=argument,
+            arms=", ".join(map(repr, given)),
+        )
+    return named
+
+
 def parse_wording(
     labels: Labels,
     *,
@@ -129,13 +149,14 @@ def parse_wording(
         texts: Mapping[Any, str] = {None: text} if isinstance(text, str) else text
         if not texts or any(not isinstance(one, str) or not one.strip() for one in texts.values()):
             raise InputError("the text is empty")
-        return TextTemplate({arm: parse_template(one, labels) for arm, one in texts.items()})
+        named: Mapping[Any, str] = texts if isinstance(text, str) else by_arm("text", texts)
+        return TextTemplate({arm: parse_template(one, labels) for arm, one in named.items()})
     if template_id is None:
         return ContentColumn(content)
-    if not str(template_id).strip():
+    if not plain_name(str(template_id)):
         raise InputError("template_id= is empty")
     names: list[Hashable] = [params] if isinstance(params, str) else list(params or ())  # type: ignore[call-overload]
-    return PlatformTemplate(str(template_id).strip(), tuple(parse_param(name, labels) for name in names))
+    return PlatformTemplate(plain_name(str(template_id)), tuple(parse_param(name, labels) for name in names))
 
 
 def _check_ways(ways: Mapping[str, object], params: object) -> None:

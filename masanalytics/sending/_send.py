@@ -26,10 +26,11 @@ from masanalytics.client import Client
 from masanalytics.collecting import Collector
 from masanalytics.collecting.notices import to_stderr
 from masanalytics.errors import InputError, StoreError
-from masanalytics.i18n import _
+from masanalytics.i18n import Text, _
 from masanalytics.phones import normalise_phones
 from masanalytics.planning import Plan, PlannedBatch
 from masanalytics.planning import plan as make_plan
+from masanalytics.planning.argument_checks import wrong_kind
 from masanalytics.planning.planned import SendingAccount
 from masanalytics.sending.canary import GO_ON, Canary
 from masanalytics.sending.job_weight import check_proof, claim_rules, is_out, weigh
@@ -128,7 +129,9 @@ def send(
         If the platform cannot be reached.
     """
     _check_places(client, store)
-    workers = _checked_whole("workers", workers) or workers
+    confirm = _checked_whole("confirm", confirm, least=0)
+    if (workers := _checked_whole("workers", workers)) is None:  # type: ignore[assignment]
+        raise wrong_kind("workers", None, Text("a whole number from 1"))
     limit = _checked_whole("limit", limit)
     new_file = str(store.path) if store.is_new and store.sends.is_empty else ""
     plan = _as_plan(work, client, store, planning if rate is None else {**planning, "rate": rate})
@@ -140,6 +143,8 @@ def send(
             confirm=confirm,
             count=size,
         )
+    if collector is not None and not hasattr(collector, "collect_if_due"):
+        raise wrong_kind("collector", collector, Text("a collector, such as mas.Collector(client, store)"))
     if to is not None:
         return _send_proof(plan, client, store, to)
     hours = Window.parse(plan.window if window is None else window)
@@ -249,6 +254,11 @@ def _as_plan(work: Plan | Table, client: Client, store: Store, planning: dict[st
             raise InputError("a plan is sent as it is: {names} belong to mas.plan(...)", names=names)
         _check_account(work, client)
         return work
+    if twice := sorted({"store", "account"} & set(planning)):
+        raise InputError(
+            "{names}: send(work, client, store) has the store as it is, and the account from its client. Nothing was sent",
+            names=", ".join(f"{name}=" for name in twice),
+        )
     return make_plan(work, store=store, account=client.account, **planning)
 
 
@@ -278,12 +288,16 @@ def _check_rate(plan: Plan, rate: object) -> None:
 def _check_places(client: object, store: object) -> None:
     if isinstance(client, Store) or isinstance(store, Client):
         raise InputError("send(work, client, store): the client comes before the store. Nothing was sent")
+    if not hasattr(client, "submit"):
+        raise wrong_kind("client", client, Text("a client, such as mas.Client(account)"))
+    if not isinstance(store, Store):
+        raise wrong_kind("store", store, Text("an open store, such as mas.Store('mas.db')"))
 
 
-def _checked_whole(name: str, value: int | None) -> int | None:
-    """Return a whole number from 1, numpy's own too."""
-    if value is not None and (isinstance(value, bool) or not isinstance(value, Integral) or value < 1):
-        raise InputError("{name}={value!r}: a whole number from 1", name=name, value=value)
+def _checked_whole(name: str, value: int | None, *, least: int = 1) -> int | None:
+    """Return a whole number from 1 (or `least`), numpy's own too."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, Integral) or value < least):
+        raise InputError("{name}={value!r}: a whole number from {least}", name=name, value=value, least=least)
     return None if value is None else int(value)
 
 
@@ -381,7 +395,7 @@ def _send_proof(plan: Plan, client: Client, store: Store, to: list[str]) -> Send
 
     The campaign itself is not touched, and the proof's reports are known to be ours.
     """
-    numbers = [to] if isinstance(to, str) else list(to)
+    numbers = list(to) if isinstance(to, Iterable) and not isinstance(to, str) else [to]
     phones = normalise_phones(pd.Series(numbers, dtype=object))["phone"]
     if phones.isna().any() or not len(phones):
         raise InputError("to=: give mobile numbers, such as ['13800138000']")

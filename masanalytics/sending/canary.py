@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Final
 
 from masanalytics.clock import is_simulated
@@ -43,6 +44,16 @@ class Canary:
     reported: float = 0.8
     most_failed: float = 0.2
     timeout_s: float = 600.0
+
+    def __post_init__(self) -> None:
+        """Refuse what is no size, share or length of time."""
+        if isinstance(self.size, bool) or not hasattr(self.size, "__index__") or int(self.size) < 1:
+            raise InputError("{name}={value!r}: a whole number from {least}", name="size", value=self.size, least=1)
+        for name, share in (("reported", self.reported), ("most_failed", self.most_failed)):
+            if isinstance(share, bool) or not isinstance(share, Real) or not 0 <= share <= 1:
+                raise InputError("{name}={value!r}: a share from 0 to 1", name=name, value=share)
+        if isinstance(self.timeout_s, bool) or not isinstance(self.timeout_s, Real) or not self.timeout_s >= 0:
+            raise InputError("{name}={value!r}: a number of seconds", name="timeout_s", value=self.timeout_s)
 
     @classmethod
     def of(cls, canary: int | str | Canary | None) -> Canary | None:

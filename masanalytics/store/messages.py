@@ -130,7 +130,7 @@ def _as_kept(name: str, options: list[Any]) -> list[Any]:
         return [CARRIERS.index(option) for option in options if option in CARRIERS]
     if name == "status":
         return status_numbers(options)
-    if name in ("campaign", "round"):
+    if name in ("campaign", "round", "arm", "key"):
         return [plain_name(str(option)) for option in options]
     if name == "phone":  # in any form; what is no number is a name of somebody who was forgotten
         numbers = normalise_phones(pd.Series(options, dtype=object))["phone"]

@@ -56,7 +56,8 @@ def pull_back(conn: sqlite3.Connection, batch_id: int) -> int:
         [(batch_id, message_id) for (message_id,) in moved],
     )
     conn.executemany(
-        "UPDATE batches SET messages = (SELECT count(*) FROM messages m WHERE m.batch_id = batches.batch_id) WHERE batch_id = ?",
+        "UPDATE batches SET (messages, segments) = (SELECT count(*), sum(coalesce(m.segments, 1)) FROM messages m"
+        " WHERE m.batch_id = batches.batch_id) WHERE batch_id = ?",
         [(batch_id,), *others],
     )
     conn.execute("DELETE FROM moved WHERE batch_id = ?", [batch_id])

@@ -13,6 +13,7 @@ from sqlite_utils import Database, Migrations
 from masanalytics.store import message_outcomes, older_rounds, sql_views
 from masanalytics.store.kept_texts import plain_sentences_sql
 from masanalytics.store.platform_clock import date_messages
+from masanalytics.text import plain_name
 from masanalytics.vocabulary import CARRIERS, Status
 
 __all__ = ["migrations"]
@@ -408,3 +409,11 @@ def m019_views_for_everybody(db: Database) -> None:
     for index in sql_views.INDEXES:
         db.execute(index)
     sql_views.make_views(db.conn)
+
+
+@migrations()
+def m020_names_of_arms(db: Database) -> None:
+    """Write the names of arms as they are kept now: two that look alike are one."""
+    for (arm,) in db.execute("SELECT DISTINCT arm FROM batches WHERE arm IS NOT NULL").fetchall():
+        if plain_name(arm) != arm:
+            db.execute("UPDATE batches SET arm = nullif(?, '') WHERE arm = ?", [plain_name(arm), arm])

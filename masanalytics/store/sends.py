@@ -219,6 +219,12 @@ class Sends:
         with self._connections.reading() as conn:
             return rounds.canary_state(conn, run.round_id)
 
+    def canary_of(self, campaign: str, label: str) -> CanaryState | None:
+        """Return how the canary of a round stands; None where the round is not known."""
+        with self._connections.reading() as conn:
+            round_id = rounds.find_round(conn, campaign, label)
+            return None if round_id is None else rounds.canary_state(conn, round_id)
+
     def judge_canary(self, run: RunRecord, because: Text | None, now: float) -> bool:
         """Note that the canary looks normal, or why not; return whether the rest may go."""
         with self._connections.writing(durable=True) as conn:
