@@ -116,7 +116,7 @@ def test_a_month_counts_all_its_days(sim: Simulator, store: mas.Store, clock: Ma
 
     held = go(people(9, 50), sim, store, budget={"month": 18}, over_budget="hold", limits=Limits(2, 2))
     assert (held.accepted, dict(held.held_because)) == (3, {"budget": 6})
-    assert "3 of 18 messages left this month" in held.stopped_because
+    assert "the budget is spent (0 of 18 messages left this month)" in held.stopped_because
     clock.sleep(30 * DAY_S)
     assert go(people(9, 50), sim, store, budget={"month": 18}).ok
 

@@ -29,12 +29,12 @@ class JobWeight:
     ----------
     messages : int or None
         How many messages of those that are left to send; None where all of them fit.
-    short : Text or None
-        Why not all of them.
+    short : Period or None
+        The day or month that does not hold all of them, as it was before the first request.
     """
 
     messages: int | None = None
-    short: Text | None = None
+    short: Period | None = None
 
 
 def check_over_budget(over_budget: str) -> None:
@@ -89,7 +89,7 @@ def weigh(
         return JobWeight()
     if over_budget == "refuse":
         raise _too_large(total, tightest)
-    return JobWeight(int((np.cumsum(weights) <= tightest.left).sum()), budget_spent(tightest))
+    return JobWeight(int((np.cumsum(weights) <= tightest.left).sum()), tightest)
 
 
 def check_proof(account: Account, sends: Sends, now: float, *, segments: int | None, numbers: int) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from masanalytics.account import AccountKey, Period
 from masanalytics.client.outcomes import SubmitResult, failed_submit
 from masanalytics.clock import is_simulated
 from masanalytics.collecting.notices import to_stderr
@@ -27,7 +28,6 @@ from masanalytics.store.sends import Answered, Claimed, RunStart, Sends
 from masanalytics.timezone import format_instant
 
 if TYPE_CHECKING:
-    from masanalytics.account import Period
     from masanalytics.client import Client
     from masanalytics.collecting import Collected
     from masanalytics.planning import PlannedBatch
@@ -70,8 +70,8 @@ class Options:
         Other work, looked after while requests are under way.
     advance : callable
         Gets the number of messages settled, for a progress bar.
-    short : Text or None
-        Why not all of the job may go, where the account's budget does not hold it.
+    short : Period or None
+        The day or month of the account's budget that does not hold all of the job.
     """
 
     workers: int
@@ -80,7 +80,7 @@ class Options:
     waits: bool
     between: Callable[[], object]
     advance: Callable[[int], object]
-    short: Text | None = None
+    short: Period | None = None
 
 
 class Sender:
@@ -105,6 +105,7 @@ class Sender:
         self.clock = client.clock
         self.campaign = start.campaign
         self._round = start.round
+        self._account = AccountKey.of(start.account)
         self.batch_ids: list[int] = []
         self._began = self.clock.monotonic()
         self._in_flight: dict[Future[SubmitResult], Claimed] = {}
@@ -229,9 +230,15 @@ class Sender:
     def keep_for_later(self) -> None:
         """Count what is left, where nothing stopped the run, as held by the budget that is spent, or else by the limit."""
         if self._stopped is None and self.options.short is not None:
-            self.hold("budget", self.options.short)
+            self.hold("budget", budget_spent(self._as_it_is(self.options.short)))
         elif self._stopped is None:
             self._held_for = "limit"
+
+    def _as_it_is(self, period: Period) -> Period:
+        """Return the day or month of the budget with what is spent of it by now; as it was, where the next one has begun."""
+        budget = self.run.rules.budget
+        found = [] if budget is None else self.sends.budget_periods(self._account, budget, self.clock.now())
+        return next((one for one in found if (one.name, one.start) == (period.name, period.start)), period)
 
     def _cap_notice(self, count: int) -> list[Text]:
         """Say what the cap holds back, where it does."""

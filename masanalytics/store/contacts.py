@@ -38,7 +38,7 @@ def contacts(conn: sqlite3.Connection, phones: Sequence[str], since: float) -> d
     # time counts: that keeps people on the safe side.
     rows = conn.execute(
         "SELECT r.position, count(*), max(m.submitted_at), c.campaign FROM reached r CROSS JOIN messages m ON m.phone = r.phone"
-        " JOIN batches b ON b.batch_id = m.batch_id JOIN campaigns c ON c.campaign_id = m.campaign_id"
+        " CROSS JOIN batches b ON b.batch_id = m.batch_id CROSS JOIN campaigns c ON c.campaign_id = m.campaign_id"
         f" WHERE max(b.requested_at, coalesce(m.submitted_at, 0)) > ? AND m.status_id {MAY_BE_OUT} AND NOT b.outside_caps GROUP BY r.position",
         [since],
     ).fetchall()
