@@ -80,7 +80,7 @@ def frames(sim: mas.Simulator, client: mas.Client, store: mas.Store) -> dict[str
         "anomalies": mas.anomalies(messages),
         "arrivals": analysis.arrivals(messages),
         "code_catalogue": mas.code_catalogue(),
-        "compare": mas.compare(messages, "arm", "A", "B"),
+        "compare": mas.compare(messages, "arm", "A", "B", always_valid=True),
         "costs": mas.costs(messages, 0.05),
         "explain_change": mas.explain_change(messages, messages, by="carrier"),
         "normalise_phones": normalise_phones(people["phone"]),

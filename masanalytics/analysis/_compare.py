@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from masanalytics.aliases import Booleans, Columns, Figures, Length, Messages
 from masanalytics.analysis.clustered_pairs import Days, differing_days, pair_clusters, stratified_cells
 from masanalytics.analysis.clusters import UNCLUSTERED, Cluster, ClusterCounts, cluster_counts, clustered_note
-from masanalytics.analysis.comparison_sentence import sentence
+from masanalytics.analysis.comparison_sentence import always_sentence, sentence
 from masanalytics.analysis.dimensions import as_names
 from masanalytics.analysis.equal_age import common_age, equal_age_notes, waited_counts
 from masanalytics.analysis.filters import Filters, to_seconds
@@ -40,6 +41,8 @@ COMPARE_COLUMNS = (
     "median_low_s", "median_high_s", "latency_p_value", "latency_p_adjusted", "sentence",
 )  # fmt: skip
 _ADJUSTED = ("adjusted_difference", "adjusted_low", "adjusted_high", "adjusted_p_value", "compared_a", "compared_b")
+_ALWAYS = ("always_low", "always_high", "always_p_value")
+_USUAL_ARM = 10_000.0
 _OUTCOMES = ("category", "error_code", "report_status", "status", "received_at", "latency_s")
 _ALL_PAIRS_OF = 12
 _AGES_SAID = 2
@@ -57,6 +60,7 @@ def compare(
     within: Length | None = None,
     adjust: Columns | None = None,
     cluster: Cluster = "auto",
+    always_valid: bool | float = False,
     language: str | None = None,
     **where: Any,
 ) -> pd.DataFrame:
@@ -81,6 +85,10 @@ def compare(
         What may fail together: a lost batch takes its messages with it, and days differ without a cause. ``"auto"`` is the
         batch where both are of one campaign, and the campaign's day between campaigns; columns or dimensions of your own;
         None: each message by itself.
+    always_valid : bool or number
+        Whether to add an interval and a p-value that hold however often they are read, such as every ten minutes while a campaign
+        runs, to stop when they show something; the others are for one look. A number is how many messages you mean an arm to have
+        in the end: there the interval is narrowest. True stands for 10,000. It must be the same at every look.
     language : {"en", "zh"}, optional
         Of ``sentence``; by default the user's own.
     **where
@@ -113,12 +121,14 @@ def compare(
         - with `adjust` also ``adjusted_difference, adjusted_low, adjusted_high, adjusted_p_value`` (Mantel-Haenszel
           weights, Sato's variance, clustered: jackknife; Cochran-Mantel-Haenszel test, not corrected for several rows), and
           ``compared_a, compared_b``: the share of each arm in strata that the other has too
+        - with `always_valid` also ``always_low, always_high, always_p_value``: interval of the difference and p-value that hold at all
+          looks together (a confidence sequence: Robbins's normal mixture), shared among the rows (Bonferroni)
         - ``sentence``: the same in words
 
     Raises
     ------
     InputError
-        If a column or a value is missing, or `adjust` names what is only known of the outcome.
+        If a column or a value is missing, `always_valid` is no number of messages, or `adjust` names what is only known of the outcome.
 
     Notes
     -----
@@ -147,13 +157,24 @@ def compare(
     asked = None if within is None else float(to_seconds(within))
     arms = _Arms(data, Question(list(dict.fromkeys([*names, *strata])), (), filters), strata, waited, cluster)
     rows = [arms.compared(pair, asked) for pair in pairs]
-    result = _table(rows, strata)
+    result = _table(rows, strata, _planned(always_valid))
     notes = _age_notes(arms, asked=within is not None)
     notes += _cluster_notes(rows, cluster)
     notes += [MINUTES_ONLY] if any(counts.has_minutes_only() for counts in arms.at.values()) else []
     result = finished(result, source, where=filters, notes=notes)
     result.attrs["adjust"] = strata
     return result
+
+
+def _planned(asked: float) -> float | None:
+    """Return how many messages an arm is to have in the end; None where no reading at any time is asked for."""
+    if isinstance(asked, bool):
+        return _USUAL_ARM if asked else None
+    if not isinstance(asked, Real) or not 0 < asked < float("inf"):
+        raise InputError(
+            "always_valid={value!r}: say True, or how many messages an arm is to have in the end", value=asked
+        )
+    return float(asked)
 
 
 def _refuse_outcomes(strata: Sequence[str]) -> None:
@@ -357,7 +378,7 @@ def _latencies(counts: Counts, chosen: list[Booleans], age: float | None) -> dic
     }  # fmt: skip
 
 
-def _table(rows: list[_Pair], strata: list[str]) -> pd.DataFrame:
+def _table(rows: list[_Pair], strata: list[str], planned: float | None) -> pd.DataFrame:
     """Return the rows with what depends on how many they are: the corrected p-values, and the intervals of the same level."""
     import pandas as pd
 
@@ -368,8 +389,12 @@ def _table(rows: list[_Pair], strata: list[str]) -> pd.DataFrame:
     for pair, p_value in zip(rows, p_adjusted, strict=True):
         row = {**pair.values, **pair.rates.columns(level, p_value), "p_adjusted": p_value}
         row |= dict(zip(_ADJUSTED, pair.adjusted(level), strict=True)) if strata else {}
-        values.append({**row, "sentence": sentence(row, strata, pair.rates.clusters)})
-    adjusted = list(_ADJUSTED) if strata else []
+        said = sentence(row, strata, pair.rates.clusters)
+        if planned is not None:
+            row |= dict(zip(_ALWAYS, pair.rates.always_valid(planned, 1 - level), strict=True))
+            said = always_sentence(row, said)
+        values.append({**row, "sentence": said})
+    adjusted = [*(_ADJUSTED if strata else ()), *(_ALWAYS if planned is not None else ())]
     before, last = COMPARE_COLUMNS[:-1], COMPARE_COLUMNS[-1]
     table = pd.DataFrame(values, columns=[*before, *adjusted, last])
     table["latency_p_adjusted"] = holm(table["latency_p_value"].astype(float))

@@ -13,7 +13,7 @@ from masanalytics.formatting import duration
 from masanalytics.i18n import _
 from masanalytics.stats.clusters import student_quantiles
 
-__all__ = ["sentence"]
+__all__ = ["always_sentence", "sentence"]
 
 _SIGNIFICANT = 0.05
 _MOSTLY = 0.5
@@ -38,6 +38,25 @@ def sentence(row: Mapping[str, Any], strata: Sequence[str] = (), clusters: PairC
     said = _difference(row, names, age, sure) if is_different else _no_difference(row, names, age, sure)
     mix = _mix(row, strata, is_different=is_different) if strata else ""
     return _("{difference}{mix}.", difference=said + _carried(row, clusters), mix=mix)
+
+
+def always_sentence(row: Mapping[str, Any], said: str) -> str:
+    """Return what a row says, with the reading that holds at any time.
+
+    Examples
+    --------
+    >>> always_sentence(dict(always_low=0.006, always_high=0.034, always_p_value=0.0003), "B delivers more.")
+    'B delivers more. However often it is read: +0.6 to +3.4 points, p = 0.0003.'
+    """
+    if np.isnan(row["always_low"]):
+        return _("{said} It cannot be read at any time: too few clusters.", said=said)
+    return _(
+        "{said} However often it is read: {low:+.1f} to {high:+.1f} points, {p}.",
+        said=said,
+        low=100 * row["always_low"],
+        high=100 * row["always_high"],
+        p=_p(row["always_p_value"]),
+    )
 
 
 def _is_different(row: Mapping[str, Any]) -> bool:

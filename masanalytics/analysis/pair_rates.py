@@ -8,6 +8,7 @@ from typing import Any
 
 from masanalytics.analysis.clustered_pairs import PairClusters
 from masanalytics.stats.clusters import StratifiedCells, jackknife_variance
+from masanalytics.stats.confidence_sequence import AlwaysValid, always_valid
 from masanalytics.stats.power import LEVEL, detectable_difference
 from masanalytics.stats.proportions import Z95, Doubt, newcombe, student_quantile, two_proportion_p_value
 
@@ -116,6 +117,26 @@ class PairRates:
             "clusters_a": found.clusters_a if found else 0, "clusters_b": found.clusters_b if found else 0,
             "design_effect": found.effect if found else nan, "detectable": self.detectable(level),
         }  # fmt: skip
+
+    def always_valid(self, planned: float, level: float) -> AlwaysValid:
+        """Return the difference as it may be read at any time; NaN where how much clusters differ is not known.
+
+        Parameters
+        ----------
+        planned : float
+            How many messages an arm is to have in the end.
+        level : float
+            The probability that the interval misses the truth at any look.
+        """
+        effect_a, effect_b = self._effects
+        if isnan(self.p_value) or isnan(effect_a + effect_b):
+            return AlwaysValid(nan, nan, nan)
+        return always_valid(
+            (self.delivered_a / effect_a, self.accepted_a / effect_a),
+            (self.delivered_b / effect_b, self.accepted_b / effect_b),
+            planned / max(effect_a, effect_b),
+            level=level,
+        )
 
     def doubt(self, level: float, variance: float, cells: StratifiedCells | None) -> Doubt:
         """Return how unsure the difference within strata is, whose variance with independent messages is `variance`.

@@ -12,6 +12,7 @@ from markupsafe import escape
 
 from masanalytics import analysis, plot
 from masanalytics.aliases import Messages
+from masanalytics.analysis.sources import as_source
 from masanalytics.clock import Clock, SystemClock
 from masanalytics.formatting import count, percent
 from masanalytics.i18n import _, speaks
@@ -21,6 +22,8 @@ from masanalytics.report.pictures import Picture
 from masanalytics.report.tables import RATES
 
 __all__ = ["Glance", "glance", "watch"]
+
+_LEAST_ARMS, _MOST_ARMS = 2, 4
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Glance:
         Name and value of each figure, in the language that was asked for.
     as_of : str
         What it was computed from, and up to when.
+    arms : str
+        How the arms of a split campaign compare, as it may be read at any time; empty where there are no arms.
     """
 
     rates: pd.DataFrame
@@ -46,6 +51,7 @@ class Glance:
     curve: str
     figures: Sequence[tuple[str, str]]
     as_of: str
+    arms: str = ""
 
     @property
     def accepted(self) -> int:
@@ -59,7 +65,7 @@ class Glance:
 
     def __repr__(self) -> str:
         figures = ", ".join(f"{name} {value}" for name, value in self.figures)
-        return f"{self.title}: {figures}. {self.as_of}".rstrip()
+        return " ".join(part for part in (f"{self.title}: {figures}.", self.as_of, self.arms) if part)
 
     def _repr_html_(self) -> str:
         cells = "".join(
@@ -71,6 +77,7 @@ class Glance:
             f'<div><div style="font-size:115%">{escape(self.title)}</div>'
             f'<div style="color:#59636e;font-size:85%">{escape(self.as_of)}</div>'
             f'<div style="display:flex;flex-wrap:wrap;gap:8px;margin:8px 0">{cells}</div>'
+            f"<div>{escape(self.arms)}</div>"
             f'<div style="max-width:720px">{self.curve}</div></div>'
         )
 
@@ -103,7 +110,18 @@ def glance(data: Messages, campaign: str | None = None, *, language: str | None 
     if not rates.empty and rates["accepted"].iloc[0]:
         picture = Picture(3.6, lambda ax: plot.latency(data, ax=ax, **filters))
         curve = picture.as_svg(name="live", label=_("How fast messages arrive"))
-    return Glance(rates, title, curve, _figures(rates), as_of_text(rates.attrs))
+    arms = _arms(data, filters)
+    return Glance(rates, title, curve, _figures(rates), as_of_text(rates.attrs), arms)
+
+
+def _arms(data: Messages, filters: dict[str, Any]) -> str:
+    """Return how the arms compare, as it may be read as often as `watch` looks; nothing where there are no two, or too many."""
+    if "arm" not in as_source(data).message_columns():
+        return ""
+    arms = analysis.delivery_rates(data, by="arm", history=None, **filters)
+    if not _LEAST_ARMS <= int(arms["arm"].notna().sum()) <= _MOST_ARMS:
+        return ""
+    return " ".join(analysis.compare(data, "arm", always_valid=True, **filters)["sentence"])
 
 
 def _figures(rates: pd.DataFrame) -> list[tuple[str, str]]:
@@ -133,7 +151,8 @@ def watch(
 ) -> Glance:
     """Redraw how a campaign stands, until every report is in, time is up, or you interrupt it.
 
-    It only looks: reports are fetched by a collector that runs in the background (``collector.start()``).
+    It only looks: reports are fetched by a collector that runs in the background (``collector.start()``). Arms of a split campaign
+    are compared with an interval that holds however often it is read (`compare`, ``always_valid=True``).
 
     Parameters
     ----------
