@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from masanalytics.account import Account
+from masanalytics.account import Account, Budget
 from masanalytics.client import Client
 from masanalytics.client.trust import address_of, changed_certificate
 from masanalytics.clock import Clock, SystemClock
 from masanalytics.errors import ConfigError, MasError, NetworkError
 from masanalytics.i18n import _, speaks
 from masanalytics.paths import full_path
+from masanalytics.store.spending import account_periods
 from masanalytics.timezone import format_instant
 from masanalytics.tls import (
     KnownHosts,
@@ -119,7 +120,7 @@ def check(
         findings += _database(path)
         if account is not None and account.is_pushed:
             findings.append(_receiver(account, path, clock or SystemClock()))
-        findings.extend(_parts(path))
+        findings += [*_parts(path), *_budget(account, path, clock or SystemClock())]
     return findings
 
 
@@ -341,6 +342,22 @@ def _parts(path: Path) -> list[Finding]:
         text = _("{account} reports {how} ({known}).", account=account, how=how, known=known)
         findings.append(Finding("parts", ok=True, text=text))
     return findings
+
+
+def _budget(account: Account | None, path: Path, clock: Clock) -> list[Finding]:
+    """Say what is left of the account's budget by this store, where it has one."""
+    budget = None if account is None else Budget.of(account)
+    if account is None or budget is None:
+        return []
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=1)) as connection:
+            periods = account_periods(connection, account.key, budget, clock.now())
+    except sqlite3.Error:  # nothing was sent with it yet, or the file says elsewhere what is wrong with it
+        periods = budget.periods(clock.now())
+    spent = [period for period in periods if not period.left]
+    advice = [_("It resets on {day} at 00:00 (China time).", day=period.resets_on) for period in spent]
+    text = _("{left}.", left=_("; ").join(str(period.words()) for period in periods))
+    return [Finding("budget", ok=None if spent else True, text=text, advice=" ".join(advice[-1:]))]
 
 
 def _receiver(account: Account, path: Path, clock: Clock) -> Finding:

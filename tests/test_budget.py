@@ -12,6 +12,7 @@ from sqlite_utils import Database
 
 import masanalytics as mas
 from masanalytics.clock import ManualClock
+from masanalytics.doctor import check
 from masanalytics.errors import BudgetError, ConfigError, InputError
 from masanalytics.planning import Limits
 from masanalytics.sending import SendResult
@@ -203,6 +204,23 @@ def test_the_plan_says_what_is_left_and_warns_at_four_fifths(sim: Simulator, sto
     codes = [[one.code for one in planned(size).warnings if "budget" in one.code] for size in (49, 50, 70, 71)]
     assert codes == [[], ["budget_used"], ["budget_used"], ["over_budget"]]
     assert "80 % of the account's budget is used" in planned(50).text()
+
+
+def test_the_doctor_says_what_is_left(sim: Simulator, store: mas.Store, tmp_path: Path) -> None:
+    """Of an account with a budget, whether the store is there or not yet; what is spent is worth a look and no fault."""
+    go(people(30), sim, store, budget={"day": 30})
+    account = sim.account(budget={"day": 30, "month": 100}, budget_unit="messages")
+
+    def said(path: Path) -> tuple[str, str, bool | None]:
+        [found] = [one for one in check(account, path, clock=store.clock, language="en") if one.name == "budget"]
+        return found.text, found.advice, found.ok
+
+    assert said(Path(store.path)) == (
+        "0 of 30 messages left today; 70 of 100 messages left this month.", "It resets on 2026-01-02 at 00:00 (China time).", None,
+    )  # fmt: skip
+    assert said(tmp_path / "new.db") == (
+        "30 of 30 messages left today; 100 of 100 messages left this month.", "", True,
+    )  # fmt: skip
 
 
 def test_a_template_of_unknown_length_has_no_segments_to_count(sim: Simulator, store: mas.Store) -> None:
