@@ -72,7 +72,7 @@ def test_a_job_that_does_not_fit_is_refused_whole(sim: Simulator, store: mas.Sto
     assert len(sim.messages) == 40
     assert (caught.value.code, caught.value.retryable, isinstance(caught.value, InputError)) == ("budget", True, True)
     assert str(caught.value) == (
-        "11 messages are to be sent, but the budget does not hold them (10 of 50 messages left today): it resets on 2026-01-02 at"
+        "the job is 11 messages, and the budget does not hold it (10 of 50 messages left today): that resets on 2026-01-02 at"
         " 00:00 (China time). over_budget='hold' sends what fits and holds the rest. Nothing was sent"
     )
     assert "北京时间" in caught.value.zh
@@ -105,7 +105,7 @@ def test_a_day_ends_at_midnight_in_china(sim: Simulator, store: mas.Store, clock
     clock.sleep(1)
 
     assert go(people(10), sim, store, budget={"day": 10, "month": 20}, campaign="late").ok
-    with pytest.raises(BudgetError, match=r"0 of 20 messages left this month.*it resets on 2026-02-01"):
+    with pytest.raises(BudgetError, match=r"0 of 20 messages left this month.*that resets on 2026-02-01"):
         go(people(1), sim, store, budget={"day": 100, "month": 20}, campaign="later")
 
 
@@ -159,9 +159,9 @@ def test_segments_are_counted_as_they_are_billed(sim: Simulator, store: mas.Stor
     """A text of two segments weighs two; a job of more than a whole budget says that no day holds it."""
     long = {"text": "文" * 100, "signature": "示例"}
     assert go(people(5), sim, store, budget={"day": 10}, unit="segments", **long).ok
-    with pytest.raises(BudgetError, match="2 segments are to be sent, but"):
+    with pytest.raises(BudgetError, match="the job is 2 segments, and"):
         go(people(1, 5), sim, store, budget={"day": 10}, unit="segments", **long)
-    with pytest.raises(BudgetError, match="12 segments are to be sent, more than the whole budget"):
+    with pytest.raises(BudgetError, match="the job is 12 segments, more than the whole budget"):
         go(people(6), sim, store, budget={"day": 10}, unit="segments", campaign="other", **long)
 
 
@@ -184,7 +184,7 @@ def test_only_what_is_left_to_send_is_weighed(sim: Simulator, store: mas.Store) 
 
     with pytest.raises(BudgetError):
         go(people(5), sim, store, budget={"day": 12}, campaign="other")
-    with pytest.raises(BudgetError, match="5 messages are to be sent"):
+    with pytest.raises(BudgetError, match="the job is 5 messages"):
         go(bare, sim, store, budget={"day": 12}, to=[f"1390013800{n}" for n in range(5)])
     assert go(people(5), sim, store, budget={"day": 12}, campaign="other", limit=1).accepted == 1
     assert go(bare, sim, store, budget={"day": 12}, limit=3).accepted == 3
@@ -233,6 +233,17 @@ def test_a_template_of_unknown_length_has_no_segments_to_count(sim: Simulator, s
         go(bare, sim, store, budget={"day": 10}, unit="segments")
     assert len(sim.messages) == 0
     assert go(bare, sim, store, budget={"day": 10}).ok
+
+
+def test_a_canary_and_a_budget_hold_one_after_the_other(store: mas.Store, clock: ManualClock) -> None:
+    """The canary goes, is found normal, then what fits; the next day's run sends the rest without another canary."""
+    quick = Scripted(default=("DELIVRD", 1.0))
+    with Simulator(https=False, clock=clock, behaviour=quick) as sim:
+        first = go(people(20), sim, store, budget={"day": 12}, over_budget="hold", canary=5)
+        clock.sleep(DAY_S)
+        second = go(people(20), sim, store, budget={"day": 12}, over_budget="hold", canary=5)
+        assert (first.accepted, dict(first.held_because), second.accepted, second.ok) == (12, {"budget": 8}, 8, True)
+        assert sorted(one.phone for one in sim.messages) == people(20)["p"].tolist()
 
 
 def test_a_canary_is_part_of_the_job(sim: Simulator, store: mas.Store) -> None:

@@ -161,7 +161,7 @@ def test_budgets_and_caps_at_the_command_line(
     too_large = _run(*command, input="y\n")
     held = _run(*command, "--over-budget", "hold", input="y\n")
 
-    assert "2 messages are to be sent, more than the whole budget" in too_large.output
+    assert "the job is 2 messages, more than the whole budget" in too_large.output
     assert ("Send" in too_large.output, too_large.exit_code == 0) == (False, False)
     assert "Send 1 of 2?" in held.output
     assert "1 held by the budget" in held.output

@@ -137,13 +137,13 @@ def _too_large(weight: int, period: Period) -> BudgetError:
     }[period.unit]
     if weight > period.limit:
         return BudgetError(
-            "{weight} are to be sent, more than the whole budget ({left}): raise the account's budget, or send what fits day by"
+            "the job is {weight}, more than the whole budget ({left}): raise the account's budget, or send what fits day by"
             " day with over_budget='hold'. Nothing was sent",
             weight=unit,
             left=period.words(),
         )
     return BudgetError(
-        "{weight} are to be sent, but the budget does not hold them ({left}): it resets on {day} at 00:00 (China time). "
+        "the job is {weight}, and the budget does not hold it ({left}): that resets on {day} at 00:00 (China time). "
         "over_budget='hold' sends what fits and holds the rest. Nothing was sent",
         weight=unit,
         left=period.words(),
