@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from masanalytics.errors import InputError, missing_columns
 from masanalytics.i18n import Text
+from masanalytics.text import nearest
 from masanalytics.timezone import CHINA_OFFSET_S
 from masanalytics.vocabulary import DERIVED
 
@@ -43,14 +44,17 @@ __all__ = [
     "TimePart",
     "as_names",
     "columns_behind",
+    "is_column",
     "is_derived",
     "late_after",
     "late_dimension",
     "missing_in_messages",
     "present",
     "time_part",
+    "unknown_argument",
 ]
 
+_COMMON = ("by", "since", "until", "where", "within", "language")
 DAY_S = 86_400
 PREFIX_DIGITS = 3
 WINDOW = "#window"
@@ -120,6 +124,37 @@ def late_after(name: str) -> int | None:
 def is_derived(name: str, available: Sequence[str]) -> bool:
     """Return whether the dimension `name` is not a column of the messages but follows from some."""
     return name not in available and (name in DERIVED or time_part(name) is not None)
+
+
+def is_column(name: str, available: Sequence[str]) -> bool:
+    """Return whether messages can be narrowed by `name`: it is a column of theirs, or follows from some."""
+    return name in available or name in DERIVED or time_part(name) is not None
+
+
+def unknown_argument(name: str, available: Sequence[str], arguments: Iterable[str] = ()) -> InputError:
+    """Return the error that a keyword argument is neither one of the function's nor a column of the messages.
+
+    Parameters
+    ----------
+    name : str
+        The argument.
+    available : sequence of str
+        The columns there are.
+    arguments : iterable of str
+        The function's own arguments, where they are known.
+
+    Examples
+    --------
+    >>> print(unknown_argument("camapign", ["campaign", "phone"]).text("en"))
+    unknown argument 'camapign' (did you mean 'campaign'?): the function has none of this name, and the messages no such column
+    """
+    near = nearest(name, [*available, *DERIVED, *arguments, *_COMMON], count=1, cutoff=0.6)
+    hint = Text(" (did you mean {near!r}?)", near=near[0]) if near else ""
+    return InputError(
+        "unknown argument {name!r}{hint}: the function has none of this name, and the messages no such column",
+        name=name,
+        hint=hint,
+    )
 
 
 def columns_behind(names: Iterable[str], available: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Any
 
 from masanalytics.aliases import Instant
-from masanalytics.analysis.dimensions import is_derived
+from masanalytics.analysis.dimensions import is_column, is_derived, unknown_argument
 from masanalytics.errors import InputError
 from masanalytics.lengths import to_seconds
 from masanalytics.timezone import CHINA_OFFSET_S, format_instant
@@ -32,6 +32,8 @@ class Filters:
         Of ``waited_s``: only messages that have been observed this long.
     every : int
         One message in so many is enough; a source that cannot leave any out counts all.
+    named : frozenset of str
+        The columns that were given as keyword arguments: what is no column is an unknown argument.
     """
 
     values: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
@@ -39,6 +41,7 @@ class Filters:
     until: int | None = None
     waited_at_least: int | None = None
     every: int = 1
+    named: frozenset[str] = frozenset()
 
     @classmethod
     def parse(cls, conditions: Mapping[str, Any], *, waited_at_least: int | None = None) -> Filters:
@@ -61,6 +64,7 @@ class Filters:
             since=None if since is None else to_instant(since),
             until=None if until is None else to_instant(until),
             waited_at_least=waited_at_least,
+            named=frozenset(named),
         )
 
     @property
@@ -71,12 +75,20 @@ class Filters:
     def divided(self, available: Sequence[str]) -> tuple[Filters, dict[str, tuple[Any, ...]]]:
         """Return what a source with these columns can be narrowed to itself, and the values of derived dimensions.
 
+        Raises
+        ------
+        InputError
+            If a keyword argument is no column.
+
         Examples
         --------
         >>> pushed, derived = Filters.parse({"campaign": "spring", "hour": 9}).divided(["campaign", "submitted_at"])
         >>> pushed.values, derived
         ({'campaign': ('spring',)}, {'hour': (9,)})
         """
+        unknown = [name for name in self.values if name in self.named and not is_column(name, available)]
+        if unknown:
+            raise unknown_argument(unknown[0], available)
         derived = {name: options for name, options in self.values.items() if is_derived(name, available)}
         pushed = {name: options for name, options in self.values.items() if name not in derived}
         return replace(self, values=pushed), derived

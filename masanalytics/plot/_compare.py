@@ -14,9 +14,11 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from masanalytics.aliases import Messages
 from masanalytics.formatting import count, duration, group_label, percent, shorten
 from masanalytics.i18n import _, speaks
+from masanalytics.plot.arguments import chart_arguments
 from masanalytics.plot.chart import Chart, Drawn, result_of
-from masanalytics.plot.layout import figure_width
-from masanalytics.plot.masked import as_shown, reveals
+from masanalytics.plot.fonts import printable
+from masanalytics.plot.layout import characters_across, figure_width, points
+from masanalytics.plot.masked import as_shown
 from masanalytics.plot.named_rows import beside_rows, row_height, rows_that_fit
 from masanalytics.plot.theme import BLUE, GREY, INK, LINE
 
@@ -27,10 +29,11 @@ _SENTENCES = 3
 _SIGNIFICANT = 0.05
 _ROOM_FOR_SENTENCES = 7.0
 _LABEL_WIDTH = 30
+_ROOM_FOR_ENDS = 70
 
 
 @speaks
-@reveals
+@chart_arguments
 def compare(
     data: Messages,
     by: str | None = None,
@@ -38,6 +41,8 @@ def compare(
     b: object = None,
     *,
     ax: Axes | None = None,
+    title: str | None = None,
+    figsize: tuple[float, float] | None = None,
     reveal: bool = False,
     language: str | None = None,
     **keywords: Any,
@@ -57,6 +62,10 @@ def compare(
         Handed to ``compare`` when `data` holds messages.
     ax : Axes, optional
         Where to draw; by default a new figure.
+    title : str, optional
+        In place of the chart's own; what it is narrowed to stands below in any case.
+    figsize : (float, float), optional
+        Width and height in inches, of a figure of the chart's own.
     reveal : bool, optional
         Whether phone numbers in names and titles are shown whole; by default their middle is hidden.
     language : {"en", "zh"}, optional
@@ -83,7 +92,7 @@ def compare(
         title=_title(pairs),
         rows=[_pair(pair, by, longest) for pair in pairs.to_dict("records")],
         row_width=_LABEL_WIDTH,
-        draw=lambda axes: _draw(axes, pairs, len(result)),
+        draw=lambda axes: _draw(axes, pairs, len(result), by),
         width=10,
         height=row_height(len(pairs), 2),
         nothing=_("Nothing to compare") if pairs.empty else "",
@@ -102,7 +111,7 @@ def _pair(pair: dict[Any, Any], by: str | None, longest: int) -> str:
     return _("{second} against {first}", second=second, first=first)
 
 
-def _draw(ax: Axes, pairs: pd.DataFrame, all_pairs: int) -> Drawn:
+def _draw(ax: Axes, pairs: pd.DataFrame, all_pairs: int, by: str | None) -> Drawn:
     p_values = pairs["p_adjusted" if "p_adjusted" in pairs else "p_value"]
     is_clear = (p_values < _SIGNIFICANT).tolist()
     records = pairs.to_dict("records")
@@ -116,7 +125,7 @@ def _draw(ax: Axes, pairs: pd.DataFrame, all_pairs: int) -> Drawn:
         [_p_text(p_value) for p_value in p_values],
     ]
     beside_rows(ax, columns, muted=[not clear for clear in is_clear], give_up=(2, 0))
-    _draw_axis(ax, pairs)
+    _draw_axis(ax, pairs, by)
     return Drawn(legend=_legend(), notes=_notes(ax, pairs, all_pairs))
 
 
@@ -134,7 +143,7 @@ def _p_text(p_value: float) -> str:
     return "p < 0.0001" if p_value < 0.0001 else f"p = {p_value:.4f}" if p_value < 0.01 else f"p = {p_value:.2f}"
 
 
-def _draw_axis(ax: Axes, pairs: pd.DataFrame) -> None:
+def _draw_axis(ax: Axes, pairs: pd.DataFrame, by: str | None) -> None:
     differences = pairs[["low", "high", "difference"]].to_numpy(dtype=float)
     is_known = np.isfinite(differences).any()
     reach = max(1.12 * float(np.nanmax(np.abs(differences))), 0.005) if is_known else 0.05
@@ -143,10 +152,24 @@ def _draw_axis(ax: Axes, pairs: pd.DataFrame) -> None:
     ax.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 2.5, 5, 10]))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda share, _tick: f"{round(100 * share, 2):+g}" if share else "0"))
     ax.grid(axis="x", color=LINE, lw=0.8)
-    if figure_width(ax) < _ROOM_FOR_SENTENCES:
+    if len(pairs) == 1:
+        ax.set_xlabel(_named_ends(ax, pairs.to_dict("records")[0], by))
+    elif figure_width(ax) < _ROOM_FOR_SENTENCES:
         ax.set_xlabel(_("percentage points, first − second"))
     else:
         ax.set_xlabel(_("percentage points; right of 0: the first named delivers more"))
+
+
+def _named_ends(ax: Axes, pair: dict[Any, Any], by: str | None) -> str:
+    """Return what the axis of one pair says: which arm delivers more on either side, in the order they were given."""
+    room = characters_across(ax, points(ax, 11.5))
+    longest = max(6, (room - 48) // 2)
+    first, second = (shorten(as_shown(group_label([by or ""], [pair[side]])), longest) for side in ("a", "b"))
+    if room < _ROOM_FOR_ENDS:
+        return printable(_("← {first} · points · {second} →", first=first, second=second))
+    return printable(
+        _("← {first} delivers more · percentage points · {second} delivers more →", first=first, second=second)
+    )
 
 
 def _legend() -> list[tuple[Artist, str]]:

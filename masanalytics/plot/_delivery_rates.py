@@ -13,17 +13,18 @@ from matplotlib.patches import Patch
 from masanalytics.aliases import Columns, Length, Messages
 from masanalytics.formatting import count, percent
 from masanalytics.i18n import _, speaks
+from masanalytics.plot.arguments import chart_arguments, sorted_groups
 from masanalytics.plot.chart import (
     SMALL_N,
     Chart,
     Drawn,
     by_columns,
     group_labels,
+    is_result,
     percent_axis,
     rate_title,
     result_of,
 )
-from masanalytics.plot.masked import reveals
 from masanalytics.plot.named_rows import beside_rows, largest
 from masanalytics.plot.theme import BLUE, LINE, ORANGE
 
@@ -34,13 +35,16 @@ _UNSETTLED = ("pending", "most", "expected_rate", "expected_low", "expected_high
 
 
 @speaks
-@reveals
+@chart_arguments
 def delivery_rates(
     data: Messages,
     *,
     by: Columns | None = None,
     within: Length | None = None,
+    sort: str | None = None,
     ax: Axes | None = None,
+    title: str | None = None,
+    figsize: tuple[float, float] | None = None,
     reveal: bool = False,
     language: str | None = None,
     **keywords: Any,
@@ -57,8 +61,15 @@ def delivery_rates(
         expected_high`` are drawn where it has them. Rates are shares, 0 to 1.
     by, within, **keywords
         Handed to ``delivery_rates`` when `data` holds messages.
+    sort : {"size", "rate", "name"}, optional
+        The order of the groups: the largest first (by default, unless they are days or hours), the best, or by name. A result has
+        its own by default.
     ax : Axes, optional
         Where to draw; by default a new figure, as high as the groups need.
+    title : str, optional
+        In place of the chart's own; what it is narrowed to stands below in any case.
+    figsize : (float, float), optional
+        Width and height in inches, of a figure of the chart's own.
     reveal : bool, optional
         Whether phone numbers in names and titles are shown whole; by default their middle is hidden.
     language : {"en", "zh"}, optional
@@ -78,7 +89,9 @@ def delivery_rates(
     """
     result = result_of(data, "delivery_rates", _COLUMNS, by=by, within=within, **keywords)
     columns = by_columns(result, "accepted")
-    groups, left_out = largest(result, ax)
+    # A result that was given has the order in which its owner left it.
+    order = "name" if sort is None and is_result(data, _COLUMNS) else sort
+    groups, left_out = largest(sorted_groups(result, columns, order, size="accepted", rate="delivery_rate"), ax)
     if result.attrs.get("within_s") is not None:
         # At equal age "pending" means later than that age: there is nothing to wait for, and no end to expect.
         groups = groups.drop(columns=[name for name in _UNSETTLED if name in groups])

@@ -15,6 +15,7 @@ from masanalytics.analysis._error_codes import OTHERS
 from masanalytics.formatting import count, percent
 from masanalytics.i18n import _, speaks
 from masanalytics.plot import shaded_table
+from masanalytics.plot.arguments import chart_arguments
 from masanalytics.plot.chart import (
     Chart,
     Drawn,
@@ -26,7 +27,6 @@ from masanalytics.plot.chart import (
     titled,
     within_note,
 )
-from masanalytics.plot.masked import reveals
 from masanalytics.plot.named_rows import beside_rows, row_height, rows_that_fit
 from masanalytics.plot.theme import GREY, LINE, MUTED, VERMILION
 
@@ -36,17 +36,19 @@ _COLUMNS = ("error_code", "count", "share", "share_of_failed")
 _MOST_CODES = 15
 _MOST_GROUPS = 60
 _UPRIGHT_FROM = 12
-_LABEL_WIDTH = 36
+_LABEL_WIDTH = 48
 
 
 @speaks
-@reveals
+@chart_arguments
 def error_codes(
     data: Messages,
     *,
     by: Columns | None = None,
     top: int | None = None,
     ax: Axes | None = None,
+    title: str | None = None,
+    figsize: tuple[float, float] | None = None,
     reveal: bool = False,
     language: str | None = None,
     **keywords: Any,
@@ -65,6 +67,10 @@ def error_codes(
         asked for, and one bar for all others.
     ax : Axes, optional
         Where to draw; by default a new figure.
+    title : str, optional
+        In place of the chart's own; what it is narrowed to stands below in any case.
+    figsize : (float, float), optional
+        Width and height in inches, of a figure of the chart's own.
     reveal : bool, optional
         Whether phone numbers in names and titles are shown whole; by default their middle is hidden.
     language : {"en", "zh"}, optional

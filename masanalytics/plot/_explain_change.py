@@ -15,8 +15,8 @@ from masanalytics.aliases import Columns, Messages
 from masanalytics.analysis.results import note_texts
 from masanalytics.formatting import group_label, percent
 from masanalytics.i18n import _, ngettext, speaks
+from masanalytics.plot.arguments import chart_arguments
 from masanalytics.plot.chart import Chart, Drawn, by_columns, group_labels, percent_axis, result_of, titled
-from masanalytics.plot.masked import reveals
 from masanalytics.plot.named_rows import beside_rows, row_height, rows_that_fit
 from masanalytics.plot.theme import BLUE, GREY, INK, LINE, MUTED, VERMILION
 
@@ -28,13 +28,15 @@ _LABEL_WIDTH = 30
 
 
 @speaks
-@reveals
+@chart_arguments
 def explain_change(
     before: Messages,
     after: Messages | None = None,
     *,
     by: Columns | None = None,
     ax: Axes | None = None,
+    title: str | None = None,
+    figsize: tuple[float, float] | None = None,
     reveal: bool = False,
     language: str | None = None,
     **keywords: Any,
@@ -53,6 +55,10 @@ def explain_change(
         Handed to ``explain_change``.
     ax : Axes, optional
         Where to draw; by default a new figure.
+    title : str, optional
+        In place of the chart's own; what it is narrowed to stands below in any case.
+    figsize : (float, float), optional
+        Width and height in inches, of a figure of the chart's own.
     reveal : bool, optional
         Whether phone numbers in names and titles are shown whole; by default their middle is hidden.
     language : {"en", "zh"}, optional

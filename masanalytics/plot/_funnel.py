@@ -11,8 +11,8 @@ from matplotlib.ticker import MaxNLocator
 from masanalytics.aliases import Messages
 from masanalytics.formatting import count, percent
 from masanalytics.i18n import N_, _, speaks
+from masanalytics.plot.arguments import chart_arguments
 from masanalytics.plot.chart import Chart, Drawn, result_of
-from masanalytics.plot.masked import reveals
 from masanalytics.plot.named_rows import beside_rows, row_height
 from masanalytics.plot.theme import BLUE, GREY, LINE
 
@@ -23,9 +23,16 @@ _STEPS = {"planned": N_("Planned"), "accepted": N_("Accepted"), "delivered": N_(
 
 
 @speaks
-@reveals
+@chart_arguments
 def funnel(
-    data: Messages, *, ax: Axes | None = None, reveal: bool = False, language: str | None = None, **where: Any
+    data: Messages,
+    *,
+    ax: Axes | None = None,
+    title: str | None = None,
+    figsize: tuple[float, float] | None = None,
+    reveal: bool = False,
+    language: str | None = None,
+    **where: Any,
 ) -> Axes:
     """Draw how many messages were planned, accepted by the platform, delivered, and replied to.
 
@@ -38,6 +45,10 @@ def funnel(
         ``count``, and may have ``pending``. Of a frame of messages the first three steps are counted.
     ax : Axes, optional
         Where to draw; by default a new figure.
+    title : str, optional
+        In place of the chart's own; what it is narrowed to stands below in any case.
+    figsize : (float, float), optional
+        Width and height in inches, of a figure of the chart's own.
     reveal : bool, optional
         Whether phone numbers in names and titles are shown whole; by default their middle is hidden.
     language : {"en", "zh"}, optional

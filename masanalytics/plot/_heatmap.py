@@ -16,9 +16,9 @@ from masanalytics.errors import InputError
 from masanalytics.formatting import column_name, group_label, percent
 from masanalytics.i18n import _, speaks
 from masanalytics.plot import shaded_table
+from masanalytics.plot.arguments import chart_arguments
 from masanalytics.plot.chart import SMALL_N, Chart, Drawn, by_columns, is_result, rate_title, result_of
 from masanalytics.plot.fonts import printable_lines
-from masanalytics.plot.masked import reveals
 from masanalytics.plot.named_rows import rows_that_fit
 from masanalytics.plot.theme import CELL_GID, LINE, MUTED, PALE
 
@@ -29,12 +29,15 @@ _MOST_LINES = 60
 
 
 @speaks
-@reveals
+@chart_arguments
 def heatmap(
     data: Messages,
     *,
     by: Sequence[str] | None = None,
+    sort: str | None = None,
     ax: Axes | None = None,
+    title: str | None = None,
+    figsize: tuple[float, float] | None = None,
     reveal: bool = False,
     language: str | None = None,
     **keywords: Any,
@@ -52,8 +55,14 @@ def heatmap(
         Rows and columns of the chart; by default ``("weekday", "hour")``.
     **keywords
         Handed to ``delivery_rates`` when `data` holds messages.
+    sort : {"size", "rate", "name"}, optional
+        The order of the rows: the largest first, the best first, or by name (as by default).
     ax : Axes, optional
         Where to draw; by default a new figure.
+    title : str, optional
+        In place of the chart's own; what it is narrowed to stands below in any case.
+    figsize : (float, float), optional
+        Width and height in inches, of a figure of the chart's own.
     reveal : bool, optional
         Whether phone numbers in names and titles are shown whole; by default their middle is hidden.
     language : {"en", "zh"}, optional
@@ -83,6 +92,7 @@ def heatmap(
             "a heat map needs a result grouped by two columns, and this one has {count}", count=len(columns)
         )
     down, down_notes = _shown(result, columns[0], rows_that_fit(ax, _MOST_LINES))
+    down = _in_order(result, columns[0], down, sort)
     across, across_notes = _shown(result, columns[1], _MOST_LINES)
 
     def draw(axes: Axes) -> Drawn:
@@ -113,6 +123,19 @@ def _shown(result: pd.DataFrame, name: str, most: int) -> tuple[list[Any], list[
         "the {shown} largest of {all:,} groups by {column}", shown=most, all=len(values), column=column_name(name)
     )
     return [value for value in values if _key(value) in kept], [left_out]
+
+
+def _in_order(result: pd.DataFrame, name: str, values: list[Any], sort: str | None) -> list[Any]:
+    """Return the values of the rows in the order that was asked for."""
+    if sort not in (None, "size", "rate", "name"):
+        raise InputError("sort={sort!r}: say 'size', 'rate' or 'name'", sort=sort)
+    if sort in (None, "name"):
+        return values
+    arrived = result.assign(arrived=result["accepted"] * result["delivery_rate"].fillna(0.0))
+    sums = arrived.groupby(name, dropna=False)[["accepted", "arrived"]].sum()
+    worth = sums["accepted"] if sort == "size" else sums["arrived"] / sums["accepted"].where(sums["accepted"] > 0)
+    place = {_key(value): number for value, number in worth.items()}
+    return sorted(values, key=lambda value: -float(place.get(_key(value), 0) or 0))
 
 
 def _whole(values: pd.Series, name: str) -> list[Any]:

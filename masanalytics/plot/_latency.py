@@ -17,6 +17,7 @@ from masanalytics.aliases import Columns, Messages
 from masanalytics.analysis.results import note_texts
 from masanalytics.formatting import count, duration, group_label, percent
 from masanalytics.i18n import _, resolve_language, speaks, use_language
+from masanalytics.plot.arguments import chart_arguments, sorted_groups
 from masanalytics.plot.chart import (
     Chart,
     Drawn,
@@ -30,7 +31,6 @@ from masanalytics.plot.chart import (
     within_note,
 )
 from masanalytics.plot.layout import figure_width, points, text_width
-from masanalytics.plot.masked import reveals
 from masanalytics.plot.named_rows import beside_rows, largest
 from masanalytics.plot.theme import BLUE, DASHES, LINE, MUTED, ORANGE, SERIES
 
@@ -48,12 +48,15 @@ _AXIS_SHARE = 0.85
 
 
 @speaks
-@reveals
+@chart_arguments
 def latency(
     data: Messages,
     *,
     by: Columns | None = None,
+    sort: str | None = None,
     ax: Axes | None = None,
+    title: str | None = None,
+    figsize: tuple[float, float] | None = None,
     reveal: bool = False,
     language: str | None = None,
     **keywords: Any,
@@ -71,8 +74,14 @@ def latency(
         ``reached_50_s`` and ``reached_90_s`` (seconds until half and nine in ten of all accepted had arrived).
     by, **keywords
         Handed to the analysis when `data` holds messages.
+    sort : {"size", "rate", "name"}, optional
+        The order of quantiles of groups: the largest first (by default, unless they are days or hours), the slowest, or by name.
     ax : Axes, optional
         Where to draw; by default a new figure.
+    title : str, optional
+        In place of the chart's own; what it is narrowed to stands below in any case.
+    figsize : (float, float), optional
+        Width and height in inches, of a figure of the chart's own.
     reveal : bool, optional
         Whether phone numbers in names and titles are shown whole; by default their middle is hidden.
     language : {"en", "zh"}, optional
@@ -90,7 +99,7 @@ def latency(
     ('log', 'How fast messages arrive')
     """
     if is_result(data, _RESULT):
-        return _quantiles(data, ax).on(ax)
+        return _quantiles(data, ax, sort or "name").on(ax)
     if is_result(data, _CURVE):
         return _curves(data).on(ax)
     from masanalytics.analysis import arrivals
@@ -98,7 +107,7 @@ def latency(
     # More lines than colours cannot be told apart.
     curve = arrivals(data, by, most_groups=len(SERIES), **keywords)
     if curve is None:
-        return _quantiles(result_of(data, "latency", _RESULT, by=by, **keywords), ax).on(ax)
+        return _quantiles(result_of(data, "latency", _RESULT, by=by, **keywords), ax, sort).on(ax)
     return _curves(curve).on(ax)
 
 
@@ -186,9 +195,11 @@ def _legend(ax: Axes, *, grouped: bool, accepted: float | None) -> list[tuple[Ar
     ]
 
 
-def _quantiles(result: pd.DataFrame, ax: Axes | None) -> Chart:
+def _quantiles(result: pd.DataFrame, ax: Axes | None, sort: str | None) -> Chart:
     columns = by_columns(result, "delivered")
-    groups, left_out = largest(result, ax, size="delivered")
+    groups, left_out = largest(
+        sorted_groups(result, columns, sort, size="delivered", rate="p50_s"), ax, size="delivered"
+    )
     return Chart(
         result=result,
         title=titled(_("How fast messages arrive"), columns, comma=True),

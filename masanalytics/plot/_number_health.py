@@ -10,8 +10,8 @@ from matplotlib.ticker import MaxNLocator
 from masanalytics.aliases import Messages
 from masanalytics.formatting import count, percent
 from masanalytics.i18n import _, speaks
+from masanalytics.plot.arguments import chart_arguments
 from masanalytics.plot.chart import Chart, Drawn, result_of
-from masanalytics.plot.masked import reveals
 from masanalytics.plot.named_rows import beside_rows
 from masanalytics.plot.theme import BLUE, GREY, INK, LINE, ORANGE, VERMILION
 from masanalytics.vocabulary import VERDICT_WORDS
@@ -23,9 +23,16 @@ _COLOURS = {"good": BLUE, "doubtful": ORANGE, "dead": VERMILION, "blocked": INK}
 
 
 @speaks
-@reveals
+@chart_arguments
 def number_health(
-    data: Messages, *, ax: Axes | None = None, reveal: bool = False, language: str | None = None, **keywords: Any
+    data: Messages,
+    *,
+    ax: Axes | None = None,
+    title: str | None = None,
+    figsize: tuple[float, float] | None = None,
+    reveal: bool = False,
+    language: str | None = None,
+    **keywords: Any,
 ) -> Axes:
     """Draw how many numbers have which verdict. No number itself is shown.
 
@@ -37,6 +44,10 @@ def number_health(
         Handed to ``number_health`` when `data` holds messages.
     ax : Axes, optional
         Where to draw; by default a new figure.
+    title : str, optional
+        In place of the chart's own; what it is narrowed to stands below in any case.
+    figsize : (float, float), optional
+        Width and height in inches, of a figure of the chart's own.
     reveal : bool, optional
         Whether phone numbers in names and titles are shown whole; by default their middle is hidden.
     language : {"en", "zh"}, optional

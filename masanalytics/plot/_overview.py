@@ -18,8 +18,9 @@ from masanalytics.plot._error_codes import error_codes
 from masanalytics.plot._funnel import funnel
 from masanalytics.plot._latency import latency
 from masanalytics.plot._timeline import timeline
+from masanalytics.plot.arguments import asked_size, asked_title, chart_arguments
 from masanalytics.plot.fonts import printable
-from masanalytics.plot.masked import as_shown, reveals
+from masanalytics.plot.masked import as_shown
 from masanalytics.plot.theme import ink_on, look
 
 __all__ = ["overview"]
@@ -28,12 +29,14 @@ _MOST_CODES = 7
 
 
 @speaks
-@reveals
+@chart_arguments
 def overview(
     data: Messages,
     *,
     by: Columns | None = "carrier",
     freq: str | None = None,
+    title: str | None = None,
+    figsize: tuple[float, float] | None = None,
     reveal: bool = False,
     language: str | None = None,
     **where: Any,
@@ -49,6 +52,10 @@ def overview(
     freq : str, optional
         The buckets of the course, as for ``timeline``; by default hours, or minutes for what was sent within one hour.
         Where all was sent in one bucket there is no course: how far the messages came is drawn instead.
+    title : str, optional
+        In place of the chart's own; what it is narrowed to stands below in any case.
+    figsize : (float, float), optional
+        Width and height in inches, of a figure of the chart's own.
     reveal : bool, optional
         Whether phone numbers in names and titles are shown whole; by default their middle is hidden.
     language : {"en", "zh"}, optional
@@ -65,10 +72,10 @@ def overview(
 
     with look():
         engine = ConstrainedLayoutEngine(w_pad=0.15, h_pad=0.15)
-        figure, axes = plt.subplots(2, 2, figsize=(16, 10), layout=engine, squeeze=False)
+        figure, axes = plt.subplots(2, 2, figsize=asked_size() or (16, 10), layout=engine, squeeze=False)
         campaign = where.get("campaign")
         name = campaign if isinstance(campaign, str) else _("Overview")
-        figure.suptitle(printable(as_shown(name)), fontsize=19, color=ink_on(figure))
+        figure.suptitle(printable(as_shown(asked_title(name))), fontsize=19, color=ink_on(figure))
     delivery_rates(data, by=by, ax=axes[0, 0], **where)
     latency(data, by=by, ax=axes[0, 1], **where)
     error_codes(data, top=_MOST_CODES, ax=axes[1, 0], **where)

@@ -17,9 +17,9 @@ from matplotlib.ticker import MaxNLocator
 from masanalytics.aliases import Columns, Messages
 from masanalytics.formatting import count, duration, group_label
 from masanalytics.i18n import N_, _, ngettext, speaks
+from masanalytics.plot.arguments import chart_arguments
 from masanalytics.plot.chart import SMALL_N, Chart, Drawn, by_columns, percent_axis, result_of, short_name, titled
 from masanalytics.plot.layout import body, figure_width, points
-from masanalytics.plot.masked import reveals
 from masanalytics.plot.theme import BLUE, GREY, HATCHES, LINE, MARKS, MUTED, SERIES, VERMILION, dress
 from masanalytics.timezone import CHINA
 
@@ -44,13 +44,15 @@ _STACK = (
 
 
 @speaks
-@reveals
+@chart_arguments
 def timeline(
     data: Messages,
     *,
     freq: str | None = None,
     by: Columns | None = None,
     ax: Axes | None = None,
+    title: str | None = None,
+    figsize: tuple[float, float] | None = None,
     reveal: bool = False,
     language: str | None = None,
     **keywords: Any,
@@ -71,6 +73,10 @@ def timeline(
         Handed to ``timeline`` when `data` holds messages.
     ax : Axes, optional
         Where to draw; it is divided in two. By default a new figure.
+    title : str, optional
+        In place of the chart's own; what it is narrowed to stands below in any case.
+    figsize : (float, float), optional
+        Width and height in inches, of a figure of the chart's own.
     reveal : bool, optional
         Whether phone numbers in names and titles are shown whole; by default their middle is hidden.
     language : {"en", "zh"}, optional

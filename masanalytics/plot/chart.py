@@ -19,8 +19,9 @@ from matplotlib.transforms import ScaledTranslation
 from masanalytics.aliases import Messages
 from masanalytics.analysis.results import note_texts
 from masanalytics.errors import InputError
-from masanalytics.formatting import by_phrase, display_width, duration, group_label, shorten, wrap
+from masanalytics.formatting import by_phrase, column_name, display_width, duration, group_label, shorten, wrap
 from masanalytics.i18n import _, ngettext
+from masanalytics.plot.arguments import asked_size, asked_title
 from masanalytics.plot.fonts import printable, printable_lines
 from masanalytics.plot.layout import canvas, characters_across, figure_width, fit, indent, points, room_of
 from masanalytics.plot.masked import as_shown
@@ -34,6 +35,7 @@ __all__ = [
     "Drawn",
     "as_of_text",
     "by_columns",
+    "filters_text",
     "group_labels",
     "is_result",
     "percent_axis",
@@ -53,6 +55,7 @@ SOURCE_GID = "masanalytics-source"
 # Notes of a result that the charts show in their own way: hollow marks, the title, dotted lines.
 _SHOWN_OTHERWISE = ("small_groups", "within", "unsettled", "still_pending")
 _MEDIUM, _NARROW = 7.5, 6.0
+_MOST_VALUES, _LONGEST_FILTER = 6, 60
 
 
 @dataclass(frozen=True)
@@ -113,8 +116,10 @@ class Chart:
 
     def on(self, ax: Axes | None) -> Axes:
         """Draw on `ax`, or on a new figure, and return the Axes."""
-        with canvas(ax, width=self.width, height=self._figure_height()) as axes:
-            _set_title(axes, self.title)
+        size = asked_size()
+        width, height = (self.width, self._figure_height()) if size is None else size
+        with canvas(ax, width=width, height=height, grows=size is None) as axes:
+            _set_title(axes, asked_title(self.title))
             space = room_of(axes)
             drawn = self._drawn(axes)
             below = drawn.below or axes
@@ -318,7 +323,28 @@ def source_parts(attrs: Mapping[Any, Any], notes: Sequence[str] = ()) -> list[st
     kept = [note for code, note in reversed(first_of_code.items()) if code not in _SHOWN_OTHERWISE]
     gaps = len((attrs.get("coverage") or {}).get("gaps") or ())
     coverage = ngettext("{count} gap in coverage", "{count} gaps in coverage", gaps) if gaps else ""
-    return [as_of_text(attrs), coverage, *notes, *map(str, kept)]
+    return [filters_text(attrs), as_of_text(attrs), coverage, *notes, *map(str, kept)]
+
+
+def filters_text(attrs: Mapping[Any, Any]) -> str:
+    """Return which messages a result is of, from its attrs; nothing where it is of all.
+
+    Examples
+    --------
+    >>> filters_text({"filters": {"campaign": ["spring"], "carrier": ["China Mobile", "China Unicom"], "since": "2026-03-01 00:00:00"}})
+    'campaign spring; carrier China Mobile, China Unicom; from 2026-03-01'
+    """
+    parts = []
+    for name, value in (attrs.get("filters") or {}).items():
+        if name in ("since", "until"):
+            time = str(value).removesuffix(":00").removesuffix(" 00:00")
+            parts.append(_("from {time}", time=time) if name == "since" else _("before {time}", time=time))
+            continue
+        values = [value] if isinstance(value, str) or value is None else list(value)
+        shown = [group_label([name], [one]) for one in values[:_MOST_VALUES]] + ["…"] * (len(values) > _MOST_VALUES)
+        words = shorten(_(", ").join(shown) if len(shown) > 1 else "".join(shown), _LONGEST_FILTER)
+        parts.append(_("{column} {values}", column=column_name(name), values=words))
+    return "; ".join(parts)
 
 
 def as_of_text(attrs: Mapping[Any, Any]) -> str:

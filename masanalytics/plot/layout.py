@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.layout_engine import ConstrainedLayoutEngine, TightLayoutEngine
 from matplotlib.ticker import FixedLocator, MaxNLocator
 from matplotlib.transforms import Bbox, BboxTransform
 
@@ -57,14 +58,14 @@ _FULL_WIDTH, _FULL_HEIGHT, _LEAST_SCALE = 5.5, 2.4, 0.5
 
 
 @contextmanager
-def canvas(ax: Axes | None, width: float = 9.0, height: float = 4.8) -> Iterator[Axes]:
+def canvas(ax: Axes | None, width: float = 9.0, height: float = 4.8, *, grows: bool = True) -> Iterator[Axes]:
     """Give the Axes to draw on, in the package's look, and leave matplotlib's settings as they were.
 
     Parameters
     ----------
     ax : Axes, optional
         Where the user wants the chart. Without one a figure of `width` x `height` inches is made, which grows where
-        legend and source line need more than `AROUND`. In a figure without a layout engine the Axes is made smaller
+        legend and source line need more than `AROUND`, if it `grows`. In a figure without a layout engine the Axes is made smaller
         until names, legend and source line fit into its place.
     """
     room = None
@@ -73,7 +74,8 @@ def canvas(ax: Axes | None, width: float = 9.0, height: float = 4.8) -> Iterator
         if ax is None:
             with _own_axes(width, height) as axes:
                 yield axes
-                _grow(axes, height - AROUND)
+                if grows:
+                    _grow(axes, height - AROUND)
         else:
             axes = ax
             dress(axes, scale(axes))
@@ -140,6 +142,26 @@ def fit(axes: Sequence[Axes], room: Bbox) -> None:
     shrink = BboxTransform(whole, Bbox.from_extents(x0, y0, x1, y1))
     for ax in axes:
         ax.set_position(ax.get_position().transformed(shrink))
+        ax.set_in_layout(True)
+        # Whoever lays the figure out again, as tight_layout does, has to know what stands around it.
+        ax.get_tightbbox = partial(_around, ax, tuple(axes))  # type: ignore[method-assign]
+
+
+def _around(ax: Axes, together: Sequence[Axes], *arguments: Any, **options: Any) -> Bbox | None:
+    """Return what an Axes and all around it takes, as ``Axes.get_tightbbox`` does.
+
+    ``tight_layout`` takes an Axes to lie where its grid says, and sees only what stands out beyond that: so much stands out of
+    one that was made smaller as well.
+    """
+    drawn: Bbox | None = type(ax).get_tightbbox(ax, *arguments, **options)
+    figure, spec = ax.get_figure(root=True), ax.get_subplotspec()
+    if drawn is None or figure is None or spec is None or not options.get("for_layout_only"):
+        return drawn
+    if not isinstance(figure.get_layout_engine(), TightLayoutEngine):
+        return drawn
+    place = spec.get_topmost_subplotspec().get_position(figure).transformed(figure.transFigure)
+    whole = Bbox.union([one.get_position() for one in together]).transformed(figure.transFigure)
+    return Bbox(drawn.get_points() + place.get_points() - whole.get_points())
 
 
 def _grow(ax: Axes, least: float) -> None:
@@ -261,7 +283,7 @@ def characters_across(ax: Axes, size: float) -> int:
     taken = (0.0 if width < NARROW else row_names_width(ax) / 72) + 0.4
     # Beside a column with long names a layout engine leaves less than an even share.
     alone = isinstance(figure, Figure) and width == figure.get_figwidth()
-    spare = 1.0 if alone else 0.92 if room_of(ax) is not None else 0.78
+    spare = 1.0 if alone else 0.86 if room_of(ax) is not None else 0.78
     return max(_LEAST_LETTERS, int((width * spare - taken) * 72 / text_width("x", size)))
 
 

@@ -43,6 +43,8 @@ LABEL_WIDTH = 26
 """Latin letters: how wide the names of rows may be before they are wrapped."""
 _ROOM_FOR_TWO, _ROOM_FOR_THREE = 22, 34
 _FEW_ROWS = 15
+_LARGER_SHARE = 0.44
+"""Of the width, for names that say more than what draws them."""
 _LEAST_AXES = 0.34
 """The share of its width that a chart keeps for what it draws, whatever stands beside the rows."""
 
@@ -78,7 +80,8 @@ def name_rows(ax: Axes, labels: Sequence[str], *, width: int = LABEL_WIDTH) -> N
     room = body(ax) * 72 / max(len(labels), 1.5)
     width, lines = _lines_for(room / points(ax, 1), width, len(labels), narrow=figure_width(ax) < NARROW)
     size = points(ax, 12)
-    width = max(10, min(width, int(0.36 * figure_width(ax) * 72 / text_width("x", min(size, LINE_SHARE * room)))))
+    share = 0.36 if width <= 2 * LABEL_WIDTH - 12 else _LARGER_SHARE
+    width = max(10, min(width, int(share * figure_width(ax) * 72 / text_width("x", min(size, LINE_SHARE * room)))))
     shown = wrapped_apart(labels, width, lines)
     deepest = max((label.count("\n") + 1 for label in shown), default=1)
     ax.set_yticks(range(len(labels)), [printable_lines(label) for label in shown])

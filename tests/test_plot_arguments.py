@@ -1,0 +1,132 @@
+"""What all charts take: a title, a size, an order; what they are narrowed to is in the picture; what is no argument is said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.transforms import Bbox
+
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt
+
+import masanalytics as mas
+from masanalytics import plot
+from masanalytics.errors import InputError
+from masanalytics.plot.chart import SOURCE_GID
+
+AT = pd.Timestamp("2026-03-26 10:00", tz="Asia/Shanghai")
+MESSAGES = pd.DataFrame(
+    {
+        "message_id": range(300),
+        "phone": [f"138{number:08d}" for number in range(300)],
+        "campaign": "spring",
+        "carrier": ["China Mobile"] * 100 + ["China Unicom"] * 200,
+        "arm": ["short", "long"] * 150,
+        "status": ["delivered"] * 90 + ["failed"] * 10 + ["delivered"] * 190 + ["failed"] * 10,
+        "error_code": "MK:0001",
+        "segments": 1,
+        "submitted_at": AT,
+        "received_at": AT + pd.Timedelta(seconds=5),
+        "latency_s": 5,
+        "waited_s": 300_000,
+    }
+)
+CHARTS: dict[str, Callable[..., Any]] = {
+    "delivery_rates": plot.delivery_rates,
+    "latency": plot.latency,
+    "error_codes": plot.error_codes,
+    "timeline": plot.timeline,
+    "heatmap": plot.heatmap,
+    "number_health": plot.number_health,
+    "funnel": plot.funnel,
+    "compare": lambda data, **options: plot.compare(data, "arm", "short", "long", **options),
+}
+
+
+@pytest.fixture(autouse=True)
+def closed_figures() -> Any:
+    """Close what a test has drawn."""
+    yield
+    plt.close("all")
+
+
+def source_line(ax: Axes) -> str:
+    """Return what stands below the charts of a figure."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    return " ".join(text.get_text() for one in figure.axes for text in one.texts if text.get_gid() == SOURCE_GID)
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_title_size_and_filters(name: str) -> None:
+    """The title and the size are the user's own; the campaign stands in the picture all the same."""
+    ax = CHARTS[name](MESSAGES, campaign="spring", title="My title", figsize=(7, 5), language="en")
+    figure = ax.get_figure(root=True)
+
+    assert ax.get_title() == "My title"
+    assert figure.get_size_inches().tolist() == [7, 5]
+    assert "campaign spring" in source_line(ax).replace("\n", " ")
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_what_is_no_argument_is_not_called_a_column(name: str) -> None:
+    """With what comes near; size belongs to the figure where an Axes is given."""
+    with pytest.raises(InputError, match=r"unknown argument 'figsiz' .did you mean 'figsize'"):
+        CHARTS[name](MESSAGES, figsiz=(3, 4))
+    with pytest.raises(InputError, match="unknown argument 'color'"):
+        CHARTS[name](MESSAGES, color="red")
+    _figure, ax = plt.subplots()
+    with pytest.raises(InputError, match=r"give the size to plt.subplots"):
+        CHARTS[name](MESSAGES, ax=ax, figsize=(3, 4))
+
+
+def test_analysis_and_reports_say_unknown_argument_too(tmp_path: Any) -> None:
+    """A price is none of a report's, a misspelt campaign none of anybody's."""
+    with pytest.raises(InputError, match=r"unknown argument 'camapign' .did you mean 'campaign'"):
+        mas.delivery_rates(MESSAGES, camapign="spring")
+    with pytest.raises(InputError, match="unknown argument 'colour'"):
+        mas.write_report(MESSAGES, tmp_path / "r.html", colour="red")
+    with pytest.raises(InputError, match="no column 'carier'"):
+        mas.delivery_rates(MESSAGES, by="carier")
+
+
+def test_the_largest_group_comes_first_unless_asked_otherwise() -> None:
+    """By size, by rate, by name; a result that was given keeps its own order."""
+
+    def names(data: pd.DataFrame, **options: Any) -> list[str]:
+        ax = plot.delivery_rates(data, language="en", **options)
+        return [label.get_text() for label in ax.get_yticklabels()]
+
+    by_size, by_name = ["China Unicom", "China Mobile"], ["China Mobile", "China Unicom"]
+    assert names(MESSAGES, by="carrier") == by_size
+    assert names(MESSAGES, by="carrier", sort="name") == by_name
+    assert names(MESSAGES, by="carrier", sort="rate") == by_size
+    assert names(mas.delivery_rates(MESSAGES, by="carrier")) == by_name
+    with pytest.raises(InputError, match="sort='best'"):
+        plot.delivery_rates(MESSAGES, by="carrier", sort="best")
+
+
+def test_tight_layout_keeps_what_stands_beside_a_chart() -> None:
+    """Two charts side by side, laid out once more by the user: neither reaches into the other, or out of the figure."""
+    figure, axes = plt.subplots(1, 2, figsize=(14, 5))
+    for ax in axes:
+        plot.delivery_rates(MESSAGES, by="carrier", ax=ax, language="en")
+    figure.tight_layout()
+    left, right = (ax.get_tightbbox() for ax in axes)
+
+    assert left.x1 <= right.x0
+    assert Bbox.union([left, right]).y0 >= 0
+    assert right.x1 <= figure.bbox.x1
+
+
+def test_the_axis_of_a_comparison_names_its_arms_in_the_order_given() -> None:
+    """The first on the left, the second on the right."""
+    ax = CHARTS["compare"](MESSAGES, language="en")
+
+    assert ax.get_xlabel() == "← short delivers more · percentage points · long delivers more →"
