@@ -109,3 +109,26 @@ def test_a_group_that_is_no_time_dates_nothing(store: Store, sim: Simulator, clo
     bench.send(people(1), "group-7", "B")
 
     assert store.messages().submitted_at.astype(str).tolist() == ["2026-01-01 08:00:00+08:00"] * 2
+
+
+@pytest.mark.parametrize("hours", [-8, 8])
+def test_a_hole_made_by_a_wrong_clock_concerns_the_messages_of_that_time(
+    sim: Simulator, clock: ManualClock, hours: int
+) -> None:
+    """The reports were lost while our clock was wrong; right again and watched for three days, nobody is called silent."""
+    ours = ManualClock(start=clock.now() + hours * HOUR)
+    store, client = Store(":memory:", clock=ours), Client(sim.account(poll_interval=0), clock=ours)
+    collector = mas.Collector(client, store, say=lambda _text: None)
+    mas.send(pd.DataFrame({"p": people(1000)}), client, store, phone="p", text="您好", campaign="C", progress=False)
+    clock.sleep(60), ours.sleep(60)
+    with sim.fault("drop_after", endpoint="report", times=1), pytest.raises(mas.NetworkError):
+        collector.collect()
+    ours.jump(-hours * HOUR)
+    for _ in range(80):
+        clock.sleep(HOUR), ours.sleep(HOUR)
+        collector.collect()
+    found = mas.delivery_rates(store)
+
+    assert found[["accepted", "delivered", "unreported"]].to_numpy().tolist() == [[1000, 0, 0]]
+    assert found["most"].tolist() == [1.0]
+    assert within(store, "1h") == []

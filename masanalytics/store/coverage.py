@@ -108,17 +108,23 @@ def believed(at: float, server_time: float | None) -> int:
 def is_ahead(conn: sqlite3.Connection, now: float, account_id: int | None = None) -> bool:
     """Whether a clock that was ahead has written what lies later than now."""
     limit = [account_id, account_id, int(now) + _STEP_BACK_S]
-    sql = f"SELECT 1 FROM coverage WHERE {_WHOSE} AND ended_at > ? UNION ALL SELECT 1 FROM holes WHERE {_WHOSE} AND until > ?"
-    return conn.execute(f"{sql} LIMIT 1", [*limit, *limit]).fetchone() is not None
+    return conn.execute(f"SELECT 1 FROM coverage WHERE {_WHOSE} AND ended_at > ? LIMIT 1", limit).fetchone() is not None
 
 
-def disbelieve(conn: sqlite3.Connection, now: float, account_id: int | None = None) -> None:
-    """Take back what a clock that was ahead wrote: no coverage, and no hole, lies later than now."""
-    if not is_ahead(conn, now, account_id):
-        return
+def disbelieve(
+    conn: sqlite3.Connection, now: float, account_id: int | None = None, *, by_platform: bool = False
+) -> None:
+    """Take back what a clock that was ahead wrote: no coverage lies later than now, and no hole where the platform says what is now.
+
+    By our clock alone a hole is left as it is: that clock may be behind, and a hole that ends too early hides what it hid.
+    """
     latest, whose = int(now), [account_id, account_id]
+    if not by_platform and not is_ahead(conn, now, account_id):
+        return
     conn.execute(f"DELETE FROM coverage WHERE {_WHOSE} AND started_at > ?", [*whose, latest])
     conn.execute(f"UPDATE coverage SET ended_at = ? WHERE {_WHOSE} AND ended_at > ?", [latest, *whose, latest])
+    if not by_platform:
+        return
     conn.execute(
         f"UPDATE holes SET until = ?, since = min(since, ?) WHERE {_WHOSE} AND until > ?",
         [latest, latest, *whose, latest],

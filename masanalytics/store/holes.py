@@ -14,11 +14,15 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from masanalytics.protocol import FULL_PAGE
+from masanalytics.store.platform_clock import seconds_behind
 
-__all__ = ["Hole", "close", "close_read", "give_up", "note", "open_holes", "open_unanswered"]
+__all__ = ["Hole", "close", "close_read", "give_up", "note", "open_holes", "open_unanswered", "reach", "shift"]
 
 _UNDER_WAY_AT_MOST_S = 300
 """A request is answered within this time, or never: a hole that is noticed later reaches no further."""
+_DAY_S = 86_400
+_SKEW_S = 120
+"""Two clocks that are both right differ by less."""
 _STEP_S = 600
 """Where the poll before is not told by the coverage, it lies at most a gap's length back."""
 
@@ -62,11 +66,41 @@ def note(conn: sqlite3.Connection, poll_id: int, now: float, *, records: int = F
         "SELECT account_id, endpoint, asked_at FROM polls WHERE poll_id = ?", [poll_id]
     ).fetchone()
     until = min(max(int(now), asked_at), asked_at + _UNDER_WAY_AT_MOST_S)
+    until += seconds_behind(conn, account_id, asked_at)  # messages are dated by the platform's clock
     conn.execute(
         "INSERT INTO holes (poll_id, account_id, endpoint, since, until, records, cuts) VALUES (?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (poll_id) DO UPDATE SET records = excluded.records, cuts = excluded.cuts",
         [poll_id, account_id, endpoint, _covered_before(conn, account_id, asked_at), until, records, int(cuts)],
     )
+
+
+def reach(conn: sqlite3.Connection, poll_id: int, ours: float, theirs: float) -> None:
+    """Note that at our instant `ours`, in this poll, it was `theirs` on the platform: holes since the last such answer end then.
+
+    Messages are dated by the platform's clock. By ours, where it was behind, or set back meanwhile, a hole would end before the
+    messages that it concerns began.
+    """
+    row = conn.execute(
+        "SELECT p.account_id, q.poll_id, q.asked_at FROM polls p LEFT JOIN polls q ON q.poll_id = (SELECT max(poll_id) FROM polls r"
+        " WHERE r.account_id = p.account_id AND r.poll_id < p.poll_id AND r.server_time IS NOT NULL) WHERE p.poll_id = ?",
+        [poll_id],
+    ).fetchone()
+    account_id, last, last_asked_at = row[0], row[1] or 0, row[2] or 0
+    conn.execute(
+        "UPDATE holes SET until = ? WHERE account_id = ? AND poll_id > ? AND poll_id < ? AND until < ? AND (? OR"
+        " (SELECT asked_at FROM polls WHERE polls.poll_id = holes.poll_id) < ?)",
+        [int(theirs), account_id, last, poll_id, int(theirs), theirs - ours > _SKEW_S, last_asked_at - _SKEW_S],
+    )
+
+
+def shift(conn: sqlite3.Connection, account_id: int, ours: float, theirs: float) -> None:
+    """Note that our clock is behind the platform's: so were the ends of the holes of this day."""
+    if theirs - ours > _SKEW_S:
+        end = "(SELECT coalesce(answered_at, asked_at) FROM polls WHERE polls.poll_id = holes.poll_id)"
+        conn.execute(
+            f"UPDATE holes SET until = max(until, {end} + ?) WHERE account_id = ? AND {end} BETWEEN ? AND ?",
+            [int(theirs - ours), account_id, int(ours) - _DAY_S, int(ours)],
+        )
 
 
 def open_unanswered(conn: sqlite3.Connection, account_id: int, now: float) -> None:

@@ -15,6 +15,7 @@ from masanalytics.store import (
     account_merging,
     coverage,
     doubts,
+    holes,
     lookups,
     part_rules,
     parts,
@@ -86,9 +87,13 @@ class Intake:
         with self._connections.writing(durable=True) as conn:
             poll_log.keep_answer(conn, poll_id, answer)
             poll_log.give_back(conn, account, clock)
+            if answer.server_time is not None:
+                holes.reach(conn, poll_id, answer.answered_at, answer.server_time)
             # What is written now is not later than now: an instant beyond it was written by a clock that was ahead.
             now = max(clock.now(), answer.server_time or 0.0)
-            coverage.disbelieve(conn, now, poll_log.account_of(conn, poll_id))
+            coverage.disbelieve(
+                conn, now, poll_log.account_of(conn, poll_id), by_platform=answer.server_time is not None
+            )
 
     def keep_spooled(self, account: str | AccountKey, poll_id: int, answer: PollAnswer, spool: str) -> int | None:
         """Make an answer durable that waited in the file `spool`; return its poll, None where it was taken in before."""

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from masanalytics.timezone import CHINA_OFFSET_S, parse_platform_time
 
-__all__ = ["Offset", "date_messages", "group_time", "offsets_near", "time_told_at"]
+__all__ = ["Offset", "date_messages", "group_time", "offsets_near", "seconds_behind", "time_told_at"]
 
 _NEIGHBOURS: Final = 4
 _NEAR_S: Final = 86_400
@@ -89,6 +89,23 @@ def time_told_at(conn: sqlite3.Connection, account_id: int, at: float) -> float 
     ).fetchone()
     taken_at = None if row is None else _taken_at(conn, row[0])
     return None if taken_at is None else at + taken_at - row[1]
+
+
+def seconds_behind(conn: sqlite3.Connection, account_id: int, at: float) -> int:
+    """Return by how much our clock was behind the platform's at our instant `at`, as the nearest poll or batch before tells."""
+    polls = conn.execute(
+        "SELECT abs(asked_at - ?1), server_time - asked_at FROM polls WHERE account_id = ?2 AND server_time IS NOT NULL AND"
+        " asked_at BETWEEN ?1 - ?3 AND ?1 ORDER BY poll_id DESC LIMIT 1",
+        [int(at), account_id, _NEAR_S],
+    ).fetchall()
+    batches = conn.execute(
+        "SELECT abs(requested_at - ?1), batch_id, requested_at FROM batches WHERE account_id = ?2 AND state = 'accepted' AND"
+        " campaign_id IS NOT NULL AND msg_group IS NOT NULL AND requested_at BETWEEN ?1 - ?3 AND ?1 ORDER BY batch_id DESC LIMIT 1",
+        [int(at), account_id, _NEAR_S],
+    ).fetchall()
+    told = [(far, _taken_at(conn, batch_id), asked) for far, batch_id, asked in batches]
+    known = [*polls, *((far, time - asked) for far, time, asked in told if time is not None)]
+    return max(0, min(known, default=(0, 0))[1])
 
 
 def offsets_near(conn: sqlite3.Connection, batch_id: int, account_id: int, requested_at: int) -> list[Offset]:

@@ -176,7 +176,8 @@ def _take_reports(
         told = answer.server_time
         if told is None:
             told = platform_clock.time_told_at(conn, account_id, answer.requested_at)
-        coverage.extend(conn, account_id, coverage.believed(answer.requested_at, told))
+        believed = coverage.believed(answer.requested_at, told)
+        coverage.extend(conn, account_id, believed if told is None else min(believed, int(told)))
         parts.keep_up(conn, account_id)
     return Received(
         "records",

@@ -25,6 +25,7 @@ from masanalytics.store import (
     contacts,
     coverage,
     forgetting,
+    holes,
     kept_columns,
     lookups,
     moved_messages,
@@ -479,8 +480,9 @@ def _note_platform_time(conn: sqlite3.Connection, answer: Answered) -> None:
             "SELECT account_id, requested_at FROM batches WHERE batch_id = ?", [answer.batch_id]
         ).fetchone()
         answered_at = max(answer.answered_at or requested_at, requested_at)
+        holes.shift(conn, account_id, answered_at, time)
         if coverage.believed(requested_at, time) < requested_at:
-            coverage.disbelieve(conn, time + answered_at - requested_at, account_id)
+            coverage.disbelieve(conn, time + answered_at - requested_at, account_id, by_platform=True)
 
 
 def release_stale(conn: sqlite3.Connection, *, beginning: bool = False) -> Released:
