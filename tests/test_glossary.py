@@ -72,7 +72,7 @@ def frames(sim: mas.Simulator, client: mas.Client, store: mas.Store) -> dict[str
     mas.send(plan, client, store, progress=False)
     messages = store.messages().assign(arm=["A", "B"], status="delivered", latency_s=[3, 4], waited_s=60)
     made = {name: getattr(store, name)() for name in ("messages", "reports", "uplinks", "batches", "polls", "coverage")}
-    made |= {name: getattr(store, name)() for name in ("foreign_reports", "opt_outs")}
+    made |= {name: getattr(store, name)() for name in ("foreign_reports", "opt_outs", "templates")}
     made |= {f"plan.{name}": getattr(plan, name) for name in ("messages", "excluded", "batches", "summary")}
     computed = ("delivery_rates", "error_codes", "latency", "timeline", "number_health")
     made |= {name: getattr(mas, name)(messages) for name in computed}

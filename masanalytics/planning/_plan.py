@@ -38,12 +38,14 @@ from masanalytics.planning.plan_warnings import (
     budget_warnings,
     lost_digits,
     near_names,
+    other_template_text,
     suppression_warnings,
     unknown_signature,
 )
 from masanalytics.planning.planned import Plan, SendingAccount
 from masanalytics.planning.planned_messages import Excluded, PlannedMessages
-from masanalytics.planning.templates import Wording, by_arm, parse_wording
+from masanalytics.planning.platform_texts import filled_template
+from masanalytics.planning.templates import PlatformTemplate, Wording, by_arm, parse_wording
 from masanalytics.protocol import MAX_PAIRS, most_pairs
 from masanalytics.segments import bracketed
 from masanalytics.sheets.receipt import receipt_of, receipt_warnings
@@ -69,6 +71,7 @@ def plan(
     text: str | Mapping[str, str] | None = None,
     template_id: str | None = None,
     params: Sequence[Hashable] | Hashable | None = None,
+    template_text: str | None = None,
     campaign: str,
     store: Store | None = None,
     account: Account | None = None,
@@ -105,6 +108,10 @@ def plan(
         each arm its text. A row with a missing value is left out; a decimal or a date without a format is an error.
     template_id : str, optional
         A template of the platform, with `params`: columns, or ``"column:format"``, in its order.
+    template_text : str, optional
+        What the template says, with ``{1}`` or ``${name}`` or ``{#var#}`` for its parameters, in the order of `params`. Messages then
+        have a length, a cost, a preview and the checks of texts; what is sent is the same. It is remembered when it is sent, and
+        need not be said again for this account and template.
     campaign : str
         Under this name a number gets a message at most once. Names that look alike are one: invisible characters and
         repeated spaces do not count.
@@ -197,10 +204,10 @@ def plan(
         signature=bracketed(signature if signature is not None else (account.signature or "") if account else ""),
         budget=_budget_of(account),
     )
-    one_param = None if isinstance(params, (list, tuple)) else params
-    check_names(phone=phone, content=content, arm=arm, params=one_param)
+    check_names(phone=phone, content=content, arm=arm, params=None if isinstance(params, (list, tuple)) else params)
     labels = labels_by_name(frame := as_frame(df))
     wording = parse_wording(labels, content=content, text=text, template_id=template_id, params=params)
+    wording, said = _with_text(wording, template_text, store, account)
     if arm is None and "arm" in labels:
         arm = "arm"
     own = [] if keep is None else names_to_keep(keep)
@@ -211,7 +218,25 @@ def plan(
     )
     _check_serial_of_arms(add_serial, arms)
     sheet = _Sheet(frame.index, columns, arms, keys, receipt_of(df), own, people)
-    return _assembled(sheet, wording, rules, sending)
+    return _assembled(sheet, wording, rules, replace(sending, template=said))
+
+
+def _with_text(
+    wording: Wording, text: str | None, store: Store | None, account: Account | None
+) -> tuple[Wording, _TemplateText | None]:
+    """Return the wording with the template's text: as it is said, else as the store remembers it."""
+    if not isinstance(wording, PlatformTemplate):
+        if text is not None:
+            raise InputError("template_text= goes with template_id= only")
+        return wording, None
+    if text is not None and (not isinstance(text, str) or not text.strip()):
+        raise InputError("template_text= is empty")
+    known = None if store is None or account is None else store.sends.template_text(account.key, wording.template_id)
+    used = known if text is None else text
+    if used is None:
+        return wording, None
+    filled = filled_template(used, wording.params)
+    return replace(wording, text=filled), _TemplateText(used, is_other=known not in (None, used))
 
 
 def _checked_campaign(name: str) -> str:
@@ -351,6 +376,14 @@ class _Sheet:
 
 
 @dataclass(frozen=True, slots=True)
+class _TemplateText:
+    """What a template says, and whether the store remembers it otherwise."""
+
+    text: str
+    is_other: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Sending:
     """How messages are sent and counted."""
 
@@ -364,6 +397,7 @@ class _Sending:
     account: SendingAccount | None
     signature: str
     budget: tuple[Budget, AccountKey] | None
+    template: _TemplateText | None = None
 
     def pace(self, count: int) -> Pace | None:
         """Return how fast so many messages are to go, where that was said."""
@@ -425,10 +459,16 @@ def _left_out(
 
 
 def _warnings_of_texts(planned: PlannedMessages, row_texts: RowTexts, sending: _Sending) -> list[PlanWarning]:
-    if planned.contents is None:
+    contents = planned.contents or planned.shown
+    if contents is None:
         return []
-    found = check_contents(planned.contents, row_texts.units[planned.rows], marketing=sending.marketing)
-    return [*found, unknown_signature(0 if sending.signature else len(planned.rows))]
+    found = check_contents(contents, row_texts.units[planned.rows], marketing=sending.marketing)
+    other = sending.template is not None and sending.template.is_other
+    return [
+        *found,
+        unknown_signature(0 if sending.signature else len(planned.rows)),
+        other_template_text(len(planned.rows) if other else 0),
+    ]
 
 
 def _warnings_of_columns(planned: PlannedMessages, receipt: Mapping[str, Any] | None) -> list[PlanWarning]:
@@ -463,6 +503,8 @@ def _arranged(
         keys=None if sheet.keys is None else sheet.keys[order],
         kept=keep_columns(sheet.columns, sheet.own).take(order) if sheet.own else None,
         contents=texts if row_texts.template_id is None else None,
+        shown=None if row_texts.shown is None else row_texts.shown.take(order),
+        template_text=None if sending.template is None else sending.template.text,
         params=None if row_texts.template_id is None else texts,
         starts=cut.starts,
         modes=cut.modes,

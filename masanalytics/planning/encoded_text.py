@@ -130,9 +130,11 @@ class RowTexts:
     units : ndarray of int64
         UTF-16 units of each text with the signature; 0 where there is none, and for a template.
     segments : ndarray of int32 or None
-        Segments each text is billed as; None for a template, whose text only the platform knows.
+        Segments each text is billed as; None for a template whose text only the platform knows.
     groups : ndarray of int64
         A number from 0 for each row that rows of equal text share.
+    shown : EncodedText, optional
+        The text of each row of a platform's template, where its owner has said what the template says.
     """
 
     texts: EncodedText
@@ -141,6 +143,7 @@ class RowTexts:
     units: Numbers
     segments: npt.NDArray[np.int32] | None
     groups: Numbers
+    shown: EncodedText | None = None
 
 
 def write_rows(wording: Wording, columns: ColumnsByName, arms: Arms, size: int, signature: str) -> RowTexts:
@@ -163,7 +166,11 @@ def write_rows(wording: Wording, columns: ColumnsByName, arms: Arms, size: int, 
     if isinstance(wording, PlatformTemplate):
         params = _params(wording.params, columns, size)
         problems = _problems(params.problems(), "missing_value")
-        return RowTexts(params, wording.template_id, problems, units, None, params.groups())
+        if wording.text is None:
+            return RowTexts(params, wording.template_id, problems, units, None, params.groups())
+        shown = _filled(wording.text, columns, size)
+        units, segments = _measured(shown, problems, signature)
+        return RowTexts(params, wording.template_id, problems, units, segments, params.groups(), shown)
     if isinstance(wording, ContentColumn):
         encoded = encode_content(columns[wording.column])
         texts, problems = EncodedText(("", ""), (encoded,), size), _problems(encoded.codes, "empty_content")
@@ -172,11 +179,21 @@ def write_rows(wording: Wording, columns: ColumnsByName, arms: Arms, size: int, 
         problems = _problems(texts.problems(), "missing_value")
     else:
         texts, problems = _filled_by_arm(wording.by_arm, columns, arms, size)
-    groups, whole = texts.groups(), np.flatnonzero(problems < 0)
-    whole_texts = texts if len(whole) == size else texts.take(whole)
-    segments = np.zeros(size, dtype=np.int32)
-    units[whole], segments[whole] = whole_texts.measure(signature)
+    groups = texts.groups()
+    units, segments = _measured(texts, problems, signature)
     return RowTexts(texts, None, problems, units, segments, groups)
+
+
+def _measured(
+    texts: EncodedText, problems: npt.NDArray[np.int8], signature: str
+) -> tuple[Numbers, npt.NDArray[np.int32]]:
+    """Return the UTF-16 units and the segments of each text that can be written; 0 of others."""
+    size = len(problems)
+    units, segments = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int32)
+    whole = np.flatnonzero(problems < 0)
+    whole_texts = texts if len(whole) == size else texts.take(whole)
+    units[whole], segments[whole] = whole_texts.measure(signature)
+    return units, segments
 
 
 def _filled(template: Template, columns: ColumnsByName, size: int) -> EncodedText:

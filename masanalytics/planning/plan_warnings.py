@@ -23,6 +23,7 @@ __all__ = [
     "budget_warnings",
     "lost_digits",
     "near_names",
+    "other_template_text",
     "suppression_warnings",
     "unknown_signature",
 ]
@@ -124,6 +125,17 @@ def _unread_sheet(other: Mapping[str, Any], file: str) -> PlanWarning:
         file=file,
     )
     return PlanWarning(other["rows"], said)
+
+
+def other_template_text(rows: int) -> PlanWarning:
+    """Return the warning that the template's text is another than it was when it was last used."""
+    return PlanWarning(
+        rows,
+        Text(
+            "the template's text is not the one that the store remembers; both are kept, with when they were used",
+            code="other_template_text",
+        ),
+    )
 
 
 def unknown_signature(count: int) -> PlanWarning:

@@ -181,8 +181,13 @@ class Plan:
         return None if self.pace is None else self.pace.rate
 
     @property
+    def template_text(self) -> str | None:
+        """What the template says, where that is known: as it was said, or as the store remembers it."""
+        return self._sent.template_text
+
+    @property
     def segments(self) -> int | None:
-        """How many segments are billed; None for a template, whose text only the platform knows."""
+        """How many segments are billed; None for a template whose text only the platform knows."""
         counts = self._sent.segments
         return None if counts is None else int(counts.sum())
 
@@ -201,7 +206,7 @@ class Plan:
     def messages(self) -> pd.DataFrame:
         """The planned messages, in the order of the rows: one row a message.
 
-        Columns: ``row`` (index label), ``phone``, ``content`` (missing for a template), ``params`` (JSON list, missing without a
+        Columns: ``row`` (index label), ``phone``, ``content`` (missing for a template whose text is not known), ``params`` (JSON list, missing without a
         template), ``segments`` (Int64), ``carrier``, ``province``, ``city``, ``arm``, ``key``, ``batch`` (int64).
         """
         return messages_frame(self._sent)
@@ -306,8 +311,9 @@ class Plan:
     def shown(self, position: int) -> str:
         """Return message number `position`, in sending order, as the phone will show it; of a template, its parameters."""
         sent = self._sent
-        if sent.contents is not None:
-            return bracketed(self.signature) + sent.contents.render(position, position + 1)[0]
+        contents = sent.contents or sent.shown
+        if contents is not None:
+            return bracketed(self.signature) + contents.render(position, position + 1)[0]
         params = "" if sent.params is None else sent.params.render(position, position + 1)[0]
         return f"{self.template_id} {params}"
 
@@ -455,7 +461,7 @@ def _request_count(count: int) -> str:
 def _segments(plan: Plan) -> str:
     counts = plan.planned.segments
     if counts is None:
-        return _("not known (only the platform has the template's text)")
+        return _("not known (only the platform has the template's text: say it with template_text=)")
     if not len(counts):
         return "0"
     sizes = np.bincount(counts)

@@ -109,6 +109,8 @@ class PlannedMessages:
     batch_arms: tuple[str | None, ...]
     examples: tuple[int, ...]
     labels: pd.Index[Any]
+    shown: EncodedText | None = None
+    template_text: str | None = None
 
     def __post_init__(self) -> None:
         _make_read_only(self)
@@ -222,7 +224,7 @@ def messages_frame(planned: PlannedMessages) -> pd.DataFrame:
         {
             "row": row_labels(planned.labels, order),
             "phone": as_str(list(map(str, planned.numbers[order].tolist()))),
-            "content": _written_out(planned.contents, order),
+            "content": _written_out(planned.contents or planned.shown, order),
             "params": _written_out(planned.params, order),
             "segments": pd.array(segments, dtype="Int64"),
             "carrier": _named(CARRIERS, planned.carriers[order]),

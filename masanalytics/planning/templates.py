@@ -89,10 +89,11 @@ class TextTemplate:
 
 @dataclass(frozen=True, slots=True)
 class PlatformTemplate:
-    """Wording: a template of the platform, and the columns of its parameters."""
+    """Wording: a template of the platform, the columns of its parameters, and its text as its owner knows it."""
 
     template_id: str
     params: tuple[Field, ...]
+    text: Template | None = None
 
     @property
     def columns(self) -> list[Hashable]:

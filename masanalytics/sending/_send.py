@@ -173,7 +173,9 @@ def send(
 def _start_of(plan: Plan, client: Client) -> RunStart:
     account = client.account
     rules = claim_rules(plan, account)
-    return RunStart(plan.campaign, account.key, plan.round, plan.key, plan.hash, account.add_serial, rules)
+    known = plan.template_id is not None and plan.template_text is not None
+    template = (str(plan.template_id), str(plan.template_text)) if known else None
+    return RunStart(plan.campaign, account.key, plan.round, plan.key, plan.hash, account.add_serial, rules, template)
 
 
 @dataclass(frozen=True, slots=True)

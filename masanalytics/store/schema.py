@@ -417,3 +417,14 @@ def m020_names_of_arms(db: Database) -> None:
     for (arm,) in db.execute("SELECT DISTINCT arm FROM batches WHERE arm IS NOT NULL").fetchall():
         if plain_name(arm) != arm:
             db.execute("UPDATE batches SET arm = nullif(?, '') WHERE arm = ?", [plain_name(arm), arm])
+
+
+@migrations()
+def m021_template_texts(db: Database) -> None:
+    """Remember what templates say, as their owner said it, and which run used which text."""
+    db.execute(
+        "CREATE TABLE template_texts (text_id INTEGER PRIMARY KEY, account_id INTEGER NOT NULL REFERENCES accounts,"
+        " template_id TEXT NOT NULL, text TEXT NOT NULL, first_used INTEGER NOT NULL, last_used INTEGER NOT NULL,"
+        " UNIQUE (account_id, template_id, text)) STRICT"
+    )
+    db.execute("ALTER TABLE runs ADD COLUMN text_id INTEGER REFERENCES template_texts")

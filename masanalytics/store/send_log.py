@@ -33,6 +33,7 @@ from masanalytics.store import (
     progress,
     reconciliation,
     rounds,
+    template_texts,
 )
 from masanalytics.store.claim_rules import ClaimRules
 from masanalytics.store.kept_texts import keep_text
@@ -72,7 +73,7 @@ _ELSEWHERE = Text(
 class RunStart:
     """What is noted when a `send` begins: `round` is the round's name, `key` the column that its rule names.
 
-    `rules` are asked whenever batches are claimed.
+    `rules` are asked whenever batches are claimed. `template` is the id and the text of the template, where its owner has said it.
     """
 
     campaign: str
@@ -82,6 +83,7 @@ class RunStart:
     plan_hash: str
     add_serial: str
     rules: ClaimRules = field(default_factory=ClaimRules)
+    template: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +272,8 @@ def start_run(conn: sqlite3.Connection, start: RunStart, now: float) -> RunRecor
         [campaign_id, account_id, start.plan_hash, process, int(now)],
     )
     run_id = cursor.lastrowid or 0
+    if start.template is not None:
+        template_texts.remember(conn, run_id, account_id, start.template, now)
     return RunRecord(run_id, campaign_id, round_id, account_id, start.add_serial, process, before, start.rules)
 
 

@@ -22,6 +22,7 @@ from masanalytics.store import (
     rounds,
     send_log,
     spending,
+    template_texts,
     uplink_ingestion,
 )
 from masanalytics.store.claim_rules import ClaimRules
@@ -113,6 +114,11 @@ class Sends:
         """Return the day and the month of an account's budget, those that have a limit, with what is spent of each."""
         with self._connections.reading() as conn:
             return spending.account_periods(conn, account, budget, now)
+
+    def template_text(self, account: AccountKey, template_id: str) -> str | None:
+        """Return what a template of an account said when it was last used; None where nobody has said it."""
+        with self._connections.reading() as conn:
+            return template_texts.recall(conn, account, template_id)
 
     def check_campaign(self, campaign: str) -> None:
         """Raise InputError if nothing was ever planned or sent under this name, naming those that are near."""

@@ -19,7 +19,17 @@ from masanalytics.errors import InputError, StoreError, unknown_name
 from masanalytics.formatting import card, plain_card
 from masanalytics.i18n import Text, speaks
 from masanalytics.paths import full_path, path_in_folder
-from masanalytics.store import forgetting, holes, kept_columns, messages, poll_log, showing, uplink_ingestion, views
+from masanalytics.store import (
+    forgetting,
+    holes,
+    kept_columns,
+    messages,
+    poll_log,
+    showing,
+    template_texts,
+    uplink_ingestion,
+    views,
+)
 from masanalytics.store.database import Connections
 from masanalytics.store.forgetting import Forgotten, Wish
 from masanalytics.store.intake import Intake
@@ -300,6 +310,24 @@ class Store:
         """
         with self._connections.reading() as conn:
             return views.read_batches(conn, campaign, state)
+
+    def templates(self) -> pd.DataFrame:
+        """Return the templates that were used, one row a text: what each says, as ``plan(template_text=)`` was told, and how often.
+
+        Returns
+        -------
+        DataFrame
+            ``account, template_id``, ``text`` (missing where nobody has said it), ``placeholders`` (how many parameters the text has;
+            Int64), ``first_used, last_used`` (Asia/Shanghai), ``messages`` (accepted). A template whose text has changed has a row for
+            each, the last used last.
+
+        Examples
+        --------
+        >>> Store(":memory:").templates().columns.tolist()
+        ['account', 'template_id', 'text', 'placeholders', 'first_used', 'last_used', 'messages']
+        """
+        with self._connections.reading() as conn:
+            return template_texts.read_templates(conn)
 
     @speaks
     def polls(self, *, state: str | None = None, language: str | None = None) -> pd.DataFrame:
