@@ -16,6 +16,7 @@ from masanalytics.analysis.clusters import UNCLUSTERED, Cluster, ClusterCounts, 
 from masanalytics.analysis.comparison_sentence import always_sentence, sentence
 from masanalytics.analysis.dimensions import as_names
 from masanalytics.analysis.equal_age import common_age, equal_age_notes, waited_counts
+from masanalytics.analysis.filter_checks import outcome_filter_note
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
 from masanalytics.analysis.pair_rates import PairRates
@@ -160,6 +161,7 @@ def compare(
     result = _table(rows, strata, _planned(always_valid))
     notes = _age_notes(arms, asked=within is not None)
     notes += _cluster_notes(rows, cluster)
+    notes += outcome_filter_note(filters)
     notes += [MINUTES_ONLY] if any(counts.has_minutes_only() for counts in arms.at.values()) else []
     result = finished(result, source, where=filters, notes=notes)
     result.attrs["adjust"] = strata

@@ -19,6 +19,7 @@ from masanalytics.analysis.clusters import (
 )
 from masanalytics.analysis.dimensions import WINDOW, as_names
 from masanalytics.analysis.expectation import Expectation
+from masanalytics.analysis.filter_checks import outcome_filter_note
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.forecast import expected_ends
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages
@@ -146,17 +147,22 @@ def delivery_rates(
         groups = pd.concat([groups, _labelled(below, groups, names)], ignore_index=True)
         expectation = expectation.followed_by(expected_below)
         sizes.append(1)
+    chosen = outcome_filter_note(filters)
+    forecast_notes = chosen or expectation.all_notes()
     result = finished(
         groups,
         source,
         where=filters,
-        notes=[*_notes(counts, age), *clustered_note(groups["design_effect"].to_numpy()), *expectation.all_notes()],
+        notes=[*_notes(counts, age), *clustered_note(groups["design_effect"].to_numpy()), *forecast_notes],
         counted=groups["accepted"].tolist(),
     )
     if console:
         _add_console(result, sizes[0])
     result.attrs["within_s"] = age
     result.attrs["expected_reason"] = expectation.reasons()
+    if chosen:  # of messages chosen by their outcome no end can be forecast
+        result[["expected_rate", "expected_low", "expected_high"]] = np.nan
+        result.attrs["expected_reason"] = dict.fromkeys(map(str, result.index), "outcome_filter")
     return result
 
 
@@ -273,7 +279,7 @@ def _labelled(row: pd.DataFrame, groups: pd.DataFrame, names: Sequence[str]) -> 
 
 
 def _notes(counts: Counts, age: int | None) -> list[Text]:
-    notes = []
+    notes = counts.without_status_notes()
     if age is not None:
         notes.append(
             Text(

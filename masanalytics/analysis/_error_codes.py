@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from masanalytics.aliases import Booleans, Columns, Length, Messages, Numbers
-from masanalytics.analysis.dimensions import as_names
+from masanalytics.analysis.dimensions import as_names, missing_in_messages
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
 from masanalytics.analysis.results import finished, refuse_taken_names
@@ -98,6 +98,9 @@ def error_codes(
     filters = Filters.parse(where, waited_at_least=age)
     question = Question(names, ("error_code", "carrier"), filters, seconds="outcome" if age is not None else None)
     counts, source = count_messages(data, question)
+    error = missing_in_messages(["error_code"], source.message_columns())
+    if error is not None:
+        raise error
     result = _table(counts, age, top)
     notes = [] if age is None else [Text("failed within {age}", code="within", age=duration_text(age))]
     result = finished(result, source, where=filters, notes=notes)

@@ -11,6 +11,7 @@ from masanalytics.aliases import Booleans, Columns, Figures, Length, Messages, N
 from masanalytics.analysis._delivery_rates import rate_columns
 from masanalytics.analysis.clusters import Cluster, ClusterCounts, cluster_columns, cluster_counts
 from masanalytics.analysis.dimensions import DAY_S, as_names
+from masanalytics.analysis.filter_checks import outcome_filter_note
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
 from masanalytics.analysis.results import MINUTES_ONLY, finished, refuse_taken_names
@@ -110,6 +111,7 @@ def timeline(
     if clusters is not None:
         clusters = clusters.with_keys(_calendar_keys(clusters.counts.keys, f"time/{width}", calendar)[[*names, "time"]])
     result, spreads, notes = _table(counts, names, age, clusters)
+    notes += [*counts.without_status_notes(), *outcome_filter_note(filters)]
     notes += [MINUTES_ONLY] if counts.has_minutes_only() else []
     result = finished(result, source, where=filters, notes=notes, counted=result["accepted"].tolist())
     result.attrs["within_s"] = age

@@ -21,10 +21,12 @@ from masanalytics.analysis.dimensions import (
     present,
     time_part,
 )
+from masanalytics.analysis.filter_checks import refuse_impossible, refuse_wrong_kinds
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.known_holes import hole_room
 from masanalytics.analysis.sources import as_source
 from masanalytics.analysis.sources.base import MessageSource, RawCounts, Seconds
+from masanalytics.i18n import Text
 from masanalytics.vocabulary import ACCEPTED, UNREPORTED_AFTER_S, Status
 
 if TYPE_CHECKING:
@@ -159,6 +161,20 @@ class Counts:
         accepted: Booleans = np.isin(self.status, [Status[name] for name in ACCEPTED])
         return accepted
 
+    def without_status_notes(self) -> list[Text]:
+        """Return how many messages have no status, where there are any."""
+        count = int(self.n[self.status < 0].sum())
+        if not count:
+            return []
+        return [
+            Text(
+                "{count:,} message has no status and is in no number",
+                "{count:,} messages have no status and are in no number",
+                code="no_status",
+                count=count,
+            )
+        ]
+
     def unreported(self) -> Booleans:
         """Return which rows are pending although every report of 72 h would have been heard."""
         unreported: Booleans = (self.status == Status.pending) & (self.seconds >= UNREPORTED_AFTER_S)
@@ -178,6 +194,8 @@ def count_messages(data: Messages, question: Question) -> tuple[Counts, MessageS
     also = [name for name in question.also if _can_be_counted(name, available)]
     wanted = list(dict.fromkeys([*question.by, *also]))
     pushed, derived = question.where.divided(available)
+    refuse_impossible(derived)
+    refuse_wrong_kinds(source, pushed)
     asked = list(dict.fromkeys([*wanted, *derived]))
     raw = RawCounts(*source.grouped_count(_source_dimensions(asked, available), where=pushed, seconds=question.seconds))
     room = hole_room(source.coverage_summary(pushed).get("holes") or ()) if WINDOW in asked else (0, 0)

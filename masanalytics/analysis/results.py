@@ -25,7 +25,7 @@ from masanalytics.analysis.sources import MessageSource
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text, speaks
 from masanalytics.masking import mask_phones_in
-from masanalytics.text import nearest
+from masanalytics.text import nearest, plain_name
 from masanalytics.timezone import format_instant
 from masanalytics.vocabulary import CARRIERS, DERIVED, MESSAGE_COLUMNS, MODES, Status, carrier_of_name
 
@@ -103,9 +103,9 @@ def finished(
     InputError
         If it is empty because no message has a name it is narrowed to.
     """
-    if frame.empty:
-        refuse_unknown_names(source, where)
-    coverage = dict(source.coverage_summary(where))
+    refuse_unknown_names(source, where, is_empty=frame.empty)
+    pushed, _ = where.divided(source.message_columns())
+    coverage = dict(source.coverage_summary(pushed))
     frame.attrs["as_of"] = format_instant(coverage.get("as_of"))
     frame.attrs["coverage"] = {name: _plain(coverage.get(name)) for name in ("end", "gaps", "holes")}
     frame.attrs["denominator"] = denominator
@@ -115,6 +115,16 @@ def finished(
     if missing is not None:
         all_notes.append(missing)
     all_notes.extend(coverage.get("notes") or ())
+    repeated = source.repeated_messages()
+    if repeated:
+        all_notes.append(
+            Text(
+                "{count:,} row shows a message (message_id) that another row shows too: it is counted as often as it is there",
+                "{count:,} rows show messages (message_id) that other rows show too: they are counted as often as they are there",
+                code="repeated",
+                count=repeated,
+            )
+        )
     if counted is not None:
         small = [_plain(label) for label, n in zip(frame.index, counted, strict=True) if n < SMALL_GROUP]
         frame.attrs["small_groups"] = small
@@ -142,10 +152,15 @@ def refuse_taken_names(by: Sequence[str], columns: Sequence[str]) -> None:
         )
 
 
-def refuse_unknown_names(source: MessageSource, where: Filters) -> None:
+def refuse_unknown_names(source: MessageSource, where: Filters, *, is_empty: bool = True) -> None:
     """Raise if `where` asks for a campaign, a carrier or another name that no message of `source` has.
 
-    Meant for answers that came out empty: it asks the source again.
+    It asks the source again: of answers that came out empty, and for each name of a list.
+
+    Parameters
+    ----------
+    is_empty : bool
+        Whether the answer came out empty: else a single name has been found.
 
     Raises
     ------
@@ -154,18 +169,31 @@ def refuse_unknown_names(source: MessageSource, where: Filters) -> None:
     """
     available = source.message_columns()
     for name in [*_NAMES, *(set(where.values) - set(MESSAGE_COLUMNS) - set(DERIVED))]:
-        options = where.values.get(name, ())
-        if (
-            name not in available
-            or not options
-            or any(carrier_of_name(option) in _KNOWN.get(name, ()) for option in options)
-        ):
+        options = _unproved(name, where.values.get(name, ()))
+        if name not in available or not options or (not is_empty and len(where.values[name]) == 1):
             continue
-        if source.grouped_count([], where=Filters({name: options}), seconds=None)[3].sum():
+        found = source.grouped_count([name], where=Filters({name: options}), seconds=None)[0][name]
+        there = {str(value) for value in found.dropna().tolist()}
+        missing = [option for option in options if _said(option) not in there]
+        # A carrier may be named in either language: one of the two spellings is enough.
+        spelled = {carrier_of_name(option) for option in options if _said(option) in there}
+        missing = [option for option in missing if carrier_of_name(option) not in spelled]
+        if not missing:
             continue
-        there = source.grouped_count([name], where=Filters(), seconds=None)[0][name]
-        if len(there):
-            raise _unknown(name, options, sorted(set(there.dropna().astype(str))))
+        known = source.grouped_count([name], where=Filters(), seconds=None)[0][name]
+        if len(known):
+            raise _unknown(name, tuple(missing), sorted(set(known.dropna().astype(str))))
+
+
+def _unproved(name: str, options: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the names asked for that are not known to exist whether or not a message has them."""
+    return tuple(
+        option for option in options if option is not None and carrier_of_name(option) not in _KNOWN.get(name, ())
+    )
+
+
+def _said(option: Any) -> str:
+    return plain_name(option) if isinstance(option, str) else str(option)
 
 
 def _unknown(name: str, options: tuple[Any, ...], there: list[str]) -> InputError:

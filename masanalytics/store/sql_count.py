@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf, prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -123,6 +123,16 @@ class StoredMessages:
         """Return the columns messages have, the user's own that are kept with them last."""
         with self._connections.reading() as conn:
             return [*MESSAGE_COLUMNS, *kept_columns.column_names(conn)]
+
+    def column_kind(self, name: str) -> Literal["text", "number", "boolean"] | None:
+        """Return what a column holds."""
+        if name in MESSAGE_COLUMNS:
+            return "text" if MESSAGE_COLUMNS[name] == "str" else "number" if "nt64" in MESSAGE_COLUMNS[name] else None
+        return "text" if name in self.message_columns() else None
+
+    def repeated_messages(self) -> int:
+        """Return 0: a store has each message once."""
+        return 0
 
     def coverage_summary(self, where: Filters) -> Mapping[str, Any]:
         """Return how far and when reports were fetched.

@@ -18,9 +18,20 @@ from masanalytics.vocabulary import Status
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["HoldsMessages", "HoldsUplinks", "MessageSource", "RawCounts", "Seconds", "columns_needed", "status_numbers"]
+__all__ = [
+    "ColumnKind",
+    "HoldsMessages",
+    "HoldsUplinks",
+    "MessageSource",
+    "RawCounts",
+    "Seconds",
+    "columns_needed",
+    "refuse_doubled",
+    "status_numbers",
+]
 
 Seconds = Literal["outcome", "waited"]
+ColumnKind = Literal["text", "number", "boolean"]
 
 
 class RawCounts(NamedTuple):
@@ -70,6 +81,14 @@ class MessageSource(Protocol):
         """Return the names of the columns there are."""
         ...
 
+    def column_kind(self, name: str) -> ColumnKind | None:
+        """Return what a column holds; None where it is none of these, or there is no such column."""
+        ...
+
+    def repeated_messages(self) -> int:
+        """Return how many rows show a message (``message_id``) that another row shows too."""
+        ...
+
     def coverage_summary(self, where: Filters) -> Mapping[str, Any]:
         """Return ``as_of`` (epoch seconds or None: the end of coverage), ``end`` (by account), ``gaps``, ``holes``.
 
@@ -111,11 +130,14 @@ def status_numbers(distinct: Iterable[Any]) -> list[int]:
     >>> status_numbers(["delivered", None, 4])
     [5, -1, 4]
     """
+    import numpy as np
     import pandas as pd
 
     names = {status.name: int(status) for status in Status}
     numbers: list[int] = []
     for value in distinct:
+        if isinstance(value, (bool, np.bool_)):
+            raise InputError("status {value!r} is not one of {names}", value=bool(value), names=list(names))
         if pd.isna(value):
             numbers.append(-1)
         elif value in names:
@@ -181,3 +203,16 @@ def _columns_of(where: Filters, available: Sequence[str]) -> set[str]:
     if where.since is not None or where.until is not None:
         columns.add("submitted_at")
     return columns
+
+
+def refuse_doubled(names: Sequence[str]) -> None:
+    """Raise if a column that is needed is there twice.
+
+    Raises
+    ------
+    InputError
+        Naming it.
+    """
+    doubled = [name for name in dict.fromkeys(names) if list(names).count(name) > 1]
+    if doubled:
+        raise InputError("there are several columns {name!r}: rename or drop all but one", name=doubled[0])

@@ -21,7 +21,7 @@ from masanalytics.analysis.dimensions import (
     time_part,
 )
 from masanalytics.analysis.filters import Filters
-from masanalytics.analysis.sources.base import RawCounts, Seconds, columns_needed, status_numbers
+from masanalytics.analysis.sources.base import ColumnKind, RawCounts, Seconds, columns_needed, status_numbers
 from masanalytics.errors import InputError
 from masanalytics.own_columns import as_texts
 from masanalytics.timezone import CHINA_OFFSET_S
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["NarwhalsMessages"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_DIGITS = 19_700_101_000000
 _SPARK = ("PYSPARK", "PYSPARK_CONNECT", "SQLFRAME")
 
 
@@ -54,6 +55,8 @@ class NarwhalsMessages:
         import pandas as pd
 
         columns_needed(by, where, seconds=seconds, available=self.message_columns())
+        if self.column_kind("status") == "boolean":
+            status_numbers([True])
         # Numbered names: a dimension may have any name, also that of a helper column.
         named = {f"by{number}": self._dimension(name) for number, name in enumerate(by)}
         named["status"] = nw.col("status")
@@ -81,6 +84,30 @@ class NarwhalsMessages:
         if error is not None:
             raise error
         return _to_pandas(self._kept(where).select(*columns))
+
+    def column_kind(self, name: str) -> ColumnKind | None:
+        """Return what a column holds."""
+        import narwhals as nw
+
+        dtype = self._schema.get(name)
+        if dtype is None:
+            return None
+        if isinstance(dtype, nw.Boolean):
+            return "boolean"
+        if dtype.is_numeric():
+            return "number"
+        return "text" if isinstance(dtype, (nw.String, nw.Categorical, nw.Enum)) else None
+
+    def repeated_messages(self) -> int:
+        """Return how many rows show a message that another row shows too: one distinct count where the data is."""
+        import narwhals as nw
+
+        if "message_id" not in self._schema:
+            return 0
+        ids = [name for name in ("account", "message_id") if name in self._schema]
+        known = self._frame.filter(~nw.col("message_id").is_null())
+        every = _to_pandas(known.select(n=nw.len()))["n"].iloc[0]
+        return int(every) - int(_to_pandas(known.select(*ids).unique().select(n=nw.len()))["n"].iloc[0])
 
     def coverage_summary(self, where: Filters) -> Mapping[str, Any]:  # noqa: ARG002 - a frame knows no gaps of its own
         """Return the end of coverage that ``submitted_at + waited_s`` tells."""
@@ -124,7 +151,9 @@ class NarwhalsMessages:
         import narwhals as nw
 
         if name in self._schema:
-            return nw.col(name)
+            # The order of a dictionary is that in which its values came.
+            is_coded = isinstance(self._schema[name], nw.Categorical)
+            return nw.col(name).cast(nw.String) if is_coded else nw.col(name)
         if name == "prefix":
             return nw.col("phone").cast(nw.String).str.slice(0, PREFIX_DIGITS)
         if name == WINDOW:
@@ -144,9 +173,13 @@ class NarwhalsMessages:
 
         dtype = self._schema[name]
         if dtype.is_integer():
-            return nw.col(name)
+            return self._digits_as_epoch(name)
         if not isinstance(dtype, nw.Datetime):
-            raise InputError("column {name!r} does not hold times but {dtype}", name=name, dtype=str(dtype))
+            raise InputError(
+                "column {name!r} does not hold times but {dtype}: make it a column of times first",
+                name=name,
+                dtype=str(dtype),
+            )
         backend, naive = self._frame.implementation.name, dtype.time_zone is None
         if backend in _SPARK:
             if naive:  # Spark casts such a column by its session's zone, whatever that is
@@ -161,6 +194,20 @@ class NarwhalsMessages:
         else:
             seconds = nw.col(name).dt.timestamp("ms") // 1000
         return seconds - CHINA_OFFSET_S if naive else seconds
+
+    @staticmethod
+    def _digits_as_epoch(name: str) -> nw.Expr:
+        """Return whole numbers as epoch seconds, the platform's fourteen digits (20260131090000) read as such."""
+        import narwhals as nw
+
+        value = nw.col(name).cast(nw.Int64)
+        year, month, day = value // 10**10, value // 10**8 % 100, value // 10**6 % 100
+        # Days since 1970 by H. Hinnant's arithmetic on a year that begins in March.
+        shifted = nw.when(month <= 2).then(year - 1).otherwise(year)
+        of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
+        days = shifted * 365 + shifted // 4 - shifted // 100 + shifted // 400 + of_year - 719_468
+        clock = value // 10**4 % 100 * 3600 + value // 100 % 100 * 60 + value % 100
+        return nw.when(value >= _FIRST_DIGITS).then(days * 86_400 + clock - CHINA_OFFSET_S).otherwise(value)
 
     def _window(self) -> nw.Expr:
         import narwhals as nw

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from masanalytics.aliases import Figures, Numbers
+from masanalytics.aliases import Booleans, Figures, Numbers
 from masanalytics.analysis.dimensions import (
     BEYOND,
     PREFIX_DIGITS,
@@ -18,7 +18,14 @@ from masanalytics.analysis.dimensions import (
     time_part,
 )
 from masanalytics.analysis.filters import Filters
-from masanalytics.analysis.sources.base import RawCounts, Seconds, columns_needed, status_numbers
+from masanalytics.analysis.sources.base import (
+    ColumnKind,
+    RawCounts,
+    Seconds,
+    columns_needed,
+    refuse_doubled,
+    status_numbers,
+)
 from masanalytics.errors import InputError
 from masanalytics.own_columns import as_texts
 from masanalytics.timezone import CHINA_OFFSET_S
@@ -33,6 +40,10 @@ _SECONDS_CAP = 2**62 - 2
 _LARGEST_KEY = 2**62
 _DENSE_ROOM = 2**20
 _WIDE = 2**36
+_FIRST_DIGITS, _LAST_DIGITS = 19_700_101_000000, 21_000_101_000000
+_FIRST_SERIAL, _LAST_SERIAL = 36_526, 73_051  # the days of 2000 to 2099 in a spreadsheet
+_LAST_EPOCH = 2**40
+_TIME_TEXT = r"\s*\d{4}[-/.年]\d{1,2}[-/.月]\d{1,2}日?(?:[T\s].*)?|\s*\d{14}\s*|\s*\d{8}\s*|\s*"
 
 
 class PandasMessages:
@@ -50,6 +61,7 @@ class PandasMessages:
         import pandas as pd
 
         need = columns_needed(by, where, seconds=seconds, available=self.message_columns())
+        refuse_doubled([name for name in self.message_columns() if name in need])
         frame = self._kept(where, need)
         dimensions = [_window(frame) if name == WINDOW else factorize(self._dimension(frame, name)) for name in by]
         status, distinct = factorize(frame["status"])
@@ -80,6 +92,40 @@ class PandasMessages:
             raise error
         need = {*columns_needed([], where, seconds=None, available=available), *columns}
         return self._kept(where, need)[list(columns)].reset_index(drop=True)
+
+    def column_kind(self, name: str) -> ColumnKind | None:
+        """Return what a column holds, where its type or its values tell."""
+        import pandas as pd
+
+        if name not in self._frame.columns:
+            return None
+        column = self._frame[name]
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            column = column.cat.categories.to_series()
+        if pd.api.types.is_bool_dtype(column.dtype):
+            return "boolean"
+        if pd.api.types.is_numeric_dtype(column.dtype):
+            return "number"
+        if pd.api.types.is_object_dtype(column.dtype):
+            inferred = pd.api.types.infer_dtype(column, skipna=True)
+            kinds: dict[str, ColumnKind] = {
+                "string": "text",
+                "integer": "number",
+                "floating": "number",
+                "boolean": "boolean",
+            }
+            return kinds.get(inferred)
+        return "text" if pd.api.types.is_string_dtype(column.dtype) else None
+
+    def repeated_messages(self) -> int:
+        """Return how many rows show a message that another row shows too."""
+        if "message_id" not in self._frame.columns:
+            return 0
+        numbers = self._frame["message_id"]
+        if numbers.is_monotonic_increasing and numbers.is_unique:
+            return 0
+        ids = [name for name in ("account", "message_id") if name in self._frame.columns]
+        return int((self._frame.duplicated(ids) & numbers.notna()).sum())
 
     def coverage_summary(self, where: Filters) -> Mapping[str, Any]:  # noqa: ARG002 - a frame knows no gaps of its own
         """Return the end of coverage that ``submitted_at + waited_s`` tells, and what the frame's attrs say."""
@@ -113,7 +159,7 @@ class PandasMessages:
                     & frame["campaign"].astype("str").str.endswith(f"({PROOF})").to_numpy(dtype=bool, na_value=False)
                 )
         if where.every > 1:
-            keep[np.arange(len(frame)) % where.every != 0] = False
+            keep &= _one_in(where.every, len(frame))
         if where.since is not None:
             keep &= epoch_seconds(frame["submitted_at"]) >= where.since
         if where.until is not None:
@@ -140,6 +186,14 @@ class PandasMessages:
         known = ~np.isnan(epoch)
         whole = np.where(known, epoch, 0).astype(np.int64)
         return pd.Series(pd.array(np.asarray(part.of(whole)), dtype="Int64")).where(pd.Series(known))
+
+
+def _one_in(every: int, rows: int) -> Booleans:
+    """Choose one row in `every`, by a hash of its position: rows in turn (carriers, campaigns) are all kept a part of."""
+    mixed = np.arange(rows, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    mixed ^= mixed >> np.uint64(29)
+    mixed *= np.uint64(0xBF58476D1CE4E5B9)
+    return np.asarray((mixed >> np.uint64(32)) % np.uint64(every) == 0, dtype=bool)
 
 
 def _window(frame: pd.DataFrame) -> tuple[Numbers, pd.Series]:
@@ -205,29 +259,77 @@ def epoch_seconds(column: pd.Series) -> Figures:
     """Return a column of times as epoch seconds (those without a zone are China time), missing ones NaN."""
     import pandas as pd
 
-    if pd.api.types.is_numeric_dtype(column):
-        return as_floats(column)
+    if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype):
+        return _numbers_as_epoch(column)
     if not pd.api.types.is_datetime64_any_dtype(column):
-        try:
-            column = pd.to_datetime(column)
-        except (ValueError, TypeError) as error:
-            raise InputError(
-                "column {name!r} holds values that are not times",
-                name=column.name,
-            ) from error
-    zoned = isinstance(column.dtype, pd.DatetimeTZDtype)
-    naive = column.dt.tz_convert("UTC").dt.tz_localize(None) if zoned else column
+        column = _texts_as_times(column)
+    zone = getattr(column.dt, "tz", None)
+    naive = column.dt.tz_convert("UTC").dt.tz_localize(None) if zone is not None else column
     instants = naive.to_numpy(dtype="datetime64[s]")
     seconds = instants.view(np.int64).astype(float)
     seconds[np.isnat(instants)] = np.nan
-    return seconds if zoned else seconds - CHINA_OFFSET_S
+    return seconds if zone is not None else seconds - CHINA_OFFSET_S
+
+
+def _numbers_as_epoch(column: pd.Series) -> Figures:
+    """Return numbers as epoch seconds, the platform's fourteen digits read as such; days of a spreadsheet are refused."""
+    import pandas as pd
+
+    values = as_floats(column)
+    known = values[np.isfinite(values)]
+    if len(known) and ((known >= _FIRST_DIGITS) & (known < _LAST_DIGITS)).all():
+        digits = pd.Series(values).astype("Int64").astype("string")
+        return epoch_seconds(pd.to_datetime(digits, format="%Y%m%d%H%M%S", errors="coerce"))
+    if len(known) and ((known > 0) & (known < _LAST_SERIAL)).all() and (known >= _FIRST_SERIAL).all():
+        raise InputError(
+            "column {name!r} holds numbers such as {value:g}, which are days as a spreadsheet counts them: make them times "
+            "(pandas.to_datetime(…, unit='D', origin='1899-12-30'))",
+            name=column.name,
+            value=float(known[0]),
+        )
+    if len(known) and (np.abs(known) > _LAST_EPOCH).any():
+        raise InputError(
+            "column {name!r} holds numbers that are no times: give epoch seconds, or make them times", name=column.name
+        )
+    return values
+
+
+def _texts_as_times(column: pd.Series) -> pd.Series:
+    """Return text (or objects) as times: the year first, or the platform's fourteen digits."""
+    import pandas as pd
+
+    texts = column.dropna().astype("str")
+    if pd.api.types.infer_dtype(column, skipna=True) in ("string", "empty"):
+        odd = texts[~texts.str.fullmatch(_TIME_TEXT)]
+        if len(odd):
+            raise InputError(
+                "column {name!r} holds {value!r}: write times with the year first, '2026-01-31 09:00'",
+                name=column.name,
+                value=odd.iloc[0],
+            )
+    try:
+        times = pd.to_datetime(column)
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            "column {name!r} holds values that are not times",
+            name=column.name,
+        ) from error
+    if not pd.api.types.is_datetime64_any_dtype(times):
+        raise InputError("column {name!r} holds values that are not times", name=column.name)
+    return times
 
 
 def factorize(values: pd.Series) -> tuple[Numbers, pd.Series]:
     """Return each value's number (missing ones have the last) and the distinct values, a missing one at the end."""
     import pandas as pd
 
-    codes, distinct = pd.factorize(values, use_na_sentinel=True)
+    try:
+        codes, distinct = pd.factorize(values, use_na_sentinel=True)
+    except TypeError as error:
+        raise InputError(
+            "column {name!r} holds lists or other values that cannot be grouped by: give one value a row",
+            name=values.name,
+        ) from error
     codes = codes.astype(np.int64, copy=False)
     codes[codes < 0] = len(distinct)
     # Reindexing adds a missing value and keeps the dtype wherever it can hold one.

@@ -1,0 +1,141 @@
+"""How often comparisons find what is not there: A/A tests of batches, campaigns and days that differ without a cause.
+
+Prints the tables of docs/statistics.md. The counts are drawn by cluster, so that thousands of runs take a minute; the arithmetic is
+that of `compare`, `timeline` and `explain_change`.
+
+    python benchmarks/calibration_compare.py [runs]
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+
+from masanalytics.analysis._explain_change import _decomposed
+from masanalytics.analysis.clustered_pairs import PairClusters
+from masanalytics.analysis.clusters import GroupClusters
+from masanalytics.analysis.pair_rates import PairRates
+from masanalytics.stats.clusters import between_clusters, clustered_pair
+from masanalytics.stats.control_chart import control_chart
+
+BASE = 2.84  # 94.5 % on the logit
+SPREADS = (0.0, 0.05, 0.1, 0.25, 0.5, 1.0)
+ARMS: dict[str, tuple[Sequence[int], Sequence[int]]] = {
+    "11 batches (10 × 999, 10)": ([999] * 10 + [10],) * 2,
+    "5 batches of 999": ([999] * 5,) * 2,
+    "30 batches of 999": ([999] * 30,) * 2,
+    "8 batches of 4,999": ([4999] * 8,) * 2,
+    "5 × 999 and 5 × 100": ([999] * 5 + [100] * 5,) * 2,
+    "20 batches against 5": ([999] * 20, [999] * 5),
+}
+
+
+def rates(rng: np.random.Generator, spread: float, size: int) -> np.ndarray:
+    """Draw the rates of clusters that differ by `spread` on the logit."""
+    return 1 / (1 + np.exp(-(BASE + rng.normal(0, spread, size))))
+
+
+def compared(rng: np.random.Generator, sizes: tuple[Sequence[int], Sequence[int]], spread: float) -> PairRates:
+    """Draw two arms that do not differ."""
+    a, b = (np.array(part, dtype=float) for part in sizes)
+    ka, kb = (rng.binomial(n.astype(int), rates(rng, spread, len(n))).astype(float) for n in (a, b))
+    none_a, none_b = np.zeros(len(a)), np.zeros(len(b))
+    found = clustered_pair(
+        np.concatenate([a, none_b]),
+        np.concatenate([ka, none_b]),
+        np.concatenate([none_a, b]),
+        np.concatenate([none_a, kb]),
+    )
+    clusters = PairClusters("batch", found, None, np.zeros(0, dtype=np.int64), None)
+    return PairRates(int(ka.sum()), int(a.sum()), int(kb.sum()), int(b.sum()), clusters)
+
+
+def arms(runs: int) -> None:
+    """Print how often an A/A test of batches is significant at 5 %, and how wide the interval is."""
+    print("A/A tests, significant at 5 %: clustered (message by message)")
+    print("| arms | " + " | ".join(f"sd {spread:g}" for spread in SPREADS) + " |")
+    for name, sizes in ARMS.items():
+        cells = []
+        for spread in SPREADS:
+            rng = np.random.default_rng(1)
+            drawn = [compared(rng, sizes, spread) for _ in range(runs)]
+            ours = np.mean([pair.p_value < 0.05 for pair in drawn])
+            naive = np.mean([pair.naive_p_value < 0.05 for pair in drawn])
+            cells.append(f"{100 * ours:.1f} % ({100 * naive:.0f} %)")
+        print(f"| {name} | " + " | ".join(cells) + " |")
+
+
+def campaigns(runs: int) -> None:
+    """Print how often the interval of two campaigns of a day each leaves out 0, with 28 days of history."""
+    print("\nTwo campaigns of one day each, 28 days before: interval without 0 (message by message)")
+    for spread in SPREADS[:5]:
+        for size in (2_000, 20_000):
+            rng = np.random.default_rng(2)
+            ours = naive = 0
+            for _ in range(runs):
+                k = rng.binomial(size, rates(rng, spread, 30)).astype(float)
+                n = np.full(30, float(size))
+                chart = control_chart(k[:28], n[:28])
+                days = between_clusters(n[:28][chart.in_control], k[:28][chart.in_control]) if chart else None
+                apart = (n[28:] * [1, 0], k[28:] * [1, 0], n[28:] * [0, 1], k[28:] * [0, 1])
+                found = clustered_pair(*apart, between=days)
+                clusters = PairClusters("day", found, days, np.zeros(0, dtype=np.int64), None)
+                pair = PairRates(int(k[28]), size, int(k[29]), size, clusters)
+                low, high = pair.interval(0.95, float("nan"))
+                ours += low > 0 or high < 0
+                naive += pair.naive_p_value < 0.05
+            print(f"| sd {spread:g}, {size:,} | {100 * ours / runs:.1f} % ({100 * naive / runs:.0f} %) |")
+
+
+def months(runs: int) -> None:
+    """Print how many points of a quiet month lie outside, in how many months any does, and how often a bad day is found."""
+    print("\nMonths of 28 days of 20,000: points outside, months with one, a day at 80 % found")
+    for spread in SPREADS[:4]:
+        rng = np.random.default_rng(3)
+        points = alarms = found = 0
+        n = np.full(28, 20_000.0)
+        for _ in range(runs):
+            k = rng.binomial(20_000, rates(rng, spread, 28)).astype(float)
+            outside = control_chart(k, n).outside(k, n)  # type: ignore[union-attr]
+            points += int(outside.sum())
+            alarms += bool(outside.any())
+            k[11] = rng.binomial(20_000, 0.8)
+            found += bool(control_chart(k, n).outside(k, n)[11])  # type: ignore[union-attr]
+        print(
+            f"| sd {spread:g} | {points / runs / 0.28:.2f} % | {100 * alarms / runs:.1f} % | {100 * found / runs:.0f} % |"
+        )
+
+
+def cells(runs: int) -> None:
+    """Print how often `explain_change` names a cell of 93 although none has changed."""
+    import pandas as pd
+
+    print("\n93 cells, 20,000 messages a side in 12 batches: runs that name a cell (message by message)")
+    frame = pd.DataFrame({"cell": range(93)})
+    for spread in (0.0, 0.25, 0.5):
+        rng = np.random.default_rng(4)
+        share = rng.dirichlet(np.full(93, 2.0))
+        named = naive = 0
+        for _ in range(runs):
+            sides, clusters = [], []
+            for _side in range(2):
+                n = rng.multinomial(20_000 // 12, share, size=12)
+                k = rng.binomial(n, rates(rng, spread, 12)[:, None])
+                batch, cell = np.nonzero(n)
+                clusters.append(GroupClusters(cell, batch, n[batch, cell].astype(float), k[batch, cell].astype(float)))
+                sides.append((n.sum(axis=0).astype(float), k.sum(axis=0).astype(float)))
+            for part in (clusters, None):
+                found, _ = _decomposed(frame, *sides, clusters=part)
+                hit = bool((found["q_value"] <= 0.05).any())
+                named, naive = (named + hit, naive) if part else (named, naive + hit)
+        print(f"| sd {spread:g} | {100 * named / runs:.1f} % ({100 * naive / runs:.0f} %) |")
+
+
+if __name__ == "__main__":
+    times = int(sys.argv[1]) if len(sys.argv) > 1 else 2_000
+    arms(times)
+    campaigns(times)
+    months(times)
+    cells(max(times // 5, 1))

@@ -1,0 +1,231 @@
+"""Questions that cannot mean what they say are refused or noted, on every engine alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from masanalytics import analysis
+from masanalytics.analysis import notes_of
+from masanalytics.analysis.filters import Filters
+from masanalytics.analysis.sources.pandas import PandasMessages
+from masanalytics.errors import InputError
+from masanalytics.store import Store
+from tests.test_analysis_sources import as_arrow, as_duckdb, as_polars, fill, random_messages
+
+DAY = 86_400
+
+
+def messages(n: int = 100, k: int = 90, **columns: Any) -> pd.DataFrame:
+    """Return `n` messages with all reports in, `k` of them delivered."""
+    status = ["delivered"] * k + ["failed"] * (n - k)
+    return pd.DataFrame({"status": status, "latency_s": 5, "waited_s": 5 * DAY, **columns})
+
+
+ENGINES: list[Callable[[pd.DataFrame], Any]] = [lambda frame: frame, as_polars, as_duckdb, as_arrow]
+engines = pytest.mark.parametrize("make", ENGINES, ids=["pandas", "polars", "duckdb", "arrow"])
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    with Store(tmp_path_factory.mktemp("filled") / "mas.db") as store:
+        fill(store, random_messages(300, seed=5))
+        yield store
+
+
+@engines
+def test_a_mistyped_name_in_a_list_is_named(make: Callable[[pd.DataFrame], Any]) -> None:
+    """Half of the list is there, half is not: no answer about the half; a missing value in a list is fine."""
+    data = make(
+        pd.concat([messages(campaign="offer 03-24"), messages(campaign="offer 03-26"), messages(campaign=None)])
+    )
+
+    for ask in (analysis.delivery_rates, analysis.latency, analysis.funnel):
+        with pytest.raises(InputError, match="no message has campaign 'offer 03-62'; there is: offer 03-2"):
+            ask(data, campaign=["offer 03-24", "offer 03-62"])
+    assert analysis.delivery_rates(data, campaign=["offer 03-24", None])["accepted"].tolist() == [200]
+    assert analysis.delivery_rates(data, campaign=["offer 03-24", "offer 03-26"])["accepted"].tolist() == [200]
+
+
+def test_a_mistyped_name_in_a_list_is_named_by_a_store_too(filled: Store) -> None:
+    """Carriers in either language are found; what is none is named."""
+    assert len(analysis.delivery_rates(filled, carrier=["China Mobile", "中国联通"]))
+    with pytest.raises(InputError, match="no message has campaign '春节'"):
+        analysis.delivery_rates(filled, campaign=["春季", "春节"])
+    with pytest.raises(InputError, match="no message has carrier 'China Unicorn'; there is: China Unicom"):
+        analysis.delivery_rates(filled, carrier=["China Mobile", "China Unicorn"])
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ({"hour": "9"}, "hour='9': write it as a whole number from 0 to 23"),
+        ({"hour": 25}, "hour=25: write it as a whole number from 0 to 23"),
+        ({"hour": [9, 9.5]}, r"hour=9\.5: write it"),
+        ({"weekday": 7}, "weekday=7: write it as a whole number from 0 to 6"),
+        ({"prefix": 138}, "prefix=138: write it as text of three digits, '138'"),
+        ({"prefix": "13"}, "prefix='13': write it"),
+        ({"category": "blaklist"}, "category='blaklist' is not one of blacklist"),
+        ({"day": "2026-03-40"}, "day='2026-03-40': write it as '2026-01-31'"),
+    ],
+)
+def test_impossible_values_of_what_is_derived_are_refused(filled: Store, where: dict[str, Any], said: str) -> None:
+    """Of a store and of its frame; a right value that no message has is an empty answer."""
+    for data in (filled, filled.messages()):
+        with pytest.raises(InputError, match=said):
+            analysis.delivery_rates(data, **where)
+        assert len(analysis.delivery_rates(data, prefix="111")) == 0
+        assert len(analysis.delivery_rates(data, hour=np.int64(3))) == 1
+
+
+@engines
+@pytest.mark.parametrize(
+    ("held", "asked", "said"),
+    [
+        (1, "1", "vip='1': the column holds numbers, so write it without quotes"),
+        ("1", 1, "vip=1: the column holds text, so write it in quotes: vip='1'"),
+        (True, "True", "vip='True': the column holds True and False"),
+        (1, True, "vip=True: the column holds numbers"),
+    ],
+)
+def test_a_filter_of_another_kind_than_its_column_is_refused(
+    make: Callable[[pd.DataFrame], Any], held: Any, asked: Any, said: str
+) -> None:
+    """The same sentence from every engine, and the right value finds all."""
+    data = make(messages(vip=held))
+
+    with pytest.raises(InputError, match=said):
+        analysis.delivery_rates(data, vip=asked)
+    assert analysis.delivery_rates(data, vip=held)["accepted"].tolist() == [100]
+
+
+def test_a_store_refuses_values_of_another_kind_without_showing_a_number(filled: Store) -> None:
+    """A number written as a number is hidden in the error."""
+    with pytest.raises(InputError, match=r"phone='138\*{4}8000': the column holds text"):
+        analysis.delivery_rates(filled, phone=13800138000)
+    with pytest.raises(InputError, match="segments='1': the column holds numbers"):
+        analysis.delivery_rates(filled, segments="1")
+
+
+@engines
+def test_messages_that_are_there_twice_are_counted_and_said(make: Callable[[pd.DataFrame], Any]) -> None:
+    """Overlapping exports; the same number in two accounts is another message."""
+    once = messages(message_id=range(100))
+    twice = make(pd.concat([once, once[:20]], ignore_index=True))
+    accounts = make(pd.concat([once.assign(account="a"), once.assign(account="b")], ignore_index=True))
+
+    assert notes_of(analysis.delivery_rates(twice, cluster=None), "en") == [
+        "20 rows show messages (message_id) that other rows show too: they are counted as often as they are there"
+    ]
+    assert notes_of(analysis.delivery_rates(accounts), "en") == []
+    assert notes_of(analysis.delivery_rates(make(once)), "en") == []
+
+
+@engines
+def test_a_status_of_true_and_false_is_refused(make: Callable[[pd.DataFrame], Any]) -> None:
+    """It was read as planned and not sent."""
+    with pytest.raises(InputError, match="status True is not one of planned"):
+        analysis.delivery_rates(make(messages().assign(status=[True] * 100)))
+
+
+@engines
+def test_messages_without_a_status_are_counted_in_a_note(make: Callable[[pd.DataFrame], Any]) -> None:
+    """They leave the denominator, and that is said."""
+    data = make(pd.concat([messages(), messages(2, 2).assign(status=None)], ignore_index=True))
+
+    found = analysis.delivery_rates(data)
+
+    assert found["accepted"].tolist() == [100]
+    assert notes_of(found, "en") == ["2 messages have no status and are in no number"]
+
+
+@pytest.mark.parametrize("where", [{"status": "delivered"}, {"category": "delivered"}])
+def test_rates_of_messages_chosen_by_their_outcome_have_a_note_and_no_forecast(
+    filled: Store, where: dict[str, Any]
+) -> None:
+    """All of the delivered are delivered: that is no delivery rate."""
+    found = analysis.delivery_rates(filled, **where)
+
+    assert found["delivery_rate"].tolist() == [1]
+    assert found["expected_rate"].isna().all()
+    assert found.attrs["expected_reason"] == {"0": "outcome_filter"}
+    said = f"narrowed by '{next(iter(where))}', which is part of the outcome: the rates are of the messages so chosen"
+    for result in (found, analysis.timeline(filled, "D", **where), analysis.compare(filled, "arm", "A", "B", **where)):
+        assert any(said in note for note in notes_of(result, "en"))
+
+
+def test_times_of_arrow_are_the_instants_they_are() -> None:
+    """A zoned column of pyarrow's, zoned objects, and plain times in China time: the same hour and day in all."""
+    at = pd.Series(pd.to_datetime(["2026-03-26 07:30"])).dt.tz_localize("Asia/Shanghai")
+    plain = messages(1, 1, submitted_at=at, received_at=at + pd.Timedelta(seconds=5)).drop(columns="latency_s")
+    arrow = plain.convert_dtypes(dtype_backend="pyarrow")
+    others = [arrow, plain.astype({"submitted_at": object}), plain.assign(submitted_at=at.dt.tz_localize(None))]
+
+    for frame in (plain, *others):
+        found = analysis.delivery_rates(frame.assign(latency_s=5), by=["day", "hour"], since="2026-03-26")
+        assert found[["day", "hour"]].astype(str).values.tolist() == [["2026-03-26", "7"]]
+        assert found.attrs["as_of"] == "2026-03-31 07:30:00"
+    assert analysis.latency(arrow)["max_s"].tolist() == [5]
+
+
+@engines
+def test_the_platforms_fourteen_digits_are_times(make: Callable[[pd.DataFrame], Any]) -> None:
+    """Also of a leap day, and of the last second of a year."""
+    times = [20240229235959, 20251231235959, 20260101000000, 20260326073000]
+    found = analysis.delivery_rates(make(messages(4, 4, submitted_at=times)), by=["day", "hour"])
+
+    assert found[["day", "hour"]].astype(str).values.tolist() == [
+        ["2024-02-29", "23"],
+        ["2025-12-31", "23"],
+        ["2026-01-01", "0"],
+        ["2026-03-26", "7"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (46023.375, "are days as a spreadsheet counts them"),
+        ("03/02/2026", "write times with the year first"),
+        ("yesterday", "write times with the year first"),
+        (10**15, "holds numbers that are no times"),
+    ],
+)
+def test_what_is_no_time_is_refused(value: Any, said: str) -> None:
+    """Spreadsheet days were 1970, and 03/02 was March or February."""
+    with pytest.raises(InputError, match=said):
+        analysis.delivery_rates(messages(2, 2, submitted_at=value), by="day")
+
+
+def test_columns_that_are_there_twice_or_hold_lists_are_named() -> None:
+    """Instead of pandas' own errors; so is an error code that is not there."""
+    doubled = messages(2, 1, a=1)
+
+    with pytest.raises(InputError, match="there are several columns 'a'"):
+        analysis.delivery_rates(pd.concat([doubled, doubled[["a"]]], axis=1), by="a")
+    with pytest.raises(InputError, match="no column 'error_code'"):
+        analysis.error_codes(messages())
+    with pytest.raises(InputError, match="column 'a' holds lists"):
+        analysis.delivery_rates(messages(2, 1, a=[[1], [2]]), by="a")
+
+
+def test_the_dictionary_of_polars_is_in_the_order_of_its_words() -> None:
+    """Not in that in which they came."""
+    polars = pytest.importorskip("polars")
+    frame = polars.from_pandas(messages(3, 3, x=["c", "b", "a"])).with_columns(polars.col("x").cast(polars.Categorical))
+
+    assert analysis.delivery_rates(frame, "x")["x"].tolist() == ["a", "b", "c"]
+
+
+def test_a_part_of_many_rows_is_a_part_of_every_kind() -> None:
+    """Two carriers in turn, one row in two: each keeps about half."""
+    frame = messages(20_000, 20_000, carrier=["China Mobile", "China Unicom"] * 10_000)
+
+    keys, _, _, n = PandasMessages(frame).grouped_count(["carrier"], where=Filters(every=2), seconds=None)
+
+    assert sorted(keys["carrier"]) == ["China Mobile", "China Unicom"]
+    assert all(4_700 < count < 5_300 for count in n)
