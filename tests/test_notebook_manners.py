@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -146,3 +148,18 @@ def test_a_store_that_cannot_be_read_still_has_a_name() -> None:
 
     assert repr(store).startswith("Store(…): ")
     assert "Store(…): " in store._repr_html_()
+
+
+def test_a_notebook_without_widgets_gets_a_plain_bar_and_no_warning() -> None:
+    """As in a kernel that has no ipywidgets: what tqdm warns of at its first import is not the user's business."""
+    code = (
+        "import sys, types, warnings; warnings.simplefilter('error')\n"
+        "sys.modules['ipywidgets'] = None\n"
+        "import IPython; IPython.get_ipython = lambda: types.SimpleNamespace(config={'IPKernelApp': 1})\n"
+        "sys.modules['IPython'].get_ipython = IPython.get_ipython\n"
+        "from masanalytics.progress_bar import progress_bar\n"
+        "bar = progress_bar(2, title='sent'); bar.update(2); bar.close(); print(type(bar).__module__)"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert ("Warning" in shown.stderr, "sent: 100%" in shown.stderr) == (False, True), shown.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from masanalytics.planning.pace import pace_of_rate, pace_of_spread
 from masanalytics.sending.rate_limit import Window
 from masanalytics.simulator import Simulator
 from masanalytics.store import Store
+from tests.processes import Launcher
 
 HOUR = 3600
 
@@ -144,6 +146,44 @@ def test_two_stores_of_one_account_keep_one_pace(
             mas.send(_plan(600, store, campaign=name, rate=5), client, store, progress=False)
     assert _most_in_a_minute(_submits(sim)) == 300
     assert clock.now() - _submits(sim)[0][0] == pytest.approx(181.5, abs=2)
+
+
+SENDER = """
+import os, pandas
+import masanalytics as mas
+
+def run(path, account, number, rate):
+    people = pandas.DataFrame({"p": [f"139{number:02d}{n:06d}" for n in range(20)]})
+    os.write(1, b"go\\n")
+    with mas.Store(path) as store, mas.Client(mas.Account(**account)) as client:
+        mas.send(people, client, store, phone="p", text="x", campaign="C", rate=rate, progress=False)
+"""
+
+
+@pytest.mark.parametrize("seconds", [4, pytest.param(140, marks=pytest.mark.slow)])
+def test_processes_of_one_account_keep_one_pace(tmp_path: Path, seconds: int) -> None:
+    """Begun at once, each with a store of its own: in any minute at the platform no more than sixty times the rate."""
+    with mas.Simulator(https=False, poll_interval=0) as sim:
+        ours = sim.account()
+        account = {
+            "url": ours.url, "ec_name": ours.ec_name, "ap_id": ours.ap_id, "sign": ours.sign, "tls": ours.tls,
+            "secret_key": sim.settings()["MAS_SECRET_KEY"],
+        }  # fmt: skip
+        launchers = [Launcher(SENDER) for _ in range(2)]
+        for number, launcher in enumerate(launchers):
+            launcher.start(path=str(tmp_path / f"{number}.db"), account=account, number=number, rate=1 / 3)
+        end = time.monotonic() + 60
+        while all(launcher.ended(0.1) is None for launcher in launchers) and time.monotonic() < end:
+            continue
+        ends = [launcher.ended(seconds / 2) for launcher in launchers]
+        for launcher in launchers:
+            launcher.kill()
+            launcher.close()
+        submits = _submits(sim)
+
+        assert _most_in_a_minute(submits) == 20
+        assert len(submits) == (2 if seconds > 60 else 1)
+        assert ends.count(0) == len(submits)
 
 
 def test_a_damaged_or_missing_memory_of_the_pace_stops_nobody(

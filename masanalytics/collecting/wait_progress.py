@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from masanalytics.i18n import _
+from masanalytics.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from masanalytics.clock import Clock
@@ -60,10 +61,8 @@ class WaitProgress:
     @contextmanager
     def bar(self, *, shown: bool) -> Iterator[Callable[[], None]]:
         """Show a bar of the reported messages; yields what brings it up to date."""
-        from tqdm.auto import tqdm
-
         start = self.progress
-        with tqdm(total=start.accepted, initial=start.reported, desc=_("reports"), unit="", disable=not shown) as bar:
+        with progress_bar(start.accepted, title=_("reports"), initial=start.reported, shown=shown) as bar:
 
             def show() -> None:
                 bar.total = self.progress.accepted

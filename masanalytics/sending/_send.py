@@ -32,6 +32,7 @@ from masanalytics.planning import Plan, PlannedBatch
 from masanalytics.planning import plan as make_plan
 from masanalytics.planning.argument_checks import wrong_kind
 from masanalytics.planning.planned import SendingAccount
+from masanalytics.progress_bar import progress_bar
 from masanalytics.sending.canary import GO_ON, Canary
 from masanalytics.sending.job_weight import check_proof, claim_rules, is_out, weigh
 from masanalytics.sending.rate_limit import Pacer, Window
@@ -310,9 +311,7 @@ def _nothing(_messages: int = 0) -> None:
 @contextmanager
 def _bar(total: int, *, progress: bool) -> Iterator[Callable[[int], object]]:
     """Show a bar where there is something to send."""
-    from tqdm.auto import tqdm
-
-    with tqdm(total=total, desc=_("sent"), unit="", disable=not progress or not total) as bar:
+    with progress_bar(total, title=_("sent"), shown=progress and bool(total)) as bar:
         yield bar.update
 
 
