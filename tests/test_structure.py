@@ -25,6 +25,7 @@ SMALL_ON_PURPOSE = {
     "store/part_rules.py": "the rule under outcomes, columns and filters",
     "account/account_key.py": "what an account is told by, below everything that keeps something of one",
     "store/account_merging.py": "one rule, kept apart to be read as one",
+    "progress_bar.py": "one bar under both sending and collecting",
     "__main__.py": "an entry point",
     "_version.py": "what the build reads",
     "analysis/_funnel.py": "the file of a public function",
