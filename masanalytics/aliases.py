@@ -24,6 +24,7 @@ __all__ = [
     "Column",
     "Columns",
     "Figures",
+    "Filter",
     "Instant",
     "Length",
     "Messages",
@@ -53,6 +54,10 @@ Length: TypeAlias = str | float | timedelta
 
 Instant: TypeAlias = str | float | date | datetime
 """A point in time: ``"2026-01-31 09:00"``, a date or datetime (without a zone: China time), or epoch seconds."""
+
+Filter: TypeAlias = Any
+"""What ``**where`` narrows a column or a time to: a value, or several of which any will do. It is handed on beside other keywords,
+which a type checker cannot tell apart by name."""
 
 PathName: TypeAlias = "str | PathLike[str]"
 """The name of a file."""

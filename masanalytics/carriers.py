@@ -24,7 +24,7 @@ from masanalytics.paths import full_path
 from masanalytics.phones import parse_phones
 from masanalytics.vocabulary import CARRIERS
 
-__all__ = ["Regions", "carrier_codes", "carriers_of", "load_regions", "region_codes", "regions_of"]
+__all__ = ["Regions", "carrier_codes", "carriers_of", "load_regions", "place_names", "region_codes"]
 
 Numbers = npt.NDArray[np.int64]
 
@@ -159,29 +159,6 @@ def region_codes(numbers: Numbers, regions: Regions) -> npt.NDArray[np.int16]:
     block = numbers // 10_000 - _FIRST_BLOCK
     known = (block >= 0) & (block < _BLOCKS)
     return np.where(known, regions.block[np.where(known, block, 0)], np.int16(0))
-
-
-def regions_of(
-    phones: Iterable[object], path: str | Path | None = None
-) -> tuple[pd.Categorical[str], pd.Categorical[str]]:
-    """Return the province and the city each number's prefix was assigned to.
-
-    Parameters
-    ----------
-    phones : Series or iterable
-        Numbers in any form that `masanalytics.phones.normalise_phones` reads.
-    path : str or Path, optional
-        A newer data file in the format of ``phone.dat``.
-
-    Returns
-    -------
-    tuple of Categorical
-        Provinces and cities in Chinese, without 省 and 市; missing where the data has no entry, and everywhere where
-        the extra ``regions`` is not installed.
-    """
-    regions = load_regions(path)
-    codes = region_codes(_numbers(phones), regions)
-    return place_names(codes, regions.places, 0), place_names(codes, regions.places, 1)
 
 
 def place_names(codes: npt.NDArray[np.int16], places: tuple[tuple[str, str], ...], part: int) -> pd.Categorical[str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from masanalytics.client import Client
 from masanalytics.clock import ManualClock
@@ -16,6 +17,10 @@ from masanalytics.simulator import Simulator
 from masanalytics.store import Store
 from tests.bench import Bench, PlainBatch, report
 from tests.processes import Launcher
+
+# How long an example takes says how busy the machine is: speed is measured in benchmarks/.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 
 @pytest.fixture(autouse=True)

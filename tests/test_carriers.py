@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from phonenumbers import carrier
 
-from masanalytics.carriers import carrier_codes, carriers_of, load_regions, regions_of
+from masanalytics.carriers import carrier_codes, carriers_of, load_regions, place_names, region_codes
 from masanalytics.errors import InputError
 from masanalytics.vocabulary import CARRIERS
 
@@ -38,19 +38,24 @@ def test_prefixes_agree_with_libphonenumber() -> None:
     assert [(number, own) for number, own, name in zip(numbers, ours, known, strict=True) if name and own != name] == []
 
 
+def places(numbers: list[int], path: Path | None = None) -> list[tuple[str, str]]:
+    """Return province and city of numbers; "-" where there is none."""
+    regions = load_regions(path)
+    codes = region_codes(np.array(numbers), regions)
+    named = [pd.Series(place_names(codes, regions.places, part)).astype(object).fillna("-") for part in (0, 1)]
+    return list(zip(*named, strict=True))
+
+
 def test_region_of_known_blocks() -> None:
     """Province and city come from the installed data; a block it does not have, and no number, are missing."""
-    provinces, cities = regions_of(["13800138000", "13500000000", "15400000000", None])
-    assert pd.Series(provinces).astype(object).fillna("-").tolist() == ["北京", "广东", "-", "-"]
-    assert pd.Series(cities).astype(object).fillna("-").tolist() == ["北京", "广州", "-", "-"]
+    found = places([13_800_138_000, 13_500_000_000, 15_400_000_000, 0])
+    assert found == [("北京", "北京"), ("广东", "广州"), ("-", "-"), ("-", "-")]
 
 
 def test_regions_are_missing_without_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the extra every region is missing, which is no error."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    provinces, cities = regions_of(["13800138000"])
-    assert pd.isna(provinces[0])
-    assert pd.isna(cities[0])
+    assert places([13_800_138_000]) == [("-", "-")]
 
 
 def test_a_newer_file_can_be_used(tmp_path: Path) -> None:
@@ -60,7 +65,7 @@ def test_a_newer_file_can_be_used(tmp_path: Path) -> None:
     entry = (1541234).to_bytes(4, "little") + (8).to_bytes(4, "little") + b"\x01"
     path = tmp_path / "phone.dat"
     path.write_bytes(header + record + entry)
-    assert list(regions_of(["15412345678"], path)[1]) == ["北京"]
+    assert places([15_412_345_678], path) == [("北京", "北京")]
     assert load_regions(path).version == "2602"
     (tmp_path / "not.dat").write_bytes(b"no")
     with pytest.raises(InputError, match="not a number-prefix data file"):

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import masanalytics as mas
-from masanalytics.carriers import carriers_of, regions_of
+from masanalytics.carriers import carriers_of, load_regions, place_names, region_codes
 from masanalytics.cli import main
 from masanalytics.vocabulary import MESSAGE_COLUMNS
 
@@ -99,7 +99,9 @@ def test_it_reads_like_any_store(sample: mas.Store) -> None:
     messages = sample.messages("会员特惠 03-26")
     assert list(messages.columns) == list(MESSAGE_COLUMNS)
     assert messages["carrier"].tolist() == carriers_of(messages["phone"]).astype(str).tolist()
-    provinces, cities = regions_of(messages["phone"])
+    regions = load_regions()
+    codes = region_codes(np.array(messages["phone"], dtype=np.int64), regions)
+    provinces, cities = (place_names(codes, regions.places, part) for part in (0, 1))
     assert messages["province"].tolist() == provinces.astype(str).tolist()
     assert messages["city"].tolist() == cities.astype(str).tolist()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from masanalytics.aliases import Columns, Instant, Length, Messages
+from masanalytics.aliases import Columns, Filter, Instant, Length, Messages
 from masanalytics.analysis.anomaly_cells import Cells, Finding, Rules, findings
 from masanalytics.analysis.dimensions import as_names
 from masanalytics.analysis.filters import Filters, to_instant, to_seconds
@@ -60,7 +60,7 @@ def anomalies(
     runs: int = 2,
     level: float = 0.05,
     language: str | None = None,
-    **where: Any,
+    **where: Filter,
 ) -> pd.DataFrame:
     """Return what is unusual for the worse, in words: which messages, since when, how much, and why.
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from masanalytics.aliases import Columns, Figures, Messages
+from masanalytics.aliases import Columns, Figures, Filter, Messages
 from masanalytics.analysis.dimensions import WINDOW, as_names
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import Question, count_messages
@@ -26,7 +26,7 @@ _SECONDS_EXACTLY = 12
 
 
 def arrivals(
-    data: Messages, by: Columns | None = None, *, most_groups: int | None = None, **where: Any
+    data: Messages, by: Columns | None = None, *, most_groups: int | None = None, **where: Filter
 ) -> pd.DataFrame | None:
     """Return the share of all accepted messages delivered by each time since submission, pending ones censored.
 

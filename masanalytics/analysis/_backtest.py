@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from masanalytics.aliases import Length, Messages
+from masanalytics.aliases import Filter, Length, Messages
 from masanalytics.analysis.dimensions import WINDOW, YOUNG
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.forecast import expected_ends
@@ -33,7 +33,7 @@ BACKTEST_COLUMNS = (
 
 
 def backtest(
-    data: Messages, ages: Sequence[Length] = ("10min", "2h", "1d"), *, campaigns: int = 60, **where: Any
+    data: Messages, ages: Sequence[Length] = ("10min", "2h", "1d"), *, campaigns: int = 60, **where: Filter
 ) -> pd.DataFrame:
     """Return how right ``expected_rate`` would have been for past campaigns, at several ages.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from masanalytics.aliases import Booleans, Columns, Figures, Length, Messages
+from masanalytics.aliases import Booleans, Columns, Figures, Filter, Length, Messages
 from masanalytics.analysis.clustered_pairs import Days, differing_days, pair_clusters, stratified_cells
 from masanalytics.analysis.clusters import UNCLUSTERED, Cluster, ClusterCounts, cluster_counts, clustered_note
 from masanalytics.analysis.comparison_sentence import always_sentence, sentence
@@ -63,7 +63,7 @@ def compare(
     cluster: Cluster = "auto",
     always_valid: bool | float = False,
     language: str | None = None,
-    **where: Any,
+    **where: Filter,
 ) -> pd.DataFrame:
     """Return whether b delivers more than a, at equal age, with an interval and in words.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from masanalytics.aliases import Booleans, Columns, Figures, Messages
+from masanalytics.aliases import Booleans, Columns, Figures, Filter, Messages
 from masanalytics.analysis._number_health import HealthRule
 from masanalytics.analysis.dimensions import as_names
 from masanalytics.analysis.filters import Filters
@@ -37,7 +37,7 @@ def costs(
     by: Columns | None = None,
     *,
     billed: str = "accepted",
-    **where: Any,
+    **where: Filter,
 ) -> pd.DataFrame:
     """Return what the messages cost, and how much of it bought nothing.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from masanalytics.aliases import Columns, Figures, Length, Messages, Numbers
+from masanalytics.aliases import Columns, Figures, Filter, Length, Messages, Numbers
 from masanalytics.analysis.clusters import (
     Cluster,
     ClusterCounts,
@@ -54,7 +54,7 @@ def delivery_rates(
     total: bool = False,
     cluster: Cluster = "auto",
     console: bool = False,
-    **where: Any,
+    **where: Filter,
 ) -> pd.DataFrame:
     """Return how much of what the platform accepted was delivered, and where that will end.
 

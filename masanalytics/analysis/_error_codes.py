@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from masanalytics.aliases import Booleans, Columns, Length, Messages, Numbers
+from masanalytics.aliases import Booleans, Columns, Filter, Length, Messages, Numbers
 from masanalytics.analysis.dimensions import as_names, missing_in_messages
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
@@ -45,7 +45,7 @@ def error_codes(
     top: int | None = None,
     within: Length | None = None,
     language: str | None = None,
-    **where: Any,
+    **where: Filter,
 ) -> pd.DataFrame:
     """Return the error codes of the failed messages, how often each came, what it means and what to do.
 

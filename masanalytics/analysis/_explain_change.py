@@ -11,11 +11,11 @@ A. Agresti and B. Caffo (2000), The American Statistician 54:280-288, do for the
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from masanalytics.aliases import Columns, Figures, Instant, Length, Messages, Numbers
+from masanalytics.aliases import Columns, Figures, Filter, Instant, Length, Messages, Numbers
 from masanalytics.analysis.clusters import (
     UNCLUSTERED,
     Cluster,
@@ -62,7 +62,7 @@ def explain_change(
     at: Instant | None = None,
     within: Length | None = None,
     cluster: Cluster = "auto",
-    **where: Any,
+    **where: Filter,
 ) -> pd.DataFrame:
     """Return which cells account for the change of the delivery rate, most harmful first.
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from masanalytics.aliases import Messages
+from masanalytics.aliases import Filter, Messages
 from masanalytics.analysis._replies import replies
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import Question, count_messages
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["funnel"]
 
 
-def funnel(data: Messages, **where: Any) -> pd.DataFrame:
+def funnel(data: Messages, **where: Filter) -> pd.DataFrame:
     """Return how many messages were planned, accepted by the platform, delivered, and replied to.
 
     Parameters

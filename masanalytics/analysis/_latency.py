@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from masanalytics.aliases import Columns, Length, Messages
+from masanalytics.aliases import Columns, Filter, Length, Messages
 from masanalytics.analysis.dimensions import WINDOW, as_names
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages
@@ -26,7 +26,9 @@ LATENCY_COLUMNS = (
 )  # fmt: skip
 
 
-def latency(data: Messages, by: Columns | None = None, *, within: Length | None = None, **where: Any) -> pd.DataFrame:
+def latency(
+    data: Messages, by: Columns | None = None, *, within: Length | None = None, **where: Filter
+) -> pd.DataFrame:
     """Return how long delivery took, and when half and nine in ten of all accepted messages had arrived.
 
     Parameters

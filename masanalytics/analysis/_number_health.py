@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from masanalytics.aliases import Messages, Numbers
+from masanalytics.aliases import Filter, Messages, Numbers
 from masanalytics.analysis.dimensions import columns_behind
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import group_rows, messages_with
@@ -64,7 +64,7 @@ class HealthRule:
 
 
 def number_health(
-    data: Messages, *, phones: Iterable[str] | None = None, rule: HealthRule | None = None, **where: Any
+    data: Messages, *, phones: Iterable[str] | None = None, rule: HealthRule | None = None, **where: Filter
 ) -> pd.DataFrame:
     """Return what is known of each number and whether to write to it again.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from masanalytics.aliases import Booleans, Columns, Figures, Messages, Numbers, Table
+from masanalytics.aliases import Booleans, Columns, Figures, Filter, Messages, Numbers, Table
 from masanalytics.analysis.bill import month_start, read_bill
 from masanalytics.analysis.dimensions import DAY_S, as_names
 from masanalytics.analysis.filters import Filters, to_instant
@@ -50,7 +50,7 @@ def reconciliation(
     *,
     by: Columns = ("day", "carrier"),
     columns: Mapping[str, str] | None = None,
-    **where: Any,
+    **where: Filter,
 ) -> pd.DataFrame:
     """Return a bill beside what was sent, with what explains the differences, and the rule by which the bill counts.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from masanalytics.aliases import Columns, Length, Messages, Numbers
+from masanalytics.aliases import Columns, Filter, Length, Messages, Numbers
 from masanalytics.analysis.dimensions import as_names, columns_behind
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Question, count_messages, group_rows
@@ -39,7 +39,7 @@ def replies(
     uplinks: pd.DataFrame | None = None,
     within: Length = "7d",
     keywords: Sequence[str] = (),
-    **where: Any,
+    **where: Filter,
 ) -> pd.DataFrame:
     """Return how many people answered, how soon, and how many opted out.
 

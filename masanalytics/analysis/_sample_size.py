@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from masanalytics.aliases import Messages
+from masanalytics.aliases import Filter, Messages
 from masanalytics.analysis.equal_age import waited_counts
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import Counts, Question, group_rows
@@ -43,7 +43,7 @@ def sample_size(
     design_effect: float | None = None,
     data: Messages | None = None,
     language: str | None = None,
-    **where: Any,
+    **where: Filter,
 ) -> pd.DataFrame:
     """Return how many people each arm of a comparison needs, and how many days that takes.
 

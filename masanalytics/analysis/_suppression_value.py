@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from masanalytics.aliases import Booleans, Columns, Figures, Messages, Numbers
+from masanalytics.aliases import Booleans, Columns, Figures, Filter, Messages, Numbers
 from masanalytics.analysis._number_health import HealthRule
 from masanalytics.analysis.dimensions import as_names, columns_behind
 from masanalytics.analysis.filters import Filters
@@ -49,7 +49,7 @@ def suppression_value(
     *,
     rule: HealthRule | None = None,
     language: str | None = None,
-    **where: Any,
+    **where: Filter,
 ) -> pd.DataFrame:
     """Return what leaving numbers out would have saved, and which deliveries it would have cost.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from masanalytics.aliases import Booleans, Columns, Figures, Length, Messages, Numbers
+from masanalytics.aliases import Booleans, Columns, Figures, Filter, Length, Messages, Numbers
 from masanalytics.analysis._delivery_rates import rate_columns
 from masanalytics.analysis.clusters import Cluster, ClusterCounts, cluster_columns, cluster_counts
 from masanalytics.analysis.dimensions import DAY_S, as_names
@@ -43,7 +43,7 @@ def timeline(
     by: Columns | None = None,
     within: Length | None = None,
     cluster: Cluster = "auto",
-    **where: Any,
+    **where: Filter,
 ) -> pd.DataFrame:
     """Return rate and latency by the time of submission, with control limits that show what is worth looking at.
 

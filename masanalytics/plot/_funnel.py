@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from masanalytics.aliases import Messages
+from masanalytics.aliases import Filter, Messages
 from masanalytics.formatting import count, percent
 from masanalytics.i18n import N_, _, speaks
 from masanalytics.plot.arguments import chart_arguments
@@ -32,7 +30,7 @@ def funnel(
     figsize: tuple[float, float] | None = None,
     reveal: bool = False,
     language: str | None = None,
-    **where: Any,
+    **where: Filter,
 ) -> Axes:
     """Draw how many messages were planned, accepted by the platform, delivered, and replied to.
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from masanalytics.aliases import Columns, Messages
+from masanalytics.aliases import Columns, Filter, Messages
 from masanalytics.analysis import timeline as timeline_table
 from masanalytics.i18n import _, speaks
 from masanalytics.plot._delivery_rates import delivery_rates
@@ -39,7 +39,7 @@ def overview(
     figsize: tuple[float, float] | None = None,
     reveal: bool = False,
     language: str | None = None,
-    **where: Any,
+    **where: Filter,
 ) -> npt.NDArray[np.object_]:
     """Draw a campaign on one page of four panels: delivery rates, arrival, failures and the course over time.
 

@@ -11,7 +11,7 @@ import pandas as pd
 from markupsafe import escape
 
 from masanalytics import analysis, plot
-from masanalytics.aliases import Messages
+from masanalytics.aliases import Filter, Messages
 from masanalytics.analysis.sources import as_source
 from masanalytics.clock import Clock, SystemClock
 from masanalytics.formatting import count, percent
@@ -83,7 +83,7 @@ class Glance:
 
 
 @speaks
-def glance(data: Messages, campaign: str | None = None, *, language: str | None = None, **where: Any) -> Glance:
+def glance(data: Messages, campaign: str | None = None, *, language: str | None = None, **where: Filter) -> Glance:
     """Return how a campaign stands now: counts, rate with interval, and the curve of arrivals.
 
     Parameters
@@ -147,7 +147,7 @@ def watch(
     language: str | None = None,
     clock: Clock | None = None,
     show: Callable[[Glance], object] | None = None,
-    **where: Any,
+    **where: Filter,
 ) -> Glance:
     """Redraw how a campaign stands, until every report is in, time is up, or you interrupt it.
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from masanalytics.aliases import Columns, Messages, PathName
+from masanalytics.aliases import Columns, Filter, Messages, PathName
 from masanalytics.errors import InputError
 from masanalytics.i18n import speaks
 from masanalytics.paths import path_in_folder, private_file, replace_file
@@ -24,7 +23,7 @@ def write_report(
     language: str | None = None,
     reveal: bool = False,
     by: Columns | None = None,
-    **where: Any,
+    **where: Filter,
 ) -> Path:
     """Write what became of the messages as one file to hand on: delivery rates, failures, speed, and what each means.
 
