@@ -32,7 +32,7 @@ def test_a_split_is_a_copy_with_arms() -> None:
     pd.testing.assert_frame_equal(result[["p"]], df)
     assert list(result.columns) == ["p", "arm"]
     assert result["arm"].value_counts().to_dict() == {"A": 5, "B": 5}
-    assert set(result.attrs) == {"detectable_difference", "base_rate", "power", "level", "seed"}
+    assert set(result.attrs) == {"detectable_difference", "base_rate", "power", "level", "seed", "shares"}
 
 
 def test_the_same_seed_gives_the_same_arms() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from numbers import Real
@@ -21,6 +21,7 @@ from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
 from masanalytics.analysis.pair_rates import PairRates
 from masanalytics.analysis.results import MINUTES_ONLY, finished
+from masanalytics.analysis.sample_ratio import sample_ratio
 from masanalytics.errors import InputError
 from masanalytics.formatting import duration_text
 from masanalytics.i18n import Text, speaks
@@ -62,6 +63,7 @@ def compare(
     adjust: Columns | None = None,
     cluster: Cluster = "auto",
     always_valid: bool | float = False,
+    shares: Mapping[Any, float] | None = None,
     language: str | None = None,
     **where: Filter,
 ) -> pd.DataFrame:
@@ -90,6 +92,10 @@ def compare(
         Whether to add an interval and a p-value that hold however often they are read, such as every ten minutes while a campaign
         runs, to stop when they show something; the others are for one look. A number is how many messages you mean an arm to have
         in the end: there the interval is narrowest. True stands for 10,000. It must be the same at every look.
+    shares : mapping, optional
+        The share of the messages that each arm was meant to have, as `split` drew them (``.attrs["shares"]`` of its result). Where
+        the accepted messages differ from it by more than chance does in one of a thousand cases, a note says so: who was left out
+        differs between the arms.
     language : {"en", "zh"}, optional
         Of ``sentence``; by default the user's own.
     **where
@@ -126,10 +132,12 @@ def compare(
           looks together (a confidence sequence: Robbins's normal mixture), shared among the rows (Bonferroni)
         - ``sentence``: the same in words
 
+        With `shares`, ``.attrs["sample_ratio"]`` has ``counts``, ``shares`` and ``p_value`` (chi-squared) of the arms' sizes.
+
     Raises
     ------
     InputError
-        If a column or a value is missing, `always_valid` is no number of messages, or `adjust` names what is only known of the outcome.
+        If a column or a value is missing, the messages have an arm that `shares` does not, `always_valid` is no number of messages, or `adjust` names what is only known of the outcome.
 
     Notes
     -----
@@ -163,8 +171,9 @@ def compare(
     notes += _cluster_notes(rows, cluster)
     notes += outcome_filter_note(filters)
     notes += [MINUTES_ONLY] if any(counts.has_minutes_only() for counts in arms.at.values()) else []
-    result = finished(result, source, where=filters, notes=notes)
-    result.attrs["adjust"] = strata
+    ratio_notes, ratio = sample_ratio(waited, names[0], shares)
+    result = finished(result, source, where=filters, notes=[*ratio_notes, *notes])
+    result.attrs |= {"adjust": strata} | ({} if ratio is None else {"sample_ratio": ratio})
     return result
 
 

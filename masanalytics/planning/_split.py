@@ -48,7 +48,7 @@ def split(
     DataFrame
         With ``arm`` (str) as its last column, and in ``attrs``: ``detectable_difference`` (the smallest fall
         below `base_rate` that the two smallest arms show four times in five; NaN where they show none), ``base_rate``,
-        ``power``, ``level`` and ``seed``.
+        ``power``, ``level``, ``seed``, and ``shares`` (arm -> its share, which `compare` takes as ``shares=``).
 
     Examples
     --------
@@ -73,6 +73,7 @@ def split(
         power=POWER,
         level=LEVEL,
         seed=seed,
+        shares=dict(zip(names, shares.tolist(), strict=True)),
     )
     return result
 

@@ -9,6 +9,7 @@ N. Mantel and W. Haenszel (1959), JNCI 22:719-748 (weights and test over strata)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from math import erfc, exp, lgamma, log, log1p, pi, sqrt
 from statistics import NormalDist
@@ -29,6 +30,7 @@ __all__ = [
     "newcombe",
     "normal_p_value",
     "sato_variance",
+    "share_p_value",
     "stratified_difference",
     "student_p_value",
     "student_quantile",
@@ -139,6 +141,28 @@ def normal_p_value(z: ArrayLike) -> Figures:
     values = np.asarray(z, dtype=float)
     flat = [np.nan if np.isnan(value) else erfc(abs(value) / sqrt(2)) for value in values.ravel()]
     return np.array(flat, dtype=float).reshape(values.shape)
+
+
+def share_p_value(counts: Sequence[float], shares: Sequence[float]) -> float:
+    """Return the p-value of Pearson's chi-squared test that counts fall into these shares; NaN where nothing was counted.
+
+    Examples
+    --------
+    >>> round(share_p_value([3100, 2900], [0.5, 0.5]), 4), round(share_p_value([30, 50, 40], [0.25, 0.5, 0.25]), 4)
+    (0.0098, 0.0821)
+    """
+    total = sum(counts)
+    if not total:
+        return float("nan")
+    expected = [share / sum(shares) * total for share in shares]
+    half = sum((count - meant) ** 2 / meant for count, meant in zip(counts, expected, strict=True)) / 2
+    # The upper incomplete gamma function of whole and half numbers, one step from the one before.
+    degrees = len(counts) - 1
+    order, tail = (0.5, erfc(sqrt(half))) if degrees % 2 else (1.0, exp(-half))
+    while order < degrees / 2:
+        tail += exp(order * log(half) - half - lgamma(order + 1)) if half > 0 else 0.0
+        order += 1
+    return min(1.0, tail)
 
 
 def holm(p_values: ArrayLike) -> Figures:
