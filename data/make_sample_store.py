@@ -174,7 +174,8 @@ class Writer:
                 self._write_batch(campaign, arm, text, part, asked)
                 asked += 2
         run = [self.campaigns, self.campaigns, "sample", "sample", campaign.at - 5, asked]
-        self.conn.execute("INSERT INTO runs VALUES (?, ?, 1, ?, ?, ?, ?, 'done')", run)
+        columns = "run_id, campaign_id, account_id, plan_hash, process, started_at, ended_at, ended_because"
+        self.conn.execute(f"INSERT INTO runs ({columns}) VALUES (?, ?, 1, ?, ?, ?, ?, 'done')", run)
 
     def _write_batch(self, campaign: Campaign, arm: str, text: str, phones: np.ndarray, asked: int) -> None:
         self.batches += 1

@@ -55,6 +55,11 @@ def random_messages(n: int, seed: int) -> pd.DataFrame:
     return found.assign(account=pd.Series("ours", index=found.index, dtype="str"))
 
 
+def in_batches(messages: pd.DataFrame) -> pd.DataFrame:
+    """Return the messages with batches that fail together."""
+    return messages.assign(batch_id=np.arange(len(messages)) % 40 + 40 * (messages["status"] == "failed"))
+
+
 def fill(store: Store, messages: pd.DataFrame) -> Rows:
     """Write messages into a store's tables, as sending and collecting would have left them."""
     rows = Rows(store, "ours")
@@ -97,6 +102,8 @@ QUESTIONS: dict[str, Callable[[Any], pd.DataFrame]] = {
     "latency": lambda data: analysis.latency(data, "carrier"),
     "timeline": lambda data: analysis.timeline(data, "W"),
     "compare": lambda data: analysis.compare(data, "arm", "A", "B", adjust="carrier"),
+    "clusters of my own": lambda data: analysis.delivery_rates(data, "arm", within="1h", cluster="hour"),
+    "compare campaigns": lambda data: analysis.compare(data, "campaign", "c", "春季", within="1h"),
     "change": lambda data: analysis.explain_change(data, at="2025-12-20", by=["carrier", "category"]),
     "health": analysis.number_health,
     "costs": lambda data: analysis.costs(data, 0.05, "carrier"),
@@ -107,7 +114,7 @@ QUESTIONS: dict[str, Callable[[Any], pd.DataFrame]] = {
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_every_kind_of_frame_answers_alike(make: Callable[[pd.DataFrame], Any], question: str) -> None:
     """The order of rows and the kind of frame change nothing."""
-    messages = random_messages(600, seed=len(question))
+    messages = in_batches(random_messages(600, seed=len(question)))
     ask = QUESTIONS[question]
     expected = ask(messages)
 
@@ -281,7 +288,7 @@ def test_spark_answers_alike(tmp_path: Path) -> None:
     """A real Spark in local mode, reading Parquet, gives the same tables."""
     from pyspark.sql import SparkSession
 
-    messages = random_messages(400, seed=9)
+    messages = in_batches(random_messages(400, seed=9))
     messages.astype({"submitted_at": "datetime64[us, Asia/Shanghai]"}).to_parquet(tmp_path / "messages.parquet")
     session = (
         SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")

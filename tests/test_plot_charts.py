@@ -436,6 +436,22 @@ def test_timeline_draws_no_line_across_a_time_without_messages() -> None:
     assert np.isnan(solid.get_ydata()).tolist() == [False, False, True, False, False]
 
 
+def test_a_single_day_is_drawn_as_a_day() -> None:
+    """Its bar is nine tenths of a day wide, as among others; so is each of days that lie apart."""
+    for days in ([5], [5, 9]):
+        messages = pd.concat(
+            pd.DataFrame({"status": ["delivered"] * 40, "latency_s": 5, "waited_s": 300_000}).assign(
+                submitted_at=pd.Timestamp(f"2026-01-{day:02d} 10:00", tz="Asia/Shanghai")
+            )
+            for day in days
+        )
+
+        ax = plot.timeline(messages, freq="D", language="en")
+
+        volume = ax.figure.axes[1]
+        assert [round(bar.get_width(), 3) for bar in volume.patches if bar.get_height() > 0] == [0.9] * len(days)
+
+
 def test_timeline_of_groups_has_a_line_each() -> None:
     """Six groups get a line of their own, told apart by marks too; a seventh is grey in the volume, and said to be."""
     frame = pd.concat([course(4).assign(carrier=f"c{i}") for i in range(7)])

@@ -79,6 +79,20 @@ def test_its_old_list_and_its_incident_are_unusual(sample: mas.Store, capsys: py
     assert capsys.readouterr().out.startswith("nothing unusual up to 2026-03-11 00:00")
 
 
+def test_two_days_are_outside_the_limits_and_no_other(sample: mas.Store) -> None:
+    """The old list and the incident; by carrier the incident is one carrier's."""
+    days, lines = mas.timeline(sample, "D"), mas.timeline(sample, "D", by="carrier")
+
+    assert days.loc[days["outside"], "time"].dt.strftime("%m-%d").tolist() == ["03-18", "03-26"]
+    found = lines[lines["outside"]]
+    assert [f"{time:%m-%d} {carrier}" for time, carrier in zip(found["time"], found["carrier"], strict=True)] == [
+        "03-18 China Mobile",
+        "03-18 China Telecom",
+        "03-18 China Unicom",
+        "03-26 China Unicom",
+    ]
+
+
 def test_it_is_sound(sample: mas.Store) -> None:
     """SQLite finds no fault, no reference leads nowhere, and every outcome is the one its report says."""
     conn = sample.db.conn

@@ -33,6 +33,7 @@ TIMELINE_COLUMNS = (
 )  # fmt: skip
 _UNITS = {"s": 1, "min": 60, "t": 60, "h": 3600, "d": DAY_S}
 _WIDE_SPREAD = 1.2
+_DAYS = {"W": 7, "M": 28}
 _CALENDAR = {"w": "W", "week": "W", "m": "M", "me": "M", "ms": "M", "month": "M"}
 
 
@@ -116,6 +117,7 @@ def timeline(
     result = finished(result, source, where=filters, notes=notes, counted=result["accepted"].tolist())
     result.attrs["within_s"] = age
     result.attrs["freq"] = freq
+    result.attrs["bucket_s"] = width * _DAYS.get(calendar or "", 1)
     result.attrs["spread"] = spreads
     return result
 

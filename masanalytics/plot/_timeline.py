@@ -115,7 +115,7 @@ def _title(columns: list[str], within_s: float | None) -> str:
 
 def _draw(ax: Axes, result: pd.DataFrame, columns: list[str]) -> Drawn:
     volume = _part_below(ax)
-    width = _bucket(result["time"])
+    width = _bucket(result)
     if columns:
         shown, notes = _draw_groups((ax, volume), result, columns, width)
     else:
@@ -166,9 +166,12 @@ def _stack(ax: Axes, part: pd.DataFrame, base: dict[float, float], drawn: tuple[
     base.update(zip(moments, below + part["accepted"].to_numpy(dtype=float), strict=True))
 
 
-def _bucket(times: pd.Series) -> float:
-    """Return the width of a bucket in days: the shortest step there is."""
-    steps = np.diff(np.unique(_moments(times)))
+def _bucket(result: pd.DataFrame) -> float:
+    """Return the width of a bucket in days: as the result says, so that one day alone is a day; else the shortest step."""
+    known = result.attrs.get("bucket_s")
+    if known:
+        return float(known) / 86_400
+    steps = np.diff(np.unique(_moments(result["time"])))
     return float(steps.min()) if len(steps) else 1 / 24
 
 
