@@ -199,7 +199,7 @@ def _rows(frame: pd.DataFrame, percent: tuple[str, ...] = ()) -> str:
 _NEXT = N_("""
 Try next:
   open {folder}/report.html
-  python -c "import masanalytics as mas; print(mas.delivery_rates(mas.Store('{folder}/mas.db'), by='hour'))"
+  python -c "import masanalytics as mas; print(mas.Store('{folder}/mas.db').campaigns(price=0.05).T)"
   masanalytics codes MK:0012          what a code means
   masanalytics simulator              a platform for your own experiments
   masanalytics doctor                 when you have an account: MAS_URL, MAS_EC_NAME, MAS_AP_ID, MAS_SECRET_KEY in .env""")

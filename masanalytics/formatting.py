@@ -30,6 +30,7 @@ __all__ = [
     "duration",
     "fill",
     "group_label",
+    "money",
     "percent",
     "plain_card",
     "shorten",
@@ -130,7 +131,19 @@ def _two_units(amount: int, size: int, large: str, small: str) -> Text:
     return Text(large, count=whole) if whole else Text(small, count=rest)
 
 
+_SMALL_AMOUNT: Final = 100
 _UNITS: Final = (N_("{count} s"), N_("{count} min"), N_("{count} h"), N_("{count} d"))
+
+
+def money(amount: float) -> str:
+    """Return an amount of yuan, with as many decimals as it takes below a hundred.
+
+    Examples
+    --------
+    >>> money(0.045), money(0.225), money(0.05), money(1234.5)
+    ('¥0.045', '¥0.225', '¥0.05', '¥1,234.50')
+    """
+    return f"¥{amount:,.3f}" if amount < _SMALL_AMOUNT and round(amount, 2) != round(amount, 4) else f"¥{amount:,.2f}"
 
 
 def column_name(column: str) -> str:

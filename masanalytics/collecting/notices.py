@@ -129,5 +129,6 @@ def _noted(path: Path, this: str, now: float) -> str | None:
 
 
 def to_stderr(text: str) -> None:
-    """Show a line to whoever sits at the notebook or terminal."""
-    print(text, file=sys.stderr)  # noqa: T201
+    """Show a line to whoever sits at the notebook or terminal; in a notebook not in the red box, which looks like an error."""
+    in_notebook = type(sys.stderr).__module__.startswith("ipykernel")
+    print(text, file=sys.stdout if in_notebook else sys.stderr)

@@ -166,6 +166,9 @@ class Collected:
     def __repr__(self) -> str:
         return f"Collected({self.text()})"
 
+    def __str__(self) -> str:
+        return self.text()
+
     def _repr_html_(self) -> str:
         return card(_("Collected"), self.figures(), [self.text(), *map(str, self.notices)])
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from masanalytics.clock import SystemClock
-from masanalytics.formatting import duration
+from masanalytics.formatting import duration, money
 from masanalytics.i18n import Text, _, ngettext, speaks
 from masanalytics.masking import mask_phone, mask_phones_in
 from masanalytics.phones import REASONS
@@ -400,7 +400,7 @@ def _facts(plan: Plan, now: float | None) -> list[tuple[str, str]]:
     ]
     cost = plan.cost
     if cost is not None:
-        facts.append((_("cost"), _("¥{cost:,.2f} at ¥{price:g} a segment", cost=cost, price=plan.price)))
+        facts.append((_("cost"), _("{cost} at ¥{price:g} a segment", cost=money(cost), price=plan.price)))
     facts += [(_("requests"), _requests(plan)), (_("time"), _time(plan))]
     if plan.window is not None:
         facts.append((_("hours"), _("{start}-{end} China time", start=plan.window[0], end=plan.window[1])))
@@ -504,7 +504,7 @@ def _excluded_lines(plan: Plan) -> list[tuple[str, str, str]]:
         cost = plan.cost_of(saved)
         words = ngettext("{count:,} segment", "{count:,} segments", saved) if saved else ""
         if saved and cost is not None:
-            words = _("{first}, {second}", first=words, second=f"¥{cost:,.2f}")
+            words = _("{first}, {second}", first=words, second=money(cost))
         lines.append((f"{rows:,}", str(meaning), words))
     return lines
 

@@ -14,8 +14,8 @@ from masanalytics.aliases import Columns, Messages
 from masanalytics.analysis._anomalies import MEASURES
 from masanalytics.formatting import count, duration, percent
 from masanalytics.i18n import _, ngettext, speaks
+from masanalytics.plot.arguments import chart_arguments
 from masanalytics.plot.chart import Chart, Drawn, percent_axis, result_of
-from masanalytics.plot.masked import reveals
 from masanalytics.plot.named_rows import beside_rows, row_height, rows_that_fit
 from masanalytics.plot.theme import BLUE, GREY, LINE, VERMILION
 
@@ -27,12 +27,14 @@ _ROW_WIDTH = 34
 
 
 @speaks
-@reveals
+@chart_arguments
 def anomalies(
     data: Messages,
     *,
     by: Columns | None = None,
     ax: Axes | None = None,
+    title: str | None = None,
+    figsize: tuple[float, float] | None = None,
     reveal: bool = False,
     language: str | None = None,
     **keywords: Any,
@@ -49,6 +51,10 @@ def anomalies(
         Handed to ``anomalies`` when `data` holds messages.
     ax : Axes, optional
         Where to draw; by default a new figure.
+    title : str, optional
+        In place of the chart's own; what it is narrowed to stands below in any case.
+    figsize : (float, float), optional
+        Width and height in inches, of a figure of the chart's own.
     reveal : bool, optional
         Whether phone numbers in names and titles are shown whole; by default their middle is hidden.
     language : {"en", "zh"}, optional

@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from masanalytics.aliases import Length, Messages
 from masanalytics.formatting import duration
 from masanalytics.i18n import _, speaks
+from masanalytics.plot.arguments import chart_arguments
 from masanalytics.plot.chart import Chart, Drawn, result_of
 from masanalytics.plot.named_rows import beside_rows
 from masanalytics.plot.theme import BLUE, GREY, INK, LINE, ORANGE
@@ -25,11 +26,15 @@ _SPREAD = 0.36
 
 
 @speaks
+@chart_arguments
 def backtest(
     data: Messages,
     *,
     ages: Sequence[Length] | None = None,
     ax: Axes | None = None,
+    title: str | None = None,
+    figsize: tuple[float, float] | None = None,
+    reveal: bool = False,
     language: str | None = None,
     **keywords: Any,
 ) -> Axes:
@@ -46,6 +51,12 @@ def backtest(
         Handed to ``backtest`` when `data` holds messages.
     ax : Axes, optional
         Where to draw; by default a new figure.
+    title : str, optional
+        In place of the chart's own; what it is narrowed to stands below in any case.
+    figsize : (float, float), optional
+        Width and height in inches, of a figure of the chart's own.
+    reveal : bool, optional
+        Whether phone numbers in names and titles are shown whole; by default their middle is hidden.
     language : {"en", "zh"}, optional
         Of the texts; by default the user's own.
 

@@ -102,7 +102,7 @@ def delivery_rates(
         draw=lambda axes: _draw(axes, groups),
         nothing=_("No messages to show") if groups.empty else "",
         notes=[*left_out, *_small_groups(groups)],
-        expected="expected_rate" in groups,
+        expected="expected_rate" in groups and bool(groups["expected_rate"].notna().any()),
     ).on(ax)
 
 

@@ -198,6 +198,9 @@ class SendResult:
     def __repr__(self) -> str:
         return f"SendResult({self.text()})"
 
+    def __str__(self) -> str:
+        return self.text()
+
     def _repr_html_(self) -> str:
         labels = {
             _("planned"): self.planned,

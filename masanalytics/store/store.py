@@ -44,6 +44,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Store", "replay", "settle"]
 
+_SELDOM = frozenset(
+    (
+        "accept_older_copy", "clock", "compress_answers", "give_up_answers", "intake", "is_new", "message_source", "missing_answers",
+        "opt_out_words", "prune_answers", "raw_answer", "sends", "merge_accounts",
+    )
+)  # fmt: skip
+"""What completion does not offer."""
+
 
 class Store:
     """The SQLite file that sending, collecting and analysing share.
@@ -142,6 +150,10 @@ class Store:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    def __dir__(self) -> list[str]:
+        """Offer what is used by hand; machinery and rare repairs are there all the same."""
+        return sorted({*object.__dir__(self)} - _SELDOM)
 
     # ---- what is in it -------------------------------------------------------------------------------------------
 
