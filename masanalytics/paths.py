@@ -6,6 +6,7 @@ path is made absolute where it is taken.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -109,9 +110,12 @@ def locked(descriptor: int, *, at: int = 0) -> Iterator[None]:
             os.lseek(descriptor, at, os.SEEK_SET)
             msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
     else:
-        import fcntl
+        with contextlib.suppress(
+            ImportError
+        ):  # a system without locks of files: the file is written in one piece all the same
+            import fcntl
 
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield  # closing the file releases it
 
 

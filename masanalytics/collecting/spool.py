@@ -22,6 +22,7 @@ from typing import Any
 from masanalytics.account import AccountKey
 from masanalytics.collecting.side_work import log_quietly
 from masanalytics.errors import StoreError
+from masanalytics.paths import replace_file
 from masanalytics.protocol import PollAnswer
 from masanalytics.store.intake import Intake
 
@@ -109,9 +110,10 @@ def _write(folder: Path, name: str, data: bytes) -> Path:
         finally:
             os.close(descriptor)
         final = folder / name
-        draft.replace(final)
+        replace_file(draft, final)
     except OSError:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # held open by somebody: a draft is no answer, and is left alone
+            draft.unlink(missing_ok=True)
         raise
     with contextlib.suppress(OSError, AttributeError):  # Windows cannot sync a folder
         handle = os.open(folder, os.O_RDONLY)
