@@ -17,8 +17,8 @@ from masanalytics.stats.competing_risks import incidence_at
 __all__ = ["Development", "development"]
 
 _LEAST_EVENTS = 5
-_USUAL_SCORE, _DOUBTFUL_SCORE = 2.0, 3.0
-_EARLY, _RECENT = 8, 0.75
+_DOUBTFUL_SCORE = 3.0
+_EARLY, _RECENT, _CAUGHT_UP = 8, 0.75, 0.6
 _NEARLY_ALL = 0.9
 
 
@@ -55,19 +55,19 @@ def development(today: TodaysUnits, past: History) -> Development:
 
     Clearly otherwise: the history is not believed, and a note says where. Somewhat otherwise: what is seen to be missing (or
     too much) may stay so, and makes the interval wider. What began otherwise and has caught up since is
-    forgiven, once it looks like most: what was held longer may have more to come than the history's open messages.
+    forgiven.
     """
     now = {delivered: _compared(today, past, today.place, delivered=delivered) for delivered in (True, False)}
     early = np.searchsorted(AGES, AGES[today.place] / _EARLY, side="right") - 1
-    usual = (now[True].score <= _USUAL_SCORE) & (now[False].score <= _USUAL_SCORE)
-    forgiven = now[True].is_tellable & usual & _nearly_all_observed(today)
-    odd = []
-    for delivered in (True, False):
-        then = _compared(today, past, early, delivered=delivered)
-        odd += [
-            (delivered, early, then._replace(is_odd=then.is_odd & ~forgiven)),
-            (delivered, today.place, now[delivered]),
-        ]
+    then = {delivered: _compared(today, past, early, delivered=delivered) for delivered in (True, False)}
+    if any(found.is_odd.any() for found in then.values()):
+        forgiven = _caught_up(today, past, now)
+        then = {delivered: found._replace(is_odd=found.is_odd & ~forgiven) for delivered, found in then.items()}
+    odd = [
+        (delivered, places, each[delivered])
+        for delivered in (True, False)
+        for places, each in ((early, then), (today.place, now))
+    ]
     fits, notes = np.ones(len(today.group), dtype=bool), []
     for delivered, places, found in odd:
         fits &= ~found.is_odd.any(axis=1)
@@ -77,6 +77,19 @@ def development(today: TodaysUnits, past: History) -> Development:
         np.where(found.score > _DOUBTFUL_SCORE, np.abs(found.share - found.before), 0.0) for found in now.values()
     ]
     return Development(fits, np.maximum(*doubts), notes)
+
+
+def _caught_up(today: TodaysUnits, past: History, now: dict[bool, _Compared]) -> Booleans:
+    """Return where what began otherwise looks usual now, and was no more clearly odd at a good half of today's age.
+
+    So what was held for hours has had as long again to come in: its open messages are those of the history.
+    """
+    caught_up = now[True].is_tellable & _nearly_all_observed(today)
+    since = np.searchsorted(AGES, _CAUGHT_UP * AGES[today.place], side="right") - 1
+    for delivered, found in now.items():
+        recent = _compared(today, past, since, delivered=delivered)
+        caught_up &= (found.score <= _DOUBTFUL_SCORE) & ~recent.is_odd
+    return np.asarray(caught_up, dtype=bool)
 
 
 def _nearly_all_observed(today: TodaysUnits) -> Booleans:
