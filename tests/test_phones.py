@@ -238,17 +238,24 @@ def test_level_valid_leaves_out_data_cards() -> None:
         normalise_phones(column, "strict")  # type: ignore[arg-type]
 
 
+def valid(number: str) -> bool:
+    """Ask libphonenumber; what it cannot read (17900… is a dialling prefix) is not valid."""
+    try:
+        return phonenumbers.is_valid_number(phonenumbers.parse(number, "CN"))
+    except phonenumbers.NumberParseException:
+        return False
+
+
 @settings(max_examples=300)
 @given(NUMBERS)
 def test_valid_means_what_libphonenumber_means(number: str) -> None:
     """At level "valid" a plain number is taken exactly where libphonenumber calls it valid."""
-    oracle = phonenumbers.is_valid_number(phonenumbers.parse(number, "CN"))
-    assert (parse_phones(pd.Series([number]), "valid")[0][0] > 0) == oracle
+    assert (parse_phones(pd.Series([number]), "valid")[0][0] > 0) == valid(number)
 
 
 @settings(max_examples=200)
 @given(
-    NUMBERS.filter(lambda n: phonenumbers.is_valid_number(phonenumbers.parse(n, "CN"))),
+    NUMBERS.filter(valid),
     st.sampled_from(["", "+86", "86", "0086", "+86 ", "86-", "0086 "]),
     st.sampled_from(["", " ", "-"]),
     st.sampled_from(["", "\u202a", "'", " "]),
