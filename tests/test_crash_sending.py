@@ -190,7 +190,7 @@ def test_one_batch_in_five_goes_wrong(
     """Of 20,000 messages, those of the struck batches are in doubt, all others accepted; nobody is written to twice."""
     frame = pd.DataFrame({"手机号": [f"139{n:08d}" for n in range(SIZE)]})
     frame["文"] = "客户" + frame["手机号"].str[-5:]
-    with sim.client(timeout=(2.0, 0.3)) as client:
+    with sim.client(timeout=(2.0, 0.3)) as client, sim.client() as patient:
         sim.fault(endpoint="submit", every=5, **fault)
         first = _send(frame, client, store)
         again = _send(frame, client, store)
@@ -198,7 +198,7 @@ def test_one_batch_in_five_goes_wrong(
         doubtful = store.batches(state="unknown")
         before = dict(store.messages()["status"].value_counts())
         clock.sleep(60)
-        collector = Collector(client, store, say=lambda _text: None)
+        collector = Collector(patient, store, say=lambda _text: None)
         collector.drain()
         after = dict(store.messages()["status"].value_counts())
         for batch in store.batches(state="unknown")["batch_id"]:
