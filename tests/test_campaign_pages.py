@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -174,3 +175,25 @@ def test_the_platforms_own_page_counts_what_was_reported_only() -> None:
     assert "the platform's page would show 75.0% here; ours is 60.0%, because 20.0% have no report yet" in mas.notes_of(
         found, "en"
     )
+
+
+def test_the_report_says_what_the_platforms_page_would_show(tmp_path: Path) -> None:
+    """In its sources, with the reason: never as the headline."""
+    messages = pd.DataFrame(
+        {"status": ["delivered"] * 3 + ["failed", "pending"], "error_code": None, "latency_s": 3, "waited_s": 900}
+    )
+    page = mas.write_report(messages, tmp_path / "r.html", language="en").read_text(encoding="utf-8")
+
+    assert "page would show 75.0% here; ours is 60.0%, because 20.0% have no report yet" in page
+
+
+def test_results_print_as_their_text_and_completion_offers_what_is_used_by_hand(client: Client, store: Store) -> None:
+    """print() of a result is its text; behind a store stand some twenty names, and the others work."""
+    sent = mas.send(pd.DataFrame({"p": [A]}), client, store, phone="p", text="hi", campaign="c", progress=False)
+    offered = [name for name in dir(store) if not name.startswith("_")]
+
+    assert str(sent) == sent.text()
+    assert {"campaigns", "history", "messages"} <= set(offered)
+    assert "sends" not in offered
+    assert len(offered) <= 24
+    assert store.missing_answers().empty

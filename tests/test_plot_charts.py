@@ -224,7 +224,7 @@ def steps(n: int) -> pd.DataFrame:
     return pd.DataFrame({"step": [f"第{i}步" for i in range(n)], "count": [1000 - 20 * i for i in range(n)]})
 
 
-def tested(n: int) -> pd.DataFrame:
+def backtested(n: int) -> pd.DataFrame:
     """Past campaigns at three ages: `n` of each, some missed, some with bounds only."""
     rows = [
         {
@@ -250,7 +250,7 @@ CHARTS: dict[str, tuple[Callable[..., Axes], Callable[[int], pd.DataFrame]]] = {
     "explain_change": (plot.explain_change, changes),
     "number_health": (plot.number_health, health),
     "funnel": (plot.funnel, steps),
-    "backtest": (plot.backtest, tested),
+    "backtest": (plot.backtest, backtested),
     "anomalies": (plot.anomalies, unusual),
 }
 charts = pytest.mark.parametrize("name", CHARTS)
@@ -788,7 +788,7 @@ def test_times_on_a_log_axis_do_not_run_into_each_other(width: float, language: 
 
 def test_a_backtest_shows_every_campaign_and_what_was_missed() -> None:
     """A dot is expected less final rate in points; of seven campaigns one was outside, and one had bounds only."""
-    ax = plot.backtest(tested(7), language="en")
+    ax = plot.backtest(backtested(7), language="en")
 
     dots = ax.collections[1].get_offsets()
     assert np.asarray(dots)[:, 0].round(6).tolist() == [-1.0, -1.0, -1.0, -1.0, -1.0, 4.0]

@@ -11,6 +11,7 @@ import pandas as pd
 
 from masanalytics import analysis, plot
 from masanalytics.aliases import Messages
+from masanalytics.analysis._delivery_rates import console_notes
 from masanalytics.analysis.known_holes import holes_text
 from masanalytics.analysis.sources import as_source
 from masanalytics.analysis.sources.base import HoldsUplinks
@@ -212,6 +213,7 @@ def _sources(data: Messages, whole: pd.DataFrame, request: Request) -> list[tupl
     for name, values in (whole.attrs.get("filters") or {}).items():
         shown = ", ".join(map(str, values)) if isinstance(values, list) else str(values)
         rows.append((request.clean(column_name(name)), request.clean(shown)))
+    rows += [(_("The platform's own page"), str(note)) for note in console_notes(whole)]
     return rows
 
 
