@@ -32,6 +32,7 @@ __all__ = [
     "parse_phones",
     "phone_texts",
     "read_phone",
+    "stood_for_mobile",
 ]
 
 Level = Literal["sendable", "valid"]
@@ -62,6 +63,7 @@ _LABEL = re.compile(
     r"(?:本人|联系|移动)?(?:手机|电话|号码|联系方式|telephone|mobile|phone|cell|tel|mob)(?:号码|号|电话)?\.?\s*:?\s*",
     re.I,
 )
+_LOST_MOBILE = re.compile(r"\+?1\.[3-9]\d*e\+?10|(?:\+?86[ -]?)?1[3-9]\d[ -]?[*xX×•]{3,6}[ -]?\d{2,4}", re.I)
 _SCIENTIFIC = re.compile(r"\+?(\d+)(?:\.(\d*))?e\+?(\d{1,2})", re.I)
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.0*)?")
 _DATE = re.compile(r"\d{4}[ -]\d{1,2}[ -]\d{1,2}")
@@ -185,6 +187,17 @@ def is_example(label: str) -> bool:
     (True, False, False)
     """
     return _EXAMPLE.search(label) is not None
+
+
+def stood_for_mobile(label: str) -> bool:
+    """Return whether a label was a mobile number before its digits were lost or hidden; such a label is an entry of a list too.
+
+    Examples
+    --------
+    >>> [stood_for_mobile(label) for label in ("1.38E+10", "138****8000", "1.38E+13", "2.5E+10")]
+    [True, True, False, False]
+    """
+    return _LOST_MOBILE.fullmatch(label.strip()) is not None
 
 
 def mobiles_in(text: str) -> list[str]:

@@ -40,6 +40,7 @@ TEXTS: dict[str, tuple[bytes, list[str], list[list[Any]]]] = {
     "excel csv utf-8 with a mark": ("\ufeff手机号,姓名\r\n13800138000,张三\r\n13800138001,李四\r\n".encode(), HEAD, TWO),
     "excel unicode text": ("手机号\t姓名\r\n13800138000\t张三\r\n13800138001\t李四\r\n".encode("utf-16"), HEAD, TWO),
     "utf-16 big-endian, no mark": ("手机号\t姓名\n13800138000\t张三\n13800138001\t李四\n".encode("utf-16-be"), HEAD, TWO),
+    "utf-32 with a mark": ("手机号,姓名\n13800138000,张三\n13800138001,李四\n".encode("utf-32"), HEAD, TWO),
     "digits alone in utf-16, no mark": (f"{A}\n{B}\n".encode("utf-16-le"), ["column 1"], [[A], [B]]),
     "gb18030 with rare names": (
         "手机号,姓名\n13800138000,王㐂\n13800138001,李䶮\n13800138002,陈堃\n".encode("gb18030"),

@@ -190,3 +190,41 @@ def test_fillers_are_told(book: Book) -> None:
     """What sheets write for a blank is a warning with the number of rows."""
     made = planned(read_sheet(book({"a": [["手机号", "姓名"], [A, "-"], [B, "无"], [C, "张三"]]})), "尊敬的{姓名}")
     assert [(warning.code, warning.rows) for warning in made.warnings] == [("filler", 2)]
+
+
+# ---- numbers whose digits are lost, and blanks that look like numbers
+
+
+@pytest.mark.parametrize(
+    "orders",
+    [["2.31E+17", "2.31E+17"], [2.31e17, 2.31e17 + 1], ["A", "-2.3e+17"]],
+    ids=["text", "floats", "one of two"],
+)
+def test_a_key_without_its_last_digits_is_refused(orders: list[Any]) -> None:
+    """Two orders would be one, and the second customer would get nothing."""
+    frame = pd.DataFrame({"手机号": [A, A], "订单号": orders})
+    with pytest.raises(InputError, match=r"'订单号' ha(s|ve) lost (its|their) last digits \(row [01]: -?2\.3"):
+        planned(frame, key="订单号")
+    assert len(planned(frame.assign(订单号=["5E10", "6E10"]), key="订单号").messages) == 2
+
+
+def test_the_first_entry_of_a_list_is_told_when_its_digits_are_lost(tmp_path: Path) -> None:
+    """What a spreadsheet or a mask made of a number is an entry that keeps nobody out, never a header without a word."""
+    people = pd.DataFrame({"手机号": [A, C]})
+    for first in ("1.38E+10", "138****8001", "+1.38E+10"):
+        path = text_file(tmp_path, f"{first}\n{C}\n", "list.txt")
+        made = planned(people, suppress=path)
+        assert (made.messages["phone"].tolist(), [(one.code, one.rows) for one in made.warnings]) == (
+            [A],
+            [("unreadable_suppression", 1)],
+        )
+        framed = planned(people, suppress=pd.DataFrame({first: [C]}))
+        assert [(one.code, one.rows) for one in framed.warnings] == [("unreadable_suppression", 1)]
+
+
+def test_a_zero_among_names_is_told() -> None:
+    """A lookup that found nothing gives 0; among numbers it is a number like others."""
+    frame = pd.DataFrame({"手机号": [A, B], "姓名": ["0", "王芳"], "积分": ["0", "12"]})
+    made = planned(frame, "尊敬的{姓名}")
+    assert [(one.code, one.rows) for one in made.warnings] == [("filler", 1)]
+    assert planned(frame, "您有{积分}分").warnings == ()

@@ -24,7 +24,7 @@ from masanalytics.masking import mask_phones_in
 from masanalytics.phones import is_example, mobiles_in, parse_phones
 from masanalytics.planning.argument_checks import check_kinds, check_wording_kinds
 from masanalytics.planning.batching import Limits, cut_by_arm
-from masanalytics.planning.columns import as_frame, cell_texts, check_names, labels_by_name, take_columns
+from masanalytics.planning.columns import as_frame, cell_texts, check_names, labels_by_name, take_columns, whole_texts
 from masanalytics.planning.contact_caps import cap_rule
 from masanalytics.planning.content_checks import check_contents
 from masanalytics.planning.encoded_text import RowTexts, write_rows
@@ -214,7 +214,8 @@ def plan(
     named = [*(name for name in (phone, arm, key, cap_by) if name is not None), *own]
     columns = take_columns(frame, labels, [*named, *wording.columns])
     arms, keys, people = (
-        None if name is None else plain_names(cell_texts(columns[name])) for name in (arm, key, cap_by)
+        None if name is None else plain_names(texts_of(columns[name]))
+        for texts_of, name in ((cell_texts, arm), (whole_texts, key), (whole_texts, cap_by))
     )
     _check_serial_of_arms(add_serial, arms)
     sheet = _Sheet(frame.index, columns, arms, keys, receipt_of(df), own, people)

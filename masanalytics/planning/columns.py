@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence, Sized
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +14,13 @@ from masanalytics.errors import InputError, missing_columns
 from masanalytics.i18n import Text
 from masanalytics.masking import mask_phones_in
 from masanalytics.phones import cell_text
+from masanalytics.planning.value_formats import has_lost_digits
 from masanalytics.sheets.receipt import receipt_of
 
-__all__ = ["as_frame", "cell_texts", "check_names", "labels_by_name", "take_columns"]
+__all__ = ["as_frame", "cell_texts", "check_names", "labels_by_name", "take_columns", "whole_texts"]
+
+
+_EXACT_BELOW: Final = 2**53  # beyond, neighbouring whole numbers are the same float
 
 
 def as_frame(df: Table) -> pd.DataFrame:
@@ -183,3 +187,29 @@ def cell_texts(column: pd.Series[Any]) -> npt.NDArray[np.object_]:
     table = np.empty(len(values) + 1, dtype=object)
     table[: len(values)] = [cell_text(value) for value in values]
     return np.asarray(table[codes])
+
+
+def whole_texts(column: pd.Series[Any]) -> npt.NDArray[np.object_]:
+    """Return the cells of a column that tells things apart; raise where digits of some are lost: two orders would be one."""
+    texts = cell_texts(column)
+    broken = {cell for cell in pd.unique(column.astype(object)) if _lost_digits(cell)}
+    if broken:
+        lost = np.flatnonzero([cell in broken for cell in column.tolist()])
+        raise InputError(
+            "{count:,} cell of {name!r} has lost its last digits (row {row}: {shown}), so that two of them may be one: read the column"
+            " as text, such as with mas.read_sheet(path), from a file that has all digits",
+            "{count:,} cells of {name!r} have lost their last digits (row {row}: {shown}), so that two of them may be one: read the"
+            " column as text, such as with mas.read_sheet(path), from a file that has all digits",
+            count=len(lost),
+            name=str(column.name),
+            row=column.index[lost[0]],
+            shown=format(float(column.iloc[lost[0]]), ".3g"),
+        )
+    return texts
+
+
+def _lost_digits(cell: object) -> bool:
+    if isinstance(cell, (float, np.floating)):
+        return abs(float(cell)) >= _EXACT_BELOW
+    # 5E10 may be a code of its own, 2.31E+17 is none.
+    return isinstance(cell, str) and ("." in cell or "+" in cell) and has_lost_digits(cell.strip())

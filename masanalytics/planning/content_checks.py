@@ -89,6 +89,8 @@ _FILLERS: Final = frozenset(
         "?",
     }
 )
+_ZERO: Final = "0"
+_SAMPLE: Final = 1_000
 _LONGEST_FILLER: Final = max(map(len, _FILLERS))
 
 _WORDS: Final = {
@@ -157,9 +159,16 @@ def _filler_rows(column: EncodedColumn) -> tuple[str, npt.NDArray[np.bool_]]:
     """Return the first value that sheets write where there is none, and the rows that hold such a value."""
     short = np.flatnonzero(column.dictionary.units <= _LONGEST_FILLER)
     texts = column.dictionary.texts[short].tolist()
-    codes = [code for code, text in zip(short.tolist(), texts, strict=True) if text in _FILLERS]
-    value = next((text for text in texts if text in _FILLERS), "")
+    fillers = _FILLERS | {_ZERO} if _ZERO in texts and _is_words(column) else _FILLERS
+    codes = [code for code, text in zip(short.tolist(), texts, strict=True) if text in fillers]
+    value = next((text for text in texts if text in fillers), "")
     return value, np.isin(column.codes, codes)
+
+
+def _is_words(column: EncodedColumn) -> bool:
+    """Return whether the values beside 0 are words without digits, as names are: there 0 is a lookup that found nothing."""
+    others = [text for text in column.dictionary.texts[:_SAMPLE].tolist() if text != _ZERO]
+    return bool(others) and not any(character.isdigit() for text in others for character in text)
 
 
 def _flagged_values(column: EncodedColumn, before: str, behind: str) -> dict[str, npt.NDArray[np.bool_]]:

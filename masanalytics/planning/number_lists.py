@@ -17,7 +17,7 @@ import pandas as pd
 
 from masanalytics.aliases import Numbers, PathName, Phones, Table
 from masanalytics.errors import InputError
-from masanalytics.phones import REASONS, cell_text, mobiles_in, parse_phones
+from masanalytics.phones import REASONS, cell_text, mobiles_in, parse_phones, stood_for_mobile
 from masanalytics.sheets import read_sheet
 from masanalytics.sheets.receipt import receipt_of
 
@@ -82,8 +82,10 @@ def suppression_list(numbers: Phones | Table | PathName) -> SuppressionList:
         if any(inside.values()):
             readable[unread[[bool(inside[text]) for text in texts]]] = True
             found.append(np.array([int(number) for each in inside.values() for number in each], dtype=np.int64))
-    entries = int(filled.sum()) + len(labels)
-    return SuppressionList(np.unique(np.concatenate(found)), entries, int((filled & ~readable).sum()), receipt)
+    lost = sum(stood_for_mobile(str(label)) for label in frame.columns)
+    entries = int(filled.sum()) + len(labels) + lost
+    unreadable = int((filled & ~readable).sum()) + lost
+    return SuppressionList(np.unique(np.concatenate(found)), entries, unreadable, receipt)
 
 
 def _list_of_file(path: PathName) -> pd.DataFrame:

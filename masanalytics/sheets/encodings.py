@@ -13,6 +13,8 @@ from masanalytics.masking import mask_phones_in
 __all__ = ["decode"]
 
 _MARKS: Final = (
+    (codecs.BOM_UTF32_LE, "utf-32"),  # begins as the mark of UTF-16 does
+    (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
@@ -65,7 +67,7 @@ def decode(raw: bytes, name: str, encoding: str | None = None) -> tuple[str, str
     if wide is not None:
         return wide
     try:
-        return _without_zeros(raw.decode("utf-8"), raw, name), "utf-8"
+        return _without_zeros(raw.decode("utf-8"), name), "utf-8"
     except UnicodeDecodeError as error:
         if _is_broken_utf8(raw):
             raise _fault(raw, error.start, name, "UTF-8") from None
@@ -76,7 +78,7 @@ def decode(raw: bytes, name: str, encoding: str | None = None) -> tuple[str, str
 
 def _decode_as(raw: bytes, name: str, encoding: str) -> tuple[str, str]:
     try:
-        return raw.decode(encoding).lstrip("\ufeff"), encoding
+        text = raw.decode(encoding).lstrip("\ufeff")
     except UnicodeDecodeError as error:
         mark = len(codecs.BOM_UTF8) if encoding == "utf-8-sig" and raw.startswith(codecs.BOM_UTF8) else 0
         raise _fault(raw, error.start + mark, name, encoding.upper().removesuffix("-SIG")) from None
@@ -84,6 +86,7 @@ def _decode_as(raw: bytes, name: str, encoding: str) -> tuple[str, str]:
         raise InputError(
             "encoding={encoding!r} is not known: use 'utf-8', 'gb18030', 'big5' or 'utf-16'", encoding=encoding
         ) from None
+    return _without_zeros(text, name), encoding
 
 
 def _is_broken_utf8(raw: bytes) -> bool:
@@ -105,15 +108,15 @@ def _utf16_without_mark(raw: bytes) -> tuple[str, str] | None:
         return None
 
 
-def _without_zeros(text: str, raw: bytes, name: str) -> str:
-    """Return the text of a file without zero bytes; raise for one that has some: it was damaged or cut off while it was written."""
+def _without_zeros(text: str, name: str) -> str:
+    """Return the text of a file; raise where a zero stands in it: it was damaged or cut off, or is of another encoding."""
     if "\0" not in text:
         return text
     raise InputError(
         "{file}, line {line:,}: a zero byte stands there, so the file was damaged or cut off while it was written. Save it again where"
         " it comes from",
         file=name,
-        line=raw.count(b"\n", 0, raw.index(0)) + 1,
+        line=text.count("\n", 0, text.index("\0")) + 1,
     )
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from masanalytics.errors import InputError
 from masanalytics.masking import mask_phones_in
-from masanalytics.phones import holds_mobile, is_example, parse_phones
+from masanalytics.phones import holds_mobile, is_example, parse_phones, stood_for_mobile
 from masanalytics.sheets.appearance import Appearance
 from masanalytics.sheets.cell_types import TypedColumn, typed_cells, typed_texts
 from masanalytics.sheets.number_formats import GENERAL
@@ -163,7 +163,9 @@ def _is_of_the_owner(grid: Grid, place: int) -> bool:
 def _holds_number(grid: Grid, place: int) -> bool:
     labels = [str(cell) for cell in grid.row(place) if cell is not None]
     numbers, _ = parse_phones(pd.Series(labels, dtype=object))
-    return bool((numbers > 0).any()) or any(holds_mobile(label) for label in labels if not is_example(label))
+    if (numbers > 0).any() or any(map(stood_for_mobile, labels)):
+        return True
+    return any(holds_mobile(label) for label in labels if not is_example(label))
 
 
 def _refuse_wide(grid: Grid, top: int, file: str) -> None:
