@@ -204,6 +204,7 @@ def test_replies_and_opt_outs(bench: Bench) -> None:
     assert list(uplinks["opt_out"].fillna("")) == ["opt_out", "review", ""]
     assert list(bench.store.opt_outs()["phone"]) == [A]
     assert list(bench.store.sends.opted_out([A, B])) == [True, False]
+    assert list(bench.store.opted_out([A, B])) == [True, False]
     assert (first, second) == (1, 2)
 
 

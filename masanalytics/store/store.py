@@ -10,6 +10,8 @@ from dataclasses import replace as replace_fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from masanalytics.aliases import Instant
@@ -456,6 +458,19 @@ class Store:
         good = uplink_ingestion.mobile_numbers(phones)
         with self._connections.writing() as conn:
             return uplink_ingestion.opt_out(conn, good, reason, self.clock.now())
+
+    def opted_out(self, phones: Iterable[object]) -> npt.NDArray[np.bool_]:
+        """Return, number by number (11 digits), whether it is on the opt-out list.
+
+        Examples
+        --------
+        >>> with Store(":memory:") as store:
+        ...     store.opt_out(["13800138000"])
+        ...     store.opted_out(["13800138000", "13900139000"]).tolist()
+        1
+        [True, False]
+        """
+        return self.sends.opted_out([str(phone) for phone in phones])
 
     def opt_in(self, phones: Iterable[object]) -> int:
         """Take numbers off the opt-out list; return how many were on it."""
