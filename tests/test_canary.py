@@ -163,6 +163,20 @@ def test_the_store_knows_the_whole_round_before_the_canary_leaves(store: mas.Sto
         assert seen == [{"planned": 950, "unknown": 50}]
 
 
+def test_the_canary_of_an_http_account_is_judged_by_pushed_reports(store: mas.Store) -> None:
+    """Nothing is polled: what a receiver has written into the store by then counts, and the user's word needs no reports."""
+    with platform(SILENT) as sim, mas.Client(sim.account(protocol="http")) as client:
+        held = mas.send(PEOPLE, client, store, canary=SOON, progress=False, **PLANNING)
+        released = mas.send(PEOPLE, client, store, canary="go on", progress=False, **PLANNING)
+
+        assert (held.accepted, held.held_because, held.stopped and held.stopped.code) == (
+            50,
+            {"canary": 950},
+            "canary_silent",
+        )
+        assert (released.accepted, released.ok, set(sim.accepted.values())) == (950, True, {1})
+
+
 def test_a_wrong_word_is_named(store: mas.Store) -> None:
     """Neither a number nor the word: nothing is sent."""
     with platform() as sim, pytest.raises(InputError, match="how many messages go first, or 'go on'"):

@@ -153,7 +153,9 @@ def send(
         hours.check(client.clock.now(), plan.seconds)
     weight = weigh(plan, client.account, store.sends, client.clock.now(), limit=limit, over_budget=over_budget)
     limit = limit if weight.messages is None else weight.messages
-    if collector is None and (collect or canary is not None):
+    # Reports of an account of the HTTP flavour are pushed: a receiver writes them into the store.
+    judges = canary is not None and canary != GO_ON and not client.account.is_pushed
+    if collector is None and (collect or judges):
         collector = Collector(client, store)
     between = collector.collect_if_due if collector is not None and collect is not False else _nothing
     rules = Canary.of(canary)
@@ -244,9 +246,7 @@ class _Job:
 
     def _judge(self, canary: CanaryState, *, expected: int) -> None:
         """Let the rest go only if the canary's reports look normal; a call that asks for none waits for none."""
-        Canary.of_rules(canary.rules).judge(
-            self.sender, self.collector if self.waits_for_canary else None, expected=expected
-        )
+        Canary.of_rules(canary.rules).judge(self.sender, self.collector, expected=expected, waits=self.waits_for_canary)
 
 
 def _as_plan(work: Plan | Table, client: Client, store: Store, planning: dict[str, Any]) -> Plan:

@@ -79,7 +79,7 @@ class Canary:
         """Return a canary by the rules that the store kept."""
         return cls(**rules)
 
-    def judge(self, sender: Sender, collector: Collector | None, *, expected: int) -> None:
+    def judge(self, sender: Sender, collector: Collector | None, *, expected: int, waits: bool = True) -> None:
         """Judge the canary of the sender's round by its own reports, and hold the rest if they do not look normal.
 
         Parameters
@@ -87,12 +87,14 @@ class Canary:
         sender : Sender
             The run whose rest waits for it.
         collector : Collector or None
-            Asked for reports until enough have come or the time is up; without one the store alone is looked at.
+            Asked for reports until enough have come or the time is up; without one they are pushed into the store.
         expected : int
             How many messages the canary has, taken or not.
+        waits : bool, optional
+            Whether to wait for reports; otherwise it is judged by what the store has.
         """
         batch_ids = sender.sends.canary_state(sender.run).batch_ids
-        progress = self._wait(sender, collector, batch_ids, expected)
+        progress = self._wait(sender, collector, batch_ids, expected if waits else 0)
         if sender.is_stopped:  # interrupted, or refused: nothing is known of the canary
             return
         because = self._why_not(sender, progress, batch_ids, expected)
@@ -121,9 +123,10 @@ class Canary:
         while True:
             progress = sender.sends.progress(batch_ids)
             is_over = progress.reported >= enough or progress.accepted < enough or sender.clock.monotonic() >= end
-            if collector is None or is_over or sender.is_stopped:
+            if is_over or sender.is_stopped:
                 return progress
-            collector.collect_if_due()
+            if collector is not None:
+                collector.collect_if_due()
             sender.clock.sleep(_LOOK_EVERY_S)
 
     def _too_few_reports(self, progress: CampaignProgress, expected: int, *, platform_time: bool) -> Text:
