@@ -28,7 +28,9 @@ __all__ = ["send"]
 @option("--text", help="One text, with {{column}} placeholders if wanted.")
 @option("--content", help="The column of texts.")
 @option("--template-id", help="A template's id.")
-@option("--template-text", help="What the template says, with {1}, {2} ... for its parameters; the store remembers it.")
+@option(
+    "--template-text", help="What the template says, with {{1}}, {{2}} ... for its parameters; the store remembers it."
+)
 @option("--params", multiple=True, help="A column for the template, in order; repeat it.")
 @option("--worksheet", help="Which sheet of a workbook, or all; the first visible one by default.")
 @option("--header", type=int, help="The line of the header, 0 where there is none.")
