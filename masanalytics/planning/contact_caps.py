@@ -13,14 +13,12 @@ import pandas as pd
 
 from masanalytics.account import FrequencyCap
 from masanalytics.aliases import Numbers
-from masanalytics.errors import InputError
 
 if TYPE_CHECKING:
-    from masanalytics.account import Account
     from masanalytics.store import Store
     from masanalytics.store.sends import Contact
 
-__all__ = ["CapRule", "CappedRows", "cap_rule", "capped_rows"]
+__all__ = ["CapRule", "CappedRows", "capped_rows"]
 
 _CHUNK = 100_000
 
@@ -64,25 +62,6 @@ class CappedRows:
     last_campaigns: tuple[str | None, ...] = ()
     last_times: tuple[int | None, ...] = ()
     kin: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-
-def cap_rule(cap: object, by: Hashable | None, account: Account | None, *, transactional: bool) -> CapRule:
-    """Check what is said about caps; without `cap` it is the account's.
-
-    Raises
-    ------
-    InputError
-        If a cap cannot be read, or arguments contradict each other.
-    """
-    if not isinstance(transactional, bool):
-        raise InputError("transactional={value}: True or False", value=repr(transactional))
-    if transactional and cap is not None:
-        raise InputError("transactional messages are held by no cap: leave cap= out, or transactional=True")
-    known = None if account is None or transactional else account.cap
-    found = known if cap is None else FrequencyCap.parse(cap)
-    if by is not None and found is None:
-        raise InputError("cap_by={name} says who is one person, but there is no cap: give cap=(2, '7d')", name=repr(by))
-    return CapRule(found if isinstance(found, FrequencyCap) else None, by, transactional)
 
 
 def capped_rows(

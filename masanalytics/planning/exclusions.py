@@ -80,12 +80,15 @@ class Exclusions:
         A known campaign, and a known round of this one, whose name is nearly the same.
     capped : CappedRows
         The rows over the cap.
+    new_store : str
+        The store's path, where nothing had been in it before; else empty.
     """
 
     reasons: npt.NDArray[np.int8]
     suppression: SuppressionList | None
     near: tuple[str | None, str | None]
     capped: CappedRows
+    new_store: str = ""
 
 
 def exclude(
@@ -113,7 +116,7 @@ def exclude(
     people : ndarray of object, optional
         Who each row is for, None where its cell is blank; by default each number is somebody of their own.
     """
-    suppression = None
+    suppression, new_store = None, ""
     near: tuple[str | None, str | None] = (None, None)
     suppressed, not_allowed, opted_out, already_sent = np.zeros((4, len(numbers)), dtype=bool)
     numbered = np.flatnonzero(reasons < 0)
@@ -126,6 +129,7 @@ def exclude(
         not_allowed = ~np.isin(numbers, allowed_numbers(rules.allow_only, rules.phone))
     if rules.store is not None:
         sends = rules.store.sends
+        new_store = str(rules.store.path) if rules.store.is_new else ""
         near = sends.check_round(rules.campaign, rules.round, rules.key)
         for start in range(0, len(numbered), _CHUNK):
             rows = numbered[start : start + _CHUNK]
@@ -145,7 +149,7 @@ def exclude(
     reasons[(reasons < 0) & already_sent] = REASONS.index("already_sent")
     capped = capped_rows(numbers, reasons < 0, people, rules.capping, rules.store)
     reasons[capped.rows] = REASONS.index("over_cap")
-    return Exclusions(reasons, suppression, near, capped)
+    return Exclusions(reasons, suppression, near, capped, new_store)
 
 
 def plain_names(cells: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:

@@ -19,7 +19,7 @@ from masanalytics.lengths import to_seconds
 from masanalytics.planning.batching import Limits
 from masanalytics.timezone import CHINA, day_minutes
 
-__all__ = ["MINUTE_S", "Pace", "pace_of_rate", "pace_of_spread", "spread_seconds"]
+__all__ = ["MINUTE_S", "Pace", "pace_of", "pace_of_rate", "pace_of_spread", "spread_seconds"]
 
 MINUTE_S: Final = 60.5
 """The minute, and what two requests may gain on each other on their way to the platform."""
@@ -110,6 +110,14 @@ class Pace:
 def _fitting(per_minute: int, most: int) -> int:
     """Return the largest request, of at most `most`, of which whole ones fill a minute."""
     return per_minute // ceil(per_minute / most)
+
+
+def pace_of(rate: float | None, seconds: float | None, count: int, limits: Limits) -> Pace | None:
+    """Return how fast so many messages are to go: at a rate, or within so many seconds; None where neither was said."""
+    most = max(limits.many_to_one, limits.many_to_many)
+    if rate is not None:
+        return pace_of_rate(rate, most)
+    return None if seconds is None or not count else pace_of_spread(count, seconds, most)
 
 
 def pace_of_rate(rate: float, most: int) -> Pace:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 from masanalytics.errors import InputError
-from masanalytics.planning.templates import Field, Template
+from masanalytics.planning.templates import Field, PlatformTemplate, Template, Wording
 
-__all__ = ["filled_template", "placeholders"]
+if TYPE_CHECKING:
+    from masanalytics.account import Account
+    from masanalytics.store import Store
+
+__all__ = ["TemplateText", "filled_template", "placeholders", "with_text"]
 
 _KINDS: Final = (
     re.compile(r"\{(\d{1,2})\}"),  # {1}: the first parameter
@@ -87,3 +92,29 @@ def filled_template(text: str, params: Sequence[Field]) -> Template:
 def _first(kind: re.Pattern[str], text: str) -> str:
     match = kind.search(text)
     return match.group(0) if match else ""
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateText:
+    """What a template says, and whether the store remembers it otherwise."""
+
+    text: str
+    is_other: bool
+
+
+def with_text(
+    wording: Wording, text: str | None, store: Store | None, account: Account | None
+) -> tuple[Wording, TemplateText | None]:
+    """Return the wording with the template's text: as it is said, else as the store remembers it."""
+    if not isinstance(wording, PlatformTemplate):
+        if text is not None:
+            raise InputError("template_text= goes with template_id= only")
+        return wording, None
+    if text is not None and (not isinstance(text, str) or not text.strip()):
+        raise InputError("template_text= is empty")
+    known = None if store is None or account is None else store.sends.template_text(account.key, wording.template_id)
+    used = known if text is None else text
+    if used is None:
+        return wording, None
+    filled = filled_template(used, wording.params)
+    return replace(wording, text=filled), TemplateText(used, is_other=known not in (None, used))

@@ -30,7 +30,7 @@ from masanalytics.i18n import Text, _
 from masanalytics.phones import normalise_phones
 from masanalytics.planning import Plan, PlannedBatch
 from masanalytics.planning import plan as make_plan
-from masanalytics.planning.argument_checks import wrong_kind
+from masanalytics.planning.arguments import wrong_kind
 from masanalytics.planning.planned import SendingAccount
 from masanalytics.progress_bar import progress_bar
 from masanalytics.sending.canary import GO_ON, Canary
