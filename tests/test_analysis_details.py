@@ -58,6 +58,8 @@ def test_error_codes_are_counted_and_explained() -> None:
         "category",
         "meaning",
         "advice",
+        "action",
+        "retry_after",
     ]
     assert found.iloc[:, :5].values.tolist() == [
         ["DB:0141", 3, 0.375, 0.75, "blacklist"],

@@ -278,7 +278,7 @@ def test_an_empty_store_answers_with_no_rows(tmp_path: Path) -> None:
     """A new store has no rates, no codes and no latency, and says so without an error."""
     with Store(tmp_path / "mas.db") as store:
         for question, ask in QUESTIONS.items():
-            if question != "compare":
+            if "compare" not in question:  # whose arms are not there, which is an error
                 assert ask(store).empty
 
 

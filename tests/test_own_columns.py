@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from matplotlib import pyplot as plt
 
 import masanalytics as mas
 from masanalytics import plot
@@ -124,7 +125,7 @@ def test_a_column_of_thousands_of_values_is_warned_of() -> None:
 
 def test_charts_reports_and_exports_take_kept_columns(sent: Store, tmp_path: Path) -> None:
     """A chart and a page by shop; what was not kept is said in the reader's language."""
-    plot.delivery_rates(sent, by="门店", language="zh")
+    plt.close(plot.delivery_rates(sent, by="门店", language="zh").figure)
     page = mas.write_report(sent, tmp_path / "r.html", by="门店", language="zh").read_text(encoding="utf-8")
 
     assert "中关村" in page
