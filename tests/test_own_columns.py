@@ -125,7 +125,8 @@ def test_a_column_of_thousands_of_values_is_warned_of() -> None:
 
 def test_charts_reports_and_exports_take_kept_columns(sent: Store, tmp_path: Path) -> None:
     """A chart and a page by shop; what was not kept is said in the reader's language."""
-    plt.close(plot.delivery_rates(sent, by="门店", language="zh").figure)
+    plot.delivery_rates(sent, by="门店", language="zh")
+    plt.close("all")
     page = mas.write_report(sent, tmp_path / "r.html", by="门店", language="zh").read_text(encoding="utf-8")
 
     assert "中关村" in page
