@@ -18,11 +18,11 @@ DOCS = Path(__file__).resolve().parent
 OFFERS = ["会员特惠 03-24", "会员特惠 03-26"]
 
 
-def draw(store: mas.Store, language: str) -> None:
+def draw(store: mas.Store, language: str, file: str) -> None:
     """Write the pictures in one language."""
     why = mas.explain_change(store, at="2026-03-25", by=["carrier", "province"], campaign=OFFERS)
     figure = mas.plot.explain_change(why, language=language).figure
-    figure.savefig(DOCS / "images" / f"why.{language}.png", dpi=80)
+    figure.savefig(DOCS / "images" / file, dpi=80)
     plt.close(figure)
 
 
@@ -30,8 +30,8 @@ def main() -> None:
     """Make the sample store and draw."""
     make = runpy.run_path(str(DOCS.parent / "data" / "make_sample_store.py"))["make_sample_store"]
     with tempfile.TemporaryDirectory() as folder, mas.Store(make(Path(folder) / "sample.db")) as store:
-        for language in ("en", "zh"):
-            draw(store, language)
+        for language, file in (("en", "why.png"), ("zh", "why.zh_CN.png")):
+            draw(store, language, file)
 
 
 if __name__ == "__main__":

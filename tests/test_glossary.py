@@ -20,7 +20,8 @@ from masanalytics.vocabulary import BATCH_STATES, EXCLUSIONS, MESSAGE_COLUMNS, M
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "masanalytics"
-GLOSSARIES = {"en": ROOT / "docs" / "glossary.md", "zh": ROOT / "docs" / "glossary.zh-CN.md"}
+GLOSSARY = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+"""One source of both languages: `docs/build.py check` fails where a row lacks its Chinese."""
 ROW = re.compile(r"^\| (?P<word>[^|]+) \| (?P<chinese>[^|]+) \| (?P<meaning>[^|]+) \|$", re.MULTILINE)
 FIELD_WORDS = (
     "at risk", "observed", "censored", "rate limit", "poll schedule", "grouped count", "layout", "theme",
@@ -58,9 +59,9 @@ OLDER_FILES = "store/schema.py"
 """Migrations name what they rename."""
 
 
-def words(language: str) -> set[str]:
+def words() -> set[str]:
     """Return every word that the glossary explains."""
-    cells = [row["word"] for row in ROW.finditer(GLOSSARIES[language].read_text(encoding="utf-8"))]
+    cells = [row["word"] for row in ROW.finditer(GLOSSARY)]
     return {word.strip("` ") for cell in cells for word in cell.split(",")}
 
 
@@ -98,32 +99,27 @@ def frames(sim: mas.Simulator, client: mas.Client, store: mas.Store) -> dict[str
     }
 
 
-@pytest.mark.parametrize("language", GLOSSARIES)
-def test_every_column_of_every_frame_is_in_the_glossary(frames: dict[str, pd.DataFrame], language: str) -> None:
-    """A column that a user meets is explained, in both languages."""
+def test_every_column_of_every_frame_is_in_the_glossary(frames: dict[str, pd.DataFrame]) -> None:
+    """A column that a user meets is explained."""
     columns = {str(column): name for name, frame in frames.items() for column in frame}
     columns |= dict.fromkeys(MESSAGE_COLUMNS, "messages")
 
-    assert {column: name for column, name in columns.items() if column not in words(language)} == {}
+    assert {column: name for column, name in columns.items() if column not in words()} == {}
 
 
-@pytest.mark.parametrize("language", GLOSSARIES)
-def test_every_status_and_word_of_the_field_is_in_the_glossary(language: str) -> None:
+def test_every_status_and_word_of_the_field_is_in_the_glossary() -> None:
     """Statuses, states, modes and reasons, and the words that the code uses for its parts."""
     used = {*STATUS_WORDS, *BATCH_STATES, *MODES, *EXCLUSIONS, *FIELD_WORDS}
 
-    assert used - words(language) == set()
+    assert used - words() == set()
 
 
-def test_both_glossaries_have_the_same_rows() -> None:
-    """Row by row the same word, with the same Chinese."""
-    rows = {
-        language: [(row["word"], row["chinese"]) for row in ROW.finditer(path.read_text(encoding="utf-8"))]
-        for language, path in GLOSSARIES.items()
-    }
-    english, chinese = ([row for row in rows[language] if row[1] not in ("中文", "---")] for language in ("en", "zh"))
+def test_every_word_has_its_chinese() -> None:
+    """Row by row, beside the word, what it is called in Chinese."""
+    rows = [row for row in ROW.finditer(GLOSSARY) if row["chinese"].strip("- ") not in ("", "Chinese", "中文")]
 
-    assert english == chinese
+    assert len(rows) > 150
+    assert [row["word"] for row in rows if not re.search("[一-鿿]", row["chinese"])] == []
 
 
 def sentences() -> Iterator[tuple[str, str]]:

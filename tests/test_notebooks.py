@@ -21,6 +21,7 @@ PICTURES = {
     "04-ad-hoc-reporting": 1,
     "05-collector-in-production": 0,
 }
+HEADING = re.compile(r"^#+ .+$", re.MULTILINE)
 ALARMING = re.compile(r"Glyph|Warning|Traceback")
 
 
@@ -85,7 +86,7 @@ def test_a_notebook_runs_from_top_to_bottom_and_again(name: str, beside: Path) -
     assert unignored(beside) == []
 
 
-@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.rglob("*.ipynb")), ids=lambda path: path.stem)
 def test_a_notebook_is_kept_without_output(path: Path) -> None:
     """What is kept is the text alone: no output, no count, no name of somebody's kernel."""
     notebook = nbformat.read(path, as_version=4)
@@ -97,11 +98,18 @@ def test_a_notebook_is_kept_without_output(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
-def test_headings_are_in_both_languages(path: Path) -> None:
-    """Every heading says it twice: with Latin letters and with Chinese characters."""
-    notebook = nbformat.read(path, as_version=4)
-    texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
-    headings = [line for text in texts for line in text.splitlines() if line.startswith("#")]
+def test_the_chinese_notebook_is_the_same_in_chinese(path: Path) -> None:
+    """The same code in the same order; every heading in Chinese; ``python docs/build.py notebooks`` writes it."""
+    english, chinese = (nbformat.read(one, as_version=4) for one in (path, NOTEBOOKS / "zh-CN" / path.name))
+    headings = [
+        [line for cell in notebook.cells if cell.cell_type == "markdown" for line in HEADING.findall(cell.source)]
+        for notebook in (english, chinese)
+    ]
 
-    assert headings
-    assert [line for line in headings if not (re.search("[一-鿿]", line) and re.search("[A-Za-z]", line))] == []
+    assert [cell.cell_type for cell in english.cells] == [cell.cell_type for cell in chinese.cells]
+    assert [cell.source for cell in english.cells if cell.cell_type == "code"] == [
+        cell.source for cell in chinese.cells if cell.cell_type == "code"
+    ]
+    assert len(headings[0]) == len(headings[1]) > 0
+    assert [line for line in headings[0] if re.search("[一-鿿]", line)] == []
+    assert [line for line in headings[1] if not re.search("[一-鿿]", line)] == []

@@ -12,9 +12,11 @@ import pytest
 import masanalytics as mas
 
 ROOT = Path(__file__).resolve().parent.parent
-HEADINGS = re.findall(
-    r"^### ([A-Za-z_][\w.]*)$", (ROOT / "docs" / "reference.md").read_text(encoding="utf-8"), re.MULTILINE
-)
+HEADINGS = [
+    name
+    for page in sorted((ROOT / "docs" / "reference").glob("*.rst"))
+    for name in re.findall(r"^\.\. auto\w+:: masanalytics\.([\w.]+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+]
 MODULES = sorted(set(dir(mas)) - set(mas.__all__) - {name for name in dir(mas) if name.startswith("__")})
 READ_EACH = """
 import sys

@@ -80,7 +80,7 @@ def timeline(
         - ``outside`` (bool): whether the rate lies outside, whatever becomes of the pending messages
         - ``clusters, design_effect``: as for `delivery_rates`
 
-        ``.attrs["spread"]``: by line (text, its dimensions joined by `` · ``), how many times as much its buckets differ as
+        ``.attrs["spread"]``: by line (text, its dimensions joined by a middle dot), how many times as much its buckets differ as
         chance would make them.
 
     Raises

@@ -1,0 +1,82 @@
+"""The documentation site: Sphinx reads these pages, the docstrings and the notebooks; two languages come from one source.
+
+`python docs/build.py` builds both. English is written here; `locale/zh_CN` holds the Chinese, as the package's catalogue does.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from numpydoc import xref
+from sphinx.application import Sphinx
+
+import masanalytics as mas
+
+DOCS = Path(__file__).resolve().parent
+ROOT = DOCS.parent
+
+project = "masanalytics"
+author = "The masanalytics developers"
+version = release = mas.__version__
+root_doc = "index"
+exclude_patterns = ["_build", "locale"]
+templates_path = ["_templates"]
+extensions = ["sphinx.ext.autodoc", "myst_nb", "numpydoc", "sphinx_copybutton"]
+
+# The language: pages, docstrings, and what the notebooks print and draw.
+language = os.environ.get("DOCS_LANGUAGE", "en")
+os.environ["MAS_LANGUAGE"] = language[:2]
+locale_dirs = ["locale"]
+gettext_compact = False
+gettext_location = False
+figure_language_filename = "{root}.{language}{ext}"
+
+# The docstrings: types are links, members stand where the code has them.
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"
+numpydoc_show_class_members = False
+numpydoc_xref_param_type = True
+xref.DEFAULT_LINKS.clear()  # pages of Python's own documentation, which a build without a network could not find
+numpydoc_xref_aliases = {name: f"masanalytics.{name}" for name in mas.__all__ if name[0].isupper()}
+numpydoc_xref_ignore = "all"
+default_role = "py:obj"
+add_module_names = False
+toc_object_entries_show_parents = "hide"
+
+# The pages and the notebooks.
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 4
+nb_execution_mode = os.environ.get("DOCS_NOTEBOOKS", "cache")
+nb_execution_cache_path = str(DOCS / "_build" / f"notebooks-{language}")
+nb_execution_timeout = 300
+nb_execution_raise_on_error = True
+nb_merge_streams = True
+suppress_warnings = [
+    "misc.highlighting_failure",  # lines for the shell, where notebooks are not run
+    "i18n.inconsistent_references",  # a sentence may name a thing less often in Chinese
+]
+
+html_theme = "furo"
+html_title = "masanalytics"
+html_show_sourcelink = False
+html_copy_source = False
+html_show_copyright = False
+html_sidebars = {
+    "**": [
+        "sidebar/brand.html", "sidebar/search.html", "sidebar/language.html", "sidebar/scroll-start.html",
+        "sidebar/navigation.html", "sidebar/scroll-end.html",
+    ]
+}  # fmt: skip
+
+
+def copy_notebooks(_app: Sphinx) -> None:
+    """Bring the repository's notebooks below this folder, where Sphinx looks for pages; what runs are these copies."""
+    for notebook in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        text = notebook.read_text(encoding="utf-8").replace("](../docs/", "](../")
+        (DOCS / "notebooks" / notebook.name).write_text(text, encoding="utf-8")
+
+
+def setup(app: Sphinx) -> None:
+    """Connect what this site needs beyond its extensions."""
+    app.connect("builder-inited", copy_notebooks)
