@@ -75,7 +75,7 @@ PUT_BACK: dict[str, tuple[str, dict[str, Any], list[Action]]] = {
     "a canary holds nothing": ("canary", {"store.rounds.HOLDING": ()}, KNOWN["the canary's answer is lost"]),
     "names are told apart by what nobody sees": (
         "twice",
-        {f"{module}.plain_name": str for module in ("store.rounds", "store.lookups", "planning._plan")},
+        {f"{module}.plain_name": str for module in ("store.rounds", "store.lookups", "planning.arguments")},
         KNOWN["a name that looks the same"],
     ),
     "a budget is weighed and not claimed": (
