@@ -303,7 +303,7 @@ def between_clusters(n: Figures, k: Figures) -> tuple[float, float] | None:
     --------
     >>> variance, freedom = between_clusters(np.full(6, 1000.0), np.array([950.0, 930, 960, 940, 955, 925]))
     >>> round(100 * variance**0.5, 2), freedom
-    (1.1, 5.0)
+    (1.2, 5.0)
     """
     some: Booleans = n > 0
     if some.sum() < LEAST_CLUSTERS:
