@@ -2,7 +2,7 @@
 
 >>> import masanalytics as mas
 >>> sorted(name for name in dir(mas.plot) if not name.startswith("_") and name in mas.plot.__all__)[:3]
-['anomalies', 'compare', 'delivery_rates']
+['anomalies', 'backtest', 'compare']
 
 Every chart takes ``ax=`` (where to draw) and ``language=`` (``"en"`` or ``"zh"``), changes no setting of matplotlib, and
 shows Chinese also where no Chinese font is installed. For charts of your own there is `use_chinese_font`.
