@@ -23,7 +23,7 @@ from masanalytics.vocabulary import Status, categories_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["HEALTH_COLUMNS", "HealthRule", "number_health"]
+__all__ = ["HEALTH_COLUMNS", "HealthRule", "number_health", "number_places"]
 
 
 HEALTH_COLUMNS = (
@@ -155,7 +155,7 @@ def _notes(result: pd.DataFrame, unread: int) -> list[Text]:
     return notes
 
 
-def _read(column: pd.Series) -> tuple[Numbers, list[str]]:
+def number_places(column: pd.Series) -> tuple[Numbers, list[str]]:
     """Return the place of each cell's number (-1: missing) in the list of the distinct ones, which is in ascending order.
 
     Raises
@@ -202,7 +202,7 @@ def _sheet(phones: Iterable[Any]) -> tuple[pd.Series, int]:
         column = pd.Series([*labels, *phones.tolist()], dtype=object) if labels else phones.reset_index(drop=True)
     else:
         column = pd.Series([phones] if isinstance(phones, str) else list(phones), dtype=object)
-    place, names = _read(column)
+    place, names = number_places(column)
     good = np.append(parse_phones(pd.Series(names, dtype="str"))[0] > 0, False)
     asked = pd.Series(np.array([*names, None], dtype=object)[place], dtype="str")
     return asked, int((~good[place]).sum())
@@ -217,11 +217,11 @@ def _messages(source: MessageSource, filters: Filters) -> tuple[pd.DataFrame, li
     pushed, derived = filters.divided(available)
     columns = columns_behind(["phone", "status", "submitted_at", "error_code", *optional, *derived], available)
     rows = source.message_rows(columns, where=pushed)
-    phone, names = _read(rows["phone"])
+    phone, names = number_places(rows["phone"])
     if derived:
         rows = rows.assign(phone=pd.Series(np.array([*names, None], dtype=object)[phone], dtype="str"))
         rows = messages_with(rows, derived)
-        phone, names = _read(rows["phone"])
+        phone, names = number_places(rows["phone"])
     codes, distinct = pd.factorize(rows["status"], use_na_sentinel=False)
     status = np.array([*status_numbers(distinct), -1], dtype=np.int64)[codes]
     pair, code, category = _categories(rows)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from masanalytics.aliases import Booleans, Columns, Figures, Filter, Messages, Numbers
-from masanalytics.analysis._number_health import HealthRule
+from masanalytics.analysis._number_health import HealthRule, number_places
 from masanalytics.analysis.dimensions import as_names, columns_behind
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import group_rows, messages_with
@@ -144,7 +144,7 @@ def _messages(
     rows = messages_with(source.message_rows(columns, where=pushed), derived)
     codes, distinct = pd.factorize(rows["status"], use_na_sentinel=False)
     status = np.array([*status_numbers(distinct), -1], dtype=np.int64)[codes]
-    phone = _numbers(rows["phone"])
+    phone, _numbers = number_places(rows["phone"])
     sent = epoch_seconds(rows["submitted_at"])
     heard = epoch_seconds(rows["received_at"]) if "received_at" in optional else sent
     waited = as_floats(rows["waited_s"]) if "waited_s" in optional else np.full(len(rows), np.inf)
@@ -163,31 +163,6 @@ def _messages(
     kept = usable & ~young
     table = table[kept].sort_values(["phone", "sent_at", "heard_at"], kind="stable").reset_index(drop=True)
     return table, int(young.sum()), int(np.isnan(segments[kept]).sum())
-
-
-def _numbers(phones: pd.Series) -> Numbers:
-    """Return a number for each phone, the same for the same person; -1 where the cell is empty.
-
-    Raises
-    ------
-    InputError
-        If they are masked: 138****0000 is many people.
-    """
-    import pandas as pd
-
-    from masanalytics.phones import parse_phones
-
-    cell, cells = pd.factorize(phones)
-    read, _codes = parse_phones(pd.Series(cells))
-    texts = [str(one).strip() for one in cells]
-    if any("*" in text for text in texts):
-        raise InputError(
-            "the phone numbers are masked (138****0000), so different people look alike: ask the Store itself, or "
-            "export with store.export_parquet(folder, reveal=True)"
-        )
-    whole = [str(number) if number else text for number, text in zip(read.tolist(), texts, strict=True)]
-    place = pd.factorize(np.array(whole, dtype=object))[0] if whole else np.zeros(0, dtype=np.int64)
-    return np.asarray(np.append(place, -1)[cell], dtype=np.int64)
 
 
 def _categories(rows: pd.DataFrame) -> Any:
