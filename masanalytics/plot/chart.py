@@ -52,8 +52,8 @@ SMALL_N = 30
 SOURCE_GID = "masanalytics-source"
 """Marks the source line below a chart."""
 
-# Notes of a result that the charts show in their own way: hollow marks, the title, dotted lines.
-_SHOWN_OTHERWISE = ("small_groups", "within", "unsettled", "still_pending")
+# Notes of a result that the charts show in their own way: hollow marks, the title, dotted lines, the band of what is pending.
+_SHOWN_OTHERWISE = ("small_groups", "within", "unsettled", "still_pending", "bounds")
 _MEDIUM, _NARROW = 7.5, 6.0
 _MOST_VALUES, _LONGEST_FILTER = 6, 60
 
