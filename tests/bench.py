@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
+from masanalytics.client import SubmitResult
+from masanalytics.client.outcomes import Outcome
 from masanalytics.clock import ManualClock
 from masanalytics.planning import PlannedBatch
 from masanalytics.protocol import Endpoint, PollAnswer
 from masanalytics.store import Store
 from masanalytics.store.intake import Received
-from masanalytics.store.sends import Answered, Claimed, RunRecord, RunStart
+from masanalytics.store.sends import Claimed, RunRecord, RunStart
 
 
 class PlainBatch(PlannedBatch):
@@ -48,8 +50,8 @@ class Bench:
         return self.store.sends.claim(run, batch_ids, self.clock.now()).batches
 
     def answer(self, batch_id: int, state: str, msg_group: str = "", rspcod: str = "") -> None:
-        answered = Answered(batch_id, state, msg_group, rspcod, None, int(self.clock.now()))
-        self.store.sends.record_answers([answered])
+        result = SubmitResult(cast("Outcome", state), msg_group, rspcod, answered_at=self.clock.now())
+        self.store.sends.record_answers([(batch_id, result)])
 
     def send(self, phones: list[str], msg_group: str, campaign: str = "c1", add_serial: str = "") -> int:
         """Send one batch that the platform takes; return its id."""

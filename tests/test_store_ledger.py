@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from sqlite_utils import Database
 
+from masanalytics.client import SubmitResult
 from masanalytics.errors import InputError, StoreError
 from masanalytics.i18n import Text
 from masanalytics.store import Store, send_log
 from masanalytics.store.schema import migrations
-from masanalytics.store.sends import Answered
 from tests.bench import Bench, PlainBatch
 
 A, B, C = "13800138000", "13800138001", "13800138002"
@@ -238,7 +238,7 @@ def test_what_the_file_says_of_a_batch_is_said_in_the_readers_language(
     run = bench.start()
     ids = bench.register(run, *(plain_batch([phone]) for phone in (A, B, C)))
     bench.claim(run, *ids)
-    answers = [Answered(batch_id, "unknown", "", "", why, 0) for batch_id in ids[:2]]
+    answers = [(batch_id, SubmitResult("unknown", why=why)) for batch_id in ids[:2]]
     bench.store.sends.record_answers(answers)
     bench.store.settle(ids[1], "not_sent")
     english, chinese = (bench.store.batches(language=language) for language in ("en", "zh"))

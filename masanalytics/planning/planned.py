@@ -281,32 +281,7 @@ class Plan:
         """Return request number `index`, from 0."""
         if not 0 <= index < self.requests:
             raise IndexError(_("the plan has no batch {index}: it has {batches}", index=index, batches=self.requests))
-        sent = self._sent
-        part = slice(int(sent.starts[index]), int(sent.starts[index + 1]))
-        size = part.stop - part.start
-        mode, arm = MODES[sent.modes[index]], sent.batch_arms[index]
-        shared = mode == "many_to_many"
-        params_text = sent.first_text(sent.params, index)
-        serial = self.add_serial if self.add_serial is None or isinstance(self.add_serial, str) else None
-        if isinstance(self.add_serial, Mapping):
-            serial = self.add_serial.get(arm or "")
-        return PlannedBatch(
-            index=index,
-            mode=mode,
-            phones=list(map(str, sent.numbers[part].tolist())),
-            contents=sent.contents.render(part.start, part.stop) if shared and sent.contents is not None else None,
-            content=None if shared else sent.first_text(sent.contents, index),
-            template_id=self.template_id,
-            params=None if params_text is None else tuple(json.loads(params_text)),
-            params_text=params_text,
-            segments=[None] * size if sent.segments is None else sent.segments[part].tolist(),
-            carriers=sent.carriers[part].tolist(),
-            regions=[sent.place_names[code] for code in sent.places[part].tolist()],
-            keys=[""] * size if sent.keys is None else sent.keys[part].tolist(),
-            arm=arm,
-            add_serial=serial,
-            kept=[] if sent.kept is None else sent.kept.between(part),
-        )
+        return self._sent.batch(index, template_id=self.template_id, add_serial=self.add_serial)
 
     def shown(self, position: int) -> str:
         """Return message number `position`, in sending order, as the phone will show it; of a template, its parameters."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from masanalytics.aliases import Numbers
-from masanalytics.carriers import place_names
+from masanalytics.carriers import carriers_of, place_names
 from masanalytics.i18n import _, ngettext
 from masanalytics.phones import REASONS, cell_text
 from masanalytics.planning.contact_caps import CappedRows
@@ -89,6 +90,35 @@ class PlannedBatch:
         numbers = ngettext("{count:,} number", "{count:,} numbers", len(self))
         return f"PlannedBatch({self.index}, {self.mode!r}, {numbers})"
 
+    def only(self, places: Sequence[int]) -> PlannedBatch:
+        """Return the same request with the messages at these places alone."""
+        return replace(
+            self,
+            phones=[self.phones[place] for place in places],
+            contents=None if self.contents is None else [self.contents[place] for place in places],
+            segments=[self.segments[place] for place in places],
+            carriers=[self.carriers[place] for place in places],
+            regions=[self.regions[place] for place in places],
+            keys=[self.keys[place] for place in places],
+            kept=[self.kept[place] for place in places] if self.kept else [],
+        )
+
+    def first_to(self, phones: list[str], key: str) -> PlannedBatch:
+        """Return a request that brings the first message of this one to other numbers, under a key of its own."""
+        text = self.contents[0] if self.content is None and self.contents else self.content
+        return replace(
+            self,
+            mode="template" if self.template_id is not None else "one_to_one" if len(phones) == 1 else "many_to_one",
+            phones=phones,
+            contents=None,
+            content=text,
+            segments=self.segments[:1] * len(phones),
+            carriers=carriers_of(phones).codes.tolist(),
+            regions=[("", "")] * len(phones),
+            keys=[key] * len(phones),
+            kept=[],
+        )
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PlannedMessages:
@@ -131,6 +161,33 @@ class PlannedMessages:
         """Return the first of `texts` in a request: the only one, where the request has one for all."""
         start = int(self.starts[batch])
         return None if texts is None else texts.render(start, start + 1)[0]
+
+    def batch(
+        self, index: int, *, template_id: str | None = None, add_serial: str | Mapping[str, str] | None = None
+    ) -> PlannedBatch:
+        """Return request number `index`, from 0, written out; `add_serial` is one for all, or for each arm its own."""
+        part = slice(int(self.starts[index]), int(self.starts[index + 1]))
+        size = part.stop - part.start
+        mode, arm = MODES[self.modes[index]], self.batch_arms[index]
+        shared = mode == "many_to_many"
+        params_text = self.first_text(self.params, index)
+        return PlannedBatch(
+            index=index,
+            mode=mode,
+            phones=list(map(str, self.numbers[part].tolist())),
+            contents=self.contents.render(part.start, part.stop) if shared and self.contents is not None else None,
+            content=None if shared else self.first_text(self.contents, index),
+            template_id=template_id,
+            params=None if params_text is None else tuple(json.loads(params_text)),
+            params_text=params_text,
+            segments=[None] * size if self.segments is None else self.segments[part].tolist(),
+            carriers=self.carriers[part].tolist(),
+            regions=[self.place_names[code] for code in self.places[part].tolist()],
+            keys=[""] * size if self.keys is None else self.keys[part].tolist(),
+            arm=arm,
+            add_serial=add_serial.get(arm or "") if isinstance(add_serial, Mapping) else add_serial,
+            kept=[] if self.kept is None else self.kept.between(part),
+        )
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -6,7 +6,7 @@ import dataclasses
 import signal
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from copy import deepcopy
 from dataclasses import dataclass
@@ -21,7 +21,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from masanalytics.account import Budget
-from masanalytics.carriers import carriers_of
 from masanalytics.client import Client
 from masanalytics.collecting import Collector
 from masanalytics.collecting.notices import to_stderr
@@ -354,28 +353,10 @@ def _take(stream: Iterator[PlannedBatch], size: int) -> tuple[list[PlannedBatch]
         if batch is None:
             break
         if len(batch) > size:
-            return [*head, _part(batch, 0, size)], _part(batch, size, None)
+            return [*head, batch.only(range(size))], batch.only(range(size, len(batch)))
         head.append(batch)
         size -= len(batch)
     return head, None
-
-
-def _part(batch: PlannedBatch, start: int, end: int | None) -> PlannedBatch:
-    return _only(batch, range(start, len(batch) if end is None else end))
-
-
-def _only(batch: PlannedBatch, places: Sequence[int]) -> PlannedBatch:
-    """Return the batch with the messages at these places only."""
-    return dataclasses.replace(
-        batch,
-        phones=[batch.phones[place] for place in places],
-        contents=None if batch.contents is None else [batch.contents[place] for place in places],
-        segments=[batch.segments[place] for place in places],
-        carriers=[batch.carriers[place] for place in places],
-        regions=[batch.regions[place] for place in places],
-        keys=[batch.keys[place] for place in places],
-        kept=[batch.kept[place] for place in places] if batch.kept else [],
-    )
 
 
 def _unsent(batches: Iterable[PlannedBatch], out: Callable[..., npt.NDArray[np.bool_]]) -> Iterator[PlannedBatch]:
@@ -385,7 +366,7 @@ def _unsent(batches: Iterable[PlannedBatch], out: Callable[..., npt.NDArray[np.b
         if len(places) == len(batch):
             yield batch
         elif places:
-            yield _only(batch, places)
+            yield batch.only(places)
 
 
 # ---- a proof ---------------------------------------------------------------------------------------------------------
@@ -411,7 +392,7 @@ def _send_proof(plan: Plan, client: Client, store: Store, to: list[str]) -> Send
     )
     sender = Sender(start, client, store.sends, Options(1, Pacer(None, client.clock), None, False, _nothing, _nothing))
     # A proof may be sent as often as it is asked for: each has a key of its own.
-    batch = _first_message(first, own, uuid.uuid4().hex)
+    batch = first.first_to(own, uuid.uuid4().hex)
     try:
         sender.send(sender.register([batch]))
     finally:
@@ -419,24 +400,6 @@ def _send_proof(plan: Plan, client: Client, store: Store, to: list[str]) -> Send
     if sender.failure is not None:
         raise sender.failure
     return sender.result([(batch.phones, batch.keys)])
-
-
-def _first_message(first: PlannedBatch, phones: list[str], key: str) -> PlannedBatch:
-    """Return a batch that sends the first message of `first` to other numbers."""
-    text = first.contents[0] if first.content is None and first.contents else first.content
-    shape = "template" if first.template_id is not None else "one_to_one" if len(phones) == 1 else "many_to_one"
-    return dataclasses.replace(
-        first,
-        mode=shape,
-        phones=phones,
-        contents=None,
-        content=text,
-        segments=first.segments[:1] * len(phones),
-        carriers=carriers_of(phones).codes.tolist(),
-        regions=[("", "")] * len(phones),
-        keys=[key] * len(phones),
-        kept=[],
-    )
 
 
 # ---- Ctrl-C ----------------------------------------------------------------------------------------------------------

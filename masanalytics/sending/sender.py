@@ -24,7 +24,7 @@ from masanalytics.i18n import N_, Text, _
 from masanalytics.sending.job_weight import budget_spent
 from masanalytics.sending.rate_limit import Pacer, Window
 from masanalytics.sending.send_result import SendResult
-from masanalytics.store.sends import Answered, Claimed, RunStart, Sends
+from masanalytics.store.sends import Claimed, RunStart, Sends
 from masanalytics.timezone import format_instant
 
 if TYPE_CHECKING:
@@ -344,7 +344,7 @@ class Sender:
         """Record what came back and claim what goes next, in one durable commit."""
         if not done and not next_ids:
             return []
-        answers = [_answered(claimed, result) for claimed, result in done]
+        answers = [(claimed.batch_id, result) for claimed, result in done]
         claims, short = self.sends.claim(self.run, next_ids, self.clock.now(), answers=answers)
         done.clear()
         missing = sum(self._sizes[batch_id] for batch_id in next_ids) - sum(len(batch.phones) for batch in claims)
@@ -377,7 +377,7 @@ class Sender:
         self._in_flight.clear()
         for claimed, result in ended:
             self._count(claimed, result, deque())
-        self.sends.record_when_possible([_answered(claimed, result) for claimed, result in [*done, *ended]])
+        self.sends.record_when_possible([(claimed.batch_id, result) for claimed, result in [*done, *ended]])
 
     # ---- one request ------------------------------------------------------------------------------------------------
 
@@ -450,12 +450,6 @@ def _reason(result: SubmitResult) -> Text:
     if why.text("en").endswith("."):
         return Text("{why} {what_to_do}", code=why.code, why=why, what_to_do=what_to_do)
     return Text("{why}. {what_to_do}", code=why.code, why=why, what_to_do=what_to_do)
-
-
-def _answered(claimed: Claimed, result: SubmitResult) -> Answered:
-    return Answered(
-        claimed.batch_id, result.outcome, result.msg_group, result.rspcod, result.why, int(result.answered_at)
-    )
 
 
 def _parts(batches: Iterable[PlannedBatch]) -> Iterator[list[PlannedBatch]]:

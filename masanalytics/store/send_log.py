@@ -41,10 +41,10 @@ from masanalytics.store.lookups import ACCEPTED, MAY_BE_OUT, RESENDABLE, STATUS_
 from masanalytics.vocabulary import Status
 
 if TYPE_CHECKING:
+    from masanalytics.client import SubmitResult
     from masanalytics.planning import PlannedBatch
 
 __all__ = [
-    "Answered",
     "Claimed",
     "Claims",
     "Released",
@@ -126,18 +126,6 @@ class Claimed:
     template_id: str | None
     params: str | None
     add_serial: str
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """What became of one request; `notice` is why, where it was not accepted."""
-
-    batch_id: int
-    state: str
-    msg_group: str
-    rspcod: str
-    notice: Text | None
-    answered_at: int
 
 
 class Claims(NamedTuple):
@@ -430,60 +418,60 @@ def _read_claimed(conn: sqlite3.Connection, batch_id: int) -> Claimed:
     return Claimed(batch_id, mode, phones, contents, content, template_id, params, add_serial or "")
 
 
-def record_answers(conn: sqlite3.Connection, answers: Sequence[Answered]) -> None:
-    """Write what became of requests onto their batches and messages, and let reports that came before find them.
+def record_answers(conn: sqlite3.Connection, answers: Sequence[tuple[int, SubmitResult]]) -> None:
+    """Write what became of requests, by batch, onto their batches and messages, and let reports that came before find them.
 
     A message that a report has settled meanwhile keeps what the report said. Reports that waited under the msgGroup of an
     accepted batch move to its messages; a batch of unknown outcome is compared with the reports that belong to no batch.
     """
-    for answer in answers:
-        _record_answer(conn, answer)
-    reconciliation.look_again(conn, [answer.batch_id for answer in answers if answer.state == "unknown"])
+    for batch_id, result in answers:
+        _record_answer(conn, batch_id, result)
+    reconciliation.look_again(conn, [batch_id for batch_id, result in answers if result.outcome == "unknown"])
 
 
-def _record_answer(conn: sqlite3.Connection, answer: Answered) -> None:
+def _record_answer(conn: sqlite3.Connection, batch_id: int, result: SubmitResult) -> None:
     """Write one answer: a yes or a no of the platform, however late, beats what the user said and what reports showed."""
     row = conn.execute(
-        "SELECT state, msg_group, inferred, settled_by_user FROM batches WHERE batch_id = ?", [answer.batch_id]
+        "SELECT state, msg_group, inferred, settled_by_user FROM batches WHERE batch_id = ?", [batch_id]
     ).fetchone()
     if row is None:
         return
     state, msg_group, inferred, settled_by_user = row
-    is_word = answer.state in ("accepted", "rejected")
+    is_word = result.outcome in ("accepted", "rejected")
     # Nobody can have known of a request under way that it was not sent: its sender says that it left.
-    was_under_way = answer.state == "unknown" and state == "not_sent" and settled_by_user
+    was_under_way = result.outcome == "unknown" and state == "not_sent" and settled_by_user
     if state not in ("submitting", "unknown") and not (
-        answer.state == "accepted" or was_under_way or (is_word and (inferred or settled_by_user))
+        result.outcome == "accepted" or was_under_way or (is_word and (inferred or settled_by_user))
     ):
         return
-    if answer.state == "accepted" or was_under_way:
-        moved_messages.pull_back(conn, answer.batch_id)
-    if inferred and is_word and answer.msg_group != msg_group:
-        reconciliation.give_back(conn, answer.batch_id)
+    if result.outcome == "accepted" or was_under_way:
+        moved_messages.pull_back(conn, batch_id)
+    if inferred and is_word and result.msg_group != msg_group:
+        reconciliation.give_back(conn, batch_id)
     conn.execute(
         "UPDATE batches SET state = ?, msg_group = coalesce(nullif(?, ''), msg_group), rspcod = nullif(?, ''),"
         " notice = ?, answered_at = ?, inferred = 0, settled_by_user = 0 WHERE batch_id = ?",
         [
-            answer.state, answer.msg_group, answer.rspcod, keep_text(answer.notice), answer.answered_at, answer.batch_id,
+            result.outcome, result.msg_group, result.rspcod, keep_text(result.why), int(result.answered_at), batch_id,
         ],
     )  # fmt: skip
     conn.execute(
         "UPDATE messages SET status_id = ? WHERE batch_id = ? AND reports = 0",
-        [int(STATUS_OF_STATE[answer.state]), answer.batch_id],
+        [int(STATUS_OF_STATE[result.outcome]), batch_id],
     )
-    if answer.state == "accepted":
-        _note_platform_time(conn, answer)
-        reconciliation.adopt(conn, answer.batch_id)
+    if result.outcome == "accepted":
+        _note_platform_time(conn, batch_id, int(result.answered_at))
+        reconciliation.adopt(conn, batch_id)
 
 
-def _note_platform_time(conn: sqlite3.Connection, answer: Answered) -> None:
+def _note_platform_time(conn: sqlite3.Connection, batch_id: int, answered_at: int) -> None:
     """Date the batch by the platform's clock; what ours wrote while it was ahead of that is not believed."""
-    time = platform_clock.date_messages(conn, answer.batch_id)
+    time = platform_clock.date_messages(conn, batch_id)
     if time is not None:
         account_id, requested_at = conn.execute(
-            "SELECT account_id, requested_at FROM batches WHERE batch_id = ?", [answer.batch_id]
+            "SELECT account_id, requested_at FROM batches WHERE batch_id = ?", [batch_id]
         ).fetchone()
-        answered_at = max(answer.answered_at or requested_at, requested_at)
+        answered_at = max(answered_at or requested_at, requested_at)
         holes.shift(conn, account_id, answered_at, time)
         if coverage.believed(requested_at, time) < requested_at:
             coverage.disbelieve(conn, time + answered_at - requested_at, account_id, by_platform=True)

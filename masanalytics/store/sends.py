@@ -30,14 +30,14 @@ from masanalytics.store.contacts import Contact
 from masanalytics.store.database import Connections
 from masanalytics.store.progress import CampaignProgress
 from masanalytics.store.rounds import CanaryState
-from masanalytics.store.send_log import Answered, Claimed, Claims, RunRecord, RunStart
+from masanalytics.store.send_log import Claimed, Claims, RunRecord, RunStart
 from masanalytics.text import plain_name
 
 if TYPE_CHECKING:
+    from masanalytics.client import SubmitResult
     from masanalytics.planning import PlannedBatch
 
 __all__ = [
-    "Answered",
     "CampaignProgress",
     "CanaryState",
     "ClaimRules",
@@ -172,7 +172,7 @@ class Sends:
             send_log.drop_emptied(conn, run)
 
     def claim(
-        self, run: RunRecord, batch_ids: Sequence[int], now: float, *, answers: Sequence[Answered] = ()
+        self, run: RunRecord, batch_ids: Sequence[int], now: float, *, answers: Sequence[tuple[int, SubmitResult]] = ()
     ) -> Claims:
         """Record `answers`, then take batches for sending, in one durable commit: several workers share it.
 
@@ -193,12 +193,12 @@ class Sends:
         with self._connections.writing(durable=True) as conn:
             claim_rules.put_back(conn, batch_ids)
 
-    def record_answers(self, answers: Sequence[Answered]) -> None:
+    def record_answers(self, answers: Sequence[tuple[int, SubmitResult]]) -> None:
         """Write what became of requests, durably, and let reports that came before find their batches."""
         with self._connections.writing(durable=True) as conn:
             send_log.record_answers(conn, answers)
 
-    def record_when_possible(self, answers: Sequence[Answered]) -> None:
+    def record_when_possible(self, answers: Sequence[tuple[int, SubmitResult]]) -> None:
         """Write answers now, or, where the disk is full or the file locked, with the next transaction that commits.
 
         Raises
