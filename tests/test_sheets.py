@@ -110,7 +110,8 @@ def test_parquet_keeps_its_types(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("a.xlsx", b"not a zip", "is not a workbook that can be opened"),
+        ("a.xlsx", b"not a zip", "is no workbook but text under the name of one"),
+        ("a.xlsx", b"PK\0", "is not a workbook that can be opened"),
         ("a.csv", b"", "is empty"),
         ("a.csv", b"\n \n,,\n", "is empty"),
         ("a.csv", b"\x81", "neither UTF-8 nor GB18030"),

@@ -365,7 +365,7 @@ def test_files_under_another_name_are_refused(tmp_path: Path, book: Book) -> Non
     renamed = book({"a": [HEAD, *TWO]}).rename(tmp_path / "b.csv")
     with pytest.raises(InputError):
         read_sheet(renamed)
-    with pytest.raises(InputError, match="is not a workbook that can be opened"):
+    with pytest.raises(InputError, match="is no workbook but text"):
         read_sheet(text_file(tmp_path, f"手机号\n{A}\n", "c.xlsx"))
 
 

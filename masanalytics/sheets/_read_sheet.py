@@ -20,7 +20,7 @@ from masanalytics.masking import mask_phones_in
 from masanalytics.paths import full_path
 from masanalytics.sheets.appearance import Appearance
 from masanalytics.sheets.delimited import read_text
-from masanalytics.sheets.disguises import is_text, refuse_page
+from masanalytics.sheets.disguises import is_text, refuse_other_file
 from masanalytics.sheets.encodings import decode
 from masanalytics.sheets.grid import (
     Grid,
@@ -143,7 +143,7 @@ def _checked_hidden(hidden: Hidden | None) -> Hidden | None:
 
 def _read_text(file: Path, choice: _Choice) -> pd.DataFrame:
     raw = file.read_bytes()
-    refuse_page(raw, file.name)
+    refuse_other_file(raw, file.name)
     text, encoding = decode(raw, file.name, choice.encoding)
     found = read_text(text, file.name, choice.separator)
     receipt: dict[str, Any] = {"file": file.name, "encoding": encoding, "separator": found.separator}

@@ -7,10 +7,12 @@ from typing import Final
 
 from masanalytics.errors import InputError
 
-__all__ = ["damaged", "is_text", "not_a_workbook", "refuse_page"]
+__all__ = ["damaged", "is_text", "not_a_workbook", "refuse_other_file", "refuse_page"]
 
 _HEAD: Final = 1024
-_WORKBOOK_STARTS: Final = (b"PK", b"\xd0\xcf\x11\xe0", b"\x09\x08", b"\x09\x04", b"\x09\x02", b"\x09\x00")
+_COMPOUND: Final = b"\xd0\xcf\x11\xe0"
+_WORKBOOK_STARTS: Final = (b"PK", _COMPOUND, b"\x09\x08", b"\x09\x04", b"\x09\x02", b"\x09\x00")
+_PACKED: Final = (b"\x1f\x8b", b"Rar!", b"7z\xbc\xaf", b"BZh")
 _PAGES: Final = ("<html", "<!doctype", "<table", "<meta", "<head", "<div", "<body", "<style", "mime-version:")
 
 
@@ -38,6 +40,33 @@ def refuse_page(raw: bytes, name: str) -> None:
         )
 
 
+def refuse_other_file(raw: bytes, name: str) -> None:
+    """Raise where what is called a text file is a workbook, a PDF, an archive or a web page.
+
+    Examples
+    --------
+    >>> try:
+    ...     refuse_other_file(b"PK\\x03\\x04", "list.csv")
+    ... except InputError as error:
+    ...     print(error.text("en")[:44])
+    list.csv is a workbook under the name of a t
+    """
+    if raw.startswith(b"PK\x03\x04") or raw.startswith(_COMPOUND):
+        raise InputError(
+            "{file} is a workbook under the name of a text file: open it in Excel and save it as .xlsx, or rename it to {kind}, and"
+            " read that",
+            file=name,
+            kind=".xls" if raw.startswith(_COMPOUND) else ".xlsx",
+        )
+    if raw.startswith(b"%PDF"):
+        raise InputError(
+            "{file} is a PDF under the name of a sheet: get the list as .xlsx or .csv where it comes from", file=name
+        )
+    if raw.startswith(_PACKED):
+        raise InputError("{file} is a packed file: unpack it, and read what is in it", file=name)
+    refuse_page(raw, name)
+
+
 def is_text(file: Path) -> bool:
     """Return whether a file that is called ``.xls`` is plain text, as many web systems write it; raise where it is a web page."""
     with file.open("rb") as content:
@@ -51,7 +80,12 @@ def is_text(file: Path) -> bool:
 def not_a_workbook(file: Path, error: BaseException) -> InputError:
     """Return the error of a file that cannot be opened as the workbook its name says; raise what it is instead, if that is seen."""
     with file.open("rb") as content:
-        refuse_page(content.read(_HEAD), file.name)
+        start = content.read(_HEAD)
+    refuse_page(start, file.name)
+    if start and b"\0" not in start and not start.startswith(_WORKBOOK_STARTS):
+        return InputError(
+            "{file} is no workbook but text under the name of one: rename it to .csv, and read that", file=file.name
+        )
     return InputError(
         "{file} is not a workbook that can be opened ({error}); is it protected by a password, or a .csv renamed?",
         file=file.name,

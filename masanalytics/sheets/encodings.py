@@ -29,6 +29,9 @@ _BIG5_COMMON = re.compile(rb"[\xa1-\xa3\xa4-\xc6][\x40-\x7e\xa1-\xfe]")
 _BIG5 = re.compile(rb"[\x81-\xfe][\x40-\x7e\xa1-\xfe]")
 _MOSTLY: Final = 0.7
 _WRONG_GUESS = re.compile("[\ue000-\uf8ff\ufffd]")
+# Letters, punctuation, Chinese characters and full-width forms: what a list holds in whatever encoding it is.
+_USUAL = re.compile("[\t\n\r -\u024f\u2000-\u206f\u3000-\u303f\u3400-\u9fff\uff00-\uffef]")
+_NEARLY_ALL: Final = 0.95
 _ONE_IN: Final = 200
 _AROUND: Final = 12
 _HEAD: Final = 1 << 16
@@ -61,27 +64,29 @@ def decode(raw: bytes, name: str, encoding: str | None = None) -> tuple[str, str
         return _decode_as(raw, name, encoding)
     mark = next((known for start, known in _MARKS if raw.startswith(start)), None)
     if mark is not None:
-        return _decode_as(raw, name, mark)
-    # Digits alone in UTF-16 are valid UTF-8 with a zero byte beside each: UTF-16 is tried first where there are zero bytes.
-    wide = _utf16_without_mark(raw)
-    if wide is not None:
-        return wide
+        return _decode_as(raw, name, mark, said=False)
     try:
-        return _without_zeros(raw.decode("utf-8"), name), "utf-8"
+        text, fault = raw.decode("utf-8"), None
     except UnicodeDecodeError as error:
-        if _is_broken_utf8(raw):
-            raise _fault(raw, error.start, name, "UTF-8") from None
+        text, fault = "", error
+    wide = _utf16_without_mark(raw, is_utf8=fault is None)
+    if wide is not None:
+        return _decode_as(raw, name, wide, said=False)
+    if fault is None:
+        return _without_zeros(text, name), "utf-8"
+    if _is_broken_utf8(raw):
+        raise _fault(raw, fault.start, name, "UTF-8")
     text, chinese = _decode_chinese(raw, name)
     _refuse_lines_of_utf8(raw, name, chinese)
-    return text, chinese
+    return _without_zeros(text, name), chinese
 
 
-def _decode_as(raw: bytes, name: str, encoding: str) -> tuple[str, str]:
+def _decode_as(raw: bytes, name: str, encoding: str, *, said: bool = True) -> tuple[str, str]:
     try:
         text = raw.decode(encoding).lstrip("\ufeff")
     except UnicodeDecodeError as error:
         mark = len(codecs.BOM_UTF8) if encoding == "utf-8-sig" and raw.startswith(codecs.BOM_UTF8) else 0
-        raise _fault(raw, error.start + mark, name, encoding.upper().removesuffix("-SIG")) from None
+        raise _fault(raw, error.start + mark, name, encoding.upper().removesuffix("-SIG"), said=said) from None
     except LookupError:
         raise InputError(
             "encoding={encoding!r} is not known: use 'utf-8', 'gb18030', 'big5' or 'utf-16'", encoding=encoding
@@ -96,16 +101,20 @@ def _is_broken_utf8(raw: bytes) -> bool:
     return covered > 0 and covered >= _MOSTLY * (len(raw) - len(raw.translate(None, _NOT_ASCII)))
 
 
-def _utf16_without_mark(raw: bytes) -> tuple[str, str] | None:
-    """Return the text where zero bytes stand in every second place only, as they do beside the ASCII characters of UTF-16."""
+def _utf16_without_mark(raw: bytes, *, is_utf8: bool) -> str | None:
+    """Return which UTF-16 a text without a mark is; None where it is none.
+
+    ASCII characters, and every list has some, have a zero byte beside them, always on the same side. A single zero is damage.
+    """
     even, odd = raw[0:_HEAD:2].count(0), raw[1:_HEAD:2].count(0)
-    if len(raw) % 2 or min(even, odd) or not even + odd:
+    if not even + odd or even == odd:
         return None
-    encoding = "utf-16-le" if odd else "utf-16-be"
-    try:
-        return raw.decode(encoding), encoding
-    except UnicodeDecodeError:
-        return None
+    encoding = "utf-16-le" if odd > even else "utf-16-be"
+    if is_utf8:  # only ASCII: then every second byte is a zero
+        return encoding if max(even, odd) >= _MOSTLY * (min(len(raw), _HEAD) // 2) else None
+    # A second reading of Chinese bytes makes characters of other scripts; 一 has its zero on the other side.
+    text = raw[: min(_HEAD, len(raw) // 2 * 2)].decode(encoding, "replace")
+    return encoding if len(_USUAL.findall(text)) >= _NEARLY_ALL * len(text) else None
 
 
 def _without_zeros(text: str, name: str) -> str:
@@ -177,7 +186,7 @@ def _first_doubt(raw: bytes) -> int:
     return 0
 
 
-def _fault(raw: bytes, place: int, name: str, rest: str) -> InputError:
+def _fault(raw: bytes, place: int, name: str, rest: str, *, said: bool = False) -> InputError:
     line = raw.count(b"\n", 0, place) + 1
     start = raw.rfind(b"\n", 0, place) + 1
     end = raw.find(b"\n", place)
@@ -186,6 +195,14 @@ def _fault(raw: bytes, place: int, name: str, rest: str) -> InputError:
         mask_phones_in(part.decode("latin-1")) for part in (raw[start:place], raw[place : None if end < 0 else end])
     )
     around = ascii((before[-_AROUND:] + behind[:_AROUND]).strip())
+    if said:
+        return InputError(
+            "{file}, line {line:,}: the bytes {around} are not {rest}, which encoding= says. Leave encoding= out, or say another",
+            file=name,
+            line=line,
+            around=around,
+            rest=rest,
+        )
     if rest:
         return InputError(
             "{file}, line {line:,}: the bytes {around} are not {rest}, which the rest of the file is. Open the file where it comes"
