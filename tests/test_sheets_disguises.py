@@ -44,7 +44,7 @@ def test_utf16_that_was_cut_in_a_character_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_encoding_that_was_said_is_named_as_said(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="are not UTF-8, which encoding= says. Leave encoding= out, or say another"):
+    with pytest.raises(InputError, match=r"are not UTF-8, which encoding= says\. Leave encoding= out, or say another"):
         read_sheet(text_file(tmp_path, CHINESE.encode("gb18030")), encoding="utf-8")
 
 
@@ -63,5 +63,5 @@ def test_what_a_text_file_is_instead(tmp_path: Path, start: bytes, said: str) ->
 
 
 def test_text_under_the_name_of_a_workbook(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is no workbook but text under the name of one: rename it to .csv"):
+    with pytest.raises(InputError, match=r"is no workbook but text under the name of one: rename it to \.csv"):
         read_sheet(text_file(tmp_path, CHINESE, "list.xlsx"))

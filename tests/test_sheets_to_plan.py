@@ -181,7 +181,7 @@ def test_a_plan_begins_with_what_was_read(tmp_path: Path) -> None:
     made = planned(read_sheet(path))
     assert [line.strip() for line in made.text("en").splitlines()[1:3]] == [
         "read: b.xlsx, sheet 名单, header in line 3: 2 rows",
-        "read: not read: 1 line above the header; 1 blank row; sheet 2月 (1 rows)",
+        "read: not read: 1 line above the header; 1 blank row; sheet 2月 (1 row)",
     ]
     assert [warning.code for warning in made.warnings] == ["hidden_rows", "sheet_not_read"]
 
@@ -216,10 +216,10 @@ def test_the_first_entry_of_a_list_is_told_when_its_digits_are_lost(tmp_path: Pa
         made = planned(people, suppress=path)
         assert (made.messages["phone"].tolist(), [(one.code, one.rows) for one in made.warnings]) == (
             [A],
-            [("unreadable_suppression", 1)],
+            [("hidden_suppression", 1)],
         )
         framed = planned(people, suppress=pd.DataFrame({first: [C]}))
-        assert [(one.code, one.rows) for one in framed.warnings] == [("unreadable_suppression", 1)]
+        assert [(one.code, one.rows) for one in framed.warnings] == [("hidden_suppression", 1)]
 
 
 def test_a_zero_among_names_is_told() -> None:

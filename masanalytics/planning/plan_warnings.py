@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from masanalytics.i18n import Text
+from masanalytics.planning.number_ranges import WIDEST
 
 if TYPE_CHECKING:
     from masanalytics.account import AccountKey, Budget, Period
@@ -54,8 +55,9 @@ class PlanWarning:
         """A short, stable name.
 
         ``too_long``, ``own_signature``, ``link``, ``phone_number``, ``contact``, ``outside_bmp``, ``no_opt_out``, ``unfilled``,
-        ``printed_missing``, ``signature_unknown``, ``round_numbers``, ``unreadable_suppression``, ``near_campaign``, ``near_round``,
-        ``budget_used``, ``over_budget``.
+        ``printed_missing``, ``signature_unknown``, ``round_numbers``, ``unreadable_suppression``, ``hidden_suppression``,
+        ``wide_suppression``, ``empty_suppression``, ``valueless_suppression``, ``suppression_sheet_not_read``, ``near_campaign``,
+        ``near_round``, ``budget_used``, ``over_budget``.
         """
         return self.said.code
 
@@ -100,17 +102,73 @@ def suppression_warnings(listed: SuppressionList | None) -> list[PlanWarning]:
     """Return the warnings of a do-not-send list: entries that are no mobile numbers, and sheets of its file that were not read."""
     if listed is None:
         return []
+    receipt = listed.receipt or {}
+    return [
+        _no_number(listed.unreadable - listed.hidden),
+        _hidden_digits(listed.hidden),
+        _wide_range(listed.wide),
+        _empty_list(listed),
+        _valueless(receipt.get("valueless", 0)),
+        *(_unread_sheet(one, receipt["file"]) for one in receipt.get("sheets_not_read", ())),
+    ]
+
+
+def _no_number(count: int) -> PlanWarning:
     said = Text(
         "{count:,} entry of the suppression list is no mobile number: it keeps nobody out",
         "{count:,} entries of the suppression list are no mobile numbers: they keep nobody out",
         code="unreadable_suppression",
-        count=listed.unreadable,
+        count=count,
     )
-    receipt = listed.receipt or {}
-    return [
-        PlanWarning(listed.unreadable, said),
-        *(_unread_sheet(one, receipt["file"]) for one in receipt.get("sheets_not_read", ())),
-    ]
+    return PlanWarning(count, said)
+
+
+def _hidden_digits(count: int) -> PlanWarning:
+    said = Text(
+        "{count:,} entry of the suppression list has digits that are hidden or lost (138****0001, 1.38E+10): whom it means cannot be"
+        " told, so it keeps nobody out. Get the list with whole numbers",
+        "{count:,} entries of the suppression list have digits that are hidden or lost (138****0001, 1.38E+10): whom they mean cannot"
+        " be told, so they keep nobody out. Get the list with whole numbers",
+        code="hidden_suppression",
+        count=count,
+    )
+    return PlanWarning(count, said)
+
+
+def _wide_range(count: int) -> PlanWarning:
+    said = Text(
+        "{count:,} entry of the suppression list spans more than {widest:,} numbers, so it was taken for two numbers: nobody between"
+        " them is kept out. If a range is meant, hand it in as shorter ones",
+        "{count:,} entries of the suppression list span more than {widest:,} numbers each, so they were taken for two numbers: nobody"
+        " between them is kept out. If ranges are meant, hand them in as shorter ones",
+        code="wide_suppression",
+        count=count,
+        widest=WIDEST,
+    )
+    return PlanWarning(count, said)
+
+
+def _empty_list(listed: SuppressionList) -> PlanWarning:
+    """Return the warning of a file without a number, where it is not said by its entries; a list that is empty on purpose is none."""
+    is_empty = listed.receipt is not None and not listed.entries
+    said = Text(
+        "the suppression list {file} holds no number: it keeps nobody out",
+        code="empty_suppression",
+        file=(listed.receipt or {}).get("file", ""),
+    )
+    return PlanWarning(int(is_empty), said)
+
+
+def _valueless(count: int) -> PlanWarning:
+    said = Text(
+        "{count:,} cell of the suppression list holds an error or a formula that was not calculated: if it stands for a number, it keeps"
+        " nobody out. Open the file in Excel and save it again",
+        "{count:,} cells of the suppression list hold an error or a formula that was not calculated: where they stand for numbers, they"
+        " keep nobody out. Open the file in Excel and save it again",
+        code="valueless_suppression",
+        count=count,
+    )
+    return PlanWarning(count, said)
 
 
 def _unread_sheet(other: Mapping[str, Any], file: str) -> PlanWarning:

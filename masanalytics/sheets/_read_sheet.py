@@ -250,7 +250,9 @@ def _together(names: Sequence[str], frames: Sequence[pd.DataFrame]) -> pd.DataFr
     whole = pd.concat(parts)
     shared = {key: [receipt.get(key) for receipt in receipts] for key in ("sheet", "header_line")}
     away = sorted({column for receipt in receipts for column in receipt["hidden_columns"]})
-    totals = {key: sum(receipt[key] for receipt in receipts) for key in ("rows", "blank", "hidden", "above")}
+    totals = {
+        key: sum(receipt[key] for receipt in receipts) for key in ("rows", "blank", "hidden", "above", "valueless")
+    }
     kinds = [receipt["hidden_rows"] for receipt in receipts]
     formats: dict[str, list[str]] = {}
     for receipt in receipts:

@@ -27,11 +27,14 @@ class Appearance:
         The lines that are hidden, by a filter, by hand or in an outline; counted from 1.
     hidden_columns : frozenset of int
         The columns that are hidden, counted from 0.
+    valueless : int
+        How many cells hold an error, or a formula whose value was not kept; they are read as blank.
     """
 
     formats: Mapping[int, Mapping[int, str]] = field(default_factory=dict)
     hidden: frozenset[int] = frozenset()
     hidden_columns: frozenset[int] = frozenset()
+    valueless: int = 0
 
 
 def format_of(number: int, own: Mapping[int, str]) -> str:

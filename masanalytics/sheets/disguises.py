@@ -41,17 +41,17 @@ def refuse_page(raw: bytes, name: str) -> None:
 
 
 def refuse_other_file(raw: bytes, name: str) -> None:
-    """Raise where what is called a text file is a workbook, a PDF, an archive or a web page.
+    r"""Raise where what is called a text file is a workbook, a PDF, an archive or a web page.
 
     Examples
     --------
     >>> try:
-    ...     refuse_other_file(b"PK\\x03\\x04", "list.csv")
+    ...     refuse_other_file(b"PK\x03\x04", "list.csv")
     ... except InputError as error:
     ...     print(error.text("en")[:44])
     list.csv is a workbook under the name of a t
     """
-    if raw.startswith(b"PK\x03\x04") or raw.startswith(_COMPOUND):
+    if raw.startswith((b"PK\x03\x04", _COMPOUND)):
         raise InputError(
             "{file} is a workbook under the name of a text file: open it in Excel and save it as .xlsx, or rename it to {kind}, and"
             " read that",

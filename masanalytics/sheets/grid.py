@@ -129,6 +129,7 @@ def frame_of(grid: Grid, receipt: dict[str, Any], *, header: int | None, hidden:
         "hidden": int(is_hidden.sum()),
         "hidden_rows": hidden or ("kept" if is_hidden.any() else "none"),
         "hidden_columns": hidden_columns,
+        "valueless": grid.appearance.valueless,
         "doubled_names": sorted({name.rpartition(".")[0] for name in columns if _is_doubled(name, columns)}),
         "formats": {name: list(one.formats) for name, one in columns.items() if one.formats},
         "dtypes": {name: str(frame[name].dtype) for name in columns},

@@ -26,6 +26,8 @@ _MOST_COLUMNS: Final = 16_384
 
 _ROW = re.compile(rb"<(?:\w+:)?row\b([^>]*)>")
 _ORDERED_CELL = re.compile(rb"<c r=\"([A-Z]{1,3})(\d+)\" s=\"(\d+)\"")
+_ERROR = re.compile(rb"<(?:\w+:)?c\b[^>]*\bt=[\"']e[\"']")
+_UNCALCULATED = re.compile(rb"(?:</(?:\w+:)?f>|<(?:\w+:)?f\b[^>]*/>)\s*</(?:\w+:)?c>")
 _STYLED_ROW = re.compile(rb"<row\b[^>]* s=\"")
 _OTHER_CELLS: Final = (b":c ", b"<c\n", b"<c\r", b"<c\t", b" s='", b'\ns="', b'\ts="', b'\rs="')
 _ROW_NUMBER = re.compile(rb"<(?:\w+:)?row\b[^>]*?\br=[\"'](\d+)[\"']")
@@ -91,7 +93,9 @@ class OpenXmlLooks:
     def appearance(self, name: str) -> Appearance:
         """Return how the sheet `name` shows its cells."""
         xml = self._xml_of(name)
-        return Appearance(self._formats_of(xml), frozenset(_hidden_lines(xml)), _hidden_columns(xml))
+        return Appearance(
+            self._formats_of(xml), frozenset(_hidden_lines(xml)), _hidden_columns(xml), _valueless_cells(xml)
+        )
 
     def packed_cells(self, name: str, workbook: Any) -> tuple[list[list[Any]], list[int], Appearance]:
         """Read a sparse sheet with its empty rows and columns left out: memory follows what is filled.
@@ -118,7 +122,9 @@ class OpenXmlLooks:
         away = _hidden_columns(xml)
         places = sorted(_column_number(one) - 1 for one in names)
         hidden_columns = frozenset(place for place, column in enumerate(places) if column in away)
-        looks = Appearance(self._formats_of(packed), frozenset(_hidden_lines(xml)), hidden_columns)
+        looks = Appearance(
+            self._formats_of(packed), frozenset(_hidden_lines(xml)), hidden_columns, _valueless_cells(xml)
+        )
         return rows, lines[: len(rows)], looks
 
     def _with_part(self, part: str, content: bytes) -> io.BytesIO:
@@ -146,6 +152,12 @@ class OpenXmlLooks:
         for row, column, shown in _formats_by_order(xml, styles):
             places.setdefault(column, {})[row] = shown
         return places
+
+
+def _valueless_cells(xml: bytes) -> int:
+    """Return how many cells hold an error, or a formula that no program has calculated."""
+    count = len(_ERROR.findall(xml)) if b'="e"' in xml or b"='e'" in xml else 0
+    return count + (len(_UNCALCULATED.findall(xml)) if b"<f" in xml or b":f" in xml else 0)
 
 
 def _is_ordered(xml: bytes) -> bool:

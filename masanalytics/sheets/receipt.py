@@ -85,13 +85,18 @@ def _left(receipt: Mapping[str, Any]) -> list[str]:
         left.append(ngettext("{count:,} blank row", "{count:,} blank rows", receipt["blank"]))
     if receipt.get("hidden") and receipt.get("hidden_rows") == "skip":
         left.append(ngettext("{count:,} hidden row", "{count:,} hidden rows", receipt["hidden"]))
-    for other in receipt.get("sheets_not_read", ()):
-        sentence = (
-            N_("sheet {sheet} ({rows:,} rows)")
-            if other["kind"] == "visible"
-            else N_("hidden sheet {sheet} ({rows:,} rows)")
+    if receipt.get("valueless"):
+        left.append(
+            ngettext(
+                "{count:,} cell with an error or a formula that was not calculated",
+                "{count:,} cells with an error or a formula that was not calculated",
+                receipt["valueless"],
+            )
         )
-        left.append(_(sentence, sheet=other["sheet"], rows=other["rows"]))
+    for other in receipt.get("sheets_not_read", ()):
+        sentence = N_("sheet {sheet} ({rows})") if other["kind"] == "visible" else N_("hidden sheet {sheet} ({rows})")
+        rows = ngettext("{count:,} row", "{count:,} rows", other["rows"])
+        left.append(_(sentence, sheet=other["sheet"], rows=rows))
     return left
 
 
