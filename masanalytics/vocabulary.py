@@ -44,6 +44,7 @@ __all__ = [
     "MODES",
     "MODE_WORDS",
     "NOT_KEPT",
+    "OUTCOME_WORDS",
     "PROOF",
     "STATUS_WORDS",
     "UNREPORTED_AFTER_S",
@@ -54,6 +55,7 @@ __all__ = [
     "categories",
     "categories_of",
     "category_name",
+    "outcome_words",
 ]
 
 
@@ -113,6 +115,9 @@ VERDICT_WORDS: Final = {
     "unseen": N_("never written to"),
 }
 """What `number_health` says of a number, in words."""
+
+OUTCOME_WORDS: Final = {"replied": N_("replies"), "opted_out": N_("opt-outs")}
+"""What people can do with a message that arrived: outcome of a comparison -> what is counted, in words."""
 
 CARRIERS: Final = (
     N_("China Mobile"),
@@ -259,3 +264,17 @@ def category_name(category: str) -> str:
     """
     row = categories().get(category)
     return category if row is None else row[f"name_{resolve_language()}"]
+
+
+def outcome_words(outcome: str) -> Text | None:
+    """Return what a comparison counts, in words; None of deliveries. An outcome that is no word is a column.
+
+    Examples
+    --------
+    >>> str(outcome_words("replied")), str(outcome_words("买了")), outcome_words("delivered")
+    ('replies', "messages with '买了'", None)
+    """
+    if outcome == "delivered":
+        return None
+    words = OUTCOME_WORDS.get(outcome)
+    return Text("messages with {column!r}", column=outcome) if words is None else Text(words)

@@ -13,9 +13,11 @@ import numpy as np
 from masanalytics.aliases import Booleans, Columns, Figures, Filter, Length, Messages
 from masanalytics.analysis.clustered_pairs import Days, differing_days, pair_clusters, stratified_cells
 from masanalytics.analysis.clusters import UNCLUSTERED, Cluster, ClusterCounts, cluster_counts, clustered_note
+from masanalytics.analysis.comparison_ages import age_notes
+from masanalytics.analysis.comparison_outcome import ComparedOutcome, compared_outcome
 from masanalytics.analysis.comparison_sentence import always_sentence, sentence
 from masanalytics.analysis.dimensions import as_names
-from masanalytics.analysis.equal_age import common_age, equal_age_notes, waited_counts
+from masanalytics.analysis.equal_age import waited_counts
 from masanalytics.analysis.filter_checks import outcome_filter_note
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
@@ -23,7 +25,6 @@ from masanalytics.analysis.pair_rates import PairRates
 from masanalytics.analysis.results import MINUTES_ONLY, finished
 from masanalytics.analysis.sample_ratio import sample_ratio
 from masanalytics.errors import InputError
-from masanalytics.formatting import duration_text
 from masanalytics.i18n import Text, speaks
 from masanalytics.stats.clusters import StratifiedCells
 from masanalytics.stats.order_statistics import median, median_difference, rank_test
@@ -47,7 +48,6 @@ _ALWAYS = ("always_low", "always_high", "always_p_value")
 _USUAL_ARM = 10_000.0
 _OUTCOMES = ("category", "error_code", "report_status", "status", "received_at", "latency_s")
 _ALL_PAIRS_OF = 12
-_AGES_SAID = 2
 _MINUTE_S = 60.0
 _SIGNIFICANT = 0.05
 
@@ -59,7 +59,9 @@ def compare(
     a: object = None,
     b: object = None,
     *,
+    outcome: str = "delivered",
     within: Length | None = None,
+    uplinks: pd.DataFrame | None = None,
     adjust: Columns | None = None,
     cluster: Cluster = "auto",
     always_valid: bool | float = False,
@@ -67,7 +69,7 @@ def compare(
     language: str | None = None,
     **where: Filter,
 ) -> pd.DataFrame:
-    """Return whether b delivers more than a, at equal age, with an interval and in words.
+    """Return whether b delivers more than a (or is answered more), at equal age, with an interval and in words.
 
     Parameters
     ----------
@@ -78,9 +80,16 @@ def compare(
     a, b : object or list, optional
         Values of `by`. `b` may be a list: each is compared with `a`. Without `b`, `a` with every other value; without
         both, every pair.
+    outcome : str
+        What is compared: ``"delivered"``, the share of the accepted that arrived; ``"replied"`` or ``"opted_out"``, the share of the
+        delivered that was answered, or answered with an opt-out (matched as `replies` does); or a column that says yes or no
+        of each message (kept with ``plan(keep=)``, or of a frame), as a share of the accepted.
     within : str, timedelta or number of seconds, optional
-        The age to compare at, such as ``"10min"``: only messages observed that long, delivered within it. By default the
-        shortest observed age of the two; where every report is in (or 72 h have passed) the final rates.
+        The age to compare at, such as ``"10min"``: only messages observed that long, delivered (or answered) within it. By
+        default the shortest observed age of the two; where every report is in (or 72 h have passed) the final rates, and of
+        replies at most 7 days. A column of your own has no age.
+    uplinks : DataFrame, optional
+        The replies, where `data` is a frame: as for `replies`.
     adjust : str or sequence of str, optional
         Compare within these dimensions (``"carrier"``) and average: what remains when the mix is made equal. Only what
         was known before sending: within an error category there is no difference left to compare.
@@ -125,6 +134,9 @@ def compare(
           ``latency_p_value, latency_p_adjusted``: Mann-Whitney
           Where the reports carry no seconds the interval is a minute wider on either side, and medians less than a minute
           apart have no p-value
+        - with ``outcome="replied"`` the counts are ``delivered_a, replied_a, delivered_b, replied_b`` in place of ``accepted_…`` and
+          ``delivered_…``, with ``"opted_out"`` ``opted_out_…``; with a column of your own ``accepted_a, yes_a, accepted_b, yes_b``.
+          The medians are then of the seconds to the first reply, and missing for a column
         - with `adjust` also ``adjusted_difference, adjusted_low, adjusted_high, adjusted_p_value`` (Mantel-Haenszel
           weights, Sato's variance, clustered: jackknife; Cochran-Mantel-Haenszel test, not corrected for several rows), and
           ``compared_a, compared_b``: the share of each arm in strata that the other has too
@@ -132,7 +144,7 @@ def compare(
           looks together (a confidence sequence: Robbins's normal mixture), shared among the rows (Bonferroni)
         - ``sentence``: the same in words
 
-        With `shares`, ``.attrs["sample_ratio"]`` has ``counts``, ``shares`` and ``p_value`` (chi-squared) of the arms' sizes.
+        ``.attrs["outcome"]`` says what was compared. With `shares`, ``.attrs["sample_ratio"]`` has ``counts``, ``shares`` and ``p_value`` (chi-squared) of the arms' sizes.
 
     Raises
     ------
@@ -161,19 +173,22 @@ def compare(
         raise InputError("by={by!r}: compare by one column", by=by)
     _refuse_outcomes(strata)
     filters = Filters.parse(where)
-    waited, source = waited_counts(data, Question(names, (), filters))
+    compared = compared_outcome(data, outcome, uplinks, within)
+    waited, source = waited_counts(compared.messages, Question(names, (), filters))
     pairs = _pairs(waited.groups[names[0]], names[0], a, b)
     asked = None if within is None else float(to_seconds(within))
-    arms = _Arms(data, Question(list(dict.fromkeys([*names, *strata])), (), filters), strata, waited, cluster)
+    arms = _Arms(compared, Question(list(dict.fromkeys([*names, *strata])), (), filters), strata, waited, cluster)
     rows = [arms.compared(pair, asked) for pair in pairs]
-    result = _table(rows, strata, _planned(always_valid))
-    notes = _age_notes(arms, asked=within is not None)
+    result = compared.named(_table(rows, strata, _planned(always_valid), compared))
+    notes = age_notes(arms.read_at, arms.of, compared.age_notes, is_asked=within is not None)
     notes += _cluster_notes(rows, cluster)
-    notes += outcome_filter_note(filters)
-    notes += [MINUTES_ONLY] if any(counts.has_minutes_only() for counts in arms.at.values()) else []
-    ratio_notes, ratio = sample_ratio(waited, names[0], shares)
-    result = finished(result, source, where=filters, notes=[*ratio_notes, *notes])
-    result.attrs |= {"adjust": strata} | ({} if ratio is None else {"sample_ratio": ratio})
+    if compared.is_delivery:
+        notes += outcome_filter_note(filters)
+        notes += [MINUTES_ONLY] if any(counts.has_minutes_only() for counts in arms.at.values()) else []
+    sizes = waited if shares is None or compared.is_delivery else waited_counts(data, Question(names, (), filters))[0]
+    ratio_notes, ratio = sample_ratio(sizes, names[0], shares)
+    result = finished(result, source, where=filters, denominator=compared.denominator, notes=[*ratio_notes, *notes])
+    result.attrs |= {"adjust": strata, "outcome": outcome} | ({} if ratio is None else {"sample_ratio": ratio})
     return result
 
 
@@ -231,7 +246,7 @@ def _as_kept(value: Any, there: list[Any]) -> Any:
 class _Arms:
     """The arms' counts; each age is counted once. `read_at` keeps which values were read at which age."""
 
-    data: Messages
+    outcome: ComparedOutcome
     question: Question
     strata: Sequence[str]
     waited: Counts
@@ -243,7 +258,7 @@ class _Arms:
 
     def compared(self, pair: tuple[Any, Any], asked: float | None) -> _Pair:
         """Return one row of the result, without what depends on the other rows."""
-        age = asked if asked is not None else common_age(*(self.of([value]) for value in pair))
+        age = asked if asked is not None else self.outcome.common_age(*(self.of([value]) for value in pair))
         self.read_at.setdefault(age, []).extend(pair)
         counts = self._counted(age)
         chosen = self._chosen(counts, pair)
@@ -274,10 +289,11 @@ class _Arms:
         if age not in self.at:
             where = replace(self.question.where, waited_at_least=None if age is None else int(age))
             question = replace(self.question, where=where)
-            counts, _ = count_messages(self.data, question)
+            messages = self.outcome.messages
+            counts, _ = count_messages(messages, question)
             self.at[age] = counts.taken(counts.accepted())
-            self.clusters_at[age] = cluster_counts(self.data, question, self.cluster, age=age)
-            self.days_at[age] = differing_days(self.data, self.question.where, self.cluster, age)
+            self.clusters_at[age] = cluster_counts(messages, question, self.cluster, age=age)
+            self.days_at[age] = differing_days(messages, self.question.where, self.cluster, age)
         return self.at[age]
 
     def _strata(self, counts: Counts, chosen: list[Booleans], age: float | None) -> list[Figures]:
@@ -325,51 +341,6 @@ def _cluster_notes(rows: list[_Pair], cluster: Cluster) -> list[Text]:
     return notes if cluster is None or len(told) == len(rows) else [*notes, UNCLUSTERED]
 
 
-def _age_notes(arms: _Arms, *, asked: bool) -> list[Text]:
-    """Return what to know about the ages; where the pairs were read at several, of how many pairs each holds."""
-    pairs = sum(len(values) for values in arms.read_at.values()) // 2
-    ages = [age for age in arms.read_at if age is not None]
-    notes: list[Text] = []
-    for age, values in arms.read_at.items():
-        if age is not None and len(ages) > _AGES_SAID:
-            continue
-        about_age = equal_age_notes(age, arms.of(values), asked=asked)
-        if len(arms.read_at) > 1:
-            count = len(values) // 2
-            about_age = [
-                Text("{count:,} of {pairs:,} pairs: {note}", code=note.code, count=count, pairs=pairs, note=note)
-                for note in about_age
-            ]
-        notes += about_age
-    return [*notes, _many_ages_note(arms, ages, pairs)] if len(ages) > _AGES_SAID else notes
-
-
-def _many_ages_note(arms: _Arms, ages: list[float], pairs: int) -> Text:
-    """Return what to know where the pairs were read at many ages: between which, and at whose cost."""
-    young_pairs = sum(
-        len(arms.read_at[age]) // 2
-        for age in ages
-        if any(note.code == "left_out" for note in equal_age_notes(age, arms.of(arms.read_at[age]), asked=False))
-    )
-    compared = Text(
-        "{count:,} of {pairs:,} pairs: compared at equal age, each pair at its own (within_s): delivered within {first} to "
-        "{last}",
-        code="equal_age",
-        count=sum(len(arms.read_at[age]) for age in ages) // 2,
-        pairs=pairs,
-        first=duration_text(min(ages)),
-        last=duration_text(max(ages)),
-    )
-    if not young_pairs:
-        return compared
-    return Text(
-        "{compared}; younger messages are left out of {count:,} of them",
-        code="equal_age",
-        compared=compared,
-        count=young_pairs,
-    )
-
-
 def _arrived(counts: Counts, age: float | None) -> Booleans:
     delivered: Booleans = counts.status == Status.delivered
     return delivered if age is None else delivered & ~(counts.seconds > age)
@@ -389,7 +360,7 @@ def _latencies(counts: Counts, chosen: list[Booleans], age: float | None) -> dic
     }  # fmt: skip
 
 
-def _table(rows: list[_Pair], strata: list[str], planned: float | None) -> pd.DataFrame:
+def _table(rows: list[_Pair], strata: list[str], planned: float | None, outcome: ComparedOutcome) -> pd.DataFrame:
     """Return the rows with what depends on how many they are: the corrected p-values, and the intervals of the same level."""
     import pandas as pd
 
@@ -400,7 +371,7 @@ def _table(rows: list[_Pair], strata: list[str], planned: float | None) -> pd.Da
     for pair, p_value in zip(rows, p_adjusted, strict=True):
         row = {**pair.values, **pair.rates.columns(level, p_value), "p_adjusted": p_value}
         row |= dict(zip(_ADJUSTED, pair.adjusted(level), strict=True)) if strata else {}
-        said = sentence(row, strata, pair.rates.clusters)
+        said = sentence(row, strata, pair.rates.clusters, outcome.words)
         if planned is not None:
             row |= dict(zip(_ALWAYS, pair.rates.always_valid(planned, 1 - level), strict=True))
             said = always_sentence(row, said)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from masanalytics.aliases import Columns, Filter, Length, Messages, Numbers
+from masanalytics.analysis.answered_messages import AnsweredMessages
+from masanalytics.analysis.clusters import Cluster, cluster_columns, cluster_counts, clustered_note
 from masanalytics.analysis.dimensions import as_names, columns_behind
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Question, count_messages, group_rows
 from masanalytics.analysis.results import finished, refuse_taken_names
-from masanalytics.analysis.sources.base import HoldsUplinks, MessageSource
-from masanalytics.analysis.sources.pandas import epoch_seconds
-from masanalytics.errors import InputError, missing_columns
+from masanalytics.analysis.sources.base import MessageSource
+from masanalytics.analysis.timely_replies import REPLY_WINDOW, first_answers, timely_replies
 from masanalytics.i18n import Text
-from masanalytics.stats.proportions import wilson
 from masanalytics.vocabulary import Status
 
 if TYPE_CHECKING:
@@ -27,9 +26,8 @@ __all__ = ["REPLY_COLUMNS", "replies"]
 
 REPLY_COLUMNS = (
     "delivered", "replies", "people", "response_rate", "low", "high", "opt_outs", "opt_out_rate", "opt_out_low",
-    "opt_out_high", "p50_s", "p90_s",
+    "opt_out_high", "clusters", "design_effect", "p50_s", "p90_s",
 )  # fmt: skip
-_UPLINK_COLUMNS = ("message_id", "phone", "content", "sent_at", "opt_out")
 
 
 def replies(
@@ -37,8 +35,9 @@ def replies(
     by: Columns | None = "campaign",
     *,
     uplinks: pd.DataFrame | None = None,
-    within: Length = "7d",
+    within: Length = REPLY_WINDOW,
     keywords: Sequence[str] = (),
+    cluster: Cluster = "auto",
     **where: Filter,
 ) -> pd.DataFrame:
     """Return how many people answered, how soon, and how many opted out.
@@ -56,6 +55,9 @@ def replies(
         A reply later than this after the message is not counted as its answer.
     keywords : sequence of str, optional
         For each a column ``says_KEYWORD``: replies whose whole text it is, but for case, width and spaces.
+    cluster : "auto", str, sequence of str or None
+        What may be answered together, as what fails together in `delivery_rates`: the intervals hold as if there were so many
+        messages as they tell. None: each message by itself.
     **where
         As for `delivery_rates`; narrows the messages.
 
@@ -65,10 +67,12 @@ def replies(
         One row a group with accepted messages. After `by`:
 
         - ``delivered`` (int); ``replies`` (int); ``people`` (int): distinct messages answered, whatever their report says
-        - ``response_rate, low, high``: the answered among the delivered / delivered, with Wilson's 95 % interval; NaN if
-          none was delivered. Who answers before the report is in counts here once it is
+        - ``response_rate, low, high``: the answered among the delivered / delivered, with Wilson's 95 % interval at the effective
+          size; NaN if none was delivered. Who answers before the report is in counts here once it is
         - ``opt_outs`` (int): messages answered with an opt-out; ``opt_out_rate, opt_out_low, opt_out_high``: those among
           the delivered / delivered
+        - ``clusters`` (int; 0 where nothing tells them), ``design_effect``: how many times as much the response rate varies as
+          with independent messages (that of opt-outs has one of its own)
         - ``p50_s, p90_s``: seconds from submission to the first reply
         - ``says_...`` (int): one column a keyword
 
@@ -104,12 +108,27 @@ def replies(
     counts, source = count_messages(store, Question(names, (), filters, None))
     counts = counts.taken(counts.accepted())
     groups, delivered = counts.groups, counts.tally(counts.status == Status.delivered)
-    answers, unmatched = _answers(store, source, uplinks, names, filters, to_seconds(within))
+    pushed, _ = filters.divided(source.message_columns())
+    said, unmatched = timely_replies(store, source, uplinks, to_seconds(within), where=pushed)
+    answers = _answers(said, source, names, filters)
     answers = answers.assign(_group=_places(groups, answers[names]))
     columns = _columns(answers[answers["_group"] >= 0], delivered, says)
+    for replied in ("opt_out_", ""):  # the clusters shown are those of all replies
+        answered = AnsweredMessages(source, first_answers(said, only_opt_outs=bool(replied)))
+        clusters = cluster_counts(answered, Question(names, (), filters), cluster)
+        count = columns.pop("_stopped" if replied else "_answered")
+        found = cluster_columns(clusters, groups, {"delivered": count, "accepted": delivered})
+        columns |= {f"{replied}low": found["low"], f"{replied}high": found["high"]}
+    columns |= {"clusters": found["clusters"], "design_effect": found["design_effect"]}
+    columns = {name: columns[name] for name in [*REPLY_COLUMNS, *says.values()]}
     result = pd.concat([groups, pd.DataFrame(columns, index=groups.index)], axis=1)
     result = finished(
-        result, source, where=filters, denominator="delivered", notes=_notes(unmatched), counted=delivered.tolist()
+        result,
+        source,
+        where=filters,
+        denominator="delivered",
+        notes=[*_notes(unmatched), *clustered_note(columns["design_effect"])],
+        counted=delivered.tolist(),
     )
     result.attrs["unmatched"] = unmatched
     return result
@@ -126,50 +145,23 @@ def _places(groups: pd.DataFrame, rows: pd.DataFrame) -> list[int]:
     return [place.get(row_number, -1) for row_number in number[len(groups) :].tolist()]
 
 
-def _answers(
-    data: Messages, source: MessageSource, uplinks: pd.DataFrame | None, names: list[str], filters: Filters, within: int
-) -> tuple[pd.DataFrame, int]:
-    """Return the replies to the messages asked about, with the dimensions of those messages; and how many had none."""
-    said = _uplinks(data, uplinks)
-    known = said["_message_id"].notna()
-    said, strangers = said[known].astype({"_message_id": "int64"}), int((~known).sum())
+def _answers(said: pd.DataFrame, source: MessageSource, names: list[str], filters: Filters) -> pd.DataFrame:
+    """Return the replies to the messages asked about, with the dimensions of those messages."""
     available = source.message_columns()
     pushed, derived = filters.divided(available)
-    wanted = filters.values.get("message_id")
-    ids = tuple(one for one in dict.fromkeys(said["_message_id"].tolist()) if wanted is None or one in wanted)
-    where = replace(pushed, values={**pushed.values, "message_id": ids})
-    columns = columns_behind(["message_id", "submitted_at", "status", *names, *derived], available)
-    messages = source.message_rows(columns, where=where)
-    table = said.merge(_dimensions(messages, names, derived), on="_message_id", how="inner")
-    table["_after_s"] = epoch_seconds(table["_sent_at"]) - table.pop("_message_at")
-    early = table["_after_s"] < 0
-    return table[~early & ~(table["_after_s"] > within)].reset_index(drop=True), strangers + int(early.sum())
-
-
-def _uplinks(data: Messages, uplinks: pd.DataFrame | None) -> pd.DataFrame:
-    if uplinks is None:
-        if not isinstance(data, HoldsUplinks):
-            raise InputError("replies are not in a frame of messages: give them as uplinks=store.uplinks()")
-        uplinks = data.uplinks()
-    error = missing_columns(_UPLINK_COLUMNS, uplinks.columns, frame=Text("the uplinks"))
-    if error is not None:
-        raise error
-    # Names of their own: the messages may be asked about by content, phone or any other column.
-    named = uplinks[["message_id", "content", "sent_at", "opt_out"]]
-    return named.rename(columns={name: f"_{name}" for name in named.columns})
+    columns = columns_behind(["message_id", "status", *names, *derived], available)
+    messages = source.message_rows(columns, where=pushed.among(said["_message_id"].unique().tolist()))
+    return said.merge(_dimensions(messages, names, derived), on="_message_id", how="inner").reset_index(drop=True)
 
 
 def _dimensions(messages: pd.DataFrame, names: list[str], derived: Mapping[str, tuple[Any, ...]]) -> pd.DataFrame:
-    """Return the dimensions asked for, id and time of submission of each message, and whether it was delivered."""
+    """Return the dimensions asked for and the id of each message, and whether it was delivered."""
     # Counted by its own id, each message gets the dimensions as every other result shows them.
     table, _ = count_messages(
         messages, Question(list(dict.fromkeys(["message_id", *names])), (), Filters(derived), None)
     )
-    at = dict(zip(messages["message_id"].tolist(), epoch_seconds(messages["submitted_at"]), strict=True))
     ids = table.keys["message_id"].astype("int64")
-    return table.keys[names].assign(
-        _message_id=ids, _message_at=[at[key] for key in ids.tolist()], _delivered=table.status == Status.delivered
-    )
+    return table.keys[names].assign(_message_id=ids, _delivered=table.status == Status.delivered)
 
 
 def _columns(answers: pd.DataFrame, delivered: Numbers, says: dict[str, str]) -> dict[str, Any]:
@@ -185,16 +177,14 @@ def _columns(answers: pd.DataFrame, delivered: Numbers, says: dict[str, str]) ->
     group, after = first["_group"].to_numpy(dtype=np.int64), first["_after_s"].to_numpy(dtype=float)
     times = counted_times(group, groups, after, np.ones(len(first), dtype=np.int64))
     answered, stopped = tally(first[first["_delivered"]]), tally(out[out["_delivered"]])
-    low, high = wilson(answered, delivered)
-    out_low, out_high = wilson(stopped, delivered)
     some = delivered > 0
     of = np.where(some, delivered, 1)
     text = answers["_content"].astype("str").map(_folded)
     return {
         "delivered": delivered, "replies": tally(answers), "people": tally(first),
-        "response_rate": np.where(some, answered / of, np.nan), "low": low, "high": high,
-        "opt_outs": tally(out), "opt_out_rate": np.where(some, stopped / of, np.nan), "opt_out_low": out_low,
-        "opt_out_high": out_high, "p50_s": times.quantile(0.5), "p90_s": times.quantile(0.9),
+        "response_rate": np.where(some, answered / of, np.nan),
+        "opt_outs": tally(out), "opt_out_rate": np.where(some, stopped / of, np.nan),
+        "_answered": answered, "_stopped": stopped, "p50_s": times.quantile(0.5), "p90_s": times.quantile(0.9),
         **{column: tally(answers[text == _folded(keyword)]) for keyword, column in says.items()},
     }  # fmt: skip
 

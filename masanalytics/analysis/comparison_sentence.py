@@ -10,7 +10,7 @@ import numpy as np
 
 from masanalytics.analysis.clustered_pairs import PairClusters
 from masanalytics.formatting import duration
-from masanalytics.i18n import _
+from masanalytics.i18n import Text, _
 from masanalytics.stats.clusters import student_quantiles
 
 __all__ = ["always_sentence", "sentence"]
@@ -19,8 +19,24 @@ _SIGNIFICANT = 0.05
 _MOSTLY = 0.5
 
 
-def sentence(row: Mapping[str, Any], strata: Sequence[str] = (), clusters: PairClusters | None = None) -> str:
+def sentence(
+    row: Mapping[str, Any],
+    strata: Sequence[str] = (),
+    clusters: PairClusters | None = None,
+    what: Text | None = None,
+) -> str:
     """Return what one row of `compare` says.
+
+    Parameters
+    ----------
+    row : mapping
+        The row.
+    strata : sequence of str
+        What it was adjusted for.
+    clusters : PairClusters, optional
+        What fails together.
+    what : Text, optional
+        What is counted, where it is not what was delivered: "replies".
 
     Examples
     --------
@@ -29,7 +45,7 @@ def sentence(row: Mapping[str, Any], strata: Sequence[str] = (), clusters: PairC
     >>> sentence(row)
     'B delivers 1.8 points more than A within 10 min (0.9 to 2.7), p = 0.0001.'
     """
-    names = {"a": row["a"], "b": row["b"]}
+    names = {"a": row["a"], "b": row["b"]} | ({} if what is None else {"what": what})
     if not row["accepted_a"] or not row["accepted_b"]:
         return _("{a} and {b} cannot be compared: one has no messages observed that long.", **names)
     age = "" if np.isnan(row["within_s"]) else _(" within {age}", age=duration(row["within_s"]))
@@ -71,6 +87,10 @@ def _difference(row: Mapping[str, Any], names: dict[str, Any], age: str, sure: s
     if low * high > 0:
         low, high = sorted((abs(low), abs(high)))
     values = {**names, "age": age, "size": abs(difference), "low": low, "high": high, "p": sure}
+    if "what" in names and difference > 0:
+        return _("{b} has {size:.2f} points more {what} than {a}{age} ({low:.2f} to {high:.2f}), {p}", **values)
+    if "what" in names:
+        return _("{b} has {size:.2f} points fewer {what} than {a}{age} ({low:.2f} to {high:.2f}), {p}", **values)
     if difference > 0:
         return _("{b} delivers {size:.1f} points more than {a}{age} ({low:.1f} to {high:.1f}), {p}", **values)
     return _("{b} delivers {size:.1f} points less than {a}{age} ({low:.1f} to {high:.1f}), {p}", **values)
@@ -79,11 +99,21 @@ def _difference(row: Mapping[str, Any], names: dict[str, Any], age: str, sure: s
 def _no_difference(row: Mapping[str, Any], names: dict[str, Any], age: str, sure: str) -> str:
     detectable = 100 * row["detectable"]
     values = {**names, "age": age, "low": 100 * row["low"], "high": 100 * row["high"], "p": sure}
+    if np.isnan(row["p_adjusted"]) and "what" in names:
+        return _(
+            "No difference in {what} shown between {a} and {b}{age} ({low:+.2f} to {high:+.2f} points), {p}", **values
+        )
     if np.isnan(row["p_adjusted"]):
         return _("No difference shown between {a} and {b}{age} ({low:+.1f} to {high:+.1f} points), {p}", **values)
     power = _("these numbers would show {detectable:.1f} points or more", detectable=detectable)
     if np.isnan(detectable):
         power = _("these numbers are too few to show any")
+    if "what" in names:
+        return _(
+            "No difference in {what} shown between {a} and {b}{age} ({low:+.2f} to {high:+.2f} points), {p}; {power}",
+            **values,
+            power=power,
+        )
     return _(
         "No difference shown between {a} and {b}{age} ({low:+.1f} to {high:+.1f} points), {p}; {power}",
         **values,

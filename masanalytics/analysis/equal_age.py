@@ -14,7 +14,7 @@ from masanalytics.formatting import duration_text
 from masanalytics.i18n import Text
 from masanalytics.vocabulary import Status
 
-__all__ = ["SHORT_AGE_S", "common_age", "equal_age_notes", "waited_counts"]
+__all__ = ["SHORT_AGE_S", "common_age", "equal_age_notes", "observed_by_all", "waited_counts"]
 
 SHORT_AGE_S = 60
 """A shortest observed age below this says little: the age that nine in ten have reached is taken instead, the younger ones
@@ -31,6 +31,11 @@ def common_age(*parts: Counts) -> float | None:
     """
     if not any(_unsettled(part).any() for part in parts):
         return None
+    return observed_by_all(*parts)
+
+
+def observed_by_all(*parts: Counts) -> float:
+    """Return the shortest observed age of all `parts`; where it is below a minute, the age nine in ten of each have reached."""
     youngest = min(_youngest(part, 0.0) for part in parts)
     return youngest if youngest >= SHORT_AGE_S else min(_youngest(part, _NEARLY_ALL) for part in parts)
 
@@ -55,8 +60,20 @@ def _youngest(part: Counts, share: float) -> float:
     return float(seconds[order][np.searchsorted(upto, int(share * upto[-1]), side="right")])
 
 
-def equal_age_notes(age: float | None, *parts: Counts, asked: bool) -> list[Text]:
-    """Return what to know about the age at which `parts` (counted by waiting time) were compared; nothing of no messages."""
+def equal_age_notes(age: float | None, *parts: Counts, asked: bool, reply_window: float | None = None) -> list[Text]:
+    """Return what to know about the age at which `parts` (counted by waiting time) were compared; nothing of no messages.
+
+    Parameters
+    ----------
+    age : float, optional
+        The age; None where everything is settled.
+    *parts : Counts
+        The messages.
+    asked : bool
+        Whether the age was asked for.
+    reply_window : float, optional
+        Where replies were compared: the age after which none counts.
+    """
     if not parts or not all(part.n.sum() for part in parts):
         return []
     if age is None:
@@ -69,9 +86,16 @@ def equal_age_notes(age: float | None, *parts: Counts, asked: bool) -> list[Text
         chosen = Text("as asked")
     elif younger:
         chosen = Text("what nine in ten have reached")
+    elif age == reply_window:
+        chosen = Text("after which no reply counts")
     length = duration_text(age)
     equal_age = Text(
-        "compared at equal age: delivered within {age} ({chosen})", code="equal_age", age=length, chosen=chosen
+        "compared at equal age: delivered within {age} ({chosen})"
+        if reply_window is None
+        else "compared at equal age: answered within {age} ({chosen})",
+        code="equal_age",
+        age=length,
+        chosen=chosen,
     )
     left_out = Text(
         "left out: {count:,} of {total:,} messages, observed for less than {age}",

@@ -34,6 +34,8 @@ class Filters:
         One message in so many is enough; a source that cannot leave any out counts all.
     named : frozenset of str
         The columns that were given as keyword arguments: what is no column is an unknown argument.
+    keeps_proofs_out : bool
+        Whether proofs stay out although single messages are named.
     """
 
     values: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
@@ -42,6 +44,7 @@ class Filters:
     waited_at_least: int | None = None
     every: int = 1
     named: frozenset[str] = frozenset()
+    keeps_proofs_out: bool = False
 
     @classmethod
     def parse(cls, conditions: Mapping[str, Any], *, waited_at_least: int | None = None) -> Filters:
@@ -70,7 +73,21 @@ class Filters:
     @property
     def is_without_proofs(self) -> bool:
         """Whether proofs are left out: they are, unless a campaign, a round, a number or a message is named."""
-        return self.values.keys().isdisjoint(("campaign", "round", "phone", "message_id", "batch_id"))
+        named = ("campaign", "round", "phone", "message_id", "batch_id")
+        return self.keeps_proofs_out or self.values.keys().isdisjoint(named)
+
+    def among(self, message_ids: Iterable[int]) -> Filters:
+        """Return the same of these messages only, of which proofs stay out as they did.
+
+        Examples
+        --------
+        >>> found = Filters.parse({"message_id": [1, 2]}).among([2, 3])
+        >>> found.values, found.is_without_proofs, Filters().among([2]).is_without_proofs
+        ({'message_id': (2,)}, False, True)
+        """
+        wanted = self.values.get("message_id")
+        ids = tuple(one for one in message_ids if wanted is None or one in wanted)
+        return replace(self, values={**self.values, "message_id": ids}, keeps_proofs_out=self.is_without_proofs)
 
     def divided(self, available: Sequence[str]) -> tuple[Filters, dict[str, tuple[Any, ...]]]:
         """Return what a source with these columns can be narrowed to itself, and the values of derived dimensions.

@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from masanalytics.aliases import Messages
 from masanalytics.formatting import count, duration, group_label, percent, shorten
-from masanalytics.i18n import _, speaks
+from masanalytics.i18n import Text, _, speaks
 from masanalytics.plot.arguments import chart_arguments
 from masanalytics.plot.chart import Chart, Drawn, result_of
 from masanalytics.plot.fonts import printable
@@ -21,6 +21,7 @@ from masanalytics.plot.layout import characters_across, figure_width, points
 from masanalytics.plot.masked import as_shown
 from masanalytics.plot.named_rows import beside_rows, row_height, rows_that_fit
 from masanalytics.plot.theme import BLUE, GREY, INK, LINE
+from masanalytics.vocabulary import outcome_words
 
 __all__ = ["compare"]
 
@@ -47,7 +48,7 @@ def compare(
     language: str | None = None,
     **keywords: Any,
 ) -> Axes:
-    """Draw how much more the second of each pair delivers than the first, with its 95 % interval.
+    """Draw how much more the second of each pair delivers (or is answered) than the first, with its 95 % interval.
 
     A difference whose p-value (corrected where several pairs are compared) is not below 0.05 is grey and hollow: chance
     alone makes such. So is one without a p-value, whose batches or days are too few to tell. The intervals hold for all pairs
@@ -56,8 +57,8 @@ def compare(
     Parameters
     ----------
     data : Store, DataFrame of messages, or result of ``compare``
-        A result needs ``a, b, accepted_a, accepted_b, rate_a, rate_b, difference, low, high, p_value``;
-        ``p_adjusted``, ``within_s`` and ``sentence`` are shown where it has them.
+        A result needs ``a, b, accepted_a, accepted_b, rate_a, rate_b, difference, low, high, p_value`` (of replies
+        ``delivered_a, delivered_b``); ``p_adjusted``, ``within_s`` and ``sentence`` are shown where it has them.
     by, a, b, **keywords
         Handed to ``compare`` when `data` holds messages.
     ax : Axes, optional
@@ -86,22 +87,28 @@ def compare(
     """
     result = result_of(data, "compare", _COLUMNS, by=by, a=a, b=b, **keywords)
     pairs = result.head(rows_that_fit(ax))
+    what = outcome_words(result.attrs.get("outcome", "delivered"))
     longest = 38 if ax is None else 28
     return Chart(
         result=result,
-        title=_title(pairs),
+        title=_title(pairs, what),
         rows=[_pair(pair, by, longest) for pair in pairs.to_dict("records")],
         row_width=_LABEL_WIDTH,
-        draw=lambda axes: _draw(axes, pairs, len(result), by),
+        draw=lambda axes: _draw(axes, pairs, len(result), by, what),
         width=10,
         height=row_height(len(pairs), 2),
         nothing=_("Nothing to compare") if pairs.empty else "",
     ).on(ax)
 
 
-def _title(pairs: pd.DataFrame) -> str:
+def _title(pairs: pd.DataFrame, what: Text | None) -> str:
     ages: list[float] = list(pairs["within_s"].unique()) if "within_s" in pairs else []
-    if len(ages) != 1 or pd.isna(ages[0]):  # pairs whose reports are all in are compared at no age
+    is_final = len(ages) != 1 or pd.isna(ages[0])  # pairs whose reports are all in are compared at no age
+    if what is not None:
+        if is_final:
+            return _("Difference in {what}", what=what)
+        return _("Difference in {what} within {age}", what=what, age=duration(ages[0]))
+    if is_final:
         return _("Difference in delivery rate")
     return _("Difference in what was delivered within {age}", age=duration(ages[0]))
 
@@ -111,7 +118,7 @@ def _pair(pair: dict[Any, Any], by: str | None, longest: int) -> str:
     return _("{second} against {first}", second=second, first=first)
 
 
-def _draw(ax: Axes, pairs: pd.DataFrame, all_pairs: int, by: str | None) -> Drawn:
+def _draw(ax: Axes, pairs: pd.DataFrame, all_pairs: int, by: str | None, what: Text | None) -> Drawn:
     p_values = pairs["p_adjusted" if "p_adjusted" in pairs else "p_value"]
     is_clear = (p_values < _SIGNIFICANT).tolist()
     records = pairs.to_dict("records")
@@ -121,12 +128,18 @@ def _draw(ax: Axes, pairs: pd.DataFrame, all_pairs: int, by: str | None) -> Draw
         ax.plot(pair["difference"], row, "o", ms=8, color=colour, mfc=colour if clear else "white", mew=1.6)
     columns = [
         [_("{second} against {first}", second=percent(row["rate_b"]), first=percent(row["rate_a"])) for row in records],
-        [f"n={count(row['accepted_b'])}, {count(row['accepted_a'])}" if "accepted_a" in row else "" for row in records],
+        [_sizes(row, "accepted" if "accepted_a" in row else "delivered") for row in records],
         [_p_text(p_value) for p_value in p_values],
     ]
     beside_rows(ax, columns, muted=[not clear for clear in is_clear], give_up=(2, 0))
-    _draw_axis(ax, pairs, by)
+    _draw_axis(ax, pairs, by, what)
     return Drawn(legend=_legend(), notes=_notes(ax, pairs, all_pairs))
+
+
+def _sizes(row: dict[Any, Any], denominator: str) -> str:
+    if f"{denominator}_a" not in row:
+        return ""
+    return f"n={count(row[f'{denominator}_b'])}, {count(row[f'{denominator}_a'])}"
 
 
 def _notes(ax: Axes, pairs: pd.DataFrame, all_pairs: int) -> list[str]:
@@ -143,7 +156,7 @@ def _p_text(p_value: float) -> str:
     return "p < 0.0001" if p_value < 0.0001 else f"p = {p_value:.4f}" if p_value < 0.01 else f"p = {p_value:.2f}"
 
 
-def _draw_axis(ax: Axes, pairs: pd.DataFrame, by: str | None) -> None:
+def _draw_axis(ax: Axes, pairs: pd.DataFrame, by: str | None, what: Text | None) -> None:
     differences = pairs[["low", "high", "difference"]].to_numpy(dtype=float)
     is_known = np.isfinite(differences).any()
     reach = max(1.12 * float(np.nanmax(np.abs(differences))), 0.005) if is_known else 0.05
@@ -153,20 +166,26 @@ def _draw_axis(ax: Axes, pairs: pd.DataFrame, by: str | None) -> None:
     ax.xaxis.set_major_formatter(FuncFormatter(lambda share, _tick: f"{round(100 * share, 2):+g}" if share else "0"))
     ax.grid(axis="x", color=LINE, lw=0.8)
     if len(pairs) == 1:
-        ax.set_xlabel(_named_ends(ax, pairs.to_dict("records")[0], by))
+        ax.set_xlabel(_named_ends(ax, pairs.to_dict("records")[0], by, what))
     elif figure_width(ax) < _ROOM_FOR_SENTENCES:
         ax.set_xlabel(_("percentage points, first − second"))
+    elif what is not None:
+        ax.set_xlabel(_("percentage points; right of 0: the first named has more {what}", what=what))
     else:
         ax.set_xlabel(_("percentage points; right of 0: the first named delivers more"))
 
 
-def _named_ends(ax: Axes, pair: dict[Any, Any], by: str | None) -> str:
-    """Return what the axis of one pair says: which arm delivers more on either side, in the order they were given."""
+def _named_ends(ax: Axes, pair: dict[Any, Any], by: str | None, what: Text | None) -> str:
+    """Return what the axis of one pair says: which arm has more on either side, in the order they were given."""
     room = characters_across(ax, points(ax, 11.5))
     longest = max(6, (room - 48) // 2)
     first, second = (shorten(as_shown(group_label([by or ""], [pair[side]])), longest) for side in ("a", "b"))
     if room < _ROOM_FOR_ENDS:
         return printable(_("← {first} · points · {second} →", first=first, second=second))
+    if what is not None:
+        return printable(
+            _("← more {what}: {first} · percentage points · {second} →", what=what, first=first, second=second)
+        )
     return printable(
         _("← {first} delivers more · percentage points · {second} delivers more →", first=first, second=second)
     )

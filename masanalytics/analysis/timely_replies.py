@@ -1,0 +1,82 @@
+"""Which replies answer which message, and how long after it: the one matching that every question about replies uses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from masanalytics.aliases import Messages
+from masanalytics.analysis.filters import Filters
+from masanalytics.analysis.sources.base import HoldsUplinks, MessageSource
+from masanalytics.analysis.sources.pandas import epoch_seconds
+from masanalytics.errors import InputError, missing_columns
+from masanalytics.i18n import Text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["REPLY_WINDOW", "first_answers", "timely_replies"]
+
+REPLY_WINDOW: Final = "7d"
+"""A reply later than this after the message is not counted as its answer, unless another length is asked for."""
+
+_UPLINK_COLUMNS = ("message_id", "phone", "content", "sent_at", "opt_out")
+
+
+def timely_replies(
+    data: Messages, source: MessageSource, uplinks: pd.DataFrame | None, within: int, *, where: Filters | None = None
+) -> tuple[pd.DataFrame, int]:
+    """Return the replies that came within so many seconds of a message (that passes `where`), and how many answer none.
+
+    Returns
+    -------
+    DataFrame, int
+        ``_message_id, _content, _opt_out, _after_s`` (seconds after submission), a row a reply: names of their own, since
+        messages may be asked about by content or any other column. The number is of replies to no known message, or dated
+        before it.
+
+    Raises
+    ------
+    InputError
+        If there are no replies in `data` and none are given, or a column of theirs is missing.
+    """
+    said = _uplinks(data, uplinks)
+    known = said["_message_id"].notna()
+    said, strangers = said[known].astype({"_message_id": "int64"}), int((~known).sum())
+    ids = said["_message_id"].unique().tolist()
+    among = Filters({"message_id": tuple(ids)}) if where is None else where.among(ids)
+    messages = source.message_rows(["message_id", "submitted_at"], where=among)
+    at = messages[["message_id"]].astype("int64").set_axis(["_message_id"], axis=1)
+    at["_message_at"] = epoch_seconds(messages["submitted_at"])
+    table = said.merge(at.drop_duplicates("_message_id"), on="_message_id", how="inner")
+    table["_after_s"] = epoch_seconds(table.pop("_sent_at")) - table.pop("_message_at")
+    early = table["_after_s"] < 0
+    timely = table[~early & ~(table["_after_s"] > within)].reset_index(drop=True)
+    return timely, strangers + int(early.sum())
+
+
+def first_answers(said: pd.DataFrame, *, only_opt_outs: bool) -> Mapping[int, float]:
+    """Return message_id -> seconds to its first answer, from what `timely_replies` returns.
+
+    Parameters
+    ----------
+    said : DataFrame
+        Replies.
+    only_opt_outs : bool
+        Whether only an opt-out is an answer.
+    """
+    said = said[said["_opt_out"] == "opt_out"] if only_opt_outs else said
+    first = said.groupby("_message_id")["_after_s"].min()
+    return dict(zip(first.index.tolist(), first.tolist(), strict=True))
+
+
+def _uplinks(data: Messages, uplinks: pd.DataFrame | None) -> pd.DataFrame:
+    if uplinks is None:
+        if not isinstance(data, HoldsUplinks):
+            raise InputError("replies are not in a frame of messages: give them as uplinks=store.uplinks()")
+        uplinks = data.uplinks()
+    error = missing_columns(_UPLINK_COLUMNS, uplinks.columns, frame=Text("the uplinks"))
+    if error is not None:
+        raise error
+    named = uplinks[["message_id", "content", "sent_at", "opt_out"]]
+    return named.rename(columns={name: f"_{name}" for name in named.columns})
