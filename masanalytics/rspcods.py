@@ -92,7 +92,7 @@ RSPCODS: Final[dict[str, Rspcod]] = {
     "TooManyMobiles": Rspcod(
         "submit_format",
         N_("too many numbers in one request"),
-        N_("At most 5,000 numbers with one text, or 999 with a text each: split the batch."),
+        N_("At most 4,999 numbers with one text, or 999 with a text each (1,000 of an HTTP account): split the batch."),
         _DOCUMENT,
     ),
     "InvalidMobile": Rspcod(

@@ -47,7 +47,7 @@ def test_killed_under_load(tmp_path: Path) -> None:
         assert child.stderr is not None
         for _ in range(KILLS):
             assert child.stderr is not None
-            assert "addresses" in child.stderr.readline()
+            assert "addresses" in child.stderr.readline()  # it listens
             time.sleep(0.5)
             child.send_signal(signal.SIGKILL)
             child.wait()

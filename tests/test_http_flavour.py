@@ -103,6 +103,10 @@ def test_a_text_that_reads_as_a_text_for_each_number() -> None:
     people = pd.DataFrame({"p": PHONES, "t": [text, "您好"]})
     plan = mas.plan(people, phone="p", content="t", campaign="c", account=account)
     assert (plan.messages["phone"].tolist(), plan.excluded["reason"].tolist()) == ([PHONES[1]], ["invalid_content"])
+    filled = mas.plan(people, phone="p", text="{t}", campaign="c", account=account)
+    assert (filled.messages["phone"].tolist(), filled.excluded["reason"].tolist()) == ([PHONES[1]], ["invalid_content"])
+    with pytest.raises(InputError, match="text= is itself a list of numbers and texts"):
+        mas.plan(people, phone="p", text="{" + text + "}", campaign="c", account=account)
 
 
 def test_templates_are_signed_with_a_code_of_their_own() -> None:

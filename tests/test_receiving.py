@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import pandas as pd
 import pytest
@@ -20,11 +21,13 @@ import pytest
 import masanalytics as mas
 from masanalytics.clock import ManualClock
 from masanalytics.doctor import check
-from masanalytics.errors import ConfigError, InputError
+from masanalytics.errors import ConfigError, InputError, StoreError
 from masanalytics.protocol import Pushed, read_push
 from masanalytics.receiving import Receiver, ReceiverLimits
 from masanalytics.receiving.door import Door, allows, networks
+from masanalytics.receiving.service import _line
 from masanalytics.simulator import Push, Simulator, Style
+from tests.raw_server import unused_port
 from tests.waiting import wait_until
 
 A, B, GROUP = "13800138000", "13800138001", "0826112130001000330441"
@@ -78,6 +81,11 @@ SHAPES: list[tuple[str, Callable[[Any], bytes], str]] = [
     ("no type", lambda row: json.dumps(row).encode(), ""),
     ("xml type, BOM, NUL", lambda row: b"\xef\xbb\xbf" + json.dumps(row).encode() + b"\0", "text/xml"),
     ("inside data", lambda row: json.dumps({"data": [row]}).encode(), "application/json"),
+    ("an object inside", lambda row: json.dumps({"data": {"report": row}}).encode(), "application/json"),
+    ("base64 of addresses", lambda row: base64.urlsafe_b64encode(json.dumps(row | {"x": "??>>"}).encode()).rstrip(b"="), ""),
+    ("JSON in a form field", lambda row: b"data=" + quote(json.dumps(row)).encode(), "application/x-www-form-urlencoded"),
+    ("JSON as a form", lambda row: quote(json.dumps(row)).encode() + b"=", "application/x-www-form-urlencoded"),
+    ("as scripts write it", lambda row: ("{" + ",".join(f"{k}:'{v}'" for k, v in row.items()) + ",}").encode(), "text/json"),
 ]  # fmt: skip
 
 
@@ -142,7 +150,7 @@ def test_a_campaign_over_http_and_push() -> None:
         said = zip(reported["phone"], reported["status"], strict=True)
         assert all((truth[phone] == "DELIVRD") == (status == "delivered") for phone, status in said)
         assert len(store.reports()) == len({row.row["mobile"] for row in sim.handed_out if row.kind == "report"})
-        assert listening.total.foreign == 0
+        assert len(store.foreign_reports()) == 0
 
 
 def test_the_same_push_again_changes_nothing(store: mas.Store) -> None:
@@ -283,6 +291,67 @@ def test_paths_and_methods(store: mas.Store, method: str, path: str, status: int
     assert len(store.reports()) == (method == "POST" and status == 200)
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_record_behind_the_question_mark_is_kept(store: mas.Store, method: str) -> None:
+    """What a gateway in between has made of a push is never answered and thrown away."""
+    with receiver(store) as listening:
+        assert ask(listening.port, f"/{PATH}/report?{urlencode(CAPTURED)}", b"", method)[0] == 200
+    assert store.messages()[["phone", "status"]].values.tolist() == [[A, "delivered"]]
+
+
+def test_the_path_is_said_once(store: mas.Store, tmp_path: Path) -> None:
+    """The start that makes the path says it; a service that starts again leaves it out of its log; half a file is made anew."""
+    said: list[str] = []
+    for _ in range(2):
+        with Receiver(store, "企业/ap", port=0, say=said.append) as listening:
+            pass
+    (tmp_path / "mas.db.receive-path").write_text("", "utf-8")
+    with Receiver(store, "企业/ap", port=0, say=said.append) as anew:
+        pass
+    assert [listening.path in said[0], listening.path in said[1], anew.path in said[2]] == [True, False, True]
+    assert anew.path == Receiver(store, "企业/ap", port=0, say=quiet).path != listening.path
+    assert [path.name for path in tmp_path.glob("mas.db.receive-path*")] == ["mas.db.receive-path"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"forward": "crm.example/x"}, "write http://HOST:PORT/PATH"),
+        ({"forward": "ftp://crm.example/x"}, "write http://HOST:PORT/PATH"),
+        ({"forward": "http://crm.example:99999/x"}, "write http://HOST:PORT/PATH"),
+        ({"behind_proxy": "localhost"}, "such as 127.0.0.1"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(store: mas.Store, settings: dict[str, str], said: str) -> None:
+    """Not at the first push, where nobody looks, but before it listens."""
+    with pytest.raises(InputError, match=said):
+        receiver(store, **settings)
+
+
+def test_a_port_that_is_none(store: mas.Store) -> None:
+    """It is named as a taken one is."""
+    with pytest.raises(InputError, match=r"cannot listen on 127\.0\.0\.1:99999"):
+        receiver(store, port=99_999).start()
+
+
+def test_a_start_that_fails_leaves_the_port_free(store: mas.Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that cannot be written is an error of the moment: the next start listens at the same port."""
+    port = unused_port()
+    with monkeypatch.context() as broken:
+        broken.setattr(store.intake, "has_pushes", raising(StoreError("locked")))
+        with pytest.raises(StoreError):
+            receiver(store, port=port).start()
+    with receiver(store, port=port) as listening:
+        assert push(listening, CAPTURED) == 200
+
+
+def raising(error: Exception) -> Callable[..., Any]:
+    def fail(*_: object) -> None:
+        raise error
+
+    return fail
+
+
 def test_the_path_is_made_once_and_kept_for_its_owner(store: mas.Store, tmp_path: Path) -> None:
     """The platform's settings stay right after a restart; nobody else on the machine reads the path, nor does a repr."""
     one, other = (Receiver(store, "企业/ap", port=0, say=quiet) for _ in range(2))
@@ -333,6 +402,7 @@ def test_a_body_too_large_and_a_head_too_large(store: mas.Store) -> None:
         assert push(listening, b"x" * 2000) == 413
         assert ask(listening.port, f"/{PATH}/report", b"", Long="x" * 20_000)[0] in (400, 431)
         assert push(listening, CAPTURED) == 200
+        assert listening.health()["turned_away"] == 2
 
 
 def test_more_than_the_rate_comes_again(store: mas.Store) -> None:
@@ -375,6 +445,27 @@ def test_a_connection_without_a_request_is_shut(monkeypatch: pytest.MonkeyPatch)
             good.recv(1)
         for line in (dribbling, good, *(one for one, _ in inside)):
             line.close()
+
+
+@pytest.mark.parametrize("claimed", ["112.35.4.196", "112.35.4.196:5555"])
+def test_a_proxys_connection_stays_while_it_brings_requests(
+    store: mas.Store, monkeypatch: pytest.MonkeyPatch, claimed: str
+) -> None:
+    """A connection that is kept alive counts as the proxy's own, whoever the requests are said to be of."""
+    from masanalytics.receiving import door, server
+
+    monkeypatch.setattr(door, "_WITHOUT_REQUEST_S", 0.3)
+    monkeypatch.setattr(server, "_SWEEP_S", 0.05)
+    with receiver(store, behind_proxy="127.0.0.1") as listening:
+        line = http.client.HTTPConnection("127.0.0.1", listening.port, timeout=10)
+        line.connect()
+        own = line.sock
+        for _ in range(8):
+            line.request("POST", f"/{PATH}/report", json.dumps(CAPTURED), {"X-Forwarded-For": claimed})
+            assert line.getresponse().read() == b"ok\n"
+            time.sleep(0.1)
+        assert line.sock is own
+        line.close()
 
 
 def test_too_many_connections_from_one_address() -> None:
@@ -426,6 +517,16 @@ def test_health(store: mas.Store) -> None:
         assert (status, figures["pushes"], figures["reports"], figures["problem"]) == (200, 1, 1, None)
         assert (figures["account"], figures["running"]) == ("企业/ap", True)
         assert A not in body.decode()
+
+
+def test_pushes_that_cannot_be_read_are_counted(store: mas.Store) -> None:
+    """A receiver whose pushes mean nothing to it says so, in its health and in its line."""
+    with receiver(store) as listening:
+        push(listening, {"code": 0, "data": {"phone": A}})
+        push(listening, b"<report/>")
+        wait_until(lambda: listening.health()["not_read"] == 2)
+        line = _line(listening, as_json=False)
+    assert line.endswith("2 pushes: 0 reports and 0 replies; 2 could not be read and are kept")
 
 
 def test_it_starts_and_stops_again(store: mas.Store) -> None:

@@ -138,12 +138,24 @@ def test_each_path_has_its_own_limit(path: str, most: int) -> None:
         assert ask(sim, path, raw(plain("", content)))["rspcod"] == "TooManyMobiles"
 
 
-@pytest.mark.parametrize(("count", "rspcod"), [(5000, "success"), (5001, "TooManyMobiles")])
-def test_one_text_goes_to_five_thousand(count: int, rspcod: str) -> None:
-    """The document's table is believed: 5,000 pass."""
+@pytest.mark.parametrize("path", ["/sms/submit", "/sms/norsubmit"])
+@pytest.mark.parametrize(
+    ("count", "strict", "rspcod", "noted"),
+    [
+        (4999, True, "success", []),
+        (5000, False, "success", ["many_at_limit"]),
+        (5000, True, "InvalidMessage", []),
+        (5001, False, "TooManyMobiles", []),
+    ],
+)
+def test_one_text_goes_to_fewer_than_five_thousand(
+    path: str, count: int, strict: bool, rspcod: str, noted: list[str]
+) -> None:
+    """The document's tables say 5,000, its note fewer: 5,000 pass and are noted, and are refused where the note is law."""
     mobiles = ",".join(str(13800000000 + n) for n in range(count))
-    with Simulator(https=False) as sim:
-        assert ask(sim, "/sms/submit", raw(plain(mobiles)))["rspcod"] == rspcod
+    with Simulator(https=False, strict=strict) as sim:
+        assert ask(sim, path, raw(plain(mobiles)))["rspcod"] == rspcod
+        assert [one.kind for one in sim.deviations if rspcod == "success"] == noted
 
 
 def test_polls_take_keys_in_another_case_and_no_empty_key() -> None:

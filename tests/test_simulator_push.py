@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from masanalytics.errors import ConfigError
+from masanalytics.errors import ConfigError, InputError
 from masanalytics.simulator import PlatformAccount, Push, Simulator, asked_accounts
 from masanalytics.simulator._serve import account_of, read_accounts
 from tests.waiting import wait_until
@@ -102,6 +102,15 @@ def test_nobody_listens() -> None:
     with Simulator(https=False, push=quick("http://127.0.0.1:1/x")) as sim:
         sim.reply(PHONES[0], "TD")
         wait_until(lambda: sim.counts["dropped"] == 1)
+
+
+@pytest.mark.parametrize("url", ["here", "https://127.0.0.1:1/x", "ftp://h/x", "http://", "http://127.0.0.1:99999/x"])
+def test_addresses_that_nothing_can_be_pushed_to(url: str) -> None:
+    """They are refused at once, instead of dropping every row."""
+    with pytest.raises(InputError, match="no address that can be pushed to"):
+        Simulator(push=url)
+    with pytest.raises(InputError, match="no address that can be pushed to"):
+        Push("http://127.0.0.1:1/x", uplink_url=url)
 
 
 def test_an_answer_that_comes_too_late_is_none(listener: Listener) -> None:

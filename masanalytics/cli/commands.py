@@ -92,7 +92,7 @@ def codes(codes: tuple[str, ...], carrier: str | None) -> None:
 
 
 @command
-@option("--port", type=int, default=8443, show_default=True, help="0 takes any that is free.")
+@option("--port", type=click.IntRange(0, 65535), default=8443, show_default=True, help="0 takes any that is free.")
 @option("--host", default="127.0.0.1", show_default=True, help="The address it listens on.")
 @option("--http", is_flag=True, help="Plain HTTP instead of HTTPS.")
 @option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same fates.")
@@ -168,7 +168,7 @@ def doctor(profile: str | None, env_file: str | None, db: str) -> None:
 
 @command
 @option("--host", default="127.0.0.1", show_default=True, help="The address it listens on; 0.0.0.0 for all.")
-@option("--port", type=int, default=8090, show_default=True, help="0 takes any that is free.")
+@option("--port", type=click.IntRange(0, 65535), default=8090, show_default=True, help="0 takes any that is free.")
 @option("--path", help="The secret first part of its addresses; by default made once and kept beside the store.")
 @option("--allow", multiple=True, metavar="ADDRESS", help="An address or network that may push; may be repeated.")
 @option("--behind-proxy", metavar="ADDRESS", help="The proxy whose X-Forwarded-For is believed.")

@@ -118,7 +118,7 @@ class Client:
             transport.close()
 
     def submit(self, mobiles: Iterable[str | int], content: str, *, add_serial: str | None = None) -> SubmitResult:
-        """Send one text to 1 to 5,000 numbers.
+        """Send one text to 1 to 4,999 numbers.
 
         Parameters
         ----------
@@ -155,7 +155,7 @@ class Client:
         *,
         add_serial: str | None = None,
     ) -> SubmitResult:
-        """Send an approved template with the same `params` (texts, in order) to 1 to 5,000 numbers; like `submit`."""
+        """Send an approved template with the same `params` (texts, in order) to 1 to 4,999 numbers; like `submit`."""
         body = template_body(self.account, template_id, mobiles, params, self._serial(add_serial))
         return self._submit(TEMPLATE, body)
 

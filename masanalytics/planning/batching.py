@@ -48,7 +48,7 @@ class Limits:
     requests_per_second: float = 10.0
 
     def __post_init__(self) -> None:
-        for name, most in (("many_to_one", 5_000), ("many_to_many", 1_000)):
+        for name, most in (("many_to_one", 4_999), ("many_to_many", 1_000)):
             if not 1 <= getattr(self, name) <= most:
                 raise InputError(
                     "limits: {name}={value} is not between 1 and {most}",

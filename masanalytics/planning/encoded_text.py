@@ -29,6 +29,7 @@ from masanalytics.planning.encoded_column import (
     encode_param,
 )
 from masanalytics.planning.templates import ContentColumn, Field, PlatformTemplate, Template, Wording
+from masanalytics.protocol import is_pairs
 from masanalytics.segments import ALONE, count_segments, segments_of_units, utf16_units
 
 __all__ = ["EncodedText", "RowTexts", "write_rows"]
@@ -177,11 +178,37 @@ def write_rows(wording: Wording, columns: ColumnsByName, arms: Arms, size: int, 
     elif None in wording.by_arm:
         texts = _filled(wording.by_arm[None], columns, size)
         problems = _problems(texts.problems(), "missing_value")
+        problems[_reading_as_pairs(texts, problems)] = REASONS.index("invalid_content")
     else:
         texts, problems = _filled_by_arm(wording.by_arm, columns, arms, size)
     groups = texts.groups()
     units, segments = _measured(texts, problems, signature)
     return RowTexts(texts, None, problems, units, segments, groups)
+
+
+def _reading_as_pairs(texts: EncodedText, problems: npt.NDArray[np.int8]) -> Numbers:
+    """Return the rows whose text reads as numbers with a text each: the platform may send to these numbers instead."""
+    literal, first = texts.literals[0].lstrip(), next(iter(texts.columns), None)
+    if first is None and is_pairs(literal):
+        raise InputError(
+            "text= is itself a list of numbers and texts ({{mobile: content}}): the platform may send to the numbers in it "
+            "instead; for a text each, give a column of texts as content=.",
+            code="content_is_pairs",
+        )
+    if first is None:
+        return np.zeros(0, dtype=np.int64)
+    if not literal.startswith("{"):
+        if literal:
+            return np.zeros(0, dtype=np.int64)
+        chunks = first.dictionary.chunks()
+        opening = [start + index for start, chunk in chunks for index, text in enumerate(chunk) if "{" in text[:2]]
+        if not opening:
+            return np.zeros(0, dtype=np.int64)
+    rows = np.flatnonzero(problems < 0)
+    rows = rows if literal else rows[np.isin(first.codes[rows], opening)]
+    whole = texts.take(rows)
+    read = [start + place for start, chunk in whole.rendered() for place, text in enumerate(chunk) if is_pairs(text)]
+    return rows[np.array(read, dtype=np.int64)]
 
 
 def _measured(

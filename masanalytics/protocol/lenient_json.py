@@ -12,7 +12,7 @@ from typing import Any, Final
 from masanalytics.masking import mask_phones_in
 from masanalytics.protocol.decoding import Decoded, decode
 
-__all__ = ["UNREADABLE", "BadRecord", "excerpt", "read_json", "salvage", "storable", "unwrap"]
+__all__ = ["UNREADABLE", "BadRecord", "excerpt", "read_json", "read_script", "salvage", "storable", "unwrap"]
 
 _EXCERPT = 200
 _WRAPPINGS = 3
@@ -25,6 +25,10 @@ _LONGEST_BAD = 2000
 _ITEM = re.compile(r"[^\s,\[\]]")
 _NEXT = re.compile(r"[,\[}\]]\s*(?=\{)")
 _MOST_TRIES: Final = 5000
+_SCRIPT = re.compile(
+    r"""'((?:[^'\\]|\\.)*)'|"(?:[^"\\]|\\.)*"|([A-Za-z_]\w*)(?=\s*:)|,(?=\s*[}\]])""", re.ASCII | re.DOTALL
+)
+_OTHER_ALPHABET: Final = str.maketrans("-_", "+/")
 
 
 class _Unreadable:
@@ -99,6 +103,29 @@ def read_json(text: str) -> Any:
         return _DECODER.decode(text)
     except (ValueError, RecursionError):
         return UNREADABLE
+
+
+def read_script(text: str) -> Any:
+    r"""Return the value that an object or list in the way of scripts holds (bare names, single quotes, a comma too many).
+
+    Examples
+    --------
+    >>> read_script("{mobile:'13800138000', smsContent:'it is \"d\"',}")
+    {'mobile': '13800138000', 'smsContent': 'it is "d"'}
+    >>> read_script("too soon")
+    UNREADABLE
+    """
+    if not text.startswith(("{", "[")):
+        return UNREADABLE
+    return read_json(_SCRIPT.sub(_as_json, text))
+
+
+def _as_json(found: re.Match[str]) -> str:
+    if found[1] is not None:
+        return json.dumps(re.sub(r"\\(['\"\\])", r"\1", found[1]), ensure_ascii=False)
+    if found[2] is not None:
+        return f'"{found[2]}"'
+    return "" if found[0] == "," else found[0]
 
 
 def excerpt(text: str) -> str:
@@ -185,7 +212,7 @@ def _inner_base64(text: str, charset: str) -> Decoded | None:
     # Base64 of JSON begins with W ("["), e ("{") or I (a quote); anything else is left alone.
     if not text.startswith(("W", "e", "I")):
         return None
-    packed = "".join(text.split())
+    packed = "".join(text.split()).translate(_OTHER_ALPHABET)
     if _BASE64.fullmatch(packed) is None:
         return None
     packed = packed.rstrip("=")

@@ -188,13 +188,16 @@ def _items_of(text: str, *, complete: bool) -> _Items:
 
 
 def _wrapped_records(value: object) -> list[Any]:
-    """Return the records of an object that is one itself, or has a list of them somewhere; else none."""
+    """Return the records of an object that is one itself, or has one or a list of them inside; else none."""
     if not isinstance(value, Mapping):
         return []
     if _is_record(value):
         return [value]
-    lists = [inner for inner in value.values() if isinstance(inner, list)]
-    return next((inner for inner in lists if any(map(_is_record, inner))), [])
+    for inner in value.values():
+        records = inner if isinstance(inner, list) else _wrapped_records(inner)
+        if any(map(_is_record, records)):
+            return records
+    return []
 
 
 def _is_record(value: object) -> bool:

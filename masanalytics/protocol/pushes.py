@@ -1,7 +1,8 @@
 """What the platform pushes to an HTTP account's addresses, brought into the form of a page.
 
 The document says: plain JSON, one object a request. Receivers in use also take a list, Base64 and form fields, so all of these
-are read here, under any content type. What cannot be read is kept as it came.
+are read here, under any content type; so is JSON inside a form field or with bare names, as one captured reply was written down.
+What cannot be read is kept as it came.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_plus
 
-from masanalytics.protocol.lenient_json import UNREADABLE, read_json, unwrap
+from masanalytics.protocol.lenient_json import UNREADABLE, read_json, read_script, unwrap
 from masanalytics.protocol.pages import Endpoint
 
 __all__ = ["Pushed", "read_push"]
@@ -57,12 +58,15 @@ def read_push(body: bytes, endpoint: Endpoint) -> list[Pushed]:
     text, encoding = unwrap(body)
     text = text.strip(_BLANK)
     value = read_json(text)
-    if value is UNREADABLE:
+    is_json = value is not UNREADABLE
+    if not is_json:
         value = _form_fields(text)
+    if value is UNREADABLE:
+        value = read_script(text)
     # What is not UTF-8 is kept as it came, where it can be: whoever reads it again sees what it was.
     as_it_came = encoding == "damaged" or (encoding == "gb18030" and text.startswith("{"))
     if isinstance(value, Mapping) and not as_it_came:
-        plain = text if text.startswith("{") else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        plain = text if is_json else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
         return [Pushed(_kind_of(value, endpoint), plain.encode("utf-8", "surrogatepass"), _is_plain(plain))]
     if isinstance(value, list) and not as_it_came:
         return _of_list(value, endpoint)
@@ -98,11 +102,16 @@ def _is_plain(text: str) -> bool:
 
 
 def _form_fields(text: str) -> object:
-    """Return form fields as an object; `UNREADABLE` where it is no form of a record."""
+    """Return form fields as an object, or the JSON that one of them holds; `UNREADABLE` where it is no form of a record."""
+    if text.startswith(("%7B", "%7b", "%5B", "%5b")):
+        return read_json(unquote_plus(text).rstrip("="))
     if "=" not in text or text.startswith(("{", "[", "<")):
         return UNREADABLE
     try:
         fields = dict(parse_qsl(text, keep_blank_values=True, errors="strict"))
     except UnicodeDecodeError:
         fields = dict(parse_qsl(text, keep_blank_values=True, encoding="gb18030", errors="replace"))
-    return fields if _RECORD & fields.keys() else UNREADABLE
+    if _RECORD & fields.keys():
+        return fields
+    inside = (read_json(unwrap(part.encode()).text) for pair in fields.items() for part in pair)
+    return next((value for value in inside if isinstance(value, (Mapping, list)) and value), UNREADABLE)

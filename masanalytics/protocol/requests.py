@@ -51,8 +51,8 @@ SUBMIT_OF_HTTP: Final = "/sms/norsubmit"
 TEMPLATE: Final = "/sms/tmpsubmit"
 REPORT: Final = "/sms/report"
 DELIVER: Final = "/sms/deliver"
-MAX_MOBILES: Final = 5000
-"""The most numbers one text may go to in one request."""
+MAX_MOBILES: Final = 4999
+"""The most numbers one text may go to in one request: the document says 5,000 in its tables, and fewer than 5,000 in a note."""
 MAX_PAIRS: Final = 999
 """The most numbers with a text each in one request (the document says: less than 1,000)."""
 MAX_PAIRS_OF_HTTP: Final = 1000
@@ -105,7 +105,7 @@ def submit_body(account: Account, mobiles: Iterable[str | int], content: str, ad
     account : Account
         Who sends.
     mobiles : iterable of str
-        1 to 5,000 different numbers of 11 digits.
+        1 to 4,999 different numbers of 11 digits.
     content : str
         The text, without the signature.
     add_serial : str, optional
@@ -155,7 +155,7 @@ def template_body(
     template_id : str
         The template's ID from the web console.
     mobiles : iterable of str
-        1 to 5,000 different numbers of 11 digits.
+        1 to 4,999 different numbers of 11 digits.
     params : sequence of str, optional
         The template's variables as text, in order; sent as ``[""]`` where there are none.
     add_serial : str, optional

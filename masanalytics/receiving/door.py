@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from masanalytics.errors import InputError
 
-__all__ = ["Door", "Network", "ReceiverLimits", "allows", "networks"]
+__all__ = ["Door", "Network", "ReceiverLimits", "allows", "networks", "opened"]
 
 Network = IPv4Network | IPv6Network
 _WITHOUT_REQUEST_S: Final = 75.0
@@ -86,6 +86,25 @@ def allows(allowed: Sequence[Network], address: str) -> bool:
     return any(ip in network for network in allowed)
 
 
+def opened(address: tuple[str, int], allowed: Sequence[Network], most_each: int) -> Door:
+    """Return a door that is open at an address.
+
+    Raises
+    ------
+    InputError
+        If the port is taken or is none, or the address is not this machine's.
+    """
+    try:
+        return Door(address, allowed, most_each)
+    except (OSError, OverflowError) as error:
+        raise InputError(
+            "cannot listen on {host}:{port} ({detail}): choose another port, or 0 for a free one",
+            host=address[0],
+            port=address[1],
+            detail=getattr(error, "strerror", None) or str(error),
+        ) from error
+
+
 class Door(socket.socket):
     """A listening socket that lets in whom it should.
 
@@ -105,7 +124,7 @@ class Door(socket.socket):
         try:
             self.bind(address)
             self.listen(_WAITING)
-        except OSError:
+        except (OSError, OverflowError):
             self.close()
             raise
         self.refused = 0

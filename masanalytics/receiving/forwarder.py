@@ -5,18 +5,43 @@ from __future__ import annotations
 import queue
 import threading
 from typing import Final
+from urllib.parse import urlsplit
 
 import requests
 
+from masanalytics.errors import InputError
 from masanalytics.receiving.push_app import Request
 
-__all__ = ["Forwarder"]
+__all__ = ["Forwarder", "checked_target"]
 
 _MOST_WAITING: Final = 20_000
 _TRIES: Final = 3
 _PAUSE_S: Final = 2.0
 _TIMEOUT_S: Final = 10.0
 _THREADS: Final = 4
+
+
+def checked_target(url: str) -> str:
+    """Return an address that pushes can be passed on to.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+
+    Examples
+    --------
+    >>> checked_target("http://crm.example:8080/sms/report")
+    'http://crm.example:8080/sms/report'
+    """
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise InputError("forward={url!r} is no address: write http://HOST:PORT/PATH", url=url)
+    return url
 
 
 class Forwarder:

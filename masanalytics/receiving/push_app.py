@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -65,11 +66,16 @@ class PushApp:
         self._rate, self._left, self._filled_at = rate, rate, time.monotonic()
         self._lock = threading.Lock()
 
+    def count_refusal(self) -> None:
+        """Count one more request that was turned away."""
+        with self._lock:
+            self.turned_away += 1
+
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         status, body, kind = self._answer(environ)
         if not status.startswith("200"):
-            self.turned_away += 1
+            self.count_refusal()
         start_response(status, [("Content-Type", kind), ("Content-Length", str(len(body)))])
         return [body]
 
@@ -82,13 +88,14 @@ class PushApp:
             figures, well = self._standing()
             text = json.dumps(figures, ensure_ascii=False).encode()
             return "200 OK" if well else "503 Service Unavailable", text + b"\n", "application/json"
-        if method in ("GET", "HEAD"):  # somebody, or the platform, looks whether the address is there
+        record = _record_of_query(environ)
+        if method in ("GET", "HEAD") and not record:  # somebody, or the platform, looks whether the address is there
             return "200 OK", b"" if method == "HEAD" else b"ok\n", _TEXT
-        if method != "POST":
+        if method not in ("GET", "POST"):
             return "405 Method Not Allowed", b"", _TEXT
         if not self._has_room():
             return "503 Service Unavailable", b"busy\n", _TEXT
-        body = environ["wsgi.input"].read()
+        body = environ["wsgi.input"].read() or record
         push = Request(body, _KINDS[what], str(environ.get("CONTENT_TYPE", "")), self._now())
         if body and not self._keep(push):
             return "503 Service Unavailable", b"cannot be kept now\n", _TEXT
@@ -112,3 +119,9 @@ class PushApp:
                 return False
             self._left -= 1
             return True
+
+
+def _record_of_query(environ: Environ) -> bytes:
+    """Return what follows the question mark where that is a record: no gateway in between may make a push of it unseen."""
+    query = str(environ.get("QUERY_STRING", ""))
+    return query.encode("latin-1", "replace") if re.search(r"(?:^|&)mobiles?=", query) else b""

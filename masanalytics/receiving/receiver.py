@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import re
 import secrets
@@ -11,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from copy import copy
+from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
@@ -19,12 +19,14 @@ from masanalytics.account import Account, AccountKey
 from masanalytics.collecting.notices import to_stderr
 from masanalytics.collecting.result import Collected
 from masanalytics.collecting.wait_progress import WaitProgress
-from masanalytics.errors import InputError, MissingExtraError
+from masanalytics.errors import InputError, MissingExtraError, StoreError
 from masanalytics.i18n import Text, _, ngettext
-from masanalytics.receiving.door import Door, ReceiverLimits, allows, networks
-from masanalytics.receiving.forwarder import Forwarder
+from masanalytics.paths import alone_with, replace_file
+from masanalytics.receiving.door import Door, ReceiverLimits, allows, networks, opened
+from masanalytics.receiving.forwarder import Forwarder, checked_target
 from masanalytics.receiving.keeper import Keeper
 from masanalytics.receiving.push_app import PushApp, Request
+from masanalytics.receiving.server import serve
 
 if TYPE_CHECKING:
     from masanalytics.store import Store
@@ -32,8 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["Receiver"]
 
 _PATH = re.compile(r"[A-Za-z0-9_-]{16,100}")
-_LOOP_S: Final = 0.2
-_SWEEP_S: Final = 5.0
 _LOOK_S: Final = 0.2
 
 
@@ -94,9 +94,10 @@ class Receiver:
         self.store = store
         self.clock = store.clock
         self.host, self.port = host, port
-        self.path = _checked_path(path) if path else _kept_path(store.path)
+        self.path, self._is_path_new = (_checked_path(path), False) if path else _kept_path(store.path)
         self.limits = limits or ReceiverLimits()
-        self._allowed, self._proxy, self._forward_to, self._say = networks(allow), behind_proxy, forward, say
+        self._allowed, self._proxy = networks(allow), None if behind_proxy is None else _checked_proxy(behind_proxy)
+        self._forward_to, self._say = None if forward is None else checked_target(forward), say
         self._keeper = Keeper(store.intake, self._key, self.clock.now, time.monotonic)
         self._forwarder: Forwarder | None = None
         self._app: PushApp | None = None
@@ -155,34 +156,21 @@ class Receiver:
             import waitress  # noqa: F401 - whether it is there
         except ImportError:
             raise MissingExtraError.of("receive", "waitress", Text("receiving pushes")) from None
-        try:
-            self._door = Door(
-                (self.host, self.port), () if self._proxy else self._allowed, self.limits.connections_each
-            )
-        except OSError as error:
-            raise InputError(
-                "cannot listen on {host}:{port} ({detail}): choose another port, or 0 for a free one",
-                host=self.host,
-                port=self.port,
-                detail=error.strerror,
-            ) from error
-        self.port = int(self._door.getsockname()[1])
+        door = self._door = opened(
+            (self.host, self.port), () if self._proxy else self._allowed, self.limits.connections_each
+        )
+        self.port = int(door.getsockname()[1])
         self._stop.clear()
         self._keeper = Keeper(self.store.intake, self._key, self.clock.now, time.monotonic)
-        self._keeper.start()
+        try:
+            self._keeper.start()
+        except StoreError:
+            door.close()
+            raise
         self._forwarder = Forwarder(self._forward_to) if self._forward_to else None
-        self._thread = threading.Thread(
-            target=self._serve, args=(self._door,), name="masanalytics-receiver", daemon=True
-        )
+        self._thread = threading.Thread(target=self._serve, args=(door,), name="masanalytics-receiver", daemon=True)
         self._thread.start()
-        said = Text(
-            "Have these two addresses set on the interface account (管理 → 接口管理 → 短信接入用户管理), with the host by which "
-            "the platform reaches this machine: {reports} for reports, {replies} for replies.",
-            code="set_these_addresses",
-            reports=self.report_url,
-            replies=self.uplink_url,
-        )
-        self._say(str(said))
+        self._say(str(self._addresses()))
         return self
 
     def stop(self) -> None:
@@ -240,6 +228,7 @@ class Receiver:
             "covered_until": stands.covered_until,
             "spooled": keeper.spooled,
             "unparsed": stands.unparsed,
+            "not_read": keeper.total.rejected + keeper.total.set_aside,
             "turned_away": self._app.turned_away if self._app else 0,
             "refused": self._door.refused if self._door else 0,
             "problem": keeper.failing.text("en") if keeper.failing else None,
@@ -247,6 +236,27 @@ class Receiver:
         if self._forwarder is not None:
             figures |= {"forwarded": self._forwarder.forwarded, "forward_failed": self._forwarder.failed}
         return figures
+
+    def _addresses(self) -> Text:
+        """Say the two addresses: whole where their path has just been made, since logs are read by others too."""
+        if self._is_path_new:
+            self._is_path_new = False
+            return Text(
+                "Have these two addresses set on the interface account (管理 → 接口管理 → 短信接入用户管理), with the host by "
+                "which the platform reaches this machine: {reports} for reports, {replies} for replies. They are said this once: "
+                "their secret path is kept in {file}.",
+                code="set_these_addresses",
+                reports=self.report_url,
+                replies=self.uplink_url,
+                file=_path_file(self.store.path).name,
+            )
+        return Text(
+            "Listening on {host}:{port}. The two addresses are as they were: the secret path is the one given, or in {file}.",
+            code="listening",
+            host=self.host,
+            port=self.port,
+            file=_path_file(self.store.path).name,
+        )
 
     def _url(self, what: str) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -264,13 +274,7 @@ class Receiver:
         return figures, figures["problem"] is None
 
     def _serve(self, door: Door) -> None:
-        """Run the server's loop until it is to stop; then answer what is under way."""
-        from waitress import wasyncore
-        from waitress.server import create_server
-
-        # It warns of every push that waits for the disk.
-        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-        app = self._app = PushApp(
+        self._app = PushApp(
             self.path,
             self._keep,
             self._standing,
@@ -278,35 +282,7 @@ class Receiver:
             now=self.clock.now,
             rate=self.limits.rate,
         )
-
-        def noting(environ: dict[str, Any], start_response: Any) -> Any:
-            door.note_request(environ.get("REMOTE_ADDR", ""), int(environ.get("REMOTE_PORT") or 0))
-            return app(environ, start_response)
-
-        lines: dict[int, Any] = {}
-        proxy = {"trusted_proxy": self._proxy, "trusted_proxy_headers": {"x-forwarded-for"}} if self._proxy else {}
-        server = create_server(
-            noting,
-            map=lines,
-            sockets=[door],
-            threads=self.limits.threads,
-            connection_limit=self.limits.connections,
-            max_request_body_size=self.limits.body,
-            max_request_header_size=16 << 10,
-            channel_timeout=60,
-            clear_untrusted_proxy_headers=True,
-            ident=None,
-            **proxy,
-        )
-        sweep_at = 0.0
-        while not self._stop.is_set():
-            wasyncore.loop(timeout=_LOOP_S, use_poll=True, map=lines, count=1)
-            if time.monotonic() >= sweep_at:
-                sweep_at = time.monotonic() + _SWEEP_S
-                door.sweep()
-        server.task_dispatcher.shutdown(cancel_pending=False, timeout=3)
-        wasyncore.loop(timeout=0.05, use_poll=True, map=lines, count=3)
-        wasyncore.close_all(lines, ignore_all=True)
+        serve(door, self._app, self.limits, self._proxy, self._stop)
 
 
 def _checked_path(path: str) -> str:
@@ -318,18 +294,50 @@ def _checked_path(path: str) -> str:
     return path
 
 
-def _kept_path(store: Path) -> str:
-    """Return the secret path of a store's receiver, made at the first time: the platform's settings must stay right."""
+def _checked_proxy(address: str) -> str:
+    try:
+        return str(ip_address(address))
+    except ValueError:
+        raise InputError(
+            "behind_proxy={address!r} is no address: write the proxy's as it connects from, such as 127.0.0.1",
+            address=address,
+        ) from None
+
+
+def _path_file(store: Path) -> Path:
+    return store.with_name(store.name + ".receive-path")
+
+
+def _kept_path(store: Path) -> tuple[str, bool]:
+    """Return the secret path of a store's receiver, and whether it has just been made: the platform's settings must stay right.
+
+    It is written beside and put in its place whole, so that a machine that stops leaves no half of one.
+    """
     if str(store) == ":memory:":
-        return secrets.token_urlsafe(24)
-    file = store.with_name(store.name + ".receive-path")
+        return secrets.token_urlsafe(24), True
+    file = _path_file(store)
+    if kept := _read_path(file):
+        return kept, False
+    with alone_with(file):
+        if kept := _read_path(file):
+            return kept, False
+        made, draft = secrets.token_urlsafe(24), file.with_name(file.name + ".new")
+        with contextlib.suppress(FileNotFoundError):
+            draft.unlink()
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as writing:
+            writing.write(made + "\n")
+            writing.flush()
+            os.fsync(writing.fileno())
+        replace_file(draft, file)
+    with contextlib.suppress(OSError):
+        file.with_name(file.name + ".lock").unlink()
+    return made, True
+
+
+def _read_path(file: Path) -> str | None:
     with contextlib.suppress(OSError):
         kept = file.read_text("utf-8").strip()
         if _PATH.fullmatch(kept):
             return kept
-    made = secrets.token_urlsafe(24)
-    with contextlib.suppress(FileExistsError):
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as writing:
-            writing.write(made + "\n")
-    return file.read_text("utf-8").strip()
+    return None

@@ -57,10 +57,15 @@ def _line(receiver: Receiver, *, as_json: bool) -> str:
     figures = receiver.health()
     if as_json:
         return json.dumps(figures, ensure_ascii=False)
-    return _(
+    line = _(
         "{time}  {pushes}: {reports} and {replies}",
         time=format_instant(receiver.clock.now()),
         pushes=ngettext("{count:,} push", "{count:,} pushes", figures["pushes"]),
         reports=ngettext("{count:,} report", "{count:,} reports", figures["reports"]),
         replies=ngettext("{count:,} reply", "{count:,} replies", figures["replies"]),
     )
+    if figures["not_read"]:
+        line += _("; ") + _("{count:,} could not be read and are kept", count=figures["not_read"])
+    if figures["turned_away"] or figures["refused"]:
+        line += _("; ") + _("{count:,} turned away", count=figures["turned_away"] + figures["refused"])
+    return f"{line}  {figures['problem']}" if figures["problem"] else line

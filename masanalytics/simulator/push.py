@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 from urllib.parse import quote, urlsplit
 
+from masanalytics.errors import InputError
 from masanalytics.simulator.audit_log import row_of
 from masanalytics.simulator.platform import Platform
 
@@ -68,6 +69,10 @@ class Push:
     shape: Literal["object", "list", "base64", "form"] = "object"
     content_type: str = ""
 
+    def __post_init__(self) -> None:
+        for url in filter(None, (self.url, self.uplink_url)):
+            _check_url(url)
+
     def target(self, kind: str) -> str:
         """Return where rows of `kind` go to."""
         return (self.uplink_url if kind == "uplink" else "") or self.url
@@ -82,6 +87,20 @@ class Push:
             case "form":
                 return "&".join(f"{key}={quote(str(value))}" for key, value in row_of(text).items()).encode()
         return text.encode()
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme == "http" and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise InputError(
+            "push {url!r} is no address that can be pushed to: write http://HOST:PORT/PATH (the platform is not known to "
+            "push to https://)",
+            url=url,
+        )
 
 
 class Dropped(NamedTuple):

@@ -20,6 +20,7 @@ ALL_MOBILES = re.compile(r"1[3-9]\d{9}(?:,1[3-9]\d{9})*", re.ASCII)
 _MOBILE = re.compile(r"1[3-9]\d{9}", re.ASCII)
 _COUNTRY = re.compile(r"(?:\+|00)?86(?=1[3-9]\d{9}$)", re.ASCII)
 _LONGEST_CODE = 20
+_TABLES_SAY = 5000
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,8 @@ def check_submit(
     if mode == "many_to_many":
         limit = rules.http_each_limit if of_http else rules.each_limit
     _check_limits(phones, texts, limit)
+    if mode != "many_to_many" and len(phones) == limit == _TABLES_SAY:
+        opened.deviations.append(("many_at_limit", "a note of the document says fewer than 5000 numbers with one text"))
     phones = _normalise(phones, opened, rules)
     if mode == "many_to_many":
         phones, texts = _last_of_each(phones, texts, opened)

@@ -67,7 +67,8 @@ class Rules:
     page : int
         Most rows one poll hands out.
     many_limit : int
-        Most numbers of a request with one text. The document says 5000 in its tables, and "fewer than 5000" in a note.
+        Most numbers of a request with one text. The document says 5000 in its tables, and "fewer than 5000" in a note: 5000 are
+        a deviation.
     each_limit : int
         Most numbers of a request with a text each. The document says "less than 1000"; no rspcod is documented for
         more, so ``TooManyMobiles`` is answered.

@@ -140,12 +140,12 @@ class Simulator:
         context = self._certified().context if self._https else None
         try:
             self._server = HttpServer((self._host, self._port), self.platform, self.faults, context, self._delay)
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             raise InputError(
                 "cannot listen on {host}:{port} ({detail}): choose another port, or 0 for a free one",
                 host=self._host,
                 port=self._port,
-                detail=error.strerror,
+                detail=getattr(error, "strerror", None) or str(error),
             ) from error
         self._port = self._server.server_port
         self._server.start()
