@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
 from functools import reduce
-from operator import and_
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from masanalytics.analysis.dimensions import (
 )
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.base import ColumnKind, RawCounts, Seconds, columns_needed, status_numbers
+from masanalytics.analysis.sources.duckdb_relation import epoch_name, repeated_ids, with_epochs, without_progress_bar
 from masanalytics.errors import InputError
 from masanalytics.own_columns import as_texts
 from masanalytics.timezone import CHINA_OFFSET_S
@@ -42,8 +44,8 @@ class NarwhalsMessages:
     """A frame of messages that narwhals can handle, as a source; lazy ones stay lazy until the count is small."""
 
     def __init__(self, frame: nw.DataFrame[Any] | nw.LazyFrame[Any]) -> None:
-        self._frame = frame
         self._schema = frame.collect_schema()
+        self._frame: Any = with_epochs(frame) if _is_duckdb(frame) else frame
 
     def message_columns(self) -> Sequence[str]:
         """Return the frame's columns."""
@@ -104,6 +106,10 @@ class NarwhalsMessages:
 
         if "message_id" not in self._schema:
             return 0
+        if _is_duckdb(self._frame) and self._schema["message_id"].is_integer():
+            repeated = repeated_ids(self._frame, "account" if "account" in self._schema else None)
+            if repeated is not None:
+                return repeated
         ids = [name for name in ("account", "message_id") if name in self._schema]
         known = self._frame.filter(~nw.col("message_id").is_null())
         every = _to_pandas(known.select(n=nw.len()))["n"].iloc[0]
@@ -125,9 +131,15 @@ class NarwhalsMessages:
             ends = known.group_by("account").agg(at.max(), waited.min())
         else:
             ends = known.select(submitted_at=at, waited_s=waited)
-        end = NarwhalsMessages(ends)._epoch("submitted_at") + waited.cast(nw.Int64)  # noqa: SLF001
-        last = _to_pandas(ends.select(end=end.max()))["end"].iloc[0]
+        last = NarwhalsMessages(ends)._last_end()  # noqa: SLF001
         return nothing if pd.isna(last) else {**nothing, "as_of": int(last)}
+
+    def _last_end(self) -> Any:
+        """Return the latest ``submitted_at + waited_s``."""
+        import narwhals as nw
+
+        end = self._epoch("submitted_at") + nw.col("waited_s").cast(nw.Int64)
+        return _to_pandas(self._frame.select(end=end.max()))["end"].iloc[0]
 
     def _kept(self, where: Filters) -> Any:
         import narwhals as nw
@@ -140,12 +152,12 @@ class NarwhalsMessages:
             of_proof = (nw.col("round") == PROOF) & nw.col("campaign").str.ends_with(f"({PROOF})")
             tests.append(~of_proof.fill_null(value=False))
         if where.since is not None:
-            tests.append(self._epoch("submitted_at") >= where.since)
+            tests.append(self._instant(where.since, operator.ge))
         if where.until is not None:
-            tests.append(self._epoch("submitted_at") < where.until)
+            tests.append(self._instant(where.until, operator.lt))
         if where.waited_at_least is not None:
             tests.append(nw.col("waited_s") >= where.waited_at_least)
-        return self._frame.filter(reduce(and_, tests)) if tests else self._frame
+        return self._frame.filter(reduce(operator.and_, tests)) if tests else self._frame
 
     def _dimension(self, name: str) -> nw.Expr:
         import narwhals as nw
@@ -166,6 +178,22 @@ class NarwhalsMessages:
             raise KeyError(name)
         expression: nw.Expr = part.of(self._epoch("submitted_at"))
         return expression
+
+    def _instant(self, at: int, compared: Callable[[Any, Any], nw.Expr]) -> nw.Expr:
+        """Compare the time of submission with an instant: DuckDB as a time, so that files without such times are not read."""
+        import narwhals as nw
+
+        epoch = self._epoch("submitted_at")
+        if not isinstance(dtype := self._schema["submitted_at"], nw.Datetime) or not _is_duckdb(self._frame):
+            return compared(epoch, at)
+        shift = CHINA_OFFSET_S if dtype.time_zone is None else 0
+        try:
+            time = _EPOCH + timedelta(seconds=at + shift)
+        except OverflowError:
+            return compared(epoch, at)
+        return compared(
+            nw.col("submitted_at"), nw.lit(time if dtype.time_zone is not None else time.replace(tzinfo=None))
+        )
 
     def _epoch(self, name: str) -> nw.Expr:
         """Return a column of times as epoch seconds; times without a zone are China time."""
@@ -188,11 +216,7 @@ class NarwhalsMessages:
                     name=name,
                 )
             return nw.col(name).cast(nw.Int64)
-        if backend == "DUCKDB":
-            zero = _EPOCH.replace(tzinfo=None) if naive else _EPOCH
-            seconds = (nw.col(name) - nw.lit(zero)).dt.total_seconds()
-        else:
-            seconds = nw.col(name).dt.timestamp("ms") // 1000
+        seconds = nw.col(epoch_name(name)) if backend == "DUCKDB" else nw.col(name).dt.timestamp("ms") // 1000
         return seconds - CHINA_OFFSET_S if naive else seconds
 
     @staticmethod
@@ -244,6 +268,10 @@ class NarwhalsMessages:
         return nw.when(reported).then(latency).otherwise(waited)
 
 
+def _is_duckdb(frame: Any) -> bool:
+    return bool(frame.implementation.name == "DUCKDB")
+
+
 def _spelled(dtype: Any, *statuses: Status) -> list[Any]:
     return [int(status) if dtype.is_integer() else status.name for status in statuses]
 
@@ -259,7 +287,8 @@ def _one_of(name: str, options: Sequence[Any]) -> Any:
 def _to_pandas(frame: Any) -> pd.DataFrame:
     import narwhals as nw
 
-    collected = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
+    with without_progress_bar(frame) if _is_duckdb(frame) else nullcontext():
+        collected = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
     table: pd.DataFrame = collected.to_pandas()
     return table.reset_index(drop=True)
 

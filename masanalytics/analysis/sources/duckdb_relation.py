@@ -1,0 +1,106 @@
+"""What DuckDB is asked in its own words, because narwhals has no words for it, or slow ones.
+
+Nothing here is a statistic: times as epoch seconds, the files a relation reads, and queries that draw no progress bar.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import narwhals as nw
+
+__all__ = ["epoch_name", "files_behind", "repeated_ids", "with_epochs", "without_progress_bar"]
+
+_TIMES: Final = ("submitted_at", "received_at")
+_VIEW: Final = "messages_of_masanalytics"
+_BITS: Final = 62
+_SCAN: Final = re.compile(
+    r"SELECT \* FROM (?:parquet_scan|read_parquet)\(\[(?P<names>'[^\]]*')\](?:, [\w :=]+)*\)(?: AS \"\w+\")?"
+)
+_MOST_FILES: Final = 10_000
+
+
+def epoch_name(name: str) -> str:
+    """Return what the column of epoch seconds beside a column of times is called.
+
+    Examples
+    --------
+    >>> epoch_name("submitted_at")
+    '#epoch/submitted_at'
+    """
+    return f"#epoch/{name}"
+
+
+def with_epochs(frame: Any) -> Any:
+    """Return the relation with its times as epoch seconds beside them; nothing is read that is not asked for.
+
+    A time less 1970 is an interval, of which DuckDB takes the seconds ten times more slowly.
+    """
+    import narwhals as nw
+
+    schema = frame.collect_schema()
+    times = [name for name in _TIMES if isinstance(schema.get(name), nw.Datetime) and epoch_name(name) not in schema]
+    if not times:
+        return frame
+    added = (f'epoch_us("{name}") // 1000000 AS "{epoch_name(name)}"' for name in times)
+    return nw.from_native(frame.to_native().project(", ".join(["*", *added])))
+
+
+def repeated_ids(frame: nw.LazyFrame[Any], account: str | None) -> int | None:
+    """Return how many rows have a ``message_id`` that another row has; None where there are numbers below 0.
+
+    Numbers of neighbours share a set of bits, so that there are few groups where a distinct count has one a message.
+    """
+    whole = f"{account}, message_id // {_BITS}" if account else f"message_id // {_BITS}"
+    counted = (
+        f"SELECT min(message_id) AS least, count(*) AS n, bit_or(1::BIGINT << (abs(message_id) % {_BITS})::INTEGER) AS bits"
+        f" FROM {_VIEW} WHERE message_id IS NOT NULL GROUP BY {whole}"
+    )
+    with without_progress_bar(frame):
+        ((least, repeated),) = _asked(frame, f"SELECT min(least), sum(n - bit_count(bits)) FROM ({counted})")
+    return None if least is not None and least < 0 else int(repeated or 0)
+
+
+def _asked(frame: nw.LazyFrame[Any], sql: str) -> list[Any]:
+    """Run a query of a relation's connection, in which the relation is called `_VIEW`."""
+    answer = frame.to_native().query(_VIEW, sql)
+    return [] if answer is None else list(answer.fetchall())
+
+
+@contextmanager
+def without_progress_bar(frame: nw.LazyFrame[Any]) -> Iterator[None]:
+    """Let the relation's own connection draw no progress bar meanwhile; afterwards it is as the user has set it."""
+    ((shown,),) = _asked(frame, "SELECT current_setting('enable_progress_bar')")
+    if not shown:
+        yield
+        return
+    _asked(frame, "SET enable_progress_bar = false")
+    try:
+        yield
+    finally:
+        _asked(frame, "SET enable_progress_bar = true")
+
+
+def files_behind(frame: nw.LazyFrame[Any]) -> Hashable | None:
+    """Return what a relation reads, if that is Parquet files and nothing else: its query, and each file as it is now.
+
+    None where it reads something else, or files that are not on this machine: whether they change is not known.
+    """
+    query = frame.to_native().sql_query()
+    found = _SCAN.fullmatch(query)
+    if found is None:
+        return None
+    files = [Path(name) for (name,) in _asked(frame, f"SELECT file FROM glob([{found['names']}]) ORDER BY file")]
+    if not files or len(files) > _MOST_FILES:
+        return None
+    try:
+        known = [(str(file), file.stat()) for file in files]
+    except OSError:
+        return None
+    seen = tuple((name, at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns) for name, at in known)
+    return (re.sub(r' AS "\w+"$', "", query), str(Path.cwd()), seen)

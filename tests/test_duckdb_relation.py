@@ -1,0 +1,111 @@
+"""What DuckDB is asked in its own words: times, repeated messages, no progress bar, the files behind a relation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import pandas as pd
+import pytest
+
+from masanalytics.analysis.sources import as_source
+from masanalytics.analysis.sources.duckdb_relation import files_behind, without_progress_bar
+
+duckdb = pytest.importorskip("duckdb")
+
+ONE_DAY = pd.DataFrame(
+    {
+        "message_id": [1, 2, 62, 63, 2, None],
+        "account": ["a", "a", "a", "a", "a", "a"],
+        "status": "delivered",
+        "submitted_at": pd.to_datetime(["2026-01-31 23:59:59", *["2026-02-01 00:00:00"] * 5]).tz_localize(
+            "Asia/Shanghai"
+        ),
+        "latency_s": 5,
+        "waited_s": 300_000,
+    }
+)
+
+
+def relation(frame: pd.DataFrame, connection: Any = duckdb) -> Any:
+    return connection.from_df(frame)
+
+
+def test_a_message_shown_twice_is_counted_among_its_neighbours() -> None:
+    """Ids 2 and 2 are one message; 62 and 63, which stand in another set of bits, are not."""
+    assert as_source(relation(ONE_DAY)).repeated_messages() == 1
+
+
+def test_the_same_id_of_two_accounts_is_two_messages() -> None:
+    """As stores of two accounts have them."""
+    two = ONE_DAY.assign(account=["a", "b", "a", "a", "a", "a"])
+
+    assert as_source(relation(two)).repeated_messages() == 0
+
+
+def test_ids_below_zero_are_counted_one_by_one() -> None:
+    """-1 and 1 are in one set of bits, but not one message; -1 and -1 are."""
+    odd = ONE_DAY.assign(message_id=pd.Series([-1, 1, -1, 61, 0, None]))
+
+    assert as_source(relation(odd)).repeated_messages() == 1
+
+
+@pytest.mark.parametrize("type_of_time", ["TIMESTAMPTZ", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"])
+def test_times_of_any_precision_are_compared_as_instants(type_of_time: str) -> None:
+    """From midnight on are five messages, before it one; times without a zone are China time."""
+    from masanalytics import analysis
+
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'America/New_York'")
+    frame = (
+        ONE_DAY
+        if type_of_time == "TIMESTAMPTZ"
+        else ONE_DAY.assign(submitted_at=ONE_DAY["submitted_at"].dt.tz_localize(None))
+    )
+    data = relation(frame, connection).project(f"* REPLACE (submitted_at::{type_of_time} AS submitted_at)")
+
+    found = analysis.delivery_rates(data, "day", since="2026-02-01")
+    before = analysis.delivery_rates(data, "day", until="2026-02-01")
+
+    assert found[["day", "accepted"]].values.tolist() == [[pd.Timestamp("2026-02-01"), 5]]
+    assert before[["day", "accepted"]].values.tolist() == [[pd.Timestamp("2026-01-31"), 1]]
+
+
+def test_the_progress_bar_is_off_while_we_ask_and_then_as_the_user_has_it() -> None:
+    """Also after an error."""
+    connection = duckdb.connect()
+    connection.execute("SET enable_progress_bar = true")
+    data = nw.from_native(relation(ONE_DAY, connection))
+
+    def shown() -> bool:
+        return bool(connection.sql("SELECT current_setting('enable_progress_bar')").fetchall()[0][0])
+
+    with without_progress_bar(data):
+        assert not shown()
+    assert shown()
+    with pytest.raises(ZeroDivisionError), without_progress_bar(data):
+        raise ZeroDivisionError
+    assert shown()
+
+
+def test_the_files_behind_a_relation_tell_when_one_changes(tmp_path: Path) -> None:
+    """A file rewritten, or one more, is another state; what is no file has none."""
+    pytest.importorskip("pyarrow")
+
+    def seen() -> Any:
+        return files_behind(nw.from_native(duckdb.read_parquet(str(tmp_path / "*.parquet"))))
+
+    ONE_DAY.to_parquet(tmp_path / "it's.parquet")
+    first = seen()
+    assert first == seen() is not None
+    ONE_DAY.to_parquet(tmp_path / "it's.parquet")
+    second = seen()
+    ONE_DAY.to_parquet(tmp_path / "more.parquet")
+
+    assert len({first, second, seen()}) == 3
+    assert files_behind(nw.from_native(relation(ONE_DAY))) is None
+    assert (
+        files_behind(nw.from_native(duckdb.read_parquet(str(tmp_path / "more.parquet")).filter("latency_s > 3")))
+        is None
+    )
