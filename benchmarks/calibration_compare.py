@@ -77,8 +77,8 @@ def campaigns(runs: int) -> None:
             for _ in range(runs):
                 k = rng.binomial(size, rates(rng, spread, 30)).astype(float)
                 n = np.full(30, float(size))
-                chart = control_chart(k[:28], n[:28])
-                days = between_clusters(n[:28][chart.in_control], k[:28][chart.in_control]) if chart else None
+                history, share = between_clusters(n[:28], k[:28]), k[28:].sum() / n[28:].sum()
+                days = history and (history[0] * (share * (1 - share)) ** 2, history[1])
                 apart = (n[28:] * [1, 0], k[28:] * [1, 0], n[28:] * [0, 1], k[28:] * [0, 1])
                 found = clustered_pair(*apart, between=days)
                 clusters = PairClusters("day", found, days, np.zeros(0, dtype=np.int64), None)

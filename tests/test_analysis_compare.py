@@ -331,7 +331,7 @@ def test_each_age_is_said_of_the_pairs_it_is_true_of() -> None:
         "2 of 3 pairs: compared at equal age: delivered within 5 h (the shortest observed age)",
     ]
     assert notes_of(found, "zh") == [
-        "3 对中的 1 对：回执均已到齐：比例为最终值",
+        "3 对中的 1 对：回执均已到齐：比率为最终值",
         "3 对中的 2 对：在相同观察时长下比较：5 小时内送达（取最短观察时长）",
     ]
     assert notes_of(analysis.compare(messages, "arm", "A", "B", cluster=None), "en") == [

@@ -17,7 +17,13 @@ from masanalytics.analysis import notes_of
 from masanalytics.analysis.clusters import GroupClusters
 from masanalytics.analysis.contributions import Side, clustered_variance
 from masanalytics.errors import InputError
-from masanalytics.stats.clusters import between_clusters, clustered_pair, design_effects, student_quantiles
+from masanalytics.stats.clusters import (
+    between_clusters,
+    clustered_pair,
+    design_effects,
+    log_odds_difference,
+    student_quantiles,
+)
 from masanalytics.stats.proportions import benjamini_hochberg
 
 DAY = 86_400
@@ -82,16 +88,41 @@ def test_what_befalls_both_arms_of_a_cluster_is_no_doubt_about_their_difference(
 
 
 def test_the_variance_between_days_is_that_beyond_chance() -> None:
-    """Unweighted, worked by hand: the sample variance of the rates less their mean binomial variance."""
+    """Unweighted, worked by hand on the log odds: their sample variance less their mean binomial variance."""
     n, k = np.full(5, 100.0), np.array([90.0, 80, 70, 90, 80])
 
     found = between_clusters(n, k)
 
-    rates = k / n
+    odds = np.log([90.5 / 10.5, 80.5 / 20.5, 70.5 / 30.5, 90.5 / 10.5, 80.5 / 20.5])
+    chance = [1 / 90.5 + 1 / 10.5, 1 / 80.5 + 1 / 20.5, 1 / 70.5 + 1 / 30.5, 1 / 90.5 + 1 / 10.5, 1 / 80.5 + 1 / 20.5]
     assert found is not None
-    assert found[0] == pytest.approx(np.var(rates, ddof=1) - (rates * (1 - rates) / 100).mean())
+    assert found[0] == pytest.approx(np.var(odds, ddof=1) - np.mean(chance))
     assert found[1] == 4
     assert between_clusters(n[:4], k[:4]) is None
+
+
+def test_a_day_with_a_cause_does_not_say_how_much_days_differ() -> None:
+    """Of twelve days one is at 60 %: the others say how much days differ, with ten degrees of freedom."""
+    n = np.full(12, 20_000.0)
+    k = np.array([18_900, 18_950, 18_850, 18_920, 18_880, 12_000, 18_910, 18_890, 18_930, 18_870, 18_940, 18_860.0])
+    quiet = np.delete(k, 5)
+
+    found = between_clusters(n, k)
+
+    assert found is not None
+    assert found == between_clusters(n[1:], quiet)
+    assert found[0] == pytest.approx(0.0, abs=0.001)
+    assert found[1] == 10
+
+
+def test_two_rates_that_vary_on_the_log_odds_are_apart_by_how_far_each_reaches() -> None:
+    """Worked by hand: 90 of 100 against 80 of 100 with a standard deviation of 0.5 between days, at two standard errors."""
+    low, high = log_odds_difference(np.array([90.0, 80]), np.array([100.0, 100]), np.array([0.25, 0.25]), 2.0)
+
+    # log odds 2.1541 and 1.3677, standard errors sqrt(0.1063 + 0.25) and sqrt(0.0612 + 0.25)
+    first, second = (0.7232, 0.9661), (0.5627, 0.9232)
+    assert low == pytest.approx(-0.1 - np.hypot(0.8 - second[0], first[1] - 0.9), abs=2e-4)
+    assert high == pytest.approx(-0.1 + np.hypot(second[1] - 0.8, 0.9 - first[0]), abs=2e-4)
 
 
 def test_quantiles_are_students() -> None:
@@ -259,8 +290,9 @@ def test_campaigns_of_different_days_are_read_with_how_much_days_differ() -> Non
 
     row = analysis.compare(messages, "campaign", "spring", "autumn", language="en").iloc[0]
 
-    known = np.array(rates)
-    variance = known.var(ddof=1) - (known * (1 - known) / 2000).mean()
+    arrived, missed = 2000 * np.array(rates) + 0.5, 2000 * (1 - np.array(rates)) + 0.5
+    variance = np.log(arrived / missed).var(ddof=1) - (1 / arrived + 1 / missed).mean()  # of the log odds
+    variance *= (0.935 * 0.065) ** 2  # of rates about that of the two
     reach = 100 * stats.t.ppf(0.975, 9) * np.sqrt(variance)
     pooled = 0.935 * 0.065 / 1000
     assert row["p_value_naive"] < 0.001

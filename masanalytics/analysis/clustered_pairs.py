@@ -13,13 +13,12 @@ from masanalytics.analysis.clusters import Cluster, ClusterCounts, cluster_count
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import Question, group_rows
 from masanalytics.stats.clusters import LEAST_CLUSTERS, ClusteredPair, StratifiedCells, between_clusters, clustered_pair
-from masanalytics.stats.control_chart import control_chart
 
 __all__ = ["Days", "Level", "PairClusters", "differing_days", "pair_clusters", "stratified_cells"]
 
 Level = Literal["batch", "day", "asked"]
 Days = tuple[float, float]
-"""The variance between days of campaigns beyond chance, and its degrees of freedom."""
+"""The variance between days of campaigns beyond chance (of their log odds, or at a rate of their rates), its degrees of freedom."""
 
 _UNIT_MESSAGES = 20
 
@@ -35,7 +34,7 @@ class PairClusters:
     found : ClusteredPair
         How much less the messages tell.
     days : (float, float), optional
-        How much days differ, from other campaigns, where the two have too few of their own.
+        How much days differ at the rate of the two, from other campaigns, where the two have too few of their own.
     cluster : array of int
         Of each row of the counts, from 0; -1 for those of neither arm.
     carrying : "a", "b" or None
@@ -96,7 +95,10 @@ def _between(
     campaigns = counts.counts.keys["campaign"][rows[0] | rows[1]].unique().tolist()
     history = days(campaigns)
     if history is not None:
-        return replace(_told(counts, rows, "day", unit, between=history), days=history)
+        both = rows[0] | rows[1]
+        rate = float(counts.delivered[both].sum() / counts.accepted[both].sum())
+        at_rate = history[0] * (rate * (1 - rate)) ** 2, history[1]
+        return replace(_told(counts, rows, "day", unit, between=at_rate), days=at_rate)
     if counts.batch is None:
         return own
     # How much days differ is not known: batches tell the part of it that they see.
@@ -147,7 +149,7 @@ def _carrying(na: Figures, ka: Figures, nb: Figures, kb: Figures) -> Literal["a"
 def differing_days(
     data: Messages, where: Filters, cluster: Cluster, age: float | None
 ) -> Callable[[list[Any]], Days | None]:
-    """Return what finds how much the days of campaigns differ, others than those named; the messages are counted once."""
+    """Return what finds how much the log odds of campaigns' days differ, others than those named; the messages are counted once."""
     known: list[ClusterCounts | None] = []
 
     def find(campaigns: list[Any]) -> Days | None:
@@ -162,15 +164,9 @@ def differing_days(
         rows = ~keys["campaign"].isin(campaigns).to_numpy(dtype=bool) & keys["campaign"].notna().to_numpy(dtype=bool)
         unit, _ = group_rows(keys.loc[rows, [name for name in ("day", "campaign") if name in keys.columns]])
         n, k = (np.bincount(unit, weights=values[rows]).astype(float) for values in (counts.accepted, counts.delivered))
-        return _without_cause(n[n >= _UNIT_MESSAGES], k[n >= _UNIT_MESSAGES])
+        return between_clusters(n[n >= _UNIT_MESSAGES], k[n >= _UNIT_MESSAGES])
 
     return find
-
-
-def _without_cause(n: Figures, k: Figures) -> Days | None:
-    """Return how much units differ, in the order of time: those outside the control limits have a cause and are left out."""
-    chart = control_chart(k, n)
-    return between_clusters(n, k) if chart is None else between_clusters(n[chart.in_control], k[chart.in_control])
 
 
 def stratified_cells(

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from math import isnan, nan, sqrt
 from typing import Any
 
+import numpy as np
+
 from masanalytics.analysis.clustered_pairs import PairClusters
-from masanalytics.stats.clusters import StratifiedCells, jackknife_variance
+from masanalytics.stats.clusters import StratifiedCells, jackknife_variance, log_odds_difference
 from masanalytics.stats.confidence_sequence import AlwaysValid, always_valid
 from masanalytics.stats.power import LEVEL, detectable_difference
 from masanalytics.stats.proportions import Z95, Doubt, newcombe, student_quantile, two_proportion_p_value
@@ -71,6 +73,8 @@ class PairRates:
         Interval and test are not the same formula, and Holm's correction is finer than that of the interval: where they part,
         the test decides on which side of 0 the near bound lies.
         """
+        if self.clusters is not None and self.clusters.days is not None:
+            return self._interval_of_days(level)
         effect_a, effect_b = self._effects
         size_a, size_b = self.accepted_a / effect_a, self.accepted_b / effect_b
         bounds = newcombe(
@@ -85,6 +89,13 @@ class PairRates:
         if self.delivered_b * self.accepted_a > self.delivered_a * self.accepted_b:
             return max(low, tiny), max(high, tiny)
         return min(low, -tiny), min(high, -tiny)
+
+    def _interval_of_days(self, level: float) -> tuple[float, float]:
+        """Return the bounds where days of other campaigns say how much rates differ: they differ so on the log odds."""
+        k, n = np.array([self.delivered_a, self.delivered_b]), np.array([self.accepted_a, self.accepted_b])
+        share = k.sum() / n.sum()
+        beyond = np.zeros(2) if share in (0, 1) else (np.array(self._effects) - 1) / (n * share * (1 - share))
+        return log_odds_difference(k.astype(float), n.astype(float), beyond, self._quantile(level))
 
     def detectable(self, level: float) -> float:
         """Return the smallest difference that shows at this level; NaN where how much clusters differ is not known."""
