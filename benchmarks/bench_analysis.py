@@ -50,7 +50,7 @@ def build(path: Path, n: int) -> None:
 
     store = mas.Store(path)
     conn = store.db.conn
-    for index in ("messages_once_a_batch", "messages_once_a_campaign"):
+    for index in ("messages_once_a_batch", "messages_once_a_round"):
         conn.execute(f"DROP INDEX {index}")
     conn.execute("INSERT INTO accounts VALUES (1, 'ours')")
     conn.executemany("INSERT INTO campaigns VALUES (?, ?)", [(i, f"活动 {i}") for i in range(1, CAMPAIGNS + 1)])

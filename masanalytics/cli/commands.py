@@ -69,12 +69,22 @@ def report(path: str, db: str, campaign: tuple[str, ...], by: tuple[str, ...], *
 @click.argument("folder", type=UserPath(file_okay=False))
 @with_existing_store
 @option("--reveal", is_flag=True, help="Write whole phone numbers; masked by default.")
-def export(folder: str, db: str, *, reveal: bool) -> None:
-    """Write the store's messages as Parquet files, one folder a month, for DuckDB, Spark or pandas."""
+@option(
+    "--hash-key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Write keyed hashes of the numbers; this file holds the key.",
+)
+@option("--uplinks", is_flag=True, help="Write the replies too, to FOLDER/_uplinks.")
+def export(folder: str, db: str, *, reveal: bool, hash_key: Path | None, uplinks: bool) -> None:
+    """Bring a folder of Parquet files up to date, one an account and month, for DuckDB, Spark or pandas.
+
+    Only what has changed is written again; it can be interrupted, and run by a timer. Prints the files of messages.
+    """
     from masanalytics.store import Store
 
+    key = hash_key.read_bytes().strip() if hash_key else None
     with Store(db) as store:
-        files = store.export_parquet(folder, reveal=reveal)
+        files = store.export_parquet(folder, reveal=reveal, phones="hashed" if key else None, key=key, uplinks=uplinks)
     for file in files:
         click.echo(file)
 

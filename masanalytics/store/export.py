@@ -1,113 +1,281 @@
-"""Messages as Parquet, one folder a month, for DuckDB, Spark, polars or pandas on another machine."""
+"""Messages and replies as Parquet, a file an account and month, for DuckDB, Spark, polars or pandas on another machine.
+
+Only what has changed is written again (`masanalytics.store.changed_days`); how files are replaced is told in
+`masanalytics.export_folder`.
+"""
 
 from __future__ import annotations
 
-import contextlib
+import hashlib
+import re
 import sqlite3
-import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import pandas as pd
-
+from masanalytics.analysis.filters import Filters
 from masanalytics.errors import MissingExtraError, StoreError
+from masanalytics.export_folder import (
+    MANIFEST,
+    Manifest,
+    Partition,
+    commit,
+    current_files,
+    draft_of,
+    finish,
+)
 from masanalytics.i18n import Text
-from masanalytics.masking import mask_phone, mask_phones_in
-from masanalytics.paths import private_file, replace_file
-from masanalytics.store import kept_columns
-from masanalytics.store.messages import message_range, read_messages
-from masanalytics.vocabulary import MESSAGE_COLUMNS
+from masanalytics.paths import alone_with
+from masanalytics.store import changed_days
+from masanalytics.store.arrow_messages import ArrowMessages
+from masanalytics.store.changed_days import MESSAGES, UPLINKS, Month, Turn
+from masanalytics.store.database import Connections
+from masanalytics.store.exported_uplinks import write_uplinks
+from masanalytics.store.observation import Observation
+from masanalytics.store.packed_rows import PackedRows, stretches
+from masanalytics.store.part_rules import by_part_accounts
+from masanalytics.store.partition_writers import PartitionWriters
+from masanalytics.store.phone_styles import PhoneStyle
+from masanalytics.store.sql_count import StoredMessages
+from masanalytics.timezone import format_instant
 
-__all__ = ["export_parquet"]
+__all__ = ["Export", "export_parquet", "need_pyarrow", "partition_name", "within_folder"]
 
-_AT_ONCE = 200_000
-_NO_TEXTS = ("phone", "msg_group", "status", "carrier", "mode")
+_SETTLED_S: Final = 7 * 86_400
+"""So long after a month's last message its waiting times are written once more and then stay: no rate asks for more."""
+_KINDS: Final = {MESSAGES: "messages", UPLINKS: "uplinks"}
 
 
-def export_parquet(conn: sqlite3.Connection, folder: Path, *, reveal: bool) -> list[Path]:
-    """Write all messages to ``folder/month=YYYY-MM/messages.parquet``; return the files.
+@dataclass(frozen=True)
+class Export:
+    """What an export is asked for.
 
-    Reads a part of the file at a time, so memory does not grow with the store. Each file appears whole or not at all.
-    Unless `reveal`, mobile numbers are masked in ``phone`` and wherever they occur in any text: contents, params, names of campaigns.
-    With `reveal` the files can be read by their owner only.
+    Attributes
+    ----------
+    style : PhoneStyle
+        How numbers are shown.
+    uplinks : bool
+        Whether replies are written too.
+    now : float
+        The time.
+    """
+
+    style: PhoneStyle
+    uplinks: bool
+    now: float
+
+
+def export_parquet(connections: Connections, folder: Path, asked: Export) -> list[Path]:
+    """Bring a folder up to date; return the files of messages in it.
 
     Raises
     ------
     MissingExtraError
         If pyarrow is not installed.
     StoreError
-        If the folder cannot be made or written, naming it and the cause.
+        If the folder cannot be made or written, naming it and the cause, or belongs to another store.
+    """
+    need_pyarrow()
+    with within_folder(folder):
+        before = finish(folder)
+        with (
+            suppress(StoreError),
+            connections.writing() as conn,
+        ):  # a file that may only be read is exported all the same
+            changed_days.new_turn(conn)
+        try:
+            with connections.reading() as conn:
+                manifest = _Run(
+                    conn, folder, asked, before, StoredMessages(connections).coverage_summary(Filters())
+                ).written()
+            manifest = commit(folder, manifest, before=before) if manifest != before else manifest
+        except BaseException:
+            with suppress(OSError, StoreError):
+                finish(folder)  # takes the drafts away
+            raise
+        return current_files(folder, manifest)
+
+
+def need_pyarrow() -> None:
+    """Raise if pyarrow is not installed.
+
+    Raises
+    ------
+    MissingExtraError
+        Saying how it is installed.
     """
     try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+        import pyarrow.parquet  # noqa: F401
     except ImportError as error:
         raise MissingExtraError.of("parquet", "pyarrow", Text("writing {kind}", kind=".parquet")) from error
+
+
+@contextmanager
+def within_folder(folder: Path) -> Iterator[None]:
+    """Work in a folder that nobody else writes meanwhile, and say which file was in the way.
+
+    Raises
+    ------
+    StoreError
+        Naming the file and the cause.
+    """
     try:
-        return _written(conn, folder, pa, pq, reveal=reveal)
+        folder.mkdir(exist_ok=True)
+        with alone_with(folder / MANIFEST):
+            yield
     except OSError as error:
         raise StoreError(
             "{folder} cannot be written: {why}", folder=str(error.filename or folder), why=error.strerror or str(error)
         ) from error
 
 
-def _written(conn: sqlite3.Connection, folder: Path, pa: Any, pq: Any, *, reveal: bool) -> list[Path]:
-    """Write every month under a name of this export's own, then put all in place, and take away what holds nothing now."""
-    draft_name = f"messages.parquet.{uuid.uuid4().hex[:12]}.draft"
-    last = conn.execute("SELECT max(message_id) FROM messages").fetchone()[0] or 0
-    own = kept_columns.column_names(conn)
-    schema = _schema(pa, own)
-    writers: dict[str, Any] = {}
-    try:
-        with contextlib.ExitStack() as open_files:
-            for start in range(1, last + 1, _AT_ONCE):
-                frame = read_messages(conn, message_range(start, start + _AT_ONCE))
-                for month, part in _by_month(frame, own, reveal=reveal).items():
-                    if month not in writers:
-                        draft = folder / f"month={month}" / draft_name
-                        draft.parent.mkdir(parents=True, exist_ok=True)
-                        if reveal:
-                            private_file(draft)
-                        writers[month] = open_files.enter_context(pq.ParquetWriter(draft, schema, compression="zstd"))
-                    writers[month].write_table(pa.Table.from_pandas(part, schema=schema, preserve_index=False))
-    except BaseException:
-        for draft in folder.glob(f"month=*/{draft_name}"):
-            draft.unlink(missing_ok=True)
-        raise
-    files = []
-    for month in sorted(writers):
-        final = folder / f"month={month}" / "messages.parquet"
-        replace_file(final.with_name(draft_name), final)
-        files.append(final)
-    for before in folder.glob("month=*/messages.parquet"):
-        if before not in files:  # its messages are in another month now, or in none
-            before.unlink(missing_ok=True)
-            with contextlib.suppress(OSError):  # somebody keeps something else there
-                before.parent.rmdir()
-    return files
+def partition_name(account: str) -> str:
+    """Return an account's name as the name of a file: no two accounts have the same, on any system.
+
+    Examples
+    --------
+    >>> partition_name("shop/ap")
+    'shop-ap-1b89a4bb'
+    """
+    readable = re.sub(r"[^\w]+", "-", account).strip("-")[:40]
+    return f"{readable}-{hashlib.sha256(account.encode()).hexdigest()[:8]}"
 
 
-def _by_month(frame: pd.DataFrame, own: list[str], *, reveal: bool) -> dict[str, pd.DataFrame]:
-    """Return the months' rows; messages never submitted go to the month ``unsent``."""
-    if not reveal:
-        names = [name for name, kind in MESSAGE_COLUMNS.items() if kind == "str" and name not in _NO_TEXTS]
-        texts = {name: _masked_within(frame[name]) for name in [*names, *own]}
-        frame = frame.assign(phone=frame["phone"].map(mask_phone, na_action="ignore"), **texts)
-    months = frame["submitted_at"].dt.strftime("%Y-%m").fillna("unsent")
-    return {str(month): part for month, part in frame.groupby(months, sort=True)}
+class _Run:
+    """One export: one state of the file, compared with what the folder holds."""
 
+    def __init__(
+        self,
+        conn: sqlite3.Connection,
+        folder: Path,
+        asked: Export,
+        before: Manifest | None,
+        coverage: Mapping[str, Any],
+    ) -> None:
+        self._conn, self._folder, self._asked = conn, folder, asked
+        self._tables = ArrowMessages(conn, asked.style)
+        self._seen = Observation.of(conn)
+        self._accounts = dict(conn.execute("SELECT account_id, account FROM accounts").fetchall())
+        self._turn = changed_days.latest_turn(conn)
+        ledger = conn.execute("SELECT ledger_id FROM ledger").fetchone()[0]
+        if before is not None and before.settings.get("store") != ledger:
+            raise StoreError(
+                "{folder} holds the export of another store: give each a folder of its own", folder=str(folder)
+            )
+        self._settings = {
+            "store": ledger,
+            **asked.style.settings,
+            "own_columns": self._tables.own,
+            "by_part": sorted(self._accounts[number] for number in by_part_accounts(conn)),
+        }
+        self._coverage = {**coverage, "notes": [note.as_json() for note in coverage["notes"]]}
+        self._before = before
+        self._known = {
+            (one.kind, one.account, one.month): one
+            for one in (before.partitions if before and before.settings == self._settings else ())
+        }
 
-def _masked_within(texts: pd.Series) -> pd.Series:
-    """Return texts with the mobile numbers in them masked; each distinct one is looked at once."""
-    codes, distinct = pd.factorize(texts)
-    if not len(distinct):
-        return texts
-    masked = pd.array([*(mask_phones_in(text) for text in distinct), None], dtype="str")
-    return pd.Series(masked.take(codes), index=texts.index)
+    def written(self) -> Manifest:
+        """Write the drafts of all files that differ; return the manifest that makes them count."""
+        before, generation = self._before, (self._before.generation + 1 if self._before else 1)
+        same = before is not None and before.settings == self._settings
+        since = Turn(**before.turn) if before is not None and same else None
+        months = changed_days.changed_months(self._conn, since)
+        kept, todo, lost = self._sorted(months)
+        fresh = [*self._write_messages(todo, generation), *self._write_uplinks(todo, generation)]
+        losers = [one for one in fresh if (one.kind, one.account, one.month) in lost]
+        settings, turn = self._settings, self._turn._asdict()
+        if before is not None and not fresh and same and len(kept) == len(before.partitions):
+            return (
+                before
+                if dict(before.turn) == turn and before.coverage == self._coverage
+                else replace(
+                    before, turn=turn, coverage=self._coverage, written_at=format_instant(int(self._asked.now))
+                )
+            )
+        others = [one.file for one in fresh if one not in losers]
+        return Manifest(
+            settings, generation, sorted([*kept, *fresh], key=lambda one: one.file), turn, self._coverage,
+            format_instant(int(self._asked.now)), [*(one.file for one in losers), *others], self._taken_away(losers),
+        )  # fmt: skip
 
+    def _taken_away(self, losers: Sequence[Partition]) -> list[str]:
+        """Return the files that are missing for a moment: of months that may have exchanged messages, all but the first; older ones."""
+        gone = []
+        for account in {one.account for one in losers}:
+            months = [one for one in losers if one.account == account and one.month != changed_days.NEVER]
+            gone += [one.file for one in months[1:]]
+        if self._before is None:  # an earlier version wrote a file a month
+            gone += [f"{file.parent.name}/{file.name}" for file in self._folder.glob("month=*/messages.parquet")]
+        return gone
 
-def _schema(pa: Any, own: list[str]) -> Any:
-    kinds = {"int64": pa.int64(), "Int64": pa.int64(), "str": pa.string()}
-    times = pa.timestamp("s", tz="Asia/Shanghai")
-    columns = {**MESSAGE_COLUMNS, **dict.fromkeys(own, "str")}
-    return pa.schema([(name, kinds.get(kind, times)) for name, kind in columns.items()])
+    def _sorted(
+        self, months: Mapping[Month, tuple[bool, bool]]
+    ) -> tuple[list[Partition], list[Month], set[tuple[str, str, str]]]:
+        """Return the files that stay, the months to be written, and which of those have lost something."""
+        kept: list[Partition] = []
+        todo: list[Month] = []
+        lost: set[tuple[str, str, str]] = set()
+        for month, (changed, has_lost) in months.items():
+            if month.account_id not in self._accounts or (month.kind == UPLINKS and not self._asked.uplinks):
+                continue
+            key = (_KINDS[month.kind], self._accounts[month.account_id], month.month)
+            known = self._known.get(key)
+            if not changed and (known is None or self._is_current(known, month)):
+                kept += [known] if known else []
+                continue
+            todo.append(month)
+            if has_lost:
+                lost.add(key)
+        return kept, todo, lost
+
+    def _is_current(self, known: Partition, month: Month) -> bool:
+        file = self._folder / known.file
+        there = file.exists() and file.stat().st_size == known.size_bytes
+        return there and known.observed == self._observed(month.account_id, known.first, known.last)
+
+    def _observed(self, account_id: int, first: int | None, last: int | None) -> str:
+        """Return up to when messages of a time had been watched, as far as that changes anything."""
+        if first is None or last is None:
+            return ""
+        end = min(self._seen.ends.get(account_id, 0), last + _SETTLED_S)
+        cuts = [one for one in self._seen.cut.get(account_id, ()) if one.first <= last and one.last >= first]
+        return " ".join([str(end), *(f"{one.first}-{one.last}:{one.end}" for one in cuts)])
+
+    def _write_messages(self, todo: Iterable[Month], generation: int) -> Iterator[Partition]:
+        by_month: dict[str, list[Month]] = defaultdict(list)
+        for month in todo:
+            if month.kind == MESSAGES:
+                by_month[month.month].append(month)
+        packed = PackedRows(self._conn)
+        for name, months in sorted(by_month.items()):
+            files = {
+                month.account_id: f"month={name}/{partition_name(self._accounts[month.account_id])}.parquet"
+                for month in months
+            }
+            paths = {account_id: draft_of(self._folder / file) for account_id, file in files.items()}
+            writers = PartitionWriters(self._conn, self._tables, paths, private=self._is_private)
+            done = writers.write(packed.read(one) for one in stretches(self._conn, months[0].limits))
+            for account_id, (rows, first, last) in done.items():
+                size, seen = paths[account_id].stat().st_size, self._observed(account_id, first, last)
+                yield Partition(
+                    "messages", self._accounts[account_id], name, files[account_id], rows, size, generation, first, last, seen
+                )  # fmt: skip
+
+    def _write_uplinks(self, todo: Iterable[Month], generation: int) -> Iterator[Partition]:
+        for month in todo:
+            if month.kind != UPLINKS:
+                continue
+            account = self._accounts[month.account_id]
+            file = f"_uplinks/month={month.month}/{partition_name(account)}.pq"
+            draft = draft_of(self._folder / file)
+            rows = write_uplinks(self._conn, month, draft, self._asked.style, private=self._is_private)
+            if rows:
+                yield Partition("uplinks", account, month.month, file, rows, draft.stat().st_size, generation)
+
+    @property
+    def _is_private(self) -> bool:
+        return self._asked.style.phones == "whole"

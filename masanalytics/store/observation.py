@@ -84,7 +84,8 @@ class Observation:
 
     def ends_of(self, account_ids: Ints, submitted_at: Ints) -> Ints:
         """Return the instants until which messages have been watched."""
-        found = np.array([self.ends.get(int(number), 0) for number in account_ids], dtype=np.int64)
+        accounts, place = np.unique(account_ids, return_inverse=True)
+        found = np.array([self.ends.get(int(number), 0) for number in accounts], dtype=np.int64)[place]
         for account_id, cut in self.cut.items():
             mine = account_ids == account_id
             for one in cut:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
-from masanalytics.store import message_outcomes, older_rounds, sql_views
+from masanalytics.store import changed_days, message_outcomes, older_rounds, sql_views
 from masanalytics.store.kept_texts import plain_sentences_sql
 from masanalytics.store.platform_clock import date_messages
 from masanalytics.text import plain_name
@@ -428,3 +428,9 @@ def m021_template_texts(db: Database) -> None:
         " UNIQUE (account_id, template_id, text)) STRICT"
     )
     db.execute("ALTER TABLE runs ADD COLUMN text_id INTEGER REFERENCES template_texts")
+
+
+@migrations()
+def m022_changed_days(db: Database) -> None:
+    """Note which days of which accounts have changed: an export writes those again."""
+    changed_days.make_triggers(db.conn)

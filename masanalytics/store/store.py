@@ -426,25 +426,58 @@ class Store:
         with self._connections.writing(durable=True) as conn:
             return holes.give_up(conn, poll_ids, self.clock.now())
 
-    def export_parquet(self, folder: str | Path, *, reveal: bool = False) -> list[Path]:
-        """Write all messages as Parquet, one folder a month, which the analysis functions take through DuckDB or Spark.
+    def export_parquet(
+        self,
+        folder: str | Path,
+        *,
+        reveal: bool = False,
+        phones: Literal["masked", "whole", "hashed"] | None = None,
+        key: str | bytes | None = None,
+        uplinks: bool = False,
+    ) -> list[Path]:
+        """Bring a folder of Parquet up to date, a file an account and month, which the analysis functions take as it is.
+
+        Only what has changed is written again, late reports included. It can be interrupted, repeated and run twice at once: each
+        file is there whole, and each message once. A program that lists the folder while files are replaced may miss a message that
+        has just moved to another month, and never sees it twice; one state of the whole folder is what
+        ``mas.delivery_rates(folder)`` reads.
 
         Parameters
         ----------
         folder : str or Path
-            Where ``month=YYYY-MM/messages.parquet`` go; months that are there already are replaced.
+            Where ``month=YYYY-MM/ACCOUNT.parquet`` go (of submission, China time; ``month=unsent`` for what was not submitted), with
+            the manifest ``_manifest.json`` beside them. One store a folder.
         reveal : bool, optional
-            Whether to write whole phone numbers; by default their middle is hidden, in texts and params too.
+            ``phones="whole"``.
+        phones : {"masked", "whole", "hashed"}, optional
+            How mobile numbers stand there: with their middle hidden (the default), whole, or as an HMAC-SHA256 by which people can be
+            told apart and followed; hidden in texts and params too unless they are whole. Files with whole numbers can be read by
+            their owner only.
+        key : str or bytes, optional
+            The secret of the hashes, 16 characters or more; the same key gives the same hashes. It is not kept.
+        uplinks : bool, optional
+            Whether replies are written too, to ``_uplinks/month=YYYY-MM/ACCOUNT.pq``, where ``**/*.parquet`` does not find them.
 
         Returns
         -------
         list of Path
-            The files written.
-        """
-        from masanalytics.store.export import export_parquet
+            The files of messages, also those that were up to date. They have the columns of ``messages()``; ``waited_s`` is as of the
+            export in months younger than a week, and at least seven days in others.
 
-        with self._connections.reading() as conn:
-            return export_parquet(conn, path_in_folder(folder, "folder"), reveal=reveal)
+        Raises
+        ------
+        InputError
+            If an argument is of no use.
+        StoreError
+            If the folder cannot be written, or holds the export of another store.
+        """
+        from masanalytics.store.export import Export, export_parquet
+        from masanalytics.store.phone_styles import PhoneStyle
+
+        style = PhoneStyle.asked(phones, reveal=reveal, key=key)
+        return export_parquet(
+            self._connections, path_in_folder(folder, "folder"), Export(style, uplinks, self.clock.now())
+        )
 
     # ---- who is not to be written to ------------------------------------------------------------------------------
 

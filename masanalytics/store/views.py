@@ -18,6 +18,7 @@ from masanalytics.vocabulary import BATCH_STATES, Status
 
 __all__ = [
     "MISSING",
+    "UPLINKS",
     "china_times",
     "fetch_columns",
     "nullable",
@@ -42,11 +43,12 @@ _REPORTS = (
     " LEFT JOIN campaigns c ON c.campaign_id = m.campaign_id JOIN codes s ON s.code_id = p.report_status_id"
     " JOIN codes e ON e.code_id = p.error_code_id"
 )
-_UPLINKS = (
+UPLINKS = (
     "SELECT u.uplink_id, u.poll_id, u.message_id, c.campaign, a.account, u.phone, u.content, u.add_serial, u.sent_at,"
     " u.send_time, u.opt_out FROM uplinks u JOIN accounts a USING (account_id) LEFT JOIN messages m USING (message_id)"
-    " LEFT JOIN campaigns c ON c.campaign_id = m.campaign_id WHERE ? IS NULL OR c.campaign = ? ORDER BY u.uplink_id"
+    " LEFT JOIN campaigns c ON c.campaign_id = m.campaign_id"
 )
+"""Replies with the words of their messages; whoever asks adds which."""
 _OF_BATCH = "SELECT count(*) FROM messages m WHERE m.batch_id = b.batch_id AND m.status_id ="
 _BATCHES = (
     "SELECT b.batch_id, c.campaign, r.round, a.account, b.mode, b.state, b.msg_group, b.rspcod, b.notice, b.inferred,"
@@ -134,7 +136,8 @@ def read_foreign_reports(conn: sqlite3.Connection) -> pd.DataFrame:
 def read_uplinks(conn: sqlite3.Connection, campaign: str | None) -> pd.DataFrame:
     """Return the replies to a campaign, or all."""
     integers = ("uplink_id", "poll_id", "message_id")
-    return read_view(conn, _UPLINKS, [_plain(campaign)] * 2, times=("sent_at",), integers=integers)
+    sql = f"{UPLINKS} WHERE ? IS NULL OR c.campaign = ? ORDER BY u.uplink_id"
+    return read_view(conn, sql, [_plain(campaign)] * 2, times=("sent_at",), integers=integers)
 
 
 def read_batches(conn: sqlite3.Connection, campaign: str | None, state: str | None) -> pd.DataFrame:

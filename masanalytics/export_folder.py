@@ -1,0 +1,214 @@
+"""A folder of Parquet files and its manifest: what is in it, and how its files are replaced.
+
+One file an account and month, always under the same name, so that a listing of ``folder/**/*.parquet`` shows each of them once. A new
+version of a file is written beside it as a draft, under a name that no such listing shows. When all drafts are on disk, a manifest
+that names them is put in place; from then on they count. Then each draft takes the place of its file, in one step. Whoever is
+interrupted before the manifest leaves the folder as it was, whoever is interrupted after it leaves work that the next one ends:
+reading by the manifest (`current_files`) shows the same either way.
+
+Files that have lost a message to another file are put in place first: whoever lists the folder in that moment misses the message,
+and does not see it twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+from masanalytics.errors import StoreError
+from masanalytics.paths import replace_file
+
+__all__ = [
+    "MANIFEST",
+    "SCHEMA_VERSION",
+    "Manifest",
+    "Partition",
+    "commit",
+    "current_files",
+    "finish",
+    "read_manifest",
+    "sync_file",
+]
+
+MANIFEST: Final = "_manifest.json"
+SCHEMA_VERSION: Final = 1
+DRAFT: Final = ".draft"
+
+
+@dataclass(frozen=True)
+class Partition:
+    """One file.
+
+    Attributes
+    ----------
+    kind : str
+        ``messages``, ``uplinks`` …
+    account, month : str
+        Whose, and of which month (``YYYY-MM``, China time; ``unsent`` for messages that were never submitted).
+    file : str
+        Its path within the folder, with ``/``.
+    rows, size_bytes : int
+        How many rows and bytes it has.
+    generation : int
+        The export that wrote it.
+    first, last : int, optional
+        The first and last time of submission in it, epoch seconds.
+    observed : str
+        Up to when its messages had been watched, as far as that mattered.
+    """
+
+    kind: str
+    account: str
+    month: str
+    file: str
+    rows: int
+    size_bytes: int
+    generation: int
+    first: int | None = None
+    last: int | None = None
+    observed: str = ""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a folder holds.
+
+    Attributes
+    ----------
+    settings : mapping
+        What all files have in common: the store, how numbers are shown, the user's own columns. Of other settings, other files.
+    generation : int
+        How often the folder was written.
+    partitions : list of Partition
+        The files.
+    turn : mapping
+        Up to where the store had been read.
+    coverage : mapping
+        How far reports had been fetched: what `coverage_summary` of a source of messages says.
+    written_at : str
+        When, in China time.
+    pending : list of str
+        Files whose draft counts and may not be in place yet, in the order in which they are put there.
+    gone : list of str
+        Files that may still be there and count no more, before any draft is put in place; one that is pending too is missing
+        for a moment.
+    """
+
+    settings: Mapping[str, Any]
+    generation: int = 0
+    partitions: Sequence[Partition] = ()
+    turn: Mapping[str, Any] = field(default_factory=dict)
+    coverage: Mapping[str, Any] = field(default_factory=dict)
+    written_at: str = ""
+    pending: Sequence[str] = ()
+    gone: Sequence[str] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+def draft_of(file: Path) -> Path:
+    """Return where the next version of a file is written: no reader of ``*.parquet`` sees it."""
+    return file.with_name(file.name + DRAFT)
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """Return the folder's manifest; None where it has none.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be read, or is of a newer version.
+    """
+    path = folder / MANIFEST
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        version = kept.pop("schema_version")
+        if version <= SCHEMA_VERSION:
+            return Manifest(**{**kept, "partitions": [Partition(**one) for one in kept["partitions"]]})
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise StoreError("{path} cannot be read: export into another folder", path=str(path)) from error
+    raise StoreError("{path} was written by a newer masanalytics: update this one", path=str(path))
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Put a manifest in place, durably and in one step."""
+    kept = {"schema_version": SCHEMA_VERSION, **asdict(manifest)}
+    draft = draft_of(folder / MANIFEST)
+    with draft.open("w", encoding="utf-8") as out:
+        json.dump(kept, out, ensure_ascii=False, indent=1)
+        out.flush()
+        os.fsync(out.fileno())
+    replace_file(draft, folder / MANIFEST)
+    _sync_folder(folder)
+
+
+def commit(folder: Path, manifest: Manifest, *, before: Manifest | None) -> Manifest:
+    """Make the drafts of `manifest.pending` count in place of what was there `before`, and put them in place."""
+    was = {one.file for one in before.partitions} if before else set()
+    is_now = {one.file for one in manifest.partitions}
+    write_manifest(folder, replace(manifest, gone=sorted({*manifest.gone, *(was - is_now)})))
+    return finish(folder) or manifest
+
+
+def finish(folder: Path) -> Manifest | None:
+    """Put in place what counts already, take away what counts no more and what was left half-written; return the manifest."""
+    manifest = read_manifest(folder)
+    if manifest is not None:
+        for name in manifest.gone:
+            if name not in manifest.pending or draft_of(folder / name).exists():
+                (folder / name).unlink(missing_ok=True)
+                _remove_if_empty((folder / name).parent)
+        for name in manifest.pending:
+            if draft_of(folder / name).exists():
+                replace_file(draft_of(folder / name), folder / name)
+        _sync_folders(folder / name for name in manifest.pending)
+        if manifest.pending or manifest.gone:
+            manifest = replace(manifest, pending=[], gone=[])
+            write_manifest(folder, manifest)
+    for left in [*folder.glob(f"*/*{DRAFT}"), *folder.glob(f"*/*/*{DRAFT}")]:
+        left.unlink(missing_ok=True)
+        _remove_if_empty(left.parent)
+    return manifest
+
+
+def current_files(folder: Path, manifest: Manifest, kind: str = "messages") -> list[Path]:
+    """Return the files of a kind that count, also while drafts are being put in place."""
+    pending = set(manifest.pending)
+    found = []
+    for one in manifest.partitions:
+        if one.kind == kind:
+            file = folder / one.file
+            draft = draft_of(file)
+            found.append(draft if one.file in pending and draft.exists() else file)
+    return found
+
+
+def sync_file(path: Path) -> None:
+    """Make sure that a file's content is on the disk."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _sync_folders(files: Iterable[Path]) -> None:
+    for folder in {file.parent for file in files}:
+        _sync_folder(folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    with contextlib.suppress(OSError, AttributeError):  # Windows opens no folder, and needs not
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # somebody keeps something else there
+        folder.rmdir()
