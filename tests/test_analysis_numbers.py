@@ -408,6 +408,8 @@ def test_rates_are_of_the_delivered_and_answers_come_after_the_message() -> None
     assert row[["delivered", "replies", "people", "opt_outs", "response_rate", "opt_out_rate"]].tolist() == [
         2, 5, 5, 5, 0.5, 0.5,
     ]  # fmt: skip
+    assert row[["answered_delivered", "opt_outs_delivered"]].tolist() == [1, 1]
+    assert "4 more answered whose messages have no delivered report" in notes_of(found, "en")
     # Wilson, 1 of 2.
     bounds = pytest.approx([0.094531, 0.905469, 0.094531, 0.905469], abs=1e-6)
     assert row[["low", "high", "opt_out_low", "opt_out_high"]].tolist() == bounds

@@ -161,8 +161,8 @@ def test_tables_hold_the_figures(messages: pd.DataFrame, tmp_path: Path) -> None
     """The tables show counts, rates with intervals, codes with meaning and advice, and latencies."""
     page = Page(written(tmp_path, messages, language="en", campaign="春节"))
     rates, course, codes, latency = page.tables[:4]
-    assert rates[0][:4] == ["Accepted", "Delivered", "Failed", "Pending"]
-    assert rates[1][:5] == ["80", "70", "10", "0", "87.5% (78.5–93.1%)"]
+    assert rates[0][:4] == ["Accepted", "Delivered", "Delivery rate", "Failed"]
+    assert rates[1][:5] == ["80", "70", "87.5% (78.5–93.1%)", "10", "0"]
     assert [row[:2] for row in course[1:]] == [["2026-01-03 09:00", "50"], ["2026-01-03 11:00", "30"]]
     assert [row[0] for row in codes[1:]] == ["MK:0001", "DB:0141", "no code"]
     assert codes[2][3:6] == ["3", "3.8%", "30.0%"]
@@ -294,10 +294,10 @@ def test_excel_holds_numbers_not_texts(messages: pd.DataFrame, tmp_path: Path) -
     book = python_calamine.CalamineWorkbook.from_path(str(path))
     assert book.sheet_names[:3] == ["Summary", "Delivery rate by campaign", "Delivery rate by carrier"]
     rows = book.get_sheet_by_name("Delivery rate by carrier").to_python()
-    assert rows[0][:8] == ["Carrier", "Accepted", "Delivered", "Failed", "Pending", "Delivery rate",
-                           "Delivery rate: 95% from", "Delivery rate: 95% to"]  # fmt: skip
-    assert rows[1][:6] == ["China Mobile", 80, 70, 10, 0, 0.875]
-    assert rows[1][6] == pytest.approx(0.7849, abs=1e-4)
+    assert rows[0][:8] == ["Carrier", "Accepted", "Delivered", "Delivery rate", "Delivery rate: 95% from",
+                           "Delivery rate: 95% to", "Failed", "Pending"]  # fmt: skip
+    assert rows[1][:4] == ["China Mobile", 80, 70, 0.875]
+    assert rows[1][4] == pytest.approx(0.7849, abs=1e-4)
     codes = book.get_sheet_by_name("Why messages failed").to_python()
     assert codes[1][0] == "MK:0001"
     assert codes[1][3:6] == [6, 0.06, 0.6]
@@ -313,8 +313,40 @@ def test_no_cell_of_the_excel_file_is_a_formula_or_a_link(messages: pd.DataFrame
     assert b"hyperlink" not in sheets.lower()
     assert b"138****8000" in inside["xl/sharedStrings.xml"]
     assert not any(b"13800138000" in data for data in inside.values())
-    assert sum(name.startswith("xl/media/") for name in inside) >= 4
+    assert sum(name.startswith("xl/charts/chart") for name in inside) >= 4
+    assert not any(name.startswith("xl/media/") for name in inside)
     assert sheets.count(b'state="frozen"') >= 4
+
+
+def test_excel_draws_its_charts_from_the_cells(messages: pd.DataFrame, tmp_path: Path) -> None:
+    """The chart of a breakdown names the cells of the rates beside it, ten groups at most, and shows percentages."""
+    many = messages.assign(campaign=[f"c{i % 12}" for i in range(100)])
+    path = write_report(many, tmp_path / "report.xlsx", language="zh")
+    with zipfile.ZipFile(path) as parts:
+        charts = [parts.read(name).decode() for name in sorted(parts.namelist()) if name.startswith("xl/charts/chart")]
+    assert "<c:f>'送达率（按活动）'!$D$2:$D$11</c:f>" in charts[0]
+    assert "送达数 ÷ 受理数" in charts[0]
+    assert '<c:numFmt formatCode="0%"' in charts[0]
+
+
+def test_only_what_is_shown_is_explained(messages: pd.DataFrame, tmp_path: Path) -> None:
+    """A page of settled messages without replies explains neither what is pending nor a response rate."""
+    text = written(tmp_path, messages, language="en")
+    assert "<dt>Of accepted, of failed</dt>" in text
+    assert "<dt>Expected end</dt>" not in text
+    assert "<dt>Replied, response rate</dt>" not in text
+
+
+def test_a_rate_that_cannot_be_foretold_is_said_so() -> None:
+    """Where messages are open and there is no history, the headline says what it takes."""
+    rates = pd.DataFrame({"accepted": [10], "delivered": [5], "failed": [1], "pending": [4], "delivery_rate": [0.5],
+                          "low": [0.3], "high": [0.7], "most": [0.9], "expected_rate": [float("nan")]})  # fmt: skip
+    rates.attrs["expected_reason"] = {"0": "no_history"}
+    said = headline(rates, pd.DataFrame(), pd.DataFrame())
+    assert said[1:] == [
+        "4 are still pending: the rate will end between 50.0% and 90.0%.",
+        "Final rate: not predictable yet, needs three days of reports.",
+    ]
 
 
 def test_excel_without_the_library_says_what_to_install(
@@ -399,7 +431,9 @@ def test_hostile_names_are_text_in_excel(hostile: pd.DataFrame, tmp_path: Path) 
         for name in parts.namelist():
             if name.endswith(".xml"):
                 tree = ET.fromstring(parts.read(name))
-                assert not [part for part in tree.iter() if part.tag.endswith(("}f", "}hyperlink"))]
+                # A chart names the cells it draws by a formula; no cell has one.
+                ours = ("}hyperlink",) if name.startswith("xl/charts/") else ("}f", "}hyperlink")
+                assert not [part for part in tree.iter() if part.tag.endswith(ours)]
     book = python_calamine.CalamineWorkbook.from_path(str(path))
     names = [row[0] for row in book.get_sheet_by_name("Delivery rate by campaign").to_python()]
     assert {"+1", "-1", "@SUM(A1)", "=1+1", "=2+2", "_x0041_", "nul bell esc[31m", "gnp.exe"} <= set(names)
@@ -457,7 +491,7 @@ def test_what_is_missing_sorts_last_and_numbers_as_numbers(messages: pd.DataFram
     slow.loc[slow["carrier"] == "China Unicom", "status"] = ["failed"] * 20
     text = written(tmp_path, slow, language="en")
     assert 'data-order="4000.0"' in text
-    assert re.search(r'data-name="Half of accepted" data-order="" class="number">–<', text)
+    assert re.search(r'data-name="Half of accepted" data-order="" class="extra number">–<', text)
 
 
 def test_the_page_names_who_is_behind(messages: pd.DataFrame, tmp_path: Path) -> None:
@@ -508,7 +542,7 @@ def test_every_section_says_its_denominator(messages: pd.DataFrame, tmp_path: Pa
     text = written(tmp_path, messages, language="en")
     assert text.count("of 100 accepted") == len(re.findall(r"<section id=", text)) - 2
     many = messages.assign(campaign=[f"c{i % 30}" for i in range(100)])
-    assert "the chart shows 25 of 30" in written(tmp_path, many, language="en")
+    assert "the chart shows 10 of 30" in written(tmp_path, many, language="en")
 
 
 def test_a_failed_report_leaves_the_old_one(
@@ -571,7 +605,10 @@ def test_the_shell_writes_a_report(store_file: Path, tmp_path: Path) -> None:
     assert "<title>三月</title>" in text
     assert "已受理 4 条短信，目前已送达 2 条，送达率 50.0%" in text
     assert "还有 1 条待回执：最终送达率在 50.0% 与 75.0% 之间" in text
-    assert [row[:4] for row in Page(text).tables[0]] == [["受理", "送达", "失败", "待回执"], ["4", "2", "1", "1"]]
+    assert [row[:4] for row in Page(text).tables[0]] == [
+        ["受理", "送达", "送达率", "失败"],
+        ["4", "2", "50.0% (15.0–85.0%)", "1"],
+    ]
     assert "MK:0001" in text
     assert "1380013800" not in text
 

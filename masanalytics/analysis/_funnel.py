@@ -61,5 +61,5 @@ def funnel(data: Messages, **where: Filter) -> pd.DataFrame:
     if isinstance(data, HoldsUplinks):
         answers = replies(data, by=None, **where)
         # A step holds part of the one before: who answered a message that is not known to be delivered is left out.
-        rows.append(("replied", int((answers["response_rate"].fillna(0) * answers["delivered"]).round().sum()), 0))
+        rows.append(("replied", int(answers["answered_delivered"].sum()), 0))
     return finished(pd.DataFrame(rows, columns=["step", "count", "pending"]), source, where=filters)

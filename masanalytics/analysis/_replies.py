@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["REPLY_COLUMNS", "replies"]
 
 REPLY_COLUMNS = (
-    "delivered", "replies", "people", "response_rate", "low", "high", "opt_outs", "opt_out_rate", "opt_out_low",
-    "opt_out_high", "clusters", "design_effect", "p50_s", "p90_s",
+    "delivered", "replies", "people", "answered_delivered", "response_rate", "low", "high", "opt_outs", "opt_outs_delivered",
+    "opt_out_rate", "opt_out_low", "opt_out_high", "clusters", "design_effect", "p50_s", "p90_s",
 )  # fmt: skip
 
 
@@ -67,10 +67,11 @@ def replies(
         One row a group with accepted messages. After `by`:
 
         - ``delivered`` (int); ``replies`` (int); ``people`` (int): distinct messages answered, whatever their report says
-        - ``response_rate, low, high``: the answered among the delivered / delivered, with Wilson's 95 % interval at the effective
-          size; NaN if none was delivered. Who answers before the report is in counts here once it is
-        - ``opt_outs`` (int): messages answered with an opt-out; ``opt_out_rate, opt_out_low, opt_out_high``: those among
-          the delivered / delivered
+        - ``answered_delivered`` (int): the answered among the delivered; ``response_rate, low, high``: those / delivered, with
+          Wilson's 95 % interval at the effective size; NaN if none was delivered. Who answers before the report is in counts
+          here once it is
+        - ``opt_outs`` (int): messages answered with an opt-out; ``opt_outs_delivered`` (int): those among the delivered;
+          ``opt_out_rate, opt_out_low, opt_out_high``: these / delivered
         - ``clusters`` (int; 0 where nothing tells them), ``design_effect``: how many times as much the response rate varies as
           with independent messages (that of opt-outs has one of its own)
         - ``p50_s, p90_s``: seconds from submission to the first reply
@@ -116,7 +117,7 @@ def replies(
     for replied in ("opt_out_", ""):  # the clusters shown are those of all replies
         answered = AnsweredMessages(source, first_answers(said, only_opt_outs=bool(replied)))
         clusters = cluster_counts(answered, Question(names, (), filters), cluster)
-        count = columns.pop("_stopped" if replied else "_answered")
+        count = columns["opt_outs_delivered" if replied else "answered_delivered"]
         found = cluster_columns(clusters, groups, {"delivered": count, "accepted": delivered})
         columns |= {f"{replied}low": found["low"], f"{replied}high": found["high"]}
     columns |= {"clusters": found["clusters"], "design_effect": found["design_effect"]}
@@ -127,7 +128,7 @@ def replies(
         source,
         where=filters,
         denominator="delivered",
-        notes=[*_notes(unmatched), *clustered_note(columns["design_effect"])],
+        notes=[*_notes(result, unmatched), *clustered_note(columns["design_effect"])],
         counted=delivered.tolist(),
     )
     result.attrs["unmatched"] = unmatched
@@ -181,10 +182,10 @@ def _columns(answers: pd.DataFrame, delivered: Numbers, says: dict[str, str]) ->
     of = np.where(some, delivered, 1)
     text = answers["_content"].astype("str").map(_folded)
     return {
-        "delivered": delivered, "replies": tally(answers), "people": tally(first),
+        "delivered": delivered, "replies": tally(answers), "people": tally(first), "answered_delivered": answered,
         "response_rate": np.where(some, answered / of, np.nan),
-        "opt_outs": tally(out), "opt_out_rate": np.where(some, stopped / of, np.nan),
-        "_answered": answered, "_stopped": stopped, "p50_s": times.quantile(0.5), "p90_s": times.quantile(0.9),
+        "opt_outs": tally(out), "opt_outs_delivered": stopped, "opt_out_rate": np.where(some, stopped / of, np.nan),
+        "p50_s": times.quantile(0.5), "p90_s": times.quantile(0.9),
         **{column: tally(answers[text == _folded(keyword)]) for keyword, column in says.items()},
     }  # fmt: skip
 
@@ -195,14 +196,25 @@ def _folded(text: object) -> str:
     return "".join(unicodedata.normalize("NFKC", str(text)).split()).casefold()
 
 
-def _notes(unmatched: int) -> list[Text]:
-    if not unmatched:
-        return []
-    return [
-        Text(
-            "{count:,} reply answers no known message (or is dated before it)",
-            "{count:,} replies answer no known message (or are dated before it)",
-            code="unmatched",
-            count=unmatched,
+def _notes(result: pd.DataFrame, unmatched: int) -> list[Text]:
+    """Return how many answers are in a count and in no rate, and how many belong to no message."""
+    notes = []
+    if otherwise := int((result["people"] - result["answered_delivered"]).sum()):
+        notes.append(
+            Text(
+                "{count:,} more answered whose message has no delivered report",
+                "{count:,} more answered whose messages have no delivered report",
+                code="answered_otherwise",
+                count=otherwise,
+            )
         )
-    ]
+    if unmatched:
+        notes.append(
+            Text(
+                "{count:,} reply answers no known message (or is dated before it)",
+                "{count:,} replies answer no known message (or are dated before it)",
+                code="unmatched",
+                count=unmatched,
+            )
+        )
+    return notes

@@ -45,6 +45,7 @@ __all__ = [
     "source_parts",
     "titled",
     "within_note",
+    "without_expectation",
 ]
 
 SMALL_N = 30
@@ -277,7 +278,7 @@ def _legend_columns(widths: Sequence[int], room: int) -> int:
 
 def _source_line(ax: Axes, attrs: Mapping[Any, Any], notes: Sequence[str], *, expected: bool) -> None:
     """Say below the chart what it was computed from: as-of time, coverage gaps, notes of the result, `notes`."""
-    shown = attrs if expected else {**attrs, "notes": _without_expectation(attrs)}
+    shown = attrs if expected else without_expectation(attrs)
     parts = [as_shown(part) for part in source_parts(shown, notes) if part]
     if not parts:
         return
@@ -300,9 +301,10 @@ def _source_line(ax: Axes, attrs: Mapping[Any, Any], notes: Sequence[str], *, ex
     )
 
 
-def _without_expectation(attrs: Mapping[Any, Any]) -> list[Any]:
+def without_expectation(attrs: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return the attrs of a result without the notes on why nothing is expected of some rows."""
     about = set((attrs.get("expected_reason") or {}).values())
-    return [note.as_json() for note in note_texts(attrs) if note.code not in about]
+    return {**attrs, "notes": [note.as_json() for note in note_texts(attrs) if note.code not in about]}
 
 
 def _joined(parts: Sequence[str], width: int) -> str:

@@ -28,7 +28,7 @@ def write_report(
     """Write what became of the messages as one file to hand on: delivery rates, failures, speed, and what each means.
 
     The page needs nothing from the network, prints on A4, and holds aggregates only. The Excel file holds the same
-    figures as numbers, with the charts as pictures.
+    figures as numbers, percentages as percentages, with Excel's own charts.
 
     Parameters
     ----------

@@ -13,12 +13,13 @@ from masanalytics import analysis, plot
 from masanalytics.aliases import Messages
 from masanalytics.analysis._delivery_rates import console_notes
 from masanalytics.analysis.known_holes import holes_text
+from masanalytics.analysis.results import note_texts
 from masanalytics.analysis.sources import as_source
 from masanalytics.analysis.sources.base import HoldsUplinks
 from masanalytics.errors import InputError
 from masanalytics.formatting import column_name, count
 from masanalytics.i18n import N_, _
-from masanalytics.plot.chart import source_parts, titled
+from masanalytics.plot.chart import source_parts, titled, without_expectation
 from masanalytics.plot.named_rows import row_height
 from masanalytics.report import tables
 from masanalytics.report.headline import behind, headline
@@ -30,8 +31,8 @@ __all__ = ["Contents", "Request", "Section", "gather"]
 _BREAKDOWNS = ("campaign", "carrier", "province")
 _DERIVED_FROM = {"day": "submitted_at", "hour": "submitted_at", "weekday": "submitted_at", "prefix": "phone"}
 _IN_ORDER = ("day", "hour", "weekday")
-# What fits on a page of A4 in type that can be read.
-_MOST_IN_CHART = 25
+# As many as a table shows before the rest is folded.
+_MOST_IN_CHART = 10
 _CODES_IN_CHART, _CODES_IN_TABLE = 8, 20
 _MOST_GROUPS = 500
 # The health of numbers needs every message in memory, which the rest of a report does not.
@@ -76,13 +77,28 @@ class Request:
 
 @dataclass(frozen=True)
 class Section:
-    """A chart, a table, and where both come from."""
+    """A chart, a table, and where both come from.
+
+    Attributes
+    ----------
+    name, title : str
+        Its id on the page, and its heading.
+    table, columns : DataFrame, sequence of Column
+        What it shows, and which columns of it.
+    source : str
+        What it is computed from, whole: a sheet of the workbook may be handed on alone.
+    notes : str
+        The part of it that the head of the page does not say already.
+    picture : Picture, optional
+        The chart of the page.
+    """
 
     name: str
     title: str
     table: pd.DataFrame
     columns: Sequence[tables.Column]
     source: str
+    notes: str
     picture: Picture | None = None
 
 
@@ -99,7 +115,7 @@ class Contents:
     whole : DataFrame
         The delivery rate of all messages together: no row, or one.
     figures : sequence of Column
-        Those of its columns that are shown, rates first.
+        Those of its columns that are shown, each rate behind its numerator.
     sections : sequence of Section
         Charts and tables.
     sources : sequence of (str, str)
@@ -113,6 +129,12 @@ class Contents:
     figures: Sequence[tables.Column]
     sections: Sequence[Section]
     sources: Sequence[tuple[str, str]]
+
+    @property
+    def definitions(self) -> list[tuple[str, str]]:
+        """What each figure means that is shown somewhere: (term, meaning)."""
+        shown = [self.figures, *(section.columns for section in self.sections)]
+        return tables.definitions({column.key for columns in shown for column in columns})
 
 
 @dataclass(frozen=True)
@@ -143,7 +165,11 @@ class _Subject:
 
     def source(self, result: pd.DataFrame, *notes: str) -> str:
         """Return where a result comes from, in one line."""
-        line = " · ".join(part for part in source_parts(result.attrs, notes) if part)
+        return self._line(result.attrs, notes)
+
+    def _line(self, attrs: Mapping[Any, Any], notes: Sequence[str]) -> str:
+        # What can be expected is said in a sentence of the headline.
+        line = " · ".join(part for part in source_parts(without_expectation(attrs), notes) if part)
         return self.request.clean(line, _LONGEST_SENTENCE)
 
     def section(
@@ -155,9 +181,12 @@ class _Subject:
         picture: Picture | None = None,
     ) -> Section:
         """Return a section whose last line says of how many accepted messages it speaks."""
-        denominator = _("of {count} accepted", count=count(self.accepted))
-        source = self.source(result, denominator, picture.note if picture else "")
-        return Section(name, self.request.clean(title), result, columns, source, picture)
+        notes = [_("of {count} accepted", count=count(self.accepted)), picture.note if picture else ""]
+        source = self.source(result, *notes)
+        said = {note.code for note in note_texts(self.whole.attrs)}
+        left = [note.as_json() for note in note_texts(result.attrs) if note.code not in said]
+        own = {"notes": left, "expected_reason": result.attrs.get("expected_reason")}
+        return Section(name, self.request.clean(title), result, columns, source, self._line(own, notes), picture)
 
 
 def gather(data: Messages, request: Request) -> Contents:
@@ -178,7 +207,7 @@ def gather(data: Messages, request: Request) -> Contents:
         as_of=subject.source(whole),
         headline=_headline(subject, rates),
         whole=whole,
-        figures=sorted(tables.columns_of(whole, tables.RATES), key=lambda column: column.kind == "count"),
+        figures=tables.columns_of(whole, tables.RATES),
         sections=_sections(subject, rates),
         sources=_sources(data, whole, request),
     )

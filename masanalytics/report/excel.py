@@ -1,11 +1,10 @@
-"""The report as an Excel file: the same figures as real numbers, the charts as pictures."""
+"""The report as an Excel file: the same figures as real numbers, with Excel's own charts."""
 
 from __future__ import annotations
 
 import io
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -14,7 +13,8 @@ from masanalytics.errors import MissingExtraError
 from masanalytics.formatting import display_width
 from masanalytics.i18n import Text, _
 from masanalytics.report.build import Contents, Section
-from masanalytics.report.tables import Column, definitions, plain
+from masanalytics.report.native_charts import Field, insert_chart
+from masanalytics.report.tables import Column, plain
 from masanalytics.timezone import CHINA
 
 __all__ = ["excel", "need_library"]
@@ -56,7 +56,7 @@ def excel(contents: Contents, clean: Clean) -> bytes:
         _summary(book.add_worksheet(_("Summary")), contents, clean, formats)
         names = {_("Summary").lower(), "history"}  # the second is Excel's own
         for section in contents.sections:
-            _sheet(book.add_worksheet(_sheet_name(section.title, names)), section, clean, formats)
+            _sheet(book, book.add_worksheet(_sheet_name(section.title, names)), section, clean, formats)
         book.set_properties({"title": contents.title})
     return file.getvalue()
 
@@ -93,7 +93,7 @@ def _summary(sheet: Any, contents: Contents, clean: Clean, formats: dict[str, An
     first_row = _figures(sheet, 3 + len(contents.headline), contents, clean, formats)
     parts = (
         (_("What this was computed from"), contents.sources),
-        (_("What each figure means"), definitions()),
+        (_("What each figure means"), contents.definitions),
     )
     for heading, lines in parts:
         sheet.write_string(first_row, 0, heading, formats["head"])
@@ -118,34 +118,18 @@ def _figures(sheet: Any, first_row: int, contents: Contents, clean: Clean, forma
     return first_row
 
 
-@dataclass(frozen=True)
-class _Field:
-    """One column of a sheet: a column of the table, or an end of its interval."""
-
-    heading: str
-    key: str
-    column: Column
-
-    @property
-    def kind(self) -> str:
-        return self.column.kind if self.column.is_number else "text"
-
-
-def _sheet(sheet: Any, section: Section, clean: Clean, formats: dict[str, Any]) -> None:
+def _sheet(book: Any, sheet: Any, section: Section, clean: Clean, formats: dict[str, Any]) -> None:
     fields = _fields(section.columns, clean)
     records = section.table.to_dict("records")
     _table(sheet, fields, records, clean, formats)
     _source(sheet, len(records) + 2, section, len(fields), formats["note"])
-    if section.picture is not None:
-        image = io.BytesIO(section.picture.as_png())
-        picture = {"image_data": image, "description": section.title}
-        sheet.insert_image(len(records) + 4, 0, "chart.png", picture)
+    insert_chart(book, sheet, section, fields, len(records) + 4)
     _for_print(sheet, on_one_page=len(records) <= _ONE_PAGE)
     sheet.repeat_rows(0)
 
 
 def _table(
-    sheet: Any, fields: Sequence[_Field], records: Sequence[dict[Any, Any]], clean: Clean, formats: dict[str, Any]
+    sheet: Any, fields: Sequence[Field], records: Sequence[dict[Any, Any]], clean: Clean, formats: dict[str, Any]
 ) -> None:
     lines = dict.fromkeys(range(len(records) + 1), 1) | {0: 2}
     for column, field in enumerate(fields):
@@ -171,7 +155,7 @@ def _source(sheet: Any, row: int, section: Section, columns: int, form: Any) -> 
     sheet.set_row(row, _LINE * (1 + display_width(section.source) // (_NUMBER_WIDE * columns)))
 
 
-def _width(records: Sequence[dict[Any, Any]], field: _Field, clean: Clean) -> int:
+def _width(records: Sequence[dict[Any, Any]], field: Field, clean: Clean) -> int:
     """Return how wide a column is; the heads of numbers break into two lines."""
     if field.kind != "text":
         return max(_NUMBER_WIDE, display_width(field.heading) // 2 + 3)
@@ -179,21 +163,21 @@ def _width(records: Sequence[dict[Any, Any]], field: _Field, clean: Clean) -> in
     return min(max(map(display_width, texts)) + 2, _WIDEST)
 
 
-def _fields(columns: Sequence[Column], clean: Clean) -> list[_Field]:
+def _fields(columns: Sequence[Column], clean: Clean) -> list[Field]:
     fields = []
     for column in columns:
         name = clean(str(column.heading))
         heading = _("{name} (s)", name=name) if column.kind == "seconds" else name
-        fields.append(_Field(heading, column.key, column))
+        fields.append(Field(heading, column.key, column))
         if column.interval:
             low, high = column.interval
-            fields.append(_Field(_("{name}: 95% from", name=name), low, column))
-            fields.append(_Field(_("{name}: 95% to", name=name), high, column))
+            fields.append(Field(_("{name}: 95% from", name=name), low, column))
+            fields.append(Field(_("{name}: 95% to", name=name), high, column))
     return fields
 
 
 def _write(
-    sheet: Any, cell: tuple[int, int], record: dict[Any, Any], field: _Field, clean: Clean, formats: dict[str, Any]
+    sheet: Any, cell: tuple[int, int], record: dict[Any, Any], field: Field, clean: Clean, formats: dict[str, Any]
 ) -> None:
     value = record[field.key]
     if isinstance(value, pd.Timestamp):
@@ -208,7 +192,7 @@ def _write(
         sheet.write_number(*cell, float(value), formats[field.kind])
 
 
-def _text(record: dict[Any, Any], field: _Field, clean: Clean) -> str:
+def _text(record: dict[Any, Any], field: Field, clean: Clean) -> str:
     return clean(plain(record[field.key], field.column))
 
 

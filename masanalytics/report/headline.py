@@ -35,7 +35,15 @@ def headline(rates: pd.DataFrame, codes: pd.DataFrame, times: pd.DataFrame) -> l
     if rates.empty or not rates["accepted"].iloc[0]:
         return [_("There are no accepted messages to report on.")]
     whole: dict[Any, Any] = rates.iloc[0].to_dict()
-    sentences = [_rate(whole), _pending(whole), _unreported(whole), _reasons(whole, codes), _speed(times)]
+    why_unknown = (rates.attrs.get("expected_reason") or {}).get("0")
+    sentences = [
+        _rate(whole),
+        _pending(whole),
+        _unpredictable(whole, why_unknown),
+        _unreported(whole),
+        _reasons(whole, codes),
+        _speed(times),
+    ]
     return [sentence for sentence in sentences if sentence]
 
 
@@ -132,6 +140,17 @@ def _pending(whole: dict[Any, Any]) -> str:
         low=low,
         high=high,
     )
+
+
+def _unpredictable(whole: dict[Any, Any], reason: str | None) -> str:
+    """Return why no final rate is named, where messages are open and none is."""
+    if not int(whole["pending"]) or pd.notna(whole.get("expected_rate", 0.0)):
+        return ""
+    if reason in ("no_history", "thin_history"):
+        return _("Final rate: not predictable yet, needs three days of reports.")
+    if reason == "too_early":
+        return _("Final rate: not predictable yet, most messages left less than half a minute ago.")
+    return _("Final rate: not predictable, for past campaigns do not tell how this one will end.")
 
 
 def _unreported(whole: dict[Any, Any]) -> str:

@@ -21,6 +21,8 @@ from masanalytics.report.build import Contents, Section
 
 __all__ = ["page"]
 
+# On the screen of a phone these open when they are asked for.
+_LATER = ("course", "latency", "health")
 _LOOKS = {"advice": "long", "error_code": "code"}
 _FONT_FAMILY = "masanalytics-report"
 # Chinese only: quotation marks and dashes of the Latin text stay in the reader's own font.
@@ -37,11 +39,13 @@ def page(contents: Contents, clean: Callable[[str], str]) -> str:
         "contents": contents,
         "facts": _facts(contents, clean),
         "sections": [_section(section, clean) for section in contents.sections],
-        "definitions": tables.definitions(),
+        "definitions": contents.definitions,
         "words": {
             "definitions": _("What each figure means"),
             "sources": _("What this was computed from"),
             "aggregates": _("aggregates only; times are China time"),
+            "fewer": _("Show less"),
+            "columns": _("All columns"),
         },
         "version": __version__,
         "script": Markup(script),  # noqa: S704 - our own file
@@ -70,24 +74,31 @@ def _visible(text: str) -> str:
 def _facts(contents: Contents, clean: Callable[[str], str]) -> list[tuple[str, str]]:
     headings = [str(column.heading) for column in contents.figures]
     rows = tables.cells_of(contents.whole, contents.figures, clean)
-    return [(heading, cell.text) for row in rows for heading, cell in zip(headings, row, strict=True)]
+    return [(heading, cell.whole) for row in rows for heading, cell in zip(headings, row, strict=True)]
 
 
 def _section(section: Section, clean: Callable[[str], str]) -> dict[str, Any]:
     picture = section.picture
-    svg = "" if picture is None else picture.as_svg(name=section.name, label=str(escape(section.title)))
+    label = str(escape(section.title))
+    wide = "" if picture is None else picture.as_svg(name=section.name, label=label)
+    narrow = "" if picture is None else picture.as_svg(name=f"{section.name}-narrow", label=label, narrow=True)
     return {
         "section": section,
-        "svg": Markup(svg),  # noqa: S704 - drawn by matplotlib, texts are outlines
+        "svg": Markup(wide),  # noqa: S704 - drawn by matplotlib, texts are outlines
+        "narrow_svg": Markup(narrow),  # noqa: S704 - likewise
+        "is_later": section.name in _LATER,
+        "has_more": any(not column.brief for column in section.columns),
         "columns": [
             {
                 "name": clean(str(column.heading)),
                 "number": column.is_number,
                 "look": _LOOKS.get(column.key, "text"),
+                "brief": column.brief,
             }
             for column in section.columns
         ],
         "rows": tables.cells_of(section.table, section.columns, clean),
+        "all": _("All {count:,} rows", count=len(section.table)),
     }
 
 

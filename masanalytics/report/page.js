@@ -1,4 +1,7 @@
 "use strict";
+window.addEventListener("beforeprint", function () {
+  document.querySelectorAll("details").forEach(function (folded) { folded.open = true; });
+});
 document.querySelectorAll("table.sortable").forEach(function (table) {
   var heads = Array.prototype.slice.call(table.tHead.rows[0].cells);
   var words = new Intl.Collator(document.documentElement.lang, { numeric: true });

@@ -1,4 +1,4 @@
-"""The charts of a report as SVG text or PNG bytes, drawn without touching the user's own figures."""
+"""The charts of a report as SVG text, drawn without touching the user's own figures."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from masanalytics.plot.theme import look
 
 __all__ = ["Picture"]
 
-_WIDTH = 6.8
-_DPI = 110
+_WIDTH, _NARROW_WIDTH, _NARROW_HEIGHT = 6.8, 4.4, 0.78
 _NO_METADATA: dict[str, Any] = {"Creator": None, "Date": None, "Format": None, "Type": None}
 
 
@@ -41,7 +40,7 @@ class Picture:
     draw: Callable[[Axes], Axes]
     note: str = ""
 
-    def as_svg(self, *, name: str, label: str) -> str:
+    def as_svg(self, *, name: str, label: str, narrow: bool = False) -> str:
         """Return the chart as an ``<svg>`` element that grows and shrinks with its page.
 
         Parameters
@@ -50,8 +49,11 @@ class Picture:
             Keeps the ids inside apart from those of other charts on the page.
         label : str
             What a screen reader says; must be safe to put into an attribute.
+        narrow : bool
+            Drawn for the screen of a phone, where the other's letters would be too small to read.
         """
-        figure, ax = self._drawn()
+        size = (_NARROW_WIDTH, _NARROW_HEIGHT * self.height) if narrow else (_WIDTH, self.height)
+        figure, ax = self._drawn(size)
         # The page has title and source as text, which can be read aloud and copied.
         ax.set_title("")
         for line in figure.findobj(lambda artist: artist.get_gid() == SOURCE_GID):
@@ -62,17 +64,10 @@ class Picture:
         # Joined, not substituted: a backslash of somebody's column name means nothing here.
         return f'<svg role="img" aria-label="{label}"' + _embedded(buffer.getvalue(), name).removeprefix("<svg")
 
-    def as_png(self) -> bytes:
-        """Return the chart as a PNG picture."""
-        figure, _ax = self._drawn()
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=_DPI)
-        return buffer.getvalue()
-
-    def _drawn(self) -> tuple[Figure, Axes]:
+    def _drawn(self, size: tuple[float, float]) -> tuple[Figure, Axes]:
         """Draw on a figure that pyplot does not know of."""
         with look():
-            figure = Figure(figsize=(_WIDTH, self.height), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
+            figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
             ax: Axes = figure.subplots()
         return figure, self.draw(ax)
 

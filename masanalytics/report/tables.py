@@ -5,7 +5,7 @@ One description serves both outputs, so that the HTML page and the Excel file ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -49,12 +49,15 @@ class Column:
         How it is written.
     interval : tuple of str, optional
         The columns that hold the ends of its 95 % interval.
+    brief : bool
+        Whether a narrow screen shows it at once; the others are behind a switch there.
     """
 
     key: str
     heading: Text | str
     kind: Kind
     interval: tuple[str, str] | None = None
+    brief: bool = False
 
     @property
     def is_number(self) -> bool:
@@ -64,35 +67,45 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell as people read it, with the value it is sorted by: nothing where it is missing, to stay last."""
+    """One cell as people read it, with the value it is sorted by: nothing where it is missing, to stay last.
+
+    What stands in brackets behind a number is apart, for it may stand in the next line, and is not to be broken.
+    """
 
     text: str
     order: float | str
+    interval: str = ""
+
+    @property
+    def whole(self) -> str:
+        """The number with what stands behind it."""
+        return f"{self.text} {self.interval}".strip()
 
 
+# Every rate stands right behind its own numerator.
 RATES = (
-    Column("accepted", Text("Accepted"), "count"),
-    Column("delivered", Text("Delivered"), "count"),
+    Column("accepted", Text("Accepted"), "count", brief=True),
+    Column("delivered", Text("Delivered"), "count", brief=True),
+    Column("delivery_rate", Text("Delivery rate"), "share", ("low", "high"), brief=True),
     Column("failed", Text("Failed"), "count"),
-    Column("pending", Text("Pending"), "count"),
     Column("unreported", Text("Unreported"), "count"),
-    Column("delivery_rate", Text("Delivery rate"), "share", ("low", "high")),
+    Column("pending", Text("Pending"), "count"),
     Column("most", Text("At most"), "share"),
     Column("expected_rate", Text("Expected end"), "share", ("expected_low", "expected_high")),
 )
 CODES = (
-    Column("error_code", Text("Code"), "text"),
-    Column("meaning", Text("Meaning"), "text"),
+    Column("error_code", Text("Code"), "text", brief=True),
+    Column("meaning", Text("Meaning"), "text", brief=True),
     Column("category", Text("Category"), "category"),
-    Column("count", Text("Failed"), "count"),
-    Column("share", Text("Of accepted"), "share"),
+    Column("count", Text("Failed"), "count", brief=True),
+    Column("share", Text("Of accepted"), "share", brief=True),
     Column("share_of_failed", Text("Of failed"), "share"),
     Column("advice", Text("What to do"), "text"),
 )
 LATENCY = (
-    Column("delivered", Text("Delivered"), "count"),
-    Column("p50_s", Text("Median"), "seconds"),
-    Column("p90_s", "90%", "seconds"),
+    Column("delivered", Text("Delivered"), "count", brief=True),
+    Column("p50_s", Text("Median"), "seconds", brief=True),
+    Column("p90_s", "90%", "seconds", brief=True),
     Column("p95_s", "95%", "seconds"),
     Column("p99_s", "99%", "seconds"),
     Column("max_s", Text("Longest"), "seconds"),
@@ -100,31 +113,30 @@ LATENCY = (
     Column("reached_90_s", Text("Nine in ten"), "seconds"),
 )
 COURSE = (
-    Column("time", Text("Submitted"), "group"),
-    *RATES[:5],
-    Column("delivery_rate", Text("Delivery rate"), "share", ("low", "high")),
+    Column("time", Text("Submitted"), "group", brief=True),
+    *RATES[:6],
     Column("p50_s", Text("Median"), "seconds"),
     Column("p90_s", "90%", "seconds"),
 )
 REPLIES = (
     Column("delivered", Text("Delivered"), "count"),
-    Column("people", Text("People who replied"), "count"),
-    Column("response_rate", Text("Response rate"), "share", ("low", "high")),
-    Column("opt_outs", Text("Opted out"), "count"),
-    Column("opt_out_rate", Text("Opt-out rate"), "share", ("opt_out_low", "opt_out_high")),
+    Column("answered_delivered", Text("Replied"), "count", brief=True),
+    Column("response_rate", Text("Response rate"), "share", ("low", "high"), brief=True),
+    Column("opt_outs_delivered", Text("Opted out"), "count", brief=True),
+    Column("opt_out_rate", Text("Opt-out rate"), "share", ("opt_out_low", "opt_out_high"), brief=True),
     Column("p50_s", Text("Half replied within"), "seconds"),
 )
 ANOMALIES = (
-    Column("sentence", Text("What is unusual"), "text"),
+    Column("sentence", Text("What is unusual"), "text", brief=True),
     Column("messages", Text("Messages"), "count"),
     Column("observed", Text("Seen"), "share"),
     Column("usual", Text("Usual"), "share", ("usual_low", "usual_high")),
     Column("advice", Text("What to do"), "text"),
 )
 HEALTH = (
-    Column("verdict", Text("Verdict"), "text"),
-    Column("numbers", Text("Numbers"), "count"),
-    Column("meaning", Text("Meaning"), "text"),
+    Column("verdict", Text("Verdict"), "text", brief=True),
+    Column("numbers", Text("Numbers"), "count", brief=True),
+    Column("meaning", Text("Meaning"), "text", brief=True),
 )
 # Where everything is settled they say the rate once more.
 _WHILE_PENDING = ("most", "expected_rate")
@@ -135,7 +147,7 @@ def columns_of(result: pd.DataFrame, known: Sequence[Column]) -> list[Column]:
     """Return the columns to show: the groups of `result`, then those of `known` that hold anything."""
     first = next(iter(column.key for column in known if column.key in result.columns))
     names = [str(name) for name in result.columns[: list(result.columns).index(first)]]
-    groups = [Column(name, _capitalised(column_name(name)), "group") for name in names]
+    groups = [Column(name, _capitalised(column_name(name)), "group", brief=True) for name in names]
     return groups + [column for column in known if column.key in result.columns and _holds(result, column)]
 
 
@@ -160,12 +172,12 @@ def cells_of(result: pd.DataFrame, columns: Sequence[Column], clean: Callable[[s
 def _cell(row: dict[Any, Any], column: Column, clean: Callable[[str], str]) -> Cell:
     value = row[column.key]
     if column.is_number:
-        text = _number(value, column.kind)
+        text, interval = _number(value, column.kind), ""
         if column.interval and pd.notna(value):
             low, high = (percent(row[end]) for end in column.interval)
-            text = f"{text} ({low.removesuffix('%')}–{high})"
+            interval = f"({low.removesuffix('%')}–{high})"
         # Six digits behind the point sort a share; more could read like a phone number.
-        return Cell(text, "" if pd.isna(value) else round(float(value), 6))
+        return Cell(text, "" if pd.isna(value) else round(float(value), 6), interval)
     text = clean(plain(value, column))
     order: float | str = text
     if column.kind == "group" and isinstance(value, int | float) and pd.notna(value):
@@ -192,30 +204,38 @@ def plain(value: Any, column: Column) -> str:
 
 _DEFINITIONS = (
     (
+        ("accepted",),
         Text("Accepted"),
         Text(
             "Messages the platform took: the denominator of every rate. Messages it rejected, or that were "
             "never sent, are not in it."
         ),
     ),
-    (Text("Delivered"), Text("A state report DELIVRD came: the message reached the handset.")),
-    (Text("Failed"), Text("A state report with any other final code came.")),
+    (("delivered",), Text("Delivered"), Text("A state report DELIVRD came: the message reached the handset.")),
+    (("failed", "count"), Text("Failed"), Text("A state report with any other final code came.")),
     (
+        ("pending",),
         Text("Pending"),
         Text(
             "No report yet. Carriers report for up to 72 hours, so a pending message is neither delivered nor failed."
         ),
     ),
-    (Text("Unreported"), Text("No report although every report of 72 hours was fetched.")),
+    (("unreported",), Text("Unreported"), Text("No report although every report of 72 hours was fetched.")),
     (
+        ("delivery_rate",),
         Text("Delivery rate"),
         Text(
             "Delivered ÷ accepted. In brackets the 95% interval (Wilson): how far chance alone could move a "
             "rate on so many messages."
         ),
     ),
-    (Text("At most"), Text("The rate if every pending message arrived. The rate shown is the one if none did.")),
     (
+        ("most",),
+        Text("At most"),
+        Text("The rate if every pending message arrived. The rate shown is the one if none did."),
+    ),
+    (
+        ("expected_rate",),
         Text("Expected end"),
         Text(
             "An estimate of the rate once all reports are in (Aalen–Johansen; beyond what was observed, the "
@@ -223,29 +243,34 @@ _DEFINITIONS = (
         ),
     ),
     (
+        ("share",),
         Text("Of accepted, of failed"),
         Text("How many messages failed with a code, as a share of all accepted and of all failed messages."),
     ),
     (
+        ("p50_s", "p90_s"),
         Text("Median, 90%, 95%, 99%, longest"),
         Text("Time from submission to delivery, of the delivered messages: half, 90% … were at least this fast."),
     ),
     (
+        ("reached_50_s", "reached_90_s"),
         Text("Half of accepted, nine in ten"),
         Text("When half, and nine in ten, of all accepted messages had arrived; a dash where that has not happened."),
     ),
     (
-        Text("People who replied, response rate"),
-        Text("People who wrote back, and their share of the delivered messages, with its 95% interval."),
+        ("answered_delivered",),
+        Text("Replied, response rate"),
+        Text("Delivered messages that were answered, and their share of all delivered ones, with its 95% interval."),
     ),
     (
+        ("opt_outs_delivered",),
         Text("Opted out, opt-out rate"),
         Text(
-            "People whose reply asks for no more messages, and their share of the delivered messages, with "
-            "its 95% interval."
+            "Delivered messages whose reply asks for no more, and their share of all delivered ones, with its 95% interval."
         ),
     ),
     (
+        ("sentence",),
         Text("What is unusual"),
         Text(
             "Messages of a day that fared worse than others of their kind do on their days: farther out than chance and the usual "
@@ -253,6 +278,7 @@ _DEFINITIONS = (
         ),
     ),
     (
+        ("verdict",),
         Text("State of the numbers"),
         Text(
             "What the latest reports say of each number: whether writing to it again makes sense. Advice, not a fact."
@@ -261,6 +287,12 @@ _DEFINITIONS = (
 )
 
 
-def definitions() -> list[tuple[str, str]]:
-    """Return what each figure of a report means: (term, meaning)."""
-    return [(str(term), str(meaning)) for term, meaning in _DEFINITIONS]
+def definitions(shown: Collection[str]) -> list[tuple[str, str]]:
+    """Return what the figures of these columns mean: (term, meaning); nothing of what is not shown.
+
+    Examples
+    --------
+    >>> [term for term, _meaning in definitions(["accepted", "p90_s"])]
+    ['Accepted', 'Median, 90%, 95%, 99%, longest']
+    """
+    return [(str(term), str(meaning)) for keys, term, meaning in _DEFINITIONS if any(key in shown for key in keys)]
