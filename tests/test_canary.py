@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import masanalytics as mas
+from masanalytics.clock import ManualClock
 from masanalytics.errors import InputError
 from masanalytics.planning import Limits
 from masanalytics.sending import SendResult
@@ -181,3 +182,40 @@ def test_a_wrong_word_is_named(store: mas.Store) -> None:
     """Neither a number nor the word: nothing is sent."""
     with platform() as sim, pytest.raises(InputError, match="how many messages go first, or 'go on'"):
         go(sim, store, canary="yes")
+
+
+def test_whoever_asks_while_the_canary_is_out_takes_over_nothing(clock: ManualClock) -> None:
+    """A second run that is held leaves the round to the first, which waits for the reports and sends the rest."""
+    behaviour = Scripted(default=("DELIVRD", 30.0))
+    with platform(behaviour, clock=clock) as sim, sim.client() as client, mas.Store(":memory:", clock=clock) as store:
+        collector, said = mas.Collector(client, store, say=lambda _text: None), list[SendResult]()
+        real = collector.collect_if_due
+
+        def collect_if_due() -> Any:
+            if not said and sim.counts["accepted"]:
+                said.append(go(sim, store))
+            return real()
+
+        collector.collect_if_due = collect_if_due
+        first = mas.send(PEOPLE, client, store, canary=50, collector=collector, progress=False, **PLANNING)
+
+        assert [(one.held_because, one.stopped and one.stopped.code) for one in said] == [
+            ({"canary": 950}, "canary_not_reported")
+        ]
+        assert (first.accepted, first.ok, set(sim.accepted.values())) == (1000, True, {1})
+
+
+def test_who_does_not_wait_says_only_what_is_reported(store: mas.Store) -> None:
+    """A run without canary= has waited for nothing, and claims no ten minutes."""
+    with platform(SILENT) as sim:
+        go(sim, store, canary=SOON)
+        later = go(sim, store)
+
+        assert "0 of 50 are reported by now" in later.stopped_because
+        assert "after" not in later.stopped_because
+
+
+def test_a_canary_judged_by_no_report_is_refused() -> None:
+    """Until it is judged normal by its own reports nothing else goes, so some report is needed."""
+    with pytest.raises(InputError, match="a share above 0"):
+        mas.Canary(50, reported=0)

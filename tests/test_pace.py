@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -301,6 +302,23 @@ def test_the_same_text_to_the_same_number_waits_a_minute(
     assert clock.now() - began < 2
     assert mas.send(_plan(5, store, round="2"), client, store, progress=False).accepted == 5
     assert 60 <= clock.now() - began < 64
+
+
+@pytest.mark.parametrize("workers", [1, 2, 8])
+def test_keys_of_one_text_leave_a_minute_apart(
+    sim: Simulator, client: Client, store: Store, clock: ManualClock, workers: int
+) -> None:
+    """Three orders of each person with one text for all: whoever works at it, the platform sees no repetition."""
+    orders = pd.concat([_people(5)] * 3).assign(order=range(15))
+    result = mas.send(
+        orders, client, store, phone="p", text="x", campaign="C", key="order", workers=workers, progress=False
+    )
+    came: dict[str, list[float]] = {}
+    for message in sim.messages:
+        came.setdefault(message.phone, []).append(message.submitted_at)
+
+    assert result.accepted == 15
+    assert all(later - earlier > 60 for times in came.values() for earlier, later in pairwise(times))
 
 
 def test_a_proof_sent_twice_waits_a_minute(sim: Simulator, client: Client, store: Store, clock: ManualClock) -> None:

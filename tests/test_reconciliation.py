@@ -23,6 +23,7 @@ from tests.bench import Bench, PlainBatch
 Report = Callable[..., dict[str, str]]
 PHONES = [f"138{n:08d}" for n in range(10)]
 G1, G2 = "0101080000000000000001", "0101080000000000000002"
+LATER = "0101080200000000000003"
 
 
 def outcome(bench: Bench) -> list[list[Any]]:
@@ -81,7 +82,7 @@ def test_another_batch_that_could_have_caused_the_reports_leaves_both_in_doubt(
     """In doubt, in flight, or accepted without a msgGroup: where two fit, nothing is guessed."""
     bench.send(PHONES, "", campaign="Monday")
     run = bench.start("Monday 2")
-    (batch_id,) = bench.register(run, plain_batch(PHONES))
+    (batch_id,) = bench.register(run, plain_batch(PHONES, "另一条"))
     bench.claim(run, batch_id)
     if rival != "submitting":
         bench.answer(batch_id, rival, "")
@@ -97,7 +98,7 @@ def test_the_rivals_own_answer_takes_its_reports(
     """Reports that came while the answer was awaited go to the batch whose answer names their group."""
     bench.send(PHONES, "", campaign="Monday")
     run = bench.start("Monday 2")
-    (batch_id,) = bench.register(run, plain_batch(PHONES))
+    (batch_id,) = bench.register(run, plain_batch(PHONES, "另一条"))
     bench.claim(run, batch_id)
     bench.receive(reports(make_report, G1, PHONES))
     bench.answer(batch_id, "accepted", G1)
@@ -500,6 +501,71 @@ class _Wrong(SystemClock):
 
     def now(self) -> float:
         return time.time() + self.wrong_by
+
+
+@pytest.mark.parametrize("when", ["before the plan", "before the request"])
+def test_who_opts_out_after_a_wrong_word_is_counted_where_she_was_taken(
+    bench: Bench, make_report: Report, plain_batch: type[PlainBatch], when: str
+) -> None:
+    """The user said that the batch was not sent, two opted out, eight got it again; then the platform's own yes comes."""
+    run = bench.start()
+    (first,) = bench.register(run, plain_batch(PHONES))
+    bench.claim(run, first)
+    bench.answer(first, "unknown")
+    bench.store.settle(first, "not_sent")
+    bench.clock.sleep(120)
+    if when == "before the plan":
+        bench.store.opt_out(PHONES[:2])
+    again = bench.start()
+    (second,) = bench.register(again, plain_batch(PHONES[2:] if when == "before the plan" else PHONES))
+    bench.store.opt_out(PHONES[:2])
+    bench.store.sends.drop_emptied(again)
+    (claimed,) = bench.claim(again, second)
+    bench.answer(second, "accepted", LATER)
+    said = bench.statuses()
+    bench.answer(first, "accepted", G1)
+    bench.receive(reports(make_report, G1, PHONES))
+
+    assert claimed.phones == PHONES[2:]
+    assert [said[phone] for phone in PHONES[:3]] == ["not_sent", "not_sent", "pending"]
+    assert bench.statuses() == dict.fromkeys(PHONES[:2], "delivered") | dict.fromkeys(PHONES[2:], "pending")
+    assert outcome(bench) == [["accepted", 0, 2], ["accepted", 0, 8]]
+    assert bench.store.sends.already_sent("c1", "", PHONES).all()
+
+
+def test_reports_tell_of_those_who_opted_out_after_a_wrong_word(
+    bench: Bench, make_report: Report, plain_batch: type[PlainBatch]
+) -> None:
+    """Without a late answer the reports of the whole request prove it, although most of its people have it twice by now."""
+    first = bench.send(PHONES, "")
+    bench.store.settle(first, "not_sent")
+    bench.store.opt_out(PHONES[:2])
+    bench.clock.sleep(120)
+    run = bench.start()
+    (second,) = bench.register(run, plain_batch(PHONES[2:]))
+    bench.claim(run, second)
+    bench.answer(second, "accepted", LATER)
+    bench.receive(reports(make_report, G1, PHONES))
+
+    assert bench.statuses() == dict.fromkeys(PHONES[:2], "delivered") | dict.fromkeys(PHONES[2:], "pending")
+
+
+def test_who_is_known_to_have_it_does_not_leave_again(bench: Bench, plain_batch: type[PlainBatch]) -> None:
+    """The second try was under way when the first one's yes came late, and was rejected: a third finds nobody."""
+    first = bench.send(PHONES, "")
+    bench.store.settle(first, "not_sent")
+    bench.clock.sleep(120)
+    run = bench.start()
+    (second,) = bench.register(run, plain_batch(PHONES))
+    bench.claim(run, second)
+    bench.answer(first, "accepted", G1)
+    bench.answer(second, "rejected", rspcod="InvalidMessage")
+    bench.clock.sleep(120)
+    third = bench.start()
+    (batch_id,) = bench.register(third, plain_batch(PHONES))
+
+    assert bench.claim(third, batch_id) == []
+    assert set(bench.statuses().values()) == {"pending"}
 
 
 def test_settling_what_the_platform_said_is_refused(store: mas.Store) -> None:

@@ -225,6 +225,13 @@ class _Job:
         if canary.holds or self.limit is not None:
             unsent = _unsent(unsent, is_out(self.plan, sender.sends, sender.run.rules, sender.clock.now()))
         with deferred_interrupt(lambda: sender.stop(INTERRUPTED)):
+            unsent, is_empty = _looked_into(unsent)
+            if canary.holds and not canary.room and not is_empty:
+                # The canary is out: who waits for it must not take over what another run keeps ready behind it.
+                self._judge(canary, expected=int(canary.rules["size"]))
+                canary = sender.sends.canary_state(sender.run)
+                if sender.is_stopped:
+                    return
             parts = portions(unsent, first=canary.room if canary.holds else None, most=self.limit)
             registered: list[list[int]] = []
             tried = 0
@@ -343,6 +350,13 @@ def portions(
     following = next(stream, None) if left is None else left
     if following is not None:
         yield chain([following], stream)
+
+
+def _looked_into(batches: Iterable[PlannedBatch]) -> tuple[Iterator[PlannedBatch], bool]:
+    """Return the batches, and whether there are none."""
+    stream = iter(batches)
+    first = next(stream, None)
+    return iter(()) if first is None else chain([first], stream), first is None
 
 
 def _take(stream: Iterator[PlannedBatch], size: int) -> tuple[list[PlannedBatch], PlannedBatch | None]:

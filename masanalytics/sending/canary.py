@@ -52,6 +52,8 @@ class Canary:
         for name, share in (("reported", self.reported), ("most_failed", self.most_failed)):
             if isinstance(share, bool) or not isinstance(share, Real) or not 0 <= share <= 1:
                 raise InputError("{name}={value!r}: a share from 0 to 1", name=name, value=share)
+        if not self.reported:
+            raise InputError("reported=0 judges a canary by no report at all: a share above 0")
         if isinstance(self.timeout_s, bool) or not isinstance(self.timeout_s, Real) or not self.timeout_s >= 0:
             raise InputError("{name}={value!r}: a number of seconds", name="timeout_s", value=self.timeout_s)
 
@@ -97,17 +99,19 @@ class Canary:
         progress = self._wait(sender, collector, batch_ids, expected if waits else 0)
         if sender.is_stopped:  # interrupted, or refused: nothing is known of the canary
             return
-        because = self._why_not(sender, progress, batch_ids, expected)
+        because = self._why_not(sender, progress, batch_ids, expected, waited=waits)
         if not sender.sends.judge_canary(sender.run, because, sender.clock.now()) and because is not None:
             sender.hold("canary", because)
 
     def _why_not(
-        self, sender: Sender, progress: CampaignProgress, batch_ids: Sequence[int], expected: int
+        self, sender: Sender, progress: CampaignProgress, batch_ids: Sequence[int], expected: int, *, waited: bool
     ) -> Text | None:
         """Return why the rest may not go; None where the reports look normal."""
         failed = progress.counts.get("failed", 0)
         if progress.accepted < self.reported * expected:
             return _not_taken(progress, expected)
+        if progress.reported < self.reported * expected and not waited:
+            return _not_reported_yet(progress, expected)
         if progress.reported < self.reported * expected:
             return self._too_few_reports(progress, expected, platform_time=is_simulated(sender.clock))
         if failed > self.most_failed * progress.reported:
@@ -141,6 +145,16 @@ class Canary:
             reported=progress.reported,
             expected=expected,
         )
+
+
+def _not_reported_yet(progress: CampaignProgress, expected: int) -> Text:
+    return Text(
+        "the canary: {reported:,} of {expected:,} are reported by now. Collect and run it again, or say canary= once more to wait for"
+        " them; only canary='go on' lets the rest go without",
+        code="canary_not_reported",
+        reported=progress.reported,
+        expected=expected,
+    )
 
 
 def _not_taken(progress: CampaignProgress, expected: int) -> Text:

@@ -197,8 +197,8 @@ class Sender:
                 while waiting or self._in_flight or done:
                     for claimed, result in done:  # judged first: a "no" that hits every batch claims no other
                         self._count(claimed, result, waiting)
-                    next_ids = self._next(waiting)
-                    for claimed in self._leaving(self._record_and_claim(done, next_ids), waiting):
+                    next_ids = [waiting.popleft() for _place in range(self._free_workers(waiting))]
+                    for claimed in self._leaving(self._record_and_claim(done, next_ids, waiting), waiting):
                         self._in_flight[pool.submit(self._submit, claimed)] = claimed
                     done = self._finished(waiting)
             except BaseException:
@@ -278,16 +278,6 @@ class Sender:
 
     # ---- one turn of the loop ---------------------------------------------------------------------------------------
 
-    def _next(self, waiting: deque[int]) -> list[int]:
-        """Return the batches to claim now: none while the platform would take one for a repetition, and refuse it."""
-        next_ids = [waiting.popleft() for _place in range(self._free_workers(waiting))]
-        wait_s = self.sends.seconds_to_repeat(next_ids, self.clock.now()) if next_ids else 0.0
-        if wait_s:
-            waiting.extendleft(reversed(next_ids))
-            self._hold_until = max(self._hold_until, self.clock.monotonic() + wait_s)
-            return []
-        return next_ids
-
     def _free_workers(self, waiting: deque[int]) -> int:
         """Return how many batches may be claimed now."""
         if not waiting:
@@ -340,13 +330,21 @@ class Sender:
             waiting.extendleft(reversed(back))
         return leaving
 
-    def _record_and_claim(self, done: list[tuple[Claimed, SubmitResult]], next_ids: list[int]) -> list[Claimed]:
-        """Record what came back and claim what goes next, in one durable commit."""
+    def _record_and_claim(
+        self, done: list[tuple[Claimed, SubmitResult]], next_ids: list[int], waiting: deque[int]
+    ) -> list[Claimed]:
+        """Record what came back and claim what goes next, in one durable commit.
+
+        What the platform would take for a repetition, and refuse, waits, and everything behind it.
+        """
         if not done and not next_ids:
             return []
         answers = [(claimed.batch_id, result) for claimed, result in done]
-        claims, short = self.sends.claim(self.run, next_ids, self.clock.now(), answers=answers)
+        claims, short, later, wait_s = self.sends.claim(self.run, next_ids, self.clock.now(), answers=answers)
         done.clear()
+        waiting.extendleft(reversed(later))
+        self._hold_until = max(self._hold_until, self.clock.monotonic() + wait_s) if later else self._hold_until
+        next_ids = [batch_id for batch_id in next_ids if batch_id not in later]
         missing = sum(self._sizes[batch_id] for batch_id in next_ids) - sum(len(batch.phones) for batch in claims)
         self.options.advance(missing)
         if missing and len(claims) < len(next_ids) and self.sends.canary_state(self.run).holds:

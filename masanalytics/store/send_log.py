@@ -37,7 +37,7 @@ from masanalytics.store import (
 )
 from masanalytics.store.claim_rules import ClaimRules
 from masanalytics.store.kept_texts import keep_text
-from masanalytics.store.lookups import ACCEPTED, MAY_BE_OUT, RESENDABLE, STATUS_OF_STATE, STILL_TO_SEND
+from masanalytics.store.lookups import ACCEPTED, MAY_BE_OUT, RESENDABLE, STATUS_OF_STATE
 from masanalytics.vocabulary import Status
 
 if TYPE_CHECKING:
@@ -129,10 +129,24 @@ class Claimed:
 
 
 class Claims(NamedTuple):
-    """The batches that are ours to send now, and the period of the budget that held back others; None where nothing did."""
+    """What is ours to send now.
+
+    Attributes
+    ----------
+    batches : list of Claimed
+        The batches.
+    short : Period or None
+        The period of the budget that held back others; None where nothing did.
+    later : list of int
+        Batches that have to wait: the platform would take them now for repetitions.
+    wait_s : float
+        How long.
+    """
 
     batches: list[Claimed]
     short: Period | None
+    later: list[int]
+    wait_s: float
 
 
 class Released(NamedTuple):
@@ -252,7 +266,7 @@ def start_run(conn: sqlite3.Connection, start: RunStart, now: float) -> RunRecor
     campaign_id = lookups.campaign_id(conn, start.campaign)
     round_id = rounds.open_round(conn, campaign_id, start.round, start.key)
     before = progress.round_progress(conn, round_id).counts
-    _withdraw(conn, round_id)
+    moved_messages.withdraw(conn, round_id=round_id)
     account_id = lookups.account_id(conn, start.account)
     process = _this_thread()
     cursor = conn.execute(
@@ -263,15 +277,6 @@ def start_run(conn: sqlite3.Connection, start: RunStart, now: float) -> RunRecor
     if start.template is not None:
         template_texts.remember(conn, run_id, account_id, start.template, now)
     return RunRecord(run_id, campaign_id, round_id, account_id, start.add_serial, process, before, start.rules)
-
-
-def _withdraw(conn: sqlite3.Connection, round_id: int) -> None:
-    """Take back what is still to be sent to people who have opted out meanwhile."""
-    conn.execute(
-        "DELETE FROM messages WHERE phone IN (SELECT phone FROM opt_outs WHERE until IS NULL) AND round_id = ?"
-        f" AND status_id {STILL_TO_SEND}",
-        [round_id],
-    )
 
 
 def end_run(conn: sqlite3.Connection, run: RunRecord, because: Text, now: float) -> None:
@@ -363,24 +368,29 @@ def claim(conn: sqlite3.Connection, run: RunRecord, batch_ids: Sequence[int], no
     """Take batches for sending: from this commit on they count as possibly sent.
 
     Batches that another run has taken, messages of people who opted out meanwhile or have reached the cap, what a canary holds
-    back, and the first batch that the budget does not hold with all that come after it, are left out.
+    back, and the first batch that the budget does not hold with all that come after it, are left out. So is a batch that
+    repeats what has just left, were it a moment ago, by another worker or program.
     """
     claimed: list[Claimed] = []
+    later: dict[int, float] = {}
     is_held = rounds.is_held(conn, run.round_id)
     for batch_id in batch_ids:
         if is_held and not _is_canary_with_room(conn, run.round_id, batch_id):
             continue
-        taken = conn.execute(
+        wait_s = claim_rules.seconds_to_repeat(conn, batch_id, now)
+        if wait_s:
+            later[batch_id] = wait_s
+            continue
+        is_ours = conn.execute(
             "UPDATE batches SET state = 'submitting', run_id = ?, process = ?, requested_at = ?, answered_at = NULL"
             " WHERE batch_id = ? AND state IN ('planned', 'not_sent')",
             [run.run_id, run.process, int(now), batch_id],
         ).rowcount
-        if not taken:
+        if not is_ours:
             continue
-        conn.execute(
-            "DELETE FROM messages WHERE batch_id = ? AND phone IN (SELECT phone FROM opt_outs WHERE until IS NULL)",
-            [batch_id],
-        )
+        for taken in moved_messages.return_taken(conn, batch_id):
+            reconciliation.adopt(conn, taken)
+        moved_messages.withdraw(conn, batch_id=batch_id)
         claim_rules.hold_over_cap(conn, run.rules, batch_id, now)
         batch = _read_claimed(conn, batch_id)
         if not batch.phones:
@@ -397,9 +407,9 @@ def claim(conn: sqlite3.Connection, run: RunRecord, batch_ids: Sequence[int], no
         )
         short = claim_rules.hold_over_budget(conn, run.rules, run.account_id, batch_id, now)
         if short is not None:
-            return Claims(claimed, short)
+            return Claims(claimed, short, list(later), max(later.values(), default=0.0))
         claimed.append(batch)
-    return Claims(claimed, None)
+    return Claims(claimed, None, list(later), max(later.values(), default=0.0))
 
 
 def _is_canary_with_room(conn: sqlite3.Connection, round_id: int, batch_id: int) -> bool:

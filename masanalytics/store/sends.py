@@ -177,16 +177,12 @@ class Sends:
         """Record `answers`, then take batches for sending, in one durable commit: several workers share it.
 
         From this commit on the batches count as possibly sent. Those that another run has taken, and messages of people
-        who opted out meanwhile or have reached the cap, and what a canary or the budget holds back are left out.
+        who opted out meanwhile or have reached the cap, and what a canary or the budget holds back are left out; what would
+        repeat itself within a minute is named, and has to wait.
         """
         with self._connections.writing(durable=True) as conn:
             send_log.record_answers(conn, answers)
             return send_log.claim(conn, run, batch_ids, now)
-
-    def seconds_to_repeat(self, batch_ids: Sequence[int], now: float) -> float:
-        """Return how long these batches have to wait, because a number in them was sent the very same within a minute."""
-        with self._connections.reading() as conn:
-            return claim_rules.seconds_to_repeat(conn, batch_ids, now)
 
     def put_back(self, batch_ids: Sequence[int]) -> None:
         """Take claims back whose requests surely have not left."""
