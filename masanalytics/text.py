@@ -31,7 +31,11 @@ _NOTHING: Final = dict.fromkeys(INVISIBLE)
 
 BLANK_WORDS: Final = frozenset({
     "", "nan", "nat", "na", "n/a", "<na>", "none", "(none)", "null", "(null)", "<null>", "#n/a", "#na", "#value!", "#ref!",
-    "#name?", "#num!", "#div/0!", "#null!", "#spill!", "#calc!",
+    "#name?", "#num!", "#div/0!", "#null!", "#spill!", "#calc!", "#getting_data", "\\n",
+    # The day zero of spreadsheets, which a lookup of a blank cell shows, and the one of databases.
+    "1900/1/0", "1900/01/00", "1900-1-0", "1900-01-00", "1900年1月0日", "1900年01月00日", "1900/1/0 0:00", "1900/1/0 00:00:00",
+    "1900-01-00 00:00:00", "0000-00-00", "0000/00/00", "0000-00-00 00:00:00", "0000/00/00 00:00:00", "0000年00月00日",
+    *("#" * width for width in range(3, 256)),  # a date or a number in a cell too narrow for it, saved as text
 })  # fmt: skip
 """What programs write for a missing value, in lower case."""
 

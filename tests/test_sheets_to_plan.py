@@ -42,7 +42,9 @@ def test_a_text_says_what_the_sheet_shows(book: Book) -> None:
 def test_what_the_sheet_shows_is_not_known(book: Book) -> None:
     """A row whose format is not understood is left out; with a format of the user's it is written."""
     frame = read_sheet(book({"a": [["手机号", "数"], [A, (0.5, "# ?/?")], [B, (0.25, "# ?/?")]]}))
-    with pytest.raises(InputError, match="fits no value"):
+    with pytest.raises(
+        InputError, match=r"shows the column '数' as # \?/\?, which is not written here \(the first value is 0.5\)"
+    ):
         planned(frame, "{数}")
     assert contents(planned(frame, "{数:.2f}")) == ["0.50", "0.25"]
 
@@ -58,7 +60,27 @@ def test_a_zero_under_a_date_is_left_out(book: Book) -> None:
     """A lookup of a blank cell never becomes 1 January 1900."""
     rows = [["手机号", "到期日"], *([f"1380013800{i}", (value, "yyyy/m/d")] for i, value in enumerate([45761, 0, -5]))]
     made = planned(read_sheet(book({"a": rows})), "{到期日:%Y年%m月%d日}到期")
-    assert (contents(made), made.excluded["reason"].tolist()) == (["2025年04月14日到期"], ["invalid_content"] * 2)
+    assert (contents(made), made.excluded["reason"].tolist()) == (["2025年04月14日到期"], ["missing_value"] * 2)
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    ["\\N", "########", "1900/1/0", "1900年1月0日", "1900-01-00 00:00:00", "0000-00-00", "0000-00-00 00:00:00",
+     dt.date(1899, 12, 30), pd.Timestamp("1899-12-31")],
+    ids=str,
+)  # fmt: skip
+def test_what_programs_write_for_nothing_is_in_no_text(nothing: Any) -> None:
+    """A database's NULL, a cell too narrow for its date, the day zero: the row is left out with a reason."""
+    frame = pd.DataFrame({"手机号": [A, B], "到期日": pd.Series([nothing, "2026-03-05"], dtype=object)})
+    for text in ("{到期日}到期", "{到期日:%m月%d日}到期"):
+        made = planned(frame, text)
+        assert (made.messages["phone"].tolist(), made.excluded["reason"].tolist()) == ([B], ["missing_value"])
+
+
+@pytest.mark.parametrize("day", ["1900-01-01", "0001-01-01", "1970/1/1", "9999年12月31日"])
+def test_a_day_that_stands_for_none_is_told(day: str) -> None:
+    made = planned(pd.DataFrame({"手机号": [A, B], "到期日": [day, "2026-03-05"]}), "将于{到期日}到期")
+    assert [(warning.code, warning.rows) for warning in made.warnings] == [("filler", 1)]
 
 
 @pytest.mark.parametrize(

@@ -80,13 +80,24 @@ _FILLERS: Final = frozenset(
         "(空白)",
         "（空白）",
         "空",
-        "\\N",
         "&nbsp;",
         "<br>",
         "<br/>",
         "#",
         "*",
         "?",
+        # A day that a database or a program has where it has none.
+        *(
+            shape.format(year, month, day)
+            for year, month, day in ((1, 1, 1), (1900, 1, 1), (1970, 1, 1), (9999, 12, 31))
+            for shape in (
+                "{0:04}-{1:02}-{2:02}",
+                "{0:04}/{1}/{2}",
+                "{0:04}/{1:02}/{2:02}",
+                "{0:04}年{1}月{2}日",
+                "{0:04}年{1:02}月{2:02}日",
+            )
+        ),
     }
 )
 _ZERO: Final = "0"

@@ -29,6 +29,7 @@ from masanalytics.planning.value_formats import (
 )
 from masanalytics.protocol import is_pairs
 from masanalytics.segments import utf16_units
+from masanalytics.sheets.values_as_read import formats_as_read
 
 __all__ = [
     "DIGITS_LOST",
@@ -168,7 +169,7 @@ def encode_column(column: pd.Series[Any], field: Field) -> EncodedColumn:
         if all(text == text.strip() for text in dictionary.take(dictionary.doubtful)):
             return _encoded_as_is(distinct, dictionary)
     values = [value.strip() if isinstance(value, str) else value for value in distinct.as_list()]
-    number_formats = [] if field.spec else column.attrs.get("read", {}).get("formats", {}).get(column.name, [])
+    number_formats = [] if field.spec else formats_as_read(column)
     if not field.spec and not number_formats and set(map(type, values)) == {int}:
         return _encoded_as_is(distinct, Dictionary.of(list(map(str, values))))
     return _encoded(distinct.codes, write_all(values, field, number_formats))

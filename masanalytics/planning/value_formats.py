@@ -53,6 +53,9 @@ _DATE_TEXT = re.compile(
 _WHOLE_TYPES: Final = "bcdoxX"
 _SCIENTIFIC = re.compile(r"[+-]?\d(?:\.\d+)?E\+?\d{2,3}", re.I)
 _MOST_EXACT: Final = 2**53
+_YEAR_OF_ZERO: Final = 1899
+_DAYS_OF_ZERO: Final = ((12, 30), (12, 31))
+"""The day that a spreadsheet makes of a zero, which is what a lookup of a blank cell gives."""
 _DAY_PARTS = re.compile(r"%[-_0^#]?[aAbBcdDeFGgjmuUVwWxyYhC]")
 _TIME_PARTS = re.compile(r"%[-_0^#]?[cfHIklMpPrRsSTXz]")
 
@@ -82,7 +85,9 @@ def is_blank(value: Any) -> bool:
         if value and value[0] not in BLANK_STARTS and not value[0].isspace():
             return False
         return value.translate(_UNSEEN).strip().casefold() in BLANK_WORDS
-    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value)
+    if isinstance(value, date):
+        return value is pd.NaT or (value.year == _YEAR_OF_ZERO and (value.month, value.day) in _DAYS_OF_ZERO)
+    return value is None or value is pd.NA or (isinstance(value, float) and value != value)
 
 
 def has_lost_digits(text: str) -> bool:
@@ -131,7 +136,11 @@ def write_all(values: Sequence[Any], field: Field, number_formats: Sequence[str]
     if texts and all(text is None for text in texts):
         misfit = next((value for value in values if not is_blank(value)), None)
         if misfit is not None:
-            raise _fits_nothing(field, misfit)
+            raise (
+                _fits_nothing(field, misfit)
+                if spec or not number_formats
+                else _not_imitated(field, misfit, number_formats[0])
+            )
     return list(map(_text_or_code, values, texts))
 
 
@@ -334,6 +343,20 @@ def _several_formats(field: Field, number_formats: Sequence[str]) -> InputError:
         example=f"{{{field.column}:%Y年%m月%d日}}"
         if any(map(is_date_format, number_formats))
         else f"{{{field.column}:,.2f}}",
+    )
+
+
+def _not_imitated(field: Field, value: Any, number_format: str) -> InputError:
+    """Return the error of a column that the sheet shows in a way that is not written here."""
+    if isinstance(value, timedelta):
+        return _needs_format(field, value)
+    return InputError(
+        "the sheet shows the column {name} as {format}, which is not written here (the first value is {value}): say how to write it,"
+        " such as {example}",
+        name=repr(field.column),
+        format=number_format,
+        value=mask_phones_in(str(value)),
+        example=f"{{{field.column}:%Y年%m月%d日}}" if isinstance(value, date) else f"{{{field.column}:,.2f}}",
     )
 
 

@@ -33,6 +33,7 @@ from masanalytics.sheets.grid import (
     kept_texts,
 )
 from masanalytics.sheets.number_formats import GENERAL
+from masanalytics.sheets.values_as_read import mark_values
 from masanalytics.sheets.workbooks import Workbook
 
 __all__ = ["read_sheet"]
@@ -86,7 +87,8 @@ def read_sheet(
     DataFrame
         One row a filled line, blank cells missing. Whole numbers are integers, decimals floats, dates ``datetime64``; text are
         numbers of eleven digits and more, leading zeros, and columns of several kinds. The index, ``row``, is the line number
-        that the sheet's owner sees. ``.attrs["read"]`` says what was read and what was not.
+        that the sheet's owner sees. ``.attrs["read"]`` says what was read and what was not. The number formats of the sheet go
+        with its values: a column that is changed afterwards is written like any other.
 
     Raises
     ------
@@ -271,6 +273,7 @@ def _together(names: Sequence[str], frames: Sequence[pd.DataFrame]) -> pd.DataFr
         "formats": formats,
         "dtypes": dtypes,
     }
+    mark_values(whole)
     return whole
 
 

@@ -18,6 +18,7 @@ from masanalytics.i18n import Text, speaks
 from masanalytics.paths import full_path, path_in_folder, private_file
 from masanalytics.phones import holds_mobile
 from masanalytics.sheets.number_formats import GENERAL
+from masanalytics.sheets.values_as_read import formats_as_read
 from masanalytics.vocabulary import COLUMN_WORDS
 
 __all__ = ["write_sheet"]
@@ -107,10 +108,10 @@ def _in_words(df: pd.DataFrame) -> pd.DataFrame:
 
 def _number_format(df: pd.DataFrame, name: Any) -> str | None:
     """Return the number format of a column: what a sheet had, a percentage for a rate, a date without a time."""
-    known = df.attrs.get("read", {}).get("formats", {}).get(name, [])
-    if len(known) == 1 and known[0] != GENERAL:
-        return str(known[0])
     column = df[name] if list(df.columns).count(name) == 1 else pd.Series(dtype=object)
+    known = formats_as_read(column)
+    if len(known) == 1 and known[0] != GENERAL:
+        return known[0]
     if pd.api.types.is_float_dtype(column.dtype) and _is_rate(str(name)):
         return "0.0%"
     if pd.api.types.is_datetime64_any_dtype(column.dtype) and column.notna().any():

@@ -17,6 +17,7 @@ from masanalytics.phones import holds_mobile, is_example, parse_phones, stood_fo
 from masanalytics.sheets.appearance import Appearance
 from masanalytics.sheets.cell_types import TypedColumn, typed_cells, typed_texts
 from masanalytics.sheets.number_formats import GENERAL
+from masanalytics.sheets.values_as_read import mark_values
 from masanalytics.text import plain_name
 
 __all__ = ["Grid", "Hidden", "filled_cells", "frame_of", "header_place", "kept_cell", "kept_cells", "kept_texts"]
@@ -135,6 +136,7 @@ def frame_of(grid: Grid, receipt: dict[str, Any], *, header: int | None, hidden:
         "dtypes": {name: str(frame[name].dtype) for name in columns},
         "sheets_not_read": [],
     }
+    mark_values(frame)
     return frame
 
 
