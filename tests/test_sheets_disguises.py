@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from masanalytics.errors import InputError
+from masanalytics.planning import plan
 from masanalytics.sheets import read_sheet
 from tests.sheet_files import text_file
 
@@ -65,3 +67,30 @@ def test_what_a_text_file_is_instead(tmp_path: Path, start: bytes, said: str) ->
 def test_text_under_the_name_of_a_workbook(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"is no workbook but text under the name of one: rename it to \.csv"):
         read_sheet(text_file(tmp_path, CHINESE, "list.xlsx"))
+
+
+@pytest.mark.parametrize("mark", ["，", "；", "、", "｜", " ", "^"])
+def test_another_separator_is_named(tmp_path: Path, mark: str) -> None:
+    """A file separated by full-width commas is read as one column: the error says what to write, and that reads it."""
+    path = text_file(tmp_path, "姓名,手机号\n张三,13800138000\n李四,13800138001\n".replace(",", mark))
+    with pytest.raises(InputError, match=re.escape(f"say sep={mark!r}")):
+        plan(read_sheet(path), phone="手机号", text="{姓名}", campaign="x")
+    made = plan(read_sheet(path, sep=mark), phone="手机号", text="{姓名}", campaign="x")
+    assert made.messages["content"].tolist() == ["张三", "李四"]
+
+
+def test_a_header_that_was_denied_is_named_as_such(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"header=0 says that list\.csv has no header"):
+        plan(read_sheet(text_file(tmp_path, "张三,13800138000\n"), header=0), phone="手机号", text="好", campaign="x")
+
+
+def test_cells_below_a_comma_at_the_headers_end_are_a_text_cut_in_two(tmp_path: Path) -> None:
+    """Half a sentence would be sent, the rest of it in a column without a name."""
+    path = text_file(tmp_path, "手机号,短信,\n13800138000,您好,\n13800138001,您好,请查收\n13800138002,您好,\n")
+    with pytest.raises(InputError, match=r"line 3: it has 3 cells, the header in line 1 has 2 .*\)\. A separator"):
+        read_sheet(path)
+
+
+def test_a_column_without_a_name_is_read(tmp_path: Path) -> None:
+    path = text_file(tmp_path, "手机号,姓名,\n13800138000,张三,甲\n13800138001,李四,乙\n13800138002,王五,\n")
+    assert read_sheet(path)["column 3"].tolist()[:2] == ["甲", "乙"]

@@ -93,7 +93,7 @@ def test_a_line_wider_than_the_header_is_an_error(tmp_path: Path) -> None:
     content = '手机号,短信内容\n13800138000,您好，您的积分1,280分\n13800138001,您好\n13800138002, "您好,积分8分"\n'
     with pytest.raises(
         InputError,
-        match=r"line 2: it has 3 cells, the header in line 1 has 2 \(138\*{4}8000 .*; 1 more line is like it",
+        match=r"line 2: it has 3 cells, the header in line 1 has 2 \(138\*{4}8000 .*\. 1 more line is like it\.",
     ):
         read_sheet(text_file(tmp_path, content))
     assert read_sheet(text_file(tmp_path, "手机号,姓名\n13800138000,张三,,\n13800138001\n")).fillna(

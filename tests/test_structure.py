@@ -35,6 +35,7 @@ SMALL_ON_PURPOSE = {
     "analysis/prices.py": "one rule of money under costs and suppression_value",
     "sheets/appearance.py": "under the readers of every kind of workbook",
     "sheets/_sample_path.py": "the file of a public function",
+    "sheets/values_as_read.py": "one rule, under the texts of a plan and the writing of sheets",
     "report/sanitise.py": "the one rule for what strangers wrote, kept apart to be read as one",
     "stats/power.py": "one rule under both planning and analysis",
     "account/frequency_cap.py": "under the account, planning and the store",

@@ -20,6 +20,7 @@ from masanalytics.sheets.receipt import receipt_of
 __all__ = ["as_frame", "cell_texts", "check_names", "labels_by_name", "take_columns", "whole_texts"]
 
 
+_OTHER_SEPARATORS: Final = (",", "\t", ";", "|", "，", "；", "、", "｜", ":", "：", "^", "#", "~", " ")
 _EXACT_BELOW: Final = 2**53  # beyond, neighbouring whole numbers are the same float
 
 
@@ -134,7 +135,8 @@ def take_columns(
     missing = missing_columns([name for name in wanted if name not in labels], frame.columns, frame=Text("the sheet"))
     receipt = receipt_of(frame)
     if missing is not None:
-        hint = None if receipt is None else _where_it_may_be([name for name in wanted if name not in labels], receipt)
+        absent = [name for name in wanted if name not in labels]
+        hint = None if receipt is None else _where_it_may_be(absent, receipt, list(frame.columns))
         raise missing if hint is None else InputError("{missing}. {hint}", missing=missing.said, hint=hint)
     every_label: list[Hashable] = list(frame.columns)
     doubled = [] if receipt is None else [name for name in receipt.get("doubled_names", ()) if f"{name}.1" in labels]
@@ -147,8 +149,15 @@ def take_columns(
     return {name: frame[labels[name]] for name in wanted}
 
 
-def _where_it_may_be(missing: Sequence[Hashable], receipt: Mapping[str, Any]) -> Text | None:
-    """Say which sheet that was not read has a missing column, or which line was taken for the header."""
+def _separator_in(columns: Sequence[Hashable]) -> str | None:
+    """Return what may separate the cells of a header that was read as one cell."""
+    return next((mark for mark in _OTHER_SEPARATORS if mark in str(columns[0]).strip(mark + " ")), None)
+
+
+def _where_it_may_be(
+    missing: Sequence[Hashable], receipt: Mapping[str, Any], columns: Sequence[Hashable]
+) -> Text | None:
+    """Say which sheet that was not read has a missing column, which separator it may be, or which line was taken for the header."""
     for other in receipt.get("sheets_not_read", ()):
         found = [name for name in missing if name in other["columns"]]
         if found:
@@ -159,7 +168,18 @@ def _where_it_may_be(missing: Sequence[Hashable], receipt: Mapping[str, Any]) ->
                 column=mask_phones_in(repr(found[0])),
                 sheet_name=repr(other["sheet"]),
             )
+    inside = _separator_in(columns) if len(columns) == 1 and "separator" in receipt else None
+    if inside is not None:
+        return Text(
+            "The header of {file} is one cell with {separator!r} in it: if that is what separates its cells, say sep={separator!r}",
+            file=receipt["file"],
+            separator=inside,
+        )
     line = receipt.get("header_line", 0)
+    if line is None and receipt.get("header_given"):
+        return Text(
+            "header=0 says that {file} has no header, so its columns are called by their places", file=receipt["file"]
+        )
     if line is None:
         return Text(
             "The first line of {file} holds a mobile number, so it was taken for a list without a header: if it has one, say header="

@@ -17,9 +17,10 @@ import numpy as np
 import pandas as pd
 
 from masanalytics.errors import InputError
+from masanalytics.i18n import Text
 from masanalytics.masking import mask_phones_in
 from masanalytics.planning.templates import Field
-from masanalytics.sheets.number_formats import is_date_format, shown
+from masanalytics.sheets.number_formats import NOT_KNOWN, is_date_format, shown
 from masanalytics.text import BLANK_WORDS, INVISIBLE
 
 __all__ = ["BLANK_STARTS", "DIGITS_LOST", "MISSING", "UNFIT", "has_lost_digits", "is_blank", "plain_texts", "write_all"]
@@ -354,7 +355,7 @@ def _not_imitated(field: Field, value: Any, number_format: str) -> InputError:
         "the sheet shows the column {name} as {format}, which is not written here (the first value is {value}): say how to write it,"
         " such as {example}",
         name=repr(field.column),
-        format=number_format,
+        format=Text("a format that differs between countries") if number_format == NOT_KNOWN else number_format,
         value=mask_phones_in(str(value)),
         example=f"{{{field.column}:%Y年%m月%d日}}" if isinstance(value, date) else f"{{{field.column}:,.2f}}",
     )

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from masanalytics.errors import InputError
+from masanalytics.i18n import Text
 from masanalytics.masking import mask_phones_in
 from masanalytics.phones import holds_mobile, is_example, parse_phones, stood_for_mobile
 from masanalytics.sheets.appearance import Appearance
@@ -123,6 +124,7 @@ def frame_of(grid: Grid, receipt: dict[str, Any], *, header: int | None, hidden:
     frame = pd.DataFrame({name: pd.Series(one.values, index=index) for name, one in columns.items()}, index)
     frame.attrs["read"] = receipt | {
         "header_line": None if top is None else grid.lines[top],
+        "header_given": header is not None,
         "rows": len(kept),
         "columns": len(columns),
         "blank": len(grid.filled) - first - len(filled),
@@ -171,30 +173,40 @@ def _holds_number(grid: Grid, place: int) -> bool:
     return any(holds_mobile(label) for label in labels if not is_example(label))
 
 
+def _named_width(grid: Grid, top: int) -> int:
+    """Return how many cells the header of a text file has, without blank ones at its end.
+
+    A comma at the end of the header names no column: what stands below it in some lines comes of a separator inside a cell. Where it
+    stands in most, the column is only without a name.
+    """
+    width = len(grid.row(top)) if grid.widths is None else grid.widths[top]
+    named = max((place + 1 for place, cell in enumerate(grid.row(top)) if cell is not None), default=width)
+    below = filled_cells(grid.columns[named:width], len(grid.lines))[top + 1 :]
+    return named if 2 * np.count_nonzero(below) < np.count_nonzero(grid.filled[top + 1 :]) else width
+
+
 def _refuse_wide(grid: Grid, top: int, file: str) -> None:
     """Raise where a line of a text file has more filled cells than the header: a separator stands in one of its cells."""
     if grid.widths is None:
         return
-    width = grid.widths[top]
+    width = _named_width(grid, top)
     beyond = filled_cells(grid.columns[width:], len(grid.lines))[top + 1 :]
     wide = np.flatnonzero(beyond) + top + 1
     if not len(wide):
         return
     place = int(wide[0])
+    more = Text("{count:,} more line is like it. ", "{count:,} more lines are like it. ", count=len(wide) - 1)
     raise InputError(
-        "{file}, line {line:,}: it has {cells} cells, the header in line {header:,} has {width} ({shown}); {count:,} more line is like"
-        " it. A separator stands inside a cell: put the cell in quotes where the file comes from, or save it as .xlsx. Where the"
-        " header is another line, say header=",
-        "{file}, line {line:,}: it has {cells} cells, the header in line {header:,} has {width} ({shown}); {count:,} more lines are"
-        " like it. A separator stands inside a cell: put the cell in quotes where the file comes from, or save it as .xlsx. Where"
-        " the header is another line, say header=",
-        count=len(wide) - 1,
+        "{file}, line {line:,}: it has {cells} cells, the header in line {header:,} has {width} ({shown}). {more}A separator stands"
+        " inside a cell: put the cell in quotes where the file comes from, or save it as .xlsx. Where the header is another line, say"
+        " header=",
         file=file,
         line=grid.lines[place],
         cells=grid.widths[place],
         header=grid.lines[top],
         width=width,
         shown=mask_phones_in(" | ".join(cell or "" for cell in grid.row(place)[: grid.widths[place]])[:_SHOWN]),
+        more=more if len(wide) > 1 else "",
     )
 
 
