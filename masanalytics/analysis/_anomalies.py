@@ -16,7 +16,7 @@ from masanalytics.analysis.dimensions import as_names
 from masanalytics.analysis.filters import Filters, to_instant, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages
 from masanalytics.analysis.results import finished, refuse_taken_names
-from masanalytics.analysis.sources import as_source
+from masanalytics.analysis.sources import as_source, asks_once
 from masanalytics.errors import InputError
 from masanalytics.formatting import duration, duration_text, group_label, percent
 from masanalytics.i18n import N_, Text, _, speaks
@@ -47,6 +47,7 @@ _LEAST_RISE = 0.005
 _SILENT = ""
 
 
+@asks_once
 @speaks
 def anomalies(
     data: Messages,

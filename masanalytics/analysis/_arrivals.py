@@ -11,6 +11,7 @@ from masanalytics.analysis.dimensions import WINDOW, as_names
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import Question, count_messages
 from masanalytics.analysis.results import finished
+from masanalytics.analysis.sources import asks_once
 from masanalytics.stats.competing_risks import IncidenceCurves, cumulative_incidence, project
 from masanalytics.stats.proportions import effective_wilson
 from masanalytics.vocabulary import UNREPORTED_AFTER_S
@@ -25,6 +26,7 @@ _POINTS = 90
 _SECONDS_EXACTLY = 12
 
 
+@asks_once
 def arrivals(
     data: Messages, by: Columns | None = None, *, most_groups: int | None = None, **where: Filter
 ) -> pd.DataFrame | None:

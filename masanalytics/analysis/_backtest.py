@@ -14,7 +14,7 @@ from masanalytics.analysis.forecast import expected_ends
 from masanalytics.analysis.grouped_count import Counts
 from masanalytics.analysis.history import History, history_of, matured_counts
 from masanalytics.analysis.results import finished
-from masanalytics.analysis.sources import as_source
+from masanalytics.analysis.sources import as_source, asks_once
 from masanalytics.errors import InputError
 from masanalytics.formatting import duration_text
 from masanalytics.i18n import Text
@@ -32,6 +32,7 @@ BACKTEST_COLUMNS = (
 )  # fmt: skip
 
 
+@asks_once
 def backtest(
     data: Messages, ages: Sequence[Length] = ("10min", "2h", "1d"), *, campaigns: int = 60, **where: Filter
 ) -> pd.DataFrame:

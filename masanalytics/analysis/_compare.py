@@ -24,6 +24,7 @@ from masanalytics.analysis.grouped_count import Counts, Question, count_messages
 from masanalytics.analysis.pair_rates import PairRates
 from masanalytics.analysis.results import MINUTES_ONLY, finished
 from masanalytics.analysis.sample_ratio import sample_ratio
+from masanalytics.analysis.sources import asks_once
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text, speaks
 from masanalytics.stats.clusters import StratifiedCells
@@ -52,6 +53,7 @@ _MINUTE_S = 60.0
 _SIGNIFICANT = 0.05
 
 
+@asks_once
 @speaks
 def compare(
     data: Messages,

@@ -14,6 +14,7 @@ from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages
 from masanalytics.analysis.prices import checked_price, price_of_each
 from masanalytics.analysis.results import finished, refuse_taken_names
+from masanalytics.analysis.sources import asks_once
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
 from masanalytics.vocabulary import Status
@@ -31,6 +32,7 @@ COST_COLUMNS = (
 _BILLED = {"accepted": (4, 5, 6), "delivered": (5,)}
 
 
+@asks_once
 def costs(
     data: Messages,
     price: float | Mapping[str, float],

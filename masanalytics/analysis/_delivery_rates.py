@@ -25,6 +25,7 @@ from masanalytics.analysis.forecast import expected_ends
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages
 from masanalytics.analysis.history import History, matured_history
 from masanalytics.analysis.results import finished, refuse_taken_names
+from masanalytics.analysis.sources import asks_once
 from masanalytics.analysis.young_messages import young_messages
 from masanalytics.errors import InputError
 from masanalytics.formatting import duration_text, percent
@@ -45,6 +46,7 @@ RATE_COLUMNS = (
 )  # fmt: skip
 
 
+@asks_once
 def delivery_rates(
     data: Messages,
     by: Columns | None = None,

@@ -11,6 +11,7 @@ from masanalytics.analysis.dimensions import as_names, missing_in_messages
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
 from masanalytics.analysis.results import finished, refuse_taken_names
+from masanalytics.analysis.sources import asks_once
 from masanalytics.formatting import duration_text
 from masanalytics.i18n import Text, ngettext, speaks
 from masanalytics.vocabulary import Status
@@ -37,6 +38,7 @@ OTHERS = ("other", "(other)")
 _UNICOM = "China Unicom"
 
 
+@asks_once
 @speaks
 def error_codes(
     data: Messages,

@@ -31,7 +31,7 @@ from masanalytics.analysis.filter_checks import outcome_filter_note
 from masanalytics.analysis.filters import Filters, to_instant, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
 from masanalytics.analysis.results import finished, refuse_taken_names
-from masanalytics.analysis.sources import as_source
+from masanalytics.analysis.sources import as_source, asks_once
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
 from masanalytics.stats.clusters import LEAST_CLUSTERS, clustered_pair, student_quantiles
@@ -54,6 +54,7 @@ _FALSE_DISCOVERIES = 0.05
 _LEADING_CODES = 3
 
 
+@asks_once
 def explain_change(
     before: Messages,
     after: Messages | None = None,

@@ -9,7 +9,7 @@ from masanalytics.analysis._replies import replies
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import Question, count_messages
 from masanalytics.analysis.results import finished, refuse_unknown_names
-from masanalytics.analysis.sources import as_source
+from masanalytics.analysis.sources import as_source, asks_once
 from masanalytics.analysis.sources.base import HoldsUplinks
 from masanalytics.vocabulary import ACCEPTED, Status
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["funnel"]
 
 
+@asks_once
 def funnel(data: Messages, **where: Filter) -> pd.DataFrame:
     """Return how many messages were planned, accepted by the platform, delivered, and replied to.
 

@@ -11,6 +11,7 @@ from masanalytics.analysis.dimensions import WINDOW, as_names
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages
 from masanalytics.analysis.results import MINUTES_ONLY, finished, refuse_taken_names
+from masanalytics.analysis.sources import asks_once
 from masanalytics.i18n import Text
 from masanalytics.stats.competing_risks import cumulative_incidence, incidence_quantile
 from masanalytics.stats.order_statistics import counted_times
@@ -26,6 +27,7 @@ LATENCY_COLUMNS = (
 )  # fmt: skip
 
 
+@asks_once
 def latency(
     data: Messages, by: Columns | None = None, *, within: Length | None = None, **where: Filter
 ) -> pd.DataFrame:

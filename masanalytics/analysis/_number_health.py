@@ -13,7 +13,7 @@ from masanalytics.analysis.dimensions import columns_behind
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import group_rows, messages_with
 from masanalytics.analysis.results import finished
-from masanalytics.analysis.sources import MessageSource, as_source
+from masanalytics.analysis.sources import MessageSource, as_source, asks_once
 from masanalytics.analysis.sources.base import status_numbers
 from masanalytics.analysis.sources.pandas import epoch_seconds
 from masanalytics.errors import InputError
@@ -63,6 +63,7 @@ class HealthRule:
     dead_over_days: float = 14.0
 
 
+@asks_once
 def number_health(
     data: Messages, *, phones: Iterable[str] | None = None, rule: HealthRule | None = None, **where: Filter
 ) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from masanalytics.analysis.dimensions import DAY_S, as_names
 from masanalytics.analysis.filters import Filters, to_instant
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages
 from masanalytics.analysis.results import finished
+from masanalytics.analysis.sources import asks_once
 from masanalytics.analysis.sources.base import MessageSource
 from masanalytics.errors import InputError
 from masanalytics.formatting import percent
@@ -44,6 +45,7 @@ _TELLS_APART = 0.01
 _LONGEST_SIGNATURE = 30
 
 
+@asks_once
 def reconciliation(
     store: Messages,
     bill: Table,

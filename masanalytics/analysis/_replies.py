@@ -14,7 +14,9 @@ from masanalytics.analysis.dimensions import as_names, columns_behind
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Question, count_messages, group_rows
 from masanalytics.analysis.results import finished, refuse_taken_names
+from masanalytics.analysis.sources import asks_once
 from masanalytics.analysis.sources.base import MessageSource
+from masanalytics.analysis.sources.pandas import PandasMessages
 from masanalytics.analysis.timely_replies import REPLY_WINDOW, first_answers, timely_replies
 from masanalytics.i18n import Text
 from masanalytics.vocabulary import Status
@@ -30,6 +32,7 @@ REPLY_COLUMNS = (
 )  # fmt: skip
 
 
+@asks_once
 def replies(
     store: Messages,
     by: Columns | None = "campaign",
@@ -159,7 +162,7 @@ def _dimensions(messages: pd.DataFrame, names: list[str], derived: Mapping[str, 
     """Return the dimensions asked for and the id of each message, and whether it was delivered."""
     # Counted by its own id, each message gets the dimensions as every other result shows them.
     table, _ = count_messages(
-        messages, Question(list(dict.fromkeys(["message_id", *names])), (), Filters(derived), None)
+        PandasMessages(messages), Question(list(dict.fromkeys(["message_id", *names])), (), Filters(derived), None)
     )
     ids = table.keys["message_id"].astype("int64")
     return table.keys[names].assign(_message_id=ids, _delivered=table.status == Status.delivered)

@@ -15,7 +15,7 @@ from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import group_rows, messages_with
 from masanalytics.analysis.prices import checked_price, price_of_each
 from masanalytics.analysis.results import finished
-from masanalytics.analysis.sources import MessageSource, as_source
+from masanalytics.analysis.sources import MessageSource, as_source, asks_once
 from masanalytics.analysis.sources.base import status_numbers
 from masanalytics.analysis.sources.pandas import as_floats, epoch_seconds
 from masanalytics.errors import InputError
@@ -41,6 +41,7 @@ _MONTH_S = 30 * 86_400
 _MOST = 12  # failures in a row, and months: so many and more are one
 
 
+@asks_once
 @speaks
 def suppression_value(
     data: Messages,

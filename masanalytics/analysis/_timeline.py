@@ -15,6 +15,7 @@ from masanalytics.analysis.filter_checks import outcome_filter_note
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
 from masanalytics.analysis.results import MINUTES_ONLY, finished, refuse_taken_names
+from masanalytics.analysis.sources import asks_once
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
 from masanalytics.stats.control_chart import LEAST_POINTS, control_chart
@@ -37,6 +38,7 @@ _DAYS = {"W": 7, "M": 28}
 _CALENDAR = {"w": "W", "week": "W", "m": "M", "me": "M", "ms": "M", "month": "M"}
 
 
+@asks_once
 def timeline(
     data: Messages,
     freq: str = "h",

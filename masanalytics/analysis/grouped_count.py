@@ -26,6 +26,7 @@ from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.known_holes import hole_room
 from masanalytics.analysis.sources import as_source
 from masanalytics.analysis.sources.base import MessageSource, RawCounts, Seconds
+from masanalytics.analysis.sources.pandas import PandasMessages
 from masanalytics.i18n import Text
 from masanalytics.vocabulary import ACCEPTED, UNREPORTED_AFTER_S, Status
 
@@ -181,7 +182,7 @@ class Counts:
         return unreported
 
 
-def count_messages(data: Messages, question: Question) -> tuple[Counts, MessageSource]:
+def count_messages(data: Messages | MessageSource, question: Question) -> tuple[Counts, MessageSource]:
     """Count the messages of `data` as `question` asks; return the table and the source it came from.
 
     Raises
@@ -226,7 +227,7 @@ def messages_with(messages: pd.DataFrame, derived: Mapping[str, tuple[Any, ...]]
         return messages
     # Counted by its own row number, each message gets the derived values that every other result shows.
     numbered = messages.assign(**{_ROW: range(len(messages))})
-    counts, _ = count_messages(numbered, Question([_ROW], (), Filters(derived), None))
+    counts, _ = count_messages(PandasMessages(numbered), Question([_ROW], (), Filters(derived), None))
     return messages.iloc[sorted(counts.keys[_ROW].tolist())].reset_index(drop=True)
 
 

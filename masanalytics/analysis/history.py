@@ -18,7 +18,7 @@ from masanalytics.aliases import Booleans, Figures, Messages, Numbers
 from masanalytics.analysis.campaign_units import Features, features_of, kind_like, unit_dimensions, units_of
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
-from masanalytics.analysis.sources import MessageSource, as_source
+from masanalytics.analysis.sources import MessageSource, RememberedMessages, as_source
 from masanalytics.i18n import Text
 from masanalytics.stats.chain_ladder import UNIT_MESSAGES, ChainLadder, LadderStep, ReferenceShare
 from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
@@ -177,8 +177,13 @@ def matured_history(
     """
     if history is None:
         return None
-    counts = matured_counts(data if isinstance(history, str) else history, by_carrier=by_carrier, account=account)
-    return None if counts is None else history_of(counts)
+    source = as_source(data if isinstance(history, str) else history)
+
+    def find() -> History | None:
+        counts = matured_counts(source, by_carrier=by_carrier, account=account)
+        return None if counts is None else history_of(counts)
+
+    return source.once(("history", by_carrier, account), find) if isinstance(source, RememberedMessages) else find()
 
 
 def matured_counts(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from masanalytics.aliases import Columns, Filter, Messages, PathName
+from masanalytics.analysis.sources import asks_once
 from masanalytics.errors import InputError
 from masanalytics.i18n import speaks
 from masanalytics.paths import path_in_folder, private_file, replace_file
@@ -13,6 +14,7 @@ from masanalytics.report.build import Request, gather
 __all__ = ["write_report"]
 
 
+@asks_once
 @speaks
 def write_report(
     data: Messages,

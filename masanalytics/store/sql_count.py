@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf, prod
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from masanalytics.i18n import Text
 from masanalytics.store import kept_columns, parts
 from masanalytics.store.coverage import covered_until, gaps, intervals
-from masanalytics.store.database import Connections
+from masanalytics.store.database import Connections, as_store_error
 from masanalytics.store.holes import open_holes
 from masanalytics.store.message_columns import Column, Condition, find_column, seconds_sql
 from masanalytics.store.messages import conditions
@@ -61,6 +61,17 @@ class StoredMessages:
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
+
+    def state(self) -> Hashable | None:
+        """Return what is equal as long as nothing in the file changes; None inside a transaction, which may be taken back."""
+        conn = self._connections.db.conn
+        with as_store_error(self._connections.path):
+            if conn.in_transaction:
+                return None
+            others, tables = (
+                conn.execute(f"PRAGMA {name}").fetchone()[0] for name in ("data_version", "schema_version")
+            )
+        return (conn, conn.total_changes, others, tables)
 
     def grouped_count(self, by: Sequence[str], *, where: Filters, seconds: Seconds | None = "outcome") -> Counted:
         """Count messages by dimensions, status and whole seconds, as `masanalytics.analysis` asks.

@@ -8,12 +8,13 @@ from masanalytics.aliases import Messages
 from masanalytics.analysis.sources.base import HoldsMessages, MessageSource
 from masanalytics.analysis.sources.narwhals import NarwhalsMessages
 from masanalytics.analysis.sources.pandas import PandasMessages
+from masanalytics.analysis.sources.remembered import RememberedMessages, asks_once, remembered
 from masanalytics.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["HoldsMessages", "MessageSource", "as_source"]
+__all__ = ["HoldsMessages", "MessageSource", "RememberedMessages", "as_source", "asks_once"]
 
 
 _ROWS_OF_A_SHEET = {"message_id", "excluded_because"}
@@ -28,14 +29,16 @@ def as_source(data: Messages) -> MessageSource:
     InputError
         If it is neither a Store nor a frame.
     """
+    return data if isinstance(data, MessageSource) else remembered(data, lambda: _source_of(data))
+
+
+def _source_of(data: Any) -> MessageSource:
     import pandas as pd
 
     if isinstance(data, pd.DataFrame):
         return PandasMessages(_each_once(data))
     if isinstance(data, HoldsMessages):
         return data.message_source
-    if isinstance(data, MessageSource):
-        return data
     import narwhals as nw
 
     frame = nw.from_native(data, pass_through=True)

@@ -86,7 +86,7 @@ def without_progress_bar(frame: nw.LazyFrame[Any]) -> Iterator[None]:
         _asked(frame, "SET enable_progress_bar = true")
 
 
-def files_behind(frame: nw.LazyFrame[Any]) -> Hashable | None:
+def files_behind(frame: Any) -> Hashable | None:
     """Return what a relation reads, if that is Parquet files and nothing else: its query, and each file as it is now.
 
     None where it reads something else, or files that are not on this machine: whether they change is not known.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
-from functools import reduce
+from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +23,13 @@ from masanalytics.analysis.dimensions import (
 )
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.base import ColumnKind, RawCounts, Seconds, columns_needed, status_numbers
-from masanalytics.analysis.sources.duckdb_relation import epoch_name, repeated_ids, with_epochs, without_progress_bar
+from masanalytics.analysis.sources.duckdb_relation import (
+    epoch_name,
+    files_behind,
+    repeated_ids,
+    with_epochs,
+    without_progress_bar,
+)
 from masanalytics.errors import InputError
 from masanalytics.own_columns import as_texts
 from masanalytics.timezone import CHINA_OFFSET_S
@@ -44,8 +50,13 @@ class NarwhalsMessages:
     """A frame of messages that narwhals can handle, as a source; lazy ones stay lazy until the count is small."""
 
     def __init__(self, frame: nw.DataFrame[Any] | nw.LazyFrame[Any]) -> None:
+        self._given = frame
         self._schema = frame.collect_schema()
         self._frame: Any = with_epochs(frame) if _is_duckdb(frame) else frame
+
+    def state(self) -> Hashable | None:
+        """Return what is equal as long as no message changes, where files of this machine tell; None where nothing does."""
+        return files_behind(self._given) if _is_duckdb(self._given) else None
 
     def message_columns(self) -> Sequence[str]:
         """Return the frame's columns."""
@@ -110,13 +121,18 @@ class NarwhalsMessages:
             repeated = repeated_ids(self._frame, "account" if "account" in self._schema else None)
             if repeated is not None:
                 return repeated
-        ids = [name for name in ("account", "message_id") if name in self._schema]
         known = self._frame.filter(~nw.col("message_id").is_null())
-        every = _to_pandas(known.select(n=nw.len()))["n"].iloc[0]
-        return int(every) - int(_to_pandas(known.select(*ids).unique().select(n=nw.len()))["n"].iloc[0])
+        counted = {"n": nw.len(), "distinct": nw.col("message_id").n_unique()}
+        by_account = "account" in self._schema
+        table = _to_pandas(known.group_by("account").agg(**counted) if by_account else known.select(**counted))
+        return int(table["n"].sum() - table["distinct"].sum())
 
     def coverage_summary(self, where: Filters) -> Mapping[str, Any]:  # noqa: ARG002 - a frame knows no gaps of its own
         """Return the end of coverage that ``submitted_at + waited_s`` tells."""
+        return self._coverage
+
+    @cached_property
+    def _coverage(self) -> Mapping[str, Any]:
         import narwhals as nw
         import pandas as pd
 
