@@ -77,7 +77,7 @@ def notes_of(result: pd.DataFrame, language: str | None = None) -> list[str]:
     >>> frame = pd.DataFrame()
     >>> frame.attrs["notes"] = [Text("all reports are in: the rates are final", code="settled").as_json()]
     >>> notes_of(frame, "zh")
-    ['回执均已到齐：比例为最终值']
+    ['回执均已到齐：比率为最终值']
     """
     return [str(note) for note in note_texts(result.attrs)]
 
