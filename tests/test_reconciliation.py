@@ -278,6 +278,14 @@ def test_the_accounts_own_history_shortens_the_wait(bench: Bench, make_report: R
     assert (early, _verdicts(bench)) == (["cannot tell"], ["almost surely not accepted"])
 
 
+def test_a_whole_batch_that_was_never_heard_of_makes_silence_no_proof(bench: Bench, make_report: Report) -> None:
+    """The platform took forty and never reported one: of the next forty in doubt nobody can tell either, however long it lasts."""
+    bench.send([f"135{n:08d}" for n in range(40)], G2)
+    _silent_among(bench, make_report, 73 * 3600)
+
+    assert _verdicts(bench) == ["cannot tell", "cannot tell"]
+
+
 def test_no_verdict_while_unmatched_reports_name_its_numbers(bench: Bench, make_report: Report) -> None:
     """One report of no batch that names one of its numbers, and nobody can tell."""
     _silent_among(bench, make_report, 73 * 3600)

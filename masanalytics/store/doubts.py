@@ -3,7 +3,8 @@
 If most messages of the same campaign, sent no earlier, have been reported, a whole batch of them without a single report was
 almost surely never accepted: once it has been silent for longer than any batch of the account was, and no report that names its
 numbers lies about unmatched. Messages of one request are late together, so that a short silence says nothing, however many they
-are; of a batch of one, nothing can be said. It is evidence to look at, never a reason to send again by itself.
+are; where a whole batch that the platform took was never heard of, another may be silent for the same reason; of a batch of one,
+nothing can be said. It is evidence to look at, never a reason to send again by itself.
 """
 
 from __future__ import annotations
@@ -76,10 +77,11 @@ def doubts(conn: sqlite3.Connection) -> list[Doubt]:
     """Return the batches of unknown outcome with what their silence, and unmatched reports, say.
 
     The chance that one accepted message is still silent is taken from messages of the same campaign that were sent at the
-    same time or later, so that it is rather too high than too low. For a batch of n it is raised to the n-th power, which
-    supposes that messages are silent independently of each other; the limits for words are set low because they are not
-    quite, and nothing is said before the silence has lasted (`_has_lasted`), while a number of the batch is named by reports
-    that belong to no batch, or where an answer is known to be missing.
+    same time or later, one more of them taken for silent, so that it is rather too high than too low. For a batch of n it is
+    raised to the n-th power, which supposes that messages are silent independently of each other; it is no lower than the share of
+    the account's accepted batches that are silent as a whole (`_silent_batches`). The limits for words are set low all the same,
+    and nothing is said before the silence has lasted (`_has_lasted`), while a number of the batch is named by reports that
+    belong to no batch, or where an answer is known to be missing.
     """
     found = []
     for row in conn.execute(
@@ -100,7 +102,31 @@ def _chance(conn: sqlite3.Connection, batch: _Batch) -> float | None:
         " WHERE b.campaign_id = ? AND b.state = 'accepted' AND b.requested_at >= ?",
         [batch.campaign_id, batch.requested_at],
     ).fetchone()
-    return (1 - reported / accepted) ** batch.messages if accepted >= _FEWEST_NEIGHBOURS else None
+    if accepted < _FEWEST_NEIGHBOURS:
+        return None
+    one = (accepted - reported + 1) / (accepted + 2)
+    return float(max(one**batch.messages, _silent_batches(conn, batch, one)))
+
+
+def _silent_batches(conn: sqlite3.Connection, batch: _Batch, one: float) -> float:
+    """Return how many of the account's accepted batches are silent as a whole though later ones were heard of, as a share.
+
+    It is one of the batches of which that says something.
+
+    Parameters
+    ----------
+    one : float
+        The chance that one message is silent: a batch that is silent by that chance alone says nothing of whole batches.
+    """
+    rows = conn.execute(
+        "SELECT b.messages, b.requested_at, EXISTS (SELECT 1 FROM messages m WHERE m.batch_id = b.batch_id AND m.reports > 0)"
+        " FROM batches b WHERE b.account_id = ? AND b.campaign_id IS NOT NULL AND b.state = 'accepted' AND b.inferred = 0"
+        " ORDER BY b.batch_id DESC LIMIT ?",
+        [batch.account_id, _BATCHES_LOOKED_AT],
+    ).fetchall()
+    last = max((requested_at for _, requested_at, is_heard in rows if is_heard), default=batch.requested_at)
+    heard = [is_heard for messages, requested_at, is_heard in rows if one**messages < _LIKELY and requested_at <= last]
+    return heard.count(0) / len(heard) if heard else 0.0
 
 
 def _named(conn: sqlite3.Connection, batch: _Batch) -> tuple[int, bool]:

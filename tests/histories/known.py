@@ -56,6 +56,13 @@ KNOWN: Final[dict[str, list[Action]]] = {
     "a late request makes a verdict": [
         Fate("late_first"), Send(people=60, faults=((1, "drop_after"),)), Wait(3), Collect(), Settle(), Send(people=60),
     ],
+    "a batch is as silent as the one before it": [
+        Fate("silent"), Send(people=60, kill=143), Wait(300_000.0), Fate(),
+    ],
+    "batches are as silent as those after them": [
+        Fate("silent"), Send(people=60, batch=20, workers=2, collecting=True, faults=((3, "busy"),), kill=143), Wait(300_000.0),
+        Send(campaign="B", people=60, batch=20, workers=2), Fate(), Wait(3),
+    ],
     "the answer comes after the user's word": [
         Fate("silent"),
         Send(people=10, during=During(1, True, (Send(people=10, process="far"), SettleWrongly("far")))),
