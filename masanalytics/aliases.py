@@ -34,8 +34,9 @@ __all__ = [
     "Table",
 ]
 
-Messages: TypeAlias = "HoldsMessages | MessageSource | IntoFrame"
-"""Where messages are: a Store, or a frame of messages (pandas, polars, a DuckDB relation, Spark)."""
+Messages: TypeAlias = "HoldsMessages | MessageSource | IntoFrame | str | PathLike[str] | Sequence[HoldsMessages | IntoFrame | str | PathLike[str]]"
+"""Where messages are: a Store, a frame of messages (pandas, polars, a DuckDB relation, Spark), the folder of an export or of several,
+or a list of these, which is taken as one."""
 
 Table: TypeAlias = "pd.DataFrame | IntoFrame"
 """A table of the user's own, such as a sheet of customers: pandas or polars."""

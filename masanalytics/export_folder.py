@@ -97,6 +97,8 @@ class Manifest:
     gone : list of str
         Files that may still be there and count no more, before any draft is put in place; one that is pending too is missing
         for a moment.
+    extra : mapping
+        What else whoever wrote it wants to know again.
     """
 
     settings: Mapping[str, Any]

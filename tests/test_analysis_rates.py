@@ -389,7 +389,7 @@ def test_the_total_of_a_category_is_called_total_too() -> None:
 def test_a_history_that_is_a_word_is_refused() -> None:
     """Only "auto" is one."""
     with pytest.raises(InputError, match="history='none': give 'auto', None"):
-        analysis.delivery_rates(MATURED, history="none")  # type: ignore[arg-type]
+        analysis.delivery_rates(MATURED, history="none")
 
 
 def test_a_million_groups_are_counted_like_one() -> None:

@@ -304,9 +304,9 @@ def test_spark_answers_alike(tmp_path: Path) -> None:
 
 
 def test_what_is_no_source_is_refused() -> None:
-    """A list is not a frame of messages."""
-    with pytest.raises(InputError, match="data is a list"):
-        analysis.delivery_rates([1, 2])  # type: ignore[arg-type]
+    """A list of numbers is no list of stores."""
+    with pytest.raises(InputError, match="data is a int"):
+        analysis.delivery_rates([1, 2])  # type: ignore[list-item]
 
 
 @pytest.mark.parametrize(("column", "value"), [("waited_s", "soon"), ("submitted_at", "yesterday")])

@@ -9,8 +9,7 @@ from masanalytics.analysis._replies import replies
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import Question, count_messages
 from masanalytics.analysis.results import finished, refuse_unknown_names
-from masanalytics.analysis.sources import as_source, asks_once
-from masanalytics.analysis.sources.base import HoldsUplinks
+from masanalytics.analysis.sources import as_source, asks_once, uplinks_of
 from masanalytics.vocabulary import ACCEPTED, Status
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def funnel(data: Messages, **where: Filter) -> pd.DataFrame:
             of_status[Status.pending] - int(counts.n[counts.unreported()].sum()),
         ),
     ]
-    if isinstance(data, HoldsUplinks):
+    if uplinks_of(data) is not None:
         answers = replies(data, by=None, **where)
         # A step holds part of the one before: who answered a message that is not known to be delivered is left out.
         rows.append(("replied", int(answers["answered_delivered"].sum()), 0))

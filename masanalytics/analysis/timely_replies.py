@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from masanalytics.aliases import Messages
 from masanalytics.analysis.filters import Filters
-from masanalytics.analysis.sources.base import HoldsUplinks, MessageSource
+from masanalytics.analysis.sources import MessageSource, uplinks_of
 from masanalytics.analysis.sources.pandas import epoch_seconds
 from masanalytics.errors import InputError, missing_columns
 from masanalytics.i18n import Text
@@ -72,9 +72,9 @@ def first_answers(said: pd.DataFrame, *, only_opt_outs: bool) -> Mapping[int, fl
 
 def _uplinks(data: Messages, uplinks: pd.DataFrame | None) -> pd.DataFrame:
     if uplinks is None:
-        if not isinstance(data, HoldsUplinks):
+        uplinks = uplinks_of(data)
+        if uplinks is None:
             raise InputError("replies are not in a frame of messages: give them as uplinks=store.uplinks()")
-        uplinks = data.uplinks()
     error = missing_columns(_UPLINK_COLUMNS, uplinks.columns, frame=Text("the uplinks"))
     if error is not None:
         raise error

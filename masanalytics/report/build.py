@@ -14,8 +14,7 @@ from masanalytics.aliases import Messages
 from masanalytics.analysis._delivery_rates import console_notes
 from masanalytics.analysis.known_holes import holes_text
 from masanalytics.analysis.results import note_texts
-from masanalytics.analysis.sources import as_source
-from masanalytics.analysis.sources.base import HoldsUplinks
+from masanalytics.analysis.sources import as_source, uplinks_of
 from masanalytics.errors import InputError
 from masanalytics.formatting import column_name, count
 from masanalytics.i18n import N_, _
@@ -363,7 +362,7 @@ def _anomalies(subject: _Subject) -> list[Section]:
 
 def _replies(subject: _Subject) -> list[Section]:
     """Return how many people replied and opted out: counts alone, never what they wrote. Only a Store knows."""
-    if not isinstance(subject.data, HoldsUplinks):
+    if uplinks_of(subject.data) is None:
         return []
     replies = analysis.replies(subject.data, by="campaign", **subject.request.where)
     if replies.empty:

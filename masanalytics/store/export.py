@@ -188,18 +188,16 @@ class _Run:
         fresh = [*self._write_messages(todo, generation), *self._write_uplinks(todo, generation)]
         losers = [one for one in fresh if (one.kind, one.account, one.month) in lost]
         settings, turn = self._settings, self._turn._asdict()
+        extra = {"uplinks": self._asked.uplinks}
         if before is not None and not fresh and same and len(kept) == len(before.partitions):
-            return (
-                before
-                if dict(before.turn) == turn and before.coverage == self._coverage
-                else replace(
-                    before, turn=turn, coverage=self._coverage, written_at=format_instant(int(self._asked.now))
-                )
-            )
+            if (dict(before.turn), before.coverage, before.extra) == (turn, self._coverage, extra):
+                return before
+            written_at = format_instant(int(self._asked.now))
+            return replace(before, turn=turn, coverage=self._coverage, extra=extra, written_at=written_at)
         others = [one.file for one in fresh if one not in losers]
         return Manifest(
             settings, generation, sorted([*kept, *fresh], key=lambda one: one.file), turn, self._coverage,
-            format_instant(int(self._asked.now)), [*(one.file for one in losers), *others], self._taken_away(losers),
+            format_instant(int(self._asked.now)), [*(one.file for one in losers), *others], self._taken_away(losers), extra,
         )  # fmt: skip
 
     def _taken_away(self, losers: Sequence[Partition]) -> list[str]:
@@ -224,7 +222,8 @@ class _Run:
                 continue
             key = (_KINDS[month.kind], self._accounts[month.account_id], month.month)
             known = self._known.get(key)
-            if not changed and (known is None or self._is_current(known, month)):
+            is_new = month.kind == UPLINKS and (self._before is None or not self._before.extra.get("uplinks"))
+            if not changed and not is_new and (known is None or self._is_current(known, month)):
                 kept += [known] if known else []
                 continue
             todo.append(month)

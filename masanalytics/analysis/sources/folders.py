@@ -1,0 +1,169 @@
+"""A folder of Parquet that a store was exported to, as a source of messages: one state of it, whatever is written meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from time import sleep
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from masanalytics.analysis.filters import Filters
+from masanalytics.analysis.sources.base import ColumnKind, MessageSource, RawCounts, Seconds
+from masanalytics.analysis.sources.narwhals import NarwhalsMessages
+from masanalytics.analysis.sources.pandas import PandasMessages
+from masanalytics.errors import InputError, MissingExtraError, StoreError
+from masanalytics.export_folder import MANIFEST, Manifest, current_files, read_manifest
+from masanalytics.i18n import Text
+from masanalytics.paths import full_path
+from masanalytics.vocabulary import MESSAGE_COLUMNS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["ExportedMessages", "exports_in"]
+
+_TRIES: Final = 50
+_WAIT_S: Final = 0.1
+_T = TypeVar("_T")
+
+
+def exports_in(folder: str | PathLike[str]) -> list[ExportedMessages]:
+    """Return the exports in a folder: its own, or those of the folders in it, one a store.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    place = full_path(folder, "data")
+    found = [place] if (place / MANIFEST).exists() else sorted(file.parent for file in place.glob(f"*/{MANIFEST}"))
+    if not found:
+        raise InputError(
+            "{folder} holds no export of a store: store.export_parquet(folder) makes one. Other Parquet files are opened with DuckDB or"
+            " polars first",
+            folder=str(place),
+        )
+    return [ExportedMessages(each) for each in found]
+
+
+class ExportedMessages:
+    """One export as a source of messages, read by DuckDB where it is installed, else by polars or pandas.
+
+    Files are replaced while somebody reads. Each question is therefore asked of the files that a manifest names, and asked again if
+    that has been replaced meanwhile.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @property
+    def phone_style(self) -> str:
+        """How numbers stand in it: ``masked``, ``whole``, or ``hashed`` with what tells its key from others."""
+        settings = self._manifest().settings
+        return " ".join(filter(None, (settings["phones"], settings["key"])))
+
+    def state(self) -> Hashable:
+        """Return what is equal as long as the same files count."""
+        manifest = self._manifest()
+        written = (manifest.settings["store"], manifest.generation, manifest.written_at, *manifest.turn.values())
+        return ("export", str(self._folder), *written)
+
+    def message_columns(self) -> Sequence[str]:
+        """Return the columns of its files."""
+        return [*MESSAGE_COLUMNS, *self._manifest().settings["own_columns"]]
+
+    def grouped_count(self, by: Sequence[str], *, where: Filters, seconds: Seconds | None = "outcome") -> RawCounts:
+        """Count messages where they are."""
+        return self._of_one_state(lambda source: RawCounts(*source.grouped_count(by, where=where, seconds=seconds)))
+
+    def estimated_count(self, where: Filters) -> int:
+        """Return 0: to count is a query of its own, and a part of the rows is not read faster than all of them."""
+        return self._of_one_state(lambda source: source.estimated_count(where))
+
+    def message_rows(self, columns: Sequence[str], *, where: Filters) -> pd.DataFrame:
+        """Return these columns of the messages that pass `where`."""
+        return self._of_one_state(lambda source: source.message_rows(columns, where=where))
+
+    def column_kind(self, name: str) -> ColumnKind | None:
+        """Return what a column holds."""
+        kind = MESSAGE_COLUMNS.get(name, "str" if name in self.message_columns() else "")
+        return "text" if kind == "str" else "number" if "nt64" in kind else None
+
+    def repeated_messages(self) -> int:
+        """Return 0: an export has each message once."""
+        return 0
+
+    def coverage_summary(self, where: Filters) -> Mapping[str, Any]:  # noqa: ARG002 - of the whole store
+        """Return how far and when reports had been fetched when it was written."""
+        coverage = self._manifest().coverage
+        return {**coverage, "notes": [Text.from_json(note) for note in coverage["notes"]]}
+
+    def uplinks(self) -> pd.DataFrame | None:
+        """Return its replies, with the columns of ``Store.uplinks()``; None where they were not exported."""
+        import pandas as pd
+
+        if not self._manifest().extra.get("uplinks"):
+            return None
+
+        def read(files: list[Path]) -> pd.DataFrame:
+            columns = ("uplink_id", "poll_id", "message_id", "campaign", "account", "phone", "content", "add_serial", "sent_at",
+                       "send_time", "opt_out")  # fmt: skip
+            tables = [pd.read_parquet(file) for file in files]
+            return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
+
+        return self._while_unchanged(lambda manifest: read(current_files(self._folder, manifest, "uplinks")))
+
+    def _manifest(self) -> Manifest:
+        manifest = read_manifest(self._folder)
+        if manifest is None:
+            raise InputError("{folder} holds no export of a store any more", folder=str(self._folder))
+        return manifest
+
+    def _of_one_state(self, question: Callable[[MessageSource], _T]) -> _T:
+        return self._while_unchanged(lambda manifest: question(_opened(current_files(self._folder, manifest))))
+
+    def _while_unchanged(self, question: Callable[[Manifest], _T]) -> _T:
+        """Ask, and again until the manifest is the same before and after."""
+        for _ in range(_TRIES):
+            manifest = self._manifest()
+            try:
+                answer = question(manifest)
+            except Exception:
+                # A file that was replaced between its being named and opened, by whatever name its reader calls that.
+                if self._manifest() == manifest and not manifest.pending:
+                    raise
+            else:
+                if self._manifest().generation == manifest.generation:
+                    return answer
+            sleep(_WAIT_S)
+        raise StoreError(
+            "{folder} is being written all the time: ask again later", folder=str(self._folder), retryable=True
+        )
+
+
+def _opened(files: Sequence[Path]) -> MessageSource:
+    import narwhals as nw
+    import pandas as pd
+
+    names = [str(file) for file in files]
+    if not names:
+        return PandasMessages(pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in MESSAGE_COLUMNS.items()}))
+    try:
+        import duckdb
+    except ImportError:
+        pass
+    else:
+        connection = duckdb.connect()
+        connection.execute("SET enable_progress_bar = false")
+        return NarwhalsMessages(nw.from_native(connection.read_parquet(names, hive_partitioning=False)))
+    try:
+        import polars as pl
+    except ImportError:
+        pass
+    else:
+        return NarwhalsMessages(nw.from_native(pl.scan_parquet(names, hive_partitioning=False)))
+    try:
+        return PandasMessages(pd.concat([pd.read_parquet(name) for name in names], ignore_index=True))
+    except ImportError as error:
+        raise MissingExtraError.of("duckdb", "duckdb", Text("reading {kind}", kind=".parquet")) from error

@@ -1,0 +1,198 @@
+"""Several sources as one: stores of several accounts, exports of several stores, any mix of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from masanalytics.analysis.filters import Filters
+from masanalytics.analysis.sources.base import ColumnKind, MessageSource, RawCounts, Seconds
+from masanalytics.analysis.sources.remembered import TellsChanges
+from masanalytics.errors import InputError
+from masanalytics.i18n import Text
+from masanalytics.vocabulary import MESSAGE_COLUMNS, NOT_KEPT
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["APART", "UnitedMessages"]
+
+APART: Final = 10**12
+"""So far apart are the message_id and batch_id of two sources, each of which counts from 1."""
+_IDS: Final = ("message_id", "batch_id")
+
+
+class UnitedMessages:
+    """Several sources as one source of messages.
+
+    The ``message_id`` and ``batch_id`` of the second source have 10**12 added, those of the third 2 · 10**12, and so on: batches of two
+    stores are two batches. A column of the user's own that one of them does not have is "not kept" there.
+
+    Parameters
+    ----------
+    parts : sequence of MessageSource
+        The sources; each message is in one of them.
+    apart : int, optional
+        By how much ids differ; 0 where the parts have ids of one store.
+    """
+
+    def __init__(self, parts: Sequence[MessageSource], *, apart: int = APART) -> None:
+        self._parts = list(parts)
+        self._apart = apart
+        self._columns = [list(part.message_columns()) for part in self._parts]
+
+    @property
+    def phone_style(self) -> str:
+        """How numbers stand in it: such as ``whole``; of several styles the names of all."""
+        return " + ".join(sorted({str(getattr(part, "phone_style", "whole")) for part in self._parts}))
+
+    def state(self) -> Hashable | None:
+        """Return what is equal as long as no message of any part changes; None where one cannot tell."""
+        states = [part.state() if isinstance(part, TellsChanges) else None for part in self._parts]
+        return None if None in states else ("united", self._apart, *states)
+
+    def message_columns(self) -> Sequence[str]:
+        """Return the columns that all have, and the user's own that any has."""
+        every = dict.fromkeys(name for columns in self._columns for name in columns)
+        return [
+            name for name in every if name not in MESSAGE_COLUMNS or all(name in columns for columns in self._columns)
+        ]
+
+    def grouped_count(self, by: Sequence[str], *, where: Filters, seconds: Seconds | None = "outcome") -> RawCounts:
+        """Count in each and put the counts together."""
+        import pandas as pd
+
+        self._check_phones([*by, *where.values])
+        found = []
+        for number, (part, narrowed, lacking) in enumerate(self._asked(by, where)):
+            if narrowed is None:
+                continue
+            there = [name for name in by if name not in lacking]
+            raw = RawCounts(*part.grouped_count(there, where=narrowed, seconds=seconds))
+            found.append(raw._replace(keys=self._shown(raw.keys, by, number)))
+        if not found:
+            where_nobody = Filters({by[0] if by else "status": ()})
+            there = [name for name in by if name in self._columns[0] or name not in self.message_columns()]
+            raw = RawCounts(*self._parts[0].grouped_count(there, where=where_nobody, seconds=seconds))
+            return raw._replace(keys=self._shown(raw.keys, by, 0))
+        keys = pd.concat([raw.keys for raw in found], ignore_index=True)
+        status, counted, n = (np.concatenate([raw[place] for raw in found]) for place in (1, 2, 3))
+        return RawCounts(keys, status, counted, n)
+
+    def estimated_count(self, where: Filters) -> int:
+        """Return about how many messages pass `where`; 0 where one cannot tell quickly."""
+        counts = [
+            part.estimated_count(narrowed) for part, narrowed, _ in self._asked((), where) if narrowed is not None
+        ]
+        return 0 if 0 in counts else sum(counts)
+
+    def message_rows(self, columns: Sequence[str], *, where: Filters) -> pd.DataFrame:
+        """Return these columns of the messages of all."""
+        import pandas as pd
+
+        self._check_phones([*columns, *where.values])
+        tables = []
+        for number, (part, narrowed, lacking) in enumerate(self._asked(columns, where)):
+            if narrowed is not None:
+                rows = part.message_rows([name for name in columns if name not in lacking], where=narrowed)
+                tables.append(_china_times(self._shown(rows, columns, number)))
+        filled = [table for table in tables if len(table)] or tables[:1]
+        return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=list(columns))
+
+    def column_kind(self, name: str) -> ColumnKind | None:
+        """Return what a column holds, as the first says that has it."""
+        holders = [part for part, columns in zip(self._parts, self._columns, strict=True) if name in columns]
+        return holders[0].column_kind(name) if holders else None
+
+    def repeated_messages(self) -> int:
+        """Return how many rows show a message that another row of the same source shows too."""
+        return sum(part.repeated_messages() for part in self._parts)
+
+    def coverage_summary(self, where: Filters) -> Mapping[str, Any]:
+        """Return how far and when reports were fetched, account by account."""
+        found = [
+            part.coverage_summary(narrowed) for part, narrowed, _ in self._asked((), where) if narrowed is not None
+        ]
+        ends: dict[str, Any] = {}
+        for one in found:
+            for account, end in (one.get("end") or {}).items():
+                ends[account] = max(end, ends.get(account, end))
+        return {
+            "as_of": max((one["as_of"] for one in found if one.get("as_of") is not None), default=None),
+            "end": ends,
+            "gaps": [gap for one in found for gap in one.get("gaps") or ()],
+            "holes": [hole for one in found for hole in one.get("holes") or ()],
+            "notes": _summed(note for one in found for note in one.get("notes") or ()),
+        }
+
+    def _asked(
+        self, columns: Sequence[str], where: Filters
+    ) -> Iterable[tuple[MessageSource, Filters | None, set[str]]]:
+        """Yield each part with what it is narrowed to (None: nothing of it passes), and the columns it does not have."""
+        own = {name for each in self._columns for name in each if name not in MESSAGE_COLUMNS}
+        for number, (part, there) in enumerate(zip(self._parts, self._columns, strict=True)):
+            lacking = own - set(there)
+            values = dict(where.values)
+            passes = all(NOT_KEPT in values[name] for name in lacking & values.keys())
+            values = {name: options for name, options in values.items() if name not in lacking}
+            for name in {*_IDS} & values.keys():
+                values[name] = self._own_ids(values[name], number)
+            yield part, replace(where, values=values) if passes else None, lacking & {*columns}
+
+    def _own_ids(self, options: tuple[Any, ...], number: int) -> tuple[Any, ...]:
+        if not self._apart:
+            return options
+        numbers = [(option, isinstance(option, (int, np.integer))) for option in options]
+        return tuple(
+            option % self._apart if is_number else option
+            for option, is_number in numbers
+            if not is_number or option // self._apart == number
+        )
+
+    def _shown(self, rows: pd.DataFrame, columns: Sequence[str], number: int) -> pd.DataFrame:
+        """Return the rows with ids told apart and the columns they lack."""
+        ids = {
+            name: rows[name] + number * self._apart for name in _IDS if name in rows.columns and number and self._apart
+        }
+        filled = rows.assign(**{name: NOT_KEPT for name in columns if name not in rows.columns}, **ids)
+        return filled[list(columns)]
+
+    def _check_phones(self, columns: Iterable[str]) -> None:
+        """Raise if numbers are asked for that are written in several ways: one person would be several."""
+        style = self.phone_style
+        if "phone" in columns and " + " in style:
+            raise InputError(
+                "phone numbers are written in several ways ({styles}), so one person would be counted as several: export all stores with"
+                " the same phones= and key=",
+                styles=style,
+                code="several_phone_styles",
+            )
+
+
+def _summed(notes: Iterable[Text]) -> list[Text]:
+    """Return each note once; counts of one kind are added up."""
+    kept: dict[Any, Text] = {}
+    for note in notes:
+        counts = set(note.parameters) == {"count"}
+        key = (note.code, note.message) if counts else (note.message, repr(note.as_json()))
+        if counts and key in kept:
+            total = kept[key].parameters["count"] + note.parameters["count"]
+            kept[key] = Text(note.message, note.many, code=note.code, count=total)
+        else:
+            kept.setdefault(key, note)
+    return list(kept.values())
+
+
+def _china_times(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with times of one kind, so that they can be put together."""
+    import pandas as pd
+
+    shown: dict[str, Any] = {}
+    convert: Callable[[Any], Any] = lambda column: column.dt.tz_convert("Asia/Shanghai").dt.as_unit("s")  # noqa: E731
+    for name in ("submitted_at", "received_at"):
+        if name in rows.columns and isinstance(rows[name].dtype, pd.DatetimeTZDtype):
+            shown[name] = convert(rows[name])
+    return rows.assign(**shown)

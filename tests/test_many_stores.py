@@ -1,0 +1,201 @@
+"""Several stores, or their exports, asked as one: the same numbers as of one store that holds all their messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import masanalytics as mas
+from masanalytics import analysis, export_folder
+from masanalytics.errors import InputError
+from masanalytics.store import Store
+from tests.rows import Rows
+
+pytest.importorskip("pyarrow")
+
+START = 1_767_196_800  # 2026-01-01 in China
+DAY = 86_400
+ACCOUNTS = ("甲/ap", "乙/ap", "丙/ap")
+
+
+def fill(store: Store, account: str, seed: int) -> None:
+    """Write two months of one account: three campaigns, a batch an arm each, failures, pending ones, replies."""
+    rng = np.random.default_rng(seed)
+    rows = Rows(store, account)
+    kept_id = None
+    if account != ACCOUNTS[1]:
+        rows.named("kept_columns", "name", "店")
+        kept_id = rows.named("kept", "kept", '{"店":"东"}')
+    for campaign in range(3):
+        for number in range(60):
+            at = START + campaign * 25 * DAY + int(rng.integers(0, 5 * DAY))
+            status = rng.choice(["delivered", "failed", "pending"], p=[0.7, 0.2, 0.1])
+            message = rows.message(
+                {
+                    "campaign": f"活动{campaign}", "arm": "ab"[number % 2], "phone": f"139{seed:02d}{campaign * 60 + number:06d}",
+                    "segments": 1 + number % 2, "carrier": ["China Mobile", "China Unicom"][number % 2], "status": status,
+                    "submitted_at": pd.Timestamp(at, unit="s", tz="UTC"), "error_code": "MK:0001" if status == "failed" else None,
+                    "latency_s": None if status == "pending" else int(rng.integers(1, 90)),
+                }
+            )  # fmt: skip
+            with store.db.conn as conn:
+                conn.execute("UPDATE messages SET kept_id = ? WHERE message_id = ?", [kept_id, message])
+            if number % 10 == 0:
+                rows.uplink(f"139{seed:02d}{campaign * 60 + number:06d}", "TD", at + 100, message, opt_out="opt_out")
+    rows.covered(START, START + 60 * DAY)
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, list[Store]]]:
+    """One store of three accounts, and three stores of one each."""
+    folder = tmp_path_factory.mktemp("stores")
+    whole, parts = Store(folder / "whole.db"), [Store(folder / f"{number}.db") for number in range(3)]
+    for number, account in enumerate(ACCOUNTS):
+        fill(whole, account, number)
+        fill(parts[number], account, number)
+    yield whole, parts
+    for store in (whole, *parts):
+        store.close()
+
+
+QUESTIONS: dict[str, Callable[[Any], Any]] = {
+    "delivery_rates": lambda data: mas.delivery_rates(data, by=["account", "campaign"]),
+    "one rate": mas.delivery_rates,
+    "own column": lambda data: mas.delivery_rates(data, by="店"),
+    "narrowed to a column": lambda data: mas.delivery_rates(data, by="campaign", 店="东"),
+    "narrowed to what was not kept": lambda data: mas.delivery_rates(data, by="account", 店="not kept"),
+    "error_codes": lambda data: mas.error_codes(data, by="account"),
+    "latency": lambda data: mas.latency(data, by="carrier"),
+    "timeline": lambda data: mas.timeline(data, freq="d"),
+    "compare": lambda data: mas.compare(data, "arm", "a", "b"),
+    "costs": lambda data: mas.costs(data, 0.05, by="account"),
+    "number_health": lambda data: mas.number_health(data).sort_values("phone", ignore_index=True),
+    "replies": lambda data: mas.replies(data, by="account"),
+    "funnel": analysis.funnel,
+    "suppression_value": lambda data: mas.suppression_value(data, 0.05),
+    "anomalies": lambda data: mas.anomalies(data, by=["account"]),
+    "backtest": mas.backtest,
+    "arrivals": lambda data: analysis.arrivals(data, by="account"),
+}
+
+
+def same(found: pd.DataFrame, expected: pd.DataFrame) -> None:
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-9)
+    for name in ("as_of", "notes", "filters", "denominator"):
+        assert found.attrs.get(name) == expected.attrs.get(name)
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_three_stores_are_one(stores: tuple[Store, list[Store]], question: str) -> None:
+    """Every function of the analysis says of a list of stores what it says of the store that holds all."""
+    whole, parts = stores
+    same(QUESTIONS[question](parts), QUESTIONS[question](whole))
+
+
+@pytest.fixture(scope="module")
+def exports(stores: tuple[Store, list[Store]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the exports of three stores."""
+    folder = tmp_path_factory.mktemp("exports")
+    for number, store in enumerate(stores[1]):
+        store.export_parquet(folder / f"store{number}", reveal=True, uplinks=True)
+    return folder
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_folder_of_their_exports_is_one(stores: tuple[Store, list[Store]], exports: Path, question: str) -> None:
+    """The same of the folder that holds their exports."""
+    pytest.importorskip("duckdb")
+    same(QUESTIONS[question](exports), QUESTIONS[question](stores[0]))
+
+
+def test_a_store_and_an_export_mix(stores: tuple[Store, list[Store]], exports: Path) -> None:
+    """A list may hold stores, folders of exports and frames."""
+    pytest.importorskip("duckdb")
+    _, (first, _, third) = stores
+    found = mas.delivery_rates([first, exports / "store1", third.messages()], by="account", history=None)
+
+    assert found["account"].tolist() == sorted(ACCOUNTS)
+    assert found["accepted"].tolist() == [180, 180, 180]
+
+
+def test_ids_of_two_stores_are_told_apart(stores: tuple[Store, list[Store]]) -> None:
+    """Batch 1 of each of two stores is two batches, and can be asked for by the number it is shown with."""
+    _, parts = stores
+    found = mas.delivery_rates(parts[:2], by="batch_id", history=None)["batch_id"].tolist()
+
+    assert found == [1, 2, 3, 4, 5, 6, *(10**12 + number for number in range(1, 7))]
+    (one,) = mas.delivery_rates(parts[:2], by="account", batch_id=10**12 + 3, history=None)["account"]
+    assert one == ACCOUNTS[1]
+
+
+def test_a_report_of_several_stores(stores: tuple[Store, list[Store]], tmp_path: Path) -> None:
+    """The page of a list of stores has the replies too."""
+    page = mas.write_report(stores[1], tmp_path / "page.html", language="en").read_text("utf-8")
+
+    assert "Replies and opt-outs" in page
+    assert "540" in page
+
+
+def test_masked_numbers_cannot_tell_people_apart(stores: tuple[Store, list[Store]], tmp_path: Path) -> None:
+    """A store and a masked export are refused where people are counted, and taken where they are not."""
+    pytest.importorskip("duckdb")
+    _, (first, second, _) = stores
+    second.export_parquet(tmp_path / "masked")
+    second.export_parquet(tmp_path / "hashed", phones="hashed", key="a key that nobody guesses")
+
+    for other in ("masked", "hashed"):
+        with pytest.raises(InputError, match=r"phone numbers are written in several ways"):
+            mas.number_health([first, tmp_path / other])
+    with pytest.raises(InputError, match="masked"):
+        mas.number_health(tmp_path / "masked")
+    assert len(mas.number_health(tmp_path / "hashed")) == 180
+    assert mas.delivery_rates([first, tmp_path / "masked"], history=None)["accepted"].tolist() == [360]
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (lambda store, _: [store, store], "is in the list twice"),
+        (lambda _store, _folder: [], "an empty list"),
+        (lambda _store, folder: folder, "holds no export of a store"),
+        (lambda store, _: [store, 5], "data is a int"),
+    ],
+)
+def test_what_cannot_be_taken_as_one(
+    stores: tuple[Store, list[Store]], tmp_path: Path, data: Callable[[Store, Path], Any], problem: str
+) -> None:
+    """The error says what is wrong and what to give."""
+    with pytest.raises(InputError, match=problem):
+        mas.delivery_rates(data(stores[0], tmp_path))
+
+
+def test_an_export_that_is_replaced_meanwhile_is_asked_again(
+    stores: tuple[Store, list[Store]], exports: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is gone when it is opened, because the folder was just written, is no error."""
+    from masanalytics.analysis.sources import folders
+
+    tries: list[int] = []
+    real, read = folders._opened, export_folder.read_manifest
+
+    def gone_at_first(files: Any) -> Any:
+        tries.append(1)
+        if len(tries) == 1:
+            monkeypatch.setattr(folders, "read_manifest", read)
+            raise FileNotFoundError(files[0])
+        return real(files)
+
+    monkeypatch.setattr(folders, "_opened", gone_at_first)
+    manifest = read(exports / "store0")
+    assert manifest is not None
+    monkeypatch.setattr(
+        folders,
+        "read_manifest",
+        lambda _: manifest.__class__(**{**manifest.__dict__, "generation": 99, "pending": ["x"]}),
+    )
+    assert mas.delivery_rates(exports / "store0", history=None)["accepted"].tolist() == [180]
