@@ -6,6 +6,7 @@ a second. Instants are seconds since 1970 in UTC.
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 import uuid
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Protocol
 
 __all__ = ["Clock", "FastClock", "ManualClock", "SystemClock", "is_simulated"]
+
+_WITHOUT_CTRL_C_S = 0.25
 
 
 class Clock(Protocol):
@@ -70,7 +73,18 @@ class SystemClock:
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
         """Wait until `event` is set, at most `seconds`."""
+        return _wait(event, seconds)
+
+
+def _wait(event: threading.Event, seconds: float) -> bool:
+    """Wait for `event` so that Ctrl-C ends it: on Windows that waits for the end of the call, so each call is short."""
+    if sys.platform != "win32":
         return event.wait(max(0.0, seconds))
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > _WITHOUT_CTRL_C_S:
+        if event.wait(_WITHOUT_CTRL_C_S):
+            return True
+    return event.wait(max(0.0, left))
 
 
 def is_simulated(clock: Clock) -> bool:

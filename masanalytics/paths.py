@@ -17,10 +17,13 @@ from typing import Final
 
 from masanalytics.errors import InputError
 
-__all__ = ["alone_with", "full_path", "locked", "path_in_folder", "private_file", "replace_file"]
+__all__ = ["BINARY", "alone_with", "full_path", "locked", "path_in_folder", "private_file", "replace_file"]
 
 _TRIES: Final = 20
 _TRY_AGAIN_S: Final = 0.05
+_LOCK_WAITS_S: Final = 60.0
+BINARY: Final[int] = getattr(os, "O_BINARY", 0)
+"""To be said to ``os.open`` before ``os.write``: Windows else writes a carriage return before every line feed."""
 
 
 def full_path(path: str | os.PathLike[str], name: str = "path") -> Path:
@@ -101,8 +104,17 @@ def locked(descriptor: int, *, at: int = 0) -> Iterator[None]:
     if sys.platform == "win32":
         import msvcrt
 
-        os.lseek(descriptor, at, os.SEEK_SET)
-        msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
+        end = time.monotonic() + _LOCK_WAITS_S
+        while True:  # LK_LOCK waits ten seconds at most, and looks once a second
+            os.lseek(descriptor, at, os.SEEK_SET)
+            try:
+                msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+            except OSError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(_TRY_AGAIN_S)
+            else:
+                break
         os.lseek(descriptor, 0, os.SEEK_SET)
         try:
             yield
@@ -124,7 +136,7 @@ def private_file(path: str | os.PathLike[str]) -> None:
 
     What is written over it keeps that. Windows has other rights: there the folder's decide.
     """
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | BINARY, 0o600))
     Path(path).chmod(0o600)  # of a file that was there before
 
 

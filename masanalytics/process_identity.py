@@ -13,6 +13,8 @@ from pathlib import Path
 
 __all__ = ["is_alive", "is_elsewhere", "this_process"]
 
+_MAY_QUERY, _ACCESS_DENIED, _STILL_ACTIVE = 0x1000, 5, 259  # as in winnt.h, winerror.h and winbase.h
+
 
 def this_process() -> str:
     """Return this process's name: host, process id and start (where the system tells it).
@@ -57,26 +59,50 @@ def is_elsewhere(process: str) -> bool:
 
 def _exists(pid: int) -> bool:
     if sys.platform == "win32":  # there, os.kill(pid, 0) would end the process
-        import ctypes
-
-        handle = ctypes.windll.kernel32.OpenProcess(0x1000, False, pid)
-        if handle:
-            ctypes.windll.kernel32.CloseHandle(handle)
-        return bool(handle)
+        return _asked_windows(pid)[0]
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
+    except (PermissionError, OverflowError):
         return True
     return True
 
 
 def _started(pid: int) -> str:
-    """Return when the process started, in kernel ticks, so that a reused process id is noticed."""
+    """Return when the process started, so that a reused process id is noticed: in the system's own ticks."""
+    if sys.platform == "win32":
+        return _asked_windows(pid)[1]
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return "0"
     fields = stat.rpartition(")")[2].split()
     return "0" if fields[0] == "Z" else fields[19]
+
+
+def _asked_windows(pid: int) -> tuple[bool, str]:
+    """Return whether a process runs, and when it started.
+
+    A process that has ended can be opened for as long as somebody holds a handle to it: its exit code tells. One of another user
+    may not be opened at all, and runs; when it started is not known then.
+    """
+    import ctypes
+
+    kernel = ctypes.WinDLL("kernel32", use_last_error=True)  # type: ignore[attr-defined,unused-ignore]
+    kernel.OpenProcess.restype = ctypes.c_void_p
+    kernel.OpenProcess.argtypes = (ctypes.c_uint32, ctypes.c_int, ctypes.c_uint32)
+    kernel.GetProcessTimes.argtypes = (ctypes.c_void_p, *[ctypes.POINTER(ctypes.c_uint64)] * 4)
+    kernel.GetExitCodeProcess.argtypes = (ctypes.c_void_p, ctypes.POINTER(ctypes.c_uint32))
+    kernel.CloseHandle.argtypes = (ctypes.c_void_p,)
+    handle = kernel.OpenProcess(_MAY_QUERY, 0, pid)
+    if not handle:
+        return ctypes.get_last_error() == _ACCESS_DENIED, "0"  # type: ignore[attr-defined,unused-ignore]
+    try:
+        created, *others = (ctypes.c_uint64() for _ in range(4))
+        code = ctypes.c_uint32()
+        times = kernel.GetProcessTimes(handle, *map(ctypes.byref, (created, *others)))
+        runs = not kernel.GetExitCodeProcess(handle, ctypes.byref(code)) or code.value == _STILL_ACTIVE
+        return runs, str(created.value) if times else "0"
+    finally:
+        kernel.CloseHandle(handle)

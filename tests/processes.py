@@ -76,6 +76,10 @@ class Launcher:
             os.kill(self._pid, signal.SIGKILL)
         return self.ended(30) == -signal.SIGKILL
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send the run a signal that it may answer."""
+        os.kill(self._pid, number)
+
     def ended(self, within: float) -> int | None:
         """Return the exit code of the run, waiting so many seconds for its end; None if it goes on."""
         end = time.monotonic() + within

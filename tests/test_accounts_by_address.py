@@ -58,6 +58,7 @@ def test_a_test_platform_does_not_cover_the_real_one(store: Store, clock: Manual
             collector.collect()
 
         assert counted(store) == [[10, 0, 10, 0]]
+        assert "collected until 2026-01-01 08:0" in repr(store)
         assert [name.partition(" @ ")[0] for name in collected_accounts(store)] == [real.account().name] * 2
         assert (status(store, real.account().key).fresh, status(store, other.account().key).fresh) == (False, True)
 

@@ -407,7 +407,10 @@ def test_a_compressed_page(serve: Callable[..., ScriptedServer]) -> None:
     [
         (answer(b"[]"), 200, "records", ""),
         (answer(b'{"message":"NOT_WHITE_IP","success":false}'), 200, "rejected", "NOT_WHITE_IP"),
-        (answer(b"<html>x", "502 Bad Gateway"), 502, "rejected", "HTTP 502: <html>x"),
+        (answer(b"<html>x", "502 Bad Gateway"), 502, "unreadable", "HTTP 502: <html>x"),
+        (answer(b"Gateway Time-out", "504 Gateway Time-out"), 504, "unreadable", "HTTP 504: Gateway Time-out"),
+        (answer(b'{"message":"busy"}', "500 Oops"), 500, "rejected", "HTTP 500: busy"),
+        (answer(b"<html>x", "503 Busy"), 503, "rejected", "HTTP 503: <html>x"),
         (answer(b"", "302 Found", "Location: /x"), 302, "rejected", "HTTP 302: "),
         (answer(b"[]", "503 Busy"), 503, "rejected", "HTTP 503: []"),
         (answer(json.dumps([RECORD]).encode(), "500 Oops"), 500, "records", ""),
@@ -417,7 +420,7 @@ def test_a_compressed_page(serve: Callable[..., ScriptedServer]) -> None:
 def test_polls_that_are_no_data(
     serve: Callable[..., ScriptedServer], behaviour: Behaviour, status: int, kind: str, notice: str
 ) -> None:
-    """A status other than 200 is a refusal, unless records came with it all the same."""
+    """A status other than 200 is a refusal, unless records came with it, or a gateway lost the platform's answer."""
     server = serve(behaviour)
     with client_of(server) as client:
         got = client.poll_reports()

@@ -211,6 +211,21 @@ def test_single_records_that_cannot_be_read_open_most_by_as_many(
     assert store.missing_answers()["records"].tolist() == [3]
 
 
+def test_records_that_cannot_be_read_stay_possible_at_every_age(store: Store, bench: Bench, clock: ManualClock) -> None:
+    """Forty of a hundred reports of one page are unreadable: within an hour up to ninety may have been delivered."""
+    phones = people(100)
+    bench.send(phones, "0101080000000000000001")
+    clock.sleep(30)
+    bench.receive([*(report(phone, "0101080000000000000001") for phone in phones[:50]), *range(40)])
+    for _ in range(74 * 6):
+        clock.sleep(600)
+        bench.receive([])
+
+    found = mas.delivery_rates(store, within="1h")
+    assert found[["accepted", "delivered", "delivery_rate", "most"]].values.tolist() == [[100, 50, 0.5, 0.9]]
+    assert (found["high"][0] > 0.9, round(found["low"][0], 3)) == (True, 0.404)
+
+
 def test_half_a_page_may_hold_the_other_half(everybody: Simulator, store: Store, clock: ManualClock) -> None:
     """A page that was cut off gives what came through; the rest of a full page may be missing."""
     client = everybody.client()
@@ -305,6 +320,20 @@ def test_an_instant_in_the_future_is_not_believed(store: Store, clock: ManualClo
     assert status(store, name).fresh
     clock.sleep(2 * HOUR)
     assert not status(store, name).fresh
+
+
+def test_a_collector_that_died_with_its_clock_ahead_is_never_fresh_again(sim: Simulator, store: Store) -> None:
+    """Its last poll lies eight hours later than the platform's time: eight hours later it is not of this minute."""
+    ours = ManualClock(sim.clock.now() + 8 * HOUR)
+    with mas.Store(store.path, clock=ours) as wrong:
+        collector_of(sim.client(clock=ours), wrong).collect()
+    ours.jump(-8 * HOUR)
+    ours.sleep(8 * HOUR)
+    with mas.Store(store.path, clock=ours) as right:
+        standing = status(right, sim.client().account.name)
+
+    assert ours.now() - (standing.health.drained_at or 0) < 60
+    assert not standing.fresh
 
 
 def test_what_a_wrong_clock_wrote_is_mended_at_the_next_opening(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import masanalytics.simulator
 from masanalytics.clock import FastClock, ManualClock, SystemClock
 from masanalytics.errors import InputError
-from masanalytics.simulator import Population, Scripted, Simulator
+from masanalytics.simulator import PlatformAccount, Population, Scripted, Simulator
 
 
 def test_the_simulator_shares_no_wire_code_with_the_client() -> None:
@@ -209,3 +212,17 @@ def test_runs_repeat() -> None:
         return [(message.phone, message.code, message.latency) for message in sim.messages], sim.messages[0].msg_group
 
     assert run() == run()
+
+
+def test_no_frame_dict_or_file_shows_the_secret_of_the_platform() -> None:
+    """With ``--mine`` it is the user's own; who needs it asks for it."""
+    account = PlatformAccount(secret_key="s3cret-key")
+    shown = [
+        repr(dataclasses.asdict(account)),
+        json.dumps(vars(account), default=str),
+        pd.DataFrame([account]).to_csv(),
+        pd.DataFrame([vars(account)]).to_json(default_handler=str),
+    ]
+
+    assert [text for text in shown if "s3cret-key" in text] == []
+    assert account.secret == "s3cret-key"

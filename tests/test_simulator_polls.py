@@ -40,7 +40,7 @@ def encoded(fields: Mapping[str, str | None]) -> bytes:
 def submit(platform: Platform, *phones: str, content: str = "你好", account: PlatformAccount = DEFAULT_ACCOUNT) -> str:
     """Submit by hand and return the msgGroup."""
     values = [account.ec_name, account.ap_id, ",".join(phones), content, account.signs[0], ""]
-    joined = "".join([*values[:2], account.secret_key, *values[2:]])
+    joined = "".join([*values[:2], account.secret, *values[2:]])
     names = ("ecName", "apId", "mobiles", "content", "sign", "addSerial")
     fields = {**dict(zip(names, values, strict=True)), "mac": hashlib.md5(joined.encode()).hexdigest()}
     answer = platform.submit("submit", encoded(fields), platform.audit_log.open_request("submit", 0.0, "test"))
@@ -51,7 +51,7 @@ def poll(
     platform: Platform, endpoint: str = "report", account: PlatformAccount = DEFAULT_ACCOUNT, **changes: str | None
 ) -> Any:
     """Poll by hand; return rows, or the object answered instead."""
-    fields = {"ecName": account.ec_name, "apId": account.ap_id, "secretKey": account.secret_key, **changes}
+    fields = {"ecName": account.ec_name, "apId": account.ap_id, "secretKey": account.secret, **changes}
     fields = {name: value for name, value in fields.items() if value is not None}
     answer = platform.poll(endpoint, encoded(fields), platform.audit_log.open_request(endpoint, 0.0, "test"))
     return json.loads(answer.text) if answer.rows is None else [json.loads(row) for row in answer.rows]

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+
+from masanalytics import paths
+from masanalytics.clock import SystemClock
+from masanalytics.collecting import spool
+from masanalytics.process_identity import is_alive, this_process
+from masanalytics.protocol import PollAnswer
 
 LACKING = """
 import os, pathlib, signal, sys
@@ -86,3 +97,123 @@ def test_a_day_of_work_without_what_windows_lacks(encoding: str, held_open: bool
     assert (done.returncode, done.stdout.decode(errors="replace").splitlines()[-1:]) == (0, ["done"]), (
         done.stderr.decode(errors="replace")[-3000:]
     )
+
+
+def test_a_spooled_answer_is_byte_for_byte_what_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without O_BINARY Windows writes a carriage return before every line feed, and nobody can tell afterwards."""
+    binary, opened = 1 << 20, os.open
+    texts: set[int] = set()
+
+    def noting(path: Any, flags: int, *more: Any) -> int:
+        descriptor = opened(path, flags & ~binary, *more)
+        (texts.discard if flags & binary else texts.add)(descriptor)
+        return descriptor
+
+    write = os.write
+    monkeypatch.setattr(os, "open", noting)
+    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data.replace(b"\n", b"\r\n") if fd in texts else data))
+    monkeypatch.setattr(spool, "BINARY", binary)
+    raw = b'[\n{"mobile":"13800138000"}\n]'
+    spool.write_spool(tmp_path / "s.db", "shop/ap", 1, PollAnswer("report", raw, 200, True, 1, 2))
+
+    assert [one.answer.raw for one in spool.spooled_answers(tmp_path / "s.db")] == [raw]
+
+
+def test_a_lock_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused again and again, as msvcrt does, it is taken when the other lets go; refused for good it is an error."""
+    calls: list[int] = []
+
+    def locking(_descriptor: int, mode: int, _count: int) -> None:
+        calls.append(mode)
+        if mode == 2 and len(calls) <= 30:
+            raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setitem(sys.modules, "msvcrt", SimpleNamespace(locking=locking, LK_NBLCK=2, LK_UNLCK=0))
+    monkeypatch.setattr(paths, "_TRY_AGAIN_S", 0.0)
+    with (tmp_path / "lock").open("a+b") as file:
+        with paths.locked(file.fileno()):
+            pass
+        assert calls == [2] * 31 + [0]
+        monkeypatch.setattr(paths, "_LOCK_WAITS_S", -1.0)
+        calls.clear()
+        with pytest.raises(PermissionError), paths.locked(file.fileno()):
+            pass
+
+
+class _Call:
+    """A function of kernel32: its types can be set."""
+
+    def __init__(self, work: Any) -> None:
+        self.work = work
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.work(*arguments)
+
+
+def _kernel(handle: int, code: int, created: int) -> Any:
+    def times(_handle: int, first: Any, *_others: Any) -> int:
+        first._obj.value = created
+        return 1
+
+    def exit_code(_handle: int, found: Any) -> int:
+        found._obj.value = code
+        return 1
+
+    calls: dict[str, Any] = {
+        "OpenProcess": lambda *_: handle,
+        "GetProcessTimes": times,
+        "GetExitCodeProcess": exit_code,
+    }
+    return SimpleNamespace(**{name: _Call(work) for name, work in {**calls, "CloseHandle": lambda _handle: 1}.items()})
+
+
+@pytest.mark.parametrize(
+    ("handle", "code", "created", "error", "alive"),
+    [
+        (7, 259, 1000, 0, True),
+        (7, 0, 1000, 0, False),
+        (7, 259, 2000, 0, False),
+        (0, 0, 0, 87, False),
+    ],
+    ids=["runs", "has ended, and somebody holds a handle", "another with its number", "gone"],
+)
+def test_signs_of_life(
+    handle: int, code: int, created: int, error: int, alive: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process is asked for its exit code and its start, never sent a signal: os.kill(pid, 0) would end it."""
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(os, "kill", None)
+    monkeypatch.setattr(ctypes, "WinDLL", lambda *_, **__: _kernel(7, 259, 1000), raising=False)
+    monkeypatch.setattr(ctypes, "get_last_error", lambda: error, raising=False)
+    name = this_process()
+    assert name.endswith(":1000")
+    monkeypatch.setattr(ctypes, "WinDLL", lambda *_, **__: _kernel(handle, code, created), raising=False)
+
+    assert is_alive(name) is alive
+
+
+def test_a_process_of_another_user_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows does not let it be opened, which says that it is there."""
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(ctypes, "WinDLL", lambda *_, **__: _kernel(0, 0, 0), raising=False)
+    monkeypatch.setattr(ctypes, "get_last_error", lambda: 5, raising=False)
+
+    assert is_alive(this_process())
+
+
+def test_ctrl_c_ends_a_wait_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interrupt is noticed between two calls: none of them waits for more than a quarter of a second."""
+    waited: list[float] = []
+    event = threading.Event()
+
+    def wait(seconds: float) -> bool:
+        waited.append(seconds)
+        time.sleep(seconds)
+        return False
+
+    monkeypatch.setattr(event, "wait", wait)
+    monkeypatch.setattr(sys, "platform", "win32")
+
+    SystemClock().wait(event, 0.6)
+    assert (len(waited), max(waited) <= 0.25, 0.5 < sum(waited) < 0.7) == (3, True, True)

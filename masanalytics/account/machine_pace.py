@@ -18,7 +18,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from masanalytics.account.config import config_folder
-from masanalytics.paths import locked
+from masanalytics.paths import BINARY, locked
 from masanalytics.process_identity import is_alive, this_process
 
 if TYPE_CHECKING:
@@ -139,14 +139,14 @@ class MachinePace:
     def _state(self) -> Iterator[tuple[dict[str, Any], Any]]:
         """Yield what the file says, and what writes it; nobody else reads or writes meanwhile."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | BINARY, 0o600)
         try:
 
             def write(state: dict[str, Any]) -> None:
                 data = json.dumps(state).encode()
                 os.lseek(descriptor, 0, os.SEEK_SET)
                 os.write(descriptor, data)
-                os.truncate(descriptor, len(data))
+                os.ftruncate(descriptor, len(data))
 
             with locked(descriptor, at=_LARGEST_FILE):
                 yield _read(descriptor), write

@@ -209,9 +209,12 @@ def rate_columns(counts: Counts, age: int | None = None) -> dict[str, Any]:
     unreported = counts.tally(counts.unreported())
     pending = accepted - delivered - failed - unreported
     may_arrive = pending
-    if age is None:  # at an age that has been observed without a hole, nothing is missing
+    set_aside = np.minimum(unreported, counts.room[1])
+    if age is None:
         hidden = counts.tally(counts.hidden())
-        may_arrive = pending - hidden + np.minimum(hidden, counts.room[0]) + np.minimum(unreported, counts.room[1])
+        may_arrive = pending - hidden + np.minimum(hidden, counts.room[0]) + set_aside
+    else:  # observed for so long without a hole: but for single records that could not be read, nothing is missing
+        may_arrive = pending + set_aside
     low, high = wilson(delivered, accepted)
     some = accepted > 0
     of = np.where(some, accepted, 1)
@@ -243,6 +246,10 @@ def _rows(
     expectation = ends(counts)
     rates = rate_columns(counts, age)
     expected, clustered = expectation.columns(), cluster_columns(clusters, counts.groups, rates)
+    if age is not None and counts.room[1]:  # whose report could not be read may have had it in time
+        silent = rates["accepted"] - rates["delivered"] - rates["failed"]
+        at_most = {**rates, "delivered": rates["delivered"] + np.minimum(silent, counts.room[1])}
+        clustered["high"] = cluster_columns(clusters, counts.groups, at_most)["high"]
     bounds = widened(clustered["low"], clustered["high"], expected, rates)
     columns = {**rates, **expected, **bounds, **clustered}
     return pd.concat([counts.groups, pd.DataFrame(columns, index=counts.groups.index)], axis=1), expectation

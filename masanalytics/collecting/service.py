@@ -76,10 +76,15 @@ def _iso(instant: int | None) -> str | None:
 
 
 def status(store: Store, account: str | AccountKey, *, stale_after_s: float = 600.0) -> Standing:
-    """Return how collecting stands: fresh where the platform was drained not long ago, and not later than now."""
+    """Return how collecting stands: fresh where everything was fetched not long ago, and not later than now.
+
+    Up to when, the end of coverage tells, which no clock that was ahead has written: by the time of the last poll alone, a
+    collector that died while the clock was eight hours ahead would be fresh again eight hours later.
+    """
     health = store.intake.health(account)
-    age = None if health.drained_at is None else store.clock.now() - health.drained_at
-    return Standing(AccountKey.of(account).name, age is not None and -_STEP_BACK_S <= age <= stale_after_s, health)
+    ages = [None if at is None else store.clock.now() - at for at in (health.drained_at, health.covered_until)]
+    fresh = all(age is not None and -_STEP_BACK_S <= age <= stale_after_s for age in ages)
+    return Standing(AccountKey.of(account).name, fresh, health)
 
 
 def collected_accounts(store: Store) -> list[str]:

@@ -22,7 +22,7 @@ from typing import Any
 from masanalytics.account import AccountKey
 from masanalytics.collecting.side_work import log_quietly
 from masanalytics.errors import StoreError
-from masanalytics.paths import replace_file
+from masanalytics.paths import BINARY, replace_file
 from masanalytics.protocol import PollAnswer
 from masanalytics.store.intake import Intake
 
@@ -100,7 +100,7 @@ def _write(folder: Path, name: str, data: bytes) -> Path:
     if not _is_mine(folder):
         raise PermissionError(errno.EPERM, "the folder belongs to another user")
     draft = folder / (name + ".draft")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY, 0o600)
     try:
         try:
             written = 0

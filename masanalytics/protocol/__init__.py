@@ -8,7 +8,6 @@ from masanalytics.protocol.pushes import Pushed, read_push
 from masanalytics.protocol.records import (
     ReportRecord,
     UplinkRecord,
-    contradicts,
     fold_group,
     fold_mobile,
     is_intermediate,
@@ -65,7 +64,6 @@ __all__ = [
     "UplinkRecord",
     "answer_text",
     "check_mobiles",
-    "contradicts",
     "describe_rspcod",
     "excerpt",
     "fold_group",

@@ -34,6 +34,10 @@ _READERS: Final[dict[str, _Reader]] = {"report": read_report, "deliver": read_up
 _NOTICE_KEYS = ("rspcod", "message", "msg", "error")
 _RECORD_KEYS = frozenset({"mobile", "mobiles"})
 _PLAIN_NOTICE = 1000
+_DEEPEST_WRAPPING = 4
+_UNDONE: Final = frozenset({501, 503, 505})
+"""HTTP statuses of 500 and more that say that nothing was done."""
+_NAMES_A_NUMBER = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)")
 _RUBBISH = re.compile(r"[<\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
 
 
@@ -143,7 +147,9 @@ def read_page(raw: bytes, endpoint: Endpoint, *, complete: bool = True, status: 
     complete : bool, optional
         Whether the whole answer arrived. A page that was cut off never counts as drained.
     status : int, optional
-        The HTTP status: with another than 200, an answer that holds no records is a refusal.
+        The HTTP status: with another than 200, an answer that holds no records is a refusal. With one that says that the
+        platform, or a gateway before it, failed (500, 502, 504), it is unreadable: the records may have been handed out all
+        the same.
     charset : str, optional
         What the header says of the encoding.
 
@@ -159,8 +165,9 @@ def read_page(raw: bytes, endpoint: Endpoint, *, complete: bool = True, status: 
     page = replace(_read(text, endpoint, complete=complete), encoding=encoding)
     if status == 200 or page.size:
         return page
-    notice = page.notice or excerpt(text)
-    return replace(page, kind="rejected", notice=f"HTTP {status}: {notice}")
+    failed = status >= 500 and status not in _UNDONE and not text.startswith("{")
+    notice = f"HTTP {status}: {page.notice or excerpt(text)}"
+    return replace(page, kind="unreadable" if failed else "rejected", notice=notice)
 
 
 def _read(text: str, endpoint: Endpoint, *, complete: bool) -> Page:
@@ -181,23 +188,26 @@ def _items_of(text: str, *, complete: bool) -> _Items:
     wrapped = _wrapped_records(value)
     if wrapped:
         return _Items(wrapped, "", salvaged=False)
+    if isinstance(value, Mapping) and _NAMES_A_NUMBER.search(text):
+        return _Items(None, "", salvaged=False)  # it may hold records, in a shape that nobody has seen yet
     if value is None or value in ("", {}):
         # Nothing at all is an empty page only if it is known to be all there was.
         return _Items([], "", salvaged=False) if complete else _Items(None, "", salvaged=False)
     return _Items(None, _notice(value), salvaged=False)
 
 
-def _wrapped_records(value: object) -> list[Any]:
-    """Return the records of an object that is one itself, or has one or a list of them inside; else none."""
-    if not isinstance(value, Mapping):
+def _wrapped_records(value: object, depth: int = 0) -> list[Any]:
+    """Return the records of an object that is one itself, or has a list of them somewhere, as such or as text; else none."""
+    if isinstance(value, str) and value.lstrip().startswith(("[", "{")):
+        value = read_json(value)
+    if isinstance(value, list):
+        return value if any(map(_is_record, value)) else []
+    if not isinstance(value, Mapping) or depth > _DEEPEST_WRAPPING:
         return []
     if _is_record(value):
         return [value]
-    for inner in value.values():
-        records = inner if isinstance(inner, list) else _wrapped_records(inner)
-        if any(map(_is_record, records)):
-            return records
-    return []
+    found = (_wrapped_records(inner, depth + 1) for inner in value.values())
+    return next((records for records in found if records), [])
 
 
 def _is_record(value: object) -> bool:

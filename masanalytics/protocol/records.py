@@ -18,7 +18,6 @@ __all__ = [
     "Instants",
     "ReportRecord",
     "UplinkRecord",
-    "contradicts",
     "fold_group",
     "fold_mobile",
     "is_intermediate",
@@ -184,18 +183,6 @@ def outcome_of(report_status: str, error_code: str = "") -> Status:
     if any(map(_is_failure, words)):
         return Status.failed if _is_final(words) else Status.pending
     return Status.delivered if not _DELIVERED.isdisjoint(words) else Status.pending
-
-
-def contradicts(report_status: str, error_code: str) -> bool:
-    """Return whether a report says success in one field and failure in the other.
-
-    Examples
-    --------
-    >>> contradicts("DELIVRD", "MK:0001"), contradicts("DELIVRD", "000")
-    (True, False)
-    """
-    words = [word.strip().upper() for word in (report_status, error_code)]
-    return not _DELIVERED.isdisjoint(words) and any(map(_is_failure, words))
 
 
 def _is_failure(word: str) -> bool:

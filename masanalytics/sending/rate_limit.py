@@ -14,7 +14,7 @@ from pathlib import Path
 from masanalytics.account import state_folder
 from masanalytics.clock import Clock
 from masanalytics.errors import InputError
-from masanalytics.paths import alone_with
+from masanalytics.paths import alone_with, replace_file
 from masanalytics.planning.pace import MINUTE_S, Pace, pace_of_rate
 from masanalytics.timezone import CHINA, day_minutes, format_instant
 
@@ -119,7 +119,7 @@ class Pacer:
         draft = self._file.with_name(f"{self._file.name}.{os.getpid()}")
         with contextlib.suppress(OSError):
             draft.write_text(json.dumps(requests), encoding="utf-8")
-            os.replace(draft, self._file)  # noqa: PTH105
+            replace_file(draft, self._file)
 
 
 @dataclass(frozen=True, slots=True)

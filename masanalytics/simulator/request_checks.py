@@ -151,7 +151,7 @@ def _account(opened: Opened, accounts: Mapping[str, PlatformAccount], *, is_subm
         return account
     if secret is None and not is_submit:
         raise Rejection("InvalidUsrOrPwd", "secretKey is missing")
-    if secret is not None and not hmac.compare_digest(str(secret).encode(), account.secret_key.encode()):
+    if secret is not None and not hmac.compare_digest(str(secret).encode(), account.secret.encode()):
         raise Rejection("InvalidUsrOrPwd", "secretKey is not the account's")
     return account
 
@@ -191,9 +191,9 @@ def _compare_keys(opened: Opened, endpoint: str) -> None:
 def _check_mac(endpoint: str, fields: Mapping[str, str], account: PlatformAccount, *, as_pairs: bool) -> None:
     """Compare the MAC; mobiles of a many-to-many request may be signed as ``""`` or as they are."""
     mac = fields.get("mac", "")
-    accepted = [mac_of(endpoint, fields, account.secret_key)]
+    accepted = [mac_of(endpoint, fields, account.secret)]
     if as_pairs:
-        accepted.append(mac_of(endpoint, {**fields, "mobiles": ""}, account.secret_key))
+        accepted.append(mac_of(endpoint, {**fields, "mobiles": ""}, account.secret))
     if mac not in accepted:
         hint = " (it is in capitals)" if mac.lower() in accepted else ""
         raise Rejection("IllegalMac", f"mac is not the MD5 of the values in the document's order{hint}")

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from masanalytics.secret import Secret
+
 __all__ = ["DEFAULT_ACCOUNT", "PlatformAccount", "Rules", "Style"]
 
 
@@ -20,7 +22,8 @@ class PlatformAccount:
     Parameters
     ----------
     ec_name, ap_id, secret_key : str
-        Who may send. The secret never shows in the repr.
+        Who may send. With ``--mine`` the secret is the user's own: it is kept as a `masanalytics.secret.Secret`, which shows
+        nowhere.
     signs : tuple of str
         The signature codes that belong to the account.
     service_code : str
@@ -43,13 +46,22 @@ class PlatformAccount:
 
     ec_name: str = "模拟企业"
     ap_id: str = "sim0"
-    secret_key: str = field(default="sim-secret", repr=False)
+    secret_key: str | Secret = field(default="sim-secret", repr=False)
     signs: tuple[str, ...] = ("SimSign01",)
     service_code: str = "106575000000"
     exact: bool = False
     signature: str = "【模拟企业】"
     templates: Mapping[str, str] = field(default_factory=dict)
     protocol: Literal["any", "https", "http"] = "any"
+
+    def __post_init__(self) -> None:
+        """Hide the secret."""
+        object.__setattr__(self, "secret_key", Secret(self.secret_key))
+
+    @property
+    def secret(self) -> str:
+        """The secret as text."""
+        return Secret(self.secret_key).reveal()
 
 
 DEFAULT_ACCOUNT = PlatformAccount()

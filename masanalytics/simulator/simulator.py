@@ -231,7 +231,7 @@ class Simulator:
             "MAS_URL": self.url,
             "MAS_EC_NAME": account.ec_name,
             "MAS_AP_ID": account.ap_id,
-            "MAS_SECRET_KEY": account.secret_key,
+            "MAS_SECRET_KEY": account.secret,
             "MAS_SIGN": account.signs[0] if account.signs else "",
             "MAS_SERVICE_CODE": account.service_code,
         }

@@ -15,6 +15,8 @@ from masanalytics.vocabulary import STATUS_WORDS, UNREPORTED_AFTER_S, Status
 
 __all__ = ["counts_by_status", "in_one_line", "shown"]
 
+_SENT = "SELECT 1 FROM batches b WHERE b.account_id = a.account_id AND b.campaign_id IS NOT NULL"
+
 
 def in_one_line(conn: sqlite3.Connection, name: str, *, is_new: bool = False) -> str:
     """Return the size of the store and the end of its coverage. Reads no message: quick on a store of any size.
@@ -71,4 +73,8 @@ def _collected(conn: sqlite3.Connection) -> str:
     ends = covered_until(conn)
     if not ends:
         return _("nothing collected yet")
-    return _("collected until {instant}", instant=format_instant(max(ends.values())))
+    # Of those that have messages, where any has: what a test platform of the same names was asked says nothing of the real one.
+    own = {row[0] for row in conn.execute(f"SELECT account_id FROM accounts a WHERE EXISTS ({_SENT})")}
+    if own and own.isdisjoint(ends):
+        return _("nothing collected yet")
+    return _("collected until {instant}", instant=format_instant(max(ends[one] for one in (own & set(ends) or ends))))
