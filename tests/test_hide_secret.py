@@ -17,6 +17,7 @@ from masanalytics.account import Account, Secret
 from masanalytics.client import Client
 from masanalytics.client.hide_secret import hide_secret
 from masanalytics.collecting import Collector
+from masanalytics.errors import ConfigError
 from masanalytics.protocol import poll_body, read_page
 from masanalytics.simulator import Simulator, Style
 from masanalytics.store import Store
@@ -119,6 +120,20 @@ def test_no_answer_record_notice_or_result_holds_the_key() -> None:
         ]
     assert not [text for text in said if "s3cret" in text or code in text]
     assert "**********" in said[0]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_no_frame_of_a_wrong_setting_holds_the_key(named: bool) -> None:
+    """A verbose traceback of a wrong signature's code, as notebooks print it, shows the password nowhere."""
+    with pytest.raises(ConfigError) as caught:
+        if named:
+            Account("https://mas.example", "e", "a", secret_key="s3cret-key", sign="no code!")
+        else:
+            Account("https://mas.example", "e", "a", "s3cret-key", "no code!")
+    shown = [str(frame.f_locals) for frame, _ in traceback.walk_tb(caught.tb) if "test" not in frame.f_code.co_name]
+
+    assert len(shown) >= 3
+    assert not [text for text in shown if "s3cret-key" in text]
 
 
 def test_no_frame_of_an_interrupted_poll_holds_the_key(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
+from functools import wraps
 
 from masanalytics.account.account_key import AccountKey
 from masanalytics.account.address import base_url, protocol_of
@@ -25,6 +26,26 @@ from masanalytics.account.validation import (
 from masanalytics.secret import Secret
 
 __all__ = ["Account"]
+
+_POSITION = 3
+"""Where the password stands among the arguments of `Account`."""
+
+
+def _hidden(secret: object) -> object:
+    return Secret(secret) if isinstance(secret, str) else secret
+
+
+def _showing_no_password(init: Callable[..., None]) -> Callable[..., None]:
+    """Return `init` so that no frame of an error that it raises shows the password: verbose tracebacks print arguments."""
+
+    @wraps(init)
+    def hiding(self: Account, *args: object, **kwargs: object) -> None:
+        args = tuple(_hidden(each) if place == _POSITION else each for place, each in enumerate(args))
+        if "secret_key" in kwargs:
+            kwargs["secret_key"] = _hidden(kwargs["secret_key"])
+        init(self, *args, **kwargs)
+
+    return hiding
 
 
 @dataclass(frozen=True)
@@ -107,8 +128,6 @@ class Account:
 
     def __post_init__(self) -> None:
         """Check every setting and bring it into its normal form."""
-        if isinstance(self.secret_key, str):  # at once: what is raised from here on shows it in no frame
-            self._set("secret_key", Secret(self.secret_key))
         for name in VARIABLES:
             self._set(name, clean_text(name, getattr(self, name)))
         self._set("protocol", protocol_of(self.url, self.protocol))
@@ -179,3 +198,6 @@ class Account:
             If there is no such file or profile (it names those that exist), or a setting cannot be right.
         """
         return cls(**profile_settings(name, [entry.name for entry in fields(cls)]))
+
+
+setattr(Account, "__init__", _showing_no_password(Account.__init__))  # noqa: B010 - the one that dataclass has made
