@@ -34,7 +34,7 @@ BYTES_A_MESSAGE = 3000
 FAULTS = ("drop_after", "drop_before", "truncate", "half", "garbage", "broken_record", "html200", "hang", "status")
 
 SERVICE = """
-import os, random, threading, time
+import os, random, signal, threading, time
 from masanalytics.cli import main
 from masanalytics.collecting import Collector
 
@@ -42,6 +42,7 @@ Collector.__init__.__kwdefaults__["idle_s"] = 1.0
 
 def run(path, environment, seed, dies, step):
     os.environ.update(environment)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever started the tests may have had it ignored
     os.write(1, b"go\\n")
     reader, writer = os.pipe()
     os.dup2(writer, 1)
@@ -64,7 +65,7 @@ def run(path, environment, seed, dies, step):
             ahead[0] = 0.0
 
     threading.Thread(target=meddle, daemon=True).start()
-    main(["collect", "--forever", "--json", "--db", path, "--health", path + ".health"], standalone_mode=False)
+    main(["collect", "--forever", "--json", "--db", path, "--profile", "soak", "--health", path + ".health"], standalone_mode=False)
 """
 
 
@@ -91,6 +92,7 @@ class _Troubles:
         self.chance = random.Random(20)
         self.counts: Counter[str] = Counter()
         self._filler = disk / "filler"
+        self._polls = 0
         self.can_fill = os.path.ismount(disk)
 
     def begin(self) -> None:
@@ -98,6 +100,7 @@ class _Troubles:
         dies, step = self.chance.random() < 0.4, self.chance.random() < 0.4
         self.counts["dead log pipe"] += dies
         self.counts["clock stepped"] += step
+        self._polls = self.sim.counts["polls"]
         self.service.start(**self.job, seed=self.chance.randrange(10**6), dies=dies, step=step)
 
     def strike(self) -> None:
@@ -118,7 +121,11 @@ class _Troubles:
 
     def _end(self) -> None:
         """End it as a service manager, or a terminal that closes, does: it ends by itself, and well."""
-        time.sleep(self.chance.uniform(1, 4))  # it is past its beginning, in which signals are not yet its own
+        end = time.monotonic() + 60
+        while (
+            self.sim.counts["polls"] <= self._polls and time.monotonic() < end
+        ):  # in its beginning signals are not yet its own
+            time.sleep(0.1)
         self.service.signal(self.chance.choice([signal.SIGTERM, signal.SIGHUP, signal.SIGINT]))
         assert self.service.ended(100) == 0
         self.counts["ended by a signal"] += 1
@@ -171,6 +178,16 @@ class _Troubles:
         self._filler.unlink(missing_ok=True)
 
 
+def _write_profile(folder: Path, sim: Simulator) -> None:
+    """Write the service's account, polled as often as a test has time for."""
+    folder.mkdir()
+    known = sim.account()
+    names = {"url": known.url, "ec_name": known.ec_name, "ap_id": known.ap_id, "sign": known.sign, "protocol": "https"}
+    lines = [f'{name} = "{value}"' for name, value in names.items()]
+    lines += [f'secret_key = "{sim.settings()["MAS_SECRET_KEY"]}"', f"poll_interval = {INTERVAL_S}"]
+    (folder / "profiles.toml").write_text("\n".join(["[soak]", *lines]), encoding="utf-8")
+
+
 def _send_on(sim: Simulator, store: Store, stop: threading.Event) -> None:
     """Send a small campaign again and again; what a full disk or a network that is away refuses is left."""
     number = 0
@@ -192,19 +209,21 @@ def test_what_was_handed_out_is_stored_or_in_a_known_hole(small_disk: Path, laun
         Simulator(https=False, poll_interval=INTERVAL_S, behaviour=behaviour) as sim,
         Store(path, busy_s=5) as store,
     ):
-        places = {"MAS_STATE_DIR": str(small_disk / "state"), "MAS_CONFIG_DIR": str(small_disk / "config")}
-        environment = {**sim.settings(), **places, "MAS_POLL_INTERVAL": str(INTERVAL_S), "MAS_PROTOCOL": "https"}
+        environment = {"MAS_STATE_DIR": str(small_disk / "state"), "MAS_CONFIG_DIR": str(small_disk / "config")}
+        _write_profile(small_disk / "config", sim)
         troubles = _Troubles(sim, small_disk, launch(SERVICE), {"path": str(path), "environment": environment})
         stop = threading.Event()
         sender = threading.Thread(target=_send_on, args=(sim, store, stop))
         sender.start()
-        troubles.begin()
-        end = time.monotonic() + SOAK_S
-        while time.monotonic() < end:
-            troubles.strike()
-        troubles.make_room()
-        stop.set()
-        sender.join()
+        try:
+            troubles.begin()
+            end = time.monotonic() + SOAK_S
+            while time.monotonic() < end:
+                troubles.strike()
+        finally:
+            troubles.make_room()
+            stop.set()
+            sender.join()
         troubles.service.kill()
         sim.clear_faults()
         time.sleep(1.5)
