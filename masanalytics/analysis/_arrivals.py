@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from masanalytics.aliases import Columns, Figures, Filter, Messages
+from masanalytics.analysis.delivery_times import accepted_incidence
 from masanalytics.analysis.dimensions import WINDOW, as_names
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import Question, count_messages
-from masanalytics.analysis.results import finished
+from masanalytics.analysis.results import MINUTES_ONLY, finished
 from masanalytics.analysis.sources import asks_once
-from masanalytics.stats.competing_risks import IncidenceCurves, cumulative_incidence, project
+from masanalytics.stats.competing_risks import IncidenceCurves, project
+from masanalytics.stats.interval_censored import MINUTE_S
 from masanalytics.stats.proportions import effective_wilson
 from masanalytics.vocabulary import UNREPORTED_AFTER_S
 
@@ -33,7 +35,9 @@ def arrivals(
     """Return the share of all accepted messages delivered by each time since submission, pending ones censored.
 
     The Aalen-Johansen estimate behind `expected_rate`, read at times that a log axis can show: every second at first, then
-    some eighty up to where messages have been observed, 72 h at most. `masanalytics.plot.latency` draws it.
+    some eighty up to where messages have been observed, 72 h at most. `masanalytics.plot.latency` draws it. Where the reports
+    carry no seconds it is read at the ends of minutes, from intervals (Turnbull 1976, see `latency`); the interval of 95 % then
+    begins at the curve with every time a minute later than it is written, and ends at that with every time a minute earlier.
 
     Parameters
     ----------
@@ -63,20 +67,26 @@ def arrivals(
     import pandas as pd
 
     filters = Filters.parse(where)
-    counts, source = count_messages(data, Question(as_names(by), (WINDOW,), filters))
+    counts, source = count_messages(data, Question(as_names(by), (WINDOW, "account"), filters))
     counts = counts.taken(counts.accepted())
     groups = counts.groups
     if most_groups is not None and len(groups) > most_groups:
         return None
-    status, seconds = counts.observed()
-    curves = cumulative_incidence(counts.group, len(groups), status, seconds, counts.n)
+    curves = accepted_incidence(counts)
+    in_minutes = counts.has_minutes_only()
     accepted = np.bincount(counts.group, weights=counts.n, minlength=len(groups)).astype(float)
     last = curves.last
     # Each curve's own end is read too: there it says what became of all that was observed.
     times = np.unique(
-        np.append(_times(float(curves.time.max(initial=0.0))), last[(last >= 0) & (last <= UNREPORTED_AFTER_S)])
+        np.append(
+            _times(float(curves.time.max(initial=0.0)), in_minutes=in_minutes),
+            last[(last >= 0) & (last <= UNREPORTED_AFTER_S)],
+        )
     )
     share, low, high = _read(curves, times, accepted)
+    if in_minutes:
+        low = np.minimum(low, _read(accepted_incidence(counts, shift_s=MINUTE_S), times, accepted)[1])
+        high = np.maximum(high, _read(accepted_incidence(counts, shift_s=-MINUTE_S), times, accepted)[2])
     place, group = np.nonzero(times[:, None] <= last[None, :])
     order = np.lexsort((place, group))
     place, group = place[order], group[order]
@@ -88,12 +98,14 @@ def arrivals(
         "accepted": accepted[group].astype(np.int64),
     }
     frame = pd.concat([groups.iloc[group].reset_index(drop=True), pd.DataFrame(columns)], axis=1)
-    return finished(frame, source, where=filters)
+    return finished(frame, source, where=filters, notes=[MINUTES_ONLY] if in_minutes else [])
 
 
-def _times(last: float) -> Figures:
-    """Return the times to read the curves at: every second at first, then ever further apart."""
+def _times(last: float, *, in_minutes: bool) -> Figures:
+    """Return the times to read the curves at: every second (or minute) at first, then ever further apart."""
     last = min(last, float(UNREPORTED_AFTER_S))
+    if in_minutes:
+        return MINUTE_S * _times(np.ceil(last / MINUTE_S), in_minutes=False)
     early = np.arange(min(last, _SECONDS_EXACTLY) + 1)
     if last <= _SECONDS_EXACTLY:
         return early

@@ -28,6 +28,7 @@ from masanalytics.analysis.sources import asks_once
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text, speaks
 from masanalytics.stats.clusters import StratifiedCells
+from masanalytics.stats.interval_censored import MINUTE_S
 from masanalytics.stats.order_statistics import median, median_difference, rank_test
 from masanalytics.stats.proportions import holm, sato_variance, stratified_difference
 from masanalytics.text import plain_name
@@ -49,7 +50,6 @@ _ALWAYS = ("always_low", "always_high", "always_p_value")
 _USUAL_ARM = 10_000.0
 _OUTCOMES = ("category", "error_code", "report_status", "status", "received_at", "latency_s")
 _ALL_PAIRS_OF = 12
-_MINUTE_S = 60.0
 _SIGNIFICANT = 0.05
 
 
@@ -134,8 +134,9 @@ def compare(
         - ``median_a_s, median_b_s, median_difference_s, median_low_s, median_high_s``: latency of those delivered within
           the age, with the interval by MOVER from the two medians' order statistics;
           ``latency_p_value, latency_p_adjusted``: Mann-Whitney
-          Where the reports carry no seconds the interval is a minute wider on either side, and medians less than a minute
-          apart have no p-value
+          Where an arm's reports carry no seconds, its median may be a minute earlier or later than it reads: the interval is so
+          much wider on either side, and the test is made of the times moved by that minute towards the other arm's (the
+          least that can be true); medians that this brings together have no p-value
         - with ``outcome="replied"`` the counts are ``delivered_a, replied_a, delivered_b, replied_b`` in place of ``accepted_…`` and
           ``delivered_…``, with ``"opted_out"`` ``opted_out_…``; with a column of your own ``accepted_a, yes_a, accepted_b, yes_b``.
           The medians are then of the seconds to the first reply, and missing for a column
@@ -352,10 +353,14 @@ def _latencies(counts: Counts, chosen: list[Booleans], age: float | None) -> dic
     timed = _arrived(counts, age) & ~np.isnan(counts.seconds)
     a, b = ((counts.seconds[arm & timed], counts.n[arm & timed]) for arm in chosen)
     difference, low, high = median_difference(a, b)
-    p_value = rank_test(a, b)
-    if counts.has_minutes_only():  # each median is true to a minute only: what is finer is no difference
-        low, high = low - _MINUTE_S, high + _MINUTE_S
-        p_value = p_value if abs(difference) >= _MINUTE_S else np.nan
+    is_minute = counts.minute_rows()
+    doubt = [MINUTE_S if (is_minute & arm & timed).any() else 0.0 for arm in chosen]
+    low, high = low - sum(doubt), high + sum(doubt)
+    if abs(difference) <= sum(doubt) > 0:
+        p_value = np.nan
+    else:  # as near to each other as they can be in truth
+        towards = np.sign(difference)
+        p_value = rank_test((a[0] + towards * doubt[0], a[1]), (b[0] - towards * doubt[1], b[1]))
     return {
         "median_a_s": median(*a), "median_b_s": median(*b), "median_difference_s": difference,
         "median_low_s": low, "median_high_s": high, "latency_p_value": p_value,

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from masanalytics.aliases import Columns, Filter, Length, Messages
+from masanalytics.analysis.delivery_times import accepted_incidence, delivery_times
 from masanalytics.analysis.dimensions import WINDOW, as_names
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages
 from masanalytics.analysis.results import MINUTES_ONLY, finished, refuse_taken_names
 from masanalytics.analysis.sources import asks_once
 from masanalytics.i18n import Text
-from masanalytics.stats.competing_risks import cumulative_incidence, incidence_quantile
-from masanalytics.stats.order_statistics import counted_times
+from masanalytics.stats.competing_risks import incidence_quantile
 from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
 
 if TYPE_CHECKING:
@@ -55,7 +55,10 @@ def latency(
         - ``reached_50_s, reached_90_s`` (float, seconds): when half, and nine in ten, of all accepted had arrived, with
           pending messages as censored (Aalen-Johansen); NaN where that never happens, or has not happened yet
 
-        Where the reports carry no seconds, which is told from the data, all these are whole minutes, and a note says so.
+        Where an account's reports carry no seconds, which is told from its latencies, each time is an interval: one written as d
+        seconds lies between d - 60 and d + 60. The distribution is then Turnbull's (1976) estimate from intervals (with
+        `masanalytics.stats.interval_censored`): quantiles, ``reached_*`` and ``max_s`` are the ends of the minutes in which
+        they were reached (60 is "within a minute"), ``mean_s`` takes the middles, and a note says so.
 
         ``.attrs["faults"]``: how many delivered or failed messages have a ``negative`` latency, one ``beyond_72h``, and
         how many a ``missing`` one. They are kept in the numbers (but for the missing).
@@ -80,7 +83,7 @@ def latency(
     refuse_taken_names(names, LATENCY_COLUMNS)
     age = None if within is None else to_seconds(within)
     filters = Filters.parse(where, waited_at_least=age)
-    counts, source = count_messages(data, Question(names, (WINDOW,), filters))
+    counts, source = count_messages(data, Question(names, (WINDOW, "account"), filters))
     faults = _faults(counts)
     result = _table(counts, age)
     result = finished(result, source, where=filters, notes=_notes(counts, faults), counted=result["delivered"].tolist())
@@ -95,18 +98,16 @@ def _table(counts: Counts, age: int | None) -> pd.DataFrame:
     delivered = counts.status == Status.delivered
     if age is not None:
         delivered &= ~(counts.seconds > age)
-    groups = len(counts.groups)
-    times = counted_times(counts.group[delivered], groups, counts.seconds[delivered], counts.n[delivered])
+    times = delivery_times(counts, delivered)
+    curves = accepted_incidence(counts)
     taken = counts.accepted()
-    status, seconds = counts.observed()
-    curves = cumulative_incidence(counts.group[taken], groups, status[taken], seconds[taken], counts.n[taken])
     # How long open messages have been open must be known.
     is_known = counts.tally(taken & (counts.status == Status.pending) & np.isnan(counts.seconds)) == 0
     columns = {
         "delivered": counts.tally(delivered),
         "mean_s": times.mean(),
         **{f"p{level}_s": times.quantile(level / 100) for level in (50, 90, 95, 99)},
-        "max_s": times.ranked(times.total - 1),
+        "max_s": times.longest(),
         "reached_50_s": np.where(is_known, incidence_quantile(curves, 0.5), np.nan),
         "reached_90_s": np.where(is_known, incidence_quantile(curves, 0.9), np.nan),
     }

@@ -10,6 +10,7 @@ import numpy as np
 from masanalytics.aliases import Booleans, Columns, Figures, Filter, Length, Messages, Numbers
 from masanalytics.analysis._delivery_rates import rate_columns
 from masanalytics.analysis.clusters import Cluster, ClusterCounts, cluster_columns, cluster_counts
+from masanalytics.analysis.delivery_times import delivery_times
 from masanalytics.analysis.dimensions import DAY_S, as_names
 from masanalytics.analysis.filter_checks import outcome_filter_note
 from masanalytics.analysis.filters import Filters, to_seconds
@@ -19,7 +20,6 @@ from masanalytics.analysis.sources import asks_once
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
 from masanalytics.stats.control_chart import LEAST_POINTS, control_chart
-from masanalytics.stats.order_statistics import counted_times
 from masanalytics.vocabulary import Status
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def timeline(
         - ``time`` (Asia/Shanghai): the start of the bucket
         - ``accepted`` (int) = ``delivered + failed + pending + unreported`` (no report after 72 h of coverage)
         - ``delivery_rate, low, high``: with Wilson's 95 % interval, as for `delivery_rates`
-        - ``p50_s, p90_s`` (seconds): latency of the delivered
+        - ``p50_s, p90_s`` (seconds): latency of the delivered; without seconds in the reports, the ends of minutes as in `latency`
         - ``limit_low, limit_high``: between them lie 99.7 % of the buckets where nothing happens: chance, and how much
           buckets of the line differ anyway (Laney's p′ chart: from neighbours, buckets outside left out); NaN if fewer than
           eight are settled
@@ -108,7 +108,7 @@ def timeline(
     age = None if within is None else to_seconds(within)
     width, calendar = _parse(freq)
     filters = Filters.parse(where, waited_at_least=age)
-    counts, source = count_messages(data, Question([*names, f"time/{width}"], (), filters))
+    counts, source = count_messages(data, Question([*names, f"time/{width}"], ("account",), filters))
     counts = _on_calendar(counts, names, f"time/{width}", calendar)
     clusters = cluster_counts(data, Question([*names, f"time/{width}"], (), filters), cluster, age=age)
     if clusters is not None:
@@ -170,7 +170,7 @@ def _table(
     if age is not None:
         delivered &= ~(counts.seconds > age)
     groups = counts.groups
-    times = counted_times(counts.group[delivered], len(groups), counts.seconds[delivered], counts.n[delivered])
+    times = delivery_times(counts, delivered)
     limits, spreads = _limits(groups, names, rates, unsettled == 0)
     most = rates["delivery_rate"] if age is not None else rates["most"]
     outside = (rates["delivery_rate"] > limits[1]) | (most < limits[0])

@@ -147,15 +147,28 @@ class Counts:
         return np.asarray((self.window == HIDDEN) & (self.status == Status.pending), dtype=bool)
 
     def has_minutes_only(self) -> bool:
-        """Return whether the times of delivered messages have no seconds, as far as their latencies tell.
+        """Return whether the times of some delivered messages have no seconds: see `minute_rows`."""
+        return bool((self.minute_rows() & (self.status == Status.delivered) & ~np.isnan(self.seconds)).any())
+
+    def minute_rows(self) -> Booleans:
+        """Return which rows are of an account whose reports carry no seconds, as far as its latencies tell.
 
         Where both times of a report are cut to the minute, every latency is a multiple of 60; by chance one in sixty is. The
-        messages of failures are left out: the platform's own have seconds where the carriers' have none.
+        messages of failures are left out: the platform's own have seconds where the carriers' have none. Without an account
+        among the dimensions all rows are of one.
         """
+        import pandas as pd
+
+        has_account = "account" in self.keys.columns
+        account = pd.factorize(self.keys["account"])[0] + 1 if has_account else np.zeros(len(self.n), dtype=np.int64)
         known = (self.status == Status.delivered) & ~np.isnan(self.seconds)
-        total = int(self.n[known].sum())
-        whole = int(self.n[known & (self.seconds % 60 == 0)].sum())
-        return total >= _ENOUGH_TIMES and whole >= _MINUTES_SHARE * total
+        whole = known & (self.seconds % 60 == 0)
+        size = int(account.max(initial=0)) + 1
+        total, in_minutes = (
+            np.bincount(account[rows], weights=self.n[rows], minlength=size) for rows in (known, whole)
+        )
+        told: Booleans = (total >= _ENOUGH_TIMES) & (in_minutes >= _MINUTES_SHARE * total)
+        return told[account]
 
     def accepted(self) -> Booleans:
         """Return which rows the platform accepted."""

@@ -46,7 +46,7 @@ SMALL_GROUP = 30
 """Rows on fewer messages than this are marked as small."""
 
 MINUTES_ONLY = Text(
-    "the reports' times have no seconds: latencies are whole minutes, each true to 60 s either way, and 0 s is under a minute",
+    "the reports' times have no seconds: latencies are true to a minute either way (±60 s); quantiles are the ends of minutes, so that 60 s is within a minute",
     code="minutes_only",
 )
 

@@ -14,9 +14,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from masanalytics.aliases import Columns, Messages
-from masanalytics.analysis.results import note_texts
+from masanalytics.analysis.results import MINUTES_ONLY, note_texts
 from masanalytics.formatting import count, duration, group_label, percent
-from masanalytics.i18n import _, resolve_language, speaks, use_language
+from masanalytics.i18n import N_, _, resolve_language, speaks, use_language
 from masanalytics.plot.arguments import chart_arguments, sorted_groups
 from masanalytics.plot.chart import (
     Chart,
@@ -33,6 +33,7 @@ from masanalytics.plot.chart import (
 from masanalytics.plot.layout import figure_width, points, text_width
 from masanalytics.plot.named_rows import beside_rows, largest
 from masanalytics.plot.theme import BLUE, DASHES, LINE, MUTED, ORANGE, SERIES
+from masanalytics.stats.interval_censored import MINUTE_S
 
 __all__ = ["latency"]
 
@@ -41,8 +42,8 @@ _CURVE = ("seconds", "share", "low", "high")
 _TICKS = (1, 10, 60, 600, 3600, 86400, 259200)
 _FINE_TICKS = (1, 2, 5, 10, 30, 60, 120, 300, 600)
 _MARKS = (0.5, 0.9)
-_START = 0.9
-"""Seconds at the left end of the axis: a log axis has no zero."""
+_START, _START_OF_MINUTES = 0.9, 30.0
+"""Seconds at the left end of the axis: a log axis has no zero, and of less than a minute some reports say nothing."""
 _AXIS_SHARE = 0.85
 """Roughly how much of its width a chart leaves to its Axes."""
 
@@ -62,6 +63,9 @@ def latency(
     **keywords: Any,
 ) -> Axes:
     """Draw how fast messages arrive: the share of all accepted that had arrived, over the time since submission.
+
+    Where the reports carry no seconds, the curve is known at the ends of minutes: its band reaches from every time a minute
+    later to every time a minute earlier, and quantiles have a grey bar of a minute to either side.
 
     Messages still waiting for their report count as waiting, not as lost and not left out, so the curve of a young
     campaign ends where nothing more has been observed. More than six groups, or a result of ``latency``, are drawn as
@@ -129,14 +133,17 @@ def _draw_curves(ax: Axes, curve: pd.DataFrame, columns: list[str]) -> Drawn:
     else:
         _draw_curve(ax, curve, BLUE)
         _write_marks(ax, curve)
-    _draw_time_axis(ax, float(curve["seconds"].max()))
+    _draw_time_axis(ax, float(curve["seconds"].max()), in_minutes=_in_minutes(curve))
     ax.set_ylim(0, 1.02)
     ax.grid(axis="y", color=LINE, lw=0.8)
     percent_axis(ax.yaxis)
     ax.set_ylabel(_("share of all accepted"))
     ax.set_xlabel(_("time since submission"))
     accepted = curve["accepted"].iloc[0] if "accepted" in curve else None
-    return Drawn(legend=_legend(ax, grouped=bool(columns), accepted=accepted))
+    legend = _legend(ax, grouped=bool(columns), accepted=accepted)
+    if _in_minutes(curve):
+        legend[-2] = (legend[-2][0], _("95% interval, ±1 min"))
+    return Drawn(legend=legend)
 
 
 def _draw_groups(ax: Axes, curve: pd.DataFrame, columns: list[str]) -> None:
@@ -149,7 +156,7 @@ def _draw_groups(ax: Axes, curve: pd.DataFrame, columns: list[str]) -> None:
 
 def _draw_curve(ax: Axes, curve: pd.DataFrame, colour: str, dashes: Any = "-", name: str = "") -> None:
     # A log axis has no zero: what arrived within the first second is drawn at one second.
-    seconds = curve["seconds"].clip(lower=1).to_numpy(dtype=float)
+    seconds = curve["seconds"].clip(lower=_START_OF_MINUTES if _in_minutes(curve) else 1).to_numpy(dtype=float)
     share = curve["share"].to_numpy(dtype=float)
     ax.fill_between(seconds, curve["low"], curve["high"], step="post", color=colour, alpha=0.15, lw=0)
     ax.plot(seconds, share, drawstyle="steps-post", color=colour, lw=2, ls=dashes, label=name or None)
@@ -175,6 +182,8 @@ def _write_marks(ax: Axes, curve: pd.DataFrame) -> None:
         text = _("{share:.0%} after {time}", share=mark, time=duration(reached_s))
         if reached_s < 1:
             text = _("{share:.0%} within 1 s", share=mark)
+        elif _in_minutes(curve):
+            text = _("{share:.0%} within {time}", share=mark, time=duration(reached_s))
         ax.annotate(
             text, (max(reached_s, 1), mark), xytext=(9, -5), textcoords="offset points", va="top", fontsize=size
         )
@@ -204,7 +213,7 @@ def _quantiles(result: pd.DataFrame, ax: Axes | None, sort: str | None) -> Chart
         result=result,
         title=titled(_("How fast messages arrive"), columns, comma=True),
         rows=group_labels(groups, columns),
-        draw=lambda axes: _draw_quantiles(axes, groups),
+        draw=lambda axes: _draw_quantiles(axes, groups, in_minutes=_in_minutes(result)),
         nothing=_("No messages to show") if groups.empty else "",
         notes=[*left_out, *_notes(result)],
     )
@@ -217,10 +226,17 @@ def _notes(result: pd.DataFrame) -> list[str]:
     return notes
 
 
-def _draw_quantiles(ax: Axes, groups: pd.DataFrame) -> Drawn:
+def _in_minutes(result: pd.DataFrame) -> bool:
+    """Whether the times of a result have no seconds."""
+    return any(note.code == MINUTES_ONLY.code for note in note_texts(result.attrs))
+
+
+def _draw_quantiles(ax: Axes, groups: pd.DataFrame, *, in_minutes: bool) -> Drawn:
     records = groups.to_dict("records")
     for row, group in enumerate(records):
         p50, p90, p95, p99 = (max(group[name], 1) if pd.notna(group[name]) else np.nan for name in _RESULT)
+        if in_minutes:  # of each time a minute to either side
+            ax.plot([max(p50 - MINUTE_S, 1), p99 + MINUTE_S], [row, row], color=MUTED, lw=12, alpha=0.2, zorder=0)
         ax.plot([p50, p99], [row, row], color=BLUE, lw=1.4, solid_capstyle="butt")
         ax.plot([p50, p90], [row, row], color=BLUE, lw=6, alpha=0.45, solid_capstyle="butt")
         ax.plot(p50, row, "o", ms=8, color=BLUE)
@@ -228,13 +244,17 @@ def _draw_quantiles(ax: Axes, groups: pd.DataFrame) -> Drawn:
         for name in ("reached_50_s", "reached_90_s"):
             if pd.notna(group.get(name)):
                 ax.plot(max(group[name], 1), row + 0.24, "D", ms=5, mfc="white", mec=ORANGE, mew=1.3)
-    medians = [_("median {time}", time=duration(group["p50_s"])) for group in records]
+    median = N_("median within {time}") if in_minutes else N_("median {time}")
+    medians = [_(median, time=duration(group["p50_s"])) for group in records]
     sizes = [f"n={count(group['delivered'])}" for group in records]
     beside_rows(ax, [medians, sizes], give_up=(0,))
     shown = [name for name in (*_RESULT, "reached_90_s") if name in groups]
-    _draw_time_axis(ax, float(np.nanmax([groups[shown].max(axis=None), 60.0])))
+    _draw_time_axis(ax, float(np.nanmax([groups[shown].max(axis=None), 60.0])), in_minutes=in_minutes)
     ax.set_xlabel(_("time since submission, of the delivered"))
-    return Drawn(legend=_quantile_legend(reached="reached_50_s" in groups))
+    legend = _quantile_legend(reached="reached_50_s" in groups)
+    if in_minutes:
+        legend.append((Patch(color=MUTED, alpha=0.2, lw=0), _("±1 min")))
+    return Drawn(legend=legend)
 
 
 def _quantile_legend(*, reached: bool) -> list[tuple[Artist, str]]:
@@ -249,11 +269,12 @@ def _quantile_legend(*, reached: bool) -> list[tuple[Artist, str]]:
     return entries
 
 
-def _draw_time_axis(ax: Axes, longest: float) -> None:
+def _draw_time_axis(ax: Axes, longest: float, *, in_minutes: bool) -> None:
     ax.set_xscale("log")
-    end = max(longest * 1.3, 10)
-    ax.set_xlim(_START, end)
-    ax.xaxis.set_major_locator(FixedLocator(_ticks_that_fit(ax, _FINE_TICKS if longest < 300 else _TICKS, end)))
+    start, end = (_START_OF_MINUTES, max(longest * 1.3, 180.0)) if in_minutes else (_START, max(longest * 1.3, 10))
+    ax.set_xlim(start, end)
+    ticks = [tick for tick in (_FINE_TICKS if longest < 300 else _TICKS) if tick > start]
+    ax.xaxis.set_major_locator(FixedLocator(_ticks_that_fit(ax, ticks, start, end)))
     ax.xaxis.set_minor_locator(NullLocator())
     # The ticks are written whenever the figure is drawn, which may be after the call that chose the language.
     language = resolve_language()
@@ -266,14 +287,14 @@ def _draw_time_axis(ax: Axes, longest: float) -> None:
     ax.grid(axis="x", color=LINE, lw=0.8)
 
 
-def _ticks_that_fit(ax: Axes, ticks: Sequence[int], end: float) -> list[int]:
-    """Return the ticks whose texts do not run into each other on a log axis that ends at `end`."""
+def _ticks_that_fit(ax: Axes, ticks: Sequence[int], start: float, end: float) -> list[int]:
+    """Return the ticks whose texts do not run into each other on a log axis from `start` to `end`."""
     width = _AXIS_SHARE * figure_width(ax) * 72
     size = points(ax, 11.5)
     shown: list[int] = []
     free_from = -np.inf
     for seconds in ticks:
-        centre = width * np.log(seconds / _START) / np.log(end / _START)
+        centre = width * np.log(seconds / start) / np.log(end / start)
         half = text_width(duration(seconds), size) / 2
         if centre - half > free_from:
             shown.append(seconds)

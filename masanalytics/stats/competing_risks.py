@@ -21,6 +21,7 @@ from masanalytics.vocabulary import Status
 
 __all__ = [
     "LEAST_FOLLOW_UP",
+    "EventSteps",
     "IncidenceCurves",
     "Projection",
     "cumulative_incidence",
@@ -28,6 +29,7 @@ __all__ = [
     "incidence_at",
     "incidence_quantile",
     "project",
+    "spread_unknown",
 ]
 
 LEAST_FOLLOW_UP = 0.05
@@ -35,6 +37,7 @@ LEAST_FOLLOW_UP = 0.05
 
 _GROUPS_AT_ONCE = 4096
 _ROUNDING = 1e-9
+_ALMOST_NOTHING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,53 @@ class Projection:
     variance: Figures
 
 
-def cumulative_incidence(group: Numbers, groups: int, status: Numbers, seconds: Figures, n: Numbers) -> IncidenceCurves:
+@dataclass(frozen=True)
+class EventSteps:
+    """The distinct times of each group, at which the same rows can be counted with other weights again and again.
+
+    Attributes
+    ----------
+    step : array of int
+        Each row's step: its group and time.
+    start : array of int
+        Where each group's steps begin; one entry more than there are groups.
+    """
+
+    step: Numbers
+    start: Numbers
+
+    @classmethod
+    def of(cls, group: Numbers, groups: int, seconds: Figures) -> EventSteps:
+        """Return the steps of rows in any order; each row's time is known."""
+        order = np.lexsort((seconds, group))
+        first = np.ones(len(group), dtype=bool)
+        first[1:] = (np.diff(group[order]) != 0) | (np.diff(seconds[order]) != 0)
+        step = np.empty(len(group), dtype=np.int64)
+        step[order] = np.cumsum(first) - 1
+        return cls(step, np.searchsorted(group[order][first], np.arange(groups + 1)).astype(np.int64))
+
+    def increments(self, status: Numbers, weight: Figures) -> Figures:
+        """Return for each row what its kind of event adds to the cumulative incidence at its time (pending: of no use)."""
+        steps = int(self.start[-1])
+        delivered, failed, censored = (
+            np.bincount(self.step[status == which], weights=weight[status == which], minlength=steps).astype(float)
+            for which in (Status.delivered, Status.failed, Status.pending)
+        )
+        at_risk = _sum_from_here(delivered + failed + censored, self.start)
+        # While weights change, what is nearly nothing may still follow the step at which nearly everything goes.
+        left = np.log1p(-np.minimum(_ratio(delivered + failed, at_risk), 1 - _ALMOST_NOTHING))
+        before = np.exp(_running(left, self.start) - left)
+        came: Figures = np.where(
+            status == Status.failed,
+            (before * _ratio(failed, at_risk))[self.step],
+            (before * _ratio(delivered, at_risk))[self.step],
+        )
+        return came
+
+
+def cumulative_incidence(
+    group: Numbers, groups: int, status: Numbers, seconds: Figures, n: Numbers | Figures
+) -> IncidenceCurves:
     """Estimate the cumulative incidence of delivered and failed from counted messages.
 
     Parameters
@@ -142,7 +191,7 @@ def cumulative_incidence(group: Numbers, groups: int, status: Numbers, seconds: 
     >>> curves.delivered_incidence.round(9).tolist(), curves.failed_incidence.round(9).tolist()
     ([0.25, 0.25, 0.25, 0.75], [0.0, 0.25, 0.25, 0.25])
     """
-    weight, seconds = _spread_unknown(group, groups, status, seconds, n)
+    weight, seconds = spread_unknown(group, groups, status, seconds, n)
     order = np.lexsort((seconds, group))
     group, seconds, status, weight = group[order], seconds[order], status[order], weight[order]
     first = np.ones(len(group), dtype=bool)
@@ -159,9 +208,10 @@ def cumulative_incidence(group: Numbers, groups: int, status: Numbers, seconds: 
     return _product_limit(start, time, at_risk, delivered, failed)
 
 
-def _spread_unknown(
-    group: Numbers, groups: int, status: Numbers, seconds: Figures, n: Numbers
+def spread_unknown(
+    group: Numbers, groups: int, status: Numbers, seconds: Figures, n: Numbers | Figures
 ) -> tuple[Figures, Figures]:
+    """Return weights and times without an unknown one: such rows are spread like those of their group and status."""
     weight, known = n.astype(float), ~np.isnan(seconds)
     if known.all():
         return weight, seconds
