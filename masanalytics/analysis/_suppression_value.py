@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from masanalytics.aliases import Booleans, Columns, Figures, Filter, Messages, Numbers
-from masanalytics.analysis._number_health import HealthRule, number_places
+from masanalytics.analysis._number_health import HealthRule
 from masanalytics.analysis.dimensions import as_names, columns_behind
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import group_rows, messages_with
+from masanalytics.analysis.number_places import number_places
 from masanalytics.analysis.prices import checked_price, price_of_each
 from masanalytics.analysis.results import finished
 from masanalytics.analysis.sources import MessageSource, as_source, asks_once

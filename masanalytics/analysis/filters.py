@@ -89,6 +89,19 @@ class Filters:
         ids = tuple(one for one in message_ids if wanted is None or one in wanted)
         return replace(self, values={**self.values, "message_id": ids}, keeps_proofs_out=self.is_without_proofs)
 
+    def written_to(self, phones: Iterable[Any]) -> Filters:
+        """Return the same of messages to these numbers only, of which proofs stay out as they did.
+
+        Examples
+        --------
+        >>> found = Filters.parse({"campaign": "a"}).written_to(["13800138000"])
+        >>> found.values["phone"], found.is_without_proofs, Filters().written_to([]).is_without_proofs
+        (('13800138000',), False, True)
+        """
+        wanted = self.values.get("phone")
+        chosen = tuple(one for one in phones if wanted is None or one in wanted)
+        return replace(self, values={**self.values, "phone": chosen}, keeps_proofs_out=self.is_without_proofs)
+
     def divided(self, available: Sequence[str]) -> tuple[Filters, dict[str, tuple[Any, ...]]]:
         """Return what a source with these columns can be narrowed to itself, and the values of derived dimensions.
 

@@ -59,6 +59,8 @@ class StoredMessages:
         The store's.
     """
 
+    numbers_are_plain = True
+
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 

@@ -30,6 +30,7 @@ from masanalytics.analysis.sources.duckdb_relation import (
     with_epochs,
     without_progress_bar,
 )
+from masanalytics.analysis.sources.number_totals import NumberTotals, spelled_otherwise, totals_of
 from masanalytics.errors import InputError
 from masanalytics.own_columns import as_texts
 from masanalytics.timezone import CHINA_OFFSET_S
@@ -97,6 +98,31 @@ class NarwhalsMessages:
         if error is not None:
             raise error
         return _to_pandas(self._kept(where).select(*columns))
+
+    def number_totals(self, where: Filters, among: Sequence[str] | None) -> NumberTotals | None:
+        """Return the accepted messages of each number, added up; None where a column holds neither texts nor times."""
+        import narwhals as nw
+
+        times = [name for name in ("submitted_at", "received_at") if name in self._schema]
+        columns_needed([], where, seconds=None, available=self.message_columns())
+        timed = all(isinstance(self._schema[name], nw.Datetime) or self._schema[name].is_integer() for name in times)
+        if not timed or not isinstance(self._schema["phone"], nw.String):
+            return None
+        phone, status = nw.col("phone"), nw.col("status")
+        kind = self._schema["status"]
+        accepted = status.is_in(_spelled(kind, Status.pending, Status.delivered, Status.failed)) & ~phone.is_null()
+        if among is not None:
+            accepted &= phone.is_in(list(among)) | spelled_otherwise(phone)
+        flags = {
+            name: nw.when(status.is_in(_spelled(kind, one))).then(nw.lit(1)).otherwise(nw.lit(0))
+            for name, one in (("is_delivered", Status.delivered), ("is_failed", Status.failed))
+        }
+        heard = self._epoch("received_at") if "received_at" in self._schema else self._epoch("submitted_at")
+        carrier = self._dimension("carrier") if "carrier" in self._schema else nw.lit(None, nw.String)
+        texts = {"error_code": self._dimension("error_code"), "carrier": carrier}
+        kept = self._kept(where).filter(accepted)
+        chosen = kept.select(phone=phone, sent=self._epoch("submitted_at"), heard=heard, **flags, **texts)
+        return NumberTotals(*(_to_pandas(table) for table in totals_of(chosen)))
 
     def column_kind(self, name: str) -> ColumnKind | None:
         """Return what a column holds."""

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar, cast, runtime_checkable
 
@@ -96,6 +96,11 @@ class RememberedMessages:
     def __init__(self, source: MessageSource, answers: Answers) -> None:
         self._source = source
         self._answers = answers
+
+    @property
+    def plain(self) -> MessageSource:
+        """The source itself, for what is not kept."""
+        return self._source
 
     def grouped_count(self, by: Sequence[str], *, where: Filters, seconds: Seconds | None = "outcome") -> RawCounts:
         """Count, or take the count from an answer to the same question or a finer one."""
@@ -228,7 +233,8 @@ def _as_key(where: Filters) -> Hashable | None:
     values = tuple(
         (name, tuple((type(option), option) for option in where.values[name])) for name in sorted(where.values)
     )
-    key = (values, where.since, where.until, where.waited_at_least, where.every)
+    others = [getattr(where, field.name) for field in fields(where) if field.name not in ("values", "named")]
+    key = (values, *others)
     try:
         hash(key)
     except TypeError:

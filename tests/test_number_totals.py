@@ -1,0 +1,121 @@
+"""The health of numbers, added up where the data is: the same as from the messages one by one, and only totals travel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from masanalytics import analysis
+from masanalytics.errors import InputError
+from masanalytics.store import Store
+from tests.test_analysis_sources import as_arrow, as_duckdb, as_lazy_polars, as_polars, fill, random_messages
+
+KINDS = [as_polars, as_lazy_polars, as_duckdb, as_arrow]
+FEW = ("13800138000", "13900139000", "15000150000", "10086")
+ODDLY = ("+86 138-0013-8000", "139 0013 9000", " 10086 ", "")
+
+
+def to_few_numbers(size: int, seed: int, *, spelled: tuple[str, ...] = FEW) -> pd.DataFrame:
+    """Return messages of which many go to the same number in the same second, with missing and absurd times among them."""
+    rng = np.random.default_rng(seed)
+    start = pd.Timestamp("2026-01-01", tz="Asia/Shanghai").timestamp()
+    sent = start + rng.integers(0, 4, size) * 86_400 * rng.integers(1, 9, size)
+    took = np.where(rng.random(size) < 0.1, rng.choice([-90, 2**29, -(2**29)], size), rng.integers(0, 3, size))
+    status = rng.choice(["pending", "delivered", "failed", "rejected", None], size, p=[0.1, 0.2, 0.6, 0.05, 0.05])
+    reported = np.isin(status.astype(str), ["delivered", "failed"]) & (rng.random(size) < 0.9)
+    code = np.where(status == "failed", rng.choice(["MK:0001", "DB:0141", "MN:0090", "weird", None], size), None)
+
+    def times(values: Any, known: Any) -> Any:
+        return pd.Series(
+            pd.to_datetime(np.where(known, values, np.nan), unit="s", utc=True).tz_convert("Asia/Shanghai").as_unit("s")
+        )
+
+    return pd.DataFrame(
+        {
+            "phone": pd.Series(rng.choice(np.array(spelled, dtype=object), size), dtype="str"),
+            "status": pd.Series(status, dtype="str"),
+            "error_code": pd.Series(code, dtype="str"),
+            "carrier": pd.Series(rng.choice(["China Mobile", "China Telecom", None], size), dtype="str"),
+            "submitted_at": times(sent, rng.random(size) < 0.97),
+            "received_at": times(sent + took, reported),
+            "waited_s": pd.array([300_000] * size, dtype="Int64"),
+        }
+    )
+
+
+@pytest.mark.parametrize("make", KINDS)
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("spelled", [FEW, FEW + ODDLY], ids=["plain", "oddly"])
+def test_totals_judge_as_the_messages_do(
+    make: Callable[[pd.DataFrame], Any], seed: int, spelled: tuple[str, ...]
+) -> None:
+    """Ties within a second, deliveries before and after failures, reports before submission, several spellings of a number."""
+    messages = to_few_numbers(40, seed, spelled=spelled)
+
+    found = analysis.number_health(make(messages))
+
+    pd.testing.assert_frame_equal(found, analysis.number_health(messages), check_dtype=False)
+
+
+@pytest.mark.parametrize("make", KINDS)
+def test_the_numbers_of_a_sheet_are_found_however_they_are_spelled(make: Callable[[pd.DataFrame], Any]) -> None:
+    """In the sheet and in the data."""
+    messages = to_few_numbers(40, seed=1, spelled=FEW + ODDLY)
+    sheet = ["86 13800138000", "10086", None, "18600000000"]
+
+    found = analysis.number_health(make(messages), phones=sheet)
+
+    pd.testing.assert_frame_equal(found, analysis.number_health(messages, phones=sheet), check_dtype=False)
+    assert found["verdict"].iloc[-1] == "unseen"
+
+
+def test_one_number_of_a_store_is_looked_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its messages alone are read, proofs left out as ever."""
+    messages = random_messages(50, seed=2)
+    fill(store, messages)
+    read: list[int] = []
+    rows = type(store.message_source).message_rows
+    monkeypatch.setattr(
+        type(store.message_source), "message_rows", lambda *a, **k: read.append(len(found := rows(*a, **k))) or found
+    )
+    phone = str(messages["phone"].iloc[7])
+
+    found = analysis.number_health(store, phones=[phone])
+
+    assert read == [1]
+    assert found["phone"].tolist() == [phone]
+
+
+@pytest.mark.parametrize("make", [as_polars, as_duckdb])
+def test_only_a_row_a_number_and_failure_code_travels(
+    make: Callable[[pd.DataFrame], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two thousand messages to four numbers: four totals, at most twenty of failures; for one number one total."""
+    from masanalytics.analysis.sources import narwhals
+
+    messages = to_few_numbers(2000, seed=3).dropna(subset=["submitted_at"])
+    messages["received_at"] = messages["received_at"].mask(messages["received_at"].notna(), messages["submitted_at"])
+    travelled: list[int] = []
+    collect = narwhals._to_pandas
+    monkeypatch.setattr(narwhals, "_to_pandas", lambda frame: travelled.append(len(found := collect(frame))) or found)
+
+    analysis.number_health(make(messages))
+    every = max(travelled)
+    travelled.clear()
+    analysis.number_health(make(messages), phones=["13800138000"])
+
+    assert every <= 4 * 5 * 3
+    assert travelled[0] == 2  # the number asked for, and 10086, whose spelling says nothing
+
+
+@pytest.mark.parametrize("make", KINDS)
+def test_masked_numbers_are_refused_everywhere(make: Callable[[pd.DataFrame], Any]) -> None:
+    """138****8000 is many people."""
+    masked = to_few_numbers(20, seed=4, spelled=("138****8000",))
+
+    with pytest.raises(InputError, match="masked"):
+        analysis.number_health(make(masked))
