@@ -575,6 +575,67 @@ def test_the_summary_sheet_holds_numbers(messages: pd.DataFrame, tmp_path: Path)
     assert figures["Delivery rate: 95% from"] == pytest.approx(0.8256, abs=1e-4)
 
 
+def two_weeks() -> pd.DataFrame:
+    """Two weeks of 100 settled messages each, one on each Monday: 90 arrived in the first, 80 in the second."""
+    weeks = []
+    for monday, delivered in (("2026-01-05 09:00", 90), ("2026-01-12 09:00", 80)):
+        week = pd.DataFrame({"status": ["delivered"] * delivered + ["failed"] * (100 - delivered)})
+        week["submitted_at"] = pd.Timestamp(monday, tz="Asia/Shanghai")
+        weeks.append(week)
+    both = pd.concat(weeks, ignore_index=True)
+    return both.assign(
+        carrier=["China Mobile", "China Unicom"] * 100, latency_s=6, waited_s=300_000, segments=1, error_code=None
+    )
+
+
+def test_a_period_is_set_against_the_one_before(tmp_path: Path) -> None:
+    """80 of 100 in the week to the 17th, 90 of 100 in the week before: both weeks, both rates, -10 points with an interval."""
+    text = written(tmp_path, two_weeks(), language="en", since="7d", until="2026-01-17", against="previous")
+    headline_of = re.findall(r"<p>(.*?)</p>", text)
+    assert headline_of[0] == "2026-01-10 to 2026-01-17, against 2026-01-03 to 2026-01-10."
+    assert headline_of[1].startswith("Of 100 accepted messages, 80 were delivered: 80.0%")
+    assert headline_of[2].startswith("Delivered within 72 h: 80.0%, after 90.0% in the period before: -10.0 points (")
+    periods, change = Page(text).tables[:2]
+    assert [row[:3] for row in periods[1:]] == [
+        ["2026-01-10 to 2026-01-17", "100", "80"],
+        ["2026-01-03 to 2026-01-10", "100", "90"],
+    ]
+    assert [row[0] for row in change[1:]] == ["China Mobile", "China Unicom"]
+
+
+def test_a_period_with_nothing_in_it_says_so(tmp_path: Path) -> None:
+    """The page is written, names both periods and says which one is empty."""
+    text = written(tmp_path, two_weeks(), language="en", since="7d", until="2026-02-17", against="previous")
+    assert re.findall(r"<p>(.*?)</p>", text)[:2] == [
+        "2026-02-10 to 2026-02-17, against 2026-02-03 to 2026-02-10.",
+        "There are no accepted messages to report on.",
+    ]
+    assert "No message was accepted from 2026-02-03 to 2026-02-10: there is nothing to compare." in text
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"against": "last week", "since": "7d"}, "say 'previous'"),
+        ({"against": "previous"}, "needs a period"),
+        ({"since": "2026-01-17", "until": "2026-01-10", "against": "previous"}, "has no length"),
+    ],
+)
+def test_a_period_that_is_none_is_refused(asked: dict[str, Any], said: str, tmp_path: Path) -> None:
+    """Another period than the previous one, no beginning, an end before the beginning."""
+    with pytest.raises(InputError, match=said):
+        write_report(two_weeks(), tmp_path / "report.html", language="en", **asked)
+
+
+def test_money_is_said_where_a_price_is_given(tmp_path: Path) -> None:
+    """200 segments at 0.05: ten yuan, of which the 30 failed took 1.50; by carrier in a table, as money."""
+    text = written(tmp_path, two_weeks(), language="en", price=0.05)
+    assert "200 segments cost ¥10.00 (¥0.05 each), ¥0.059 for each delivered message." in text
+    assert "¥1.50 of it went to messages that were not delivered, ¥0.00 to numbers that do not exist." in text
+    spent = next(table for table in Page(text).tables if table[0][1] == "Segments")
+    assert spent[1][:3] == ["China Mobile", "100", "¥5.00"]
+
+
 @pytest.fixture
 def store_file(tmp_path: Path, clock: ManualClock) -> Path:
     """A store with the campaign 春节 of 2026-01-01: of four messages two were delivered, one failed, one is pending."""

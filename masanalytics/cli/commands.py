@@ -42,8 +42,10 @@ def demo(folder: Path | None) -> None:
 @click.argument("path", type=UserPath(dir_okay=False), default="report.html")
 @with_existing_store
 @option("--campaign", multiple=True, help="Only this campaign; can be given several times.")
-@option("--since", help="Only what was submitted from this day on, as 2026-03-01.")
+@option("--since", help="Only what was submitted from this day on, as 2026-03-01, or for so long, as 7d.")
 @option("--until", help="Only what was submitted before this day.")
+@option("--against", type=click.Choice(["previous"]), help="Set it against the equally long period before.")
+@option("--price", type=float, help="Of one segment, in yuan: what it cost, and what of it bought nothing.")
 @option("--by", multiple=True, help="Break the rate down by this column: carrier, province, city, day, hour ...")
 @option("--title", help="The report's title.")
 @option("--reveal", is_flag=True, help="Show whole phone numbers in names; masked by default.")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from masanalytics.aliases import Columns, Filter, Messages, PathName
+from masanalytics.aliases import Columns, Filter, Instant, Length, Messages, PathName
+from masanalytics.analysis.prices import checked_price
 from masanalytics.analysis.sources import asks_once
 from masanalytics.errors import InputError
 from masanalytics.i18n import speaks
 from masanalytics.paths import path_in_folder, private_file, replace_file
-from masanalytics.report.build import Request, gather
+from masanalytics.report.build import gather
+from masanalytics.report.contents import Request
+from masanalytics.report.period import period_of
 
 __all__ = ["write_report"]
 
@@ -25,6 +29,10 @@ def write_report(
     language: str | None = None,
     reveal: bool = False,
     by: Columns | None = None,
+    since: Instant | Length | None = None,
+    until: Instant | None = None,
+    against: str | None = None,
+    price: float | Mapping[str, float] | None = None,
     **where: Filter,
 ) -> Path:
     """Write what became of the messages as one file to hand on: delivery rates, failures, speed, and what each means.
@@ -49,8 +57,16 @@ def write_report(
         Show phone numbers that occur in names and titles whole; by default their middle is hidden.
     by : str or sequence of str, optional
         Breakdowns of the delivery rate, one a column; by default campaign, carrier and province, where there are several.
+    since, until : str, date, datetime or epoch seconds, optional
+        Only what was submitted from `since` on, before `until`, China time. `since` may be a length, ``"7d"``: so long before
+        `until`, or before now by the store's clock.
+    against : {"previous"}, optional
+        Set the period against the equally long one before it: at equal age, with the interval of each change, and which
+        groups account for it.
+    price : float or mapping of str to float, optional
+        Of one segment, or carrier -> price: what it cost, and what of it bought nothing.
     **where
-        Further filters, as for ``delivery_rates``: ``since=``, ``until=``, any column.
+        Further filters, as for ``delivery_rates``: any column.
 
     Returns
     -------
@@ -78,9 +94,15 @@ def write_report(
     kind = target.suffix.lower()
     if kind not in (".html", ".htm", ".xlsx"):
         raise InputError("{file}: a report is an .html or an .xlsx file", file=target.name)
-    filters = {**where, **({} if campaign is None else {"campaign": campaign})}
+    period = period_of(data, since, until, against)
+    ends = {"since": since, "until": until} if period is None else {"since": period.start, "until": until}
+    if period is not None and period.is_compared:
+        ends["until"] = period.end
+    filters = {**where, **ends, "campaign": campaign}
+    filters = {name: value for name, value in filters.items() if value is not None}
     dimensions = [by] if isinstance(by, str) else by
-    request = Request(title=title, reveal=reveal, by=dimensions, where=filters)
+    price = None if price is None else checked_price(price)
+    request = Request(title=title, reveal=reveal, by=dimensions, where=filters, price=price, period=period)
     content = _as_excel(data, request) if kind == ".xlsx" else _as_page(data, request)
     _replace(target, content, private=reveal)
     return target

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -13,19 +11,20 @@ from masanalytics import analysis, plot
 from masanalytics.aliases import Messages
 from masanalytics.analysis._delivery_rates import console_notes
 from masanalytics.analysis.known_holes import holes_text
-from masanalytics.analysis.results import note_texts
 from masanalytics.analysis.sources import as_source, uplinks_of
 from masanalytics.errors import InputError
-from masanalytics.formatting import column_name, count
+from masanalytics.formatting import column_name
 from masanalytics.i18n import N_, _
-from masanalytics.plot.chart import source_parts, titled, without_expectation
+from masanalytics.plot.chart import titled
 from masanalytics.plot.named_rows import row_height
 from masanalytics.report import tables
+from masanalytics.report.contents import LONGEST_SENTENCE, Contents, Request, Section, Subject
 from masanalytics.report.headline import behind, headline
+from masanalytics.report.money import money_sections, money_sentences
+from masanalytics.report.period import PeriodChange, change_between
 from masanalytics.report.pictures import Picture
-from masanalytics.report.sanitise import sanitised
 
-__all__ = ["Contents", "Request", "Section", "gather"]
+__all__ = ["gather"]
 
 _BREAKDOWNS = ("campaign", "carrier", "province")
 _DERIVED_FROM = {"day": "submitted_at", "hour": "submitted_at", "weekday": "submitted_at", "prefix": "phone"}
@@ -38,7 +37,7 @@ _MOST_GROUPS = 500
 _MOST_FOR_HEALTH = 1_000_000
 _HOURLY_FOR_DAYS = 3
 _MOST_GAPS = 5
-_LONGEST_TITLE, _LONGEST_NAME, _LONGEST_SENTENCE = 120, 40, 1000
+_LONGEST_TITLE, _LONGEST_NAME = 120, 40
 _VERDICTS = {
     "good": (N_("good"), N_("No failure of its own since the last delivery.")),
     "doubtful": (N_("doubtful"), N_("The last message failed for a reason of the number.")),
@@ -46,146 +45,6 @@ _VERDICTS = {
     "blocked": (N_("blocked"), N_("The person or the carrier blocks messages.")),
     "unseen": (N_("never written to"), N_("No message was sent to it yet.")),
 }
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is asked of a report.
-
-    Attributes
-    ----------
-    title : str, optional
-        By default the campaign's name.
-    reveal : bool
-        Whether phone numbers in names are shown whole.
-    by : sequence of str, optional
-        The breakdowns; by default campaign, carrier and province, where there are several of them.
-    where : mapping
-        Which messages: handed to the analysis.
-    """
-
-    title: str | None = None
-    reveal: bool = False
-    by: Sequence[str] | None = None
-    where: Mapping[str, Any] = field(default_factory=dict)
-
-    def clean(self, text: str, longest: int = 300) -> str:
-        """Return `text` as it may be shown: harmless, phone numbers masked unless asked for, cut where it is endless."""
-        return sanitised(text, longest, reveal=self.reveal)
-
-
-@dataclass(frozen=True)
-class Section:
-    """A chart, a table, and where both come from.
-
-    Attributes
-    ----------
-    name, title : str
-        Its id on the page, and its heading.
-    table, columns : DataFrame, sequence of Column
-        What it shows, and which columns of it.
-    source : str
-        What it is computed from, whole: a sheet of the workbook may be handed on alone.
-    notes : str
-        The part of it that the head of the page does not say already.
-    picture : Picture, optional
-        The chart of the page.
-    """
-
-    name: str
-    title: str
-    table: pd.DataFrame
-    columns: Sequence[tables.Column]
-    source: str
-    notes: str
-    picture: Picture | None = None
-
-
-@dataclass(frozen=True)
-class Contents:
-    """Everything a report shows.
-
-    Attributes
-    ----------
-    title, as_of : str
-        What it is about, and up to when.
-    headline : sequence of str
-        The most important things in sentences.
-    whole : DataFrame
-        The delivery rate of all messages together: no row, or one.
-    figures : sequence of Column
-        Those of its columns that are shown, each rate behind its numerator.
-    sections : sequence of Section
-        Charts and tables.
-    sources : sequence of (str, str)
-        What it was computed from.
-    """
-
-    title: str
-    as_of: str
-    headline: Sequence[str]
-    whole: pd.DataFrame
-    figures: Sequence[tables.Column]
-    sections: Sequence[Section]
-    sources: Sequence[tuple[str, str]]
-
-    @property
-    def definitions(self) -> list[tuple[str, str]]:
-        """What each figure means that is shown somewhere: (term, meaning)."""
-        shown = [self.figures, *(section.columns for section in self.sections)]
-        return tables.definitions({column.key for columns in shown for column in columns})
-
-
-@dataclass(frozen=True)
-class _Subject:
-    """What every section is about.
-
-    Attributes
-    ----------
-    data : Store or DataFrame of messages
-        As the analysis takes it.
-    request : Request
-        What is asked.
-    available : set of str
-        The columns there are.
-    whole : DataFrame
-        The delivery rate of all messages together: the denominator of everything.
-    """
-
-    data: Messages
-    request: Request
-    available: set[str]
-    whole: pd.DataFrame
-
-    @property
-    def accepted(self) -> int:
-        """How many messages the platform took."""
-        return int(self.whole["accepted"].sum())
-
-    def source(self, result: pd.DataFrame, *notes: str) -> str:
-        """Return where a result comes from, in one line."""
-        return self._line(result.attrs, notes)
-
-    def _line(self, attrs: Mapping[Any, Any], notes: Sequence[str]) -> str:
-        # What can be expected is said in a sentence of the headline.
-        line = " · ".join(part for part in source_parts(without_expectation(attrs), notes) if part)
-        return self.request.clean(line, _LONGEST_SENTENCE)
-
-    def section(
-        self,
-        name: str,
-        title: str,
-        result: pd.DataFrame,
-        columns: Sequence[tables.Column],
-        picture: Picture | None = None,
-    ) -> Section:
-        """Return a section whose last line says of how many accepted messages it speaks."""
-        notes = [_("of {count} accepted", count=count(self.accepted)), picture.note if picture else ""]
-        source = self.source(result, *notes)
-        said = {note.code for note in note_texts(self.whole.attrs)}
-        left = [note.as_json() for note in note_texts(result.attrs) if note.code not in said]
-        own = {"notes": left, "expected_reason": result.attrs.get("expected_reason")}
-        return Section(name, self.request.clean(title), result, columns, source, self._line(own, notes), picture)
 
 
 def gather(data: Messages, request: Request) -> Contents:
@@ -199,15 +58,16 @@ def gather(data: Messages, request: Request) -> Contents:
         What is asked.
     """
     whole = analysis.delivery_rates(data, **request.where)
-    subject = _Subject(data, request, set(as_source(data).message_columns()), whole)
+    subject = Subject(data, request, set(as_source(data).message_columns()), whole)
     rates = _all_rates(subject)
+    change = _change(subject, rates)
     return Contents(
         title=request.clean(request.title or _title(request), _LONGEST_TITLE),
         as_of=subject.source(whole),
-        headline=_headline(subject, rates),
+        headline=_headline(subject, rates, change),
         whole=whole,
         figures=tables.columns_of(whole, tables.RATES),
-        sections=_sections(subject, rates),
+        sections=[*_changes(subject, change), *_sections(subject, rates)],
         sources=_sources(data, whole, request),
     )
 
@@ -218,13 +78,42 @@ def _title(request: Request) -> str:
     return _("{name}: report", name=name)
 
 
-def _headline(subject: _Subject, rates: Sequence[tuple[str, pd.DataFrame]]) -> list[str]:
+def _change(subject: Subject, rates: Sequence[tuple[str, pd.DataFrame]]) -> PeriodChange | None:
+    """Return how the period differs from the one before it, where that is asked; by carrier, else by the first breakdown."""
+    request = subject.request
+    if request.period is None or not request.period.is_compared:
+        return None
+    by = ["carrier"] if request.by is None and "carrier" in subject.available else [name for name, _table in rates[:1]]
+    where = {name: value for name, value in request.where.items() if name not in ("since", "until")}
+    return change_between(subject.data, request.period, by, where)
+
+
+def _changes(subject: Subject, change: PeriodChange | None) -> list[Section]:
+    """Return both periods side by side, and which groups account for the change."""
+    if change is None or change.table.empty:
+        return []
+    both = tables.columns_of(change.table, tables.PERIODS)
+    sections = [subject.section("periods", _("Against the period before"), change.table, both)]
+    cells = change.cells
+    if len(cells) > 1:
+        columns = tables.columns_of(cells, tables.CHANGE)
+        picture = Picture(
+            row_height(min(len(cells), _MOST_IN_CHART) + 2) + 1,
+            lambda ax: plot.explain_change(cells, ax=ax, reveal=subject.request.reveal),
+        )
+        sections.append(subject.section("change", _("What changed the delivery rate"), cells, columns, picture))
+    return sections
+
+
+def _headline(subject: Subject, rates: Sequence[tuple[str, pd.DataFrame]], change: PeriodChange | None) -> list[str]:
     clean = subject.request.clean
     codes = analysis.error_codes(subject.data, top=2, **subject.request.where)
     times = analysis.latency(subject.data, **subject.request.where)
     first, *others = headline(subject.whole, codes, times)
     lowest = behind(subject.whole, rates, lambda name: clean(name, _LONGEST_NAME))
-    return [clean(sentence, _LONGEST_SENTENCE) for sentence in (first, *others, lowest) if sentence]
+    periods = list(change.sentences) if change else []
+    sentences = (*periods[:1], first, *periods[1:], *others, lowest, *money_sentences(subject))
+    return [clean(sentence, LONGEST_SENTENCE) for sentence in sentences if sentence]
 
 
 def _sources(data: Messages, whole: pd.DataFrame, request: Request) -> list[tuple[str, str]]:
@@ -240,7 +129,8 @@ def _sources(data: Messages, whole: pd.DataFrame, request: Request) -> list[tupl
         rows.append((_("Answers of the platform lost or not read"), str(missing)))
     for name, values in (whole.attrs.get("filters") or {}).items():
         shown = ", ".join(map(str, values)) if isinstance(values, list) else str(values)
-        rows.append((request.clean(column_name(name)), request.clean(shown)))
+        heading = {"since": _("Submitted from"), "until": _("Submitted before")}.get(name) or column_name(name)
+        rows.append((request.clean(heading), request.clean(shown)))
     rows += [(_("The platform's own page"), str(note)) for note in console_notes(whole)]
     return rows
 
@@ -254,7 +144,7 @@ def _spans(gaps: Sequence[Mapping[str, str]]) -> str:
     return _("{spans}; {count} more", spans=spans, count=left) if left > 0 else spans
 
 
-def _sections(subject: _Subject, rates: Sequence[tuple[str, pd.DataFrame]]) -> list[Section]:
+def _sections(subject: Subject, rates: Sequence[tuple[str, pd.DataFrame]]) -> list[Section]:
     if not subject.accepted:
         return []
     breakdowns = [_rates(subject, place, name, result) for place, (name, result) in enumerate(rates)]
@@ -265,11 +155,12 @@ def _sections(subject: _Subject, rates: Sequence[tuple[str, pd.DataFrame]]) -> l
         _failures(subject),
         _speed(subject),
         *_replies(subject),
+        *money_sections(subject, rates[0][0] if rates else None),
         *_health(subject),
     ]
 
 
-def _all_rates(subject: _Subject) -> list[tuple[str, pd.DataFrame]]:
+def _all_rates(subject: Subject) -> list[tuple[str, pd.DataFrame]]:
     """Return the delivery rates by each dimension; by default those that divide the messages."""
     chosen = subject.request.by
     rates = []
@@ -282,7 +173,7 @@ def _all_rates(subject: _Subject) -> list[tuple[str, pd.DataFrame]]:
     return rates
 
 
-def _rates(subject: _Subject, place: int, name: str, rates: pd.DataFrame) -> Section:
+def _rates(subject: Subject, place: int, name: str, rates: pd.DataFrame) -> Section:
     """Return the delivery rates by one dimension, the largest groups first; of all messages where `name` is empty."""
     largest = rates.sort_values("accepted", ascending=False, kind="stable", ignore_index=True)
     shown = rates if name in _IN_ORDER else largest
@@ -306,7 +197,7 @@ def _cleaned(frame: pd.DataFrame, name: str, request: Request) -> pd.DataFrame:
     return frame.assign(**{name: [request.clean(value) if isinstance(value, str) else value for value in frame[name]]})
 
 
-def _failures(subject: _Subject) -> Section:
+def _failures(subject: Subject) -> Section:
     """Return the error codes, their meaning and what to do about each."""
     few, many = (
         analysis.error_codes(subject.data, top=top, **subject.request.where)
@@ -319,7 +210,7 @@ def _failures(subject: _Subject) -> Section:
     return subject.section("codes", _("Why messages failed"), many, tables.columns_of(many, tables.CODES), picture)
 
 
-def _speed(subject: _Subject) -> Section:
+def _speed(subject: Subject) -> Section:
     """Return how long delivery took, by carrier where it is known."""
     by = "carrier" if "carrier" in subject.available else None
     where = subject.request.where
@@ -329,7 +220,7 @@ def _speed(subject: _Subject) -> Section:
     return subject.section("latency", _("How fast messages arrive"), times, columns, picture)
 
 
-def _course(subject: _Subject) -> list[Section]:
+def _course(subject: Subject) -> list[Section]:
     """Return the course over time, by hour for up to three days, else by day; nothing where times are unknown."""
     if "submitted_at" not in subject.available:
         return []
@@ -343,7 +234,7 @@ def _course(subject: _Subject) -> list[Section]:
     return [subject.section("course", _("Course over time"), times, columns, picture)]
 
 
-def _anomalies(subject: _Subject) -> list[Section]:
+def _anomalies(subject: Subject) -> list[Section]:
     """Return what was unusual, day by day; nothing where there is too little to judge by, or nothing was."""
     if not {"submitted_at", "waited_s"} <= subject.available or "until" in subject.request.where:
         return []
@@ -351,7 +242,7 @@ def _anomalies(subject: _Subject) -> list[Section]:
     found = analysis.anomalies(subject.data, by=by, **subject.request.where)
     if found.empty:
         return []
-    table = found.assign(sentence=[subject.request.clean(text, _LONGEST_SENTENCE) for text in found["sentence"]])
+    table = found.assign(sentence=[subject.request.clean(text, LONGEST_SENTENCE) for text in found["sentence"]])
     picture = Picture(
         row_height(min(len(found), _MOST_IN_CHART), 2),
         lambda ax: plot.anomalies(found, ax=ax, reveal=subject.request.reveal),
@@ -360,7 +251,7 @@ def _anomalies(subject: _Subject) -> list[Section]:
     return [subject.section("anomalies", _("What is unusual"), table, columns, picture)]
 
 
-def _replies(subject: _Subject) -> list[Section]:
+def _replies(subject: Subject) -> list[Section]:
     """Return how many people replied and opted out: counts alone, never what they wrote. Only a Store knows."""
     if uplinks_of(subject.data) is None:
         return []
@@ -371,7 +262,7 @@ def _replies(subject: _Subject) -> list[Section]:
     return [subject.section("replies", _("Replies and opt-outs"), replies, columns)]
 
 
-def _health(subject: _Subject) -> list[Section]:
+def _health(subject: Subject) -> list[Section]:
     """Return how many numbers are good, doubtful, dead or blocked; no number itself."""
     if subject.accepted > _MOST_FOR_HEALTH or not {"phone", "submitted_at", "error_code"} <= subject.available:
         return []

@@ -12,7 +12,7 @@ import pandas as pd
 from masanalytics.errors import MissingExtraError
 from masanalytics.formatting import display_width
 from masanalytics.i18n import Text, _
-from masanalytics.report.build import Contents, Section
+from masanalytics.report.contents import Contents, Section
 from masanalytics.report.native_charts import Field, insert_chart
 from masanalytics.report.tables import Column, plain
 from masanalytics.timezone import CHINA
@@ -24,7 +24,13 @@ Clean = Callable[[str], str]
 
 # What people wrote stays text: no cell of the file is ever a formula or a link.
 _OPTIONS = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "in_memory": True}
-_FORMATS = {"count": "#,##0", "share": "0.0%", "seconds": "#,##0.0"}
+_FORMATS = {
+    "count": "#,##0",
+    "share": "0.0%",
+    "points": "+0.00;-0.00;0.00",
+    "seconds": "#,##0.0",
+    "money": '"¥"#,##0.00',
+}
 _BAD_IN_NAMES = re.compile(r"[\[\]:*?/\\']")
 _WIDEST = 34
 _NAMES_WIDE, _TEXTS_WIDE, _NUMBER_WIDE, _LINE = 40, 100, 11, 16
@@ -66,9 +72,9 @@ def _formats(book: Any) -> dict[str, Any]:
     head = {**base, "bold": True, "bottom": 1, "bg_color": "#F3F5F7", "text_wrap": True}
     return {
         "title": book.add_format({**base, "font_size": 16, "bold": True}),
-        "head": book.add_format({**head, "indent": 1}),
+        "head": book.add_format({**head, "align": "left", "indent": 1}),
         "head_number": book.add_format({**head, "align": "right"}),
-        "text": book.add_format({**base, "text_wrap": True, "num_format": "@", "indent": 1}),
+        "text": book.add_format({**base, "text_wrap": True, "num_format": "@", "align": "left", "indent": 1}),
         "note": book.add_format({**base, "font_color": "#59636E", "text_wrap": True}),
         "day": book.add_format({**base, "num_format": "yyyy-mm-dd", "align": "left"}),
         "time": book.add_format({**base, "num_format": "yyyy-mm-dd hh:mm", "align": "left"}),
@@ -189,7 +195,8 @@ def _write(
     elif pd.isna(value):
         sheet.write_blank(*cell, None, formats[field.kind])
     else:
-        sheet.write_number(*cell, float(value), formats[field.kind])
+        number = 100 * float(value) if field.kind == "points" else float(value)
+        sheet.write_number(*cell, number, formats[field.kind])
 
 
 def _text(record: dict[Any, Any], field: Field, clean: Clean) -> str:

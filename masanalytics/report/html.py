@@ -6,7 +6,7 @@ import base64
 import hashlib
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import resources
 from typing import Any
 
@@ -17,12 +17,13 @@ from masanalytics._version import __version__
 from masanalytics.i18n import _, resolve_language
 from masanalytics.plot.fonts import bundled_font
 from masanalytics.report import tables
-from masanalytics.report.build import Contents, Section
+from masanalytics.report.contents import Contents, Section
 
 __all__ = ["page"]
 
 # On the screen of a phone these open when they are asked for.
-_LATER = ("course", "latency", "health")
+_LATER = ("change", "course", "latency", "health")
+_BREAKDOWNS_AT_ONCE = 2
 _LOOKS = {"advice": "long", "error_code": "code"}
 _FONT_FAMILY = "masanalytics-report"
 # Chinese only: quotation marks and dashes of the Latin text stay in the reader's own font.
@@ -39,6 +40,7 @@ def page(contents: Contents, clean: Callable[[str], str]) -> str:
         "contents": contents,
         "facts": _facts(contents, clean),
         "sections": [_section(section, clean) for section in contents.sections],
+        "later": _later(contents.sections),
         "definitions": contents.definitions,
         "words": {
             "definitions": _("What each figure means"),
@@ -77,6 +79,12 @@ def _facts(contents: Contents, clean: Callable[[str], str]) -> list[tuple[str, s
     return [(heading, cell.whole) for row in rows for heading, cell in zip(headings, row, strict=True)]
 
 
+def _later(sections: Sequence[Section]) -> list[str]:
+    """Return the names of the sections that are folded on the screen of a phone."""
+    breakdowns = [section.name for section in sections if section.name.startswith("rates-")]
+    return [*_LATER, *breakdowns[_BREAKDOWNS_AT_ONCE:]]
+
+
 def _section(section: Section, clean: Callable[[str], str]) -> dict[str, Any]:
     picture = section.picture
     label = str(escape(section.title))
@@ -86,7 +94,6 @@ def _section(section: Section, clean: Callable[[str], str]) -> dict[str, Any]:
         "section": section,
         "svg": Markup(wide),  # noqa: S704 - drawn by matplotlib, texts are outlines
         "narrow_svg": Markup(narrow),  # noqa: S704 - likewise
-        "is_later": section.name in _LATER,
         "has_more": any(not column.brief for column in section.columns),
         "columns": [
             {

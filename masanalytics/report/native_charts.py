@@ -8,14 +8,21 @@ from typing import Any, Literal
 
 from masanalytics.i18n import Text, _
 from masanalytics.plot.theme import BLUE, GREY, ORANGE, VERMILION
-from masanalytics.report.build import Section
+from masanalytics.report.contents import Section
 from masanalytics.report.tables import Column
 
 __all__ = ["MOST_IN_CHART", "Field", "insert_chart"]
 
 MOST_IN_CHART = 10
 """Groups in one chart; a course over time has all its points."""
-_COLOURS = {"failed": VERMILION, "unreported": GREY, "pending": ORANGE, "opt_out_rate": VERMILION, "p90_s": ORANGE}
+_COLOURS = {
+    "failed": VERMILION,
+    "unreported": GREY,
+    "pending": ORANGE,
+    "opt_out_rate": VERMILION,
+    "p90_s": ORANGE,
+    "cost_not_delivered": VERMILION,
+}
 _WIDTH, _ROW, _AROUND, _COURSE_HIGH = 760, 34, 130, 380
 
 
@@ -43,23 +50,27 @@ class _Shape:
         Rows side by side, or a course over time.
     keys : sequence of str
         The columns it draws.
-    line : str
-        The column drawn as a line on an axis of its own.
     axis : Text
         What the values are.
+    line : str
+        The column drawn as a line on an axis of its own.
+    names : str
+        The column that names the rows, where it is not all those before the first number.
     """
 
     kind: Literal["bar", "column"]
     keys: Sequence[str]
     axis: Text
     line: str = ""
+    names: str = ""
 
 
 _SHAPES = {
     "rates": _Shape("bar", ("delivery_rate",), Text("delivered ÷ accepted")),
     "course": _Shape("column", ("delivered", "failed", "unreported", "pending"), Text("messages"), "delivery_rate"),
-    "codes": _Shape("bar", ("count",), Text("failed messages")),
+    "codes": _Shape("bar", ("count",), Text("failed messages"), names="meaning"),
     "latency": _Shape("bar", ("p50_s", "p90_s"), Text("seconds since submission")),
+    "money": _Shape("bar", ("cost", "cost_not_delivered"), Text("yuan")),
     "replies": _Shape("bar", ("response_rate", "opt_out_rate"), Text("of the delivered")),
     "health": _Shape("bar", ("numbers",), Text("numbers")),
 }
@@ -72,6 +83,7 @@ class _Cells:
     sheet: str
     fields: Sequence[Field]
     shown: int
+    named_by: str
 
     def range_of(self, key: str) -> list[Any]:
         """Return the cells of a column, as xlsxwriter wants them."""
@@ -80,6 +92,8 @@ class _Cells:
 
     def names(self) -> list[Any]:
         """Return the cells that name the rows: the columns before the first number."""
+        if self.named_by:
+            return self.range_of(self.named_by)
         first = next(place for place, field in enumerate(self.fields) if field.kind != "text")
         return [self.sheet, 1, 0, self.shown, max(first - 1, 0)]
 
@@ -108,13 +122,16 @@ def insert_chart(book: Any, sheet: Any, section: Section, fields: Sequence[Field
     if shape is None or not keys or fields[0].kind != "text" or section.table.empty:
         return
     shown = len(section.table) if shape.line else min(len(section.table), MOST_IN_CHART)
-    cells = _Cells(sheet.get_name(), fields, shown)
+    cells = _Cells(sheet.get_name(), fields, shown, shape.names)
     chart = book.add_chart({"type": shape.kind, **({"subtype": "stacked"} if shape.line else {})})
     for key in keys:
         chart.add_series(_series(section, cells, key, is_bar=not shape.line))
     if shape.line in there:
         chart.combine(_rate_line(book, cells, shape.line))
     _axes(chart, shape, cells.fields[[field.key for field in fields].index(keys[0])].kind)
+    if shape.line:
+        is_daily = all(time == time.normalize() for time in section.table["time"])
+        chart.set_x_axis({"num_format": "mm-dd" if is_daily else "mm-dd hh:mm", "text_axis": True})
     chart.set_title({"name": section.title, "name_font": {"size": 13}, "overlay": False})
     chart.set_legend({"position": "bottom"} if len(keys) > 1 else {"none": True})
     high = _COURSE_HIGH if shape.line else _AROUND + _ROW * shown * len(keys)

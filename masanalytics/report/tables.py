@@ -12,16 +12,19 @@ from typing import Any, Literal
 import pandas as pd
 
 from masanalytics.analysis._error_codes import OTHERS
-from masanalytics.formatting import column_name, count, duration, group_label, percent
+from masanalytics.formatting import column_name, count, duration, group_label, money, percent
 from masanalytics.i18n import Text, _
 from masanalytics.vocabulary import category_name
 
 __all__ = [
     "ANOMALIES",
+    "CHANGE",
     "CODES",
+    "COSTS",
     "COURSE",
     "HEALTH",
     "LATENCY",
+    "PERIODS",
     "RATES",
     "REPLIES",
     "Cell",
@@ -32,7 +35,7 @@ __all__ = [
     "plain",
 ]
 
-Kind = Literal["group", "text", "category", "count", "share", "seconds"]
+Kind = Literal["group", "text", "category", "count", "share", "points", "seconds", "money"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Column:
         The column of the result.
     heading : Text or str
         What it is called; a plain text is the name of a column of somebody's own.
-    kind : {"group", "text", "category", "count", "share", "seconds"}
+    kind : {"group", "text", "category", "count", "share", "points", "seconds", "money"}
         How it is written.
     interval : tuple of str, optional
         The columns that hold the ends of its 95 % interval.
@@ -62,7 +65,7 @@ class Column:
     @property
     def is_number(self) -> bool:
         """Whether it is set right, and sorted as a number."""
-        return self.kind in ("count", "share", "seconds")
+        return self.kind in ("count", "share", "points", "seconds", "money")
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,32 @@ REPLIES = (
     Column("opt_out_rate", Text("Opt-out rate"), "share", ("opt_out_low", "opt_out_high"), brief=True),
     Column("p50_s", Text("Half replied within"), "seconds"),
 )
+COSTS = (
+    Column("segments", Text("Segments"), "count", brief=True),
+    Column("cost", Text("Cost"), "money", brief=True),
+    Column("delivered", Text("Delivered"), "count"),
+    Column("cost_per_delivered", Text("Per delivered"), "money", brief=True),
+    Column("cost_not_delivered", Text("For nothing"), "money"),
+    Column("cost_dead_numbers", Text("To dead numbers"), "money"),
+    Column("unpriced", Text("Of unknown length"), "count"),
+)
+PERIODS = (
+    Column("period", Text("Submitted"), "text", brief=True),
+    *RATES[:3],
+    Column("answered_delivered", Text("Replied"), "count"),
+    Column("response_rate", Text("Response rate"), "share", ("response_low", "response_high")),
+    Column("opt_outs_delivered", Text("Opted out"), "count"),
+    Column("opt_out_rate", Text("Opt-out rate"), "share", ("opt_out_low", "opt_out_high")),
+)
+CHANGE = (
+    Column("share_before", Text("Share before"), "share"),
+    Column("share_after", Text("Share now"), "share"),
+    Column("rate_before", Text("Rate before"), "share", brief=True),
+    Column("rate_after", Text("Rate now"), "share", brief=True),
+    Column("mix_effect", Text("By its share"), "points"),
+    Column("rate_effect", Text("By its rate"), "points"),
+    Column("contribution", Text("Change, points"), "points", ("low", "high"), brief=True),
+)
 ANOMALIES = (
     Column("sentence", Text("What is unusual"), "text", brief=True),
     Column("messages", Text("Messages"), "count"),
@@ -174,7 +203,7 @@ def _cell(row: dict[Any, Any], column: Column, clean: Callable[[str], str]) -> C
     if column.is_number:
         text, interval = _number(value, column.kind), ""
         if column.interval and pd.notna(value):
-            low, high = (percent(row[end]) for end in column.interval)
+            low, high = (_number(row[end], column.kind) for end in column.interval)
             interval = f"({low.removesuffix('%')}–{high})"
         # Six digits behind the point sort a share; more could read like a phone number.
         return Cell(text, "" if pd.isna(value) else round(float(value), 6), interval)
@@ -188,6 +217,10 @@ def _cell(row: dict[Any, Any], column: Column, clean: Callable[[str], str]) -> C
 def _number(value: float, kind: Kind) -> str:
     if kind == "seconds":
         return duration(value)
+    if kind == "money":
+        return money(value) if pd.notna(value) else "–"
+    if kind == "points":
+        return f"{100 * value:+.2f}" if pd.notna(value) else "–"
     return percent(value) if kind == "share" else count(value)
 
 
@@ -267,6 +300,20 @@ _DEFINITIONS = (
         Text("Opted out, opt-out rate"),
         Text(
             "Delivered messages whose reply asks for no more, and their share of all delivered ones, with its 95% interval."
+        ),
+    ),
+    (
+        ("cost_per_delivered",),
+        Text("Cost, for nothing, to dead numbers"),
+        Text(
+            "Segments times the price given; of it, what went to messages without a delivered report; of that, what went to numbers that do not exist or are out of service."
+        ),
+    ),
+    (
+        ("contribution",),
+        Text("By its share, by its rate, change"),
+        Text(
+            "How many points of the change of the whole rate a group accounts for: because its share of the messages changed, because its own rate did, and both together with the 95% interval (Kitagawa)."
         ),
     ),
     (
