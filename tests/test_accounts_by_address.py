@@ -53,8 +53,8 @@ def test_a_test_platform_does_not_cover_the_real_one(store: Store, clock: Manual
         sent(real, store)
         collector_of(real, store).collect()
         collector = collector_of(other, store)
-        for _ in range(4 * 24 * 12):
-            clock.sleep(300)
+        for _ in range(4 * 24):
+            clock.sleep(3600)
             collector.collect()
 
         assert counted(store) == [[10, 0, 10, 0]]

@@ -129,6 +129,7 @@ def test_the_interval_of_a_median_is_that_of_the_binomial() -> None:
     assert np.isnan(median_difference(still, (np.arange(5.0), np.ones(5, dtype=int)))[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [30, 200, 1000])
 def test_medians_of_alike_arms_are_rarely_told_apart(n: int) -> None:
     """On whole seconds, coarse and fine, at least 94 % of 400 intervals hold the true difference 0."""
@@ -434,6 +435,7 @@ def test_contributions_always_add_up(before: Any, after: Any) -> None:
         assert (found["contribution"].diff().dropna() >= -1e-12).all()
 
 
+@pytest.mark.slow
 def test_the_intervals_of_contributions_hold_the_truth() -> None:
     """In 2,000 draws from two known weeks each contribution's interval holds its true value 93 to 97 % of the time."""
     rng = np.random.default_rng(8)
@@ -470,6 +472,7 @@ def test_the_interval_of_many_messages_is_that_of_the_delta_method() -> None:
     assert (found["low"], found["high"]) == pytest.approx((-2 / 75 - half, -2 / 75 + half), abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shares", "before", "after", "sizes"),
     [

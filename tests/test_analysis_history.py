@@ -237,6 +237,7 @@ def share_held(found: pd.DataFrame, truths: Any) -> list[bool]:
     return held[told].tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spread", [0.0, 0.4])
 def test_with_history_the_interval_holds_the_truth(simulation: ModuleType, spread: float) -> None:
     """From ten minutes on it is a number, and its interval holds the truth 92 to 98 % of the time, at every age."""
@@ -254,6 +255,7 @@ def test_with_history_the_interval_holds_the_truth(simulation: ModuleType, sprea
     assert {age_s: 0.92 <= np.mean(each) <= 0.98 for age_s, each in held.items()} == dict.fromkeys(held, True), held
 
 
+@pytest.mark.slow
 def test_alone_the_interval_holds_the_truth_where_there_is_a_number(simulation: ModuleType) -> None:
     """Without history there is a number after five days, right 92 to 98 % of the time, and none before."""
     rng = np.random.default_rng(7)
@@ -269,6 +271,7 @@ def test_alone_the_interval_holds_the_truth_where_there_is_a_number(simulation: 
     assert 0.92 <= np.mean(held) <= 0.98
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_s", [900, 1800])
 def test_an_a_a_test_with_staggered_arms_is_rarely_significant(simulation: ModuleType, at_s: int) -> None:
     """Arms without a difference, sent ten minutes apart: 1 to 10 % of 120 runs; read naively, far more."""

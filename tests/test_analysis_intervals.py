@@ -173,6 +173,7 @@ def test_satos_variance_worked_by_hand() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("strata", "n"), [(3, 1000), (93, 1000), (340, 1000), (1000, 1000), (340, 3000)])
 @pytest.mark.parametrize("change", [0.0, 0.02])
 def test_the_adjusted_interval_holds_the_truth_in_few_strata_and_in_many(strata: int, n: int, change: float) -> None:

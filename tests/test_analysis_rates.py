@@ -392,6 +392,7 @@ def test_a_history_that_is_a_word_is_refused() -> None:
         analysis.delivery_rates(MATURED, history="none")
 
 
+@pytest.mark.slow
 def test_a_million_groups_are_counted_like_one() -> None:
     """A row a number: every tenth failed, every hundredth pending; the rows add up to the whole, small ones marked."""
     n = 1_000_000

@@ -310,6 +310,7 @@ def test_a_budget_spent_by_another_meanwhile_holds_the_rest(
     assert "the budget is spent (1 of 10 messages left today)" in result.stopped_because
 
 
+@pytest.mark.slow
 def test_two_processes_never_exceed_a_budget(tmp_path: Path, launch: Callable[[str], Launcher]) -> None:
     """Two processes with a job each, of which the day holds less than both: what leaves is within the budget, and used up."""
     with Simulator(https=False, poll_interval=0, answer_delay=0.01, behaviour=Scripted(default=None)) as sim:

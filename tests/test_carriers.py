@@ -74,6 +74,7 @@ def test_a_newer_file_can_be_used(tmp_path: Path) -> None:
         load_regions(tmp_path / "missing.dat")
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(st.lists(st.one_of(st.text(max_size=14), st.integers(13 * 10**9, 2 * 10**10 - 1), st.none())))
 def test_every_number_has_a_carrier_of_the_list(phones: list[object]) -> None:

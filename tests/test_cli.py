@@ -306,6 +306,7 @@ def test_collect_and_its_status(platform: Simulator, people: str, monkeypatch: p
     assert json.loads(status.stdout)["fresh"] is True
 
 
+@pytest.mark.slow
 def test_collect_forever_ends_cleanly_at_sigterm(platform: Simulator, people: str, tmp_path: Path) -> None:
     """A service manager's SIGTERM ends collecting after the poll under way, with exit code 0 and everything stored."""
     _run("send", people, "--phone", "手机号", "--text", "您好", "--campaign", "c", "--yes")

@@ -437,6 +437,7 @@ def test_false_discoveries_are_held_as_statsmodels_does() -> None:
     assert found[known] == pytest.approx(multipletests(p[known], method="fdr_bh")[1])
 
 
+@pytest.mark.slow
 def test_cells_that_did_not_change_are_not_blamed() -> None:
     """Sixty runs of 93 cells of which none has changed: hardly one names a cell; one that falls by 13 points is named."""
     rng = np.random.default_rng(1)

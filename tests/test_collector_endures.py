@@ -317,6 +317,7 @@ def arguments(sim: Simulator) -> list[str]:
     return [account.url, account.ec_name, account.ap_id, "sim-secret"]
 
 
+@pytest.mark.slow
 def test_a_script_that_ends_waits_for_the_answer_under_way(slow: Simulator, tmp_path: Path) -> None:
     """What the platform handed out when a script ended normally is in the store, and nothing more was asked for."""
     path = tmp_path / "mas.db"
@@ -335,6 +336,7 @@ def hangs_up() -> Iterator[None]:
     signal.signal(signal.SIGHUP, before)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hangs_up")
 @pytest.mark.parametrize("number", ["SIGHUP", "SIGTERM"])
 def test_closing_the_terminal_ends_the_service_after_the_answer(slow: Simulator, tmp_path: Path, number: str) -> None:

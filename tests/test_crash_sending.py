@@ -173,6 +173,7 @@ def test_two_killed_senders_share_a_campaign(tmp_path: Path, launch: Callable[[s
 ONE_IN_FIVE = [5, 10, 15, 20]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "taken"),
     [

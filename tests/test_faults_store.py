@@ -211,6 +211,7 @@ def run(path, seconds):
 """
 
 
+@pytest.mark.slow
 def test_a_lock_that_passes_is_waited_for(tmp_path: Path, launch: Callable[[str], Launcher]) -> None:
     """While another process holds the file for some seconds, sending and collecting wait, and nobody sees an error."""
     locker = launch(LOCKER)
@@ -231,6 +232,7 @@ def test_a_lock_that_passes_is_waited_for(tmp_path: Path, launch: Callable[[str]
         assert sorted(sim.accepted.values()) == [1] * 400
 
 
+@pytest.mark.slow
 def test_a_lock_that_stays_stops_sending_in_words(
     sim: Simulator, client: Client, clock: ManualClock, tmp_path: Path, launch: Callable[[str], Launcher]
 ) -> None:
@@ -251,6 +253,7 @@ def test_a_lock_that_stays_stops_sending_in_words(
     assert sorted(sim.accepted.values()) == [1] * 400
 
 
+@pytest.mark.slow
 def test_a_background_collector_outlasts_a_lock(tmp_path: Path, launch: Callable[[str], Launcher]) -> None:
     """A lock beyond the patience does not end collecting in the background: the answer waits, and collecting goes on."""
     locker, clock = launch(LOCKER), FastClock(50)
@@ -379,6 +382,7 @@ def run(path, account, result):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
 def test_an_answer_of_50_megabytes_is_taken_in(tmp_path: Path, launch: Callable[[str], Launcher]) -> None:
     """A page padded to 50 MB is stored and read, within a few times its size of memory."""
@@ -446,6 +450,7 @@ _answers = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(raw=_answers, endpoint=st.sampled_from(["report", "deliver"]))
 def test_whatever_is_answered_can_be_taken_in(bench: Bench, raw: Any, endpoint: Any) -> None:
@@ -551,6 +556,7 @@ def run(path, number):
 """
 
 
+@pytest.mark.slow
 def test_many_processes_may_open_a_new_store_at_once(tmp_path: Path, launch: Callable[[str], Launcher]) -> None:
     """Eight processes that open the same new file at the same moment all find its tables."""
     opener = launch(OPENERS)
@@ -573,6 +579,7 @@ def run(path):
 """
 
 
+@pytest.mark.slow
 def test_a_store_whose_making_was_killed_can_be_opened(tmp_path: Path, launch: Callable[[str], Launcher]) -> None:
     """A new file is either whole or made whole by whoever opens it next, wherever its first process was killed."""
     maker, killed = launch(MAKER), 0

@@ -39,6 +39,7 @@ def told(worlds: ModuleType, month: Any, ages: dict[str, int], runs: int) -> pd.
     return found.assign(held=(found["low"] <= found["truth"]) & (found["truth"] <= found["high"]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("today", ["otp", "otp today", "offer"])
 def test_codes_are_not_carried_on_as_offers(worlds: ModuleType, today: str) -> None:
     """Codes nearly all at once, offers slow: at 10 min and 2 h the interval holds the truth in 37 of 40, no wider than 2.5 points."""
@@ -49,6 +50,7 @@ def test_codes_are_not_carried_on_as_offers(worlds: ModuleType, today: str) -> N
     assert (found["high"] - found["low"]).mean() < 0.025
 
 
+@pytest.mark.slow
 def test_a_campaign_by_day_is_not_carried_on_as_those_held_at_night(worlds: ModuleType) -> None:
     """Half of the past was held for six hours; by day as at night the truth is held in 72 of 80."""
     found = pd.concat([told(worlds, worlds.nights(14, today=today), {"2 h": 7200}, 10) for today in (False, True)])
@@ -57,6 +59,7 @@ def test_a_campaign_by_day_is_not_carried_on_as_those_held_at_night(worlds: Modu
     assert found["held"].sum() >= 72
 
 
+@pytest.mark.slow
 def test_small_past_campaigns_raise_no_false_alarm(worlds: ModuleType) -> None:
     """20,000 today beside 28 campaigns of 200 that differ: "something has changed" in none of 80."""
     month = worlds.plain(worlds.World(0.945, spread=0.25), n=200, today=20_000)

@@ -156,6 +156,7 @@ def _interrupt(*_arguments: object) -> None:
     raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_an_answer_of_any_size_is_masked_in_little_memory() -> None:
     """Padding, escapes and Base64 of 2 MB cost seconds at most and a few times their size."""
     tracemalloc.start()

@@ -44,6 +44,7 @@ def test_a_history_that_once_showed_a_fault(name: str) -> None:
     assert found == [], script(KNOWN[name], found)
 
 
+@pytest.mark.slow
 def test_a_history_is_the_same_each_time() -> None:
     assert [replay(history(seed)) for seed in (3, 4, 5)] == [replay(history(seed)) for seed in (3, 4, 5)]
 

@@ -58,6 +58,7 @@ def test_a_spooled_answer_of_a_newer_form_waits_for_who_wrote_it(
     assert "newer masanalytics" in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["cp936", "ascii", "cp1252", "latin-1"])
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_no_encoding_of_a_console_ends_a_command(encoding: str, language: str, tmp_path: Path) -> None:

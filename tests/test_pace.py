@@ -224,6 +224,7 @@ def test_the_window_is_asked_after_the_commit(sim: Simulator, client: Client, st
     assert set(sim.accepted.values()) == {1}
 
 
+@pytest.mark.slow
 def test_waiting_pauses_until_the_window_opens(
     sim: Simulator, client: Client, store: Store, clock: ManualClock, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -246,6 +246,7 @@ def valid(number: str) -> bool:
         return False
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(NUMBERS)
 def test_valid_means_what_libphonenumber_means(number: str) -> None:

@@ -518,6 +518,7 @@ def test_a_plan_is_frozen() -> None:
     assert made.messages["content"].tolist() == ["一好", "二好"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("storage", ["pyarrow", "python"])
 def test_a_large_plan_does_not_follow_its_frame(storage: Any) -> None:
     """A column of very many different texts, kept where pandas keeps them, is frozen too; blanks and odd texts are seen."""

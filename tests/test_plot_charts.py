@@ -300,6 +300,7 @@ def test_charts_draw_where_they_are_told(name: str) -> None:
     assert ax.get_title() == "我的标题：送达率"
 
 
+@pytest.mark.slow
 @charts
 def test_charts_in_a_grid_keep_to_their_place(name: str) -> None:
     """In a plain grid of subplots what is drawn around an Axes stays on its own side of the figure."""

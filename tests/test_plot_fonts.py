@@ -99,6 +99,7 @@ def test_what_no_font_has_becomes_a_box() -> None:
     assert fonts.printable("\U0001f9ff") == "□"
 
 
+@pytest.mark.slow
 def test_the_package_with_the_font_is_never_imported() -> None:
     """The package zhplot is located, not imported: importing it changes matplotlib's settings and the environment."""
     script = (

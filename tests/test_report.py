@@ -216,6 +216,7 @@ def test_the_scripts_hash_is_the_one_allowed(messages: pd.DataFrame, tmp_path: P
     assert base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode() == allowed[1]
 
 
+@pytest.mark.slow
 def test_ids_of_the_charts_do_not_meet(messages: pd.DataFrame, tmp_path: Path) -> None:
     """Every id on the page is there once, and every reference inside the charts has its target."""
     text = written(tmp_path, messages, language="zh")
@@ -236,6 +237,7 @@ def test_phone_numbers_are_masked_unless_asked_for(messages: pd.DataFrame, tmp_p
     assert "13800100001" not in grouped
 
 
+@pytest.mark.slow
 def test_equal_data_gives_equal_pages(messages: pd.DataFrame, tmp_path: Path) -> None:
     """The same messages give the same page, byte for byte."""
     first, second = (write_report(messages, tmp_path / name, language="zh") for name in ("1.html", "2.html"))
@@ -440,6 +442,7 @@ def test_hostile_names_are_text_in_excel(hostile: pd.DataFrame, tmp_path: Path) 
     assert book.get_sheet_by_name("Summary").to_python()[0][0] == "=1+1"
 
 
+@pytest.mark.slow
 def test_a_column_of_any_name_can_be_broken_down_by(messages: pd.DataFrame, tmp_path: Path) -> None:
     """The name of somebody's own column is text too: in headings, in ids, in the names of sheets."""
     evil = 'x"><script>alert(1)</script>\\g<0> 13800138000'

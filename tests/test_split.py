@@ -44,6 +44,7 @@ def test_the_same_seed_gives_the_same_arms() -> None:
     assert split(df, ["A", "B"], by="城市", seed=6)["arm"].tolist() != first
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(["a", "b", "c", None]), st.sampled_from([1, 2])), max_size=80),

@@ -57,6 +57,7 @@ def test_a_report_that_came_later_is_not_known_before() -> None:
     assert found[["verdict", "sent"]].values.tolist() == [["unseen", 1], ["good", 1], ["blocked", 1]]
 
 
+@pytest.mark.slow
 def test_verdicts_are_those_that_number_health_gave_before_each_message() -> None:
     rng = np.random.default_rng(7)
     n = 400

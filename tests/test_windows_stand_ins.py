@@ -78,6 +78,7 @@ print("done")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("encoding", "held_open"), [("cp936", False), ("cp1252:replace", False), ("utf-8", True)])
 def test_a_day_of_work_without_what_windows_lacks(encoding: str, held_open: bool, tmp_path: Path) -> None:
     """Import, send, collect, spool, receive, export, report, forget, doctor, demo: nothing raises."""

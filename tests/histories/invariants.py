@@ -191,7 +191,7 @@ def _judge_rates(world: World, store: Any, messages: Any) -> None:
         return
     _judge_ages(world, store)
     fates = {(one.phone, one.content): one.code for one in world.simulator.messages if one.latency < float("inf")}
-    rates = mas.delivery_rates(store, by="campaign", history=None)
+    rates = mas.delivery_rates(store, by="campaign", history=None, cluster=None)
     for campaign, accepted, delivered, most in rates[["campaign", "accepted", "delivered", "most"]].itertuples(
         index=False
     ):
@@ -208,7 +208,7 @@ def _judge_rates(world: World, store: Any, messages: Any) -> None:
 
 def _judge_ages(world: World, store: Any) -> None:
     """Nothing is called observed for an hour that the platform took less than an hour ago."""
-    counted = int(mas.delivery_rates(store, within=_HOUR_S, history=None)["accepted"].sum())
+    counted = int(mas.delivery_rates(store, within=_HOUR_S, history=None, cluster=None)["accepted"].sum())
     oldest = world.platform.now() - _HOUR_S + _ROUNDING_S
     old = sum(one.submitted_at <= oldest for one in world.simulator.messages)
     if counted > old:
