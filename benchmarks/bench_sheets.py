@@ -1,6 +1,6 @@
 """Reading a sheet of 200,000 rows against pandas, which guesses where `read_sheet` is sure or stops.
 
-Run it as ``python benchmarks/bench_sheets.py [rows]``. Six columns (numbers as text, names, cities, whole numbers, amounts, dates)
+Run it as ``python benchmarks/bench_sheets.py [rows] [checkout]``. Six columns (numbers as text, names, cities, whole numbers, amounts, dates)
 are written once as ``.csv`` in UTF-8 and in GB18030 and as ``.xlsx`` with number formats, and read by both in turn. Reported are
 
 - ``read_sheet ÷ read_csv``: seconds of processor time over those of ``pandas.read_csv(path, dtype=str)``, which is told the encoding
@@ -8,13 +8,18 @@ are written once as ``.csv`` in UTF-8 and in GB18030 and as ``.xlsx`` with numbe
 - ``read_sheet ÷ read_excel``: the same over ``pandas.read_excel(path, engine="calamine")``, the same library for the values, without
   number formats and hidden rows.
 
+With the folder of another checkout of this project (``git worktree add --detach /tmp/before COMMIT``), ``÷ checkout`` is the same over
+what its `read_sheet` takes for the same files in the same Python: both read in processes of their own, in turn.
+
 The best of three counts: what else the machine does only adds.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import os
 import random
+import subprocess
 import sys
 import tempfile
 import time
@@ -63,8 +68,35 @@ def best(read: Callable[[], object]) -> float:
     return min(seconds)
 
 
+_READ = """
+import gc, sys, time
+from masanalytics import read_sheet
+for _ in range(2):
+    begun = time.process_time()
+    frame = read_sheet(sys.argv[1])
+    print(time.process_time() - begun)
+    del frame
+    gc.collect()
+"""
+
+
+def against(checkout: Path, path: Path) -> str:
+    """Return how much longer this checkout's `read_sheet` takes for a file than that of another; nothing without another."""
+    own, other = [], []
+    for _ in range(3):
+        for root, seconds in ((Path(__file__).resolve().parents[1], own), (checkout, other)):
+            command = [sys.executable, "-c", _READ, str(path)]
+            environment = os.environ | {"PYTHONPATH": str(root)}
+            printed = subprocess.run(
+                command, env=environment, cwd=root, check=True, capture_output=True, text=True
+            ).stdout
+            seconds.extend(map(float, printed.split()))
+    return f", {min(own):.2f} s against {min(other):.2f} s: ÷ checkout {min(own) / min(other):.2f}"
+
+
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
+    checkout = Path(sys.argv[2]).resolve() if len(sys.argv) > 2 else None
     rows = make_rows(count)
     with tempfile.TemporaryDirectory() as folder:
         for encoding in ("utf-8", "gb18030"):
@@ -72,11 +104,13 @@ def main() -> None:
             pd.DataFrame(rows, columns=HEADER).to_csv(path, index=False, encoding=encoding)
             own = best(partial(read_sheet, path))
             other = best(partial(pd.read_csv, path, dtype=str, encoding=encoding))
-            print(f"{count:,} rows, .csv in {encoding}: {own:.2f} s, read_sheet ÷ read_csv {own / other:.1f}")
+            compared = against(checkout, path) if checkout else ""
+            print(f"{count:,} rows, .csv in {encoding}: {own:.2f} s, read_sheet ÷ read_csv {own / other:.1f}{compared}")
         path = Path(folder, "list.xlsx")
         write_workbook(path, rows)
         own, other = best(partial(read_sheet, path)), best(partial(pd.read_excel, path, engine="calamine"))
-        print(f"{count:,} rows, .xlsx: {own:.2f} s, read_sheet ÷ read_excel {own / other:.1f}")
+        compared = against(checkout, path) if checkout else ""
+        print(f"{count:,} rows, .xlsx: {own:.2f} s, read_sheet ÷ read_excel {own / other:.1f}{compared}")
 
 
 if __name__ == "__main__":

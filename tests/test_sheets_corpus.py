@@ -302,7 +302,7 @@ def test_dates_and_times_of_a_workbook(book: Book) -> None:
 def test_a_format_that_differs_between_countries_is_not_guessed(book: Book, number: int) -> None:
     """A currency named by number alone is ¥ here and $ there: without a format of the user's nothing is written."""
     frame = read_sheet(book({"a": [["手机号", "金额"], [A, (1280, number)]]}))
-    with pytest.raises(InputError, match="as a format that differs between countries, which is not written here"):
+    with pytest.raises(InputError, match="as a format that is not known here, which is not written here"):
         plan(frame, phone="手机号", text="{金额}", campaign="c")
     assert plan(frame, phone="手机号", text="{金额:,d}元", campaign="c").messages["content"].tolist() == ["1,280元"]
 

@@ -355,7 +355,7 @@ def _not_imitated(field: Field, value: Any, number_format: str) -> InputError:
         "the sheet shows the column {name} as {format}, which is not written here (the first value is {value}): say how to write it,"
         " such as {example}",
         name=repr(field.column),
-        format=Text("a format that differs between countries") if number_format == NOT_KNOWN else number_format,
+        format=Text("a format that is not known here") if number_format == NOT_KNOWN else number_format,
         value=mask_phones_in(str(value)),
         example=f"{{{field.column}:%Y年%m月%d日}}" if isinstance(value, date) else f"{{{field.column}:,.2f}}",
     )

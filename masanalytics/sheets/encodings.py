@@ -20,6 +20,7 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _LONG_SEQUENCE = re.compile(rb"[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+_LONG_START = re.compile(rb"[\xe0-\xf4][\x80-\xbf]{2}")
 _NOT_ASCII: Final = bytes(range(0x80, 0x100))
 # GB2312 proper: symbols in rows A1 to A9, ideographs in rows B0 to F7; the rest of GBK holds what is rare in any text.
 _GB2312 = re.compile(rb"[\xa1-\xa9\xb0-\xf7][\xa1-\xfe]")
@@ -35,7 +36,9 @@ _NEARLY_ALL: Final = 0.95
 _ONE_IN: Final = 200
 _AROUND: Final = 12
 _HEAD: Final = 1 << 16
-_SAMPLE: Final = 1 << 21
+_SAMPLE: Final = 1 << 20
+_PARTS: Final = 32
+_BEYOND_ASCII: Final = 0x80
 
 
 def decode(raw: bytes, name: str, encoding: str | None = None) -> tuple[str, str]:
@@ -97,6 +100,9 @@ def _decode_as(raw: bytes, name: str, encoding: str, *, said: bool = True) -> tu
 def _is_broken_utf8(raw: bytes) -> bool:
     """Return whether nearly all that is not ASCII is UTF-8: then the file is, and has a fault."""
     # GBK text holds pairs that look like a two-byte sequence of UTF-8, hardly ever one of three bytes.
+    if len(raw) > _SAMPLE:  # of most of a file, parts from all of it tell
+        step = len(raw) // _PARTS
+        raw = b"\n".join(raw[start : start + _SAMPLE // _PARTS] for start in range(0, len(raw), step))
     covered = sum(map(len, _LONG_SEQUENCE.findall(raw)))
     return covered > 0 and covered >= _MOSTLY * (len(raw) - len(raw.translate(None, _NOT_ASCII)))
 
@@ -134,8 +140,12 @@ def _refuse_lines_of_utf8(raw: bytes, name: str, encoding: str) -> None:
     common = _GB2312 if encoding == "gb18030" else _BIG5_COMMON
     pairs = _GBK if encoding == "gb18030" else _BIG5
     place = 0
-    while (match := _LONG_SEQUENCE.search(raw, place)) is not None:
-        start = raw.rfind(b"\n", 0, match.start()) + 1
+    while (match := _LONG_START.search(raw, place)) is not None:
+        place = match.start()
+        if place and raw[place - 1] >= _BEYOND_ASCII:  # the first character behind ASCII tells how a line is written
+            place += 1
+            continue
+        start = raw.rfind(b"\n", 0, place) + 1
         end = raw.find(b"\n", match.end())
         line = raw[start : len(raw) if end < 0 else end]
         if _is_broken_utf8(line):

@@ -63,10 +63,13 @@ class Grid:
 
 def kept_texts(column: Sequence[str | None]) -> list[str | None]:
     """Return cells of text, None where blank. A tab beside a long number keeps Excel from showing it as 2.3E+17: it is no part of it."""
-    if any("\t" in cell for cell in column if cell):
+    whole = "".join(filter(None, column))  # what no cell holds is seen at once
+    if "\t" in whole:
         column = [cell and cell.strip("\t") for cell in column]
-    if any(cell.startswith('="') for cell in column if cell):  # written so that a spreadsheet shows the zeros in front
+    if '="' in whole:  # written so that a spreadsheet shows the zeros in front
         column = [_FORMULA_OF_TEXT.sub(_inner_text, cell) if cell else cell for cell in column]
+    if len(whole.split(None, 1)) < 2 and not whole[:1].isspace() and not whole[-1:].isspace() and "" not in column:
+        return list(column)  # no space, so no cell of nothing else
     return [cell if cell and not cell.isspace() else None for cell in column]
 
 
@@ -79,7 +82,9 @@ def kept_cells(column: Sequence[Any]) -> list[Any]:
     kinds = set(map(type, column))
     if kinds == {str}:
         return kept_texts(column)
-    return [kept_cell(cell) for cell in column]
+    if not kinds & {str, float}:
+        return list(column)
+    return [(int(cell) if cell.is_integer() else cell) if type(cell) is float else kept_cell(cell) for cell in column]
 
 
 def filled_cells(columns: Sequence[Sequence[Any]], rows: int) -> npt.NDArray[np.int64]:
