@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from masanalytics.argument_kinds import NAME, STORE, TEXT, takes
 from masanalytics.codes import describe_code
 from masanalytics.errors import InputError, missing_columns, unknown_name
 from masanalytics.i18n import Text, _, speaks
 from masanalytics.phones import normalise_phones
-from masanalytics.planning.columns import as_frame
+from masanalytics.planning.columns import as_frame, check_names
 from masanalytics.text import plain_name
 from masanalytics.vocabulary import EXCLUSIONS
 
@@ -30,6 +31,7 @@ _FOR_ANALYSIS = ("submitted_at", "latency_s", "waited_s", "segments", "arm", "ro
 _OF_THE_PLAN = ("arm", "round")
 
 
+@takes(store=STORE, campaign=NAME, round=NAME, prefix=TEXT)
 @speaks
 def outcomes(
     df: Table,
@@ -94,6 +96,7 @@ def outcomes(
     [['甲', 1]]
     """
     df = as_frame(df)
+    check_names(phone=phone)
     added = [*_ADDED, *(name for name in _FOR_ANALYSIS if name not in _OF_THE_PLAN or prefix + name not in df.columns)]
     names = [prefix + name for name in added]
     _check(df, phone, names)

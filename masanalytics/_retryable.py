@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
+from masanalytics.argument_kinds import NAME, STORE, takes
 from masanalytics.codes import describe_code
 from masanalytics.errors import unknown_name
 from masanalytics.i18n import Text
@@ -27,6 +28,7 @@ _ACCEPTED: Final = ("pending", "delivered", "failed")
 _OUT: Final = (*_ACCEPTED, "unknown")
 
 
+@takes(store=STORE, campaign=NAME, round=NAME)
 def retryable(store: Store, campaign: str, round: str = "") -> pd.DataFrame:  # noqa: A002
     """Return the failed messages of a round that are worth sending again, to be planned as another round.
 

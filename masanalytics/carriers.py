@@ -20,6 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from masanalytics.errors import InputError
+from masanalytics.masking import described_table
 from masanalytics.paths import full_path
 from masanalytics.phones import parse_phones
 from masanalytics.vocabulary import CARRIERS
@@ -124,7 +125,9 @@ def load_regions(path: str | Path | None = None) -> Regions:
             return _read_regions(str(full_path(path, "regions")))
         except (OSError, ValueError, IndexError, struct.error) as error:
             raise InputError(
-                "{path} is not a number-prefix data file (phone.dat): {error}", path=str(path), error=str(error)
+                "{path} is not a number-prefix data file (phone.dat): {error}",
+                path=str(described_table(path)),
+                error=str(error),
             ) from error
     package = importlib.util.find_spec("phone")
     if package is None or not package.origin:

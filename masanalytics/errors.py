@@ -23,7 +23,7 @@ from functools import reduce
 from typing import Any, Final
 
 from masanalytics.i18n import Text
-from masanalytics.masking import mask_phones_in
+from masanalytics.masking import described_table, mask_phones_in
 from masanalytics.text import nearest
 
 __all__ = [
@@ -81,7 +81,8 @@ class MasError(Exception):
     def __init__(
         self, message: str | Text, many: str = "", /, *, retryable: bool | None = None, **parameters: Any
     ) -> None:
-        self.said = message if isinstance(message, Text) else Text(message, many, **parameters)
+        given: dict[str, Any] = {name: described_table(value) for name, value in parameters.items()}
+        self.said = message if isinstance(message, Text) else Text(message, many, **given)
         super().__init__(self.said)
         if retryable is not None:
             self.retryable = retryable

@@ -58,6 +58,8 @@ def resolve_language(language: str | None = None) -> Language:
     'zh'
     """
     if language is not None:
+        if not isinstance(language, str):
+            raise ValueError(f"language= is of type {type(language).__name__}: use 'en' or 'zh'")
         if language not in ("en", "zh"):
             raise ValueError(f"language={language!r}: use 'en' or 'zh'")
         return cast("Language", language)

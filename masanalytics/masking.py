@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sized
 
 from masanalytics.text import MOBILE
 
-__all__ = ["mask_phone", "mask_phones_in"]
+__all__ = ["described_table", "mask_phone", "mask_phones_in", "shown_value"]
 
 # As offices write and phones paste them: dashes of every width, and signs that nobody sees.
 _GAP = r"[\s\-\u2010-\u2015－.．()（）·\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]*"
@@ -15,6 +16,7 @@ _DIGITS = re.compile(rf"\d(?:{_GAP}\d){{6,}}")
 # Unlike `masanalytics.text.MOBILE` it finds a number however it is broken up: what is not meant to be read is hidden.
 _MOBILE = re.compile(rf"(?<!\d)(?:(?:[0０]{{2}})?[8８][6６]{_GAP})?[1１]{_GAP}[3-9３-９](?:{_GAP}\d){{9}}(?!\d)")
 _WHOLE = 11
+_FEW = 5
 _COUNTRY = re.compile(rf"(?:00)?86(?={MOBILE}$)")
 
 
@@ -45,6 +47,46 @@ def mask_phones_in(text: str) -> str:
     '１３８****８０００'
     """
     return _MOBILE.sub(_hide, text)
+
+
+class _Description(str):
+    """What is said of a value that is not shown; its repr has no quotes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def described_table(value: object) -> object:
+    """Return `value`, or in place of a table or column what it is and how large: an error shows none of its people.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> described_table(pd.DataFrame({"姓名": ["张三"]})), described_table(5)
+    (<DataFrame 1 × 1>, 5)
+    """
+    shape = getattr(value, "shape", None)
+    if not isinstance(shape, tuple) or not shape:
+        return value
+    return _Description(f"<{type(value).__name__} {' × '.join(map(str, shape))}>")
+
+
+def shown_value(value: object) -> str:
+    """Return what an error shows of a wrong value: itself where it is short, its kind and size where it may be people.
+
+    Examples
+    --------
+    >>> shown_value("13800138000"), shown_value((2, "7d")), shown_value(["张三"] * 20)
+    ("'138****8000'", "(2, '7d')", '<list 20>')
+    """
+    table = described_table(value)
+    if table is not value:
+        return str(table)
+    if isinstance(value, Sized) and not isinstance(value, (str, bytes)) and len(value) > _FEW:
+        return f"<{type(value).__name__} {len(value)}>"
+    return mask_phones_in(repr(value))
 
 
 def _hide(found: re.Match[str]) -> str:

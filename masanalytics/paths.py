@@ -41,7 +41,11 @@ def full_path(path: str | os.PathLike[str], name: str = "path") -> Path:
     >>> full_path("mas.db") == Path.cwd() / "mas.db"
     True
     """
-    if not isinstance(path, str | os.PathLike) or not str(path).strip():
+    if isinstance(path, str | os.PathLike) and not str(path).strip():
+        raise InputError("{name}= is an empty path", name=name)
+    if isinstance(path, str | os.PathLike) and any(mark == "\0" or "\ud800" <= mark <= "\udbff" for mark in str(path)):
+        raise InputError("{name}= holds a character that no path can have", name=name)
+    if not isinstance(path, str | os.PathLike):
         kind = type(path).__name__
         raise InputError("{name}= is the path of a file, as text or a Path, not {kind}", name=name, kind=kind)
     try:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pandas as pd
@@ -276,3 +278,36 @@ def test_an_older_file_with_twins_and_texts_of_their_own_is_brought_along(tmp_pa
         assert planned == [0, 2]
         assert store.messages()["campaign"].value_counts().to_dict() == {"Café": 5, "orders": 1}
         assert len(mas.plan(people(3), phone="p", text="x", campaign="orders", round="2", store=store)) == 3
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ([Decimal("7.00"), Decimal("8.00")], [7, 8]),
+        ([7.0, 8.0], ["7", "8"]),
+        (pd.to_datetime(["2026-01-01", "2026-01-02"]), ["2026-01-01", "2026-01-02"]),
+        ([dt.date(2026, 1, 1), dt.date(2026, 1, 2)], ["2026-01-01 00:00:00", "2026-01-02 00:00:00"]),
+    ],
+)
+def test_a_key_is_one_whatever_type_its_sheet_has_made_of_it(
+    sim: Simulator, store: mas.Store, first: Any, second: Any
+) -> None:
+    """From a database, a workbook, a text file: the same orders go once."""
+    for keys in (first, second):
+        go(people(2).assign(order=keys), sim, store, key="order")
+
+    assert times(sim) == {1: 2}
+
+
+def test_keys_of_an_older_file_are_brought_along(sim: Simulator, tmp_path: Any) -> None:
+    """Days were once kept with their midnight: nobody gets the day's message again."""
+    days = people(2).assign(day=["2026-01-01", "2026-01-02"])
+    with mas.Store(tmp_path / "a.db", clock=sim.clock) as store:
+        go(days, sim, store, key="day")
+        store.db.execute("UPDATE messages SET key = key || ' 00:00:00'")
+        store.db.execute("DELETE FROM _sqlite_migrations WHERE name = 'm023_keys_that_are_days'")
+        store.db.conn.commit()
+    with mas.Store(tmp_path / "a.db", clock=sim.clock) as store:
+        again = go(days, sim, store, key="day")
+
+    assert (again.planned, times(sim)) == (0, {1: 2})

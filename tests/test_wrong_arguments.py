@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +13,7 @@ import pytest
 
 import masanalytics as mas
 from masanalytics.client import Client
-from masanalytics.errors import InputError
+from masanalytics.errors import InputError, MasError
 from masanalytics.simulator import PlatformAccount, Simulator
 from masanalytics.store import Store
 
@@ -162,3 +165,115 @@ def test_a_plan_of_one_account_is_refused_by_another(store: Store) -> None:
         assert sim.counts["accepted"] == 0
         with mas.Client(ours) as client:
             assert mas.send(plan, client, store, progress=False).accepted == 9
+
+
+# ---- every public function of planning, sending and the store, given what belongs elsewhere ----------------------------
+
+ELSEWHERE: dict[str, Any] = {
+    "a path": "mas.db", "nothing": None, "a number": 5, "below zero": -1, "a share": 2.5, "too large": 10**30, "a list": [1],
+    "an empty list": [], "a mapping": {"a": 1}, "a frame": FRAME, "a column": FRAME["手机号"], "an array": np.array([1, 2]),
+    "bytes": b"x", "a thing": object(), "half a character": "\ud83d", "a missing value": pd.NA,
+}  # fmt: skip
+RIGHT: dict[str, Any] = {
+    "df": FRAME, "phone": "手机号", "text": "好", "campaign": "c", "batch_id": 1, "state": "accepted", "poll_id": 1,
+    "phones": PHONES[:1], "account": "a", "into": "b", "index": 0, "position": 0, "arms": ["A", "B"], "seed": 1, "size": 5,
+    "timeout": 1,
+}  # fmt: skip
+OF_THE_STORE = (
+    "batches", "campaigns", "compress_answers", "coverage", "export_parquet", "forget", "give_up_answers", "history",
+    "merge_accounts", "opt_in", "opt_out", "opted_out", "polls", "prune_answers", "raw_answer", "release", "reports", "settle",
+    "text", "uplinks",
+)  # fmt: skip
+OF_THE_PLAN = ("batch", "cost_of", "excluded_to_excel", "html", "sample", "shown", "text")
+
+
+def _misused(function: Any, right: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Give each argument in turn what belongs elsewhere; return (argument, what it was given, what came) of each raw error."""
+    parameters = {
+        name: one
+        for name, one in inspect.signature(function).parameters.items()
+        if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)
+    }
+    needed = {name: right[name] for name, one in parameters.items() if one.default is one.empty and name in right}
+    raw = []
+    for name in parameters:
+        for what, value in ELSEWHERE.items():
+            try:
+                function(**(needed | {name: value}))
+            except MasError as error:
+                if any(phone in error.text(language) for phone in PHONES for language in ("en", "zh")):
+                    raw.append((name, what, "shows a number"))
+                if "0  1" in error.text("en"):
+                    raw.append((name, what, "shows a table"))
+            except Exception as error:  # noqa: BLE001 - what is raw is what is looked for
+                if not (name == "language" and isinstance(error, ValueError)):
+                    raw.append((name, what, repr(error)))
+    return raw
+
+
+@pytest.mark.parametrize("name", OF_THE_STORE)
+def test_no_raw_error_comes_out_of_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Whatever is put where something else belongs, the error is one of the package's and shows nobody."""
+    monkeypatch.chdir(tmp_path)
+    with Store(tmp_path / "mas.db") as store:
+        assert _misused(getattr(store, name), RIGHT | {"folder": tmp_path / "out", "before": "2020-01-01"}) == []
+
+
+@pytest.mark.parametrize("name", OF_THE_PLAN)
+def test_no_raw_error_comes_out_of_a_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A number of a batch that is not there is an IndexError, as of a list."""
+    monkeypatch.chdir(tmp_path)
+    plan = mas.plan(FRAME, phone="手机号", text="好", campaign="c")
+    raw = _misused(getattr(plan, name), RIGHT | {"path": tmp_path / "x.xlsx"})
+
+    assert [one for one in raw if "IndexError" not in one[2]] == []
+
+
+@pytest.mark.parametrize(
+    "function",
+    [mas.plan, mas.settle, mas.split, mas.Canary, mas.Limits, mas.Store, mas.outcomes, mas.retryable, mas.Collector],
+)
+def test_no_raw_error_comes_out_of_a_function(
+    client: Client, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: Any
+) -> None:
+    """A path in place of an open store, a column in place of its name, a missing value anywhere."""
+    monkeypatch.chdir(tmp_path)
+    right = RIGHT | {"store": store, "client": client, "path": tmp_path / "new.db"}
+    if function is mas.plan:
+        function = functools.partial(function, text="好")
+
+    assert _misused(function, right) == []
+
+
+def test_no_raw_error_comes_out_of_send(sim: Simulator, client: Client, store: Store) -> None:
+    """And what is refused sends nothing."""
+    plan = mas.plan(FRAME.head(0), phone="手机号", text="好", campaign="c")
+    send = functools.partial(mas.send, progress=False)
+
+    assert _misused(send, {"work": plan, "client": client, "store": store}) == []
+    assert sim.counts["accepted"] == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "say phone=, campaign= too"),
+        ({"phone": "手机号"}, "say campaign= too"),
+        ({"again": True}, "again= is gone: name the repetition, such as round='2026-12'"),
+    ],
+)
+def test_send_of_a_frame_says_what_is_missing(client: Client, store: Store, given: dict[str, Any], said: str) -> None:
+    """And of a word of earlier versions what is said instead, for a frame and for a plan."""
+    with pytest.raises(InputError) as caught:
+        mas.send(FRAME, client, store, **given)
+    assert said in caught.value.text("en")
+    if "again" in given:
+        with pytest.raises(InputError, match="again= is gone"):
+            mas.send(mas.plan(FRAME, phone="手机号", text="好", campaign="c"), client, store, **given)
+
+
+def test_an_error_shows_no_row_of_a_table() -> None:
+    """Names and addresses are as private as numbers: a table in the wrong place is named by its size."""
+    with pytest.raises(InputError) as caught:
+        mas.plan(FRAME, phone="手机号", text="好", campaign="c", price=FRAME)  # type: ignore[arg-type]
+    assert caught.value.text("en") == "price=<DataFrame 9 × 2> is not a number above 0"

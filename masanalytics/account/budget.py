@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from masanalytics.errors import ConfigError, InputError
 from masanalytics.i18n import N_, Text
+from masanalytics.masking import shown_value
 from masanalytics.timezone import CHINA, format_instant
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def checked_budget(budget: object) -> dict[str, int] | None:
     if budget is None:
         return None
     if not isinstance(budget, Mapping):
-        raise ConfigError("budget={value}: write it as {example}", value=repr(budget), example=_EXAMPLE)
+        raise ConfigError("budget={value}: write it as {example}", value=shown_value(budget), example=_EXAMPLE)
     unknown = [name for name in budget if name not in PERIODS]
     if unknown:
         raise ConfigError(
@@ -149,8 +150,12 @@ def _whole(period: str, value: object) -> int:
         value = int(re.sub("[,_]", "", value))
     if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
         if period == "day":
-            raise ConfigError("the budget of a day is {value}: it must be a whole number from 1", value=repr(value))
-        raise ConfigError("the budget of a month is {value}: it must be a whole number from 1", value=repr(value))
+            raise ConfigError(
+                "the budget of a day is {value}: it must be a whole number from 1", value=shown_value(value)
+            )
+        raise ConfigError(
+            "the budget of a month is {value}: it must be a whole number from 1", value=shown_value(value)
+        )
     return int(value)
 
 
@@ -163,5 +168,5 @@ def checked_unit(unit: str) -> str:
         If it is neither segments nor messages.
     """
     if unit and unit not in BUDGET_UNITS:
-        raise ConfigError("budget_unit={value}: 'segments' or 'messages'", value=repr(unit))
+        raise ConfigError("budget_unit={value}: 'segments' or 'messages'", value=shown_value(unit))
     return unit or BUDGET_UNITS[0]

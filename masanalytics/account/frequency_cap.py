@@ -9,6 +9,7 @@ from masanalytics.errors import InputError
 from masanalytics.formatting import duration_text
 from masanalytics.i18n import Text
 from masanalytics.lengths import to_seconds
+from masanalytics.masking import shown_value
 
 __all__ = ["FrequencyCap"]
 
@@ -59,5 +60,5 @@ class FrequencyCap:
 
 def _unreadable(cap: object) -> InputError:
     return InputError(
-        "cap={value}: say how many messages in how long, such as (2, '7d'), or '2/7d' as text", value=repr(cap)
+        "cap={value}: say how many messages in how long, such as (2, '7d'), or '2/7d' as text", value=shown_value(cap)
     )

@@ -148,6 +148,8 @@ def allowed_numbers(allowed: Iterable[object] | None) -> tuple[str, ...] | None:
         return None
     from masanalytics.phones import read_phone  # with pandas, which most accounts do not need
 
+    if not isinstance(allowed, Iterable | int):
+        raise ConfigError("allow_only= is of type {kind}: it must be a list of numbers", kind=type(allowed).__name__)
     entries = [allowed] if isinstance(allowed, str | int) else list(allowed)
     numbers: dict[str, None] = {}
     for number in entries:
@@ -162,7 +164,7 @@ def allowed_numbers(allowed: Iterable[object] | None) -> tuple[str, ...] | None:
 
 def checked_cap(cap: object) -> FrequencyCap | None:
     """Return how many messages a number may get in how long; None where nothing limits it."""
-    if cap is None or cap == "":
+    if cap is None or (isinstance(cap, str) and not cap):
         return None
     try:
         return FrequencyCap.parse(cap)

@@ -12,10 +12,13 @@ from masanalytics.aliases import Instant
 from masanalytics.analysis.dimensions import is_column, is_derived, unknown_argument
 from masanalytics.errors import InputError
 from masanalytics.lengths import to_seconds
+from masanalytics.masking import shown_value
 from masanalytics.timezone import CHINA_OFFSET_S, format_instant
 from masanalytics.vocabulary import carrier_of_name
 
 __all__ = ["Filters", "to_instant", "to_seconds"]
+
+_LARGEST = 2.0**62
 
 
 @dataclass(frozen=True)
@@ -156,6 +159,8 @@ def to_instant(value: Instant) -> int:
     import pandas as pd
 
     if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        if not abs(float(value)) < _LARGEST:
+            raise _no_time(value)
         return int(float(value))
     try:
         stamp = pd.Timestamp(value)
@@ -184,7 +189,9 @@ def _options(value: Any) -> tuple[Any, ...]:
     """Return the allowed values as a tuple, missing ones as None."""
     import pandas as pd
 
-    several = isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping, date))
+    if isinstance(value, Mapping):
+        raise InputError("a filter is a value, or a list of them: {value} is a mapping", value=shown_value(value))
+    several = isinstance(value, Iterable) and not isinstance(value, (str, bytes, date))
     options = list(value) if several else [value]
     return tuple(
         None if option is None or (pd.api.types.is_scalar(option) and pd.isna(option)) else option for option in options

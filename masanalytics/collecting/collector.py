@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 from typing import TYPE_CHECKING, TypeVar
 
+from masanalytics.argument_kinds import CLIENT, LENGTH, NAME, STORE, TRUTH, takes
 from masanalytics.clock import is_simulated
 from masanalytics.collecting import notices
 from masanalytics.collecting.poll_schedule import PollSchedule
@@ -76,6 +77,7 @@ class Collector:
     0
     """
 
+    @takes(client=CLIENT, store=STORE, idle_s=LENGTH, margin_s=LENGTH)
     def __init__(
         self,
         client: Client,
@@ -163,6 +165,7 @@ class Collector:
             self._look_for_absent_reports()
         return collected
 
+    @takes(campaign=NAME, until=LENGTH, timeout=LENGTH, progress=TRUTH)
     def wait(
         self, campaign: str | None = None, until: float = 0.99, timeout: float | None = None, *, progress: bool = True
     ) -> Collected:

@@ -185,7 +185,7 @@ def plan(
     ([['13800138000', '张三，您好']], ['missing_value', 'empty_number'])
     """
     check_gone(gone)
-    check_wording_kinds(text, template_id, params)
+    check_wording_kinds(text, template_id, params, template_text)
     check_kinds(store, account, signature, limits, add_serial, marketing)
     rules = ExclusionRules(
         campaign=checked_campaign(campaign),
@@ -209,7 +209,8 @@ def plan(
         limits=limits_of(account, limits),
         signature=bracketed(signature if signature is not None else (account.signature or "") if account else ""),
     )
-    check_names(phone=phone, content=content, arm=arm, params=None if isinstance(params, (list, tuple)) else params)
+    several = isinstance(params, (list, tuple))
+    check_names(phone=phone, content=content, arm=arm, key=key, cap_by=cap_by, params=None if several else params)
     labels = labels_by_name(frame := as_frame(df))
     wording = parse_wording(labels, content=content, text=text, template_id=template_id, params=params)
     is_template = template_id is not None or template_text is not None

@@ -10,14 +10,17 @@ import numpy.typing as npt
 import pandas as pd
 
 from masanalytics.aliases import Table
+from masanalytics.argument_kinds import LENGTH, WHOLE, takes
 from masanalytics.errors import InputError
-from masanalytics.planning.columns import as_frame, labels_by_name, take_columns
+from masanalytics.masking import shown_value
+from masanalytics.planning.columns import as_frame, check_names, labels_by_name, take_columns
 from masanalytics.stats.power import LEVEL, POWER, detectable_difference
 from masanalytics.text import plain_name
 
 __all__ = ["split"]
 
 
+@takes(seed=WHOLE, base_rate=LENGTH)
 def split(
     df: Table,
     arms: Sequence[str] | Mapping[str, float],
@@ -60,7 +63,7 @@ def split(
     frame = as_frame(df)
     names, shares = _shares(arms)
     if not 0 < base_rate < 1:
-        raise InputError("base_rate={value} is not between 0 and 1", value=repr(base_rate))
+        raise InputError("base_rate={value} is not between 0 and 1", value=shown_value(base_rate))
     strata = _strata(frame, by)
     generator = np.random.default_rng(seed)
     assigned = _assign(strata, shares, generator)
@@ -79,12 +82,16 @@ def split(
 
 
 def _shares(arms: Sequence[str] | Mapping[str, float]) -> tuple[list[str], npt.NDArray[np.float64]]:
-    given = [] if isinstance(arms, str) else list(arms)
+    given = list(arms) if isinstance(arms, Sequence | Mapping) and not isinstance(arms, str) else []
     names = [plain_name(name) if isinstance(name, str) else name for name in given]
-    shares = [float(share) for share in arms.values()] if isinstance(arms, Mapping) else [1.0] * len(names)
+    shares = [1.0] * len(names)
+    if isinstance(arms, Mapping):
+        shares = [float(share) if LENGTH.is_right(share) else -1.0 for share in arms.values()]
     good = len(names) >= 2 and len(set(names)) == len(names) and all(isinstance(name, str) and name for name in names)
     if not good or not all(0 < share < float("inf") for share in shares):
-        raise InputError("arms={arms}: give two or more different names, or each name's share above 0", arms=repr(arms))
+        raise InputError(
+            "arms={arms}: give two or more different names, or each name's share above 0", arms=shown_value(arms)
+        )
     return names, np.array(shares) / sum(shares)
 
 
@@ -92,6 +99,8 @@ def _strata(frame: pd.DataFrame, by: Hashable | Sequence[Hashable] | None) -> np
     labels = labels_by_name(frame)
     several = isinstance(by, list) or (isinstance(by, tuple) and by not in labels)
     names: list[Any] = [] if by is None else list(by) if several else [by]  # type: ignore[call-overload]
+    for name in names:
+        check_names(by=name)
     strata = np.zeros(len(frame), dtype=np.int64)
     for column in take_columns(frame, labels, names).values():
         codes, values = pd.factorize(column, use_na_sentinel=False)

@@ -15,10 +15,11 @@ import numpy as np
 
 from masanalytics.account import AccountKey, Budget, FrequencyCap
 from masanalytics.aliases import Length
+from masanalytics.argument_kinds import wrong_kind
 from masanalytics.clock import SystemClock
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
-from masanalytics.masking import mask_phones_in
+from masanalytics.masking import mask_phones_in, shown_value
 from masanalytics.phones import is_example, mobiles_in
 from masanalytics.planning.batching import Limits
 from masanalytics.planning.contact_caps import CapRule
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from masanalytics.store import Store
 
 __all__ = [
+    "GONE",
     "AddSerial",
     "Sending",
     "budget_of",
@@ -49,31 +51,16 @@ __all__ = [
     "checked_spread",
     "limits_of",
     "positive",
-    "wrong_kind",
 ]
 
 AddSerial: TypeAlias = "str | Mapping[str, str] | None"
 _LONGEST_CODE: Final = 20
 _LIMITS: Final = Limits()
+GONE: Final = ("again", "duplicates")
+"""Arguments of earlier versions."""
 
 
-def wrong_kind(argument: str, value: object, wanted: Text) -> InputError:
-    """Return the error that an argument is something else than `wanted`. It shows nothing of the value.
-
-    Examples
-    --------
-    >>> print(wrong_kind("limit", "5", Text("a whole number from 1")).text("en"))
-    limit= is of type str: it must be a whole number from 1
-    """
-    return InputError(
-        "{argument}= is of type {kind}: it must be {wanted}",
-        argument=argument,
-        kind=type(value).__name__,
-        wanted=wanted,
-    )
-
-
-def check_wording_kinds(text: object, template_id: object, params: object) -> None:
+def check_wording_kinds(text: object, template_id: object, params: object, template_text: object) -> None:
     """Raise InputError for the first of what the messages say that is of a wrong kind, or holds half a character."""
     if isinstance(text, (str, Mapping)):
         for one in [text] if isinstance(text, str) else text.values():
@@ -82,6 +69,7 @@ def check_wording_kinds(text: object, template_id: object, params: object) -> No
         ("text", text, isinstance(text, (str, Mapping)), Text("a text, or a text for each arm")),
         ("template_id", template_id, _is_id(template_id), Text("the template's id, as text")),
         ("params", params, isinstance(params, (str, Iterable)), Text("a column's name, or a list of them")),
+        ("template_text", template_text, isinstance(template_text, str), Text("what the template says, as text")),
     )
 
 
@@ -151,7 +139,9 @@ def check_gone(gone: Mapping[str, Any]) -> None:
 def checked_round(label: object) -> str:
     """Return the round's name as it is compared; raise InputError where it is none."""
     if not isinstance(label, str):
-        raise InputError("round={value}: give the round a name, as text, such as round='2026-12'", value=repr(label))
+        raise InputError(
+            "round={value}: give the round a name, as text, such as round='2026-12'", value=shown_value(label)
+        )
     return plain_name(label)
 
 
@@ -196,7 +186,7 @@ def positive(name: str, value: float | None) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, Real | Decimal) or not 0 < float(value) < float("inf"):
-        raise InputError("{name}={value} is not a number above 0", name=name, value=repr(value))
+        raise InputError("{name}={value} is not a number above 0", name=name, value=shown_value(value))
     return float(value)
 
 
@@ -232,11 +222,11 @@ def checked_serial(add_serial: AddSerial, account: Account | None) -> AddSerial:
     code = "" if account is None else account.service_code or ""
     for serial in [add_serial] if isinstance(add_serial, str) else add_serial.values():
         if not isinstance(serial, str) or not re.fullmatch(r"[0-9]*", serial):
-            raise InputError("add_serial={value}: digits only, as text", value=repr(serial))
+            raise InputError("add_serial={value}: digits only, as text", value=shown_value(serial))
         if len(code) + len(serial) > _LONGEST_CODE:
             raise InputError(
                 "add_serial={value}: with the service code {service_code} it has more than {most} digits",
-                value=repr(serial),
+                value=shown_value(serial),
                 service_code=code,
                 most=_LONGEST_CODE,
             )
@@ -252,13 +242,15 @@ def cap_rule(cap: object, by: Hashable | None, account: Account | None, *, trans
         If a cap cannot be read, or arguments contradict each other.
     """
     if not isinstance(transactional, bool):
-        raise InputError("transactional={value}: True or False", value=repr(transactional))
+        raise InputError("transactional={value}: True or False", value=shown_value(transactional))
     if transactional and cap is not None:
         raise InputError("transactional messages are held by no cap: leave cap= out, or transactional=True")
     known = None if account is None or transactional else account.cap
     found = known if cap is None else FrequencyCap.parse(cap)
     if by is not None and found is None:
-        raise InputError("cap_by={name} says who is one person, but there is no cap: give cap=(2, '7d')", name=repr(by))
+        raise InputError(
+            "cap_by={name} says who is one person, but there is no cap: give cap=(2, '7d')", name=shown_value(by)
+        )
     return CapRule(found if isinstance(found, FrequencyCap) else None, by, transactional)
 
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from masanalytics.aliases import Numbers
+from masanalytics.argument_kinds import LENGTH, WHOLE
 from masanalytics.errors import InputError
 from masanalytics.vocabulary import MODES
 
@@ -49,14 +50,14 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name, most in (("many_to_one", 4_999), ("many_to_many", 1_000)):
-            if not 1 <= getattr(self, name) <= most:
+            if not WHOLE.is_right(getattr(self, name)) or not 1 <= getattr(self, name) <= most:
                 raise InputError(
                     "limits: {name}={value} is not between 1 and {most}",
                     name=name,
                     value=getattr(self, name),
                     most=most,
                 )
-        if not self.requests_per_second > 0:
+        if not LENGTH.is_right(self.requests_per_second) or not self.requests_per_second:
             raise InputError("limits: requests_per_second must be above 0")
 
 

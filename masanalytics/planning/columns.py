@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence, Sized
+from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +23,7 @@ __all__ = ["as_frame", "cell_texts", "check_names", "labels_by_name", "take_colu
 
 
 _OTHER_SEPARATORS: Final = (",", "\t", ";", "|", "，", "；", "、", "｜", ":", "：", "^", "#", "~", " ")
+_MIDNIGHT: Final = re.compile(r"(\d{4}-\d{2}-\d{2})[ T]00:00:00")
 _EXACT_BELOW: Final = 2**53  # beyond, neighbouring whole numbers are the same float
 
 
@@ -71,7 +74,7 @@ def check_names(**names: object) -> None:
     phone= is a Series of 1 row: it must name the column that holds the numbers, such as phone='手机号'
     """
     for argument, name in names.items():
-        if isinstance(name, Hashable):
+        if isinstance(name, Hashable) and not (name is pd.NA or name is pd.NaT):
             continue
         what = Text("the column that holds the numbers") if argument == "phone" else Text("a column")
         if not isinstance(name, Sized):
@@ -210,8 +213,21 @@ def cell_texts(column: pd.Series[Any]) -> npt.NDArray[np.object_]:
 
 
 def whole_texts(column: pd.Series[Any]) -> npt.NDArray[np.object_]:
-    """Return the cells of a column that tells things apart; raise where digits of some are lost: two orders would be one."""
-    texts = cell_texts(column)
+    """Return the cells of a column that tells things apart; raise where digits of some are lost: two orders would be one.
+
+    The same order is the same text, whatever type its sheet has made of it: a day is one with and without a midnight, a number
+    with and without its zeros.
+
+    Examples
+    --------
+    >>> from decimal import Decimal
+    >>> whole_texts(pd.Series([Decimal("5.00"), pd.Timestamp("2026-01-01"), "2026-01-01"], dtype=object)).tolist()
+    ['5', '2026-01-01', '2026-01-01']
+    """
+    plain = pd.Series(list(map(_plain_cell, column.tolist())), dtype=object) if column.dtype == object else column
+    texts = cell_texts(plain)
+    if any(_MIDNIGHT.fullmatch(text) for text in pd.unique(texts) if text is not None):
+        texts = np.array([text and _MIDNIGHT.sub(r"\1", text) for text in texts], dtype=object)
     broken = {cell for cell in pd.unique(column.astype(object)) if _lost_digits(cell)}
     if broken:
         lost = np.flatnonzero([cell in broken for cell in column.tolist()])
@@ -226,6 +242,12 @@ def whole_texts(column: pd.Series[Any]) -> npt.NDArray[np.object_]:
             shown=format(float(column.iloc[lost[0]]), ".3g"),
         )
     return texts
+
+
+def _plain_cell(cell: object) -> object:
+    if isinstance(cell, Decimal) and cell.is_finite():
+        return int(cell) if cell == cell.to_integral_value() else format(cell.normalize(), "f")
+    return cell
 
 
 def _lost_digits(cell: object) -> bool:

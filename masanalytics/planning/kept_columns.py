@@ -15,6 +15,7 @@ from masanalytics.errors import InputError
 from masanalytics.i18n import Text
 from masanalytics.masking import mask_phones_in
 from masanalytics.own_columns import MANY_VALUES, is_taken, own_text
+from masanalytics.planning.columns import check_names
 from masanalytics.planning.plan_warnings import PlanWarning
 
 __all__ = ["KeptColumns", "keep_columns", "names_to_keep"]
@@ -83,7 +84,10 @@ def names_to_keep(keep: Sequence[Hashable] | Hashable) -> list[Hashable]:
     >>> names_to_keep("门店"), names_to_keep(["门店", "会员等级", "门店"])
     (['门店'], ['门店', '会员等级'])
     """
-    names = list(dict.fromkeys(keep if isinstance(keep, (list, tuple)) else [keep]))
+    names = list(keep) if isinstance(keep, (list, tuple)) else [keep]
+    for name in names:
+        check_names(keep=name)
+    names = list(dict.fromkeys(names))
     folded: dict[str, Hashable] = {}
     for name in names:
         text = str(name)

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
+from masanalytics.argument_kinds import LENGTH, WHOLE, takes
 from masanalytics.clock import SystemClock
+from masanalytics.errors import InputError
 from masanalytics.formatting import duration, money
 from masanalytics.i18n import Text, _, ngettext, speaks
 from masanalytics.masking import mask_phone, mask_phones_in
@@ -277,14 +279,18 @@ class Plan:
         """Yield the numbers, and the keys where there are any, of so many messages at once, in sending order."""
         return in_parts(self._sent.numbers, self._sent.keys, at_once)
 
+    @takes(index=WHOLE)
     def batch(self, index: int) -> PlannedBatch:
         """Return request number `index`, from 0."""
         if not 0 <= index < self.requests:
             raise IndexError(_("the plan has no batch {index}: it has {batches}", index=index, batches=self.requests))
         return self._sent.batch(index, template_id=self.template_id, add_serial=self.add_serial)
 
+    @takes(position=WHOLE)
     def shown(self, position: int) -> str:
         """Return message number `position`, in sending order, as the phone will show it; of a template, its parameters."""
+        if position >= len(self):
+            raise InputError("the plan has no message {position}: it has {count:,}", position=position, count=len(self))
         sent = self._sent
         contents = sent.contents or sent.shown
         if contents is not None:
@@ -292,6 +298,7 @@ class Plan:
         params = "" if sent.params is None else sent.params.render(position, position + 1)[0]
         return f"{self.template_id} {params}"
 
+    @takes(n=WHOLE, seed=WHOLE)
     def sample(self, n: int = 5, *, seed: int = 0) -> pd.DataFrame:
         """Return some messages as phones will show them, drawn at random and again the same for the same `seed`.
 
@@ -323,11 +330,13 @@ class Plan:
             frame = frame.iloc[:, :5]
         return write_sheet(frame, path, sheet="excluded")
 
+    @takes(now=LENGTH)
     @speaks
     def text(self, language: str | None = None, *, now: float | None = None) -> str:
         """Return the plan as plain text, phones masked; with `now` (epoch seconds) also when sending would end."""
         return _view(self, now).text()
 
+    @takes(now=LENGTH)
     @speaks
     def html(self, language: str | None = None, *, now: float | None = None) -> str:
         """Return the plan as HTML, phones masked; with `now` (epoch seconds) also when sending would end."""

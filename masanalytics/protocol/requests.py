@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import TYPE_CHECKING, Final
 
+from masanalytics.argument_kinds import wrong_kind
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
 from masanalytics.masking import mask_phone
@@ -166,7 +167,11 @@ def template_body(
     InputError
         If a number or a parameter cannot be sent.
     """
-    if isinstance(params, str) or not all(isinstance(param, str) for param in params):
+    if (
+        not isinstance(params, Iterable)
+        or isinstance(params, str)
+        or not all(isinstance(param, str) for param in params)
+    ):
         raise InputError(
             "params is a list of texts, such as ['王女士', '5 月 1 日']; turn numbers and dates into text first."
         )
@@ -207,6 +212,8 @@ def check_mobiles(mobiles: Iterable[str | int], limit: int = MAX_MOBILES) -> lis
     >>> check_mobiles(["13800138000", 13800138001])
     ['13800138000', '13800138001']
     """
+    if not isinstance(mobiles, Iterable | Integral):
+        raise wrong_kind("mobiles", mobiles, Text("a list of numbers"))
     entries = [mobiles] if isinstance(mobiles, str | Integral) else list(mobiles)
     numbers = [_mobile(entry, position) for position, entry in enumerate(entries, start=1)]
     if not numbers:

@@ -21,6 +21,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from masanalytics.account import Budget
+from masanalytics.argument_kinds import CLIENT, STORE, TEXT, TRUTH, check_kind, takes, wrong_kind
 from masanalytics.client import Client
 from masanalytics.collecting import Collector
 from masanalytics.collecting.notices import to_stderr
@@ -29,10 +30,11 @@ from masanalytics.i18n import Text, _
 from masanalytics.phones import normalise_phones
 from masanalytics.planning import Plan, PlannedBatch
 from masanalytics.planning import plan as make_plan
-from masanalytics.planning.arguments import wrong_kind
+from masanalytics.planning.arguments import GONE, check_gone
+from masanalytics.planning.columns import as_frame
 from masanalytics.planning.planned import SendingAccount
 from masanalytics.progress_bar import progress_bar
-from masanalytics.sending.canary import GO_ON, Canary
+from masanalytics.sending.canary import Canary
 from masanalytics.sending.job_weight import check_proof, claim_rules, is_out, weigh
 from masanalytics.sending.rate_limit import Pacer, Window
 from masanalytics.sending.send_result import SendResult
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 __all__ = ["deferred_interrupt", "portions", "send"]
 
 
+@takes(wait=TRUTH, collect=TRUTH, progress=TRUTH, over_budget=TEXT)
 def send(
     work: Plan | Table,
     client: Client,
@@ -133,6 +136,7 @@ def send(
     if (workers := _checked_whole("workers", workers)) is None:  # type: ignore[assignment]
         raise wrong_kind("workers", None, Text("a whole number from 1"))
     limit = _checked_whole("limit", limit)
+    rules = Canary.of(canary)
     new_file = str(store.path) if store.is_new and store.sends.is_empty else ""
     plan = _as_plan(work, client, store, planning if rate is None else {**planning, "rate": rate})
     size = len(plan)
@@ -153,18 +157,17 @@ def send(
     weight = weigh(plan, client.account, store.sends, client.clock.now(), limit=limit, over_budget=over_budget)
     limit = limit if weight.messages is None else weight.messages
     # Reports of an account of the HTTP flavour are pushed: a receiver writes them into the store.
-    judges = canary is not None and canary != GO_ON and not client.account.is_pushed
+    judges = rules is not None and not client.account.is_pushed
     if collector is None and (collect or judges):
         collector = Collector(client, store)
     between = collector.collect_if_due if collector is not None and collect is not False else _nothing
-    rules = Canary.of(canary)
     with _bar(size if limit is None else min(size, limit), progress=progress) as advance:
         # A batch that is claimed and waits for a connection would be in doubt if the process ended now.
         workers = min(workers, client.network.connections)
         pacer = Pacer(plan.pace, client.clock, "{1} {0}".format(*client.account.key))
         options = Options(workers, pacer, hours, wait, between, advance, weight.short)
         sender = Sender(_start_of(plan, client), client, store.sends, options)
-        if canary == GO_ON:
+        if isinstance(canary, str):  # the user's word
             store.release(plan.campaign, plan.round)
         elif rules is not None and size:
             store.sends.begin_canary(sender.run, rules.rules())
@@ -258,15 +261,23 @@ class _Job:
 def _as_plan(work: Plan | Table, client: Client, store: Store, planning: dict[str, Any]) -> Plan:
     if isinstance(work, Plan):
         _check_rate(work, planning.pop("rate", None))
+        check_gone({name: value for name, value in planning.items() if name in GONE})
         if planning:
             names = ", ".join(sorted(planning))
-            raise InputError("a plan is sent as it is: {names} belong to mas.plan(...)", names=names)
+            raise InputError("a plan is sent as it is: {names} is for mas.plan(...). Nothing was sent", names=names)
         _check_account(work, client)
         return work
     if twice := sorted({"store", "account"} & set(planning)):
         raise InputError(
             "{names}: send(work, client, store) has the store as it is, and the account from its client. Nothing was sent",
             names=", ".join(f"{name}=" for name in twice),
+        )
+    as_frame(work)
+    check_gone({name: value for name, value in planning.items() if name in GONE})
+    if missing := [name for name in ("phone", "campaign") if name not in planning]:
+        raise InputError(
+            "a frame is planned first, as mas.plan(...) does it: say {names} too. Nothing was sent",
+            names=", ".join(f"{name}=" for name in missing),
         )
     return make_plan(work, store=store, account=client.account, **planning)
 
@@ -297,10 +308,8 @@ def _check_rate(plan: Plan, rate: object) -> None:
 def _check_places(client: object, store: object) -> None:
     if isinstance(client, Store) or isinstance(store, Client):
         raise InputError("send(work, client, store): the client comes before the store. Nothing was sent")
-    if not hasattr(client, "submit"):
-        raise wrong_kind("client", client, Text("a client, such as mas.Client(account)"))
-    if not isinstance(store, Store):
-        raise wrong_kind("store", store, Text("an open store, such as mas.Store('mas.db')"))
+    check_kind("client", client, CLIENT)
+    check_kind("store", store, STORE)
 
 
 def _checked_whole(name: str, value: int | None, *, least: int = 1) -> int | None:

@@ -7,9 +7,11 @@ from dataclasses import asdict, dataclass
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Final
 
+from masanalytics.argument_kinds import WHOLE
 from masanalytics.clock import is_simulated
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
+from masanalytics.masking import shown_value
 
 if TYPE_CHECKING:
     from masanalytics.collecting import Collector
@@ -47,7 +49,7 @@ class Canary:
 
     def __post_init__(self) -> None:
         """Refuse what is no size, share or length of time."""
-        if isinstance(self.size, bool) or not hasattr(self.size, "__index__") or int(self.size) < 1:
+        if not WHOLE.is_right(self.size) or self.size < 1:
             raise InputError("{name}={value!r}: a whole number from {least}", name="size", value=self.size, least=1)
         for name, share in (("reported", self.reported), ("most_failed", self.most_failed)):
             if isinstance(share, bool) or not isinstance(share, Real) or not 0 <= share <= 1:
@@ -66,11 +68,13 @@ class Canary:
         InputError
             If it is none of these.
         """
-        if canary is None or isinstance(canary, cls) or canary == GO_ON:
-            return canary if isinstance(canary, cls) else None
-        if isinstance(canary, bool | str) or not hasattr(canary, "__index__") or int(canary) < 1:
-            raise InputError("canary={canary!r}: how many messages go first, or 'go on'", canary=canary)
-        return cls(int(canary))
+        if canary is None or isinstance(canary, cls):
+            return canary
+        if isinstance(canary, str) and canary == GO_ON:
+            return None
+        if isinstance(canary, str) or not WHOLE.is_right(canary) or not canary:
+            raise InputError("canary={canary}: how many messages go first, or 'go on'", canary=shown_value(canary))
+        return cls(int(canary))  # type: ignore[arg-type]
 
     def rules(self) -> dict[str, Any]:
         """Return the rules as the store keeps them."""

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from masanalytics.account import Budget, FrequencyCap, Period
 from masanalytics.errors import BudgetError, InputError
 from masanalytics.i18n import Text
+from masanalytics.masking import shown_value
 from masanalytics.store.sends import ClaimRules, Sends
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class JobWeight:
 def check_over_budget(over_budget: str) -> None:
     """Raise InputError for a word that says nothing of what to do with a job that is too large."""
     if over_budget not in ("refuse", "hold"):
-        raise InputError("over_budget={value}: 'refuse' or 'hold'. Nothing was sent", value=repr(over_budget))
+        raise InputError("over_budget={value}: 'refuse' or 'hold'. Nothing was sent", value=shown_value(over_budget))
 
 
 def claim_rules(plan: Plan, account: Account) -> ClaimRules:

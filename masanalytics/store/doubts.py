@@ -26,6 +26,7 @@ __all__ = ["Doubt", "doubts", "under_reported"]
 _SURE = 1e-6
 _LIKELY = 1e-2
 _FEWEST_NEIGHBOURS = 20
+_NEIGHBOUR_S = 3600
 _FEWEST_MESSAGES = 30
 _GAP_IN_SHARE = 0.3
 _SETTLED_AFTER_S = 900
@@ -76,8 +77,9 @@ class _Batch(NamedTuple):
 def doubts(conn: sqlite3.Connection) -> list[Doubt]:
     """Return the batches of unknown outcome with what their silence, and unmatched reports, say.
 
-    The chance that one accepted message is still silent is taken from messages of the same campaign that were sent at the
-    same time or later, one more of them taken for silent, so that it is rather too high than too low. For a batch of n it is
+    The chance that one accepted message is still silent is taken from messages of the same campaign that were sent within an
+    hour of it (those of another day tell nothing of a night in which no report was made), one more of them taken for silent, so
+    that it is rather too high than too low. For a batch of n it is
     raised to the n-th power, which supposes that messages are silent independently of each other; it is no lower than the share of
     the account's accepted batches that are silent as a whole (`_silent_batches`). The limits for words are set low all the same,
     and nothing is said before the silence has lasted (`_has_lasted`), while a number of the batch is named by reports that
@@ -99,8 +101,8 @@ def _chance(conn: sqlite3.Connection, batch: _Batch) -> float | None:
     """Return the chance that a batch of this size would be silent; None where too little is known."""
     accepted, reported = conn.execute(
         f"SELECT count(*), coalesce(sum(m.status_id {REPORTED}), 0) FROM batches b CROSS JOIN messages m USING (batch_id)"
-        " WHERE b.campaign_id = ? AND b.state = 'accepted' AND b.requested_at >= ?",
-        [batch.campaign_id, batch.requested_at],
+        " WHERE b.campaign_id = ? AND b.state = 'accepted' AND b.requested_at BETWEEN ? AND ?",
+        [batch.campaign_id, batch.requested_at - _NEIGHBOUR_S, batch.requested_at + _NEIGHBOUR_S],
     ).fetchone()
     if accepted < _FEWEST_NEIGHBOURS:
         return None

@@ -13,7 +13,7 @@ from masanalytics.codes import describe_code
 from masanalytics.errors import InputError
 from masanalytics.formatting import card, duration, plain_card, shorten
 from masanalytics.i18n import Text, _, speaks
-from masanalytics.masking import mask_phone, mask_phones_in
+from masanalytics.masking import mask_phone, mask_phones_in, shown_value
 from masanalytics.phones import normalise_phones
 from masanalytics.store import forgetting, views
 from masanalytics.store.message_columns import Condition
@@ -159,7 +159,7 @@ def one_number(phone: object) -> str:
     if pd.isna(found["phone"]):
         raise InputError(
             "{phone}: {reason}. Give one mobile number, in any form",
-            phone=mask_phones_in(repr(phone)),
+            phone=shown_value(phone),
             reason=Text(EXCLUSIONS[str(found["reason"])]),
         )
     return str(found["phone"])

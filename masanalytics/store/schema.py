@@ -434,3 +434,12 @@ def m021_template_texts(db: Database) -> None:
 def m022_changed_days(db: Database) -> None:
     """Note which days of which accounts have changed: an export writes those again."""
     changed_days.make_triggers(db.conn)
+
+
+@migrations()
+def m023_keys_that_are_days(db: Database) -> None:
+    """Write keys that are days as they are read now, without a midnight: the same day is the same key."""
+    db.execute(
+        "UPDATE OR IGNORE messages SET key = substr(key, 1, 10) WHERE key GLOB '????-??-?? 00:00:00' AND round_id IN"
+        " (SELECT round_id FROM rounds WHERE key_column IS NOT NULL)"
+    )

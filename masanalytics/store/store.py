@@ -16,6 +16,7 @@ import pandas as pd
 
 from masanalytics.aliases import Instant
 from masanalytics.analysis.filters import Filters, to_instant
+from masanalytics.argument_kinds import CLOCK, LENGTH, NAME, SEVERAL, STORE, TEXT, TRUTH, WHOLE, WHOLES, WORDS, takes
 from masanalytics.clock import Clock, SystemClock
 from masanalytics.errors import InputError, StoreError, unknown_name
 from masanalytics.formatting import card, plain_card
@@ -95,6 +96,7 @@ class Store:
     Store(…): 0 messages, 0 batches, nothing collected yet
     """
 
+    @takes(busy_s=LENGTH, opt_out_words=WORDS, clock=CLOCK, parts=TEXT)
     def __init__(
         self,
         path: str | Path,
@@ -111,8 +113,6 @@ class Store:
             self._remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
             path = Path(folder) / "store.db"
         self.path = path_in_folder(full_path(path))
-        if isinstance(opt_out_words, str):
-            raise InputError("opt_out_words is a list of words, such as ['TD', '退订'], not one text")
         self.opt_out_words = opt_out_words
         self.clock = clock or SystemClock()
         self._connections = Connections(self.path, busy_s=busy_s)
@@ -189,6 +189,7 @@ class Store:
         with self._connections.reading() as conn:
             return messages.read_messages(conn, messages.conditions(conn, where))
 
+    @takes(by=TEXT)
     def campaigns(
         self,
         *,
@@ -226,6 +227,7 @@ class Store:
 
         return campaign_table(self, self._connections.reading, by, price, where)
 
+    @takes(reveal=TRUTH)
     @speaks
     def history(self, phone: object, *, reveal: bool = False, language: str | None = None) -> History:
         """Return what one person got, what became of it and what they answered: the page for "I got nothing".
@@ -264,6 +266,7 @@ class Store:
         with self._connections.reading() as conn:
             return read_history(conn, number, reveal=reveal)
 
+    @takes(campaign=NAME)
     def reports(self, campaign: str | None = None) -> pd.DataFrame:
         """Return every status report as it was handed out, one row each, oldest first.
 
@@ -287,6 +290,7 @@ class Store:
         with self._connections.reading() as conn:
             return views.read_foreign_reports(conn)
 
+    @takes(campaign=NAME)
     def uplinks(self, campaign: str | None = None) -> pd.DataFrame:
         """Return replies, one row each, oldest first.
 
@@ -300,6 +304,7 @@ class Store:
         with self._connections.reading() as conn:
             return views.read_uplinks(conn, campaign)
 
+    @takes(campaign=NAME, state=TEXT)
     @speaks
     def batches(
         self, campaign: str | None = None, *, state: str | None = None, language: str | None = None
@@ -343,6 +348,7 @@ class Store:
         with self._connections.reading() as conn:
             return template_texts.read_templates(conn)
 
+    @takes(state=TEXT)
     @speaks
     def polls(self, *, state: str | None = None, language: str | None = None) -> pd.DataFrame:
         """Return polls, one row each, oldest first, without the raw answers.
@@ -358,6 +364,7 @@ class Store:
         with self._connections.reading() as conn:
             return views.read_polls(conn, state)
 
+    @takes(poll_id=WHOLE)
     def raw_answer(self, poll_id: int) -> bytes | None:
         """Return a poll's answer as it came over the wire, or None where there is none."""
         with self._connections.reading() as conn:
@@ -386,6 +393,7 @@ class Store:
         with self._connections.writing() as conn:
             return poll_log.prune_answers(conn, to_instant(before))
 
+    @takes(account=NAME)
     def coverage(self, account: str | None = None) -> pd.DataFrame:
         """Return the times during which every report was fetched as it came.
 
@@ -413,6 +421,7 @@ class Store:
         with self._connections.reading() as conn:
             return views.read_missing_answers(conn)
 
+    @takes(poll_ids=WHOLES)
     def give_up_answers(self, poll_ids: Iterable[int] | None = None) -> int:
         """Say that missing answers held nothing of interest, or are gone for good; return how many.
 
@@ -426,6 +435,7 @@ class Store:
         with self._connections.writing(durable=True) as conn:
             return holes.give_up(conn, poll_ids, self.clock.now())
 
+    @takes(phones=TEXT, reveal=TRUTH)
     def export_parquet(
         self,
         folder: str | Path,
@@ -486,12 +496,14 @@ class Store:
         with self._connections.reading() as conn:
             return views.read_opt_outs(conn)
 
+    @takes(reason=TEXT)
     def opt_out(self, phones: Iterable[object], *, reason: str = "by hand") -> int:
         """Put numbers on the opt-out list, which every plan of this store respects; return how many were not on it."""
         good = uplink_ingestion.mobile_numbers(phones)
         with self._connections.writing() as conn:
             return uplink_ingestion.opt_out(conn, good, reason, self.clock.now())
 
+    @takes(phones=SEVERAL)
     def opted_out(self, phones: Iterable[object]) -> npt.NDArray[np.bool_]:
         """Return, number by number (11 digits), whether it is on the opt-out list.
 
@@ -511,6 +523,7 @@ class Store:
         with self._connections.writing() as conn:
             return uplink_ingestion.opt_in(conn, good, self.clock.now())
 
+    @takes(keep_opt_outs=TRUTH, dry_run=TRUTH, force=TRUTH)
     def forget(
         self,
         before: object = None,
@@ -573,6 +586,7 @@ class Store:
 
     # ---- what became of it -------------------------------------------------------------------------------------------
 
+    @takes(batch_id=WHOLE, state=TEXT)
     def settle(self, batch_id: int, state: Literal["accepted", "not_sent"]) -> None:
         """Say what became of a batch whose outcome is unknown, or was inferred from reports, or said by you before.
 
@@ -591,6 +605,7 @@ class Store:
         """
         self.sends.settle(batch_id, state)
 
+    @takes(campaign=NAME, round=NAME)
     def release(self, campaign: str, round: str = "") -> bool:  # noqa: A002
         """Let the rest of a round go although its canary was not found normal: ``send(..., canary="go on")`` as a method.
 
@@ -618,6 +633,7 @@ class Store:
         """
         return self.intake.replay()
 
+    @takes(account=NAME, into=NAME)
     def merge_accounts(self, account: str, into: str) -> None:
         """Say that two accounts of this store are one: the platform's address has changed.
 
@@ -681,6 +697,7 @@ class Store:
             return showing.shown(conn, self._name, is_new=self.is_new)
 
 
+@takes(store=STORE)
 def settle(store: Store, batch_id: int, state: Literal["accepted", "not_sent"]) -> None:
     """Say what became of a batch whose outcome is unknown: `Store.settle` as a function.
 

@@ -133,5 +133,8 @@ KNOWN: Final[dict[str, list[Action]]] = {
         ),
         Send(people=10),
     ],
+    "a night without reports makes a verdict": [
+        Fate("silent"), Send(people=60, kill=143), Wait(300_000.0), Fate("quick"),
+    ],
     "killed before any step": [Send(kill=30), Send(kill=50), Send(kill=70), Send()],
 }  # fmt: skip
