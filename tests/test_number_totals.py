@@ -25,9 +25,11 @@ def to_few_numbers(size: int, seed: int, *, spelled: tuple[str, ...] = FEW) -> p
     start = pd.Timestamp("2026-01-01", tz="Asia/Shanghai").timestamp()
     sent = start + rng.integers(0, 4, size) * 86_400 * rng.integers(1, 9, size)
     took = np.where(rng.random(size) < 0.1, rng.choice([-90, 2**29, -(2**29)], size), rng.integers(0, 3, size))
-    status = rng.choice(["pending", "delivered", "failed", "rejected", None], size, p=[0.1, 0.2, 0.6, 0.05, 0.05])
+    words = np.array(["pending", "delivered", "failed", "rejected", None], dtype=object)
+    status = rng.choice(words, size, p=[0.1, 0.2, 0.6, 0.05, 0.05])
     reported = np.isin(status.astype(str), ["delivered", "failed"]) & (rng.random(size) < 0.9)
-    code = np.where(status == "failed", rng.choice(["MK:0001", "DB:0141", "MN:0090", "weird", None], size), None)
+    codes = np.array(["MK:0001", "DB:0141", "MN:0090", "weird", None], dtype=object)
+    code = pd.Series(rng.choice(codes, size)).where(status == "failed", None)
 
     def times(values: Any, known: Any) -> Any:
         return pd.Series(
@@ -39,7 +41,9 @@ def to_few_numbers(size: int, seed: int, *, spelled: tuple[str, ...] = FEW) -> p
             "phone": pd.Series(rng.choice(np.array(spelled, dtype=object), size), dtype="str"),
             "status": pd.Series(status, dtype="str"),
             "error_code": pd.Series(code, dtype="str"),
-            "carrier": pd.Series(rng.choice(["China Mobile", "China Telecom", None], size), dtype="str"),
+            "carrier": pd.Series(
+                rng.choice(np.array(["China Mobile", "China Telecom", None], dtype=object), size), dtype="str"
+            ),
             "submitted_at": times(sent, rng.random(size) < 0.97),
             "received_at": times(sent + took, reported),
             "waited_s": pd.array([300_000] * size, dtype="Int64"),
@@ -65,7 +69,7 @@ def test_totals_judge_as_the_messages_do(
 def test_the_numbers_of_a_sheet_are_found_however_they_are_spelled(make: Callable[[pd.DataFrame], Any]) -> None:
     """In the sheet and in the data."""
     messages = to_few_numbers(40, seed=1, spelled=FEW + ODDLY)
-    sheet = ["86 13800138000", "10086", None, "18600000000"]
+    sheet: list[Any] = ["86 13800138000", "10086", None, "18600000000"]
 
     found = analysis.number_health(make(messages), phones=sheet)
 
@@ -79,9 +83,13 @@ def test_one_number_of_a_store_is_looked_up(store: Store, monkeypatch: pytest.Mo
     fill(store, messages)
     read: list[int] = []
     rows = type(store.message_source).message_rows
-    monkeypatch.setattr(
-        type(store.message_source), "message_rows", lambda *a, **k: read.append(len(found := rows(*a, **k))) or found
-    )
+
+    def spied(*args: Any, **keywords: Any) -> pd.DataFrame:
+        found = rows(*args, **keywords)
+        read.append(len(found))
+        return found
+
+    monkeypatch.setattr(type(store.message_source), "message_rows", spied)
     phone = str(messages["phone"].iloc[7])
 
     found = analysis.number_health(store, phones=[phone])
@@ -101,7 +109,13 @@ def test_only_a_row_a_number_and_failure_code_travels(
     messages["received_at"] = messages["received_at"].mask(messages["received_at"].notna(), messages["submitted_at"])
     travelled: list[int] = []
     collect = narwhals._to_pandas
-    monkeypatch.setattr(narwhals, "_to_pandas", lambda frame: travelled.append(len(found := collect(frame))) or found)
+
+    def spied(frame: Any) -> pd.DataFrame:
+        found = collect(frame)
+        travelled.append(len(found))
+        return found
+
+    monkeypatch.setattr(narwhals, "_to_pandas", spied)
 
     analysis.number_health(make(messages))
     every = max(travelled)

@@ -32,6 +32,7 @@ SMALL_ON_PURPOSE = {
     "collecting/side_work.py": "the rule under everything that is said or written beside collecting",
     "analysis/known_holes.py": "one sentence for the results of the analysis and the card of the store",
     "stats/confidence_sequence.py": "one formula, kept apart from those for a single look",
+    "analysis/number_places.py": "one rule under number_health and suppression_value",
     "analysis/prices.py": "one rule of money under costs and suppression_value",
     "sheets/appearance.py": "under the readers of every kind of workbook",
     "sheets/_sample_path.py": "the file of a public function",
