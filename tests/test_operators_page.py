@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,6 +61,29 @@ def test_the_pushes_made_by_hand(receiver: Receiver, tmp_path: Path) -> None:
     assert (tmp_path / "mas.db.receive-path").read_text().strip() == receiver.path
     wait_until(lambda: len(receiver.store.opt_outs()) == 1 and len(receiver.store.reports()) == 1)
     assert receiver.store.messages().status.tolist() == ["delivered"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(None in map(shutil.which, ("bash", "curl", "md5sum")), reason="needs bash, curl and md5sum")
+def test_the_rehearsal(tmp_path: Path) -> None:
+    """The block for the shell runs as it stands: curl sends, the simulated platform pushes, and the page is written."""
+    script = block(PAGE, "bash", "--push-replies")
+    for port in ("8090", "8480"):
+        assert port in script
+        script = script.replace(port, str(unused_port()))
+    (tmp_path / "masanalytics").write_text(f'#!/bin/sh\nexec {sys.executable} -m masanalytics "$@"\n')
+    (tmp_path / "masanalytics").chmod(0o755)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAS_")}
+    environment |= {"PATH": f"{tmp_path}:{os.environ['PATH']}", "MAS_CONFIG_DIR": str(tmp_path / "config")}
+    ran = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert '"rspcod":"success"' in ran.stdout, ran.stderr
+    reports = re.search(r'"reports": (\d+)', ran.stdout)
+    assert reports is not None
+    assert int(reports[1]) >= 1
+    assert "MAS_PROTOCOL=http" in ran.stdout
+    assert (tmp_path / "rehearsal.html").exists()
 
 
 @pytest.mark.slow
