@@ -36,6 +36,7 @@ from masanalytics.analysis import costs as costs
 from masanalytics.analysis import delivery_rates as delivery_rates
 from masanalytics.analysis import error_codes as error_codes
 from masanalytics.analysis import explain_change as explain_change
+from masanalytics.analysis import fatigue as fatigue
 from masanalytics.analysis import latency as latency
 from masanalytics.analysis import notes_of as notes_of
 from masanalytics.analysis import number_health as number_health

@@ -94,6 +94,7 @@ def frames(sim: mas.Simulator, client: mas.Client, store: mas.Store) -> dict[str
         "replies": mas.replies(store),
         "retryable": mas.retryable(store, "c"),
         "sample_size": mas.sample_size(0.95, 0.01),
+        "fatigue": mas.fatigue(store),
         "suppression_value": mas.suppression_value(messages, 0.05, by=["verdict", "months_since_alive"]),
         "steps": analysis.steps(store),
     }

@@ -77,6 +77,7 @@ QUESTIONS: dict[str, Callable[[Any], Any]] = {
     "number_health": lambda data: mas.number_health(data).sort_values("phone", ignore_index=True),
     "replies": lambda data: mas.replies(data, by="account"),
     "funnel": analysis.funnel,
+    "fatigue": mas.fatigue,
     "suppression_value": lambda data: mas.suppression_value(data, 0.05),
     "anomalies": lambda data: mas.anomalies(data, by=["account"]),
     "backtest": mas.backtest,

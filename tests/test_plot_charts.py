@@ -239,6 +239,14 @@ def backtested(n: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
+def tired(n: int) -> pd.DataFrame:
+    """Opt-outs by messages before, of n levels."""
+    rate = np.linspace(0.002, 0.02, n)
+    columns = {"received": np.arange(n), "delivered": 1000, "opt_outs": (1000 * rate).astype(int), "opt_out_rate": rate}
+    ends = {"opt_out_low": rate / 2, "opt_out_high": 2 * rate, "opt_out_ratio": rate / 0.002}
+    return pd.DataFrame(columns | ends, index=range(n))
+
+
 CHARTS: dict[str, tuple[Callable[..., Axes], Callable[[int], pd.DataFrame]]] = {
     "delivery_rates": (plot.delivery_rates, rates),
     "error_codes": (plot.error_codes, codes),
@@ -252,6 +260,7 @@ CHARTS: dict[str, tuple[Callable[..., Axes], Callable[[int], pd.DataFrame]]] = {
     "funnel": (plot.funnel, steps),
     "backtest": (plot.backtest, backtested),
     "anomalies": (plot.anomalies, unusual),
+    "fatigue": (plot.fatigue, tired),
 }
 charts = pytest.mark.parametrize("name", CHARTS)
 

@@ -14,6 +14,7 @@ from masanalytics.analysis._costs import costs
 from masanalytics.analysis._delivery_rates import delivery_rates
 from masanalytics.analysis._error_codes import error_codes
 from masanalytics.analysis._explain_change import explain_change
+from masanalytics.analysis._fatigue import fatigue
 from masanalytics.analysis._funnel import funnel
 from masanalytics.analysis._latency import latency
 from masanalytics.analysis._number_health import HealthRule, number_health
@@ -34,6 +35,7 @@ __all__ = [
     "delivery_rates",
     "error_codes",
     "explain_change",
+    "fatigue",
     "funnel",
     "latency",
     "notes_of",

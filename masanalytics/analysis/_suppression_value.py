@@ -13,7 +13,7 @@ from masanalytics.analysis._number_health import HealthRule
 from masanalytics.analysis.dimensions import as_names, columns_behind
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import group_rows, messages_with
-from masanalytics.analysis.number_places import number_places
+from masanalytics.analysis.number_places import number_places, rate_by_person
 from masanalytics.analysis.prices import checked_price, price_of_each
 from masanalytics.analysis.results import finished
 from masanalytics.analysis.sources import MessageSource, as_source, asks_once
@@ -22,7 +22,6 @@ from masanalytics.analysis.sources.pandas import as_floats, epoch_seconds
 from masanalytics.errors import InputError
 from masanalytics.formatting import group_label, percent
 from masanalytics.i18n import Text, _, speaks
-from masanalytics.stats.proportions import effective_wilson
 from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
 
 if TYPE_CHECKING:
@@ -266,7 +265,7 @@ def _table(messages: pd.DataFrame, states: pd.DataFrame, names: list[str]) -> pd
         first = np.full(int(phone.max()) + 1, len(phone))
         np.minimum.at(first, phone[inside], np.flatnonzero(inside))
         dropped = np.arange(len(phone)) >= first[phone]  # messages stand in the order of time within each number
-        rate, low, high = _rate(phone[inside], arrived[inside])
+        rate, low, high, _effect = rate_by_person(phone[inside], arrived[inside])
         lost, saved = int(arrived[dropped].sum()), float(cost[dropped].sum())
         row = {
             "numbers": len(np.unique(phone[inside])), "sent": int(inside.sum()), "delivered": int(arrived[inside].sum()),
@@ -277,18 +276,6 @@ def _table(messages: pd.DataFrame, states: pd.DataFrame, names: list[str]) -> pd
         rows.append(row | {"sentence": _sentence(row, group_label(names, groups.iloc[number].tolist()))})
     table = pd.DataFrame(rows, columns=list(SUPPRESSION_COLUMNS), index=groups.index).astype({"sentence": "str"})
     return pd.concat([groups, table], axis=1)
-
-
-def _rate(phone: Numbers, arrived: Booleans) -> tuple[float, float, float]:
-    """Return the share that arrived with its interval, the messages of one number taken as one cluster."""
-    n = len(phone)
-    share = float(arrived.mean())
-    _people, place = np.unique(phone, return_inverse=True)
-    people = len(_people)
-    excess = np.bincount(place, weights=arrived - share)
-    clustered = people / max(people - 1, 1) * float((excess**2).sum()) / n**2
-    low, high = effective_wilson(share, max(share * (1 - share) / n, clustered), people)
-    return share, float(low), float(high)
 
 
 def _sentence(row: Mapping[str, Any], label: str) -> str:

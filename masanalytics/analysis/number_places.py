@@ -1,4 +1,4 @@
-"""Numbers of a column, however each is spelled, as places in one list of them."""
+"""Numbers of a column as places in one list of them, however each is spelled; and rates of messages, person by person."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from masanalytics.aliases import Numbers
+from masanalytics.aliases import Booleans, Numbers
 from masanalytics.errors import InputError
+from masanalytics.stats.proportions import effective_wilson
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["number_places"]
+__all__ = ["number_places", "rate_by_person"]
 
 
 def number_places(column: pd.Series) -> tuple[Numbers, list[str]]:
@@ -46,3 +47,26 @@ def number_places(column: pd.Series) -> tuple[Numbers, list[str]]:
     rank = np.full(len(known) + 1, -1, dtype=np.int64)
     rank[order] = np.arange(len(order))
     return rank[np.append(place, -1)[cell]], [texts[one] for one in order]
+
+
+def rate_by_person(person: Numbers, hit: Booleans) -> tuple[float, float, float, float]:
+    """Return the share of messages that hit, its interval and its design effect, the messages of one person as one cluster.
+
+    The effect is 1 at least; all is NaN of no messages.
+
+    Examples
+    --------
+    >>> [round(one, 3) for one in rate_by_person(np.array([1, 1, 2, 2]), np.array([True, True, False, False]))]
+    [0.5, 0.055, 0.945, 4.0]
+    """
+    n = len(person)
+    if not n:
+        return (np.nan,) * 4
+    share = float(hit.mean())
+    _people, place = np.unique(person, return_inverse=True)
+    people = len(_people)
+    excess = np.bincount(place, weights=hit - share)
+    clustered = people / max(people - 1, 1) * float((excess**2).sum()) / n**2
+    alone = share * (1 - share) / n
+    low, high = effective_wilson(share, max(alone, clustered), people)
+    return share, float(low), float(high), max(clustered / alone, 1.0) if alone > 0 else 1.0

@@ -14,6 +14,7 @@ from masanalytics.plot._compare import compare
 from masanalytics.plot._delivery_rates import delivery_rates
 from masanalytics.plot._error_codes import error_codes
 from masanalytics.plot._explain_change import explain_change
+from masanalytics.plot._fatigue import fatigue
 from masanalytics.plot._funnel import funnel
 from masanalytics.plot._heatmap import heatmap
 from masanalytics.plot._latency import latency
@@ -29,6 +30,7 @@ __all__ = [
     "delivery_rates",
     "error_codes",
     "explain_change",
+    "fatigue",
     "funnel",
     "heatmap",
     "latency",

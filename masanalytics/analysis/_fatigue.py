@@ -1,0 +1,233 @@
+"""Whether people who got many messages lately answer less and opt out more: what a cap should be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from masanalytics.aliases import Booleans, Figures, Filter, Length, Messages, Numbers
+from masanalytics.analysis.dimensions import columns_behind
+from masanalytics.analysis.filters import Filters, to_seconds
+from masanalytics.analysis.grouped_count import group_rows, messages_with
+from masanalytics.analysis.number_places import number_places, rate_by_person
+from masanalytics.analysis.results import finished
+from masanalytics.analysis.sources import MessageSource, as_source, asks_once
+from masanalytics.analysis.sources.base import status_numbers
+from masanalytics.analysis.sources.pandas import as_floats, epoch_seconds
+from masanalytics.analysis.timely_replies import REPLY_WINDOW, timely_replies
+from masanalytics.errors import InputError
+from masanalytics.i18n import Text
+from masanalytics.stats.proportions import Z95
+from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["FATIGUE_COLUMNS", "fatigue"]
+
+FATIGUE_COLUMNS = (
+    "received", "messages", "delivered", "delivery_rate", "low", "high", "answered_delivered", "response_rate", "opt_outs",
+    "opt_out_rate", "opt_out_low", "opt_out_high", "opt_out_ratio", "ratio_low", "ratio_high",
+)  # fmt: skip
+_STAY = Text(
+    "who has had many messages and is still written to is who did not opt out: the others have left", code="survivors"
+)
+_NO_STRATA = Text(
+    "the messages have no campaign: a text that many opt out of cannot be told from fatigue", code="no_strata"
+)
+
+
+@asks_once
+def fatigue(
+    data: Messages,
+    window: Length = "30d",
+    *,
+    max: int = 8,  # noqa: A002 - the word of the question
+    within: Length = REPLY_WINDOW,
+    uplinks: pd.DataFrame | None = None,
+    **where: Filter,
+) -> pd.DataFrame:
+    """Return how people answered and opted out by how many messages they had had lately.
+
+    The row at which ``opt_out_ratio`` is clearly above 1 says what ``plan(cap=(…, "30d"))`` should be.
+
+    Parameters
+    ----------
+    data : Store, or DataFrame of messages (pandas, polars, DuckDB, Spark)
+        Needs ``message_id, phone, status, submitted_at``; ``campaign``, ``round`` and ``waited_s`` where there are any.
+    window : str, timedelta or number of seconds
+        How far back messages count.
+    max : int
+        So many and more are one row.
+    within : str, timedelta or number of seconds
+        A reply later than this after the message is not counted as its answer.
+    uplinks : DataFrame, optional
+        The replies, where `data` is a frame: as for `replies`.
+    **where
+        As for `delivery_rates`; narrows the messages looked at, not those that are counted before them.
+
+    Returns
+    -------
+    DataFrame
+        One row for each number of messages before, none if there are no messages:
+
+        - ``received`` (int): accepted messages to the same number in the window before this one, of all campaigns; the last
+          row stands for `max` and more
+        - ``messages, delivered`` (int); ``delivery_rate, low, high``
+        - ``answered_delivered, opt_outs`` (int): of the delivered, how many were answered, and answered with an opt-out;
+          ``response_rate``, ``opt_out_rate, opt_out_low, opt_out_high``: those / delivered
+        - ``opt_out_ratio, ratio_low, ratio_high``: how many times as often as in the first row people opted out of the same
+          round of the same campaign (Mantel and Haenszel); NaN where no round had people of both
+
+        Intervals are Wilson's at the effective size, the messages of a number taken together.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, phones are masked, a length cannot be read, `max` is no whole number from 1 up, or `data` is a
+        frame and `uplinks` is not given.
+
+    Notes
+    -----
+    Messages that are still open (pending for less than 72 h) are left out; a note counts them. The interval of the ratio is
+    that of S. Greenland and J. M. Robins (1985), Biometrics 41:55-68, as much wider as messages of a number hang together.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> messages = pd.DataFrame({
+    ...     "message_id": [1, 2, 3], "phone": ["13800000001", "13800000001", "13800000002"], "status": "delivered",
+    ...     "submitted_at": pd.to_datetime(["2026-01-01", "2026-01-08", "2026-01-08"]), "campaign": ["a", "b", "b"],
+    ... })
+    >>> said = pd.DataFrame({
+    ...     "message_id": [2], "phone": "13800000001", "content": "T", "opt_out": "opt_out",
+    ...     "sent_at": pd.to_datetime(["2026-01-08 00:01"]),
+    ... })
+    >>> fatigue(messages, uplinks=said)[["received", "delivered", "opt_outs"]].values.tolist()
+    [[0, 2, 0], [1, 1, 1]]
+    """
+    if isinstance(max, bool) or not isinstance(max, int) or max < 1:
+        raise InputError("max={max!r}: a whole number from 1 up", max=max)
+    filters, source = Filters.parse(where), as_source(data)
+    rows, open_yet = _messages(source, filters, to_seconds(window))
+    said, _strangers = timely_replies(data, source, uplinks, to_seconds(within))
+    ids = rows["message_id"].to_numpy()
+    answered = np.isin(ids, said["_message_id"])
+    stopped = np.isin(ids, said.loc[said["_opt_out"] == "opt_out", "_message_id"])
+    result = _table(rows.assign(answered=answered, stopped=stopped, received=np.minimum(rows["received"], max)))
+    notes = [_STAY] if len(result) > 1 else []
+    if "campaign" not in source.message_columns() and len(result):
+        notes.append(_NO_STRATA)
+    counted = result["messages"].tolist()
+    result = finished(
+        result, source, where=filters, denominator="delivered", notes=[*notes, *_open(open_yet)], counted=counted
+    )
+    result.attrs["max"] = max
+    return result
+
+
+def _messages(source: MessageSource, filters: Filters, window: int) -> tuple[pd.DataFrame, int]:
+    """Return the messages asked about with how many came before each, and how many are open yet."""
+    import pandas as pd
+
+    available = source.message_columns()
+    strata = [name for name in ("campaign", "round") if name in available]
+    columns = ["message_id", "phone", "status", "submitted_at", *strata, *({"waited_s"} & set(available))]
+    rows = source.message_rows(columns, where=Filters())
+    codes, distinct = pd.factorize(rows["status"], use_na_sentinel=False)
+    status = np.array([*status_numbers(distinct), -1], dtype=np.int64)[codes]
+    phone, _numbers = number_places(rows["phone"])
+    sent = epoch_seconds(rows["submitted_at"])
+    waited = as_floats(rows["waited_s"]) if "waited_s" in rows else np.full(len(rows), np.inf)
+    stratum = group_rows(rows[strata])[0] if strata and len(rows) else np.zeros(len(rows), dtype=np.int64)
+    table = pd.DataFrame(
+        {
+            "message_id": rows["message_id"].to_numpy(), "phone": phone, "sent_at": sent, "stratum": stratum,
+            "arrived": status == Status.delivered,
+            "open": (status == Status.pending) & ~(waited >= UNREPORTED_AFTER_S),
+        }
+    )  # fmt: skip
+    table = table[(status >= Status.pending) & (phone >= 0) & ~np.isnan(sent)]
+    table = table.sort_values(["phone", "sent_at"], kind="stable").reset_index(drop=True)
+    table["received"] = _received(table["phone"].to_numpy(), table["sent_at"].to_numpy(), window)
+    asked = table["message_id"].isin(_asked(source, filters)) if filters != Filters() else pd.Series(True, table.index)
+    kept = asked & ~table["open"]
+    return table[kept].reset_index(drop=True), int((asked & table["open"]).sum())
+
+
+def _received(phone: Numbers, sent: Figures, window: int) -> Numbers:
+    """Return how many messages went to the same number in the `window` before each; they stand by number and time."""
+    if not len(phone):
+        return np.zeros(0, dtype=np.int64)
+    moment = sent - sent.min()
+    line = phone * (moment.max() + window + 1) + moment
+    return np.searchsorted(line, line) - np.searchsorted(line, line - window)
+
+
+def _asked(source: MessageSource, filters: Filters) -> Any:
+    pushed, derived = filters.divided(source.message_columns())
+    columns = columns_behind(["message_id", "status", *derived], source.message_columns())
+    return messages_with(source.message_rows(columns, where=pushed), derived)["message_id"]
+
+
+def _table(rows: pd.DataFrame) -> pd.DataFrame:
+    import pandas as pd
+
+    levels = sorted(set(rows["received"].tolist()))
+    found = []
+    for level in levels:
+        inside = rows[rows["received"] == level]
+        reached = inside[inside["arrived"]]
+        rate, low, high, _effect = rate_by_person(inside["phone"].to_numpy(), inside["arrived"].to_numpy())
+        out, out_low, out_high, effect = rate_by_person(reached["phone"].to_numpy(), reached["stopped"].to_numpy())
+        ratio = (np.nan,) * 3 if level == levels[0] else _ratio(rows, levels[0], level, effect)
+        answered = int(reached["answered"].sum())
+        found.append(
+            (
+                level, len(inside), len(reached), rate, low, high, answered,
+                answered / len(reached) if len(reached) else np.nan, int(reached["stopped"].sum()), out, out_low, out_high,
+                *ratio,
+            )
+        )  # fmt: skip
+    whole = dict.fromkeys(("received", "messages", "delivered", "answered_delivered", "opt_outs"), "int64")
+    kinds = {name: whole.get(name, "float64") for name in FATIGUE_COLUMNS}
+    return pd.DataFrame(found, columns=list(FATIGUE_COLUMNS)).astype(kinds)
+
+
+def _ratio(rows: pd.DataFrame, first: int, level: int, effect: float) -> tuple[float, float, float]:
+    """Return how many times as often people opted out at `level` as at `first`, round by round, with its interval."""
+    reached = rows[rows["arrived"]]
+    n, out = (_by_stratum(reached, (first, level), marked=marked) for marked in (False, True))
+    both = (n[0] > 0) & (n[1] > 0)
+    (n0, n1), (out0, out1) = n[:, both], out[:, both]
+    total = n0 + n1
+    above, below = float((out1 * n0 / total).sum()), float((out0 * n1 / total).sum())
+    if not above or not below:
+        return (np.nan,) * 3
+    variance = float(((n1 * n0 * (out0 + out1) - out0 * out1 * total) / total**2).sum()) / (above * below)
+    half = Z95 * np.sqrt(variance * np.fmax(effect, 1.0))
+    ratio = above / below
+    return ratio, float(ratio * np.exp(-half)), float(ratio * np.exp(half))
+
+
+def _by_stratum(reached: pd.DataFrame, levels: tuple[int, int], *, marked: bool) -> Figures:
+    """Return how many delivered messages, or opt-outs, each stratum has at either level."""
+    strata = int(reached["stratum"].max()) + 1 if len(reached) else 0
+    counted: Booleans = reached["stopped"].to_numpy() if marked else np.ones(len(reached), dtype=bool)
+    of = [reached["received"].to_numpy() == level for level in levels]
+    stratum = reached["stratum"].to_numpy()
+    return np.array([np.bincount(stratum[chosen & counted], minlength=strata) for chosen in of], dtype=float)
+
+
+def _open(count: int) -> list[Text]:
+    if not count:
+        return []
+    return [
+        Text(
+            "{count:,} message is still open and left out",
+            "{count:,} messages are still open and left out",
+            code="open",
+            count=count,
+        )
+    ]
