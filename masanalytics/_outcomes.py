@@ -107,7 +107,14 @@ def outcomes(
     positions = messages.index.get_indexer(pd.Index(phones, dtype=object))
     matched = positions >= 0
     beside = _latest_messages(messages, positions)
-    beside["excluded_because"] = _reasons(numbers, phones, matched, store, plan)
+    beside["excluded_because"] = _reasons(
+        numbers,
+        phones,
+        matched,
+        pd.Series(phones).isin(store.held_out(campaign, round)["phone"]).to_numpy(),
+        store,
+        plan,
+    )
     beside = beside[added].set_axis(names, axis=1).set_axis(df.index)
     rows: pd.DataFrame = pd.concat([df, beside], axis=1)
     return rows
@@ -151,7 +158,12 @@ def _latest_messages(messages: pd.DataFrame, positions: Numbers) -> pd.DataFrame
 
 
 def _reasons(
-    numbers: pd.DataFrame, phones: NDArray[np.object_], matched: Booleans, store: Store, plan: Plan | None
+    numbers: pd.DataFrame,
+    phones: NDArray[np.object_],
+    matched: Booleans,
+    silent: Booleans,
+    store: Store,
+    plan: Plan | None,
 ) -> pd.Series[Any]:
     """Return why each row got no message of its own: the plan's word first, then what the number and the store tell."""
     reasons = numbers["reason"].astype(object).where(numbers["reason"].notna(), None).to_numpy(copy=True)
@@ -159,8 +171,9 @@ def _reasons(
     reasons[(filled.duplicated() & filled.notna()).to_numpy()] = "duplicate"
     unsent = np.array([reason is None for reason in reasons], dtype=bool) & ~matched
     opted_out = store.sends.opted_out([number or "" for number in phones])
+    reasons[unsent] = "not_planned"
+    reasons[unsent & silent] = "held_out"
     reasons[unsent & opted_out] = "opted_out"
-    reasons[unsent & ~opted_out] = "not_planned"
     if plan is not None and plan.rows == len(phones):
         excluded = plan.excluded
         because = excluded["reason"].to_numpy(dtype=object)

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import numbers
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
-__all__ = ["CHINA", "CHINA_OFFSET_S", "day_minutes", "format_instant", "parse_platform_time", "to_platform_time"]
+from masanalytics.aliases import Instant
+from masanalytics.errors import InputError
+
+__all__ = [
+    "CHINA",
+    "CHINA_OFFSET_S",
+    "day_minutes",
+    "format_instant",
+    "parse_platform_time",
+    "to_instant",
+    "to_platform_time",
+]
 
 CHINA = ZoneInfo("Asia/Shanghai")
 CHINA_OFFSET_S = 8 * 3600
 # All platform times lie after 1991, when China last had daylight saving: a fixed offset is exact, and 20 x faster.
 _FIXED = timezone(timedelta(hours=8))
 _FIRST_YEAR, _LAST_YEAR = 2000, 2089
+_LARGEST = 2.0**62
 _DAY_TIME = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)")
 _SHAPE = re.compile(r"(\d{4})[-/.]?(\d{2})[-/.]?(\d{2})[T ]?(\d{2}):?(\d{2}):?(\d{2})(?:\.\d+)?")
 
@@ -88,3 +101,40 @@ def format_instant(instant: float | None) -> str:
     if instant is None:
         return "-"
     return datetime.fromtimestamp(instant, UTC).astimezone(_FIXED).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def to_instant(value: Instant) -> int:
+    """Return epoch seconds for a text, a date, a datetime (without a zone: China time) or epoch seconds.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read as a time.
+
+    Examples
+    --------
+    >>> to_instant("2026-01-01"), to_instant(date(2026, 1, 1)), to_instant(1767196800)
+    (1767196800, 1767196800, 1767196800)
+    """
+    import pandas as pd
+
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        if not abs(float(value)) < _LARGEST:
+            raise _no_time(value)
+        return int(float(value))
+    try:
+        stamp = pd.Timestamp(value)
+    except (ValueError, TypeError) as error:
+        raise _no_time(value) from error
+    if not isinstance(stamp, datetime) or pd.isna(stamp):
+        raise _no_time(value)
+    if stamp.tzinfo is None:
+        return int(stamp.tz_localize("UTC").timestamp()) - CHINA_OFFSET_S
+    return int(stamp.timestamp())
+
+
+def _no_time(value: object) -> InputError:
+    return InputError(
+        "{value!r} is not a time: write it as '2026-01-31' or '2026-01-31 09:00' (China time)",
+        value=value,
+    )

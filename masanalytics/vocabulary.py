@@ -188,6 +188,8 @@ EXCLUSIONS: Final = {
     "already_sent": N_("this campaign has already been sent to the number"),
     "not_allowed": N_("not on the account's allow_only list"),
     "over_cap": N_("has had as many messages as the cap allows"),
+    "held_elsewhere": N_("in a silent arm of another campaign, for a while"),
+    "held_out": N_("in a silent arm: gets nothing, to be compared with"),
 }
 """Why a row is left out of a plan: reason -> words."""
 

@@ -18,9 +18,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from masanalytics.clock import ManualClock
 from masanalytics.errors import InputError
 from masanalytics.planning import Limits, plan
 from masanalytics.sheets import read_sheet, write_sheet
+from masanalytics.store.sends import Held
 from masanalytics.vocabulary import EXCLUSIONS
 
 A, B, C, D = "13800138000", "13900139000", "18600186000", "18900189000"
@@ -42,6 +44,7 @@ class FakeLedger:
     ) -> None:
         self.out, self.sent, self.near = set(out), set(sent), tuple(near) or (None, None)
         self.sends = self  # where a store answers what a plan asks
+        self.clock = ManualClock()
 
     def check_round(self, _campaign: str, _label: str, _key: str | None) -> tuple[str | None, ...]:
         return self.near
@@ -51,6 +54,9 @@ class FakeLedger:
     ) -> npt.NDArray[np.bool_]:
         asked = zip(phones, keys or [""] * len(phones), strict=True)
         return np.array([(campaign, label, phone, key) in self.sent for phone, key in asked], dtype=bool)
+
+    def held_out(self, _campaign: str, _label: str, phones: Sequence[str], _now: float) -> Held:
+        return Held(*np.zeros((2, len(phones)), dtype=bool))
 
     def opted_out(self, phones: Sequence[str]) -> np.ndarray:
         return np.array([phone in self.out for phone in phones], dtype=bool)

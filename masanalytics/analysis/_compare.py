@@ -23,7 +23,7 @@ from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
 from masanalytics.analysis.pair_rates import PairRates
 from masanalytics.analysis.results import MINUTES_ONLY, finished
-from masanalytics.analysis.sample_ratio import sample_ratio
+from masanalytics.analysis.sample_ratio import checked_sizes
 from masanalytics.analysis.sources import asks_once
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text, speaks
@@ -104,8 +104,8 @@ def compare(
         runs, to stop when they show something; the others are for one look. A number is how many messages you mean an arm to have
         in the end: there the interval is narrowest. True stands for 10,000. It must be the same at every look.
     shares : mapping, optional
-        The share of the messages that each arm was meant to have, as `split` drew them (``.attrs["shares"]`` of its result). Where
-        the accepted messages differ from it by more than chance does in one of a thousand cases, a note says so: who was left out
+        The share of the messages that each arm was meant to have, as `split` drew them (``.attrs["shares"]`` of its result); a store
+        knows those of the plan that was sent. Where the accepted messages differ from it by more than chance does in one of a thousand cases, a note says so: who was left out
         differs between the arms.
     language : {"en", "zh"}, optional
         Of ``sentence``; by default the user's own.
@@ -147,7 +147,7 @@ def compare(
           looks together (a confidence sequence: Robbins's normal mixture), shared among the rows (Bonferroni)
         - ``sentence``: the same in words
 
-        ``.attrs["outcome"]`` says what was compared. With `shares`, ``.attrs["sample_ratio"]`` has ``counts``, ``shares`` and ``p_value`` (chi-squared) of the arms' sizes.
+        ``.attrs["outcome"]`` says what was compared. Where shares are known, ``.attrs["sample_ratio"]`` has ``counts``, ``shares`` and ``p_value`` (chi-squared) of the arms' sizes.
 
     Raises
     ------
@@ -188,8 +188,7 @@ def compare(
     if compared.is_delivery:
         notes += outcome_filter_note(filters)
         notes += [MINUTES_ONLY] if any(counts.has_minutes_only() for counts in arms.at.values()) else []
-    sizes = waited if shares is None or compared.is_delivery else waited_counts(data, Question(names, (), filters))[0]
-    ratio_notes, ratio = sample_ratio(sizes, names[0], shares)
+    ratio_notes, ratio = checked_sizes(data, names[0], filters, shares)
     result = finished(result, source, where=filters, denominator=compared.denominator, notes=[*ratio_notes, *notes])
     result.attrs |= {"adjust": strata, "outcome": outcome} | ({} if ratio is None else {"sample_ratio": ratio})
     return result

@@ -14,6 +14,7 @@ from masanalytics.analysis.dimensions import as_names, columns_behind
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Question, count_messages, group_rows
 from masanalytics.analysis.results import finished, refuse_taken_names
+from masanalytics.analysis.sample_ratio import kept_shares, sample_ratio
 from masanalytics.analysis.sources import asks_once
 from masanalytics.analysis.sources.base import MessageSource
 from masanalytics.analysis.sources.pandas import PandasMessages
@@ -80,7 +81,8 @@ def replies(
         - ``p50_s, p90_s``: seconds from submission to the first reply
         - ``says_...`` (int): one column a keyword
 
-        Replies to no known message, or dated before it was submitted, are counted in ``.attrs["unmatched"]`` only.
+        Replies to no known message, or dated before it was submitted, are counted in ``.attrs["unmatched"]`` only. By ``"arm"``
+        a note says where the arms of a split did not get their share, as in `compare`.
 
     Raises
     ------
@@ -125,16 +127,18 @@ def replies(
         columns |= {f"{replied}low": found["low"], f"{replied}high": found["high"]}
     columns |= {"clusters": found["clusters"], "design_effect": found["design_effect"]}
     columns = {name: columns[name] for name in [*REPLY_COLUMNS, *says.values()]}
+    arms = groups[names[0]].tolist() if names == ["arm"] else []
+    ratio_notes, ratio = sample_ratio(counts, "arm", kept_shares(store, filters, "arm", arms) if arms else None)
     result = pd.concat([groups, pd.DataFrame(columns, index=groups.index)], axis=1)
     result = finished(
         result,
         source,
         where=filters,
         denominator="delivered",
-        notes=[*_notes(result, unmatched), *clustered_note(columns["design_effect"])],
+        notes=[*ratio_notes, *_notes(result, unmatched), *clustered_note(columns["design_effect"])],
         counted=delivered.tolist(),
     )
-    result.attrs["unmatched"] = unmatched
+    result.attrs |= {"unmatched": unmatched} | ({} if ratio is None else {"sample_ratio": ratio})
     return result
 
 

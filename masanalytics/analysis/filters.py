@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
-from masanalytics.aliases import Instant
 from masanalytics.analysis.dimensions import is_column, is_derived, unknown_argument
 from masanalytics.errors import InputError
 from masanalytics.lengths import to_seconds
 from masanalytics.masking import shown_value
-from masanalytics.timezone import CHINA_OFFSET_S, format_instant
+from masanalytics.timezone import format_instant, to_instant
 from masanalytics.vocabulary import carrier_of_name
 
 __all__ = ["Filters", "to_instant", "to_seconds"]
-
-_LARGEST = 2.0**62
 
 
 @dataclass(frozen=True)
@@ -141,43 +137,6 @@ class Filters:
         if self.until is not None:
             described["until"] = format_instant(self.until)
         return described
-
-
-def to_instant(value: Instant) -> int:
-    """Return epoch seconds for a text, a date, a datetime (without a zone: China time) or epoch seconds.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read as a time.
-
-    Examples
-    --------
-    >>> to_instant("2026-01-01"), to_instant(date(2026, 1, 1)), to_instant(1767196800)
-    (1767196800, 1767196800, 1767196800)
-    """
-    import pandas as pd
-
-    if isinstance(value, numbers.Real) and not isinstance(value, bool):
-        if not abs(float(value)) < _LARGEST:
-            raise _no_time(value)
-        return int(float(value))
-    try:
-        stamp = pd.Timestamp(value)
-    except (ValueError, TypeError) as error:
-        raise _no_time(value) from error
-    if not isinstance(stamp, datetime) or pd.isna(stamp):
-        raise _no_time(value)
-    if stamp.tzinfo is None:
-        return int(stamp.tz_localize("UTC").timestamp()) - CHINA_OFFSET_S
-    return int(stamp.timestamp())
-
-
-def _no_time(value: object) -> InputError:
-    return InputError(
-        "{value!r} is not a time: write it as '2026-01-31' or '2026-01-31 09:00' (China time)",
-        value=value,
-    )
 
 
 def _either_language(carriers: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -2,19 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any, Final
 
-from masanalytics.analysis.grouped_count import Counts
+from masanalytics.aliases import Messages
+from masanalytics.analysis.filters import Filters
+from masanalytics.analysis.grouped_count import Counts, Question, count_messages
+from masanalytics.analysis.sources.base import HoldsMessages, KnowsShares
 from masanalytics.errors import InputError
 from masanalytics.formatting import group_label, percent
 from masanalytics.i18n import Text
 from masanalytics.stats.proportions import share_p_value
 
-__all__ = ["sample_ratio"]
+__all__ = ["checked_sizes", "kept_shares", "sample_ratio"]
 
 _LEVEL: Final = 0.001
+
+
+def kept_shares(data: Messages, where: Filters, by: str, arms: Sequence[Any]) -> Mapping[Any, float] | None:
+    """Return the shares that a plan kept of its arms, where these arms and no others are there; None where none did."""
+    source = data.message_source if isinstance(data, HoldsMessages) else data
+    if by != "arm" or not isinstance(source, KnowsShares):
+        return None
+    meant = dict(source.meant_shares(where))
+    asked = where.values.get("arm")
+    if asked is not None:
+        meant = {arm: share for arm, share in meant.items() if arm in asked}
+    known = [arm for arm in arms if isinstance(arm, str)]
+    return meant if len(meant) > 1 and set(known) <= meant.keys() else None
+
+
+def checked_sizes(
+    data: Messages, by: str, filters: Filters, shares: Mapping[Any, float] | None
+) -> tuple[list[Text], dict[str, Any] | None]:
+    """Hold the accepted messages of the arms against their shares, as they are given or as the plan kept them."""
+    if shares is None and (by != "arm" or not isinstance(data, HoldsMessages)):
+        return [], None
+    sizes, _ = count_messages(data, Question([by], (), filters, None))
+    sizes = sizes.taken(sizes.accepted())
+    if shares is None:
+        shares = kept_shares(data, filters, by, sizes.groups[by].tolist())
+    return sample_ratio(sizes, by, shares)
 
 
 def sample_ratio(

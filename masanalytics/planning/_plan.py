@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from masanalytics.aliases import Length, Numbers, PathName, Phones, Table
+from masanalytics.aliases import Booleans, Instant, Length, Numbers, PathName, Phones, Table
 from masanalytics.carriers import carrier_codes, load_regions, region_codes
 from masanalytics.errors import InputError
 from masanalytics.phones import parse_phones
@@ -36,6 +36,7 @@ from masanalytics.planning.columns import as_frame, cell_texts, check_names, lab
 from masanalytics.planning.content_checks import check_contents
 from masanalytics.planning.encoded_text import RowTexts, write_rows
 from masanalytics.planning.exclusions import ExclusionRules, Exclusions, exclude, plain_names
+from masanalytics.planning.held_out import HELD_OUT, HeldOut, SilentRows, worded_arms
 from masanalytics.planning.kept_columns import keep_columns, names_to_keep
 from masanalytics.planning.other_rows import refuse_other_rows
 from masanalytics.planning.pace import pace_of
@@ -96,6 +97,7 @@ def plan(
     cap: tuple[int, Length] | str | None = None,
     cap_by: Hashable | None = None,
     transactional: bool = False,
+    until: Length | Instant = "7d",
     **gone: Any,
 ) -> Plan:
     """Plan a campaign: numbers, texts, segments, cost, requests and time. Sends nothing and changes nothing.
@@ -163,13 +165,16 @@ def plan(
     cap_by : hashable, optional
         A column that says who is one person, such as a customer number: all numbers of a person count together.
     transactional : bool, optional
-        Whether these messages (codes, orders) are held by no cap and count towards none.
+        Whether these messages (codes, orders) are held by no cap and count towards none, and go to silent arms of other campaigns.
+    until : str, timedelta, date or datetime
+        How long after sending, or until when, the people of silent arms are left out of other campaigns of the store too. Who they
+        are says a column ``held_out``, as `split` writes it with ``silent=``.
 
     Returns
     -------
     Plan
         Frozen. Planned and excluded rows are all rows; why a row is left out is decided in this order: its number, the person
-        (opted out, suppressed, not allowed), its text, its key, duplicate, already sent, over the cap.
+        (opted out, suppressed, not allowed), its text, its key, duplicate, already sent, over the cap, in a silent arm.
 
     Raises
     ------
@@ -217,17 +222,27 @@ def plan(
     wording, said = with_text(wording, template_text, store, account) if is_template else (wording, None)
     arm = "arm" if arm is None and "arm" in labels else arm
     own = [] if keep is None else names_to_keep(keep)
-    named = [*(name for name in (phone, arm, key, cap_by) if name is not None), *own]
+    named = [*(name for name in (phone, arm, key, cap_by) if name is not None), *({HELD_OUT} & labels.keys()), *own]
     columns = take_columns(frame, labels, [*named, *wording.columns])
     arms = None if arm is None else plain_names(cell_texts(columns[arm]))
     keys, people = (None if name is None else plain_names(whole_texts(columns[name])) for name in (key, cap_by))
-    sheet = _Sheet(frame.index, columns, arms, keys, receipt_of(df), own, people)
-    _check_serial_of_arms(add_serial, arms)
-    return _assembled(sheet, wording, rules, replace(sending, template=said))
+    sheet = _Sheet(frame.index, columns, arms, keys, receipt_of(df), own, people, _silent(frame, columns, arms, until))
+    _check_serial_of_arms(add_serial, arms, sheet.silent)
+    return _assembled(sheet, wording, replace(rules, silent=sheet.silent_rows), replace(sending, template=said))
 
 
-def _check_serial_of_arms(add_serial: AddSerial, arms: Arms) -> None:
+def _silent(
+    frame: pd.DataFrame, columns: Mapping[Hashable, pd.Series[Any]], arms: Arms, until: Length | Instant
+) -> SilentRows | None:
+    """Return what the sheet says of silent arms; None where it says nothing."""
+    if HELD_OUT not in columns and (arms is None or not frame.attrs):
+        return None
+    return SilentRows.of(frame, columns.get(HELD_OUT), arms, until)
+
+
+def _check_serial_of_arms(add_serial: AddSerial, arms: Arms, silent: SilentRows | None) -> None:
     if isinstance(add_serial, Mapping):
+        arms = arms if arms is None or silent is None else arms[~silent.rows]
         without = {None} if arms is None else set(arms.tolist()) - set(by_arm("add_serial", add_serial))
         if without:
             raise InputError(
@@ -249,23 +264,37 @@ class _Sheet:
     receipt: Mapping[str, Any] | None
     own: Sequence[Hashable]
     people: npt.NDArray[np.object_] | None
+    silent: SilentRows | None = None
+
+    @property
+    def silent_rows(self) -> Booleans | None:
+        """Which rows are in a silent arm; None where nothing says so."""
+        return None if self.silent is None else self.silent.rows
+
+    def worded(self, wording: Wording) -> Arms:
+        """Return the arms by which texts are written."""
+        return self.arms if self.silent is None else worded_arms(wording, self.arms, self.silent.rows)
+
+    def held_out(self, numbers: Numbers, exclusions: Exclusions) -> HeldOut | None:
+        """Return who gets nothing, to be compared with."""
+        return None if self.silent is None else self.silent.people(numbers, self.arms, exclusions.reasons, self.index)
 
 
 def _assembled(sheet: _Sheet, wording: Wording, rules: ExclusionRules, sending: Sending) -> Plan:
     """Plan the rows of a sheet: each step is one module, which hands arrays on to the next."""
-    arguments, cells = _as_given(sheet, rules, sending), sheet.columns[rules.phone]
+    arguments, worded, cells = _as_given(sheet, rules, sending), sheet.worded(wording), sheet.columns[rules.phone]
     numbers, reasons = parse_phones(cells)
-    row_texts = write_rows(wording, sheet.columns, sheet.arms, len(cells), sending.signature)
+    row_texts = write_rows(wording, sheet.columns, worded, len(cells), sending.signature)
     exclusions = exclude(numbers, reasons, row_texts, sheet.keys, rules, sheet.people)
     count = int((exclusions.reasons < 0).sum())
     pace = pace_of(sending.rate, sending.spread and sending.spread[0], count, sending.limits)
     limits = sending.limits if pace is None else pace.limits(sending.limits)
+    arguments["held_out"] = sheet.held_out(numbers, exclusions)
     planned = _arranged(sheet, numbers, row_texts, exclusions, replace(sending, limits=limits))
     excluded = Excluded.of(cells, exclusions.reasons, row_texts.segments, sheet.index, numbers, sheet.keys)
     excluded = excluded.with_last(exclusions.capped)
     refuse_other_rows(planned.texts, planned.rows, numbers, sheet.index)
-    contents = planned.contents or planned.shown
-    units = row_texts.units[planned.rows]
+    contents, units = planned.contents or planned.shown, row_texts.units[planned.rows]
     of_contents = [] if contents is None else check_contents(contents, units, marketing=sending.marketing)
     budget = budget_periods(sending.budget, rules.store, row_texts.segments)
     warnings = [

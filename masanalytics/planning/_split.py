@@ -26,6 +26,7 @@ def split(
     arms: Sequence[str] | Mapping[str, float],
     *,
     by: Hashable | Sequence[Hashable] | None = None,
+    silent: Sequence[str] | str = (),
     seed: int,
     base_rate: float = 0.95,
 ) -> pd.DataFrame:
@@ -40,6 +41,8 @@ def split(
     by : hashable or sequence of hashables, optional
         Columns to stratify by: within each of their combinations (missing values are one of their own) the arms have their
         shares, up to one row or so.
+    silent : str or sequence of str
+        Arms that get nothing, such as ``["hold"]``: a plan leaves them out, and the store remembers them when it is sent.
     seed : int
         The same frame, rows in the same order, gives the same arms for the same seed. Index labels and other columns do not
         matter; another order of rows gives other arms.
@@ -49,7 +52,8 @@ def split(
     Returns
     -------
     DataFrame
-        With ``arm`` (str) as its last column, and in ``attrs``: ``detectable_difference`` (the smallest fall
+        With ``arm`` (str) as its last column; where an arm is silent ``held_out`` (bool: gets nothing) behind it, by which a plan
+        knows. In ``attrs``: ``detectable_difference`` (the smallest fall
         below `base_rate` that the two smallest arms show four times in five; NaN where they show none), ``base_rate``,
         ``power``, ``level``, ``seed``, and ``shares`` (arm -> its share, which `compare` takes as ``shares=``).
 
@@ -59,9 +63,13 @@ def split(
     >>> halves = split(people, ["A", "B"], by="城市", seed=7)
     >>> halves.groupby(["城市", "arm"]).size().tolist()
     [2, 2, 3, 3]
+    >>> parts = split(people, {"A": 4, "B": 4, "hold": 2}, silent=["hold"], seed=7)
+    >>> parts["held_out"].sum()
+    np.int64(2)
     """
     frame = as_frame(df)
     names, shares = _shares(arms)
+    mute = _silent(silent, names)
     if not 0 < base_rate < 1:
         raise InputError("base_rate={value} is not between 0 and 1", value=shown_value(base_rate))
     strata = _strata(frame, by)
@@ -69,6 +77,8 @@ def split(
     assigned = _assign(strata, shares, generator)
     result = frame.copy()
     result["arm"] = pd.array(np.array(names, dtype=object)[assigned], dtype="str")
+    if mute:
+        result["held_out"] = result["arm"].isin(mute)
     first, second = sorted(np.bincount(assigned, minlength=len(names)).tolist())[:2]
     result.attrs.update(
         detectable_difference=detectable_difference(first, second, base_rate),
@@ -93,6 +103,26 @@ def _shares(arms: Sequence[str] | Mapping[str, float]) -> tuple[list[str], npt.N
             "arms={arms}: give two or more different names, or each name's share above 0", arms=shown_value(arms)
         )
     return names, np.array(shares) / sum(shares)
+
+
+def _silent(silent: Sequence[str] | str, names: list[str]) -> list[str]:
+    """Return the arms that get nothing, as they are called.
+
+    Raises
+    ------
+    InputError
+        If one is no arm, or all are silent.
+    """
+    given = [silent] if isinstance(silent, str) else list(silent)
+    mute = [plain_name(name) if isinstance(name, str) else name for name in given]
+    unknown = [name for name in mute if name not in names]
+    if unknown or len(set(mute)) == len(names):
+        raise InputError(
+            "silent={silent}: name arms that get nothing, among {names}, and leave one that gets a message",
+            silent=repr(silent),
+            names=names,
+        )
+    return mute
 
 
 def _strata(frame: pd.DataFrame, by: Hashable | Sequence[Hashable] | None) -> npt.NDArray[np.int64]:

@@ -7,6 +7,8 @@
    nobody is lost because an earlier row of theirs could not be written
 5. ``already_sent``: this round of the campaign has gone, or may have gone, to the number
 6. ``over_cap``: the person has had as many messages as the cap allows, of all campaigns; rows above count too
+7. ``held_elsewhere``: the person is in a silent arm of another campaign meanwhile (transactional plans do not ask); then
+   ``held_out``: in a silent arm of this round. Last, so that who is in a silent arm would else have got the message
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from masanalytics.aliases import Numbers, PathName, Phones, Table
+from masanalytics.aliases import Booleans, Numbers, PathName, Phones, Table
 from masanalytics.phones import REASONS
 from masanalytics.planning.contact_caps import CappedRows, CapRule, capped_rows
 from masanalytics.planning.encoded_text import RowTexts
@@ -54,6 +56,8 @@ class ExclusionRules:
         The column that tells several messages to one number apart.
     capping : CapRule
         How often somebody may be written to.
+    silent : ndarray of bool, optional
+        Which rows are in a silent arm.
     """
 
     campaign: str
@@ -64,6 +68,7 @@ class ExclusionRules:
     round: str = ""
     key: str | None = None
     capping: CapRule = field(default_factory=CapRule)
+    silent: Booleans | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,47 @@ class Exclusions:
     new_store: str = ""
 
 
+@dataclass(slots=True)
+class _Known:
+    """What a store knows of the rows' people and of the round."""
+
+    opted_out: Booleans
+    already_sent: Booleans
+    held_out: Booleans
+    held_elsewhere: Booleans
+    near: tuple[str | None, str | None] = (None, None)
+    new_store: str = ""
+
+    @classmethod
+    def of_nobody(cls, size: int) -> _Known:
+        return cls(*np.zeros((4, size), dtype=bool))
+
+    def ask(
+        self,
+        store: Store,
+        rules: ExclusionRules,
+        numbers: Numbers,
+        rows_of: tuple[Numbers, Numbers],
+        keys: npt.NDArray[np.object_] | None,
+    ) -> None:
+        """Ask for the rows that have a number, and for those that have a text and a key too."""
+        numbered, whole = rows_of
+        now, sends = store.clock.now(), store.sends
+        self.new_store = str(store.path) if store.is_new else ""
+        self.near = sends.check_round(rules.campaign, rules.round, rules.key)
+        for start in range(0, len(numbered), _CHUNK):
+            rows = numbered[start : start + _CHUNK]
+            self.opted_out[rows] = sends.opted_out(list(map(str, numbers[rows].tolist())))
+        for start in range(0, len(whole), _CHUNK):
+            rows = whole[start : start + _CHUNK]
+            phones = list(map(str, numbers[rows].tolist()))
+            own_keys = None if keys is None else keys[rows].tolist()
+            self.already_sent[rows] = sends.already_sent(rules.campaign, rules.round, phones, own_keys)
+            held = sends.held_out(rules.campaign, rules.round, phones, now)
+            self.held_out[rows] = held.here
+            self.held_elsewhere[rows] = held.elsewhere & (not rules.capping.is_transactional)
+
+
 def exclude(
     numbers: Numbers,
     reasons: npt.NDArray[np.int8],
@@ -116,9 +162,8 @@ def exclude(
     people : ndarray of object, optional
         Who each row is for, None where its cell is blank; by default each number is somebody of their own.
     """
-    suppression, new_store = None, ""
-    near: tuple[str | None, str | None] = (None, None)
-    suppressed, not_allowed, opted_out, already_sent = np.zeros((4, len(numbers)), dtype=bool)
+    suppression, known = None, _Known.of_nobody(len(numbers))
+    suppressed, not_allowed = np.zeros((2, len(numbers)), dtype=bool)
     numbered = np.flatnonzero(reasons < 0)
     without_key = np.zeros(len(numbers), dtype=bool) if keys is None else np.asarray(pd.isna(keys), dtype=bool)
     whole = numbered[(row_texts.problems[numbered] < 0) & ~without_key[numbered]]
@@ -128,28 +173,22 @@ def exclude(
     if rules.allow_only is not None:
         not_allowed = ~np.isin(numbers, allowed_numbers(rules.allow_only, rules.phone))
     if rules.store is not None:
-        sends = rules.store.sends
-        new_store = str(rules.store.path) if rules.store.is_new else ""
-        near = sends.check_round(rules.campaign, rules.round, rules.key)
-        for start in range(0, len(numbered), _CHUNK):
-            rows = numbered[start : start + _CHUNK]
-            opted_out[rows] = sends.opted_out(list(map(str, numbers[rows].tolist())))
-        for start in range(0, len(whole), _CHUNK):
-            rows = whole[start : start + _CHUNK]
-            phones = list(map(str, numbers[rows].tolist()))
-            own_keys = None if keys is None else keys[rows].tolist()
-            already_sent[rows] = sends.already_sent(rules.campaign, rules.round, phones, own_keys)
-    for reason, holds in (("opted_out", opted_out), ("suppressed", suppressed), ("not_allowed", not_allowed)):
+        known.ask(rules.store, rules, numbers, (numbered, whole), keys)
+    if rules.silent is not None:
+        known.held_out |= rules.silent
+    for reason, holds in (("opted_out", known.opted_out), ("suppressed", suppressed), ("not_allowed", not_allowed)):
         reasons[(reasons < 0) & holds] = REASONS.index(reason)
     np.copyto(reasons, row_texts.problems, where=reasons < 0)
     reasons[(reasons < 0) & without_key] = REASONS.index("missing_key")
     rows = np.flatnonzero(reasons < 0)
     identity = {"number": numbers[rows]} if keys is None else {"number": numbers[rows], "key": keys[rows]}
     reasons[rows[pd.DataFrame(identity).duplicated().to_numpy()]] = REASONS.index("duplicate")
-    reasons[(reasons < 0) & already_sent] = REASONS.index("already_sent")
+    reasons[(reasons < 0) & known.already_sent] = REASONS.index("already_sent")
     capped = capped_rows(numbers, reasons < 0, people, rules.capping, rules.store)
     reasons[capped.rows] = REASONS.index("over_cap")
-    return Exclusions(reasons, suppression, near, capped, new_store)
+    for reason, holds in (("held_elsewhere", known.held_elsewhere), ("held_out", known.held_out)):
+        reasons[(reasons < 0) & holds] = REASONS.index(reason)
+    return Exclusions(reasons, suppression, known.near, capped, known.new_store)
 
 
 def plain_names(cells: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:

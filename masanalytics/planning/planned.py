@@ -22,6 +22,7 @@ from masanalytics.masking import mask_phone, mask_phones_in
 from masanalytics.phones import REASONS
 from masanalytics.planning.batching import Limits
 from masanalytics.planning.contact_caps import CapRule
+from masanalytics.planning.held_out import HeldOut
 from masanalytics.planning.kept_columns import KeptColumns
 from masanalytics.planning.number_lists import SuppressionList
 from masanalytics.planning.pace import Pace
@@ -125,6 +126,8 @@ class Plan:
         What the account's budget had left when the plan was made: the day, the month, those that have a limit.
     new_store : str
         The path of the store, where that was just made and so knows nobody; else empty.
+    held_out : HeldOut or None
+        The people of silent arms, who get nothing, and the shares that the arms were meant to have; None where nothing says so.
     """
 
     campaign: str
@@ -146,6 +149,7 @@ class Plan:
     cap_rule: CapRule
     kin: Mapping[str, Sequence[str]]
     budget: tuple[Period, ...]
+    held_out: HeldOut | None
     _sent: PlannedMessages
     _left: Excluded
     _memo: dict[str, str] = field(default_factory=dict)
@@ -268,6 +272,8 @@ class Plan:
             for batch in self.iter_batches():
                 body = batch.params_text if batch.mode == "template" else batch.content or batch.contents
                 digest.update(_line([batch.mode, batch.arm, batch.add_serial, body, batch.phones, batch.keys]))
+            if self.held_out:
+                digest.update(_line([self.held_out.numbers.tolist(), self.held_out.arms.tolist()]))
             self._memo["hash"] = digest.hexdigest()
         return self._memo["hash"]
 
@@ -391,10 +397,7 @@ def _facts(plan: Plan, now: float | None) -> list[tuple[str, str]]:
     if now is not None and len(plan):
         end = format_instant(now + plan.seconds)[5:16]
         facts.append((_("ends"), _("about {time} China time, if it starts now", time=end)))
-    if plan.budget:
-        facts.append((_("budget"), _("; ").join(str(period.words()) for period in plan.budget)))
-    if plan.cap_rule.cap is not None:
-        facts.append((_("cap"), str(plan.cap_rule.cap.words())))
+    facts += _rule_facts(plan, now)
     if plan.planned.kept is not None:
         facts.append((_("columns kept"), _kept(plan.planned.kept)))
     if plan.suppression is not None:
@@ -404,6 +407,18 @@ def _facts(plan: Plan, now: float | None) -> list[tuple[str, str]]:
     if plan.new_store:
         facts.append((_("store"), _("new file {path}", path=plan.new_store)))
     return [*facts, (_("hash"), plan.hash[:12])]
+
+
+def _rule_facts(plan: Plan, now: float | None) -> list[tuple[str, str]]:
+    """Say what keeps people from getting more, or anything."""
+    facts = []
+    if plan.budget:
+        facts.append((_("budget"), _("; ").join(str(period.words()) for period in plan.budget)))
+    if plan.cap_rule.cap is not None:
+        facts.append((_("cap"), str(plan.cap_rule.cap.words())))
+    if plan.held_out:
+        facts.append((_("held out"), _held_out(plan.held_out, now)))
+    return facts
 
 
 def _template_facts(plan: Plan, template_id: str) -> list[tuple[str, str]]:
@@ -417,6 +432,16 @@ def _template_facts(plan: Plan, template_id: str) -> list[tuple[str, str]]:
         )
         facts.append((_("as plain texts"), words))
     return facts
+
+
+def _held_out(held: HeldOut, now: float | None) -> str:
+    """Say how many get nothing, and until when other campaigns leave them out too."""
+    count = ngettext("{count:,} person gets nothing", "{count:,} people get nothing", len(held))
+    if held.rule.seconds is not None and now is None:
+        until = _("for {time} after sending", time=duration(held.rule.seconds))
+    else:
+        until = _("until {time}", time=format_instant(held.rule.end(now or 0))[:16])
+    return _("{count}, and nothing of other campaigns {until}", count=count, until=until)
 
 
 def _kept(kept: KeptColumns) -> str:

@@ -180,7 +180,9 @@ def _start_of(plan: Plan, client: Client) -> RunStart:
     rules = claim_rules(plan, account)
     known = plan.template_id is not None and plan.template_text is not None
     template = (str(plan.template_id), str(plan.template_text)) if known else None
-    return RunStart(plan.campaign, account.key, plan.round, plan.key, plan.hash, account.add_serial, rules, template)
+    return RunStart(
+        plan.campaign, account.key, plan.round, plan.key, plan.hash, account.add_serial, rules, template, plan.held_out
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +204,7 @@ class _Job:
         def result() -> SendResult:
             collected = None if collector is None or before is None else collector.total.since(before)
             found = sender.result(self.plan.identities(), collected, self.plan.left_out.already_sent())
-            return dataclasses.replace(found, new_file=self.new_file)
+            return dataclasses.replace(found, new_file=self.new_file, silent=len(self.plan.held_out or ()))
 
         try:
             try:
@@ -411,7 +413,12 @@ def _send_proof(plan: Plan, client: Client, store: Store, to: list[str]) -> Send
     check_proof(client.account, store.sends, now, segments=segments, numbers=len(own))
     rules = ClaimRules(Budget.of(client.account), outside_caps=True)
     start = dataclasses.replace(
-        _start_of(plan, client), campaign=f"{plan.campaign} ({PROOF})", round=PROOF, key=PROOF, rules=rules
+        _start_of(plan, client),
+        campaign=f"{plan.campaign} ({PROOF})",
+        round=PROOF,
+        key=PROOF,
+        rules=rules,
+        held_out=None,
     )
     sender = Sender(start, client, store.sends, Options(1, Pacer(None, client.clock), None, False, _nothing, _nothing))
     # A proof may be sent as often as it is asked for: each has a key of its own.

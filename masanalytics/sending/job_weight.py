@@ -53,11 +53,13 @@ def claim_rules(plan: Plan, account: Account) -> ClaimRules:
 
 
 def is_out(plan: Plan, sends: Sends, rules: ClaimRules, now: float) -> Callable[..., npt.NDArray[np.bool_]]:
-    """Return what says, number by number, who gets nothing more of the plan: sent already, opted out, over the cap."""
+    """Return what says, number by number, who gets nothing more of the plan: sent already, opted out, over the cap, in a silent arm."""
 
     def out(phones: Sequence[str], keys: Sequence[str] | None) -> npt.NDArray[np.bool_]:
         sent = sends.already_sent(plan.campaign, plan.round, phones, keys)
-        return sent | sends.opted_out(phones) | sends.over_cap(rules, phones, now)
+        held = sends.held_out(plan.campaign, plan.round, phones, now)
+        silent = held.here if rules.outside_caps else held.here | held.elsewhere
+        return sent | sends.opted_out(phones) | sends.over_cap(rules, phones, now) | silent
 
     return out
 

@@ -40,6 +40,8 @@ class SendResult:
         Accepted in another run, before or meanwhile.
     opted_out : int
         To people who opted out after the plan was made.
+    held_out : int
+        To people who are in a silent arm since the plan was made, of another campaign: they get nothing meanwhile.
     left_to_another_run : int
         Taken over by another run at work on the same round, which has not come to an end with them.
     held_because : dict of str to int
@@ -65,6 +67,8 @@ class SendResult:
         Why requests were rejected or stayed without an answer, each once.
     new_file : str
         The path of the store, where it was made for this run and so knew nobody; else empty.
+    silent : int
+        People of the plan's own silent arms: in the store from now on, and no part of `planned`.
     """
 
     campaign: str
@@ -76,6 +80,7 @@ class SendResult:
     not_sent: int = 0
     already_sent: int = 0
     opted_out: int = 0
+    held_out: int = 0
     left_to_another_run: int = 0
     held_because: Mapping[str, int] = field(default_factory=dict)
     reopened: int = 0
@@ -88,6 +93,7 @@ class SendResult:
     before: Mapping[str, int] = field(default_factory=dict)
     notices: tuple[Text, ...] = ()
     new_file: str = ""
+    silent: int = 0
 
     @property
     def held(self) -> int:
@@ -116,6 +122,14 @@ class SendResult:
         """
         lines = [self._outcomes(), self._found_before()]
         lines += [f"  ! {notice}" for notice in self.notices[:_NOTICES_SHOWN] if notice != self.stopped]
+        if self.silent:
+            lines.append(
+                ngettext(
+                    "{count:,} person of a silent arm gets nothing, to be compared with.",
+                    "{count:,} people of silent arms get nothing, to be compared with.",
+                    self.silent,
+                )
+            )
         lines += [self._in_doubt(), self._reopened(), self._collected_meanwhile()]
         if self.new_file:
             lines.append(_("new file {path}", path=self.new_file))
@@ -143,6 +157,7 @@ class SendResult:
             _("{count:,} not sent", count=self.not_sent) if self.not_sent else "",
             _("{count:,} sent already", count=self.already_sent) if self.already_sent else "",
             _("{count:,} opted out meanwhile", count=self.opted_out) if self.opted_out else "",
+            _("{count:,} in a silent arm of another campaign", count=self.held_out) if self.held_out else "",
             _("{count:,} left to another run", count=self.left_to_another_run) if self.left_to_another_run else "",
             *(_(_HELD.get(why, "{count:,} held"), count=count) for why, count in self.held_because.items()),
         ]
@@ -210,8 +225,10 @@ class SendResult:
             _("not sent"): self.not_sent,
             _("sent already"): self.already_sent,
             _("opted out"): self.opted_out,
+            _("in a silent arm of another campaign"): self.held_out,
             _("left to another run"): self.left_to_another_run,
             _("held"): self.held,
+            _("in a silent arm"): self.silent,
             _("requests"): self.requests,
         }
         figures = {label: count for label, count in labels.items() if count}

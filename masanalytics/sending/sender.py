@@ -169,6 +169,7 @@ class Sender:
             not_sent=counts["not_sent"],
             already_sent=counts["already_sent"],
             opted_out=counts["opted_out"],
+            held_out=counts["held_out"],
             left_to_another_run=counts["left_to_another_run"],
             held_because=held,
             reopened=reopened,

@@ -20,7 +20,7 @@ from masanalytics.analysis.filters import to_instant
 from masanalytics.errors import InputError
 from masanalytics.protocol import Endpoint, read_page
 from masanalytics.protocol.lenient_json import unwrap
-from masanalytics.store import kept_columns
+from masanalytics.store import held_out, kept_columns
 from masanalytics.store.lookups import MAY_BE_OUT
 from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
 
@@ -85,6 +85,7 @@ def forget(conn: sqlite3.Connection, wish: Wish) -> Forgotten:
         kept_columns.forget_columns(conn, wish.columns, _PICKED)
     answers = _forget_answers(conn, wish)
     opt_outs = _forget_opt_outs(conn, wish, salt)
+    held_out.names_to_forget(conn, wish.before, wish.phones, lambda phone: _name(salt, phone))
     known = {*numbers, *wish.phones}
     conn.executemany(
         "INSERT OR IGNORE INTO forgotten VALUES (?)", [(_name(salt, phone),) for phone in known if "~" not in phone]

@@ -53,6 +53,8 @@ class History:
         Why, as the opt-out list has it.
     is_forgotten : bool
         Whether number and texts were erased with `Store.forget`.
+    silent_in : tuple of str
+        The campaigns in which the person is in a silent arm, and got nothing on purpose.
     """
 
     phone: str
@@ -60,6 +62,7 @@ class History:
     opted_out_at: pd.Timestamp | None
     opt_out_reason: str | None
     is_forgotten: bool
+    silent_in: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.events)
@@ -111,6 +114,10 @@ class History:
             )
         if self.is_forgotten:
             notes.append(_("number and texts were erased at this person's wish or for their age"))
+        if self.silent_in:
+            notes.append(
+                _("in a silent arm of {campaigns}: got nothing, to be compared with", campaigns=list(self.silent_in))
+            )
         if not len(events):
             notes.append(_("nothing was sent to this number, and nothing came from it"))
         if len(events) > _SHOWN:
@@ -181,7 +188,13 @@ def read_history(conn: sqlite3.Connection, phone: str, *, reveal: bool) -> Histo
         events["content"] = events["content"].map(mask_phones_in, na_action="ignore").astype("str")
     row = conn.execute("SELECT since, reason FROM opt_outs WHERE phone IN (?, ?) AND until IS NULL", named).fetchone()
     since = None if row is None else pd.Timestamp(row[0], unit="s", tz="UTC").tz_convert("Asia/Shanghai")
-    return History(phone if reveal else mask_phone(phone), events, since, row and row[1], name is not None)
+    silent = conn.execute(
+        "SELECT DISTINCT c.campaign FROM held_out h JOIN rounds r USING (round_id) JOIN campaigns c USING (campaign_id)"
+        " WHERE h.phone IN (?, ?) ORDER BY h.held_out_id",
+        named,
+    )
+    silent_in = tuple(campaign for (campaign,) in silent)
+    return History(phone if reveal else mask_phone(phone), events, since, row and row[1], name is not None, silent_in)
 
 
 def _messages(messages: pd.DataFrame) -> pd.DataFrame:

@@ -54,13 +54,15 @@ def return_taken(conn: sqlite3.Connection, batch_id: int) -> set[int]:
     return _go_back(conn, "m.batch_id = ?", batch_id, "b.state = 'accepted'")
 
 
-def withdraw(conn: sqlite3.Connection, *, round_id: int | None = None, batch_id: int | None = None) -> None:
-    """Take back what is still to be sent to people who have opted out, in a round or in a batch about to leave.
+def withdraw(
+    conn: sqlite3.Connection, *, round_id: int | None = None, batch_id: int | None = None, whose: str = _OPTED_OUT
+) -> None:
+    """Take back what is still to be sent to people who have opted out (or others), in a round or in a batch about to leave.
 
     Who was moved from a batch that may have been taken goes back there; who was in no such batch is not kept.
     """
     where, value = ("m.round_id = ?", round_id) if batch_id is None else ("m.batch_id = ?", batch_id)
-    still = f"{_OPTED_OUT} AND m.status_id {STILL_TO_SEND}"
+    still = f"{whose} AND m.status_id {STILL_TO_SEND}"
     _go_back(conn, where, value, f"{still} AND {_MAY_BE_OUT}")
     conn.execute(
         "DELETE FROM messages WHERE message_id IN (SELECT m.message_id FROM messages m JOIN batches b USING (batch_id)"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
-from masanalytics.store import changed_days, message_outcomes, older_rounds, sql_views
+from masanalytics.store import changed_days, held_out, message_outcomes, older_rounds, sql_views
 from masanalytics.store.kept_texts import plain_sentences_sql
 from masanalytics.store.platform_clock import date_messages
 from masanalytics.text import plain_name
@@ -443,3 +443,10 @@ def m023_keys_that_are_days(db: Database) -> None:
         "UPDATE OR IGNORE messages SET key = substr(key, 1, 10) WHERE key GLOB '????-??-?? 00:00:00' AND round_id IN"
         " (SELECT round_id FROM rounds WHERE key_column IS NOT NULL)"
     )
+
+
+@migrations()
+def m024_silent_arms(db: Database) -> None:
+    """Know who is in a silent arm and gets nothing, until when, and the shares that the arms of a round were meant to have."""
+    held_out.make_table(db.conn)
+    sql_views.make_views(db.conn)

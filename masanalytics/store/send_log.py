@@ -25,6 +25,7 @@ from masanalytics.store import (
     contacts,
     coverage,
     forgetting,
+    held_out,
     holes,
     kept_columns,
     lookups,
@@ -43,6 +44,7 @@ from masanalytics.vocabulary import Status
 if TYPE_CHECKING:
     from masanalytics.client import SubmitResult
     from masanalytics.planning import PlannedBatch
+    from masanalytics.planning.held_out import HeldOut
 
 __all__ = [
     "Claimed",
@@ -74,6 +76,7 @@ class RunStart:
     """What is noted when a `send` begins: `round` is the round's name, `key` the column that its rule names.
 
     `rules` are asked whenever batches are claimed. `template` is the id and the text of the template, where its owner has said it.
+    `held_out` is who is in a silent arm.
     """
 
     campaign: str
@@ -84,6 +87,7 @@ class RunStart:
     add_serial: str
     rules: ClaimRules = field(default_factory=ClaimRules)
     template: tuple[str, str] | None = None
+    held_out: HeldOut | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,12 +203,14 @@ def count_planned(
     """Return what has become of planned messages, as counts: each is in exactly one of these.
 
     ``accepted``, ``rejected``, ``unknown``, ``not_sent`` (in this run); ``already_sent`` (accepted from another one);
-    ``opted_out``; ``left_to_another_run`` (another run's request is under way); ``taken_over`` (a later run has them, and has
+    ``opted_out``; ``held_out`` (in a silent arm, of another campaign too where the run asks); ``left_to_another_run`` (another run's request is under way); ``taken_over`` (a later run has them, and has
     not come to an end with them); ``over_cap`` and ``left`` (nobody has tried them, because the cap of the run's rules is
     reached, or for another reason).
     """
     _ask(conn, run.round_id, phones, keys)
-    ids = {"run": run.run_id, "round": run.round_id}
+    # A run outside caps does not ask for silent arms of others: none of them is over later than that.
+    others_at = 2**62 if run.rules.outside_caps else int(now)
+    ids = {"run": run.run_id, "round": run.round_id, "others_at": others_at}
     counts = dict(conn.execute(f"SELECT what, count(*) FROM ({_WHAT_BECAME}) GROUP BY what", ids).fetchall())
     cap = run.rules.cap
     if cap is not None and counts.get("left"):
@@ -243,6 +249,8 @@ SELECT asked.phone, CASE
   WHEN m.status_id = {int(Status.unknown)} THEN
     iif(b.state = 'submitting' AND b.run_id <> :run, 'left_to_another_run', 'unknown')
   WHEN o.phone IS NOT NULL THEN 'opted_out'
+  WHEN EXISTS (SELECT 1 FROM held_out h WHERE h.phone = asked.phone AND (h.round_id = :round OR h.until > :others_at))
+    THEN 'held_out'
   WHEN b.run_id = :run AND m.status_id <> {int(Status.planned)} THEN m.status
   WHEN b.run_id > :run THEN 'taken_over'
   ELSE 'left' END AS what
@@ -274,6 +282,8 @@ def start_run(conn: sqlite3.Connection, start: RunStart, now: float) -> RunRecor
         [campaign_id, account_id, start.plan_hash, process, int(now)],
     )
     run_id = cursor.lastrowid or 0
+    if start.held_out is not None:
+        held_out.record(conn, round_id, start.held_out, now)
     if start.template is not None:
         template_texts.remember(conn, run_id, account_id, start.template, now)
     return RunRecord(run_id, campaign_id, round_id, account_id, start.add_serial, process, before, start.rules)
@@ -367,7 +377,7 @@ def _write_messages(conn: sqlite3.Connection, run: RunRecord, batch_id: int, bat
 def claim(conn: sqlite3.Connection, run: RunRecord, batch_ids: Sequence[int], now: float) -> Claims:
     """Take batches for sending: from this commit on they count as possibly sent.
 
-    Batches that another run has taken, messages of people who opted out meanwhile or have reached the cap, what a canary holds
+    Batches that another run has taken, messages of people who opted out meanwhile, are in a silent arm or have reached the cap, what a canary holds
     back, and the first batch that the budget does not hold with all that come after it, are left out. So is a batch that
     repeats what has just left, were it a moment ago, by another worker or program.
     """
@@ -390,7 +400,7 @@ def claim(conn: sqlite3.Connection, run: RunRecord, batch_ids: Sequence[int], no
             continue
         for taken in moved_messages.return_taken(conn, batch_id):
             reconciliation.adopt(conn, taken)
-        moved_messages.withdraw(conn, batch_id=batch_id)
+        _withdraw(conn, run, batch_id, now)
         claim_rules.hold_over_cap(conn, run.rules, batch_id, now)
         batch = _read_claimed(conn, batch_id)
         if not batch.phones:
@@ -410,6 +420,13 @@ def claim(conn: sqlite3.Connection, run: RunRecord, batch_ids: Sequence[int], no
             return Claims(claimed, short, list(later), max(later.values(), default=0.0))
         claimed.append(batch)
     return Claims(claimed, None, list(later), max(later.values(), default=0.0))
+
+
+def _withdraw(conn: sqlite3.Connection, run: RunRecord, batch_id: int, now: float) -> None:
+    """Take out of a batch who has opted out meanwhile, and who is in a silent arm."""
+    moved_messages.withdraw(conn, batch_id=batch_id)
+    silent = held_out.whose_sql(run.round_id, now, asks_others=not run.rules.outside_caps)
+    moved_messages.withdraw(conn, batch_id=batch_id, whose=silent)
 
 
 def _is_canary_with_room(conn: sqlite3.Connection, round_id: int, batch_id: int) -> bool:

@@ -16,6 +16,7 @@ from masanalytics.store import (
     contacts,
     doubts,
     forgetting,
+    held_out,
     ledger_copies,
     progress,
     reconciliation,
@@ -28,6 +29,7 @@ from masanalytics.store import (
 from masanalytics.store.claim_rules import ClaimRules
 from masanalytics.store.contacts import Contact
 from masanalytics.store.database import Connections
+from masanalytics.store.held_out import Held
 from masanalytics.store.progress import CampaignProgress
 from masanalytics.store.rounds import CanaryState
 from masanalytics.store.send_log import Claimed, Claims, RunRecord, RunStart
@@ -44,6 +46,7 @@ __all__ = [
     "Claimed",
     "Claims",
     "Contact",
+    "Held",
     "RunRecord",
     "RunStart",
     "Sends",
@@ -97,6 +100,15 @@ class Sends:
         with self._connections.reading() as conn:
             listed = forgetting.is_listed(conn, uplink_ingestion.opted_out(conn), phones)
         return np.array(listed, dtype=bool)
+
+    def held_out(self, campaign: str, label: str, phones: Sequence[str], now: float) -> Held:
+        """Return, number by number, whether it is in a silent arm of this round, or of another one that is not over."""
+        with self._connections.reading() as conn:
+            here, elsewhere = held_out.listed(conn, campaign, label, now)
+            return Held(
+                np.array(forgetting.is_listed(conn, here, phones), dtype=bool),
+                np.array(forgetting.is_listed(conn, elsewhere, phones), dtype=bool),
+            )
 
     def contacts(self, phones: Sequence[str], since: float) -> dict[str, Contact]:
         """Return number -> how many messages it got after `since`, of all campaigns, for those that got any."""

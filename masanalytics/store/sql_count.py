@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from masanalytics.i18n import Text
-from masanalytics.store import kept_columns, parts
+from masanalytics.store import held_out, kept_columns, parts
 from masanalytics.store.coverage import covered_until, gaps, intervals
 from masanalytics.store.database import Connections, as_store_error
 from masanalytics.store.holes import open_holes
@@ -142,6 +142,11 @@ class StoredMessages:
         if name in MESSAGE_COLUMNS:
             return "text" if MESSAGE_COLUMNS[name] == "str" else "number" if "nt64" in MESSAGE_COLUMNS[name] else None
         return "text" if name in self.message_columns() else None
+
+    def meant_shares(self, where: Filters) -> Mapping[str, float]:
+        """Return the shares that the arms were meant to have, as their plans kept them; empty where rounds differ in it."""
+        with self._connections.reading() as conn:
+            return held_out.meant_shares(conn, where.values)
 
     def repeated_messages(self) -> int:
         """Return 0: a store has each message once."""

@@ -92,6 +92,10 @@ FROM opt_outs x LEFT JOIN uplinks u USING (uplink_id) LEFT JOIN messages m ON m.
 LEFT JOIN campaigns c ON c.campaign_id = m.campaign_id""",
 }
 
+_HELD_OUT: Final = f"""
+SELECT h.phone, c.campaign, o.round, h.arm, {_china("h.held_at")}, {_china("h.until")}
+FROM held_out h JOIN rounds o USING (round_id) JOIN campaigns c ON c.campaign_id = o.campaign_id"""
+
 INDEXES: Final = (
     "CREATE INDEX IF NOT EXISTS messages_by_campaign ON messages (campaign_id)",
     "CREATE INDEX IF NOT EXISTS messages_by_time ON messages (submitted_at)",
@@ -103,8 +107,11 @@ INDEXES: Final = (
 
 
 def make_views(conn: sqlite3.Connection) -> None:
-    """Make the views anew."""
-    for name, select in _VIEWS.items():
+    """Make the views anew: that of silent arms where the file has come so far."""
+    views = dict(_VIEWS)
+    if conn.execute("SELECT 1 FROM sqlite_master WHERE name = 'held_out'").fetchone():
+        views["held_out_readable"] = _HELD_OUT
+    for name, select in views.items():
         conn.execute(f"DROP VIEW IF EXISTS {name}")
         conn.execute(f"CREATE VIEW {name} AS {select}")
 

@@ -24,6 +24,7 @@ from masanalytics.i18n import Text, speaks
 from masanalytics.paths import full_path, path_in_folder
 from masanalytics.store import (
     forgetting,
+    held_out,
     holes,
     kept_columns,
     messages,
@@ -516,6 +517,28 @@ class Store:
         [True, False]
         """
         return self.sends.opted_out([str(phone) for phone in phones])
+
+    def held_out(self, campaign: str | None = None, round: str | None = None) -> pd.DataFrame:  # noqa: A002
+        """Return the people of silent arms, who got nothing to be compared with, one row a person and round.
+
+        Parameters
+        ----------
+        campaign, round : str, optional
+            Only this campaign, and this round of it; ``""`` is the first.
+
+        Returns
+        -------
+        DataFrame
+            ``campaign, round, arm, phone``, ``held_at`` (when sending began; Asia/Shanghai), ``until`` (up to when other campaigns leave
+            them out). Of the round itself they stay left out.
+
+        Examples
+        --------
+        >>> Store(":memory:").held_out().columns.tolist()
+        ['campaign', 'round', 'arm', 'phone', 'held_at', 'until']
+        """
+        with self._connections.reading() as conn:
+            return held_out.read_held_out(conn, campaign, round)
 
     def opt_in(self, phones: Iterable[object]) -> int:
         """Take numbers off the opt-out list; return how many were on it."""

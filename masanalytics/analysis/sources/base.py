@@ -22,6 +22,7 @@ __all__ = [
     "ColumnKind",
     "HoldsMessages",
     "HoldsUplinks",
+    "KnowsShares",
     "MessageSource",
     "RawCounts",
     "Seconds",
@@ -114,6 +115,15 @@ class HoldsUplinks(HoldsMessages, Protocol):
 
     def uplinks(self) -> pd.DataFrame:
         """Return the uplinks, one row each, with the ``message_id`` that each answers."""
+        ...
+
+
+@runtime_checkable
+class KnowsShares(Protocol):
+    """What also knows which shares the arms of a split were meant to have, as a Store does."""
+
+    def meant_shares(self, where: Filters) -> Mapping[str, float]:
+        """Return arm -> share, of the arms that got something; empty where that is not known, or rounds differ in it."""
         ...
 
 
