@@ -86,7 +86,7 @@ def _send_and_collect(planned: Plan, client: Client, store: Store, echo: Callabl
     from masanalytics.collecting import Collector
     from masanalytics.sending import send
 
-    progress = sys.stderr.isatty()
+    progress = sys.stderr is not None and sys.stderr.isatty()
     echo(_("\n(On this platform time runs {speed:.0f} times as fast: hours of reports pass in seconds.)", speed=_SPEED))
     _heading(echo, _("Sending, and collecting reports until 99 % are in"))
     collector = Collector(client, store, say=echo)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from masanalytics.errors import StoreError
-from masanalytics.paths import replace_file
+from masanalytics.paths import remove_file, replace_file
 
 __all__ = [
     "MANIFEST",
@@ -164,7 +164,7 @@ def finish(folder: Path) -> Manifest | None:
     if manifest is not None:
         for name in manifest.gone:
             if name not in manifest.pending or draft_of(folder / name).exists():
-                (folder / name).unlink(missing_ok=True)
+                remove_file(folder / name)
                 _remove_if_empty((folder / name).parent)
         for name in manifest.pending:
             if draft_of(folder / name).exists():
@@ -174,7 +174,7 @@ def finish(folder: Path) -> Manifest | None:
             manifest = replace(manifest, pending=[], gone=[])
             write_manifest(folder, manifest)
     for left in [*folder.glob(f"*/*{DRAFT}"), *folder.glob(f"*/*/*{DRAFT}")]:
-        left.unlink(missing_ok=True)
+        remove_file(left)
         _remove_if_empty(left.parent)
     return manifest
 

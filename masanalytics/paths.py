@@ -10,14 +10,23 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from masanalytics.errors import InputError
 
-__all__ = ["BINARY", "alone_with", "full_path", "locked", "path_in_folder", "private_file", "replace_file"]
+__all__ = [
+    "BINARY",
+    "alone_with",
+    "full_path",
+    "locked",
+    "path_in_folder",
+    "private_file",
+    "remove_file",
+    "replace_file",
+]
 
 _TRIES: Final = 20
 _TRY_AGAIN_S: Final = 0.05
@@ -83,11 +92,26 @@ def replace_file(draft: str | os.PathLike[str], target: str | os.PathLike[str]) 
     OSError
         If it stays refused; the draft is left.
     """
+    _until_let_go(lambda: os.replace(draft, target), Path(target))  # noqa: PTH105
+
+
+def remove_file(path: str | os.PathLike[str]) -> None:
+    """Remove a file, if it is there; on Windows again and again while somebody else has it open for a moment.
+
+    Raises
+    ------
+    OSError
+        If it stays refused.
+    """
+    _until_let_go(lambda: Path(path).unlink(missing_ok=True), Path(path))
+
+
+def _until_let_go(work: Callable[[], object], target: Path) -> None:
     for tries_left in range(_TRIES - 1, -1, -1):
         try:
-            os.replace(draft, target)  # noqa: PTH105
+            work()
         except PermissionError:
-            if not tries_left or Path(target).is_dir():
+            if not tries_left or target.is_dir():
                 raise
             time.sleep(_TRY_AGAIN_S)
         else:

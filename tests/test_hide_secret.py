@@ -126,9 +126,10 @@ def test_no_answer_record_notice_or_result_holds_the_key() -> None:
 @pytest.mark.parametrize("named", [True, False])
 def test_no_frame_of_a_wrong_setting_holds_the_key(named: bool) -> None:
     """A verbose traceback of a wrong signature's code, as notebooks print it, shows the password nowhere."""
-    names: dict[str, Any] = {"secret_key": "s3cret-key", "sign": "no code!"} if named else {}
+    named_ones: dict[str, Any] = {"secret_key": "s3cret-key", "sign": "no code!"} if named else {}
+    others: list[Any] = [] if named else ["s3cret-key", "no code!"]
     with pytest.raises(ConfigError) as caught:
-        Account("https://mas.example", "e", "a", *([] if named else ["s3cret-key", "no code!"]), **names)
+        Account("https://mas.example", "e", "a", *others, **named_ones)
     shown = [str(frame.f_locals) for frame, _ in traceback.walk_tb(caught.tb) if "test" not in frame.f_code.co_name]
 
     assert len(shown) >= 3

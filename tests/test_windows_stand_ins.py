@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,8 +16,10 @@ from typing import Any
 import pytest
 
 from masanalytics import paths
+from masanalytics.cli.collect import _said
 from masanalytics.clock import SystemClock
 from masanalytics.collecting import spool
+from masanalytics.planning.value_formats import _date
 from masanalytics.process_identity import is_alive, this_process
 from masanalytics.protocol import PollAnswer
 
@@ -218,3 +221,38 @@ def test_ctrl_c_ends_a_wait_soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
     SystemClock().wait(event, 0.6)
     assert (len(waited), max(waited) <= 0.25, 0.5 < sum(waited) < 0.7) == (3, True, True)
+
+
+class _WindowsDate(datetime):
+    """A date whose strftime is that of Windows: no character beyond ASCII, no directive of glibc's own."""
+
+    def strftime(self, format: str) -> str:  # noqa: A002 - as the standard library names it
+        if not format.isascii():
+            raise UnicodeEncodeError("locale", format, 0, 1, "Illegal byte sequence")
+        if "%-" in format:
+            raise ValueError("Invalid format string")
+        return super().strftime(format)
+
+
+@pytest.mark.parametrize(
+    ("spec", "written"),
+    [
+        ("%m月%d日", "03月05日"),
+        ("%-m月%-d日", "3月5日"),
+        ("%#m月%#d日%H:%M", "3月5日08:00"),
+        ("%Y年%j%%", "2026年064%"),
+    ],
+)
+def test_a_date_is_written_alike_on_every_system(spec: str, written: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text with {到期日:%m月%d日}, or without leading zeros, needs nothing that Windows lacks."""
+    here = _date(datetime(2026, 3, 5, 8, tzinfo=UTC), spec)
+    monkeypatch.setattr(sys, "platform", "win32")
+
+    assert (here, _date(_WindowsDate(2026, 3, 5, 8, tzinfo=UTC), spec)) == (written, written)
+
+
+def test_a_service_without_a_console_ends_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without stdout, as under pythonw or with all closed, there is nothing to flush, and the exit code stays."""
+    monkeypatch.setattr(sys, "stdout", None)
+
+    assert _said(0) == 0

@@ -76,6 +76,8 @@ def _show_status(store: Store, options: dict[str, Any]) -> bool:
 
 def _said(code: int) -> int:
     """Return `code`; where nobody reads the lines any more, Python's own last flush would turn it into another."""
+    if sys.stdout is None:  # closed from the start, or without a console
+        return code
     try:
         sys.stdout.flush()
     except OSError:

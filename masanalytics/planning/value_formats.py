@@ -8,6 +8,7 @@ format the value is brought to what the format is for, so that ``{积分:,d}`` a
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
@@ -57,6 +58,7 @@ _MOST_EXACT: Final = 2**53
 _YEAR_OF_ZERO: Final = 1899
 _DAYS_OF_ZERO: Final = ((12, 30), (12, 31))
 """The day that a spreadsheet makes of a zero, which is what a lookup of a blank cell gives."""
+_DIRECTIVE = re.compile(r"%([-#]?)([A-Za-z%])")
 _DAY_PARTS = re.compile(r"%[-_0^#]?[aAbBcdDeFGgjmuUVwWxyYhC]")
 _TIME_PARTS = re.compile(r"%[-_0^#]?[cfHIklMpPrRsSTXz]")
 
@@ -282,7 +284,23 @@ def _date(value: Any, spec: str) -> str:
         raise _UnfitError
     if isinstance(value, date) and not isinstance(value, datetime) and _TIME_PARTS.search(spec):
         raise _UnfitError
-    return value.strftime(spec)
+    return _strftime(value, spec)
+
+
+def _strftime(value: Any, spec: str) -> str:
+    """Write a date the same way on every system.
+
+    Windows can, before Python 3.12.8, not encode 月 in a spec, has ``#`` for glibc's ``-`` (no leading zero), and refuses what it
+    does not know. So it gets one directive after the other.
+    """
+    if sys.platform != "win32" and "%#" not in spec:
+        return str(value.strftime(spec))
+    return _DIRECTIVE.sub(lambda one: _directive(value, *one.groups()), spec)
+
+
+def _directive(value: Any, flag: str, letter: str) -> str:
+    written = str(value.strftime(f"%{letter}"))
+    return (written.lstrip("0") or "0") if flag and written.isdecimal() else written
 
 
 def _to_date(text: str) -> date:

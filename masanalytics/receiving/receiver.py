@@ -21,7 +21,7 @@ from masanalytics.collecting.result import Collected
 from masanalytics.collecting.wait_progress import WaitProgress
 from masanalytics.errors import InputError, MissingExtraError, StoreError
 from masanalytics.i18n import Text, _, ngettext
-from masanalytics.paths import alone_with, replace_file
+from masanalytics.paths import alone_with, remove_file, replace_file
 from masanalytics.receiving.door import Door, ReceiverLimits, allows, networks, opened
 from masanalytics.receiving.forwarder import Forwarder, checked_target
 from masanalytics.receiving.keeper import Keeper
@@ -322,8 +322,7 @@ def _kept_path(store: Path) -> tuple[str, bool]:
         if kept := _read_path(file):
             return kept, False
         made, draft = secrets.token_urlsafe(24), file.with_name(file.name + ".new")
-        with contextlib.suppress(FileNotFoundError):
-            draft.unlink()
+        remove_file(draft)
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as writing:
             writing.write(made + "\n")
@@ -331,7 +330,7 @@ def _kept_path(store: Path) -> tuple[str, bool]:
             os.fsync(writing.fileno())
         replace_file(draft, file)
     with contextlib.suppress(OSError):
-        file.with_name(file.name + ".lock").unlink()
+        file.with_name(file.name + ".lock").unlink()  # held by a process that begins too: it stays
     return made, True
 
 

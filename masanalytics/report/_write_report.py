@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from masanalytics.analysis.prices import checked_price
 from masanalytics.analysis.sources import asks_once
 from masanalytics.errors import InputError
 from masanalytics.i18n import speaks
-from masanalytics.paths import path_in_folder, private_file, replace_file
+from masanalytics.paths import path_in_folder, private_file, remove_file, replace_file
 from masanalytics.report.build import gather
 from masanalytics.report.contents import Request
 from masanalytics.report.period import period_of
@@ -131,7 +132,8 @@ def _replace(target: Path, content: bytes, *, private: bool) -> None:
             part.write_bytes(content)
             replace_file(part, target)
         finally:
-            part.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # what went wrong before is what is said
+                remove_file(part)
     except OSError as error:
         raise InputError(
             "{path} cannot be written ({reason}): close it where it is open, or choose another place",

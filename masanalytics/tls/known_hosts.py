@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
-from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from masanalytics.errors import ConfigError, InputError
-from masanalytics.paths import alone_with, full_path, replace_file
+from masanalytics.paths import alone_with, full_path, remove_file, replace_file
 
 __all__ = ["KnownHosts", "host_key", "split_address"]
 
@@ -147,5 +147,6 @@ class KnownHosts:
                 os.fsync(file.fileno())
             replace_file(name, self.path)
         except BaseException:
-            Path(name).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                remove_file(name)
             raise
