@@ -162,7 +162,7 @@ def _received(phone: Numbers, sent: Figures, window: int) -> Numbers:
         return np.zeros(0, dtype=np.int64)
     moment = sent - sent.min()
     line = phone * (moment.max() + window + 1) + moment
-    return np.searchsorted(line, line) - np.searchsorted(line, line - window)
+    return np.asarray(np.searchsorted(line, line) - np.searchsorted(line, line - window), dtype=np.int64)
 
 
 def _asked(source: MessageSource, filters: Filters) -> Any:
