@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
+from frame_columns import add_columns, all_columns
 from numpydoc import xref
 from sphinx.application import Sphinx
 
@@ -15,6 +17,7 @@ import masanalytics as mas
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
+sys.path.insert(0, str(DOCS))
 
 project = "masanalytics"
 author = "The masanalytics developers"
@@ -80,3 +83,5 @@ def copy_notebooks(_app: Sphinx) -> None:
 def setup(app: Sphinx) -> None:
     """Connect what this site needs beyond its extensions."""
     app.connect("builder-inited", copy_notebooks)
+    # After numpydoc, which sorts the sections of a docstring.
+    app.connect("autodoc-process-docstring", add_columns(all_columns()), priority=900)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 import click
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -221,3 +222,14 @@ def test_a_document_names_no_machine(path: Path) -> None:
 
     assert not re.search(r"/(home|Users|tmp|root|work)/", text)
     assert not re.search(r"(?<!\d)1[3-9]\d{9}(?!\d)", text)
+
+
+def test_the_reference_has_the_columns_of_every_returned_frame() -> None:
+    """What returns a frame is among those whose columns and dtypes the site reads off the sample store."""
+    described = runpy.run_path(str(ROOT / "docs" / "frame_columns.py"))
+
+    assert set(described["returning_frames"]()) <= set(described["FRAMES"])
+    assert described["columns_of"](pd.DataFrame({"n": [1], "m": [2], "rate": [0.5]})) == [
+        "int64                           n, m",
+        "float64                         rate",
+    ]
