@@ -192,3 +192,13 @@ def test_the_users_own_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setenv(f"MAS_{name}", value)
     assert asked_accounts(mine=True) == (PlatformAccount("企业", "a", "k", ("S1", "S2")),)
     assert asked_accounts() == (PlatformAccount(),)
+
+
+def test_an_account_by_options(tmp_path: Path) -> None:
+    """What is given on the command line is the first account's, on top of a file; the templates are added to its own."""
+    file = tmp_path / "platform.toml"
+    file.write_text('ec_name = "企业"\nap_id = "a"\nsecret_key = "k"\n[templates]\nt1 = "{1}好"\n', "utf-8")
+    changes = {"ap_id": "b", "ec_name": None, "signs": ("S1", "S2"), "templates": {"t2": "码{1}"}}
+    assert asked_accounts(file, changes=changes) == (
+        PlatformAccount("企业", "b", "k", ("S1", "S2"), templates={"t1": "{1}好", "t2": "码{1}"}),
+    )

@@ -18,7 +18,7 @@ from masanalytics.cli.options import (
     with_existing_store,
     with_store,
 )
-from masanalytics.errors import ConfigError
+from masanalytics.errors import ConfigError, InputError
 from masanalytics.i18n import _
 
 __all__ = ["codes", "demo", "doctor", "export", "fingerprint", "receive", "report", "simulator"]
@@ -104,7 +104,7 @@ def codes(codes: tuple[str, ...], carrier: str | None) -> None:
 
 
 @command
-@option("--port", type=click.IntRange(0, 65535), default=8443, show_default=True, help="0 takes any that is free.")
+@option("--port", type=int, default=8443, show_default=True, help="0 takes any that is free.")
 @option("--host", default="127.0.0.1", show_default=True, help="The address it listens on.")
 @option("--http", is_flag=True, help="Plain HTTP instead of HTTPS.")
 @option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same fates.")
@@ -116,6 +116,18 @@ def codes(codes: tuple[str, ...], carrier: str | None) -> None:
     help="A TOML file with the platform's account: ec_name, ap_id, secret_key, sign, templates.",
 )
 @option("--mine", is_flag=True, help="The account of MAS_* and .env, so that a client need not be changed.")
+@option("--ec-name", help="Its enterprise name (ecName).")
+@option("--ap-id", help="Its user name (apId).")
+@option(
+    "--secret-key",
+    help="Its password: of an account made up, since a command line is seen by others; your own: --mine.",
+)
+@option(
+    "--sign", "signs", multiple=True, help="A signature's code; may be repeated, as for plain and template messages."
+)
+@option(
+    "--template", "templates", multiple=True, metavar="ID=TEXT", help="An approved template's text; may be repeated."
+)
 @option("--push", metavar="URL", help="Push reports and replies there, as to an HTTP account; plain HTTP then.")
 @option("--push-replies", metavar="URL", help="Push replies there instead.")
 @option("--minutes", is_flag=True, help="Reports whose times have no seconds.")
@@ -126,7 +138,9 @@ def simulator(**asked: Any) -> None:
     settings = {name: asked[name] for name in ("port", "host", "seed", "speed", "strict")}
     pushed = asked["push"] or asked["push_replies"]
     push = Push(asked["push"] or asked["push_replies"], asked["push_replies"] or "") if pushed else None
-    accounts = asked_accounts(asked["account"], mine=asked["mine"])
+    changes = {name: asked[name] for name in ("ec_name", "ap_id", "secret_key", "signs")}
+    changes["templates"] = dict(map(_named_text, asked["templates"]))
+    accounts = asked_accounts(asked["account"], mine=asked["mine"], changes=changes)
     style = Style(minutes=asked["minutes"])
     with serve(https=not (asked["http"] or push), push=push, style=style, accounts=accounts, **settings) as platform:
         click.echo(_("Simulator running; stop it with Ctrl-C."))
@@ -137,6 +151,13 @@ def simulator(**asked: Any) -> None:
                 time.sleep(3600)
         except KeyboardInterrupt:
             click.echo()
+
+
+def _named_text(written: str) -> tuple[str, str]:
+    name, between, text = written.partition("=")
+    if not between or not name.strip():
+        raise InputError("--template {written!r}: write ID=TEXT, such as 38516fab=您的验证码是{{1}}", written=written)
+    return name.strip(), text
 
 
 @command
@@ -180,7 +201,7 @@ def doctor(profile: str | None, env_file: str | None, db: str) -> None:
 
 @command
 @option("--host", default="127.0.0.1", show_default=True, help="The address it listens on; 0.0.0.0 for all.")
-@option("--port", type=click.IntRange(0, 65535), default=8090, show_default=True, help="0 takes any that is free.")
+@option("--port", type=int, default=8090, show_default=True, help="0 takes any that is free.")
 @option("--path", help="The secret first part of its addresses; by default made once and kept beside the store.")
 @option("--allow", multiple=True, metavar="ADDRESS", help="An address or network that may push; may be repeated.")
 @option("--behind-proxy", metavar="ADDRESS", help="The proxy whose X-Forwarded-For is believed.")

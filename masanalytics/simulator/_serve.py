@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -85,16 +85,33 @@ def read_accounts(path: Path) -> tuple[PlatformAccount, ...]:
     return tuple(account_of(table, str(path)) for table in (tables.values() if several else [tables]))
 
 
-def asked_accounts(file: Path | None = None, *, mine: bool = False) -> tuple[PlatformAccount, ...]:
+def asked_accounts(
+    file: Path | None = None, *, mine: bool = False, changes: Mapping[str, Any] | None = None
+) -> tuple[PlatformAccount, ...]:
     """Return the accounts of a file, or the user's own of ``MAS_*`` and ``.env``, or else the simulator's own.
+
+    Parameters
+    ----------
+    changes : mapping, optional
+        Settings of `PlatformAccount` that the first account has otherwise; ``templates`` are added to its own.
 
     Raises
     ------
     ConfigError
         If the file cannot be read, or variables are missing.
+
+    Examples
+    --------
+    >>> asked_accounts(changes={"ap_id": "shop", "templates": {"t1": "{1}，您好"}})[0].templates
+    {'t1': '{1}，您好'}
     """
     if file is not None:
-        return read_accounts(file)
-    if not mine:
-        return (DEFAULT_ACCOUNT,)
-    return (account_of(environment_settings(need_url=False), "MAS_*"),)
+        accounts = read_accounts(file)
+    elif mine:
+        accounts = (account_of(environment_settings(need_url=False), "MAS_*"),)
+    else:
+        accounts = (DEFAULT_ACCOUNT,)
+    changes = {name: value for name, value in (changes or {}).items() if value}
+    if "templates" in changes:
+        changes["templates"] = {**accounts[0].templates, **changes["templates"]}
+    return (replace(accounts[0], **changes), *accounts[1:])
