@@ -82,7 +82,8 @@ for _ in range(2):
 
 def against(checkout: Path, path: Path) -> str:
     """Return how much longer this checkout's `read_sheet` takes for a file than that of another; nothing without another."""
-    own, other = [], []
+    own: list[float] = []
+    other: list[float] = []
     for _ in range(3):
         for root, seconds in ((Path(__file__).resolve().parents[1], own), (checkout, other)):
             command = [sys.executable, "-c", _READ, str(path)]

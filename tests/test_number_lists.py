@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ import pandas as pd
 import pytest
 import xlsxwriter
 
+from masanalytics.account import Account
+from masanalytics.analysis import number_health
+from masanalytics.errors import ConfigError
 from masanalytics.planning import Plan, plan
 from masanalytics.planning.number_lists import suppression_list
 from masanalytics.sheets import read_sheet
@@ -48,6 +52,8 @@ def planned(listed: Any) -> Plan:
         "13800138001-003",
         "１３８００１３８００１－１３８００１３８００３",
         "+8613800138001-+8613800138003",
+        "138 0013 8001 - 138 0013 8003",
+        "138-0013-8001~138-0013-8003",
         "号段：13800138001-13800138003（投诉）",
     ],
 )
@@ -157,3 +163,61 @@ def test_hidden_sheets_of_a_list_are_read_with_their_receipt(tmp_path: Path) -> 
     assert listed.numbers.tolist() == [13800138000, 13800138001]
     assert listed.receipt is not None
     assert listed.receipt["sheet"] == ["a", "b"]
+
+
+# ---- the other lists: who alone may be written to, and whose health is asked for
+
+AS_FILES_HAVE_THEM: list[Any] = [
+    "138 0013 8000", "+86 13800138001", 13800138002.0, "１３８００１３８００３", "008613800138004", "13800138005.0",
+]  # fmt: skip
+
+
+def account(allowed: Any) -> Account:
+    return Account(
+        url="https://127.0.0.1:1", ec_name="e", ap_id="a", secret_key="k", sign="DWItALe3A", signature="某店",
+        allow_only=allowed,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["list", "column", "workbook"])
+def test_only_the_allowed_are_planned_however_their_numbers_are_written(book: Book, form: str) -> None:
+    forms: dict[str, Callable[[], Any]] = {
+        "list": lambda: AS_FILES_HAVE_THEM[:4],
+        "column": lambda: pd.Series(AS_FILES_HAVE_THEM[:4], dtype=object),
+        "workbook": lambda: read_sheet(book({"a": [["手机号"], *([one] for one in AS_FILES_HAVE_THEM[:4])]}))["手机号"],
+    }
+    allowed = forms[form]()
+    people = pd.DataFrame({"手机号": AS_FILES_HAVE_THEM})
+    made = plan(people, phone="手机号", text="好", campaign="x", account=account(allowed))
+    assert made.messages["phone"].tolist() == PEOPLE[:4]
+    assert made.excluded["reason"].tolist() == ["not_allowed", "not_allowed"]
+
+
+@pytest.mark.parametrize("allowed", [13800138000, 13800138000.0, "１３８ ００１３ ８０００"])
+def test_one_allowed_number(allowed: Any) -> None:
+    assert account(allowed).allow_only == ("13800138000",)
+
+
+@pytest.mark.parametrize(
+    "entry", ["138****8000", "1.38E+10", "13800138000/13800138001", "13800138000-13800138003", float("nan"), "手机号"]
+)
+def test_an_allowed_entry_that_is_no_number_is_an_error(entry: Any) -> None:
+    """Whom it means cannot be told: nobody is allowed by guessing, and nothing is planned."""
+    with pytest.raises(ConfigError, match="which is not a mobile number of 11 digits"):
+        account(["13800138000", entry])
+
+
+def test_the_health_of_a_sheets_numbers(tmp_path: Path) -> None:
+    """Each cell gets its verdict, in the order of the sheet; a label that is a number is its first person."""
+    messages = pd.DataFrame({
+        "phone": PEOPLE, "status": "delivered", "submitted_at": pd.Timestamp("2026-01-01", tz="Asia/Shanghai"),
+        "error_code": None,
+    })  # fmt: skip
+    path = text_file(
+        tmp_path, "号码\n138 0013 8000\n+86-13800138001\n13800138002.0\n１３８００１３８００３\n13900139000\n无\n"
+    )
+    found = number_health(messages, phones=read_sheet(path)["号码"])
+    assert found["phone"].tolist() == [*PEOPLE[:4], "13900139000", "无"]
+    assert found["sent"].tolist() == [1, 1, 1, 1, 0, 0]
+    without_header = number_health(messages, phones=pd.Series(["138-0013-8001"], name="13800138000"))
+    assert without_header[["phone", "sent"]].values.tolist() == [["13800138000", 1], ["13800138001", 1]]

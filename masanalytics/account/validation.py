@@ -148,9 +148,9 @@ def allowed_numbers(allowed: Iterable[object] | None) -> tuple[str, ...] | None:
         return None
     from masanalytics.phones import read_phone  # with pandas, which most accounts do not need
 
-    if not isinstance(allowed, Iterable | int):
+    if not isinstance(allowed, Iterable | int | float):
         raise ConfigError("allow_only= is of type {kind}: it must be a list of numbers", kind=type(allowed).__name__)
-    entries = [allowed] if isinstance(allowed, str | int) else list(allowed)
+    entries = [allowed] if isinstance(allowed, str | int | float) else list(allowed)
     numbers: dict[str, None] = {}
     for number in entries:
         mobile, _reason = read_phone(str(number))

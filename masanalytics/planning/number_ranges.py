@@ -21,6 +21,7 @@ _RANGE = re.compile(
     rf"(?:(?<!\d)86|(?<!\d))[ -]?({MOBILE})\s*(?:[-‐‑‒–—―−~_]+|至|到|\bto\b|\.{{2,}}|…+)\s*(?:\+?86[ -]?)?({MOBILE}|\d{{2,10}})(?!\d)",
     re.ASCII | re.I,
 )
+_SPACED = re.compile(r"(?<!\d)(1[3-9]\d)[ -](\d{4})[ -](\d{4})(?!\d)", re.ASCII)
 _FIRST = re.compile(r"起|开始|首个|from|start|begin|first|最小|min", re.I)
 _LAST = re.compile(r"止|结束|终|末|至$|to$|end|last|最大|max", re.I)
 
@@ -30,11 +31,11 @@ def ranges_in(text: str) -> list[tuple[int, int]]:
 
     Examples
     --------
-    >>> ranges_in("13800138000-13800138003"), ranges_in("13800138000～8003"), ranges_in("138-0013-8000")
+    >>> ranges_in("138 0013 8000-138 0013 8003"), ranges_in("13800138000～8003"), ranges_in("138-0013-8000")
     ([(13800138000, 13800138003)], [(13800138000, 13800138003)], [])
     """
     found = []
-    for match in _RANGE.finditer(fold(text)):
+    for match in _RANGE.finditer(_SPACED.sub(r"\1\2\3", fold(text))):
         first, last = match.groups()
         end = int(first[: len(first) - len(last)] + last)
         if int(first) < end:

@@ -36,22 +36,29 @@ _PLAIN_NUMBER = re.compile(r"[+-]?\d[\d,]*(?:\.\d*)?(?:[eE][+-]?\d+)?")
 def write_sheet(df: pd.DataFrame, path: PathName, *, sheet: str = "Sheet1", language: str | None = None) -> Path:
     """Write a frame to ``.xlsx``, ``.csv`` or ``.parquet`` so that it is safe to open.
 
-    The way out for replies (`Store.uplinks`) and for what `outcomes` returns: text of strangers never runs as a formula.
+    The way out for replies (`Store.uplinks`) and for what `outcomes` returns: text of strangers never runs as a formula. ``df.to_excel``
+    runs it, writes phones that are integers as 1.38E+10, and fails on times that have a zone.
 
     Parameters
     ----------
     df : DataFrame
-        Its columns are written, its index is not. Text stays text: phones keep their digits, and a cell such as
-        ``=HYPERLINK(...)`` is shown, not run. Numbers are numbers, rates and shares of this package are percentages, and a column
-        that `read_sheet` read has the number format it had. Timestamps with a zone are written as Asia/Shanghai wall time, dates
-        without a time as dates.
+        Its columns are written, its index is not; it is not changed. What is written as what:
+
+        - text as text: phones and orders keep their digits, and a cell such as ``=HYPERLINK(...)`` is shown, not run (in ``.csv`` it
+          gets an apostrophe in front);
+        - numbers as numbers; rates and shares of this package (``delivery_rate``, ``low``, ``high``) as percentages; a column that
+          `read_sheet` read, and that still holds what was read, in the number format it had;
+        - times with a zone as Asia/Shanghai wall time, dates without a time as dates; truth values as such; missing values as blank
+          cells.
     path : str or Path
         Where to. ``.csv`` is UTF-8 with a byte-order mark, so that Excel shows Chinese. A file with whole mobile numbers can be
         read by its owner only, where the system knows such rights.
     sheet : str
         The sheet's name, in a workbook.
     language : {"en", "zh"}, optional
-        In this language the columns, statuses and carriers of this package are written, for a reader; by default their names.
+        In this language the columns, statuses, carriers, weekdays and categories of this package are written, for a reader
+        (``delivery_rate`` as 送达率); columns and values of your own stay as they are. By default names are written as in the frame,
+        so that `read_sheet` gives the same frame again.
 
     Returns
     -------
@@ -64,6 +71,15 @@ def write_sheet(df: pd.DataFrame, path: PathName, *, sheet: str = "Sheet1", lang
         If the name of the file is not one of these, its folder is missing, or a sheet cannot hold so many rows.
     MissingExtraError
         If a library is needed that is not installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from masanalytics.sheets import read_sheet
+    >>> replies = pd.DataFrame({"phone": ["13800138000"], "content": ["=1+1"], "delivery_rate": [0.925]})
+    >>> again = read_sheet(write_sheet(replies, Path(tempfile.mkdtemp(), "replies.xlsx")))
+    >>> again.values.tolist(), again.attrs["read"]["formats"]
+    ([['13800138000', '=1+1', 0.925]], {'delivery_rate': ['0.0%']})
     """
     file = full_path(path)
     kind = file.suffix.lower()
