@@ -77,6 +77,7 @@ from masanalytics.sheets import sample_path as sample_path
 from masanalytics.sheets import write_sheet as write_sheet
 from masanalytics.simulator import Fault as Fault
 from masanalytics.simulator import Simulator as Simulator
+from masanalytics.store import Archive as Archive
 from masanalytics.store import Store as Store
 from masanalytics.store import replay as replay
 from masanalytics.store import settle as settle

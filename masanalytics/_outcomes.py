@@ -14,6 +14,7 @@ from masanalytics.errors import InputError, missing_columns, unknown_name
 from masanalytics.i18n import Text, _, speaks
 from masanalytics.phones import normalise_phones
 from masanalytics.planning.columns import as_frame, check_names
+from masanalytics.store import Archive, Store
 from masanalytics.text import plain_name
 from masanalytics.vocabulary import EXCLUSIONS
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from masanalytics.aliases import Booleans, Numbers, Table
     from masanalytics.planning import Plan
-    from masanalytics.store import Store
 
 __all__ = ["outcomes"]
 
@@ -35,7 +35,7 @@ _OF_THE_PLAN = ("arm", "round")
 @speaks
 def outcomes(
     df: Table,
-    store: Store,
+    store: Store | Archive,
     *,
     phone: Hashable,
     campaign: str,
@@ -101,6 +101,8 @@ def outcomes(
     names = [prefix + name for name in added]
     _check(df, phone, names)
     store.sends.check_campaign(campaign)
+    if not isinstance(store, Archive):
+        store.sends.refuse_archived(campaign)
     numbers = normalise_phones(df[phone])
     phones = numbers["phone"].astype(object).where(numbers["phone"].notna(), None).to_numpy()
     messages = _latest(store, campaign, round)
@@ -129,7 +131,7 @@ def _check(df: pd.DataFrame, phone: Hashable, names: list[str]) -> None:
         raise InputError("the table has columns {taken} of its own: say prefix='sms_'", taken=taken)
 
 
-def _latest(store: Store, campaign: str, label: str | None) -> pd.DataFrame:
+def _latest(store: Store | Archive, campaign: str, label: str | None) -> pd.DataFrame:
     """Return the latest message of each number; its index are the numbers."""
     messages = store.messages(campaign, round=label)
     if label is not None and messages.empty:
@@ -162,7 +164,7 @@ def _reasons(
     phones: NDArray[np.object_],
     matched: Booleans,
     silent: Booleans,
-    store: Store,
+    store: Store | Archive,
     plan: Plan | None,
 ) -> pd.Series[Any]:
     """Return why each row got no message of its own: the plan's word first, then what the number and the store tell."""

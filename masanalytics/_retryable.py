@@ -12,6 +12,7 @@ from masanalytics.argument_kinds import NAME, STORE, takes
 from masanalytics.codes import describe_code
 from masanalytics.errors import unknown_name
 from masanalytics.i18n import Text
+from masanalytics.store import Archive, Store
 from masanalytics.text import plain_name
 from masanalytics.vocabulary import MESSAGE_COLUMNS, NOT_KEPT
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from masanalytics.aliases import Booleans
-    from masanalytics.store import Store
 
 __all__ = ["retryable"]
 
@@ -29,7 +29,7 @@ _OUT: Final = (*_ACCEPTED, "unknown")
 
 
 @takes(store=STORE, campaign=NAME, round=NAME)
-def retryable(store: Store, campaign: str, round: str = "") -> pd.DataFrame:  # noqa: A002
+def retryable(store: Store | Archive, campaign: str, round: str = "") -> pd.DataFrame:  # noqa: A002
     """Return the failed messages of a round that are worth sending again, to be planned as another round.
 
     Parameters
@@ -66,6 +66,8 @@ def retryable(store: Store, campaign: str, round: str = "") -> pd.DataFrame:  # 
     (['phone', '门店', 'error_code', 'action', 'tries', 'not_before'], ['no failed message of this round is worth another try'])
     """
     store.sends.check_campaign(campaign)
+    if not isinstance(store, Archive):
+        store.sends.refuse_archived(campaign)
     every = store.messages(campaign)
     rounds = sorted(set(every["round"].dropna()))
     if plain_name(round) not in rounds:
@@ -117,7 +119,7 @@ def _tried_since(every: pd.DataFrame, worth: pd.DataFrame) -> Booleans:
     return _is_later(every[every["status"].isin(_OUT)], _identity, worth)
 
 
-def _reached_since(store: Store, worth: pd.DataFrame) -> Booleans:
+def _reached_since(store: Store | Archive, worth: pd.DataFrame) -> Booleans:
     """Return which numbers got a message of another campaign since."""
     numbers = list(dict.fromkeys(worth["phone"]))
     others = store.messages(phone=numbers, status="delivered") if numbers else worth

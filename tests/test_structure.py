@@ -22,6 +22,8 @@ FILES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.r
 
 SMALLEST, LARGEST, LONGEST = 40, 400, 40
 SMALL_ON_PURPOSE = {
+    "store/exported_uplinks.py": "replies, kept apart from messages, which come by millions",
+    "store/exported_reports.py": "the evidence that goes with archived messages",
     "store/part_rules.py": "the rule under outcomes, columns and filters",
     "account/account_key.py": "what an account is told by, below everything that keeps something of one",
     "store/account_merging.py": "one rule, kept apart to be read as one",

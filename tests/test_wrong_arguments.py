@@ -180,7 +180,7 @@ RIGHT: dict[str, Any] = {
     "timeout": 1,
 }  # fmt: skip
 OF_THE_STORE = (
-    "batches", "campaigns", "compress_answers", "coverage", "export_parquet", "forget", "give_up_answers", "history",
+    "archive", "batches", "campaigns", "compress_answers", "coverage", "export_parquet", "forget", "give_up_answers", "history",
     "merge_accounts", "opt_in", "opt_out", "opted_out", "polls", "prune_answers", "raw_answer", "release", "reports", "settle",
     "text", "uplinks",
 )  # fmt: skip

@@ -19,9 +19,9 @@ from masanalytics.cli.options import (
     with_store,
 )
 from masanalytics.errors import ConfigError, InputError
-from masanalytics.i18n import _
+from masanalytics.i18n import _, ngettext
 
-__all__ = ["codes", "demo", "doctor", "export", "fingerprint", "receive", "report", "simulator"]
+__all__ = ["archive", "codes", "demo", "doctor", "export", "fingerprint", "receive", "report", "simulator"]
 
 _MARKS = {True: ("ok", "green"), False: ("!!", "red"), None: ("--", "yellow")}
 
@@ -89,6 +89,25 @@ def export(folder: str, db: str, *, reveal: bool, hash_key: Path | None, uplinks
         files = store.export_parquet(folder, reveal=reveal, phones="hashed" if key else None, key=key, uplinks=uplinks)
     for file in files:
         click.echo(file)
+
+
+@command
+@click.argument("folder", type=UserPath(file_okay=False))
+@option("--before", required=True, help="Months that end before it: a day, as 2026-03-01, or an age, as 180d.")
+@with_existing_store
+def archive(folder: str, db: str, *, before: str) -> None:
+    """Move settled months out of the store into Parquet files, which Archive(folder, store) analyses with the live ones.
+
+    Nobody is sent anything twice for it, and reports that come late are counted. The folder is part of the ledger: keep it safe.
+    """
+    from masanalytics.store import Store
+
+    with Store(db) as store:
+        done = store.archive(before, folder)
+    moved = ngettext("{count:,} message", "{count:,} messages", done.messages)
+    click.echo(_("Archived {messages} of {months}.", messages=moved, months=", ".join(done.months) or "-"))
+    if done.waiting:
+        click.echo(_("Not settled yet: {months}.", months=", ".join(done.waiting)))
 
 
 @command

@@ -68,6 +68,7 @@ for command in (
     commands.report,
     alerts,
     commands.export,
+    commands.archive,
     commands.codes,
     commands.simulator,
     commands.fingerprint,

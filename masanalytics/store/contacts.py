@@ -36,10 +36,14 @@ def contacts(conn: sqlite3.Connection, phones: Sequence[str], since: float) -> d
     )
     # Of the row with the greatest submitted_at SQLite takes the campaign, too. Where our clock and the platform's differ, the later
     # time counts: that keeps people on the safe side.
+    got = (
+        f"SELECT r.position, m.submitted_at, m.batch_id FROM reached r CROSS JOIN messages m ON m.phone = r.phone AND m.status_id {MAY_BE_OUT}"
+        " UNION ALL SELECT r.position, h.submitted_at, h.batch_id FROM reached r CROSS JOIN archived h ON h.phone = r.phone"
+    )
     rows = conn.execute(
-        "SELECT r.position, count(*), max(m.submitted_at), c.campaign FROM reached r CROSS JOIN messages m ON m.phone = r.phone"
-        " CROSS JOIN batches b ON b.batch_id = m.batch_id CROSS JOIN campaigns c ON c.campaign_id = m.campaign_id"
-        f" WHERE max(b.requested_at, coalesce(m.submitted_at, 0)) > ? AND m.status_id {MAY_BE_OUT} AND NOT b.outside_caps GROUP BY r.position",
+        f"SELECT m.position, count(*), max(m.submitted_at), c.campaign FROM ({got}) m CROSS JOIN batches b ON b.batch_id = m.batch_id"
+        " CROSS JOIN campaigns c ON c.campaign_id = b.campaign_id"
+        " WHERE max(b.requested_at, coalesce(m.submitted_at, 0)) > ? AND NOT b.outside_caps GROUP BY m.position",
         [since],
     ).fetchall()
     conn.execute("DELETE FROM reached")

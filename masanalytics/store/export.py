@@ -161,9 +161,10 @@ class _Run:
         self._accounts = dict(conn.execute("SELECT account_id, account FROM accounts").fetchall())
         self._turn = changed_days.latest_turn(conn)
         ledger = conn.execute("SELECT ledger_id FROM ledger").fetchone()[0]
-        if before is not None and before.settings.get("store") != ledger:
+        if before is not None and (before.settings.get("store") != ledger or before.settings.get("archive")):
             raise StoreError(
-                "{folder} holds the export of another store: give each a folder of its own", folder=str(folder)
+                "{folder} holds the export of another store, or an archive: give each a folder of its own",
+                folder=str(folder),
             )
         self._settings = {
             "store": ledger,

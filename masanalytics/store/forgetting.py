@@ -21,6 +21,7 @@ from masanalytics.errors import InputError
 from masanalytics.protocol import Endpoint, read_page
 from masanalytics.protocol.lenient_json import unwrap
 from masanalytics.store import held_out, kept_columns
+from masanalytics.store.archived_rows import forget_archived
 from masanalytics.store.lookups import MAY_BE_OUT
 from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
 
@@ -81,12 +82,14 @@ def forget(conn: sqlite3.Connection, wish: Wish) -> Forgotten:
     numbers = [row[0] for row in conn.execute("SELECT DISTINCT phone FROM messages JOIN picked USING (message_id)")]
     replies = _forget_replies(conn, wish, salt)
     messages = _forget_messages(conn, salt)
+    archived = forget_archived(conn, wish.before, wish.phones, wish.columns, lambda phone: _name(salt, phone))
+    messages += len(archived)
     if wish.columns:
         kept_columns.forget_columns(conn, wish.columns, _PICKED)
     answers = _forget_answers(conn, wish)
     opt_outs = _forget_opt_outs(conn, wish, salt)
     held_out.names_to_forget(conn, wish.before, wish.phones, lambda phone: _name(salt, phone))
-    known = {*numbers, *wish.phones}
+    known = {*numbers, *archived, *wish.phones}
     conn.executemany(
         "INSERT OR IGNORE INTO forgotten VALUES (?)", [(_name(salt, phone),) for phone in known if "~" not in phone]
     )
@@ -131,12 +134,15 @@ def as_filed(
     names = names_of(conn, phones)
     if not names:
         return list(phones)
-    sent = f"SELECT 1 FROM messages WHERE phone = ? AND round_id = ? AND key = ? AND status_id {MAY_BE_OUT}"
+    sent = (
+        f"SELECT 1 FROM messages WHERE phone = ? AND round_id = ? AND key = ? AND status_id {MAY_BE_OUT}"
+        " UNION ALL SELECT 1 FROM archived WHERE phone = ? AND round_id = ? AND key = ?"
+    )
     filed = []
     for place, phone in enumerate(phones):
         name = names.get(phone)
         key = "" if keys is None else keys[place]
-        is_sent = name is not None and conn.execute(sent, [name, round_id, key]).fetchone() is not None
+        is_sent = name is not None and conn.execute(sent, [name, round_id, key] * 2).fetchone() is not None
         filed.append(name if name is not None and is_sent else phone)
     return filed
 

@@ -67,7 +67,9 @@ def learned(conn: sqlite3.Connection, first: float = 0, last: float = 1 << 40) -
         for account_id, account, messages, complete in rows
         if account_id in by_part_accounts(conn)
         and conn.execute(
-            "SELECT 1 FROM messages WHERE account_id = ? AND segments >= 2 AND submitted_at BETWEEN ? AND ? LIMIT 1",
+            "SELECT 1 FROM messages WHERE account_id = ?1 AND segments >= 2 AND submitted_at BETWEEN ?2 AND ?3 UNION ALL"
+            " SELECT 1 FROM archived_batches h JOIN batches b USING (batch_id) WHERE h.long AND b.account_id = ?1"
+            " AND b.requested_at BETWEEN ?2 AND ?3 LIMIT 1",
             [account_id, *limits],
         ).fetchone()
     ]

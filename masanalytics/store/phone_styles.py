@@ -52,6 +52,8 @@ class PhoneStyle:
             raise InputError("phones='hashed' needs key=, the secret of the hashes, and nothing else does")
         if key is None:
             return cls(style)  # type: ignore[arg-type]
+        if not isinstance(key, (str, bytes)):
+            raise InputError("key= is a text or bytes, not {kind}", kind=type(key).__name__)
         text = key.decode("latin-1") if isinstance(key, bytes) else key
         if len(text) < _SHORTEST_KEY:
             raise InputError(
@@ -72,7 +74,7 @@ class PhoneStyle:
 
     @property
     def _bytes(self) -> bytes:
-        return self.key.reveal().encode("utf-8") if self.key else b""
+        return self.key.reveal().encode("utf-8", "surrogatepass") if self.key else b""
 
     def numbers(self, phones: Any) -> Any:
         """Return numbers (`masanalytics.store.packed_rows.Rows.phones`) as they are shown."""

@@ -109,6 +109,7 @@ def replay(conn: sqlite3.Connection, words: Collection[str] | None) -> int:
     poll_ids = poll_log.kept_answers(conn)
     touched = [row[0] for row in conn.execute(f"SELECT DISTINCT message_id FROM reports WHERE {_KEPT}")]
     conn.execute(f"DELETE FROM reports WHERE {_KEPT}")
+    conn.execute(f"DELETE FROM late_reports WHERE {_KEPT}")
     conn.execute(f"DELETE FROM records_set_aside WHERE {_KEPT}")
     conn.execute(
         f"DELETE FROM opt_outs WHERE until IS NULL AND uplink_id IN (SELECT uplink_id FROM uplinks WHERE {_KEPT})"
@@ -120,7 +121,8 @@ def replay(conn: sqlite3.Connection, words: Collection[str] | None) -> int:
     conn.execute("DELETE FROM messages WHERE campaign_id IS NULL AND reports = 0")
     conn.execute(
         "DELETE FROM batches WHERE campaign_id IS NULL AND NOT EXISTS"
-        " (SELECT 1 FROM messages WHERE messages.batch_id = batches.batch_id)"
+        " (SELECT 1 FROM messages WHERE messages.batch_id = batches.batch_id) AND batch_id NOT IN"
+        " (SELECT batch_id FROM archived_batches)"
     )
     return len(poll_ids)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from masanalytics.store import lookups
+from masanalytics.store.archived_rows import statuses_of
 from masanalytics.vocabulary import Status
 
 __all__ = [
@@ -54,6 +55,7 @@ def campaign_progress(conn: sqlite3.Connection, campaign: str | None) -> Campaig
     """Return the counts of a campaign (all its rounds), or of everything where `campaign` is None."""
     if campaign is None:
         rows = conn.execute("SELECT status_id, count(*) FROM messages GROUP BY status_id").fetchall()
+        rows += statuses_of(conn, "1", [])
     else:
         campaign_id = lookups.find_campaign(conn, campaign)
         rows = conn.execute(
@@ -61,6 +63,7 @@ def campaign_progress(conn: sqlite3.Connection, campaign: str | None) -> Campaig
             " GROUP BY m.status_id",
             [campaign_id],
         ).fetchall()
+        rows += statuses_of(conn, "b.campaign_id = ?", [campaign_id])
     return CampaignProgress.of(rows)
 
 
@@ -71,6 +74,7 @@ def round_progress(conn: sqlite3.Connection, round_id: int) -> CampaignProgress:
         " AND b.campaign_id = (SELECT campaign_id FROM rounds r WHERE r.round_id = b.round_id) GROUP BY m.status_id",
         [round_id],
     ).fetchall()
+    rows += statuses_of(conn, "b.round_id = ? AND b.campaign_id IS NOT NULL", [round_id])
     return CampaignProgress.of(rows)
 
 

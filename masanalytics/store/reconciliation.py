@@ -131,8 +131,8 @@ def settle(conn: sqlite3.Connection, batch_id: int, state: str) -> bool:
         " settled_by_user)",
         [batch_id],
     ).fetchone()
-    if row is None:
-        return False
+    if row is None or conn.execute("SELECT 1 FROM archived_batches WHERE batch_id = ?", [batch_id]).fetchone():
+        return False  # what is archived was settled by its reports, or by 72 hours without one
     if row[0] and state != "accepted":
         give_back(conn, batch_id)
     conn.execute(

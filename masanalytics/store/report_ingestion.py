@@ -6,6 +6,7 @@ is read and written once a page.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
@@ -14,6 +15,8 @@ from typing import NamedTuple
 from masanalytics.carriers import carriers_of
 from masanalytics.protocol import ReportRecord, outcome_of
 from masanalytics.store import forgetting, lookups, message_outcomes
+from masanalytics.store.archived_rows import is_archived
+from masanalytics.store.late_reports import take_late
 from masanalytics.vocabulary import Status
 
 __all__ = ["take_reports"]
@@ -52,8 +55,11 @@ def take_reports(
         The batches of no campaign that got reports, with how many: perhaps another system's, perhaps one of ours whose
         answer was lost; and how many of the reports are new.
     """
+    late_new = 0
+    if records and is_archived(conn):
+        records, late_new = _without_late(conn, account_id, poll_id, records)
     if not records:
-        return {}, 0
+        return {}, late_new
     codes = _read_codes(conn, records)
     batch_ids, foreign = _find_batches(conn, account_id, records)
     keys = [(batch_ids[index], record.mobile) for index, record in enumerate(records)]
@@ -88,7 +94,46 @@ def take_reports(
     new = conn.total_changes - before
     _count_copies(conn, page_messages, records, codes)
     _write_outcomes(conn, page_messages, records, codes, all_new=new == len(records))
-    return dict(Counter(batch_id for batch_id, _ in keys if batch_id in foreign)), new
+    return dict(Counter(batch_id for batch_id, _ in keys if batch_id in foreign)), new + late_new
+
+
+def _without_late(
+    conn: sqlite3.Connection, account_id: int, poll_id: int, records: Sequence[ReportRecord]
+) -> tuple[list[ReportRecord], int]:
+    """Keep the reports of archived messages apart; return the others, and how many of those are new."""
+    batch_ids, _ = _find_batches(conn, account_id, records)
+    asked = "SELECT batch_id FROM archived_batches WHERE batch_id IN (SELECT value FROM json_each(?))"
+    archived = {row[0] for row in conn.execute(asked, [json.dumps(list(set(batch_ids)))])}
+    keys = [(batch_id, record.mobile) for batch_id, record in zip(batch_ids, records, strict=True)]
+    places = [place for place, batch_id in enumerate(batch_ids) if batch_id in archived]
+    live = _find_messages(conn, keys, places)
+    places = [place for place in places if place not in live]
+    codes = _read_codes(conn, [records[place] for place in places])
+    late, new = take_late(
+        conn,
+        poll_id,
+        {
+            place: (
+                *keys[place],
+                one.report_status,
+                one.submitted_at,
+                one.received_at,
+                one.submit_date,
+                one.receive_date,
+            )
+            for place in places
+            for one in [records[place]]
+        },
+        {
+            place: (
+                code.status_id,
+                code.error_id,
+                records[place].error_code or ("" if code.shown_error_id is None else records[place].report_status),
+            )
+            for place, code in zip(places, codes, strict=True)
+        },
+    )
+    return [record for place, record in enumerate(records) if place not in late], new
 
 
 def _count_copies(

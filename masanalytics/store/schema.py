@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
-from masanalytics.store import changed_days, held_out, message_outcomes, older_rounds, sql_views
+from masanalytics.store import archived_rows, changed_days, held_out, message_outcomes, older_rounds, sql_views
 from masanalytics.store.kept_texts import plain_sentences_sql
 from masanalytics.store.platform_clock import date_messages
 from masanalytics.text import plain_name
@@ -450,3 +450,9 @@ def m024_silent_arms(db: Database) -> None:
     """Know who is in a silent arm and gets nothing, until when, and the shares that the arms of a round were meant to have."""
     held_out.make_table(db.conn)
     sql_views.make_views(db.conn)
+
+
+@migrations()
+def m025_archived_messages(db: Database) -> None:
+    """Know who got which round also where the message has moved into an archive, and keep the reports that come late."""
+    archived_rows.make_tables(db.conn)

@@ -184,6 +184,11 @@ def already_sent(
         [round_id],
     )
     is_sent[[position for (position,) in positions]] = True
+    archived = conn.execute(
+        "SELECT position FROM asked JOIN archived h ON h.phone = asked.phone AND h.round_id = ? AND h.key = asked.key",
+        [round_id],
+    )
+    is_sent[[position for (position,) in archived]] = True
     conn.execute("DELETE FROM asked")
     return is_sent
 
@@ -245,6 +250,7 @@ def count_reopened(
 
 _WHAT_BECAME = f"""
 SELECT asked.phone, CASE
+  WHEN h.phone IS NOT NULL THEN 'already_sent'
   WHEN m.status_id {ACCEPTED} THEN iif(b.run_id = :run, 'accepted', 'already_sent')
   WHEN m.status_id = {int(Status.unknown)} THEN
     iif(b.state = 'submitting' AND b.run_id <> :run, 'left_to_another_run', 'unknown')
@@ -255,7 +261,8 @@ SELECT asked.phone, CASE
   WHEN b.run_id > :run THEN 'taken_over'
   ELSE 'left' END AS what
 FROM asked LEFT JOIN messages m ON m.phone = asked.phone AND m.round_id = :round AND m.key = asked.key
-LEFT JOIN batches b USING (batch_id) LEFT JOIN opt_outs o ON o.phone = asked.phone AND o.until IS NULL
+LEFT JOIN archived h ON h.phone = asked.phone AND h.round_id = :round AND h.key = asked.key
+LEFT JOIN batches b ON b.batch_id = m.batch_id LEFT JOIN opt_outs o ON o.phone = asked.phone AND o.until IS NULL
 """
 
 

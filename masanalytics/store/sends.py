@@ -12,6 +12,7 @@ from masanalytics.account import AccountKey, Budget, Period
 from masanalytics.errors import InputError, StoreError, unknown_name
 from masanalytics.i18n import Text
 from masanalytics.store import (
+    archived_rows,
     claim_rules,
     contacts,
     doubts,
@@ -138,6 +139,11 @@ class Sends:
             campaigns = progress.campaigns(conn)
         if plain_name(campaign) not in campaigns:
             raise unknown_name(Text("campaign"), campaign, campaigns)
+
+    def refuse_archived(self, campaign: str) -> None:
+        """Raise InputError if messages of this campaign are archived, so that the file alone does not know what became of them."""
+        with self._connections.reading() as conn:
+            archived_rows.refuse_archived(conn, plain_name(campaign))
 
     # ---- a run ------------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ import sqlite3
 from masanalytics.analysis.known_holes import holes_text
 from masanalytics.i18n import _, ngettext
 from masanalytics.store import parts
+from masanalytics.store.archived_rows import archived_words
 from masanalytics.store.coverage import covered_until
 from masanalytics.store.holes import open_holes
 from masanalytics.store.message_columns import waited_sql
@@ -46,6 +47,9 @@ def shown(conn: sqlite3.Connection, name: str, *, is_new: bool = False) -> tuple
     if missing is not None:
         notes.append(_("{missing}; see store.missing_answers()", missing=missing))
     notes.extend(parts.words(known).text() for known in parts.learned(conn))
+    archived = archived_words(conn)
+    if archived is not None:
+        notes.append(str(archived))
     return _("Store {name}", name=name), figures, notes
 
 

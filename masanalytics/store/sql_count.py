@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from masanalytics.i18n import Text
 from masanalytics.store import held_out, kept_columns, parts
+from masanalytics.store.archived_rows import archived_words
 from masanalytics.store.coverage import covered_until, gaps, intervals
 from masanalytics.store.database import Connections, as_store_error
 from masanalytics.store.holes import open_holes
@@ -169,6 +170,7 @@ class StoredMessages:
             first, last = _submitted(conn, where)
             by_part = parts.learned(conn, first, last)
             retried = _failed_before(conn, where)
+            archived = archived_words(conn)
         latest = last + UNREPORTED_AFTER_S
         holes = [
             {
@@ -188,6 +190,7 @@ class StoredMessages:
             if end > first and start < latest
         ]
         notes = [*(parts.words(known) for known in by_part), *([_failed_before_words(retried)] if retried else [])]
+        notes += [archived] if archived is not None else []
         end_by_account = {account: format_instant(end) for account, _, end in spans}
         return {
             "as_of": max(ends.values(), default=None),

@@ -44,6 +44,7 @@ from masanalytics.store.sql_count import StoredMessages
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
+    from masanalytics.store.archiving import Archived
     from masanalytics.store.history import History
 
 __all__ = ["Store", "replay", "settle"]
@@ -437,6 +438,7 @@ class Store:
             return holes.give_up(conn, poll_ids, self.clock.now())
 
     @takes(phones=TEXT, reveal=TRUTH)
+    @takes(reveal=TRUTH, phones=TEXT, uplinks=TRUTH)
     def export_parquet(
         self,
         folder: str | Path,
@@ -489,6 +491,41 @@ class Store:
         return export_parquet(
             self._connections, path_in_folder(folder, "folder"), Export(style, uplinks, self.clock.now())
         )
+
+    def archive(self, before: object, folder: str | Path) -> Archived:
+        """Move settled months out of the file into Parquet, where `masanalytics.Archive` analyses them with the live ones.
+
+        What leaves are accepted messages of whole months (of submission, China time) with their reports, once their account's coverage
+        reaches a week beyond the month, no answer of that time is missing and no batch is in doubt. Numbers and texts go as they
+        are, to files that only their owner can read. The file keeps who got which round, so that nobody is sent one twice, and caps,
+        replies and opt-outs count as before; a report that comes late is kept and counted by the archive. Killed at any moment, each
+        message is in one place. The room is used again by new messages; ``store.db.vacuum()`` gives it back to the disk.
+
+        Parameters
+        ----------
+        before : date or time
+            Months that end before it; or an age: ``"180d"``.
+        folder : str or Path
+            The archive: one folder for this store, always the same. It is part of the ledger: keep it as you keep the file.
+
+        Returns
+        -------
+        Archived
+            How many messages of which months, and which months wait.
+
+        Raises
+        ------
+        InputError
+            If the time is none, or is to come.
+        StoreError
+            If the folder cannot be written, or is not the archive of this store.
+        """
+        from masanalytics.store.archiving import archive, check_before
+
+        now = self.clock.now()
+        limit = forgetting.instant_before(before, int(now))
+        check_before(limit, now)
+        return archive(self._connections, path_in_folder(folder, "folder"), limit, now)
 
     # ---- who is not to be written to ------------------------------------------------------------------------------
 
@@ -560,7 +597,8 @@ class Store:
         """Erase the numbers and texts of people; counts, times, prefixes, carriers and outcomes stay, so analysis does too.
 
         A round that was sent to somebody stays sent, and an opt-out stays one: the file knows both by a salted hash of the
-        number. It is rewritten, so that no free page holds what was erased. Files exported before are not touched.
+        number. It is rewritten, so that no free page holds what was erased. Files exported before are not touched; those of an archive
+        are written anew, without them, by the next ``archive()``.
 
         Parameters
         ----------

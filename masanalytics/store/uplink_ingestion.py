@@ -82,11 +82,15 @@ def _add(conn: sqlite3.Connection, phone: str, since: int, reason: str, uplink_i
 
 def _last_message(conn: sqlite3.Connection, account_id: int, record: UplinkRecord) -> int | None:
     """Return the last message sent to the number before the reply, preferring the one whose extension it answers."""
+    before = (record.sent_at if record.sent_at is not None else 2**53) + _CLOCKS_DIFFER_S
+    got = (
+        f"SELECT message_id, batch_id FROM messages WHERE phone = ?1 AND status_id {MAY_BE_OUT}"
+        " UNION ALL SELECT message_id, batch_id FROM archived WHERE phone = ?1"
+    )
     rows = conn.execute(
-        "SELECT m.message_id, b.add_serial FROM messages m JOIN batches b USING (batch_id) WHERE m.phone = ?"
-        f" AND m.account_id = ? AND m.status_id {MAY_BE_OUT} AND b.requested_at <= ? ORDER BY b.requested_at DESC,"
-        f" m.message_id DESC LIMIT {_LOOK_BACK}",
-        [record.mobile, account_id, (record.sent_at if record.sent_at is not None else 2**53) + _CLOCKS_DIFFER_S],
+        f"SELECT m.message_id, b.add_serial FROM ({got}) m JOIN batches b USING (batch_id) WHERE b.account_id = ?2"
+        f" AND b.requested_at <= ?3 ORDER BY b.requested_at DESC, m.message_id DESC LIMIT {_LOOK_BACK}",
+        [record.mobile, account_id, before],
     ).fetchall()
     exact = [row[0] for row in rows if row[1] and record.add_serial.endswith(row[1])]
     plain = [row[0] for row in rows if not row[1]]

@@ -18,6 +18,7 @@ from masanalytics.vocabulary import BATCH_STATES, Status
 
 __all__ = [
     "MISSING",
+    "REPORTS",
     "UPLINKS",
     "china_times",
     "fetch_columns",
@@ -36,7 +37,7 @@ MISSING = np.iinfo(np.int64).min
 """What stands for a missing number while columns are arrays of int64."""
 _ROWS_AT_ONCE = 50_000
 
-_REPORTS = (
+REPORTS = (
     "SELECT p.report_id, p.poll_id, p.message_id, c.campaign, a.account, b.msg_group, m.phone, s.code AS report_status,"
     " nullif(e.code, '') AS error_code, p.submitted_at, p.received_at, p.submit_date, p.receive_date FROM reports p"
     " JOIN messages m USING (message_id) JOIN batches b USING (batch_id) JOIN accounts a ON a.account_id = m.account_id"
@@ -46,13 +47,17 @@ _REPORTS = (
 UPLINKS = (
     "SELECT u.uplink_id, u.poll_id, u.message_id, c.campaign, a.account, u.phone, u.content, u.add_serial, u.sent_at,"
     " u.send_time, u.opt_out FROM uplinks u JOIN accounts a USING (account_id) LEFT JOIN messages m USING (message_id)"
-    " LEFT JOIN campaigns c ON c.campaign_id = m.campaign_id"
+    " LEFT JOIN archived h ON m.message_id IS NULL AND h.phone = u.phone AND h.message_id = u.message_id"
+    " LEFT JOIN batches b ON b.batch_id = coalesce(m.batch_id, h.batch_id)"
+    " LEFT JOIN campaigns c ON c.campaign_id = b.campaign_id"
 )
 """Replies with the words of their messages; whoever asks adds which."""
 _OF_BATCH = "SELECT count(*) FROM messages m WHERE m.batch_id = b.batch_id AND m.status_id ="
+_GONE = "SELECT {} FROM archived_batches h WHERE h.batch_id = b.batch_id"
 _BATCHES = (
     "SELECT b.batch_id, c.campaign, r.round, a.account, b.mode, b.state, b.msg_group, b.rspcod, b.notice, b.inferred,"
-    f" b.messages, ({_OF_BATCH} {int(Status.delivered)}) AS delivered, ({_OF_BATCH} {int(Status.failed)}) AS failed,"
+    f" b.messages, ({_OF_BATCH} {int(Status.delivered)}) + ifnull(({_GONE.format('delivered')}), 0) AS delivered,"
+    f" ({_OF_BATCH} {int(Status.failed)}) + ifnull(({_GONE.format('failed')}), 0) AS failed,"
     " b.template_id, b.params, b.content, b.add_serial, b.arm, b.canary, b.planned_at, b.requested_at, b.answered_at"
     " FROM batches b JOIN accounts a USING (account_id) LEFT JOIN campaigns c ON c.campaign_id = b.campaign_id"
     " LEFT JOIN rounds r ON r.round_id = b.round_id WHERE (? IS NULL OR c.campaign = ?) AND (? IS NULL OR b.state = ?) ORDER BY b.batch_id"
@@ -123,13 +128,13 @@ def _plain(campaign: str | None) -> str | None:
 
 def read_reports(conn: sqlite3.Connection, campaign: str | None) -> pd.DataFrame:
     """Return the reports of a campaign, or all."""
-    sql = f"{_REPORTS} WHERE ? IS NULL OR c.campaign = ? ORDER BY p.report_id"
+    sql = f"{REPORTS} WHERE ? IS NULL OR c.campaign = ? ORDER BY p.report_id"
     return read_view(conn, sql, [_plain(campaign)] * 2, times=_REPORT_TIMES, integers=_REPORT_INTEGERS)
 
 
 def read_foreign_reports(conn: sqlite3.Connection) -> pd.DataFrame:
     """Return the reports of batches that this store did not send."""
-    sql = f"{_REPORTS} WHERE m.campaign_id IS NULL ORDER BY p.report_id"
+    sql = f"{REPORTS} WHERE m.campaign_id IS NULL ORDER BY p.report_id"
     return read_view(conn, sql, [], times=_REPORT_TIMES, integers=_REPORT_INTEGERS)
 
 

@@ -21,7 +21,7 @@ from masanalytics.vocabulary import MESSAGE_COLUMNS
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ExportedMessages", "exports_in"]
+__all__ = ["ExportedMessages", "exports_in", "opened"]
 
 _TRIES: Final = 50
 _WAIT_S: Final = 0.1
@@ -143,12 +143,24 @@ class ExportedMessages:
 
 
 def _opened(files: Sequence[Path]) -> MessageSource:
-    import narwhals as nw
     import pandas as pd
 
-    names = [str(file) for file in files]
-    if not names:
+    if not files:
         return PandasMessages(pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in MESSAGE_COLUMNS.items()}))
+    return opened(files)
+
+
+def opened(files: Sequence[Path]) -> NarwhalsMessages:
+    """Return Parquet files of messages, at least one, as a source: by DuckDB where it is installed, else by polars or Arrow.
+
+    Raises
+    ------
+    MissingExtraError
+        If none of them is.
+    """
+    import narwhals as nw
+
+    names = [str(file) for file in files]
     try:
         import duckdb
     except ImportError:
@@ -156,7 +168,8 @@ def _opened(files: Sequence[Path]) -> MessageSource:
     else:
         connection = duckdb.connect()
         connection.execute("SET enable_progress_bar = false")
-        return NarwhalsMessages(nw.from_native(connection.read_parquet(names, hive_partitioning=False)))
+        relation = connection.read_parquet(names, hive_partitioning=False, union_by_name=True)
+        return NarwhalsMessages(nw.from_native(relation))
     try:
         import polars as pl
     except ImportError:
@@ -164,6 +177,9 @@ def _opened(files: Sequence[Path]) -> MessageSource:
     else:
         return NarwhalsMessages(nw.from_native(pl.scan_parquet(names, hive_partitioning=False)))
     try:
-        return PandasMessages(pd.concat([pd.read_parquet(name) for name in names], ignore_index=True))
+        from pyarrow import concat_tables
+        from pyarrow.parquet import read_table
     except ImportError as error:
         raise MissingExtraError.of("duckdb", "duckdb", Text("reading {kind}", kind=".parquet")) from error
+    tables = [read_table(name, partitioning=None) for name in names]
+    return NarwhalsMessages(nw.from_native(concat_tables(tables, promote_options="default")))

@@ -59,6 +59,22 @@ class NarwhalsMessages:
         """Return what is equal as long as no message changes, where files of this machine tell; None where nothing does."""
         return files_behind(self._given) if _is_duckdb(self._given) else None
 
+    def watched_until(self, ends: Mapping[str, int]) -> NarwhalsMessages:
+        """Return the same messages with ``waited_s`` as of these instants (epoch seconds), by account."""
+        import narwhals as nw
+
+        waited = nw.col("waited_s")
+        for account, end in ends.items():
+            known = (nw.col("account") == account) & ~nw.col("waited_s").is_null()
+            waited = nw.when(known).then(nw.lit(end) - self._epoch("submitted_at")).otherwise(waited)
+        return NarwhalsMessages(self._frame.with_columns(waited_s=waited.cast(nw.Int64)))
+
+    def without(self, message_ids: Sequence[int]) -> NarwhalsMessages:
+        """Return the messages but for these."""
+        import narwhals as nw
+
+        return NarwhalsMessages(self._frame.filter(~nw.col("message_id").is_in(list(message_ids))))
+
     def message_columns(self) -> Sequence[str]:
         """Return the frame's columns."""
         return list(self._schema.names())

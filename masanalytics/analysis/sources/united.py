@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from masanalytics.analysis.filters import Filters
-from masanalytics.analysis.sources.base import ColumnKind, MessageSource, RawCounts, Seconds
+from masanalytics.analysis.sources.base import ColumnKind, KnowsShares, MessageSource, RawCounts, Seconds
 from masanalytics.analysis.sources.remembered import TellsChanges
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
@@ -106,6 +106,12 @@ class UnitedMessages:
         """Return what a column holds, as the first says that has it."""
         holders = [part for part, columns in zip(self._parts, self._columns, strict=True) if name in columns]
         return holders[0].column_kind(name) if holders else None
+
+    def meant_shares(self, where: Filters) -> Mapping[str, float]:
+        """Return arm -> share, where all that know of shares say the same."""
+        knowing = [part.meant_shares(where) for part in self._parts if isinstance(part, KnowsShares)]
+        known = [dict(shares) for shares in knowing if shares]
+        return known[0] if known and all(shares == known[0] for shares in known) else {}
 
     def repeated_messages(self) -> int:
         """Return how many rows show a message that another row of the same source shows too."""

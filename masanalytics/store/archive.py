@@ -1,0 +1,198 @@
+"""Archived and live messages together, as one source of messages."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import pandas as pd
+
+from masanalytics.analysis.filters import Filters
+from masanalytics.analysis.sources.base import ColumnKind, MessageSource, RawCounts, Seconds
+from masanalytics.analysis.sources.folders import exports_in, opened
+from masanalytics.analysis.sources.narwhals import NarwhalsMessages
+from masanalytics.analysis.sources.pandas import PandasMessages
+from masanalytics.analysis.sources.united import UnitedMessages
+from masanalytics.errors import InputError, StoreError
+from masanalytics.paths import full_path
+from masanalytics.store.late_reports import amended, late_messages
+from masanalytics.store.observation import Observation
+from masanalytics.store.sql_count import StoredMessages
+from masanalytics.store.store import Store
+from masanalytics.vocabulary import MESSAGE_COLUMNS
+
+if TYPE_CHECKING:
+    from masanalytics.store.sends import Sends
+
+__all__ = ["Archive"]
+
+_T = TypeVar("_T")
+
+
+class Archive:
+    """The messages that `Store.archive` moved, and the live ones of their store, for every function that takes a Store to analyse.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The archive.
+    store : Store, optional
+        The store it was made from. Without it only what is archived is there, as it was when it left: late reports are in the store.
+
+    Raises
+    ------
+    InputError
+        If there is no archive in the folder.
+    StoreError
+        When it is asked: if a file of the archive is missing, naming it.
+
+    Examples
+    --------
+    >>> import masanalytics as mas
+    >>> store = mas.Store(":memory:")
+    >>> Archive(store.path.parent / "archive", store).messages().empty  # nothing was archived yet
+    True
+    """
+
+    def __init__(self, folder: str | Path, store: Store | None = None) -> None:
+        self.folder = full_path(folder, "folder")
+        self.store = store
+        self.message_source: MessageSource = (
+            exports_in(self.folder)[0] if store is None else _ArchiveMessages(self.folder, store)
+        )
+
+    def messages(self, campaign: str | Sequence[str] | None = None, **filters: object) -> pd.DataFrame:
+        """Return messages, live and archived, with the columns of `Store.messages`; it takes the same filters.
+
+        Proofs are there where their campaign is named.
+        """
+        where = Filters.parse({"campaign": campaign, **filters})
+        columns = self.message_source.message_columns()
+        rows = self.message_source.message_rows(columns, where=where).sort_values("message_id", ignore_index=True)
+        kinds = {name: kind for name, kind in MESSAGE_COLUMNS.items() if kind in ("str", "Int64", "int64")}
+        return rows.astype({**dict.fromkeys(set(columns) - set(MESSAGE_COLUMNS), "str"), **kinds})
+
+    def uplinks(self) -> pd.DataFrame:
+        """Return the replies, which stay in the store."""
+        return self._of_store.uplinks()
+
+    def batches(self, campaign: str | None = None) -> pd.DataFrame:
+        """Return the batches, which stay in the store."""
+        return self._of_store.batches(campaign)
+
+    def held_out(self, campaign: str | None = None, round: str | None = None) -> pd.DataFrame:  # noqa: A002
+        """Return who is in a silent arm: the store knows."""
+        return self._of_store.held_out(campaign, round)
+
+    @property
+    def sends(self) -> Sends:
+        """What sending knows: of the store."""
+        return self._of_store.sends
+
+    def campaigns(
+        self,
+        *,
+        by: Literal["campaign", "month"] = "campaign",
+        price: float | Mapping[str, float] | None = None,
+        **where: object,
+    ) -> pd.DataFrame:
+        """Return the campaigns, live and archived, as `Store.campaigns` does."""
+        from masanalytics.store.campaigns import campaign_table
+
+        return campaign_table(self, self._of_store._connections.reading, by, price, where)  # noqa: SLF001 - of one room
+
+    def __repr__(self) -> str:
+        return f"Archive({self.folder}, {self.store!r})"
+
+    @property
+    def _of_store(self) -> Store:
+        if self.store is None:
+            raise InputError("that is in the store: mas.Archive(folder, store)")
+        return self.store
+
+
+class _ArchiveMessages:
+    """Archived and live messages as one source, in one state of the file: what moves meanwhile is counted once."""
+
+    phone_style = "whole"
+
+    def __init__(self, folder: Path, store: Store) -> None:
+        self._folder = folder
+        self._connections = store._connections  # noqa: SLF001 - of one room
+        self._live = StoredMessages(self._connections)
+
+    def state(self) -> Hashable | None:
+        """Return what is equal as long as nothing changes: the store knows every file of the archive."""
+        live = self._live.state()
+        return None if live is None else ("archive", str(self._folder), live)
+
+    def grouped_count(self, by: Sequence[str], *, where: Filters, seconds: Seconds | None = "outcome") -> RawCounts:
+        """Count in both."""
+        return self._asked(lambda source: RawCounts(*source.grouped_count(by, where=where, seconds=seconds)))
+
+    def estimated_count(self, where: Filters) -> int:  # noqa: ARG002
+        """Return 0: a part of an archive is not read faster than all of it."""
+        return 0
+
+    def message_rows(self, columns: Sequence[str], *, where: Filters) -> pd.DataFrame:
+        """Return these columns of the messages that pass `where`."""
+        return self._asked(lambda source: source.message_rows(columns, where=where))
+
+    def message_columns(self) -> Sequence[str]:
+        """Return the columns messages have: the store knows all that were ever kept."""
+        return self._live.message_columns()
+
+    def column_kind(self, name: str) -> ColumnKind | None:
+        """Return what a column holds."""
+        return self._live.column_kind(name)
+
+    def meant_shares(self, where: Filters) -> Mapping[str, float]:
+        """Return the shares that arms were meant to have: the store knows."""
+        return self._live.meant_shares(where)
+
+    def repeated_messages(self) -> int:
+        """Return 0: each message is in one of the two."""
+        return 0
+
+    def coverage_summary(self, where: Filters) -> Mapping[str, Any]:
+        """Return how far and when reports were fetched: the store knows."""
+        found = dict(self._live.coverage_summary(where))
+        return {**found, "notes": [note for note in found["notes"] if note.code != "archived"]}
+
+    def _asked(self, question: Callable[[MessageSource], _T]) -> _T:
+        with self._united() as source:
+            return question(source)
+
+    @contextmanager
+    def _united(self) -> Iterator[MessageSource]:
+        with self._connections.reading() as conn:
+            archived = self._archived(conn)
+            late = late_messages(conn)
+            parts: list[MessageSource] = [part.without(late) if late else part for part in archived]
+            if late:
+                parts.append(self._amended(conn, archived, late))
+            yield UnitedMessages([*parts, self._live], apart=0)
+
+    def _archived(self, conn: sqlite3.Connection) -> list[NarwhalsMessages]:
+        """Return the files, as of now, those with the same columns together."""
+        ends = Observation.of(conn).ends
+        names = dict(conn.execute("SELECT account_id, account FROM accounts").fetchall())
+        until = {names[account_id]: end for account_id, end in ends.items()}
+        files: dict[str, list[Path]] = {}
+        for file, own in conn.execute("SELECT file, own_columns FROM archive_runs ORDER BY archive_id"):
+            path = self._folder / file
+            if not path.exists():
+                raise StoreError("{file} is missing from the archive: put it back from a copy", file=str(path))
+            files.setdefault(",".join(sorted(json.loads(own))), []).append(path)
+        return [opened(group).watched_until(until) for group in files.values()]
+
+    @staticmethod
+    def _amended(conn: sqlite3.Connection, archived: Sequence[NarwhalsMessages], late: Sequence[int]) -> PandasMessages:
+        """Return the messages that were reported late, with what that makes of them."""
+        united = UnitedMessages(archived, apart=0)
+        where = Filters({"message_id": tuple(late)})
+        return PandasMessages(amended(conn, united.message_rows(united.message_columns(), where=where)))

@@ -1,0 +1,85 @@
+"""Writing files of an archive anew without people who were forgotten."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from masanalytics.export_folder import draft_of
+from masanalytics.paths import replace_file
+from masanalytics.store.database import Connections
+from masanalytics.store.partition_writers import parquet_writer
+
+__all__ = ["erase", "remove_old_files"]
+
+
+def erase(connections: Connections, folder: Path, archive_id: int, own_columns: Sequence[str]) -> None:
+    """Write one file, and that of its reports, anew: the forgotten by their names, without texts and these columns of the user's.
+
+    The new files count from the transaction on that notes them; the old ones are removed after it.
+    """
+    with connections.writing(durable=True) as conn:
+        (old,) = conn.execute("SELECT file FROM archive_runs WHERE archive_id = ?", [archive_id]).fetchone()
+        names = dict(
+            conn.execute(
+                "SELECT message_id, phone FROM archived WHERE archive_id = ? AND phone LIKE '%~%'", [archive_id]
+            ).fetchall()
+        )
+        month, new = old.split("/")[0], f"{archive_id:06d}-{secrets.token_hex(4)}"
+        _rewrite(folder / old, folder / month / f"{new}.parquet", names, ["content", "params", *own_columns])
+        reports = _reports_of(folder / old)
+        _rewrite(reports, reports.with_name(f"{new}.pq"), names, [])
+        size = (folder / month / f"{new}.parquet").stat().st_size
+        conn.execute(
+            "UPDATE archive_runs SET file = ?, size_bytes = ? WHERE archive_id = ?",
+            [f"{month}/{new}.parquet", size, archive_id],
+        )
+        conn.execute("INSERT INTO archive_old_files VALUES (?)", [old])
+        conn.execute("DELETE FROM archive_erasures WHERE archive_id = ?", [archive_id])
+
+
+def remove_old_files(connections: Connections, folder: Path) -> None:
+    """Remove the files in whose place others were written."""
+    with connections.reading() as conn:
+        old = [row[0] for row in conn.execute("SELECT file FROM archive_old_files")]
+    for name in old:
+        (folder / name).unlink(missing_ok=True)
+        _reports_of(folder / name).unlink(missing_ok=True)
+        _forget_file(connections, name)
+
+
+def _forget_file(connections: Connections, name: str) -> None:
+    with connections.writing() as conn:
+        conn.execute("DELETE FROM archive_old_files WHERE file = ?", [name])
+
+
+def _reports_of(file: Path) -> Path:
+    return file.parent.parent / "_reports" / file.parent.name / f"{file.stem}.pq"
+
+
+def _rewrite(old: Path, new: Path, names: Mapping[int, str], emptied: Sequence[str]) -> None:
+    """Copy a file with the numbers of some messages replaced and some of their columns empty."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(old, partitioning=None)
+    ids = table.column("message_id").to_pylist()
+    for name in ("phone", *(name for name in emptied if name in table.column_names)):
+        values = table.column(name).to_pylist()
+        shown = [
+            (names[number] if name == "phone" else None) if number in names else value
+            for number, value in zip(ids, values, strict=True)
+        ]
+        table = _with_column(table, name, shown)
+    coded = [one.name for one in table.schema if str(one.type) == "string" and one.name != "phone"]
+    with parquet_writer(draft_of(new), table.schema, coded=coded, private=True) as writer:
+        writer.write_table(table.replace_schema_metadata())
+    replace_file(draft_of(new), new)
+
+
+def _with_column(table: Any, name: str, values: Sequence[Any]) -> Any:
+    import pyarrow as pa
+
+    place = table.schema.get_field_index(name)
+    return table.set_column(place, name, pa.array(values, pa.string()))

@@ -1,0 +1,194 @@
+"""What stays in the file of messages that were archived: who got which round, and which reports are in the archive already.
+
+A row of some 50 bytes keeps the promise that nobody is sent a round twice, caps and replies their message, and tells a report that
+is new from one that was there. A trigger keeps out every insertion of a message that is archived, whoever makes it.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from masanalytics.errors import InputError
+from masanalytics.i18n import Text
+from masanalytics.timezone import format_instant
+
+__all__ = [
+    "archived_messages",
+    "archived_words",
+    "evidence",
+    "forget_archived",
+    "is_archived",
+    "make_tables",
+    "refuse_archived",
+    "statuses_of",
+]
+
+_TABLES: Final = """
+CREATE TABLE archive_runs (
+  archive_id INTEGER PRIMARY KEY,
+  month TEXT NOT NULL,
+  file TEXT NOT NULL UNIQUE,
+  messages INTEGER NOT NULL,
+  size_bytes INTEGER NOT NULL,
+  first INTEGER NOT NULL,
+  last INTEGER NOT NULL,
+  own_columns TEXT NOT NULL,
+  archived_at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE archived (
+  phone TEXT NOT NULL,
+  round_id INTEGER NOT NULL,
+  key TEXT NOT NULL,
+  message_id INTEGER NOT NULL,
+  batch_id INTEGER NOT NULL,
+  submitted_at INTEGER NOT NULL,
+  archive_id INTEGER NOT NULL,
+  evidence TEXT,
+  PRIMARY KEY (phone, round_id, key, message_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE archived_batches (
+  batch_id INTEGER PRIMARY KEY,
+  pending INTEGER NOT NULL,
+  delivered INTEGER NOT NULL,
+  failed INTEGER NOT NULL,
+  long INTEGER NOT NULL
+) STRICT;
+CREATE TABLE late_reports (
+  report_id INTEGER PRIMARY KEY,
+  poll_id INTEGER NOT NULL REFERENCES polls,
+  message_id INTEGER NOT NULL,
+  report_status_id INTEGER NOT NULL REFERENCES codes,
+  error_code_id INTEGER NOT NULL REFERENCES codes,
+  submitted_at INTEGER,
+  received_at INTEGER,
+  submit_date TEXT NOT NULL,
+  receive_date TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX late_reports_once
+  ON late_reports (message_id, receive_date, report_status_id, error_code_id, submit_date);
+CREATE TABLE archive_erasures (archive_id INTEGER PRIMARY KEY, own_columns TEXT NOT NULL) STRICT;
+CREATE TABLE archive_old_files (file TEXT PRIMARY KEY) STRICT;
+CREATE TRIGGER archived_message_stays BEFORE INSERT ON messages WHEN NEW.round_id IS NOT NULL AND EXISTS
+  (SELECT 1 FROM archived WHERE phone = NEW.phone AND round_id = NEW.round_id AND key = NEW.key)
+  BEGIN SELECT RAISE(IGNORE); END;
+"""
+_ASK_AT_ONCE: Final = 400
+
+
+def make_tables(conn: sqlite3.Connection) -> None:
+    """Make the tables, and the trigger that keeps archived messages from being planned again."""
+    *tables, trigger = _TABLES.split("\nCREATE")
+    for statement in filter(str.strip, tables):
+        conn.execute(f"CREATE{statement}")
+    conn.execute(f"CREATE{trigger}")
+
+
+def is_archived(conn: sqlite3.Connection) -> bool:
+    """Whether anything was archived from this file."""
+    return conn.execute("SELECT 1 FROM archive_runs LIMIT 1").fetchone() is not None
+
+
+def archived_messages(
+    conn: sqlite3.Connection, keys: Sequence[tuple[int, str]]
+) -> dict[tuple[int, str], tuple[int, str]]:
+    """Return the archived messages among batches' numbers (batch, phone): the message, and which reports of it are known."""
+    found = {}
+    for start in range(0, len(keys), _ASK_AT_ONCE):
+        part = keys[start : start + _ASK_AT_ONCE]
+        rows = conn.execute(
+            f"WITH page (batch_id, phone) AS (VALUES {','.join(['(?,?)'] * len(part))}) SELECT page.batch_id, page.phone, a.message_id,"
+            " a.evidence FROM page CROSS JOIN archived a ON a.phone = page.phone AND a.batch_id = page.batch_id",
+            [value for key in part for value in key],
+        )
+        found.update({(batch_id, phone): (message_id, known or "") for batch_id, phone, message_id, known in rows})
+    return found
+
+
+def evidence(submit_date: str, receive_date: str, report_status: str, error_code: str) -> str:
+    """Return a short sign of a report by which it is known again.
+
+    Examples
+    --------
+    >>> evidence("20260131090000", "20260131090005", "DELIVRD", "")
+    'ea81f87a'
+    """
+    return f"{zlib.crc32(chr(0).join((submit_date, receive_date, report_status, error_code)).encode()):08x}"
+
+
+def statuses_of(conn: sqlite3.Connection, which: str, values: Sequence[object]) -> Iterable[tuple[int, int]]:
+    """Return how many archived messages batches have by status; `which` is a test on ``batches b``."""
+    row = conn.execute(
+        "SELECT sum(a.pending), sum(a.delivered), sum(a.failed) FROM archived_batches a JOIN batches b USING (batch_id)"
+        f" WHERE {which}",
+        list(values),
+    ).fetchone()
+    return [(status, count) for status, count in zip((4, 5, 6), row, strict=True) if count]
+
+
+def forget_archived(
+    conn: sqlite3.Connection,
+    before: int | None,
+    phones: Sequence[str],
+    columns: Sequence[str],
+    name_of: Callable[[str], str],
+) -> list[str]:
+    """Rename people in what the file knows of archived messages, and note which files of the archive name them; return the numbers.
+
+    The files themselves are written anew by the next archiving.
+    """
+    rows = conn.execute(
+        "SELECT phone, round_id, key, message_id, archive_id FROM archived WHERE phone NOT LIKE '%~%' AND (submitted_at < ? OR phone IN"
+        " (SELECT value FROM json_each(?)))",
+        [before or 0, json.dumps(list(phones))],
+    ).fetchall()
+    conn.executemany(
+        "UPDATE archived SET phone = ? WHERE phone = ? AND round_id = ? AND key = ? AND message_id = ?",
+        [(name_of(row[0]), *row[:4]) for row in rows],
+    )
+    for archive_id in sorted({row[4] for row in rows}):
+        known = conn.execute("SELECT own_columns FROM archive_erasures WHERE archive_id = ?", [archive_id]).fetchone()
+        named = sorted({*columns, *json.loads(known[0] if known else "[]")})
+        kept = json.dumps(named, ensure_ascii=False)
+        conn.execute("INSERT OR REPLACE INTO archive_erasures VALUES (?, ?)", [archive_id, kept])
+    return [row[0] for row in rows]
+
+
+def archived_words(conn: sqlite3.Connection) -> Text | None:
+    """Return in words how many messages are archived; None where none is."""
+    count, last = conn.execute("SELECT sum(messages), max(last) FROM archive_runs").fetchone()
+    if not count:
+        return None
+    return Text(
+        "{count:,} message submitted until {until} is archived and not counted here: mas.Archive(folder, store) counts all",
+        "{count:,} messages submitted until {until} are archived and not counted here: mas.Archive(folder, store) counts all",
+        code="archived",
+        count=count,
+        until=format_instant(last),
+    )
+
+
+def refuse_archived(conn: sqlite3.Connection, campaign: str) -> None:
+    """Raise if messages of a campaign are archived: who reads the file alone would take them for never sent.
+
+    Raises
+    ------
+    InputError
+        Saying what to ask instead.
+    """
+    row = conn.execute(
+        "SELECT sum(a.pending + a.delivered + a.failed) FROM archived_batches a JOIN batches USING (batch_id)"
+        " JOIN campaigns USING (campaign_id) WHERE campaign = ?",
+        [campaign],
+    ).fetchone()
+    if row[0]:
+        raise InputError(
+            "{count:,} message of {campaign} is archived: give mas.Archive(folder, store) in place of the store",
+            "{count:,} messages of {campaign} are archived: give mas.Archive(folder, store) in place of the store",
+            count=row[0],
+            campaign=campaign,
+            code="archived",
+        )

@@ -1,0 +1,258 @@
+"""Moving settled months out of SQLite into Parquet, some 100,000 messages at a time.
+
+Each part is one transaction: its messages are read and written to a file, the file is made durable, and then the same transaction
+takes them out and notes the file. Killed before it commits, the messages are where they were, and the file belongs to nobody: the
+next archiving sets it aside. While it runs nobody else writes, so no report can come between.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from masanalytics.errors import InputError, StoreError
+from masanalytics.export_folder import Manifest, Partition, draft_of, finish, read_manifest, write_manifest
+from masanalytics.paths import replace_file
+from masanalytics.store import changed_days
+from masanalytics.store.archive_erasing import erase, remove_old_files
+from masanalytics.store.archived_rows import evidence
+from masanalytics.store.arrow_messages import ArrowMessages
+from masanalytics.store.changed_days import MESSAGES, NEVER, Month
+from masanalytics.store.database import Connections
+from masanalytics.store.export import need_pyarrow, within_folder
+from masanalytics.store.exported_reports import write_reports
+from masanalytics.store.lookups import ACCEPTED
+from masanalytics.store.observation import Observation
+from masanalytics.store.packed_rows import PackedRows, Rows, Stretch, stretches
+from masanalytics.store.partition_writers import parquet_writer
+from masanalytics.store.phone_styles import PhoneStyle
+from masanalytics.store.rounds import HOLDING
+from masanalytics.timezone import format_instant
+from masanalytics.vocabulary import Status
+
+__all__ = ["Archived", "archive", "archive_manifest"]
+
+_SETTLED_S: Final = 7 * 86_400
+_WHOLE: Final = PhoneStyle("whole")
+
+
+@dataclass(frozen=True)
+class Archived:
+    """What was archived.
+
+    Attributes
+    ----------
+    messages : int
+        How many messages were moved.
+    months : list of str
+        The months they were submitted in, ``YYYY-MM``.
+    waiting : list of str
+        Months before the time asked for of which some account is not settled yet: reports may still come, an answer is missing, or
+        a batch is in doubt.
+    """
+
+    messages: int
+    months: list[str]
+    waiting: list[str]
+
+
+def archive(connections: Connections, folder: Path, before: int, now: float) -> Archived:
+    """Move the settled messages of all months that end before an instant into a folder; return what was moved.
+
+    Raises
+    ------
+    MissingExtraError
+        If pyarrow is not installed.
+    StoreError
+        If the folder cannot be written, or holds something else.
+    """
+    need_pyarrow()
+    with within_folder(folder):
+        with connections.reading() as conn:
+            ledger = conn.execute("SELECT ledger_id FROM ledger").fetchone()[0]
+            _check_folder(folder, ledger)
+            _set_orphans_aside(conn, folder)
+            months = _months(conn, before)
+            erasures = conn.execute("SELECT archive_id, own_columns FROM archive_erasures").fetchall()
+            settled = {name: _settled(conn, accounts) for name, accounts in months.items()}
+            parts = [
+                (name, one, settled[name])
+                for name, accounts in sorted(months.items())
+                if settled[name]
+                for one in stretches(conn, accounts[0].limits)
+            ]
+        moved = [(name, _move(connections, folder, name, stretch, accounts, now)) for name, stretch, accounts in parts]
+        for archive_id, own_columns in erasures:
+            erase(connections, folder, archive_id, json.loads(own_columns))
+        remove_old_files(connections, folder)
+        with connections.reading() as conn:
+            write_manifest(folder, archive_manifest(conn, ledger, now))
+    waiting = [name for name, accounts in months.items() if len(settled[name]) < len(accounts)]
+    done = sorted({name for name, count in moved if count})
+    return Archived(sum(count for _, count in moved), done, sorted(waiting))
+
+
+def _check_folder(folder: Path, ledger: str) -> None:
+    finish(folder)
+    manifest = read_manifest(folder)
+    if manifest is not None and not (manifest.settings.get("archive") and manifest.settings.get("store") == ledger):
+        raise StoreError("{folder} is not the archive of this store: choose another folder", folder=str(folder))
+
+
+def _set_orphans_aside(conn: sqlite3.Connection, folder: Path) -> None:
+    """Rename the files that no transaction has noted, so that no program that lists the folder counts their messages."""
+    known = {row[0] for row in conn.execute("SELECT file FROM archive_runs")}
+    for file in folder.glob("month=*/*.parquet"):
+        if f"{file.parent.name}/{file.name}" not in known:
+            replace_file(file, file.with_name(f"{file.name}.orphan"))
+
+
+def _months(conn: sqlite3.Connection, before: int) -> dict[str, list[Month]]:
+    """Return the months that end before an instant, with their accounts."""
+    found: dict[str, list[Month]] = {}
+    for month in changed_days.changed_months(conn, None):
+        if month.kind == MESSAGES and month.month != NEVER and month.limits is not None and month.limits[1] <= before:
+            found.setdefault(month.month, []).append(month)
+    return found
+
+
+def _settled(conn: sqlite3.Connection, months: Sequence[Month]) -> list[int]:
+    """Return the accounts for which nothing of a month can change any more but by a late report."""
+    seen, settled = Observation.of(conn), []
+    for month in months:
+        start, end = month.limits or (0, 0)
+        cut = any(one.first < end and one.last >= start for one in seen.cut.get(month.account_id, ()))
+        doubts = conn.execute(
+            "SELECT 1 FROM batches WHERE account_id = ? AND state IN ('submitting', 'unknown') AND requested_at < ? LIMIT 1",
+            [month.account_id, end + _SETTLED_S],
+        ).fetchone()
+        if seen.ends.get(month.account_id, 0) >= end + _SETTLED_S and not cut and doubts is None:
+            settled.append(month.account_id)
+    return settled
+
+
+def _leaving(conn: sqlite3.Connection, stretch: Stretch, accounts: Sequence[int]) -> Stretch:
+    """Return the test for what leaves: accepted messages of which nothing is in doubt.
+
+    The newest message stays, since SQLite would give its number to the next one. So do those that a canary still counts, that stood
+    in another batch before, and that were delivered after they had failed, which results count apart.
+    """
+    held = ", ".join(
+        str(row[0]) for row in conn.execute(f"SELECT round_id FROM rounds WHERE canary_state IN {HOLDING}")
+    )
+    tests = [
+        stretch.sql,
+        f"m.account_id IN ({', '.join(map(str, accounts))})",
+        f"m.status_id {ACCEPTED}",
+        "m.submitted_at IS NOT NULL",
+        "m.first_failed IS NULL",
+        "m.message_id < (SELECT max(message_id) FROM messages)",
+        f"ifnull(m.round_id, 0) NOT IN ({held or '-1'})",
+        "EXISTS (SELECT 1 FROM batches g WHERE g.batch_id = m.batch_id AND g.msg_group IS NOT NULL AND g.state = 'accepted')",
+        "NOT EXISTS (SELECT 1 FROM moved v WHERE v.message_id = m.message_id)",
+    ]
+    return Stretch(" AND ".join(tests), stretch.values)
+
+
+def _move(
+    connections: Connections, folder: Path, month: str, stretch: Stretch, accounts: Sequence[int], now: float
+) -> int:
+    """Move the messages of a stretch in one transaction; return how many."""
+    with connections.writing(durable=True) as conn:
+        rows = PackedRows(conn).read(_leaving(conn, stretch, accounts))
+        if not len(rows):
+            return 0
+        conn.execute("CREATE TEMP TABLE IF NOT EXISTS leaving (message_id INTEGER PRIMARY KEY, evidence TEXT)")
+        conn.execute("DELETE FROM leaving")
+        ids = [(number,) for number in rows.numbers["message_id"].tolist()]
+        conn.executemany("INSERT INTO leaving (message_id) VALUES (?)", ids)
+        tables = ArrowMessages(conn, _WHOLE)
+        archive_id = conn.execute("SELECT ifnull(max(archive_id), 0) + 1 FROM archive_runs").fetchone()[0]
+        name = f"{archive_id:06d}-{secrets.token_hex(4)}"
+        file = folder / f"month={month}" / f"{name}.parquet"
+        _write(conn, file, tables, rows)
+        reports = folder / "_reports" / f"month={month}" / f"{name}.pq"
+        _note_evidence(conn)
+        write_reports(conn, reports)
+        at = rows.numbers["submitted_at"]
+        conn.execute(
+            "INSERT INTO archive_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                archive_id, month, f"month={month}/{name}.parquet", len(rows), file.stat().st_size, int(at.min()), int(at.max()),
+                json.dumps(tables.own, ensure_ascii=False), int(now),
+            ],
+        )  # fmt: skip
+        _take_out(conn, archive_id)
+        return len(rows)
+
+
+def _write(conn: sqlite3.Connection, file: Path, tables: ArrowMessages, rows: Rows) -> None:
+    draft = draft_of(file)
+    with parquet_writer(draft, tables.schema, coded=tables.coded, private=True) as writer:
+        writer.write_table(tables.table(rows, tables.texts_of_batches(conn, rows)))
+    replace_file(draft, file)
+
+
+def _note_evidence(conn: sqlite3.Connection) -> None:
+    """Note by which signs the reports of what leaves are known again."""
+    signs: dict[int, list[str]] = {}
+    for message_id, *report in conn.execute(
+        "SELECT r.message_id, r.submit_date, r.receive_date, s.code, e.code FROM leaving JOIN reports r USING (message_id)"
+        " JOIN codes s ON s.code_id = r.report_status_id JOIN codes e ON e.code_id = r.error_code_id"
+    ):
+        signs.setdefault(message_id, []).append(evidence(*report))
+    conn.executemany(
+        "UPDATE leaving SET evidence = ? WHERE message_id = ?",
+        [(",".join(each), number) for number, each in signs.items()],
+    )
+
+
+def _take_out(conn: sqlite3.Connection, archive_id: int) -> None:
+    conn.execute(
+        "INSERT INTO archived SELECT m.phone, ifnull(m.round_id, 0), m.key, m.message_id, m.batch_id, m.submitted_at, ?, l.evidence"
+        " FROM leaving l JOIN messages m USING (message_id)",
+        [archive_id],
+    )
+    sums = ", ".join(
+        f"sum(m.status_id = {int(status)})" for status in (Status.pending, Status.delivered, Status.failed)
+    )
+    conn.execute(
+        f"INSERT INTO archived_batches SELECT m.batch_id, {sums}, sum(ifnull(m.segments, 0) >= 2) FROM leaving JOIN messages m"
+        " USING (message_id) GROUP BY m.batch_id ON CONFLICT (batch_id) DO UPDATE SET pending = pending + excluded.pending,"
+        " delivered = delivered + excluded.delivered, failed = failed + excluded.failed, long = long + excluded.long"
+    )
+    for table in ("reports", "messages"):
+        conn.execute(f"DELETE FROM {table} WHERE message_id IN (SELECT message_id FROM leaving)")
+    conn.execute("DELETE FROM leaving")
+
+
+def archive_manifest(conn: sqlite3.Connection, ledger: str, now: float) -> Manifest:
+    """Return what the archive of a store holds, as the store knows it."""
+    runs = conn.execute(
+        "SELECT archive_id, month, file, messages, size_bytes, first, last, own_columns FROM archive_runs ORDER BY archive_id"
+    ).fetchall()
+    own = list(dict.fromkeys(name for run in runs for name in json.loads(run[-1])))
+    partitions = [
+        Partition("messages", "", month, file, rows, size, archive_id, first, last)
+        for archive_id, month, file, rows, size, first, last, _ in runs
+    ]
+    settings: dict[str, Any] = {"store": ledger, "archive": True, "phones": "whole", "key": "", "own_columns": own}
+    nothing: dict[str, Any] = {"as_of": None, "end": {}, "gaps": [], "holes": [], "notes": []}
+    return Manifest(settings, len(runs), partitions, {}, nothing, format_instant(int(now)))
+
+
+def check_before(limit: int, now: float) -> None:
+    """Raise if the time before which is archived lies in the future.
+
+    Raises
+    ------
+    InputError
+        If it does.
+    """
+    if limit > now:
+        raise InputError("before= has not come yet: give a time that is past")

@@ -1,0 +1,308 @@
+"""An archive: settled months leave the file, each message is in one place, and every number stays what it was."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import masanalytics as mas
+from masanalytics.errors import InputError, StoreError
+from masanalytics.store import Store, replay
+from tests.bench import Bench, PlainBatch, report
+from tests.processes import Launcher
+from tests.test_many_stores import ACCOUNTS, DAY, QUESTIONS, START, fill, same
+
+pytest.importorskip("pyarrow")
+pytest.importorskip("duckdb")
+
+A, B, C = "13800138000", "13900139000", "13700137000"
+GROUP = "0101080000000000000001"
+
+ARCHIVER = """
+import os, signal, pathlib
+import pyarrow.parquet
+import masanalytics as mas
+from masanalytics.clock import ManualClock
+from masanalytics.store import archiving
+
+def run(path, folder, until):
+    seen = [0]
+    def counted(real):
+        def step(*args, **kwargs):
+            seen[0] += 1
+            if seen[0] == until:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(*args, **kwargs)
+        return step
+    os.replace, os.fsync = counted(os.replace), counted(os.fsync)
+    for name in ("_write", "_note_evidence", "write_reports", "_take_out", "write_manifest"):
+        setattr(archiving, name, counted(getattr(archiving, name)))
+    with mas.Store(path, clock=ManualClock(1_775_000_000)) as store:
+        store.archive("2026-02-01", folder)
+"""
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of two accounts and two months, all settled."""
+    path = tmp_path_factory.mktemp("archive") / "store.db"
+    with Store(path) as store:
+        for number, account in enumerate(ACCOUNTS[:2]):
+            fill(store, account, number)
+        with store.db.conn as conn:
+            conn.execute("UPDATE batches SET msg_group = printf('%022d', batch_id)")
+    return path
+
+
+@pytest.fixture
+def old(filled: Path, tmp_path: Path) -> Any:
+    """A copy of it that may be changed, at a time when January is settled."""
+    from masanalytics.clock import ManualClock
+
+    shutil.copy(filled, tmp_path / "store.db")
+    with Store(tmp_path / "store.db", clock=ManualClock(1_775_000_000)) as store:
+        yield store
+
+
+@pytest.fixture(scope="module")
+def both(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The whole store, and a copy of it whose January is archived."""
+    from masanalytics.clock import ManualClock
+
+    folder = tmp_path_factory.mktemp("both")
+    shutil.copy(filled, folder / "store.db")
+    with Store(filled) as whole, Store(folder / "store.db", clock=ManualClock(1_775_000_000)) as store:
+        done = store.archive("2026-02-01", folder / "archive")
+        assert (done.months, done.waiting) == (["2026-01"], [])
+        yield whole, mas.Archive(folder / "archive", store), done
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_every_number_stays(both: Any, question: str) -> None:
+    """Live and archived messages together give what the store gave before."""
+    whole, archive, done = both
+    assert done.messages > 200
+    same(QUESTIONS[question](archive), QUESTIONS[question](whole))
+
+
+def test_the_messages_are_the_same(both: Any) -> None:
+    """Each row and column is as it was, and the pages of campaigns too."""
+    whole, archive, done = both
+    found, expected = (each.messages(status=["pending", "delivered", "failed"]) for each in (archive, whole))
+    pd.testing.assert_frame_equal(found, expected)
+    assert len(whole.messages()) - len(archive.store.messages()) == done.messages
+    pd.testing.assert_frame_equal(archive.campaigns().drop(columns="text"), whole.campaigns().drop(columns="text"))
+    pd.testing.assert_frame_equal(archive.uplinks(), whole.uplinks())
+    pd.testing.assert_frame_equal(archive.batches(), whole.batches())
+
+
+def test_the_store_alone_says_what_it_leaves_out(both: Any) -> None:
+    """A rate of the live messages carries a note, and rows of a sheet are refused rather than called unsent."""
+    _, archive, done = both
+    (note,) = [one for one in mas.delivery_rates(archive.store).attrs["notes"] if one["code"] == "archived"]
+    assert note["parameters"]["count"] == done.messages
+    assert f"{done.messages} messages" in archive.store.text("en")
+    sheet = pd.DataFrame({"phone": ["13900000001", "13999000000"]})
+    with pytest.raises(InputError, match=r"messages of 活动0 are archived: give mas.Archive"):
+        mas.outcomes(sheet, archive.store, phone="phone", campaign="活动0")
+    assert mas.outcomes(sheet, archive, phone="phone", campaign="活动0")["status"].notna().tolist() == [True, False]
+
+
+def archived(bench: Bench, folder: Path, days: int = 60) -> mas.Archive:
+    """Let two months pass under coverage and archive everything of the first."""
+    bench.send(["13600136000"], "0301080000000000000009", campaign="keeps the newest number")
+    with bench.store.db.conn as conn:
+        conn.execute("DELETE FROM coverage")
+        conn.execute(
+            "INSERT INTO coverage SELECT account_id, 0, ? FROM accounts", [int(bench.clock.now()) + days * DAY]
+        )
+    bench.clock.sleep(days * DAY)
+    done = bench.store.archive("2026-02-01", folder)
+    assert done.messages
+    return mas.Archive(folder, bench.store)
+
+
+def test_nobody_is_sent_an_archived_round_again(bench: Bench, plain_batch: type[PlainBatch], tmp_path: Path) -> None:
+    """The plan leaves them out, and even a batch that was planned before cannot be sent to them."""
+    bench.send([A, B], GROUP)
+    archived(bench, tmp_path / "archive")
+    assert "c1" not in set(bench.store.messages()["campaign"])
+
+    plan = mas.plan(pd.DataFrame({"手机号": [A, B, C]}), phone="手机号", text="您好", campaign="c1", store=bench.store)
+    assert plan.messages["phone"].tolist() == [C]
+    assert plan.excluded["reason"].tolist() == ["already_sent"] * 2
+    run = bench.start()
+    bench.register(run, plain_batch([A, C]))
+    assert bench.store.messages("c1")["phone"].tolist() == [C]
+    other = mas.plan(
+        pd.DataFrame({"手机号": [A]}), phone="手机号", text="您好", campaign="c1", round="2", store=bench.store
+    )
+    assert other.messages["phone"].tolist() == [A]
+
+
+def test_a_cap_counts_what_is_archived(bench: Bench, tmp_path: Path) -> None:
+    """Who has had as many messages in 90 days as the cap allows gets none, wherever they are kept."""
+    bench.send([A], GROUP)
+    archived(bench, tmp_path / "archive")
+    sheet = pd.DataFrame({"手机号": [A, C]})
+    plan = mas.plan(sheet, phone="手机号", text="您好", campaign="c2", cap=(1, "90d"), store=bench.store)
+
+    assert plan.messages["phone"].tolist() == [C]
+    assert plan.excluded["reason"].tolist() == ["over_cap"]
+
+
+def test_a_late_report_is_kept_and_counted(bench: Bench, tmp_path: Path) -> None:
+    """A report that comes after the message left changes its outcome, once, and survives a replay."""
+    bench.send([A, B], GROUP)
+    bench.receive([report(B, GROUP, "MK:0001")])
+    archive = archived(bench, tmp_path / "archive")
+    before = mas.delivery_rates(archive, history=None, campaign="c1")
+    assert before[["accepted", "delivered", "failed"]].to_numpy().tolist() == [[2, 0, 1]]
+
+    for _ in range(2):
+        bench.receive([report(A, GROUP), report(B, GROUP, "MK:0001")])
+    replay(bench.store)
+
+    after = mas.delivery_rates(archive, history=None, campaign="c1")
+    assert after[["accepted", "delivered", "failed"]].to_numpy().tolist() == [[2, 1, 1]]
+    rows = archive.messages("c1")
+    assert rows[["phone", "status", "reports"]].to_numpy().tolist() == [[A, "delivered", 1], [B, "failed", 1]]
+    assert len(bench.store.foreign_reports()) == 0
+    assert bench.store.db.execute("SELECT count(*) FROM late_reports").fetchone()[0] == 1
+
+
+def test_a_reply_to_an_archived_message_finds_it(bench: Bench, tmp_path: Path) -> None:
+    """The reply names the campaign that it answers, and the opt-out counts."""
+    bench.send([A], GROUP)
+    archived(bench, tmp_path / "archive")
+    bench.receive([{"mobile": A, "smsContent": "TD", "sendTime": "20260305090000", "addSerial": ""}], "deliver")
+
+    assert bench.store.uplinks()[["campaign", "opt_out"]].to_numpy().tolist() == [["c1", "opt_out"]]
+    assert bench.store.opted_out([A]).tolist() == [True]
+
+
+def test_what_is_not_settled_waits(bench: Bench, plain_batch: type[PlainBatch], tmp_path: Path) -> None:
+    """A month is left while a batch of it is in doubt; what was rejected or planned stays in the file."""
+    bench.send([A], GROUP)
+    run = bench.start("c2")
+    (batch_id,) = bench.register(run, plain_batch([B]))
+    bench.claim(run, batch_id)
+    bench.answer(batch_id, "unknown")
+    with bench.store.db.conn as conn:
+        conn.execute("INSERT INTO coverage SELECT account_id, 0, ? FROM accounts", [int(bench.clock.now()) + 60 * DAY])
+    bench.clock.sleep(60 * DAY)
+    done = bench.store.archive("2026-02-01", tmp_path / "archive")
+    assert (done.messages, done.months, done.waiting) == (0, [], ["2026-01"])
+
+    bench.store.settle(batch_id, "not_sent")
+    bench.send([C], "0301080000000000000009", campaign="c3")
+    done = bench.store.archive("2026-02-01", tmp_path / "archive")
+    assert (done.messages, done.waiting) == (1, [])
+    assert bench.store.messages()["campaign"].tolist() == ["c2", "c3"]
+
+
+def test_an_archive_is_of_one_store_and_of_the_past(bench: Bench, tmp_path: Path) -> None:
+    """A folder of something else, a time to come and a file that is gone are said."""
+    bench.send([A], GROUP)
+    bench.store.export_parquet(tmp_path / "export")
+    with pytest.raises(StoreError, match="is not the archive of this store"):
+        bench.store.archive("2026-01-01", tmp_path / "export")
+    with pytest.raises(InputError, match="has not come yet"):
+        bench.store.archive("2026-02-01", tmp_path / "archive")
+    archive = archived(bench, tmp_path / "archive")
+    with pytest.raises(StoreError, match="or an archive"):
+        bench.store.export_parquet(tmp_path / "archive")
+    assert mas.delivery_rates(tmp_path / "archive", history=None)["accepted"].tolist() == [1]
+    assert mas.delivery_rates(mas.Archive(tmp_path / "archive"), history=None)["accepted"].tolist() == [1]
+    (file,) = (tmp_path / "archive").glob("month=*/*.parquet")
+    if os.name == "posix":
+        assert file.stat().st_mode & 0o077 == 0
+    file.unlink()
+    with pytest.raises(StoreError, match="is missing from the archive"):
+        mas.delivery_rates(archive)
+
+
+def test_killed_at_every_step(old: Store, tmp_path: Path, launch: Callable[[str], Launcher]) -> None:
+    """Wherever it is killed, each message is there once, and the next archiving ends the work."""
+    ids = sorted(old.messages()["message_id"])
+    old.close()
+    archiver = launch(ARCHIVER)
+    steps = 0
+    while True:
+        steps += 1
+        path, folder = tmp_path / f"{steps}.db", tmp_path / f"archive{steps}"
+        with sqlite3.connect(tmp_path / "store.db") as source, sqlite3.connect(path) as target:
+            source.backup(target)
+        archiver.start(wait_for_go=False, path=str(path), folder=str(folder), until=steps)
+        ended = archiver.ended(60)
+        with Store(path) as store:
+            archive = mas.Archive(folder, store)
+            assert archive.messages()["message_id"].tolist() == ids
+            done = store.archive("2026-02-01", folder)
+            assert archive.messages()["message_id"].tolist() == ids
+            assert done.messages in ((0,) if ended == 0 else (0, len(ids) - len(store.messages())))
+            listed = [pd.read_parquet(file)["message_id"] for file in folder.glob("**/*.parquet")]
+            assert sorted([*pd.concat(listed), *store.messages()["message_id"]]) == ids
+        if ended == 0:
+            break
+    assert steps > 8
+
+
+def test_reports_go_with_their_messages(bench: Bench, tmp_path: Path) -> None:
+    """The evidence is in the archive, not in the file any more."""
+    bench.send([A], GROUP)
+    bench.receive([report(A, GROUP)])
+    archived(bench, tmp_path / "archive")
+    (file,) = (tmp_path / "archive").glob("_reports/*/*.pq")
+
+    assert pd.read_parquet(file)[["phone", "report_status"]].to_numpy().tolist() == [[A, "DELIVRD"]]
+    assert bench.store.reports("c1").empty
+
+
+def test_time_is_that_of_the_accounts(old: Store, tmp_path: Path) -> None:
+    """An account whose coverage ended early keeps its month."""
+    with old.db.conn as conn:
+        conn.execute("UPDATE coverage SET ended_at = ? WHERE account_id = 1", [START + 20 * DAY])
+    done = old.archive("2026-02-01", tmp_path / "archive")
+
+    assert (done.months, done.waiting) == (["2026-01"], ["2026-01"])
+    assert set(pd.read_parquet(next((tmp_path / "archive").glob("month=*/*")))["account"]) == {ACCOUNTS[1]}
+
+
+def test_who_is_forgotten_leaves_the_archive(bench: Bench, tmp_path: Path) -> None:
+    """The number goes from the file at once and from the archive's files with the next archiving; nobody is sent a round again."""
+    bench.send([A, B], GROUP)
+    bench.receive([report(A, GROUP), report(B, GROUP, "MK:0001")])
+    archive = archived(bench, tmp_path / "archive")
+    assert bench.store.forget(phones=[A]).messages == 1
+    bench.store.archive("2026-02-01", tmp_path / "archive")
+
+    everything = b"".join(file.read_bytes() for file in (tmp_path / "archive").rglob("*.p*"))
+    assert A.encode() not in everything
+    assert B.encode() in everything
+    rows = archive.messages("c1")
+    assert rows["phone"].str.fullmatch(r"138~[a-p]{24}").tolist() == [True, False]
+    assert rows["content"].isna().tolist() == [True, False]
+    assert rows["status"].tolist() == ["delivered", "failed"]
+    plan = mas.plan(pd.DataFrame({"手机号": [A]}), phone="手机号", text="您好", campaign="c1", store=bench.store)
+    assert len(plan.messages) == 0
+    bench.receive([report(A, GROUP, "MK:0012", receiveDate="20260303090000")])
+    assert archive.messages("c1")["status"].tolist() == ["failed", "failed"]
+
+
+def test_before_says_all_of_a_time(bench: Bench, tmp_path: Path) -> None:
+    """Forgetting everything before a day reaches the archive too."""
+    bench.send([A, B], GROUP)
+    archived(bench, tmp_path / "archive")
+    assert bench.store.forget(before="2026-02-01").messages == 3
+    bench.store.archive("2026-02-01", tmp_path / "archive")
+    (file,) = (tmp_path / "archive").glob("month=*/*.parquet")
+
+    assert pd.read_parquet(file)["phone"].str.contains("~").all()
