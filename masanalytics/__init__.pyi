@@ -45,6 +45,7 @@ from masanalytics.analysis import replies as replies
 from masanalytics.analysis import sample_size as sample_size
 from masanalytics.analysis import suppression_value as suppression_value
 from masanalytics.analysis import timeline as timeline
+from masanalytics.analysis import uplift as uplift
 from masanalytics.client import Client as Client
 from masanalytics.clock import FastClock as FastClock
 from masanalytics.codes import code_catalogue as code_catalogue

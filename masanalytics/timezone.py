@@ -113,6 +113,7 @@ def to_instant(value: Instant) -> int:
 
     Examples
     --------
+    >>> from datetime import date
     >>> to_instant("2026-01-01"), to_instant(date(2026, 1, 1)), to_instant(1767196800)
     (1767196800, 1767196800, 1767196800)
     """

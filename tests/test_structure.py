@@ -33,6 +33,7 @@ SMALL_ON_PURPOSE = {
     "analysis/_funnel.py": "the file of a public function",
     "collecting/side_work.py": "the rule under everything that is said or written beside collecting",
     "analysis/known_holes.py": "one sentence for the results of the analysis and the card of the store",
+    "stats/means.py": "one formula, which is of no proportion",
     "stats/confidence_sequence.py": "one formula, kept apart from those for a single look",
     "analysis/number_places.py": "one rule under number_health and suppression_value",
     "analysis/prices.py": "one rule of money under costs and suppression_value",

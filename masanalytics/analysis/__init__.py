@@ -23,6 +23,7 @@ from masanalytics.analysis._replies import replies
 from masanalytics.analysis._sample_size import sample_size
 from masanalytics.analysis._suppression_value import suppression_value
 from masanalytics.analysis._timeline import timeline
+from masanalytics.analysis._uplift import uplift
 from masanalytics.analysis.results import notes_of
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "sample_size",
     "suppression_value",
     "timeline",
+    "uplift",
 ]
 
 steps = funnel  # its name until the next release

@@ -82,6 +82,10 @@ def read_held_out(conn: sqlite3.Connection, campaign: str | None, label: str | N
     frame = pd.DataFrame(rows, columns=names).astype(dict.fromkeys(names[:4], "str"))
     for name in names[4:]:
         frame[name] = china_times(frame[name].to_numpy(dtype=np.int64))
+    if campaign is not None and label is not None:
+        round_id = rounds.find_round(conn, campaign, label)
+        kept = conn.execute("SELECT shares FROM rounds WHERE round_id = ?", [round_id]).fetchone()
+        frame.attrs["shares"] = json.loads(kept[0]) if kept and kept[0] else {}
     return frame
 
 

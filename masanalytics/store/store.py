@@ -567,7 +567,8 @@ class Store:
         -------
         DataFrame
             ``campaign, round, arm, phone``, ``held_at`` (when sending began; Asia/Shanghai), ``until`` (up to when other campaigns leave
-            them out). Of the round itself they stay left out.
+            them out). Of the round itself they stay left out. Of one round ``.attrs["shares"]`` has the shares that its arms, these
+            included, were meant to have.
 
         Examples
         --------

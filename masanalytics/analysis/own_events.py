@@ -1,0 +1,209 @@
+"""What people did by the user's own systems: events of phone and time, matched with the people of a round."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from masanalytics.aliases import Booleans, Figures, Table
+from masanalytics.analysis.dimensions import DAY_S
+from masanalytics.analysis.sources.pandas import epoch_seconds
+from masanalytics.errors import InputError, missing_columns
+from masanalytics.formatting import duration_text
+from masanalytics.i18n import Text
+from masanalytics.phones import normalise_phones
+from masanalytics.timezone import CHINA_OFFSET_S, format_instant
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Deeds", "EventColumns", "deeds_of"]
+
+_AMOUNT: Final = "_value"
+
+
+@dataclass(frozen=True)
+class EventColumns:
+    """How the columns of the events are called: the number, the time, and the amount, where there is one."""
+
+    phone: Hashable
+    at: Hashable
+    value: Hashable | None = None
+
+
+@dataclass(frozen=True)
+class Deeds:
+    """What the people of a round did in their window.
+
+    Attributes
+    ----------
+    converted : array of bool
+        Person by person, whether there was an event.
+    value : array of float
+        The sum of their amounts.
+    notes : list of Text
+        What was not counted, and what to mind.
+    """
+
+    converted: Booleans
+    value: Figures
+    notes: list[Text]
+
+
+def deeds_of(events: Table, columns: EventColumns, people: pd.DataFrame, within: int, now: float) -> Deeds:
+    """Count the events within so many seconds after each person's ``at``.
+
+    Parameters
+    ----------
+    events : DataFrame
+        One row an event.
+    columns : EventColumns
+        How its columns are called.
+    people : DataFrame
+        ``phone, at``, one row a person.
+    within : int
+        The window, in seconds.
+    now : float
+        What time it is: a window may still be open.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, or an amount is no number.
+    """
+    rows, notes = _read(_as_pandas(events), columns)
+    begins = people["at"].to_numpy(dtype=float)
+    if len(rows) and (((rows["at"] + CHINA_OFFSET_S) % DAY_S) == 0).all():
+        begins = (begins + CHINA_OFFSET_S) // DAY_S * DAY_S - CHINA_OFFSET_S
+        notes.append(Text("the events have days only: those of the day of sending count", code="days_only"))
+    place = {phone: number for number, phone in enumerate(people["phone"].tolist())}
+    person = np.array([place.get(phone, -1) for phone in rows["phone"].tolist()], dtype=np.int64)
+    after = rows["at"].to_numpy(dtype=float) - np.where(person >= 0, begins[person], np.nan)
+    counts = (person >= 0) & (after >= 0) & (after <= within)
+    early, late = int((after < 0).sum()), int((after > within).sum())
+    events_of = np.bincount(person[counts], minlength=len(people))
+    value: Figures = np.bincount(
+        person[counts], weights=rows[_AMOUNT].to_numpy(dtype=float)[counts], minlength=len(people)
+    ).astype(float)
+    notes += _left_out(int((person < 0).sum()), early, late, duration_text(within))
+    notes += _repeated(rows, int((events_of > 1).sum()))
+    end = float(begins.max(initial=0.0)) + within
+    if now < end:
+        notes.append(
+            Text("the window is open until {time}: more may come", code="open_window", time=format_instant(int(end)))
+        )
+    return Deeds(events_of > 0, value, notes)
+
+
+def _as_pandas(events: Table) -> pd.DataFrame:
+    import pandas as pd
+
+    if isinstance(events, pd.DataFrame):
+        return events
+    import narwhals as nw
+
+    frame: Any = nw.from_native(events, pass_through=True)
+    if not isinstance(frame, (nw.DataFrame, nw.LazyFrame)):
+        raise InputError("events is a {type}: give a frame with a row for each event", type=type(events).__name__)
+    table: pd.DataFrame = (frame.collect() if isinstance(frame, nw.LazyFrame) else frame).to_pandas()
+    return table
+
+
+def _read(events: pd.DataFrame, columns: EventColumns) -> tuple[pd.DataFrame, list[Text]]:
+    """Return ``phone, at, _value`` of the events that have a number and a time, and how many have none."""
+    import pandas as pd
+
+    wanted = [name for name in (columns.phone, columns.at, columns.value) if name is not None]
+    error = missing_columns(wanted, events.columns, frame=Text("the events"))
+    if error is not None:
+        raise error
+    phones = normalise_phones(events[columns.phone])["phone"]
+    at = epoch_seconds(events[columns.at])
+    table = pd.DataFrame({"phone": phones.to_numpy(), "at": at, _AMOUNT: _amounts(events, columns.value)})
+    whole = table["phone"].notna() & table["at"].notna()
+    lost = int((~whole).sum())
+    note = Text(
+        "{count:,} event has no mobile number, or no time, and is not counted",
+        "{count:,} events have no mobile number, or no time, and are not counted",
+        code="unreadable_events",
+        count=lost,
+    )
+    return table[whole].reset_index(drop=True), [note] if lost else []
+
+
+def _amounts(events: pd.DataFrame, column: Hashable | None) -> Figures:
+    import pandas as pd
+
+    if column is None:
+        return np.ones(len(events))
+    values = pd.to_numeric(events[column], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    if not np.isfinite(values).all():
+        row = int(np.argmin(np.isfinite(values)))
+        raise InputError(
+            "row {row}: {column!r} holds {value!r}, which is no amount: write a number in each row",
+            row=str(events.index[row]),
+            column=str(column),
+            value=str(events[column].iloc[row]),
+        )
+    return values
+
+
+def _left_out(strangers: int, early: int, late: int, window: Text | str) -> list[Text]:
+    notes = []
+    if early:
+        notes.append(
+            Text(
+                "{count:,} event was before the message, and is not counted",
+                "{count:,} events were before the message, and are not counted",
+                code="early_events",
+                count=early,
+            )
+        )
+    if late:
+        notes.append(
+            Text(
+                "{count:,} event came later than {window} after the message, and is not counted",
+                "{count:,} events came later than {window} after the message, and are not counted",
+                code="late_events",
+                count=late,
+                window=window,
+            )
+        )
+    if strangers:
+        notes.append(
+            Text(
+                "{count:,} event is of somebody who was not planned for, and is not counted",
+                "{count:,} events are of people who were not planned for, and are not counted",
+                code="strangers",
+                count=strangers,
+            )
+        )
+    return notes
+
+
+def _repeated(rows: pd.DataFrame, several: int) -> list[Text]:
+    """Return what to know of people with several events, and of rows that are there twice."""
+    twice = int(rows.duplicated().sum())
+    notes = []
+    if several:
+        notes.append(
+            Text(
+                "{count:,} person has several events: converted once, amounts added",
+                "{count:,} people have several events: converted once, amounts added",
+                code="several_events",
+                count=several,
+            )
+        )
+    if twice:
+        notes.append(
+            Text(
+                "{count:,} event repeats another of the same person, time and amount: amounts count twice if the export doubled it",
+                "{count:,} events repeat others of the same person, time and amount: amounts count twice if the export doubled them",
+                code="repeated_events",
+                count=twice,
+            )
+        )
+    return notes

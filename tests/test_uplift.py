@@ -1,0 +1,210 @@
+"""What a campaign brought, of everybody it was planned for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from scipy import stats
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
+
+import masanalytics as mas
+from masanalytics.analysis import notes_of
+from masanalytics.clock import ManualClock
+from masanalytics.errors import InputError
+from masanalytics.simulator import Scripted, Simulator
+from tests.silent_store import AT, SilentStore, events
+
+DAY = 86_400
+HOLD = [f"139{n:08d}" for n in range(2000)]
+TOLD = [f"138{n:08d}" for n in range(4000)]
+
+
+def brought(store: SilentStore, happened: Any, **more: Any) -> pd.DataFrame:
+    asked = {"phone": "phone", "at": "at", "campaign": "c", "language": "en"} | more
+    return mas.uplift(cast("mas.Store", store), happened, **asked)
+
+
+def test_rates_of_everybody_are_compared() -> None:
+    """60 of 1,000 told against 15 of 500 who got nothing: Wilson, Newcombe and the pooled z-test, whatever was delivered."""
+    store = SilentStore({"A": 1000}, 500, status=["delivered"] * 800 + ["failed"] * 150 + ["not_sent"] * 50)
+
+    found = brought(store, events([*TOLD[:50], *TOLD[900:910], *HOLD[:15]]))
+
+    row, base = found.iloc[0], found.iloc[1]
+    assert found["arm"].tolist() == ["A", "hold"]
+    assert row[["people", "delivered", "converted"]].tolist() == [1000, 800, 60]
+    assert base[["silent", "people", "delivered", "converted"]].tolist() == [True, 500, 0, 15]
+    assert (row["low"], row["high"]) == pytest.approx(proportion_confint(60, 1000, method="wilson"))
+    low, high = confint_proportions_2indep(60, 1000, 15, 500, method="newcomb")
+    assert (row["difference"], row["diff_low"], row["diff_high"]) == pytest.approx((0.03, low, high))
+    z = 0.03 / np.sqrt(75 / 1500 * (1 - 75 / 1500) * (1 / 1000 + 1 / 500))
+    assert row["p_value"] == pytest.approx(2 * stats.norm.sf(z))
+    assert row["relative"] == pytest.approx(1.0)
+    bloom = (0.03 / 0.8, low / 0.8, high / 0.8)
+    assert (row["per_delivered"], row["per_delivered_low"], row["per_delivered_high"]) == pytest.approx(bloom)
+    assert (
+        row["sentence"] == "A brings 3.00 points more: 6.0% within 7 d against 3.0% of hold (0.70 to 5.02), p = 0.01."
+    )
+    assert base["sentence"] == "3.0% of hold within 7 d, to compare with."
+    assert base[["difference", "p_value", "detectable"]].isna().all()
+
+
+def test_amounts_are_compared_by_welch() -> None:
+    """Sums person by person, 0 for those who bought nothing."""
+    store = SilentStore({"A": 400}, 300)
+    rng = np.random.default_rng(2)
+    happened = events([*TOLD[:40], *TOLD[:10], *HOLD[:20]], amount=rng.lognormal(4, 1, 70))
+
+    row = brought(store, happened, value="amount").iloc[0]
+
+    sums = happened.groupby("phone")["amount"].sum()
+    a = np.concatenate([sums[TOLD[:40]].to_numpy(), np.zeros(360)])
+    b = np.concatenate([sums[HOLD[:20]].to_numpy(), np.zeros(280)])
+    oracle = stats.ttest_ind(a, b, equal_var=False)
+    interval = oracle.confidence_interval(0.95)
+    assert row["value_per_person"] == pytest.approx(a.mean())
+    assert (row["value_difference"], row["value_p_value"]) == pytest.approx((a.mean() - b.mean(), oracle.pvalue))
+    assert (row["value_low"], row["value_high"]) == pytest.approx((interval.low, interval.high))
+
+
+def test_events_are_matched_by_person_and_window() -> None:
+    """Any form of a number; not before the message, nor later than the window; each person once; what is left out is counted."""
+    store = SilentStore({"A": 10}, 10)
+    lost = events([TOLD[8]])
+    lost["at"] = pd.NaT
+    happened = pd.concat(
+        [
+            events(["138 0000 0000", "+8613800000001", 13800000002]),
+            events([TOLD[0]], 7200),
+            events([TOLD[3]], 7 * DAY), events([TOLD[4]], 0), events([TOLD[5]], 7 * DAY + 1), events([TOLD[6], TOLD[7]], -1),
+            events([HOLD[0], HOLD[0]]), events(["13700000000", "none"]), lost,
+        ],
+        ignore_index=True,
+    )  # fmt: skip
+
+    for given in (happened, pl.from_pandas(happened.astype({"phone": "str"}))):
+        found = brought(store, given)
+
+        assert found[["arm", "converted"]].values.tolist() == [["A", 5], ["hold", 1]]
+        assert notes_of(found, "en")[:6] == [
+            "2 events have no mobile number, or no time, and are not counted",
+            "2 events were before the message, and are not counted",
+            "1 event came later than 7 d after the message, and is not counted",
+            "1 event is of somebody who was not planned for, and is not counted",
+            "2 people have several events: converted once, amounts added",
+            "1 event repeats another of the same person, time and amount: amounts count twice if the export doubled it",
+        ]
+
+
+def test_days_count_from_the_day_of_sending() -> None:
+    """An export with days only has midnight as its time: before the message, on the day of sending, seven days later."""
+    store = SilentStore({"A": 10}, 10)
+    days = pd.DataFrame({"phone": TOLD[:4], "at": ["2025-12-31", "2026-01-01", "2026-01-08", "2026-01-09"]})
+
+    found = brought(store, days)
+
+    assert found["converted"].tolist() == [2, 0]
+    assert "the events have days only: those of the day of sending count" in notes_of(found, "en")
+
+
+def test_who_got_nothing_is_watched_at_the_same_times() -> None:
+    """Half of A was sent ten days later: half of the silent arm has its window then; both buy all the time."""
+    later = pd.to_datetime([AT + 10 * DAY * (n >= 50) for n in range(100)], unit="s", utc=True).tz_convert(
+        "Asia/Shanghai"
+    )
+    store = SilentStore({"A": 100}, 60, submitted_at=later)
+
+    found = brought(store, pd.concat([events([*TOLD[:100], *HOLD[:60]], day * DAY + 60) for day in (1, 11)]))
+
+    assert found["converted"].tolist() == [100, 60]
+    early = brought(store, events([*TOLD[:100], *HOLD[:60]], DAY))
+    assert early["converted"].tolist() == [50, 30]
+
+
+def test_several_arms_are_corrected_and_cost() -> None:
+    """Two told arms against the silent one: Holm, Bonferroni's intervals; what each further buyer cost."""
+    store = SilentStore({"A": 1000, "B": 1000}, 500, segments=2)
+
+    found = brought(store, events([*TOLD[:80], *TOLD[1000:1030], *HOLD[:15]]), price=0.05)
+
+    a, b, base = (found.iloc[place] for place in range(3))
+    assert (a["p_adjusted"], b["p_adjusted"]) == pytest.approx((2 * a["p_value"], b["p_value"]))
+    alone = confint_proportions_2indep(80, 1000, 15, 500, method="newcomb", alpha=0.025)
+    assert (a["diff_low"], a["diff_high"]) == pytest.approx(alone)
+    assert found["cost"].tolist() == [100, 100, 0]
+    assert a["cost_per_extra"] == pytest.approx(100 / 50)
+    assert np.isnan(b["cost_per_extra"])
+    assert b["sentence"].startswith("No effect of B shown: 3.0% within 7 d against 3.0% of hold (")
+    other = brought(store, events([*TOLD[:80], *TOLD[1000:1030], *HOLD[:15]]), against="B")
+    assert other["arm"].tolist() == ["A", "hold", "B"]
+    assert other["per_delivered"].isna().all()
+    assert base["people"] == 500
+
+
+def test_the_delivered_alone_are_better_customers() -> None:
+    """Nothing was brought; those whose number works buy more anyway, and would seem to be the effect."""
+    rng = np.random.default_rng(5)
+    works = rng.random(6000) < 0.7
+    buys = rng.random(6000) < np.where(works, 0.06, 0.01)
+    store = SilentStore({"A": 4000}, 2000, status=np.where(works[:4000], "delivered", "failed"))
+    happened = events([*np.array(TOLD)[buys[:4000]], *np.array(HOLD)[buys[4000:]]])
+
+    row = brought(store, happened).iloc[0]
+
+    assert row["diff_low"] < 0 < row["diff_high"]
+    among_delivered = buys[:4000][works[:4000]].mean() - buys[4000:].mean()
+    assert among_delivered > row["diff_high"]
+
+
+def test_what_cannot_be_told_is_said() -> None:
+    """No such round or arm, somebody in two arms, a missing column, an amount that is none, a frame in place of the store."""
+    store = SilentStore({"A": 10}, 10)
+    cases: list[tuple[Any, str]] = [
+        (lambda: brought(store, events(TOLD[:1]), against="C"), "against='C': say which arm to compare with, of A, hold"),
+        (lambda: brought(SilentStore({"A": 9, "B": 9}, 0), events([])), "against=None: say which arm"),
+        (lambda: brought(store, events(TOLD[:1]).drop(columns="at")), "at"),
+        (lambda: brought(store, events(TOLD[:1], amount=["many"]), value="amount"), "row 0: 'amount' holds 'many'"),
+        (lambda: brought(store, events(TOLD[:1]), campaign="d"), "no message has campaign 'd'; there is: c"),
+        (lambda: brought(SilentStore({"A": 9}, 9, submitted_at=pd.NaT), events([])), "nothing of campaign 'c'"),
+        (lambda: brought(SilentStore({"A": 2}, 1, phone=HOLD[0]), events([])), "139****0000 is in two arms"),
+        (lambda: mas.uplift(cast("Any", store.messages), events([]), phone="phone", at="at", campaign="c"), "needs the Store"),
+    ]  # fmt: skip
+    for ask, sentence in cases:
+        with pytest.raises(InputError) as caught:
+            ask()
+        assert sentence in caught.value.text("en")
+
+
+@pytest.fixture
+def sim(clock: ManualClock) -> Iterator[Simulator]:
+    with Simulator(https=False, clock=clock, behaviour=Scripted()) as platform:
+        yield platform
+
+
+def test_from_split_to_verdict(sim: Simulator, store: mas.Store, clock: ManualClock) -> None:
+    """A split with a silent arm is sent; orders come in; the store knows everybody, and what sizes were meant."""
+    people = pd.DataFrame({"p": TOLD[:1000]})
+    arms = mas.split(people, {"A": 0.45, "B": 0.45, "hold": 0.1}, silent=["hold"], seed=3)
+    with mas.Client(sim.account(), clock=clock) as client:
+        plan = mas.plan(arms, phone="p", text={"A": "甲", "B": "乙"}, campaign="c", store=store)
+        mas.send(plan, client, store, progress=False)
+    bought = arms.loc[arms["arm"] == "B", "p"].head(90)
+    orders = pd.DataFrame({"手机": bought, "时间": pd.Timestamp(clock.now() + 60, unit="s", tz="Asia/Shanghai")})
+
+    found = mas.uplift(store, orders, phone="手机", at="时间", campaign="c", language="zh")
+
+    assert found[["arm", "people", "converted"]].values.tolist() == [["A", 450, 0], ["B", 450, 90], ["hold", 100, 0]]
+    assert found["sentence"][1].startswith("B 多带来 20.00 个百分点")
+    assert [note for note in notes_of(found, "en") if "where" in note] == []
+    assert "the window is open until 2026-01-08" in " ".join(notes_of(found, "en"))
+    others = mas.split(pd.DataFrame({"p": TOLD[1000:2000]}), {"A": 0.9, "hold": 0.1}, silent=["hold"], seed=3)
+    half = others.drop(others[others["arm"] == "hold"].index[::2])
+    with mas.Client(sim.account(), clock=clock) as client:
+        mas.send(half, client, store, phone="p", text="甲", campaign="d", progress=False)
+    notes = notes_of(mas.uplift(store, orders, phone="手机", at="时间", campaign="d"), "en")
+    assert any(note.startswith("hold has 50 of 950 people where 10.0% was meant") for note in notes)
