@@ -18,7 +18,7 @@ from masanalytics.client.trust import address_of, changed_certificate
 from masanalytics.clock import Clock, SystemClock
 from masanalytics.errors import ConfigError, MasError, NetworkError
 from masanalytics.i18n import _, speaks
-from masanalytics.paths import full_path
+from masanalytics.paths import full_path, is_on_network
 from masanalytics.store.spending import account_periods
 from masanalytics.timezone import format_instant
 from masanalytics.tls import (
@@ -420,6 +420,11 @@ def _file(path: Path) -> Finding:
 def _disk(folder: Path) -> Finding:
     free = shutil.disk_usage(folder).free
     text = _("{free:,.0f} MB free in {folder}.", free=free / _MB, folder=folder)
+    if is_on_network(folder.resolve()):
+        advice = _(
+            "Keep the database on a disk of this machine: on a network drive SQLite's locks do not hold, and it breaks."
+        )
+        return Finding("disk", ok=False, text=_("{folder} is on a network drive.", folder=folder), advice=advice)
     if free >= _LITTLE_DISK:
         return Finding("disk", ok=True, text=text)
     advice = _("Make room: reports come once and need a place.")

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
 from masanalytics.errors import InputError
@@ -21,6 +21,7 @@ __all__ = [
     "BINARY",
     "alone_with",
     "full_path",
+    "is_on_network",
     "locked",
     "path_in_folder",
     "private_file",
@@ -31,6 +32,10 @@ __all__ = [
 _TRIES: Final = 20
 _TRY_AGAIN_S: Final = 0.05
 _LOCK_WAITS_S: Final = 60.0
+_REMOTE: Final = 4  # DRIVE_REMOTE in winbase.h
+_NETWORK_KINDS: Final = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "fuse.glusterfs"}
+)
 BINARY: Final[int] = getattr(os, "O_BINARY", 0)
 """To be said to ``os.open`` before ``os.write``: Windows else writes a carriage return before every line feed."""
 
@@ -116,6 +121,35 @@ def _until_let_go(work: Callable[[], object], target: Path) -> None:
             time.sleep(_TRY_AGAIN_S)
         else:
             return
+
+
+def is_on_network(folder: PurePath) -> bool:
+    """Whether a folder is known to lie on another machine, where SQLite's WAL mode does not work.
+
+    Examples
+    --------
+    >>> is_on_network(Path("/"))
+    False
+    """
+    if sys.platform == "win32":
+        import ctypes
+
+        kernel = ctypes.WinDLL("kernel32")  # type: ignore[attr-defined,unused-ignore]
+        return folder.anchor.startswith("\\\\") or kernel.GetDriveTypeW(ctypes.c_wchar_p(folder.anchor)) == _REMOTE
+    found = (0, "")
+    for line in _mounts():
+        _, place, kind, *_ = line.split(" ")
+        place = place.replace("\\040", " ")
+        if folder.is_relative_to(place):
+            found = max(found, (len(place), kind), key=lambda one: one[0])
+    return found[1] in _NETWORK_KINDS
+
+
+def _mounts() -> list[str]:
+    """Return the lines of the kernel's table of file systems; none where the system has no such file."""
+    with contextlib.suppress(OSError):
+        return Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
+    return []
 
 
 @contextmanager

@@ -234,6 +234,23 @@ def test_databases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (old.ok, "WAL" in old.advice) == (None, True)
 
 
+def test_a_network_drive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite breaks there: it is a fault, and what to do is said."""
+    table = [
+        "/dev/sda / ext4 rw 0 0",
+        f"//server/share {tmp_path}/a\\040b cifs rw 0 0",
+        f"host:/x {tmp_path}/nfs nfs4 rw 0 0",
+    ]
+    monkeypatch.setattr("masanalytics.paths._mounts", lambda: table)
+    folders = [tmp_path / "a b", tmp_path / "nfs" / "deep", tmp_path / "nfs2"]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    found = [findings(None, folder / "mas.db")["disk"] for folder in folders]
+
+    assert [one.ok for one in found] == [False, False, True]
+    assert (found[0].text, "disk of this machine" in found[0].advice) == (f"{folders[0]} is on a network drive.", True)
+
+
 def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Little room is worth knowing, none is a fault."""
     monkeypatch.chdir(tmp_path)

@@ -133,7 +133,7 @@ def test_a_tilde_is_expanded_wherever_a_path_is_taken(
 
 def test_what_is_no_path_is_named() -> None:
     """A number, nothing, a user who does not exist."""
-    for wrong, said in ((5, "not int"), ("", "not str"), ("~nobody-of-this-name/x", "no such user")):
+    for wrong, said in ((5, "not int"), ("", "empty path"), ("~nobody-of-this-name/x", "no such user")):
         with pytest.raises(InputError, match=said):
             mas.Store(wrong)  # type: ignore[arg-type]
 

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from types import SimpleNamespace
 from typing import Any
 
@@ -256,3 +256,15 @@ def test_a_service_without_a_console_ends_well(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(sys, "stdout", None)
 
     assert _said(0) == 0
+
+
+@pytest.mark.parametrize(
+    ("folder", "kind", "remote"), [(r"\\server\share\x", 3, True), (r"Z:\x", 4, True), (r"C:\Users\x", 3, False)]
+)
+def test_a_network_drive_is_known(folder: str, kind: int, remote: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A share by its name, and a letter that stands for one; a disk of the machine is none."""
+    monkeypatch.setattr(sys, "platform", "win32")
+    kernel = SimpleNamespace(GetDriveTypeW=lambda root: kind if root.value == folder[:3] else 1)
+    monkeypatch.setattr(ctypes, "WinDLL", lambda *_: kernel, raising=False)
+
+    assert paths.is_on_network(PureWindowsPath(folder)) is remote

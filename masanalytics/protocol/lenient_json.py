@@ -25,6 +25,9 @@ _LONGEST_BAD = 2000
 _ITEM = re.compile(r"[^\s,\[\]]")
 _NEXT = re.compile(r"[,\[}\]]\s*(?=\{)")
 _MOST_TRIES: Final = 5000
+_A_TRY_READS: Final = 1000
+_DEPTH_COUNTS: Final = 100
+"""As how many tries one counts that ends at nesting too deep."""
 _SCRIPT = re.compile(
     r"""'((?:[^'\\]|\\.)*)'|"(?:[^"\\]|\\.)*"|([A-Za-z_]\w*)(?=\s*:)|,(?=\s*[}\]])""", re.ASCII | re.DOTALL
 )
@@ -189,13 +192,20 @@ def _read_at(text: str, start: int) -> tuple[Any, int] | None:
 def _next_whole(text: str, start: int, tries: int) -> tuple[int | None, int]:
     """Return where the next object begins that can be read whole, or None, and how many `tries` are left.
 
-    The number of tries is bounded so that rubbish of any size ends soon; what lies behind it stays in the raw answer.
+    The number of tries is bounded so that rubbish of any size ends soon, and one that reads far before it fails counts for many;
+    what lies behind it stays in the raw answer.
     """
     for opening in _NEXT.finditer(text, start):
         if tries <= 0:
             break
         tries -= 1
-        if _read_at(text, opening.end()) is not None:
+        try:
+            _DECODER.raw_decode(text, opening.end())
+        except json.JSONDecodeError as error:
+            tries -= (error.pos - opening.end()) // _A_TRY_READS
+        except (ValueError, RecursionError):
+            tries -= _DEPTH_COUNTS
+        else:
             return opening.end(), tries
     return None, tries
 
