@@ -804,3 +804,15 @@ def test_a_backtest_shows_every_campaign_and_what_was_missed() -> None:
     assert np.asarray(dots)[:, 0].round(6).tolist() == [-1.0, -1.0, -1.0, -1.0, -1.0, 4.0]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["after 10 min", "after 2 h", "after 24 h"]
     assert texts(ax).count("6 of 7 held") == 3
+
+
+def test_a_small_figure_keeps_room_for_the_chart() -> None:
+    """In 5 by 3 inches three lines stand below at most, and of the course the legend keeps what it cannot be read without."""
+    for draw, frame in ((plot.timeline, course(20)), (plot.explain_change, changes(3))):
+        small = draw(frame, figsize=(5, 3), language="en")
+        small.figure.canvas.draw()
+        assert source(small).count("\n") <= 2
+        assert small.get_window_extent().height > 0.25 * small.figure.bbox.height / (2 if draw is plot.timeline else 1)
+    legend = plot.timeline(course(20), figsize=(5, 3), language="en").figure.axes[-1].get_legend()
+    assert legend is not None
+    assert "95% interval" not in [text.get_text() for text in legend.get_texts()]

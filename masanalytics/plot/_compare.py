@@ -131,7 +131,7 @@ def _draw(ax: Axes, pairs: pd.DataFrame, all_pairs: int, by: str | None, what: T
         [_sizes(row, "accepted" if "accepted_a" in row else "delivered") for row in records],
         [_p_text(p_value) for p_value in p_values],
     ]
-    beside_rows(ax, columns, muted=[not clear for clear in is_clear], give_up=(2, 0))
+    beside_rows(ax, columns, muted=[not clear for clear in is_clear], give_up=(2, 0, 1))
     _draw_axis(ax, pairs, by, what)
     return Drawn(legend=_legend(), notes=_notes(ax, pairs, all_pairs))
 

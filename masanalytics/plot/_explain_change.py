@@ -12,7 +12,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from masanalytics.aliases import Columns, Messages
-from masanalytics.analysis.results import note_texts
 from masanalytics.formatting import group_label, percent
 from masanalytics.i18n import _, ngettext, speaks
 from masanalytics.plot.arguments import chart_arguments
@@ -93,7 +92,7 @@ def explain_change(
         width=10,
         height=row_height(len(rows)),
         nothing=_nothing(result),
-        notes=[*_beyond_chance(result), *_leading_codes(top, columns)],
+        notes=_leading_codes(top, columns),
     ).on(ax)
 
 
@@ -103,11 +102,6 @@ def _nothing(result: pd.DataFrame) -> str:
         return _("No messages to show")
     both = pd.notna(_overall(result, "before")) and pd.notna(_overall(result, "after"))
     return "" if both else _("Messages of both times are needed to compare")
-
-
-def _beyond_chance(result: pd.DataFrame) -> list[str]:
-    """Return how many cells chance does not explain, or why that is not told."""
-    return [str(note) for note in note_texts(result.attrs) if note.code in ("beyond_chance", "few_clusters")]
 
 
 def _leading_codes(top: pd.DataFrame, columns: list[str]) -> list[str]:
@@ -150,7 +144,8 @@ def _overall(result: pd.DataFrame, side: str) -> float:
 
 
 def _points(change: float) -> str:
-    return f"{100 * change:+.2f}" if abs(change) < 0.00995 else f"{100 * change:+.1f}"
+    number = f"{100 * change:+.2f}" if abs(change) < 0.00995 else f"{100 * change:+.1f}"
+    return _("{number} points", number=number)
 
 
 def _moved(cell: dict[Any, Any]) -> str:
@@ -161,7 +156,7 @@ def _moved(cell: dict[Any, Any]) -> str:
 
 def _legend(*, has_intervals: bool) -> list[tuple[Artist, str]]:
     entries: list[tuple[Artist, str]] = [
-        (Patch(color=VERMILION), _("lowered the rate (percentage points)")),
+        (Patch(color=VERMILION), _("lowered the rate")),
         (Patch(color=BLUE), _("raised it")),
     ]
     if has_intervals:

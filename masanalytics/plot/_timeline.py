@@ -19,7 +19,7 @@ from masanalytics.formatting import count, duration, group_label
 from masanalytics.i18n import N_, _, ngettext, speaks
 from masanalytics.plot.arguments import chart_arguments
 from masanalytics.plot.chart import SMALL_N, Chart, Drawn, by_columns, percent_axis, result_of, short_name, titled
-from masanalytics.plot.layout import body, figure_width, points
+from masanalytics.plot.layout import body, figure_height, figure_width, points
 from masanalytics.plot.theme import BLUE, GREY, HATCHES, LINE, MARKS, MUTED, SERIES, VERMILION, dress
 from masanalytics.timezone import CHINA
 
@@ -33,6 +33,7 @@ _MANY = 80
 _ROOM_FOR_LABELS = 2.6
 _ROOM_FOR_CENTRE = 6.0
 # A point of which more than this share is pending will still rise: it is drawn lighter.
+_LOW = 3.6
 _UNSETTLED = 0.05
 # Light, dark and hatched: told apart in grey print too.
 _STACK = (
@@ -126,7 +127,7 @@ def _draw(ax: Axes, result: pd.DataFrame, columns: list[str]) -> Drawn:
     ax.set_xlim(moments.min() - 0.75 * width, moments.max() + 0.75 * width)
     _rate_axis(ax, shown)
     _volume_axis(volume)
-    legend = _group_legend(ax) if columns else _legend(shown)
+    legend = _group_legend(ax) if columns else _legend(shown, is_low=figure_height(ax) < _LOW)
     return Drawn(legend=legend, notes=notes, below=volume)
 
 
@@ -307,20 +308,26 @@ def _group_legend(ax: Axes) -> list[tuple[Artist, str]]:
     return [*lines, (Patch(color=MUTED, alpha=0.2, lw=0), _("95% interval"))]
 
 
-def _legend(result: pd.DataFrame) -> list[tuple[Artist, str]]:
-    entries: list[tuple[Artist, str]] = [
-        (Line2D([], [], marker="o", ms=4, lw=1.8, color=BLUE), _("delivery rate")),
-        (Patch(color=BLUE, alpha=0.13, lw=0), _("95% interval")),
-    ]
+def _legend(result: pd.DataFrame, *, is_low: bool) -> list[tuple[Artist, str]]:
+    """Return what the legend says; in a low figure only what the chart cannot be read without."""
+    entries: list[tuple[Artist, str]] = [(Line2D([], [], marker="o", ms=4, lw=1.8, color=BLUE), _("delivery rate"))]
+    if not is_low:
+        entries += _finer_points(result)
+    if "outside" in result and result["outside"].any():
+        ring = Line2D([], [], marker="o", ms=10, lw=0, mfc="none", mec=VERMILION, mew=1.8)
+        entries.append((ring, _("outside the control limits") if is_low else _("outside them")))
+    for status, colour, hatch in _stacked(result):
+        patch = Patch(fc=colour, ec=GREY if hatch else colour, hatch=hatch)
+        if not is_low or result[status].sum():
+            entries.append((patch, _(status)))
+    return entries
+
+
+def _finer_points(result: pd.DataFrame) -> list[tuple[Artist, str]]:
+    entries: list[tuple[Artist, str]] = [(Patch(color=BLUE, alpha=0.13, lw=0), _("95% interval"))]
     if (result["pending"] > _UNSETTLED * result["accepted"]).any():
         light = Line2D([], [], marker="o", ms=4, mew=0, ls=":", lw=1.4, color=BLUE, alpha=0.5)
         entries.append((light, _("still rising (reports pending)")))
     if set(_LIMITS) <= set(result) and result[list(_LIMITS)].notna().any(axis=None):
         entries.append((Line2D([], [], color=GREY, lw=1, ls=(0, (4, 3))), _("control limits")))
-    if "outside" in result and result["outside"].any():
-        ring = Line2D([], [], marker="o", ms=10, lw=0, mfc="none", mec=VERMILION, mew=1.8)
-        entries.append((ring, _("outside them")))
-    for status, colour, hatch in _stacked(result):
-        patch = Patch(fc=colour, ec=GREY if hatch else colour, hatch=hatch)
-        entries.append((patch, _(status)))
     return entries

@@ -23,7 +23,16 @@ from masanalytics.formatting import by_phrase, column_name, display_width, durat
 from masanalytics.i18n import _, ngettext
 from masanalytics.plot.arguments import asked_size, asked_title
 from masanalytics.plot.fonts import printable, printable_lines
-from masanalytics.plot.layout import canvas, characters_across, figure_width, fit, indent, points, room_of
+from masanalytics.plot.layout import (
+    canvas,
+    characters_across,
+    figure_height,
+    figure_width,
+    fit,
+    indent,
+    points,
+    room_of,
+)
 from masanalytics.plot.masked import as_shown
 from masanalytics.plot.named_rows import LABEL_WIDTH, lines_of, name_rows, row_height
 from masanalytics.plot.theme import INK, MUTED
@@ -57,6 +66,8 @@ SOURCE_GID = "masanalytics-source"
 _SHOWN_OTHERWISE = ("small_groups", "within", "unsettled", "still_pending", "bounds")
 _MEDIUM, _NARROW = 7.5, 6.0
 _MOST_VALUES, _LONGEST_FILTER = 6, 60
+# In figures lower than so many inches, so many lines stand below: a chart is to be seen, and the notes are in its attrs.
+_LINES_BELOW = ((3.6, 3), (4.6, 5))
 
 
 @dataclass(frozen=True)
@@ -125,10 +136,14 @@ class Chart:
             drawn = self._drawn(axes)
             below = drawn.below or axes
             _legend_below(below, drawn.legend)
-            _source_line(below, self.result.attrs, [*self.notes, *drawn.notes], expected=self.expected)
+            lines = None if ax is None and size is None else _lines_below(axes)
+            _source_line(below, self._attrs(), [*self.notes, *drawn.notes], lines)
             if drawn.below is not None and ax is not None and space is not None:
                 fit([axes, below], space)
         return axes
+
+    def _attrs(self) -> Mapping[Any, Any]:
+        return self.result.attrs if self.expected else without_expectation(self.result.attrs)
 
     def _drawn(self, axes: Axes) -> Drawn:
         if self.nothing:
@@ -276,16 +291,15 @@ def _legend_columns(widths: Sequence[int], room: int) -> int:
     return 1
 
 
-def _source_line(ax: Axes, attrs: Mapping[Any, Any], notes: Sequence[str], *, expected: bool) -> None:
+def _source_line(ax: Axes, attrs: Mapping[Any, Any], notes: Sequence[str], most: int | None) -> None:
     """Say below the chart what it was computed from: as-of time, coverage gaps, notes of the result, `notes`."""
-    shown = attrs if expected else without_expectation(attrs)
-    parts = [as_shown(part) for part in source_parts(shown, notes) if part]
+    parts = [as_shown(part) for part in source_parts(attrs, notes) if part]
     if not parts:
         return
     below: Any = ax.get_legend() or ax.xaxis.label
     size = points(ax, 9)
     ax.annotate(
-        printable_lines(_joined(parts, characters_across(ax, size))),
+        printable_lines(_cut(_joined(parts, characters_across(ax, size)), most)),
         (0, 0),
         xycoords=(below if ax.get_legend() else ax.transAxes, below),
         # A legend is indented already.
@@ -299,6 +313,17 @@ def _source_line(ax: Axes, attrs: Mapping[Any, Any], notes: Sequence[str], *, ex
         annotation_clip=False,
         gid=SOURCE_GID,
     )
+
+
+def _lines_below(ax: Axes) -> int | None:
+    """Return how many lines of notes a figure that does not grow has room for; None for any number."""
+    return next((lines for inches, lines in _LINES_BELOW if figure_height(ax) < inches), None)
+
+
+def _cut(text: str, most: int | None) -> str:
+    """Return as many lines as there is room for: what it is narrowed to and as of when come first."""
+    kept = text.split("\n")[:most]
+    return "\n".join(kept) + (" …" if len(kept) < text.count("\n") + 1 else "")
 
 
 def without_expectation(attrs: Mapping[Any, Any]) -> dict[Any, Any]:

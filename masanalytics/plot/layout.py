@@ -27,6 +27,7 @@ __all__ = [
     "body",
     "canvas",
     "characters_across",
+    "figure_height",
     "figure_width",
     "fit",
     "indent",
@@ -221,6 +222,11 @@ def label_size(ax: Axes) -> float:
     """Return the size of the type in which the rows of a chart are named."""
     size: Any = ax.yaxis.get_tick_params().get("labelsize", 11.5)
     return float(size) if isinstance(size, int | float) else 11.5
+
+
+def figure_height(ax: Axes) -> float:
+    """Return the height in inches of the part of the figure that belongs to the Axes."""
+    return _share(ax)[1]
 
 
 def figure_width(ax: Axes) -> float:

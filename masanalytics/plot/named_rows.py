@@ -45,6 +45,8 @@ _ROOM_FOR_TWO, _ROOM_FOR_THREE = 22, 34
 _FEW_ROWS = 15
 _LARGER_SHARE = 0.44
 """Of the width, for names that say more than what draws them."""
+_LEAST_TYPE = 7.5
+"""Points: names in smaller type are cut rather than wrapped once more."""
 _LEAST_AXES = 0.34
 """The share of its width that a chart keeps for what it draws, whatever stands beside the rows."""
 
@@ -79,6 +81,8 @@ def name_rows(ax: Axes, labels: Sequence[str], *, width: int = LABEL_WIDTH) -> N
     """Name the rows 0, 1, 2 … of a horizontal chart from the top, in type that fits the height of a row."""
     room = body(ax) * 72 / max(len(labels), 1.5)
     width, lines = _lines_for(room / points(ax, 1), width, len(labels), narrow=figure_width(ax) < NARROW)
+    while lines > 1 and LINE_SHARE * room / lines < _LEAST_TYPE:
+        lines -= 1
     size = points(ax, 12)
     share = 0.36 if width <= 2 * LABEL_WIDTH - 12 else _LARGER_SHARE
     width = max(10, min(width, int(share * figure_width(ax) * 72 / text_width("x", min(size, LINE_SHARE * room)))))
