@@ -381,3 +381,48 @@ def test_a_clock_that_was_behind_loses_nothing(store: Store, bench: Bench, clock
     bench.receive([])
 
     assert str(store.coverage()["ended_at"].iloc[-1]) == "2026-01-01 08:02:00+08:00"
+
+
+# ---- accounts whose reports are pushed ----------------------------------------------------------------------------------
+
+
+def test_what_was_open_while_no_receiver_listened_is_not_called_unreported(bench: Bench, clock: ManualClock) -> None:
+    """The platform drops after three tries what a queue would have kept: silence over a pause proves nothing."""
+    began, intake = clock.now(), bench.store.intake
+    bench.send(people(20), "0101080000000000000001")
+    intake.note_receiving(bench.account, began, began + 60)
+    clock.sleep(90 * HOUR)
+    bench.send(people(10, 13900000000), "0105020000000000000002", campaign="D")
+    intake.note_receiving(bench.account, began + 89 * HOUR, began + 170 * HOUR)
+    found = mas.delivery_rates(bench.store, by="campaign").sort_values("campaign")
+
+    assert found[["pending", "unreported", "most"]].to_numpy().tolist() == [[0, 10, 0], [20, 0, 1]]
+    assert any("1 time no receiver listened" in note for note in notes_of(found))
+
+
+def test_a_batch_in_doubt_over_a_pause_of_the_receiver_cannot_be_told(bench: Bench, clock: ManualClock) -> None:
+    """Its reports may have been pushed into nowhere."""
+    began, intake = clock.now(), bench.store.intake
+    bench.send(people(60), "")
+    bench.send(people(60, 13900000000), "0101080000000000000001")
+    bench.receive([report(phone, "0101080000000000000001") for phone in people(60, 13900000000)])
+    clock.sleep(100 * HOUR)
+    bench.store.db.execute("DELETE FROM coverage")
+    bench.store.db.execute("UPDATE pace SET era = ''")
+    intake.note_receiving(bench.account, began, began + HOUR)
+    intake.note_receiving(bench.account, began + 90 * HOUR, clock.now())
+
+    assert bench.store.batches(state="unknown")["verdict"].tolist() == ["cannot tell"]
+
+
+def test_a_receivers_clock_that_is_ahead_covers_nothing_that_is_to_come(bench: Bench, clock: ManualClock) -> None:
+    """Pushes do not say what time it is: the account's accepted batches do."""
+    true = clock.now()
+    clock.jump(8 * HOUR)
+    began = clock.now()
+    bench.send(people(5), "0101080000000000000001")
+    bench.store.intake.note_receiving(bench.account, began - 10, began + 60)
+
+    assert bench.store.db.execute("SELECT started_at - ?, ended_at - ? FROM coverage", [true, true]).fetchall() == [
+        (-10, 60)
+    ]

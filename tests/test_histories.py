@@ -15,8 +15,8 @@ from tests.histories.known import KNOWN
 from tests.histories.shrinking import script, shrink
 from tests.histories.world import Violation, replay
 
-# The whole measure is MAS_HISTORIES=10000; MAS_HISTORIES_FIRST begins with another seed.
-HISTORIES = int(os.environ.get("MAS_HISTORIES", "150"))
+# The whole measure is MAS_HISTORIES=10000; MAS_HISTORIES_FIRST begins with another seed. As many of them as half run over HTTP.
+HISTORIES = int(os.environ.get("MAS_HISTORIES", "100"))
 FIRST = int(os.environ.get("MAS_HISTORIES_FIRST", "0"))
 BLOCK = 25
 
@@ -29,13 +29,24 @@ def _quiet() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
+def _judge(seeds: range, *, http: bool) -> None:
+    for seed in seeds:
+        actions = history(seed, http=http)
+        found = replay(actions)
+        if found:
+            short = shrink(actions, found[0])
+            pytest.fail(script(short, replay(short), seed), pytrace=False)
+
+
 @pytest.mark.parametrize("first", range(FIRST, FIRST + HISTORIES, BLOCK))
 def test_no_history_shows_what_must_never_be(first: int) -> None:
-    for seed in range(first, min(first + BLOCK, FIRST + HISTORIES)):
-        found = replay(history(seed))
-        if found:
-            short = shrink(history(seed), found[0])
-            pytest.fail(script(short, replay(short), seed), pytrace=False)
+    _judge(range(first, min(first + BLOCK, FIRST + HISTORIES)), http=False)
+
+
+@pytest.mark.parametrize("first", range(FIRST, FIRST + HISTORIES // 2, BLOCK))
+def test_no_history_over_http_and_pushes_does(first: int) -> None:
+    """The same with an account of the HTTP flavour, whose reports are pushed to a receiver that may not be there."""
+    _judge(range(first, min(first + BLOCK, FIRST + HISTORIES // 2)), http=True)
 
 
 @pytest.mark.parametrize("name", KNOWN)

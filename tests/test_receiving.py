@@ -25,6 +25,7 @@ from masanalytics.errors import ConfigError, InputError, StoreError
 from masanalytics.protocol import Pushed, read_push
 from masanalytics.receiving import Receiver, ReceiverLimits
 from masanalytics.receiving.door import Door, allows, networks
+from masanalytics.receiving.keeper import Keeper
 from masanalytics.receiving.service import _line
 from masanalytics.simulator import Push, Simulator, Style
 from tests.raw_server import unused_port
@@ -250,6 +251,23 @@ def test_it_covers_while_it_runs_and_its_pauses_are_gaps(tmp_path: Path) -> None
         with receiver(store):
             clock.sleep(10)
         assert [span[1:] for span in _spans(store)][1:] == [(begun + 160, begun + 273)]
+
+
+@pytest.mark.parametrize("stepped_s", [8 * 3600.0, -8 * 3600.0])
+def test_a_clock_that_is_set_while_it_listens_begins_another_interval(stepped_s: float) -> None:
+    """Neither the hours that a step adds, nor those that the machine has slept, were listened to."""
+    clock = ManualClock()
+    with mas.Store(":memory:", clock=clock) as store:
+        keeper = Keeper(store.intake, "shop/ap", clock, clock.monotonic)
+        keeper.begin()
+        first = keeper._listened_since()
+        clock.sleep(60)
+        second = keeper._listened_since()
+        clock.jump(stepped_s)
+        clock.sleep(5)
+        third = keeper._listened_since()
+
+    assert (second - first, third - first) == (0, 65 + stepped_s)
 
 
 def test_as_long_as_nothing_was_pushed_nothing_is_covered(store: mas.Store) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from masanalytics.account import AccountKey
+from masanalytics.clock import Clock
 from masanalytics.collecting.result import Collected
 from masanalytics.collecting.spool import take_in_spooled, write_spool
 from masanalytics.errors import StoreError
@@ -33,6 +34,8 @@ _AT_ONCE: Final = 900
 _HEARTBEAT_S: Final = 5.0
 _LOOK_S: Final = 0.05
 _CATCH_UP_S: Final = 60.0
+_STEP_S: Final = 4.0
+"""A clock is set by less all the time, and a pause so short loses no push: the platform tries three times, two seconds apart."""
 
 
 @dataclass
@@ -52,22 +55,21 @@ class Keeper:
         Where pushes go.
     account : str
         Whose they are.
-    now : callable
-        The instant by the store's clock.
+    clock : Clock
+        The store's clock.
     monotonic : callable
         Real seconds, for when it is time to look around.
     """
 
-    def __init__(
-        self, intake: Intake, account: str | AccountKey, now: Callable[[], float], monotonic: Callable[[], float]
-    ) -> None:
+    def __init__(self, intake: Intake, account: str | AccountKey, clock: Clock, monotonic: Callable[[], float]) -> None:
         self.total = Collected()
         self.spooled = 0
         self.pushes = 0
         self.last_push_at: float | None = None
         self.failing: StoreError | None = None
-        self._intake, self._account, self._now, self._monotonic = intake, account, now, monotonic
-        self._since = 0.0
+        self._intake, self._account, self._clock, self._monotonic = intake, account, clock, monotonic
+        self._since = self._until = 0.0
+        self._counted = 0.0, 0.0
         self._is_pushed_to = self._is_slow = False
         self._queue: queue.Queue[_Waiting] = queue.Queue()
         self._unread: deque[int] = deque()
@@ -83,12 +85,30 @@ class Keeper:
         StoreError
             If the store cannot be written.
         """
-        self._since = self._now()
-        self._is_pushed_to = self._intake.has_pushes(self._account)
+        self.begin()
         if self._is_pushed_to:
             self._intake.note_receiving(self._account, self._since, self._since)
         self._thread = threading.Thread(target=self._run, name="masanalytics-keeper", daemon=True)
         self._thread.start()
+
+    def begin(self) -> None:
+        """Listen from now on."""
+        self._counted = self._clock.monotonic(), self._clock.monotonic()
+        self._since = self._until = self._clock.now()
+        self._is_pushed_to = self._intake.has_pushes(self._account)
+
+    def _listened_since(self) -> float:
+        """Return since when it was listened without a pause, as far as the clocks agree.
+
+        Where the wall's clock has gone on by more or less than the seconds that have passed, it was set, or the machine has slept:
+        what was before is then another interval, or none.
+        """
+        before, now, after = self._clock.monotonic(), self._clock.now(), self._clock.monotonic()
+        least, most = before - self._counted[1], after - self._counted[0]
+        if not least - _STEP_S <= now - self._until <= most + _STEP_S:
+            self._since = now
+        self._until, self._counted = now, (before, after)
+        return self._since
 
     def stop(self) -> None:
         """Keep and read what has come, and end; until now everything was listened for."""
@@ -140,7 +160,7 @@ class Keeper:
         waiting = [one for one in waiting if not one.elsewhere]
         answers = _answers([one.request for one in waiting])
         try:
-            self._unread += self._intake.keep_pushes(self._account, answers, self._since) if answers else []
+            self._unread += self._intake.keep_pushes(self._account, answers, self._listened_since()) if answers else []
             self.failing = None
         except StoreError as error:
             self.failing = error
@@ -177,7 +197,7 @@ class Keeper:
         if not self._is_pushed_to:  # as long as nothing has come, nobody knows whether anything would
             return
         try:
-            self._intake.note_receiving(self._account, self._since, self._now())
+            self._intake.note_receiving(self._account, self._listened_since(), self._until)
             self.failing = None
         except StoreError as error:
             self.failing = error
@@ -185,7 +205,7 @@ class Keeper:
     def _catch_up(self) -> None:
         try:
             mine = set(self._unread)
-            waiting = [*take_in_spooled(self._intake), *self._intake.waiting_polls(self._now())]
+            waiting = [*take_in_spooled(self._intake), *self._intake.waiting_polls(self._clock.now())]
             self._unread += [poll_id for poll_id in dict.fromkeys(waiting) if poll_id not in mine]
         except (StoreError, OSError) as error:
             _LOG.warning("what waits beside the store could not be taken in: %s", error)

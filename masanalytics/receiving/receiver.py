@@ -98,7 +98,7 @@ class Receiver:
         self.limits = limits or ReceiverLimits()
         self._allowed, self._proxy = networks(allow), None if behind_proxy is None else _checked_proxy(behind_proxy)
         self._forward_to, self._say = None if forward is None else checked_target(forward), say
-        self._keeper = Keeper(store.intake, self._key, self.clock.now, time.monotonic)
+        self._keeper = Keeper(store.intake, self._key, self.clock, time.monotonic)
         self._forwarder: Forwarder | None = None
         self._app: PushApp | None = None
         self._door: Door | None = None
@@ -161,7 +161,7 @@ class Receiver:
         )
         self.port = int(door.getsockname()[1])
         self._stop.clear()
-        self._keeper = Keeper(self.store.intake, self._key, self.clock.now, time.monotonic)
+        self._keeper = Keeper(self.store.intake, self._key, self.clock, time.monotonic)
         try:
             self._keeper.start()
         except StoreError:

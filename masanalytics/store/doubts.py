@@ -16,7 +16,7 @@ from typing import NamedTuple
 from masanalytics.account import AccountKey
 from masanalytics.i18n import Text
 from masanalytics.store import lookups
-from masanalytics.store.holes import open_holes
+from masanalytics.store.holes import cutting
 from masanalytics.store.lookups import REPORTED
 from masanalytics.store.platform_clock import offsets_near
 from masanalytics.vocabulary import UNREPORTED_AFTER_S
@@ -198,4 +198,4 @@ def under_reported(conn: sqlite3.Connection, account: str | AccountKey) -> list[
 
 def _may_be_missing(conn: sqlite3.Connection, account_id: int, requested_at: int) -> bool:
     """Whether reports of a batch may be in an answer that is known to be missing."""
-    return any(hole.cuts and hole.account_id == account_id and hole.until >= requested_at for hole in open_holes(conn))
+    return any(hole.account_id == account_id and hole.until >= requested_at for hole in cutting(conn))

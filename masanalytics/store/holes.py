@@ -13,16 +13,30 @@ import sqlite3
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from masanalytics.analysis.known_holes import PAUSE
 from masanalytics.protocol import FULL_PAGE
 from masanalytics.store.platform_clock import seconds_behind
 
-__all__ = ["Hole", "close", "close_read", "give_up", "note", "open_holes", "open_unanswered", "reach", "shift"]
+__all__ = [
+    "Hole",
+    "close",
+    "close_read",
+    "cutting",
+    "give_up",
+    "note",
+    "open_holes",
+    "open_unanswered",
+    "pauses",
+    "reach",
+    "shift",
+]
 
 _UNDER_WAY_AT_MOST_S = 300
 """A request is answered within this time, or never: a hole that is noticed later reaches no further."""
 _DAY_S = 86_400
 _SKEW_S = 120
 """Two clocks that are both right differ by less."""
+_ANY_NUMBER = 10**9
 _STEP_S = 600
 """Where the poll before is not told by the coverage, it lies at most a gap's length back."""
 
@@ -39,7 +53,7 @@ class Hole(NamedTuple):
     account : str
         The account's name.
     state : str
-        The poll's: ``lost``, ``unparsed``, or ``asked`` and ``stored`` while it waits to be taken in.
+        The poll's: ``lost``, ``unparsed``, or ``asked`` and ``stored`` while it waits to be taken in; ``pause`` of a receiver.
     since : int or None
         The last instant before it up to which everything had been fetched; None where there was none.
     until : int
@@ -143,6 +157,27 @@ def open_holes(conn: sqlite3.Connection, endpoint: str = "report") -> list[Hole]
         [endpoint],
     ).fetchall()
     return [Hole._make((*row[:-1], bool(row[-1]))) for row in rows]
+
+
+def cutting(conn: sqlite3.Connection) -> list[Hole]:
+    """Return the holes that may concern any message open at the time, with those of accounts whose reports are pushed.
+
+    What is pushed while no receiver listens is dropped, where a queue would have kept it for the next poll: so every pause of a
+    receiver is such a hole, and all the time before the first began to listen.
+    """
+    return [*(hole for hole in open_holes(conn) if hole.cuts), *pauses(conn)]
+
+
+def pauses(conn: sqlite3.Connection) -> list[Hole]:
+    """Return the times in which no receiver listened for an account that is pushed to, up to when one did again."""
+    rows = conn.execute(
+        "SELECT c.account_id, a.account, lag(c.ended_at) OVER (PARTITION BY c.account_id ORDER BY c.started_at), c.started_at"
+        " FROM coverage c JOIN pace p USING (account_id) JOIN accounts a USING (account_id) WHERE p.era = ''"
+        " ORDER BY c.account_id, c.started_at"
+    ).fetchall()
+    return [
+        Hole(0, account_id, name, PAUSE, since, until, _ANY_NUMBER, True) for account_id, name, since, until in rows
+    ]
 
 
 def _covered_before(conn: sqlite3.Connection, account_id: int, at: int) -> int | None:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from masanalytics.store.coverage import covered_until
-from masanalytics.store.holes import Hole, open_holes
+from masanalytics.store.holes import Hole, cutting
 from masanalytics.vocabulary import UNREPORTED_AFTER_S
 
 __all__ = ["Observation", "Stretch", "stretches"]
@@ -57,7 +57,7 @@ class Observation:
     def of(cls, conn: sqlite3.Connection) -> Observation:
         """Read coverage and holes."""
         ends = covered_until(conn)
-        holes = [hole for hole in open_holes(conn) if hole.cuts]
+        holes = cutting(conn)
         cut = {
             account_id: stretches((hole for hole in holes if hole.account_id == account_id), ends[account_id])
             for account_id in {hole.account_id for hole in holes} & set(ends)

@@ -83,11 +83,11 @@ def time_told_at(conn: sqlite3.Connection, account_id: int, at: float) -> float 
     """
     row = conn.execute(
         "SELECT batch_id, max(requested_at, answered_at) FROM batches WHERE account_id = ? AND state = 'accepted' AND inferred = 0"
-        " AND campaign_id IS NOT NULL AND msg_group IS NOT NULL AND answered_at IS NOT NULL AND requested_at BETWEEN ? AND ?"
+        " AND campaign_id IS NOT NULL AND msg_group IS NOT NULL AND answered_at IS NOT NULL AND requested_at <= ?"
         " ORDER BY batch_id DESC LIMIT 1",
-        [account_id, int(at) - _NEAR_S, int(at)],
+        [account_id, int(at)],
     ).fetchone()
-    taken_at = None if row is None else _taken_at(conn, row[0])
+    taken_at = None if row is None or row[1] < at - _NEAR_S else _taken_at(conn, row[0])
     return None if taken_at is None else at + taken_at - row[1]
 
 

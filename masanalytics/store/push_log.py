@@ -14,7 +14,7 @@ from typing import Final
 from masanalytics.account import AccountKey
 from masanalytics.process_identity import this_process
 from masanalytics.protocol import PollAnswer
-from masanalytics.store import lookups
+from masanalytics.store import coverage, lookups, platform_clock
 
 __all__ = ["BRIDGED_S", "has_pushes", "keep", "note_receiving"]
 
@@ -43,8 +43,13 @@ def has_pushes(conn: sqlite3.Connection, account: str | AccountKey) -> bool:
 
 
 def note_receiving(conn: sqlite3.Connection, account: str | AccountKey, since: float, until: float) -> None:
-    """Note that a receiver has been listening without a pause from `since` to `until`."""
+    """Note that a receiver has been listening without a pause from `since` to `until`.
+
+    Pushes do not tell what time it is on the platform; the account's accepted batches do, where our clock is ahead.
+    """
     account_id = lookups.account_id(conn, account)
+    ahead = until - coverage.believed(until, platform_clock.time_told_at(conn, account_id, until))
+    since, until = since - ahead, until - ahead
     conn.execute(
         "INSERT OR IGNORE INTO pace (account_id, wall, monotonic, era, first_collected_at) VALUES (?, 0, 0, '', ?)",
         [account_id, int(since)],

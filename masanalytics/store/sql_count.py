@@ -23,7 +23,7 @@ from masanalytics.store import held_out, kept_columns, parts
 from masanalytics.store.archived_rows import archived_words
 from masanalytics.store.coverage import covered_until, gaps, intervals
 from masanalytics.store.database import Connections, as_store_error
-from masanalytics.store.holes import open_holes
+from masanalytics.store.holes import open_holes, pauses
 from masanalytics.store.message_columns import Column, Condition, find_column, seconds_sql
 from masanalytics.store.messages import conditions
 from masanalytics.store.views import MISSING, fetch_columns
@@ -166,7 +166,7 @@ class StoredMessages:
         with self._connections.reading() as conn:
             ends = covered_until(conn)
             spans = intervals(conn, None)
-            missing = open_holes(conn)
+            missing = [*open_holes(conn), *pauses(conn)]
             first, last = _submitted(conn, where)
             by_part = parts.learned(conn, first, last)
             retried = _failed_before(conn, where)

@@ -1,4 +1,7 @@
-"""Play many histories: ``python -m tests.histories FIRST COUNT`` prints what each kind of violation looks like, shrunk."""
+"""Play many histories: ``python -m tests.histories FIRST COUNT`` prints what each kind of violation looks like, shrunk.
+
+``python -m tests.histories FIRST COUNT SHOWN http`` plays them in the HTTP flavour of the interface.
+"""
 
 from __future__ import annotations
 
@@ -14,20 +17,20 @@ from tests.histories.shrinking import script, shrink
 from tests.histories.world import replay
 
 
-def main(first: int, count: int, shown: int) -> None:
+def main(first: int, count: int, shown: int, *, http: bool = False) -> None:
     """Play the histories of `count` seeds and print the first `shown` of each kind of violation."""
     logging.disable(logging.CRITICAL)
     names: Counter[str] = Counter()
     began = time.monotonic()
     for seed in range(first, first + count):
         with contextlib.redirect_stderr(io.StringIO()):
-            found = replay(history(seed))
+            found = replay(history(seed, http=http))
         for violation in found:
             names[violation.name] += 1
             print(seed, violation.name, violation.detail[:150], flush=True)  # noqa: T201
             if shown and names[violation.name] <= shown:
                 with contextlib.redirect_stderr(io.StringIO()):
-                    short = shrink(history(seed), violation)
+                    short = shrink(history(seed, http=http), violation)
                     shown_by = replay(short)
                 print(script(short, shown_by, seed), flush=True)  # noqa: T201
                 print("-" * 60)  # noqa: T201
@@ -35,4 +38,5 @@ def main(first: int, count: int, shown: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 2)
+    shown_of_each = int(sys.argv[3]) if len(sys.argv) > 3 else 2
+    main(int(sys.argv[1]), int(sys.argv[2]), shown_of_each, http=sys.argv[4:] == ["http"])

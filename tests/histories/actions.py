@@ -14,6 +14,7 @@ __all__ = [
     "Fate",
     "Foreign",
     "ForeignPoll",
+    "Http",
     "OptOut",
     "Reopen",
     "Reply",
@@ -80,8 +81,16 @@ class During(_Shown):
 
 
 @dataclass(frozen=True, repr=False)
+class Http(_Shown):
+    """At the beginning: the account is of the HTTP flavour, whose reports and replies are pushed."""
+
+
+@dataclass(frozen=True, repr=False)
 class Collect(_Shown):
-    """A user collects: once, or until the queues are empty. ``faults`` strike the n-th poll of this call."""
+    """A user collects: once, or until the queues are empty. ``faults`` strike the n-th poll of this call.
+
+    In the HTTP flavour a receiver listens from then on (``drain=False``: until then), and the faults strike its next pushes.
+    """
 
     drain: bool = True
     faults: tuple[tuple[int, str], ...] = ()
@@ -181,4 +190,5 @@ Action: TypeAlias = (
     | Clock
     | Disk
     | Reopen
+    | Http
 )

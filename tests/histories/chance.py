@@ -16,6 +16,7 @@ from tests.histories.actions import (
     Fate,
     Foreign,
     ForeignPoll,
+    Http,
     OptOut,
     Reopen,
     Reply,
@@ -177,6 +178,9 @@ class _Chance:
         return Foreign(self.draw.randint(0, 10), self.draw.choice((1, 1, 3, 20)))
 
 
-def history(seed: int) -> list[Action]:
-    """Return the history of a seed."""
-    return _Chance(seed).actions()
+def history(seed: int, *, http: bool = False) -> list[Action]:
+    """Return the history of a seed; in the HTTP flavour a receiver listens from the beginning in three of four."""
+    actions = _Chance(seed).actions()
+    if not http:
+        return actions
+    return [Http(), *([Collect()] if seed % 4 else []), *actions]

@@ -12,6 +12,7 @@ from tests.histories.actions import (
     During,
     Fate,
     Foreign,
+    Http,
     Send,
     Settle,
     SettleWrongly,
@@ -136,5 +137,12 @@ KNOWN: Final[dict[str, list[Action]]] = {
     "a night without reports makes a verdict": [
         Fate("silent"), Send(people=60, kill=143), Wait(300_000.0), Fate("quick"),
     ],
+    "a receiver that was not there makes a verdict": [
+        Http(), Collect(), Send(people=60), Wait(5), Collect(drain=False),
+        Send(campaign="B", people=60, faults=((1, "drop_after"),)), Send(campaign="B", people=60, first=60),
+        Wait(300_000.0), Collect(), Wait(300_000.0), Collect(),
+    ],
+    "a receiver whose clock is ahead": [Http(), Collect(), Clock(28_800), Send(), Wait(5), Collect()],
+    "the clock is set in the middle of a receiver's day": [Http(), Collect(), Send(during=During(actions=(Clock(3_456_000.0),))), Collect()],
     "killed before any step": [Send(kill=30), Send(kill=50), Send(kill=70), Send()],
 }  # fmt: skip

@@ -40,6 +40,7 @@ class WallClock:
         self._true = true
         self.era = true.era
         self.wrong_by = 0.0
+        self.after_sleep: Callable[[], object] = bool
 
     def now(self) -> float:
         return self._true.now() + self.wrong_by
@@ -49,6 +50,7 @@ class WallClock:
 
     def sleep(self, seconds: float) -> None:
         self._true.sleep(seconds)
+        self.after_sleep()
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
         return self._true.wait(event, seconds)

@@ -53,7 +53,7 @@ class User:
         self.store = Store(path, clock=clock, busy_s=_BUSY_S)
         self.client = ProductClient(account, clock, wire)
         self._made = (account, clock, wire)
-        self.collector = Collector(self.client, self.store, say=str, margin_s=0.0)
+        self.collector = None if account.is_pushed else Collector(self.client, self.store, say=str, margin_s=0.0)
 
     def client_for(self, action: Send) -> ProductClient:
         """Return a client whose account has the action's budget."""
@@ -86,7 +86,7 @@ def send(user: User, action: Send, kept: dict[str, Any]) -> SendResult:
         options["canary"] = "go on"
     elif action.canary is not None:
         options |= {"canary": Canary(action.canary, timeout_s=_CANARY_TIMEOUT_S), "collector": user.collector}
-    elif action.collecting:
+    elif action.collecting and user.collector is not None:
         options["collector"] = user.collector
     if action.hold:
         options["over_budget"] = "hold"

@@ -10,7 +10,7 @@ import requests
 
 from masanalytics.client.transport import Answer, Failure
 from masanalytics.simulator.faults import page_bytes
-from masanalytics.simulator.wire import ENDPOINTS
+from masanalytics.simulator.wire import ENDPOINTS, OF_HTTP
 from tests.histories.ledger import Page, Taken
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Wire:
         record: Taken | Page | None = None
         if takes:
             whole, record = (
-                self._submit(endpoint, body or b"", asked_at) if is_submit else self._poll(endpoint, body or b"")
+                self._submit(path, body or b"", asked_at) if is_submit else self._poll(endpoint, body or b"")
             )
         world.clock.sleep(_SLOW_S if kind in ("late", "hang") else _WAY_S)
         self._meanwhile(during, taken=True)
@@ -87,7 +87,7 @@ class Wire:
         if said is None:
             return Failure(kind != "unreachable", requests.ConnectionError(kind), asked_at, answered_at)
         if record is not None and not said:
-            record.arrived = True
+            record.arrived = world.is_clock_told = True
         headers = {"Date": formatdate(world.platform.now(), usegmt=True)}
         return Answer(
             status, headers, _damaged(whole, said), complete=True, requested_at=asked_at, answered_at=answered_at
@@ -101,11 +101,11 @@ class Wire:
             for action in during.actions:
                 self._world.play(action)
 
-    def _submit(self, endpoint: str, body: bytes, asked_at: float) -> tuple[bytes, Taken | None]:
-        world = self._world
+    def _submit(self, path: str, body: bytes, asked_at: float) -> tuple[bytes, Taken | None]:
+        world, endpoint = self._world, ENDPOINTS[path]
         log = world.platform.audit_log
         request = log.open_request(endpoint, world.platform.now(), world.machine.current.name)
-        answer = world.platform.submit(endpoint, body, request)
+        answer = world.platform.submit(endpoint, body, request, of_http=path == OF_HTTP)
         if request.outcome != "success":
             return answer.text.encode(), None
         batch = log._batches[-1]

@@ -25,6 +25,7 @@ from tests.histories.actions import (
     Fate,
     Foreign,
     ForeignPoll,
+    Http,
     OptOut,
     Reopen,
     Reply,
@@ -35,6 +36,7 @@ from tests.histories.actions import (
 )
 from tests.histories.ledger import FOREIGN, CanaryState, Identity, Ledger, Taken, identity_of
 from tests.histories.machine import KilledError, Machine, Process, installed, new_store_file
+from tests.histories.pushes import Pushes
 from tests.histories.wire import Wire
 
 __all__ = ["Violation", "World", "replay"]
@@ -112,6 +114,9 @@ class World:
         self.unsure: set[tuple[str, str]] = set()  # rounds whose canary began, if it did, without a request
         self.held: dict[tuple[str, str], bool] = {}
         self.clock_jumped = False
+        self.is_clock_told = True  # whether the platform has answered since the clock was set
+        self.account = self.simulator.account(poll_interval=_POLL_INTERVAL_S)
+        self.pushes: Pushes | None = None
         self._users: dict[str, product.User] = {}
         self._onlooker = Process("judge", "near", 999, self.machine.disk)
 
@@ -126,17 +131,30 @@ class World:
         """Do what an action says, then judge."""
         self.clock.sleep(_ACTION_TIME_S)
         match action:
+            case Collect() if self.pushes is not None:
+                self.pushes.listen(action)
             case Send() | Collect() | Settle() | SettleWrongly() | OptOut():
                 self._in_a_process(action)
+            case Reopen() if not self.machine.is_acting(action.process):
+                self.machine.process(action.process).end()
+            case _:
+                self._let_happen(action)
+        if self.pushes is not None:
+            self.pushes.deliver()
+        self._judge(action)
+
+    def _let_happen(self, action: Action) -> None:
+        """Let happen what no process of the user's does."""
+        match action:
+            case Http():
+                self._begin_pushing()
             case Wait():
                 self.clock.sleep(action.seconds)
             case Clock():
                 self.machine.clock.wrong_by += action.seconds
-                self.clock_jumped = True
+                self.clock_jumped, self.is_clock_told = True, False
             case Disk():
                 self.machine.disk.full = action.full
-            case Reopen() if not self.machine.is_acting(action.process):
-                self.machine.process(action.process).end()
             case Fate():
                 self.platform.behaviour = _behaviour(action.kind)
             case Reply():
@@ -145,11 +163,15 @@ class World:
                 self._foreign_submit(action)
             case ForeignPoll():
                 self._foreign_poll()
-        self._judge(action)
 
     def broken(self, name: str, detail: str) -> None:
         """Note a violation."""
         self.violations.append(Violation(name, detail))
+
+    def _begin_pushing(self) -> None:
+        self.account = self.simulator.account(protocol="http")
+        self.pushes = Pushes(self)
+        self.machine.clock.after_sleep = self.pushes.deliver
 
     def _in_a_process(self, action: Send | Collect | Settle | SettleWrongly | OptOut) -> None:
         if self.machine.is_acting(action.process):
@@ -193,8 +215,7 @@ class World:
     def _user(self, process: Process) -> product.User:
         user: product.User | None = process.kept.get("user")
         if user is None:
-            account = self.simulator.account(poll_interval=_POLL_INTERVAL_S)
-            user = process.kept["user"] = product.User(self.path, account, self.machine.clock, self.wire)
+            user = process.kept["user"] = product.User(self.path, self.account, self.machine.clock, self.wire)
         return user
 
     def _act(self, user: product.User, process: Process, action: Action) -> None:
@@ -202,6 +223,7 @@ class World:
             case Send():
                 self._send(user, process, action)
             case Collect():
+                assert user.collector is not None
                 with self._scope(action, frozenset()):
                     if action.drain:
                         user.collector.drain(timeout=600)
