@@ -82,6 +82,14 @@ def test_the_second_of_the_submission_makes_no_difference() -> None:
     found = mas.compare(pd.concat([messages([0.0] * 300), messages([60.0] * 300, "B")]), "arm", "A", "B").iloc[0]
     assert np.isnan(found["latency_p_value"])
     assert found["median_low_s"] <= 0 <= found["median_high_s"]
+    assert found[["median_a_s", "median_b_s", "median_difference_s"]].tolist() == [60.0, 60.0, 0.0]
+
+
+def test_rates_within_a_time_say_that_it_is_true_to_a_minute() -> None:
+    """What is written as 60 s may have come within 30 s; rates without an age have no such doubt."""
+    frame = messages([0.0] * 50 + [60.0] * 50)
+    assert says_so(mas.delivery_rates(frame, within="30s"))
+    assert not says_so(mas.delivery_rates(frame))
 
 
 def test_each_account_is_judged_by_its_own_latencies() -> None:

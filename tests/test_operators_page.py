@@ -63,6 +63,24 @@ def test_the_pushes_made_by_hand(receiver: Receiver, tmp_path: Path) -> None:
     assert receiver.store.messages().status.tolist() == ["delivered"]
 
 
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd")
+@pytest.mark.parametrize("name", ["masanalytics.service", "masanalytics-receive.service"])
+def test_the_units(tmp_path: Path, name: str) -> None:
+    """Systemd takes each unit as it stands, with a user and a program that this machine has."""
+    unit = block(PAGE, "ini", f"/etc/systemd/system/{name}")
+    for old, new in {"User=mas": "User=root", "/opt/masanalytics/bin/masanalytics": "/bin/true"}.items():
+        assert old in unit
+        unit = unit.replace(old, new)
+    (tmp_path / name).write_text(unit, encoding="utf-8")
+    checked = subprocess.run(
+        ["systemd-analyze", "verify", "--recursive-errors=no", str(tmp_path / name)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (checked.returncode, [line for line in checked.stderr.splitlines() if name in line]) == (0, [])
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(None in map(shutil.which, ("bash", "curl", "md5sum")), reason="needs bash, curl and md5sum")
 def test_the_rehearsal(tmp_path: Path) -> None:

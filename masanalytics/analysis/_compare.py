@@ -16,6 +16,7 @@ from masanalytics.analysis.clusters import UNCLUSTERED, Cluster, ClusterCounts, 
 from masanalytics.analysis.comparison_ages import age_notes
 from masanalytics.analysis.comparison_outcome import ComparedOutcome, compared_outcome
 from masanalytics.analysis.comparison_sentence import always_sentence, sentence
+from masanalytics.analysis.delivery_times import delivery_times
 from masanalytics.analysis.dimensions import as_names
 from masanalytics.analysis.equal_age import waited_counts
 from masanalytics.analysis.filter_checks import outcome_filter_note
@@ -352,16 +353,19 @@ def _latencies(counts: Counts, chosen: list[Booleans], age: float | None) -> dic
     timed = _arrived(counts, age) & ~np.isnan(counts.seconds)
     a, b = ((counts.seconds[arm & timed], counts.n[arm & timed]) for arm in chosen)
     difference, low, high = median_difference(a, b)
+    medians = [median(*a), median(*b)]
     is_minute = counts.minute_rows()
     doubt = [MINUTE_S if (is_minute & arm & timed).any() else 0.0 for arm in chosen]
     low, high = low - sum(doubt), high + sum(doubt)
+    if any(doubt):  # as `latency` has them: the ends of minutes
+        medians = [float(delivery_times(counts.regrouped([]), arm & timed).quantile(0.5)[0]) for arm in chosen]
     if abs(difference) <= sum(doubt) > 0:
         p_value = np.nan
     else:  # as near to each other as they can be in truth
         towards = np.sign(difference)
         p_value = rank_test((a[0] + towards * doubt[0], a[1]), (b[0] - towards * doubt[1], b[1]))
     return {
-        "median_a_s": median(*a), "median_b_s": median(*b), "median_difference_s": difference,
+        "median_a_s": medians[0], "median_b_s": medians[1], "median_difference_s": medians[1] - medians[0],
         "median_low_s": low, "median_high_s": high, "latency_p_value": p_value,
     }  # fmt: skip
 

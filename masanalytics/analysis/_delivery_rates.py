@@ -24,7 +24,7 @@ from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.forecast import expected_ends
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages
 from masanalytics.analysis.history import History, matured_history
-from masanalytics.analysis.results import finished, refuse_taken_names
+from masanalytics.analysis.results import MINUTES_ONLY, finished, refuse_taken_names
 from masanalytics.analysis.sources import asks_once
 from masanalytics.analysis.young_messages import young_messages
 from masanalytics.errors import InputError
@@ -297,6 +297,7 @@ def _notes(counts: Counts, age: int | None) -> list[Text]:
                 age=duration_text(age),
             )
         )
+        notes += [MINUTES_ONLY] if counts.has_minutes_only() else []
     if "campaign" in counts.by and (counts.keys["campaign"].isna() & (counts.n > 0)).any():
         notes.append(
             Text(
