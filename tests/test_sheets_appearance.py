@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -239,12 +240,52 @@ def test_a_damaged_workbook_of_another_kind(tmp_path: Path, kind: str) -> None:
         assert len(frame) == whole or content in changed
 
 
-def test_a_cell_far_away_in_a_binary_workbook(tmp_path: Path) -> None:
-    """A grid of a million rows and a thousand columns is refused before it is made."""
-    rows: list[list[Any]] = [["手机号"], [PHONES[0]], [None] * 1_000 + ["x"]]
-    path = xlsb(tmp_path / "a.xlsb", rows, lines=[0, 1, 1_048_575])
-    with pytest.raises(InputError, match="the sheet has 1,049,624,576 cells, nearly all of them empty"):
-        read_sheet(path)
+@pytest.mark.parametrize("columns", [1, 1_000])
+@pytest.mark.parametrize("kind", ["xlsb", "ods"])
+def test_a_cell_in_the_last_row_costs_nothing(tmp_path: Path, kind: str, columns: int) -> None:
+    """Empty rows between are not made: neither a grid of a million rows nor one of a thousand columns beside them."""
+    path = tmp_path / f"a.{kind}"
+    if kind == "xlsb":
+        rows: list[list[Any]] = [["手机号", "码"], [PHONES[0], 7], [None] * (columns - 1) + ["x"]]
+        xlsb(path, rows, ["", "0000"], lines=[0, 1, 1_048_575], hidden=[1, 1_048_575])
+    else:
+        _ods_with_a_last_row(path, columns)
+    tracemalloc.start()
+    frame = read_sheet(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (frame.index.tolist(), frame["手机号"].iloc[0], frame["码"].iloc[0]) == ([2, 1_048_576], PHONES[0], "0007")
+    assert frame.attrs["read"]["hidden"] == 2
+    assert peak < 20_000_000
+
+
+def _ods_with_a_last_row(path: Path, columns: int) -> None:
+    """Write two rows, a million empty ones, and a cell in the last row; the last two rows with cells are hidden."""
+
+    def text(value: str) -> str:
+        return f'<table:table-cell office:value-type="string"><text:p>{value}</text:p></table:table-cell>'
+
+    number = '<table:table-cell table:style-name="c" office:value-type="float" office:value="7"/>'
+    before = f'<table:table-cell table:number-columns-repeated="{columns - 1}"/>' if columns > 1 else ""
+    rows = (
+        f"<table:table-row>{text('手机号')}{text('码')}</table:table-row>"
+        f'<table:table-row table:visibility="filter">{text(PHONES[0])}{number}</table:table-row>'
+        '<table:table-row table:number-rows-repeated="1048573">'
+        f'<table:table-cell table:number-columns-repeated="{columns}"/></table:table-row>'
+        f'<table:table-row table:visibility="collapse">{before}{text("x")}</table:table-row>'
+    )
+    styles = (
+        '<number:number-style style:name="N1"><number:number number:decimal-places="0" number:min-integer-digits="4"/>'
+        '</number:number-style><style:style style:name="c" style:family="table-cell" style:data-style-name="N1"/>'
+    )
+    ods(path, {"a": rows}, styles)
+
+
+def test_wide_columns_of_a_binary_workbook_are_no_grid(tmp_path: Path) -> None:
+    """The width of a hidden column (2,304 of 1/256 characters) is no count of columns: 20,000 rows are no 46 million cells."""
+    rows: list[list[Any]] = [["手机号", "旧"], *([PHONES[0], "x"] for _ in range(20_000))]
+    frame = read_sheet(xlsb(tmp_path / "a.xlsb", rows, hidden_columns=[1]))
+    assert (len(frame), frame.attrs["read"]["hidden_columns"]) == (20_000, ["旧"])
 
 
 def test_parts_of_a_package_that_are_missing(tmp_path: Path) -> None:

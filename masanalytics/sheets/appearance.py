@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 from masanalytics.sheets.number_formats import BUILT_IN, GENERAL, NOT_KNOWN, is_date_format
 
-__all__ = ["Appearance", "dates_under_their_formats", "format_of", "places_of_runs"]
+__all__ = [
+    "FEW_ROWS",
+    "SPARSE_BY",
+    "Appearance",
+    "PackedCells",
+    "dates_under_their_formats",
+    "format_of",
+    "places_of_runs",
+    "with_part",
+]
+
+SPARSE_BY: Final = 20
+"""A sheet is called sparse where it has this many times more rows (or columns) than filled ones."""
+FEW_ROWS: Final = 10_000
+
+PackedCells = tuple[list[list[Any]], list[int], "Appearance"]
+"""Rows without the empty ones between them, the line of each as its owner counts, and how they are shown."""
 
 _LAST_BUILT_IN: Final = 163
 _FIRST_SURE_DAY: Final = 61  # Excel counts a 29 February 1900 that was none
@@ -35,6 +54,16 @@ class Appearance:
     hidden: frozenset[int] = frozenset()
     hidden_columns: frozenset[int] = frozenset()
     valueless: int = 0
+
+
+def with_part(file: Path, part: str, content: bytes) -> io.BytesIO:
+    """Return a workbook of zipped parts in which one part is another."""
+    copy = io.BytesIO()
+    with zipfile.ZipFile(file) as package, zipfile.ZipFile(copy, "w", zipfile.ZIP_STORED) as target:
+        for name in package.namelist():
+            target.writestr(name, content if name.lower() == part.lower() else package.read(name))
+    copy.seek(0)
+    return copy
 
 
 def format_of(number: int, own: Mapping[int, str]) -> str:

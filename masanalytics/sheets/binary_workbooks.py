@@ -10,10 +10,18 @@ import struct
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from xml.etree import ElementTree as ET
 
-from masanalytics.sheets.appearance import Appearance, format_of, places_of_runs
+from masanalytics.sheets.appearance import (
+    FEW_ROWS,
+    SPARSE_BY,
+    Appearance,
+    PackedCells,
+    format_of,
+    places_of_runs,
+    with_part,
+)
 from masanalytics.sheets.number_formats import GENERAL
 
 __all__ = ["BinaryLooks"]
@@ -21,6 +29,7 @@ __all__ = ["BinaryLooks"]
 _ROW: Final = 0
 _NUMBER_RECORDS: Final = frozenset({2, 5, 9})  # BrtCellRk, BrtCellReal, BrtFmlaNum
 _CELL_RECORDS: Final = frozenset(range(1, 12))
+_DIMENSIONS: Final = 148
 _FORMAT, _STYLE, _COLUMNS, _PROPERTIES, _SHEET, _STYLES_BEGIN, _STYLES_END = 44, 47, 60, 153, 156, 617, 618
 _MOST_COLUMNS: Final = 16_384
 
@@ -39,7 +48,7 @@ class BinaryLooks:
         self.from_1904 = False
         self._parts: dict[str, str] = {}
         self._known: dict[str, Appearance] = {}
-        self._size = (0, 0)
+        self._rows: dict[str, tuple[int, int, int]] = {}
         try:
             with zipfile.ZipFile(file) as package:
                 self._names = {name.lower(): name for name in package.namelist()}
@@ -90,24 +99,56 @@ class BinaryLooks:
     def cells(self, name: str) -> int:
         """Return how many cells the grid of a sheet has, blank ones too: one cell far away makes it large."""
         self.appearance(name)
-        return self._size[0] * self._size[1]
+        rows, _count, width = self._rows[name]
+        return rows * width
+
+    def is_sparse(self, name: str) -> bool:
+        """Return whether the sheet's grid is much higher than what is filled; not of a sheet that is not whole."""
+        try:
+            self.appearance(name)
+        except ValueError:
+            return False
+        rows, count, _width = self._rows[name]
+        return rows > FEW_ROWS + SPARSE_BY * count
+
+    def packed_cells(self, name: str, workbook: Any) -> PackedCells:
+        """Read a sparse sheet with its empty rows left out: memory follows what is filled."""
+        with zipfile.ZipFile(self._file) as package:
+            raw = bytearray(self._part(package, self._parts[name]))
+        lines: list[int] = []
+        dimensions = None
+        for kind, place, _length in _records(bytes(raw)):
+            if kind == _ROW:
+                lines.append(struct.unpack_from("<I", raw, place)[0] + 1)
+                struct.pack_into("<I", raw, place, len(lines) - 1)
+            elif kind == _DIMENSIONS:
+                dimensions = place
+        if dimensions is not None:
+            struct.pack_into("<II", raw, dimensions, 0, max(len(lines) - 1, 0))
+        book = workbook.from_filelike(with_part(self._file, self._parts[name], bytes(raw)))
+        rows = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
+        looks, _rows = self._appearance(bytes(raw))
+        hidden = frozenset(lines[line - 1] for line in looks.hidden)
+        return rows, lines[: len(rows)], Appearance(looks.formats, hidden, looks.hidden_columns)
 
     def _read(self, name: str) -> Appearance:
         try:
             with zipfile.ZipFile(self._file) as package:
-                return self._appearance(self._part(package, self._parts[name]))
+                looks, self._rows[name] = self._appearance(self._part(package, self._parts[name]))
+                return looks
         except (struct.error, IndexError, KeyError) as error:
             raise ValueError(str(error)) from error
 
-    def _appearance(self, raw: bytes) -> Appearance:
+    def _appearance(self, raw: bytes) -> tuple[Appearance, tuple[int, int, int]]:
+        """Return how a sheet shows its cells, and its size: rows of the grid, rows that are written, columns."""
         formats: dict[int, dict[int, str]] = {}
         hidden: list[int] = []
         hidden_columns: list[tuple[int, int]] = []
-        row = last = width = 0
+        row = last = width = count = 0
         for kind, place, _size in _records(raw):
             if kind == _ROW:
                 row, height, flags = struct.unpack_from("<I4xHxB", raw, place)
-                last = max(last, row)
+                last, count = max(last, row), count + 1
                 if flags & 0x10 or (flags & 0x20 and not height):
                     hidden.append(row + 1)
             elif kind in _CELL_RECORDS:
@@ -117,11 +158,11 @@ class BinaryLooks:
                 if shown is not None and kind in _NUMBER_RECORDS:
                     formats.setdefault(column, {})[row] = shown
             elif kind == _COLUMNS:
-                first, last, width, flags = struct.unpack_from("<III4xH", raw, place)
-                if flags & 1 or not width:
-                    hidden_columns.append((first, last))
-        self._size = (last + 1, width)
-        return Appearance(formats, frozenset(hidden), places_of_runs(hidden_columns, _MOST_COLUMNS))
+                begin, end, wide, flags = struct.unpack_from("<III4xH", raw, place)
+                if flags & 1 or not wide:
+                    hidden_columns.append((begin, end))
+        looks = Appearance(formats, frozenset(hidden), places_of_runs(hidden_columns, _MOST_COLUMNS))
+        return looks, (last + 1, count, width)
 
 
 def _records(raw: bytes) -> Iterator[tuple[int, int, int]]:

@@ -5,7 +5,6 @@ Number formats, hidden rows and columns, and where a stray cell far below would 
 
 from __future__ import annotations
 
-import io
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -13,14 +12,19 @@ from pathlib import Path
 from typing import Any, Final
 from xml.etree import ElementTree as ET
 
-from masanalytics.sheets.appearance import Appearance, format_of, places_of_runs
+from masanalytics.sheets.appearance import (
+    FEW_ROWS,
+    SPARSE_BY,
+    Appearance,
+    PackedCells,
+    format_of,
+    places_of_runs,
+    with_part,
+)
 from masanalytics.sheets.number_formats import GENERAL
 
 __all__ = ["OpenXmlLooks"]
 
-_SPARSE_BY: Final = 20
-"""A sheet is called sparse where it has this many times more rows (or columns) than filled ones."""
-_FEW_ROWS: Final = 10_000
 _FEW_COLUMNS: Final = 200
 _MOST_COLUMNS: Final = 16_384
 
@@ -93,8 +97,8 @@ class OpenXmlLooks:
             last = _ROW_NUMBER.search(xml, max(xml.rfind(b"<row "), xml.rfind(b":row "), 1) - 1)
             columns = set(_WIDE_COLUMN.findall(xml))
             widest = max(map(_column_number, columns), default=0)
-            self._sparse[name] = (int(last[1]) if last else 0) > _FEW_ROWS + _SPARSE_BY * count or (
-                widest > _FEW_COLUMNS + _SPARSE_BY * len(columns)
+            self._sparse[name] = (int(last[1]) if last else 0) > FEW_ROWS + SPARSE_BY * count or (
+                widest > _FEW_COLUMNS + SPARSE_BY * len(columns)
             )
         return self._sparse[name]
 
@@ -105,7 +109,7 @@ class OpenXmlLooks:
             self._formats_of(xml), frozenset(_hidden_lines(xml)), _hidden_columns(xml), _valueless_cells(xml)
         )
 
-    def packed_cells(self, name: str, workbook: Any) -> tuple[list[list[Any]], list[int], Appearance]:
+    def packed_cells(self, name: str, workbook: Any) -> PackedCells:
         """Read a sparse sheet with its empty rows and columns left out: memory follows what is filled.
 
         Returns
@@ -125,7 +129,7 @@ class OpenXmlLooks:
         packed = re.sub(rb"(<(?:\w+:)?row\b[^>]*?\br=[\"'])()(\d+)", renumber, xml)
         packed = re.sub(rb"(<(?:\w+:)?c\b[^>]*?\br=[\"'])([A-Z]{1,3})(\d+)", renumber, packed)
         packed = re.sub(rb"<(?:\w+:)?dimension\b[^>]*?/>", b"", packed)
-        book = workbook.from_filelike(self._with_part(self._sheets[name], packed))
+        book = workbook.from_filelike(with_part(self._file, self._sheets[name], packed))
         rows = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
         away = _hidden_columns(xml)
         places = sorted(_column_number(one) - 1 for one in names)
@@ -134,14 +138,6 @@ class OpenXmlLooks:
             self._formats_of(packed), frozenset(_hidden_lines(xml)), hidden_columns, _valueless_cells(xml)
         )
         return rows, lines[: len(rows)], looks
-
-    def _with_part(self, part: str, content: bytes) -> io.BytesIO:
-        copy = io.BytesIO()
-        with zipfile.ZipFile(self._file) as package, zipfile.ZipFile(copy, "w", zipfile.ZIP_STORED) as target:
-            for name in package.namelist():
-                target.writestr(name, content if name.lower() == part.lower() else package.read(name))
-        copy.seek(0)
-        return copy
 
     def _formats_of(self, xml: bytes) -> dict[int, dict[int, str]]:
         """Return column -> row -> number format of the cells whose format is not General."""

@@ -6,16 +6,17 @@ module knows what a cell shows. A style that has no counterpart there is one tha
 
 from __future__ import annotations
 
+import io
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 from xml.etree import ElementTree as ET
 from xml.parsers import expat
 
-from masanalytics.sheets.appearance import Appearance, places_of_runs
+from masanalytics.sheets.appearance import Appearance, places_of_runs, with_part
 from masanalytics.sheets.number_formats import GENERAL, NOT_KNOWN
 
 __all__ = ["OpenDocumentLooks"]
@@ -46,6 +47,7 @@ _MOST_ROWS: Final = 1_048_576
 _FEW_REPEATED: Final = 10_000
 _ROOT = re.compile(rb"<([A-Za-z][\w:.-]*)[\s>]")
 _BODY = re.compile(rb"<(?:\w+:)?body[\s>]")
+_REPEATED = re.compile(rb"(number-rows-repeated=[\"'])\d+([\"'])")
 _SEPARATOR: Final = "\n"  # between namespace and name, as expat gives them
 
 
@@ -70,16 +72,38 @@ class OpenDocumentLooks:
                     if part in names:
                         formats.add(package.read(part))
                 reader = _TableReader(formats.of_cells())
-                reader.read(package.read("content.xml"))
+                content = package.read("content.xml")
+                reader.read(content)
         except (KeyError, expat.ExpatError, ET.ParseError) as error:
             raise ValueError(str(error)) from error
         self._appearances = reader.appearances
+        self._lines = reader.lines
+        self._packed = _packed(content, reader.shortened) if reader.shortened else None
+
+    def packed(self, file: Path) -> io.BytesIO | None:
+        """Return the document with its long runs of empty rows left out; None where there is none."""
+        return None if self._packed is None else with_part(file, "content.xml", self._packed)
+
+    def lines(self, name: str, count: int) -> Sequence[int]:
+        """Return the line of each of the first `count` rows as its owner counts; empty rows that were left out have none."""
+        known = self._lines.get(name)
+        return range(1, count + 1) if known is None else known[:count]
 
     def appearance(self, name: str) -> Appearance:
         """Return how the sheet `name` shows its cells; ValueError where there is no such sheet."""
         if name not in self._appearances:
             raise ValueError(name)
         return self._appearances[name]
+
+
+def _packed(content: bytes, shortened: Sequence[int]) -> bytes:
+    """Return the XML with rows that begin at these places standing once, however often they are repeated."""
+    parts, place = [], 0
+    for start in shortened:
+        end = content.index(b">", start)
+        parts += [content[place:start], _REPEATED.sub(rb"\g<1>1\g<2>", content[start:end])]
+        place = end
+    return b"".join([*parts, content[place:]])
 
 
 class _Styles:
@@ -215,6 +239,10 @@ class _Table:
     hidden_columns: list[tuple[int, int]] = field(default_factory=list)
     column_styles: list[tuple[int, str]] = field(default_factory=list)
     row: int = 0
+    line: int = 0
+    lines: list[int] = field(default_factory=list)
+    start: int = 0
+    is_empty: bool = True
     column: int = 0
     columns: int = 0
     repeated: int = 1
@@ -229,9 +257,11 @@ class _TableReader:
         self._tables: list[_Table] = []
         self._depth = 0
         self.appearances: dict[str, Appearance] = {}
+        self.lines: dict[str, list[int]] = {}
+        self.shortened: list[int] = []
 
     def read(self, xml: bytes) -> None:
-        parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
+        self._parser = parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
         parser.StartElementHandler = self._begin
         parser.EndElementHandler = self._end
         parser.Parse(xml, True)
@@ -248,11 +278,13 @@ class _TableReader:
         if kind == "table-column":
             self._column(table, attributes)
         elif kind == "table-row":
-            table.column = 0
+            table.column, table.is_empty, table.start = 0, True, self._parser.CurrentByteIndex
             table.repeated = _count(attributes, "number-rows-repeated")
             table.row_style = _value(attributes, "default-cell-style-name")
             if _value(attributes, "visibility") in ("collapse", "filter"):
-                table.hidden += range(table.row + 1, table.row + 1 + min(table.repeated, _FEW_REPEATED))
+                table.hidden += range(table.line + 1, table.line + 1 + min(table.repeated, _FEW_REPEATED))
+        elif kind == "p":
+            table.is_empty = False
         elif kind in ("table-cell", "covered-table-cell"):
             self._cell(table, attributes)
 
@@ -265,6 +297,8 @@ class _TableReader:
 
     def _cell(self, table: _Table, attributes: dict[str, str]) -> None:
         count = _count(attributes, "number-columns-repeated")
+        if _value(attributes, "value-type") or _value(attributes, "formula"):
+            table.is_empty = False
         if _value(attributes, "value-type") in _NUMERIC:
             own = _value(attributes, "style-name") or table.row_style
             for column in range(table.column, table.column + count):
@@ -276,14 +310,25 @@ class _TableReader:
                         column_formats[row] = shown
         table.column += count
 
+    def _end_of_row(self, table: _Table) -> None:
+        """Count a row as often as it is repeated; a long run of empty rows once, and then the whole document so."""
+        count = table.repeated
+        if table.is_empty and count > _FEW_REPEATED:
+            self.shortened.append(table.start)
+            count = 1
+        table.lines += range(table.line + 1, table.line + 1 + count)
+        table.row += count
+        table.line += table.repeated
+
     def _end(self, tag: str) -> None:
         kind = tag.rpartition(_SEPARATOR)[2]
         if kind == "table-row" and self._depth == 1:
-            self._tables[-1].row += self._tables[-1].repeated
+            self._end_of_row(self._tables[-1])
         elif kind == "table":
             if self._depth == 1:
                 table = self._tables[-1]
                 columns = places_of_runs(table.hidden_columns, max(table.columns, 1))
+                self.lines[table.name] = table.lines
                 self.appearances[table.name] = Appearance(table.formats, frozenset(table.hidden), columns)
             self._depth -= 1
 

@@ -83,6 +83,10 @@ class Workbook:
         """Return the workbook as calamine opens it: by its name, else by its content (web systems call .xlsx files .xls)."""
         opened = self._calamine.CalamineWorkbook
         try:
+            # calamine reads all sheets of such a document at once, so empty rows are left out before.
+            packed = self._looks.packed(self.file) if isinstance(self._looks, OpenDocumentLooks) else None
+            if packed is not None:
+                return opened.from_filelike(packed)
             return opened.from_path(str(self.file))
         except BaseException as error:
             if not self._is_of_the_file(error):
@@ -117,10 +121,10 @@ class Workbook:
 
     def _cells(self, name: str) -> SheetCells:
         looks = self._looks
-        if isinstance(looks, OpenXmlLooks) and looks.is_sparse(name):
-            rows, lines, appearance = looks.packed_cells(name, self._calamine.CalamineWorkbook)
+        if isinstance(looks, (OpenXmlLooks, BinaryLooks)) and looks.is_sparse(name):
+            rows, packed_lines, appearance = looks.packed_cells(name, self._calamine.CalamineWorkbook)
             dates_under_their_formats(rows, appearance.formats, from_1904=looks.from_1904)
-            return SheetCells(rows, lines, appearance)
+            return SheetCells(rows, packed_lines, appearance)
         rows = self._sheet(name).to_python(skip_empty_area=False)
         known = None
         if looks is not None:
@@ -129,7 +133,10 @@ class Workbook:
             except ValueError:  # the plan says that it is not known
                 return SheetCells(rows, range(1, len(rows) + 1), None)
             dates_under_their_formats(rows, known.formats, from_1904=looks.from_1904)
-        return SheetCells(rows, range(1, len(rows) + 1), known)
+        lines: Sequence[int] = range(1, len(rows) + 1)
+        if isinstance(looks, OpenDocumentLooks):
+            lines = looks.lines(name, len(rows))
+        return SheetCells(rows, lines, known)
 
     def _sure(self, read: Callable[[_Argument], _Result], argument: _Argument) -> _Result:
         """Return what `read` reads; a part of the file that is not whole is an error of the file."""
@@ -144,7 +151,7 @@ class Workbook:
 
     def head(self, name: str, count: int = 30) -> tuple[list[list[Any]], int]:
         """Return the first rows of a sheet and about how many rows it has."""
-        if isinstance(self._looks, OpenXmlLooks) and self._sure(self._looks.is_sparse, name):
+        if isinstance(self._looks, (OpenXmlLooks, BinaryLooks)) and self._sure(self._looks.is_sparse, name):
             rows = self.cells(name).rows
             return rows[:count], len(rows)
         sheet = self._sure(self._sheet, name)
