@@ -1,6 +1,6 @@
 """Exporting to Parquet: rows a second, masked and hashed, what an unchanged store costs, and the peak of memory.
 
-Run ``python benchmarks/bench_export.py [--rows 1000000 5000000]``. The store has four accounts and a year of batches of 2,000. Each
+Run ``python benchmarks/bench_export.py [--rows 1000000 5000000] [--archive]``. The store has four accounts and a year of batches of 2,000. Each
 measurement runs in a process of its own; memory is the peak over that of the imports. Asked for are 300,000 rows a second on two
 cores, masked too, and a twentieth of that time where nothing has changed.
 """
@@ -96,14 +96,43 @@ def measured(path: str, folder: str, options: dict[str, Any]) -> dict[str, float
     return {**found, "peak_mb": (peak - before) / 1024}
 
 
+def archived(path: str, folder: str) -> dict[str, float]:
+    """Archive all months but the last in this process; return the seconds of the processor, sizes, and those of a rate before and after."""
+    import masanalytics as mas
+
+    def rate(data: Any) -> float:
+        begun = time.process_time()
+        mas.delivery_rates(data, by="campaign", history=None)
+        return time.process_time() - begun
+
+    with mas.Store(path) as store:
+        size, before = Path(path).stat().st_size, rate(store)
+        begun = time.process_time()
+        done = store.archive(END - 31 * 86_400, folder)
+        spent = time.process_time() - begun
+        store.db.vacuum()
+        after = rate(mas.Archive(folder, store))
+        return {"messages": done.messages, "cpu": spent, "size_mb": size / 1e6, "left_mb": Path(path).stat().st_size / 1e6,
+                "rate_before": before, "rate_after": after}  # fmt: skip
+
+
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000, 5_000_000])
+    parser.add_argument("--archive", action="store_true", help="archive the store, and say what that costs")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.one:
         print(json.dumps(measured(*json.loads(asked.one))))
+        return
+    if asked.archive:
+        for rows in asked.rows:
+            with tempfile.TemporaryDirectory() as place:
+                build(Path(place) / "store.db", rows)
+                print(
+                    rows, json.dumps(archived(str(Path(place) / "store.db"), str(Path(place) / "archive"))), flush=True
+                )
         return
     styles: dict[str, dict[str, Any]] = {
         "masked": {}, "whole": {"reveal": True}, "hashed": {"phones": "hashed", "key": "drawn by chance 1"},

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.base import ColumnKind, MessageSource, RawCounts, Seconds
 from masanalytics.analysis.sources.narwhals import NarwhalsMessages
+from masanalytics.analysis.sources.number_totals import NumberTotals, TotalsNumbers
 from masanalytics.analysis.sources.pandas import PandasMessages
 from masanalytics.errors import InputError, MissingExtraError, StoreError
 from masanalytics.export_folder import MANIFEST, Manifest, current_files, read_manifest
@@ -84,6 +85,12 @@ class ExportedMessages:
     def message_rows(self, columns: Sequence[str], *, where: Filters) -> pd.DataFrame:
         """Return these columns of the messages that pass `where`."""
         return self._of_one_state(lambda source: source.message_rows(columns, where=where))
+
+    def number_totals(self, where: Filters, among: Sequence[str] | None) -> NumberTotals | None:
+        """Return what the messages of each number come to; None where that takes their rows."""
+        return self._of_one_state(
+            lambda source: source.number_totals(where, among) if isinstance(source, TotalsNumbers) else None
+        )
 
     def column_kind(self, name: str) -> ColumnKind | None:
         """Return what a column holds."""
