@@ -25,12 +25,21 @@ def _plan(_store: mas.Store) -> mas.Plan:
     return mas.plan(_PEOPLE, phone="手机号", text="{姓名}，您好", campaign="问候")
 
 
+def _archive(store: mas.Store) -> mas.Archive:
+    return mas.Archive(store.path.with_name("archive"), store)
+
+
 FRAMES: Final[dict[str, Callable[[mas.Store], pd.DataFrame | None]]] = {
     "Plan.messages": lambda store: _plan(store).messages,
     "Plan.excluded": lambda store: _plan(store).excluded,
     "Plan.batches": lambda store: _plan(store).batches,
     "Plan.summary": lambda store: _plan(store).summary,
     "Plan.sample": lambda store: _plan(store).sample(),
+    "Archive.messages": lambda store: _archive(store).messages(_OFFER),
+    "Archive.uplinks": lambda store: _archive(store).uplinks(),
+    "Archive.batches": lambda store: _archive(store).batches(),
+    "Archive.campaigns": lambda store: _archive(store).campaigns(price=0.05),
+    "Archive.held_out": lambda store: _archive(store).held_out(),
     "Store.messages": lambda store: store.messages(_OFFER),
     "Store.campaigns": lambda store: store.campaigns(price=0.05),
     "Store.reports": lambda store: store.reports(_OFFER),
