@@ -211,6 +211,21 @@ def test_single_records_that_cannot_be_read_open_most_by_as_many(
     assert store.missing_answers()["records"].tolist() == [3]
 
 
+def test_what_a_gateway_lost_may_have_arrived(everybody: Simulator, store: Store, clock: ManualClock) -> None:
+    """The platform handed a page out and the gateway said 502: it is said once, nobody is unreported, and `most` is open."""
+    client, said = everybody.client(), list[str]()
+    collector = mas.Collector(client, store, say=said.append, language="en")
+    sent(client, store, people(1000))
+    clock.sleep(5)
+    everybody.fault("status", endpoint="report", times=1, status=502, taken=True)
+    collector.collect()
+    collect_every(collector, clock, 74, 900)
+    collector.stop()
+
+    assert rates(store) == [[1000, 0, 1000, 0, 0.0, 1.0]]
+    assert [line.split(" (")[0] for line in said[1:]] == ["The platform's answer to a poll cannot be read"]
+
+
 def test_records_that_cannot_be_read_stay_possible_at_every_age(store: Store, bench: Bench, clock: ManualClock) -> None:
     """Forty of a hundred reports of one page are unreadable: within an hour up to ninety may have been delivered."""
     phones = people(100)

@@ -443,7 +443,7 @@ class Collector:
             self._not_data.discard(endpoint)
             return received
         if not self._not_data:  # said once, however often and in whichever queue it comes again
-            self._tell(notices.no_data(received.notice))
+            self._tell(notices.no_data(received.notice, unreadable=received.kind == "unreadable"))
         self._not_data.add(endpoint)
         return received
 

@@ -58,7 +58,7 @@ def interrupted(done: Text | str) -> Text:
     )
 
 
-def no_data(notice: Text | None) -> Text:
+def no_data(notice: Text | None, *, unreadable: bool = False) -> Text:
     """Say that the platform answered a poll with something else; a host that does not know polls is told from the others."""
     if re.match(r"HTTP (404|405|415)\b", "" if notice is None else notice.text("en")):
         return Text(
@@ -66,6 +66,13 @@ def no_data(notice: Text | None) -> Text:
             "for HTTP, whose reports are pushed: give protocol='http' (MAS_PROTOCOL=http) and run `masanalytics receive`.",
             code="other_protocol",
             notice=notice,
+        )
+    if unreadable:
+        return Text(
+            "The platform's answer to a poll cannot be read ({notice}), and may have held reports: it is kept, and counts as missing "
+            "(store.missing_answers()). Asking less often now.",
+            code="unreadable_answer",
+            notice=notice or "-",
         )
     return Text(
         "The platform answered a poll with something that is not data ({notice}): too soon, or rejected. Asking less often "
