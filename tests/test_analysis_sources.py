@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -280,27 +279,6 @@ def test_an_empty_store_answers_with_no_rows(tmp_path: Path) -> None:
         for question, ask in QUESTIONS.items():
             if "compare" not in question:  # whose arms are not there, which is an error
                 assert ask(store).empty
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(importlib.util.find_spec("pyspark") is None, reason="pyspark is not installed")
-def test_spark_answers_alike(tmp_path: Path) -> None:
-    """A real Spark in local mode, reading Parquet, gives the same tables."""
-    from pyspark.sql import SparkSession
-
-    messages = in_batches(random_messages(400, seed=9))
-    messages.astype({"submitted_at": "datetime64[us, Asia/Shanghai]"}).to_parquet(tmp_path / "messages.parquet")
-    session = (
-        SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
-        .config("spark.sql.shuffle.partitions", "1").config("spark.sql.session.timeZone", "UTC").getOrCreate()
-    )  # fmt: skip
-    try:
-        data = session.read.parquet(str(tmp_path / "messages.parquet"))
-        for question in ("rates by campaign", "rates by parts of time", "rates within", "codes", "latency", "timeline"):
-            ask = QUESTIONS[question]
-            pd.testing.assert_frame_equal(ask(data), ask(messages), check_dtype=False)
-    finally:
-        session.stop()
 
 
 def test_what_is_no_source_is_refused() -> None:

@@ -111,3 +111,15 @@ def test_every_engine_gives_the_same() -> None:
     other = mas.backtest(pl.from_pandas(ALIKE), ages=["10min", "1d"])
 
     pd.testing.assert_frame_equal(frame, other)
+
+
+def test_the_order_of_messages_changes_no_forecast() -> None:
+    """Half of a unit's messages in one part of the day, half in another: which of both it is called does not hang on the order."""
+    from tests.test_analysis_sources import in_batches, random_messages
+
+    messages = pd.concat([in_batches(random_messages(200, seed=9))] * 10, ignore_index=True)
+    found, shuffled = (
+        mas.backtest(one, ages=["10min"], campaigns=3) for one in (messages, messages.sample(frac=1, random_state=1))
+    )
+
+    pd.testing.assert_frame_equal(found, shuffled)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from masanalytics.aliases import Figures, Numbers
-from masanalytics.analysis.dimensions import time_part
+from masanalytics.analysis.dimensions import FIRST_HOUR, LAST_HOUR, time_part
 from masanalytics.analysis.grouped_count import group_rows
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Features", "features_of", "is_night", "kind_like", "kind_of", "unit_dimensions", "units_of"]
 
-_FIRST_HOUR, _LAST_HOUR, _HOURS = 8, 21, 3
+_HOURS = 3
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _DATES: Final = frozenset(
     [
@@ -135,7 +135,7 @@ def kind_like(kind: str | None, known: Iterable[str | None]) -> str | None:
 
 def is_night(hour: Any) -> Any:
     """Return whether messages submitted in this hour (a number or an array) may be held until the morning."""
-    return (hour < _FIRST_HOUR) | (hour >= _LAST_HOUR)
+    return (hour < FIRST_HOUR) | (hour >= LAST_HOUR)
 
 
 def units_of(keys: pd.DataFrame, n: Numbers, least: int) -> Numbers:
@@ -201,7 +201,7 @@ def _most(values: Any, n: Numbers, unit: Numbers, units: int) -> list[Any]:
     """Return the value that most messages of each unit have; None where that is missing."""
     import pandas as pd
 
-    codes, distinct = pd.factorize(pd.Series(values))
+    codes, distinct = pd.factorize(pd.Series(values), sort=True)
     width = len(distinct) + 1
     counted = np.bincount(unit * width + codes + 1, weights=n, minlength=units * width).reshape(units, width)
     best = counted.argmax(axis=1)

@@ -11,6 +11,7 @@ A source of messages (a frame, a Store) is asked for *source dimensions*: its ow
 ``prefix``         the first three digits of ``phone``
 ``#window``        how far the message has been observed (below)
 ``#late/SECONDS``  1 where the message's report came later than that after submission, else 0
+``#night``         1 where it was submitted between 21:00 and 08:00, else 0; only of sources that bin seconds
 =================  ======================================================================
 
 The *window* of a message is 0 where 72 h after its submission are covered without a hole, else 1, or 2 where only a hole (an
@@ -36,8 +37,11 @@ if TYPE_CHECKING:
 __all__ = [
     "BEYOND",
     "DAY_S",
+    "FIRST_HOUR",
     "HIDDEN",
+    "LAST_HOUR",
     "MATURED",
+    "NIGHT",
     "PREFIX_DIGITS",
     "WINDOW",
     "YOUNG",
@@ -58,6 +62,9 @@ _COMMON = ("by", "since", "until", "where", "within", "language")
 DAY_S = 86_400
 PREFIX_DIGITS = 3
 WINDOW = "#window"
+NIGHT = "#night"
+FIRST_HOUR, LAST_HOUR = 8, 21
+"""Between the last and the first of these hours messages may be held until the morning."""
 _LATE = "#late/"
 MATURED, YOUNG, HIDDEN, BEYOND = 0, 1, 2, 3
 

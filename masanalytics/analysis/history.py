@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from masanalytics.aliases import Booleans, Figures, Messages, Numbers
-from masanalytics.analysis.campaign_units import Features, features_of, kind_like, unit_dimensions, units_of
+from masanalytics.analysis.campaign_units import Features, features_of, is_night, kind_like, unit_dimensions, units_of
+from masanalytics.analysis.dimensions import NIGHT, late_dimension, present
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
 from masanalytics.analysis.sources import MessageSource, RememberedMessages, as_source
+from masanalytics.analysis.sources.base import BinsSeconds
 from masanalytics.i18n import Text
-from masanalytics.stats.chain_ladder import UNIT_MESSAGES, ChainLadder, LadderStep, ReferenceShare
+from masanalytics.stats.chain_ladder import AGES, UNIT_MESSAGES, ChainLadder, LadderStep, ReferenceShare
 from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
 
 if TYPE_CHECKING:
@@ -35,6 +37,10 @@ _LOOK_BACK_S = 31 * 86_400
 _ENOUGH_MESSAGES = 400_000
 _HALF_WEIGHT_DAYS = 21.0
 _CLASS_UNITS = 6
+_IS_TIMED: Final = late_dimension(-(10**12))
+"""Whether the latency is known: later than any time before submission."""
+_EDGES: Final = sorted({60, *(int(age) for age in AGES), 2**31})
+"""Bins of seconds: the ages of the ladder, a minute (see `slow_median`), and all above."""
 _BETTER = 0.95
 _CLASSES: Final = (
     ("kind",), ("night",), ("hours",), ("long",), ("kind", "night"), ("kind", "long"), ("kind", "hours"),
@@ -180,6 +186,11 @@ def matured_history(
     source = as_source(data if isinstance(history, str) else history)
 
     def find() -> History | None:
+        plain = source.plain if isinstance(source, RememberedMessages) else source
+        columns = set(source.message_columns())
+        can_bin = {"submitted_at", "waited_s"} <= columns and not columns & {"day", "hour"}
+        if isinstance(plain, BinsSeconds) and can_bin:
+            return _binned_history(source, plain, "carrier" if by_carrier else None, account)
         counts = matured_counts(source, by_carrier=by_carrier, account=account)
         return None if counts is None else history_of(counts)
 
@@ -200,11 +211,47 @@ def matured_counts(
     also = ("carrier",) if by_carrier else ()
     question = Question(unit_dimensions(columns), also, _last_month(source, columns, account, where or Filters()))
     counts, _ = count_messages(source, question)
-    usable = counts.accepted() & ~(np.isnan(counts.seconds) & (counts.status != Status.pending))
-    if "campaign" in columns and counts.keys["campaign"].notna().any():
+    usable = _usable(counts, ~np.isnan(counts.seconds))
+    return counts.taken(usable) if usable.any() else None
+
+
+def _usable(counts: Counts, timed: Booleans) -> Booleans:
+    """Return which rows can be a history: accepted, and pending or of known latency (`timed`)."""
+    usable: Booleans = counts.accepted() & (timed | (counts.status == Status.pending))
+    if "campaign" in counts.keys and counts.keys["campaign"].notna().any():
         # Messages of no campaign are known through their reports only: they never stay pending.
         usable &= counts.keys["campaign"].notna().to_numpy(dtype=bool)
-    return counts.taken(usable) if usable.any() else None
+    return usable
+
+
+def _binned_history(
+    source: MessageSource, plain: BinsSeconds, carrier: str | None, account: tuple[Any, ...] | None
+) -> History | None:
+    """Return the history from two small counts instead of a large one: units with their features, and their reports by bins.
+
+    The ladder asks only what had come by one of `AGES` (and which reports took more than a minute), so that bins between these say
+    all; hours are features of a unit, and need no reports.
+    """
+    import pandas as pd
+
+    columns = set(source.message_columns())
+    where = _last_month(source, columns, account, Filters())
+    units, _ = count_messages(source, Question([*unit_dimensions(columns), _IS_TIMED], (), where, None))
+    units = units.taken(_usable(units, (units.keys[_IS_TIMED] == 1).to_numpy(dtype=bool)))
+    if not len(units.n):
+        return None
+    same = [name for name in ("campaign", "template_id") if name in columns]
+    by = [*same, "day", NIGHT, *([carrier] if carrier else [])]
+    keys, status, seconds, n = plain.binned_count(by, where=where, edges=_EDGES)
+    reports = Counts(keys.assign(day=present("day", keys["day"])), status, seconds, n, by)
+    reports = reports.taken(_usable(reports, ~np.isnan(seconds)))
+    unit = units_of(units.keys, units.n, UNIT_MESSAGES)
+    nights = units.keys[[*same, "day"]].assign(**{NIGHT: is_night(units.keys["hour"]).astype("Int64")})
+    together = pd.concat([nights, reports.keys[list(nights.columns)].astype({NIGHT: "Int64"})], ignore_index=True)
+    number, _ = group_rows(together)
+    unit_of_number = np.zeros(int(number.max()) + 1, dtype=np.int64)
+    unit_of_number[number[: len(nights)]] = unit
+    return _history(reports, unit_of_number[number[len(nights) :]], units, unit)
 
 
 def _last_month(source: MessageSource, columns: set[str], account: tuple[Any, ...] | None, asked: Filters) -> Filters:
@@ -223,14 +270,25 @@ def _last_month(source: MessageSource, columns: set[str], account: tuple[Any, ..
 
 def history_of(counts: Counts) -> History:
     """Return the history that counted matured messages are; each of their rows is in the unit ``ladder.unit``."""
+    unit = units_of(counts.keys, counts.n, UNIT_MESSAGES)
+    return _history(counts, unit, counts, unit)
+
+
+def _history(counts: Counts, unit: Numbers, featured: Counts, unit_of_featured: Numbers) -> History:
+    """Return the history of counted reports, each row in its unit, and of the counts that tell the units' features."""
     stratum, carriers = group_rows(counts.keys[[name for name in ("carrier",) if name in counts.keys.columns]])
-    unit, strata = units_of(counts.keys, counts.n, UNIT_MESSAGES), len(carriers) + 1
-    units = int(unit.max()) + 1
-    names = _names(counts.keys, unit)
+    strata, keys = len(carriers) + 1, featured.keys
+    units = int(unit_of_featured.max()) + 1
     ladder = ChainLadder(
-        unit * strata + stratum, counts.status, counts.seconds, counts.n, units, strata, _weights(counts.keys, unit)
+        unit * strata + stratum,
+        counts.status,
+        counts.seconds,
+        counts.n,
+        units,
+        strata,
+        _weights(keys, unit_of_featured),
     )
-    return History(carriers, ladder, features_of(counts.keys, counts.n, unit), names)
+    return History(carriers, ladder, features_of(keys, featured.n, unit_of_featured), _names(keys, unit_of_featured))
 
 
 def _weights(keys: pd.DataFrame, unit: Numbers) -> Figures | None:

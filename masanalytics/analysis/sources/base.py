@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from masanalytics.aliases import Figures, Numbers
-from masanalytics.analysis.dimensions import WINDOW, late_after, missing_in_messages, time_part
+from masanalytics.analysis.dimensions import NIGHT, WINDOW, late_after, missing_in_messages, time_part
 from masanalytics.analysis.filters import Filters
 from masanalytics.errors import InputError
 from masanalytics.vocabulary import Status
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "BinsSeconds",
     "ColumnKind",
     "HoldsMessages",
     "HoldsUplinks",
@@ -96,6 +97,17 @@ class MessageSource(Protocol):
         What cannot concern messages that pass `where` is left out, where the source can tell. A hole is an answer known to be
         missing: ``account, state, from, until``, how many ``records`` it can hold, and whether it ``cuts`` observation short.
         """
+        ...
+
+
+@runtime_checkable
+class BinsSeconds(Protocol):
+    """A source that can count seconds by bins where its data is, so that few rows come back."""
+
+    def binned_count(
+        self, by: Sequence[str], *, where: Filters, edges: Sequence[int]
+    ) -> tuple[pd.DataFrame, Numbers, Figures, Numbers]:
+        """Count as `MessageSource.grouped_count` does, each second as the first of the ascending `edges` that is no less."""
         ...
 
 
@@ -187,6 +199,8 @@ def columns_needed(by: Sequence[str], where: Filters, *, seconds: Seconds | None
             need |= _latency_columns(available)
         elif name == "prefix":
             need.add("phone")
+        elif name == NIGHT:
+            need.add("submitted_at")
         else:
             need.add("submitted_at" if time_part(name) is not None else name)
     if where.waited_at_least is not None or seconds is not None:

@@ -13,10 +13,14 @@ import numpy as np
 
 from masanalytics.analysis.dimensions import (
     BEYOND,
+    FIRST_HOUR,
+    LAST_HOUR,
     MATURED,
+    NIGHT,
     PREFIX_DIGITS,
     WINDOW,
     YOUNG,
+    TimePart,
     late_after,
     missing_in_messages,
     time_part,
@@ -43,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["NarwhalsMessages"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_HOUR = TimePart(3600, 24)
 _FIRST_DIGITS = 19_700_101_000000
 _SPARK = ("PYSPARK", "PYSPARK_CONNECT", "SQLFRAME")
 
@@ -81,8 +86,22 @@ class NarwhalsMessages:
 
     def grouped_count(self, by: Sequence[str], *, where: Filters, seconds: Seconds | None = "outcome") -> RawCounts:
         """Count rows by the source dimensions, status and whole seconds."""
+        return _as_counts(self._counted(by, where, seconds), by)
+
+    def binned_count(self, by: Sequence[str], *, where: Filters, edges: Sequence[int]) -> RawCounts:
+        """Count rows by the source dimensions, status, and the first of the `edges` that is no less than their seconds."""
         import narwhals as nw
-        import pandas as pd
+
+        exact = self._counted(by, where, "outcome")
+        bins = nw.when(~nw.col("seconds").is_null()).then(_first_edge(nw.col("seconds"), edges))
+        names = [*(f"by{number}" for number in range(len(by))), "status", "seconds"]
+        # The exact seconds are few by then.
+        binned = exact.with_columns(seconds=bins).group_by(names).agg(n=nw.col("n").sum())
+        return _as_counts(binned.with_columns(n=nw.col("n").cast(nw.Int64)), by)
+
+    def _counted(self, by: Sequence[str], where: Filters, seconds: Seconds | None) -> Any:
+        """Return the grouped count, not yet collected, its dimensions called ``by0, by1, …``."""
+        import narwhals as nw
 
         columns_needed(by, where, seconds=seconds, available=self.message_columns())
         if self.column_kind("status") == "boolean":
@@ -92,15 +111,7 @@ class NarwhalsMessages:
         named["status"] = nw.col("status")
         if seconds is not None:
             named["seconds"] = self._outcome_seconds() if seconds == "outcome" else self._whole("waited_s")
-        kept = self._kept(where).select(**named)
-        counted = _to_pandas(kept.group_by(*named).agg(n=nw.len()))
-        keys = {name: counted[f"by{number}"] for number, name in enumerate(by)}
-        names, distinct = pd.factorize(counted["status"], use_na_sentinel=False)
-        status = np.array(status_numbers(distinct), dtype=np.int64)[names] if len(counted) else np.zeros(0, np.int64)
-        whole_seconds = _floats(counted["seconds"]) if seconds is not None else np.full(len(counted), np.nan)
-        return RawCounts(
-            pd.DataFrame(keys, index=counted.index), status, whole_seconds, counted["n"].to_numpy(dtype=np.int64)
-        )
+        return self._kept(where).select(**named).group_by(*named).agg(n=nw.len())
 
     def estimated_count(self, where: Filters) -> int:  # noqa: ARG002
         """Return 0: to count is a query of its own, and a part of the rows is not read faster than all of them."""
@@ -228,6 +239,8 @@ class NarwhalsMessages:
             return nw.col("phone").cast(nw.String).str.slice(0, PREFIX_DIGITS)
         if name == WINDOW:
             return self._window()
+        if name == NIGHT:
+            return _night(self._epoch("submitted_at"))
         late = late_after(name)
         if late is not None:
             return nw.when(self._latency() > late).then(nw.lit(1)).otherwise(nw.lit(0))
@@ -324,6 +337,36 @@ class NarwhalsMessages:
         pending = status.is_in(_spelled(self._schema["status"], Status.pending))
         waited = nw.when(pending).then(self._whole("waited_s"))
         return nw.when(reported).then(latency).otherwise(waited)
+
+
+def _as_counts(counted: Any, by: Sequence[str]) -> RawCounts:
+    import pandas as pd
+
+    table = _to_pandas(counted)
+    keys = {name: table[f"by{number}"] for number, name in enumerate(by)}
+    names, distinct = pd.factorize(table["status"], use_na_sentinel=False)
+    status = np.array(status_numbers(distinct), dtype=np.int64)[names] if len(table) else np.zeros(0, np.int64)
+    seconds = _floats(table["seconds"]) if "seconds" in table.columns else np.full(len(table), np.nan)
+    return RawCounts(pd.DataFrame(keys, index=table.index), status, seconds, table["n"].to_numpy(dtype=np.int64))
+
+
+def _first_edge(seconds: Any, edges: Sequence[int]) -> Any:
+    """Return the first of the ascending `edges` that is no less than `seconds`, the last one of more, in a few comparisons."""
+    import narwhals as nw
+
+    if len(edges) == 1:
+        return nw.lit(int(edges[0]), nw.Int64)
+    half = len(edges) // 2
+    below, above = _first_edge(seconds, edges[:half]), _first_edge(seconds, edges[half:])
+    return nw.when(seconds <= int(edges[half - 1])).then(below).otherwise(above)
+
+
+def _night(epoch: nw.Expr) -> nw.Expr:
+    import narwhals as nw
+
+    hour: nw.Expr = _HOUR.of(epoch)
+    night = nw.when((hour < FIRST_HOUR) | (hour >= LAST_HOUR)).then(nw.lit(1)).otherwise(nw.lit(0))
+    return nw.when(~epoch.is_null()).then(night)
 
 
 def _is_duckdb(frame: Any) -> bool:

@@ -1,0 +1,100 @@
+"""Spark in local mode: the same tables, and nothing but counts comes to the driver."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from masanalytics import analysis
+from masanalytics.analysis.sources import narwhals
+from tests.test_analysis_sources import QUESTIONS, in_batches, random_messages
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(importlib.util.find_spec("pyspark") is None, reason="pyspark is not installed"),
+]
+
+DISTINCT, TIMES = 200, 10
+MESSAGES = pd.concat([in_batches(random_messages(DISTINCT, seed=9))] * TIMES, ignore_index=True).assign(
+    message_id=range(DISTINCT * TIMES)
+)
+"""Each message ten times: counts are no more than of one time, rows are ten times as many."""
+REPLIES = pd.DataFrame(
+    {
+        "message_id": [3, 40, 77], "phone": "13800138000", "content": ["退订", "好", "TD"], "opt_out": ["opt_out", None, "opt_out"],
+        "sent_at": MESSAGES["submitted_at"].iloc[[3, 40, 77]].add(pd.Timedelta("2min")).to_numpy(),
+    }
+)  # fmt: skip
+
+ASKED: dict[str, Callable[[Any], pd.DataFrame]] = {
+    **QUESTIONS,
+    "anomalies": lambda data: analysis.anomalies(data, by=["carrier"]),
+    "arrivals": lambda data: pd.DataFrame(analysis.arrivals(data, "carrier")),
+    "backtest": lambda data: analysis.backtest(data, ages=["10min"], campaigns=3),
+    "funnel": analysis.funnel,
+    "health of some": lambda data: analysis.number_health(data, phones=MESSAGES["phone"].head(5).tolist()),
+    "replies": lambda data: analysis.replies(data, uplinks=REPLIES),
+    "several costs": lambda data: analysis.costs(data, 0.05, ["campaign", "category"]),
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    from pyspark.sql import SparkSession
+
+    path = tmp_path_factory.mktemp("spark") / "messages.parquet"
+    MESSAGES.astype({"submitted_at": "datetime64[us, Asia/Shanghai]"}).to_parquet(path)
+    session = (
+        SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
+        .config("spark.sql.shuffle.partitions", "2").config("spark.sql.session.timeZone", "America/New_York").getOrCreate()
+    )  # fmt: skip
+    yield session.read.parquet(str(path)).repartition(4)
+    session.stop()
+
+
+@pytest.mark.parametrize("question", ASKED)
+def test_spark_answers_alike_and_only_counts_travel(data: Any, question: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table is that of the pandas frame; no answer of the cluster has more rows than there are different messages."""
+    collect, travelled = narwhals._to_pandas, [0]
+
+    def spied(frame: Any) -> pd.DataFrame:
+        found = collect(frame)
+        travelled.append(len(found))
+        return found
+
+    monkeypatch.setattr(narwhals, "_to_pandas", spied)
+
+    found = ASKED[question](data)
+
+    pd.testing.assert_frame_equal(found, ASKED[question](MESSAGES), check_dtype=False)
+    assert max(travelled) <= DISTINCT
+
+
+def test_numbers_are_added_up_before_they_travel(data: Any) -> None:
+    """The plan of number_health ends in an aggregation: what is collected is its result."""
+    from masanalytics.analysis.filters import Filters
+    from masanalytics.analysis.sources import as_source
+
+    source: Any = as_source(data)
+    totals = source.number_totals(Filters(), None)
+
+    assert (
+        len(totals.numbers)
+        == MESSAGES.loc[MESSAGES["status"].isin(["pending", "delivered", "failed"]), "phone"].nunique()
+    )
+    assert totals.numbers["sent"].sum() == MESSAGES["status"].isin(["pending", "delivered", "failed"]).sum()
+
+
+def test_a_folder_of_parquet_is_read_as_it_was_written(data: Any, tmp_path: Path) -> None:
+    """Written by Spark, month by month, and asked again: the same rates."""
+    data.write.partitionBy("campaign").parquet(str(tmp_path / "messages"))
+    again = data.sparkSession.read.parquet(str(tmp_path / "messages"))
+
+    pd.testing.assert_frame_equal(
+        analysis.delivery_rates(again, "carrier"), analysis.delivery_rates(MESSAGES, "carrier"), check_dtype=False
+    )
