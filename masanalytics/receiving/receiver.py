@@ -62,7 +62,7 @@ class Receiver:
     limits : ReceiverLimits, optional
         How much is let in.
     say : callable, optional
-        Gets the two addresses to be set at the platform; by default they are shown.
+        Gets the two addresses to be set at the platform, at the start that makes their path; by default they are shown.
 
     Examples
     --------
@@ -239,23 +239,24 @@ class Receiver:
 
     def _addresses(self) -> Text:
         """Say the two addresses: whole where their path has just been made, since logs are read by others too."""
-        if self._is_path_new:
-            self._is_path_new = False
+        file = _path_file(self.store.path).name
+        if not self._is_path_new:
             return Text(
-                "Have these two addresses set on the interface account (管理 → 接口管理 → 短信接入用户管理), with the host by "
-                "which the platform reaches this machine: {reports} for reports, {replies} for replies. They are said this once: "
-                "their secret path is kept in {file}.",
-                code="set_these_addresses",
-                reports=self.report_url,
-                replies=self.uplink_url,
-                file=_path_file(self.store.path).name,
+                "Listening on {host}:{port}. The two addresses are as they were: the secret path is the one given, or in {file}.",
+                code="listening",
+                host=self.host,
+                port=self.port,
+                file=file,
             )
+        self._is_path_new = False
         return Text(
-            "Listening on {host}:{port}. The two addresses are as they were: the secret path is the one given, or in {file}.",
-            code="listening",
-            host=self.host,
-            port=self.port,
-            file=_path_file(self.store.path).name,
+            "Have these two addresses set on the interface account (管理 → 接口管理 → 短信接入用户管理), with the host by which "
+            "the platform reaches this machine: {reports} for reports, {replies} for replies. They are said this once: their "
+            "secret path is kept in {file}.",
+            code="set_these_addresses",
+            reports=self.report_url,
+            replies=self.uplink_url,
+            file=file,
         )
 
     def _url(self, what: str) -> str:
@@ -313,8 +314,6 @@ def _kept_path(store: Path) -> tuple[str, bool]:
 
     It is written beside and put in its place whole, so that a machine that stops leaves no half of one.
     """
-    if str(store) == ":memory:":
-        return secrets.token_urlsafe(24), True
     file = _path_file(store)
     if kept := _read_path(file):
         return kept, False
