@@ -306,3 +306,36 @@ def test_before_says_all_of_a_time(bench: Bench, tmp_path: Path) -> None:
     (file,) = (tmp_path / "archive").glob("month=*/*.parquet")
 
     assert pd.read_parquet(file)["phone"].str.contains("~").all()
+
+
+def test_a_column_kept_later_is_not_kept_in_older_files(old: Store, tmp_path: Path) -> None:
+    """Files of an archive may have different columns; a question by one of them is answered all the same."""
+    old.archive("2026-02-01", tmp_path / "archive")
+    with old.db.conn as conn:
+        conn.execute("INSERT INTO kept_columns (name) VALUES ('级别')")
+        conn.execute('INSERT INTO kept (kept) VALUES (\'{"店":"西","级别":"金"}\')')
+        conn.execute("UPDATE messages SET kept_id = (SELECT max(kept_id) FROM kept)")
+        conn.execute("UPDATE coverage SET ended_at = ended_at + ?", [60 * DAY])
+    old.clock.sleep(90 * DAY)
+    before = mas.delivery_rates(mas.Archive(tmp_path / "archive", old), by=["店", "级别"], history=None)
+    old.archive("2026-04-01", tmp_path / "archive")
+    after = mas.delivery_rates(mas.Archive(tmp_path / "archive", old), by=["店", "级别"], history=None)
+
+    pd.testing.assert_frame_equal(after, before)
+    assert after[["店", "级别"]].to_numpy().tolist() == [["not kept", "not kept"], ["东", "not kept"], ["西", "金"]]
+
+
+def test_the_command(old: Store, tmp_path: Path) -> None:
+    """`masanalytics archive` says what it moved, and `export --hash-key` reads the key from a file."""
+    from click.testing import CliRunner
+
+    from masanalytics.cli import main
+
+    (tmp_path / "key").write_text("a key that nobody guesses\n")
+    db = ["--db", str(old.path), "--language", "en"]
+    export = CliRunner().invoke(main, ["export", str(tmp_path / "pq"), "--hash-key", str(tmp_path / "key"), *db])
+    assert export.exit_code == 0, export.output
+    assert pd.read_parquet(export.output.split()[0])["phone"].str.fullmatch(r"139~[a-p]{32}").all()
+    moved = CliRunner().invoke(main, ["archive", str(tmp_path / "archive"), "--before", "2026-02-01", *db])
+    assert moved.exit_code == 0, moved.output
+    assert "messages of 2026-01." in moved.output

@@ -33,6 +33,7 @@ COMMANDS = (
     "report",
     "alerts",
     "export",
+    "archive",
     "codes",
     "simulator",
     "fingerprint",
