@@ -21,6 +21,7 @@ PICTURES = {
     "04-ad-hoc-reporting": 1,
     "05-collector-in-production": 0,
     "06-http-account": 2,
+    "07-ab-split-to-verdict": 2,
 }
 HEADING = re.compile(r"^#+ .+$", re.MULTILINE)
 ALARMING = re.compile(r"Glyph|Warning|Traceback")

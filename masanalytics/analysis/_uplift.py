@@ -93,8 +93,8 @@ def uplift(
           difference that these numbers show four times in five; ``relative``: difference ÷ rate of `against`
         - ``per_delivered, per_delivered_low, per_delivered_high``: the difference among those reached: difference ÷ share delivered
           (Bloom 1984), with the interval of the difference so divided; where people of `against` got nothing
-        - ``value_per_person``, ``value_difference, value_low, value_high, value_p_value``: amounts of all people, those without any
-          as 0, with Welch's interval; NaN without `value`
+        - ``value_per_person``, ``value_difference, value_low, value_high``, ``value_p_value`` (not corrected): amounts of all people, those without any
+          as 0, with Student's interval; NaN without `value`
         - ``cost`` (of the accepted segments; NaN without `price`), ``cost_per_extra``: for each person more who converted, NaN where
           no difference is shown
         - ``sentence``: the row in words
