@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from masanalytics.clock import FastClock
-from masanalytics.i18n import N_, _, ngettext, speaks
+from masanalytics.i18n import N_, _, ngettext, resolve_language, speaks
 from masanalytics.masking import mask_phone, mask_phones_in
 from masanalytics.vocabulary import EXCLUSIONS
 
@@ -182,6 +182,12 @@ def _masked(frame: pd.DataFrame, column: str) -> pd.DataFrame:
 def _rows(frame: pd.DataFrame, percent: tuple[str, ...] = ()) -> str:
     import pandas as pd
 
+    from masanalytics.sheets._write_sheet import in_words
+
+    if resolve_language() != "en":  # the names of columns are what one types; a Chinese reader is shown what they mean
+        headings = {name: _(words) for name, words in _HEADINGS.items() if name in frame}
+        percent = tuple(headings.get(name, name) for name in percent)
+        frame = in_words(frame.rename(columns=headings))
     formats = dict.fromkeys(percent, "{:.1%}".format)
     with pd.option_context(
         "display.width",
@@ -195,6 +201,14 @@ def _rows(frame: pd.DataFrame, percent: tuple[str, ...] = ()) -> str:
     ):
         return frame.to_string(index=False, formatters=formats, float_format="{:,.1f}".format, na_rep="-")
 
+
+_HEADINGS = {
+    "row": N_("row"), "phone": N_("phone"), "reason": N_("reason"), "accepted": N_("Accepted"), "delivered": N_("Delivered"),
+    "failed": N_("Failed"), "pending": N_("Pending"), "delivery_rate": N_("Delivery rate"), "low": N_("95% from"),
+    "high": N_("95% to"), "most": N_("At most"), "count": N_("Failed"), "share": N_("Of accepted"), "meaning": N_("Meaning"),
+    "mean_s": N_("Mean"), "p50_s": N_("Median"), "max_s": N_("Longest"), "reached_50_s": N_("Half of accepted"),
+    "reached_90_s": N_("Nine in ten"), "opt_out": N_("Opted out"),
+}  # fmt: skip
 
 _NEXT = N_("""
 Try next:

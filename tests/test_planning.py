@@ -626,3 +626,25 @@ def test_the_summary_says_what_is_left_out_and_saved() -> None:
         ["invalid_number", 1, 1, 0.1],
         ["missing_value", 1, 0, 0.0],
     ]
+
+
+def test_a_plan_that_sends_nothing_warns() -> None:
+    """No rows, and only rows that are left out."""
+    nothing = pd.DataFrame({"phone": pd.Series([], dtype="str")})
+    nobody = pd.DataFrame({"phone": ["no number", "none either"]})
+    warned = [plan(table, phone="phone", campaign="c", text="hi").warnings for table in (nothing, nobody)]
+
+    assert [[(one.code, one.rows) for one in some] for some in warned] == [[("no_rows", 1)], [("nobody_left", 2)]]
+    assert str(warned[1][0]) == "nothing is planned: all 2 rows are left out"
+
+
+def test_a_sample_has_some_of_each_arm() -> None:
+    """With two texts the sample names the arm and shows both, and so does the plan itself."""
+    people = pd.DataFrame({"phone": [f"1380013800{n}" for n in range(8)], "arm": ["A"] * 7 + ["B"]})
+    made = plan(people, phone="phone", campaign="c", text={"A": "one", "B": "two"})
+    sample = made.sample(2)
+
+    assert sorted(sample["arm"]) == ["A", "B"]
+    assert dict(zip(sample["arm"], sample["shown"], strict=True)) == {"A": "one", "B": "two"}
+    assert "arm A (138****8000): one" in made.text("en")
+    assert "arm B (138****8007): two" in made.text("en")

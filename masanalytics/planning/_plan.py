@@ -46,6 +46,7 @@ from masanalytics.planning.plan_warnings import (
     budget_warnings,
     lost_digits,
     near_names,
+    nothing_planned,
     other_template_text,
     suppression_warnings,
     unknown_signature,
@@ -306,6 +307,7 @@ def _assembled(sheet: _Sheet, wording: Wording, rules: ExclusionRules, sending: 
         lost_digits(numbers, cells),
         *budget_warnings(budget, len(planned.rows), planned.segments),
         *([] if planned.kept is None else planned.kept.warnings()),
+        nothing_planned(len(planned.rows), len(sheet.index)),
         *(PlanWarning(*one) for one in (receipt_warnings(sheet.receipt) if sheet.receipt else ())),
     ]
     return Plan(

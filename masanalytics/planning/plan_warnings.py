@@ -24,6 +24,7 @@ __all__ = [
     "budget_warnings",
     "lost_digits",
     "near_names",
+    "nothing_planned",
     "other_template_text",
     "suppression_warnings",
     "unknown_signature",
@@ -57,7 +58,7 @@ class PlanWarning:
         ``too_long``, ``own_signature``, ``link``, ``phone_number``, ``contact``, ``outside_bmp``, ``no_opt_out``, ``unfilled``,
         ``printed_missing``, ``signature_unknown``, ``round_numbers``, ``unreadable_suppression``, ``hidden_suppression``,
         ``wide_suppression``, ``empty_suppression``, ``valueless_suppression``, ``suppression_sheet_not_read``, ``near_campaign``,
-        ``near_round``, ``budget_used``, ``over_budget``.
+        ``near_round``, ``budget_used``, ``over_budget``, ``no_rows``, ``nobody_left``.
         """
         return self.said.code
 
@@ -146,6 +147,19 @@ def _wide_range(count: int) -> PlanWarning:
         widest=WIDEST,
     )
     return PlanWarning(count, said)
+
+
+def nothing_planned(messages: int, rows: int) -> PlanWarning:
+    """Return the warning that sending this plan would send nothing."""
+    said = Text("the table has no rows: there is nothing to send", code="no_rows")
+    if rows:
+        said = Text(
+            "nothing is planned: its only row is left out",
+            "nothing is planned: all {count:,} rows are left out",
+            code="nobody_left",
+            count=rows,
+        )
+    return PlanWarning(0 if messages else max(rows, 1), said)
 
 
 def _empty_list(listed: SuppressionList) -> PlanWarning:

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 __all__ = ["Plan", "SendingAccount"]
 
 _PREVIEW: Final = 1_000
+_MOST_ARMS_SHOWN: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,16 +312,24 @@ class Plan:
         Returns
         -------
         DataFrame
-            ``row`` (index label), ``phone`` (masked), ``shown`` (with the signature; a template's parameters), ``segments``.
+            ``row`` (index label), ``phone`` (masked), ``arm`` where there are arms (then some of each, `n` in all and at least one
+            an arm), ``shown`` (with the signature; a template's parameters), ``segments``.
         """
         sent = self._sent
-        drawn = np.random.default_rng(seed).permutation(len(self))[:n]
+        drawn = np.random.default_rng(seed).permutation(len(self))
+        arms = sent.arms_of_messages()
+        if arms is not None:  # one of each arm first, then the next of each
+            turn = pd.Series(arms[drawn]).groupby(arms[drawn], sort=False).cumcount().to_numpy()
+            drawn = drawn[np.argsort(turn, kind="stable")]
+            n = max(n, len(set(arms.tolist()))) if n else 0
+        drawn = drawn[:n]
         positions = drawn[np.argsort(sent.rows[drawn], kind="stable")]
         segments = [pd.NA] * len(positions) if sent.segments is None else sent.segments[positions]
         return pd.DataFrame(
             {
                 "row": row_labels(sent.labels, positions),
                 "phone": as_str([mask_phone(number) for number in sent.numbers[positions].tolist()]),
+                **({} if arms is None else {"arm": as_str(arms[positions].tolist())}),
                 "shown": as_str([_bounded(mask_phones_in(self.shown(position))) for position in positions.tolist()]),
                 "segments": pd.array(segments, dtype="Int64"),
             }
@@ -520,7 +529,13 @@ def _excluded_lines(plan: Plan) -> list[tuple[str, str, str]]:
 
 def _examples(plan: Plan) -> list[tuple[str, str, str]]:
     lines: list[tuple[str, str, str]] = []
-    for which, position in zip((_("first"), _("shortest"), _("longest")), plan.planned.examples, strict=False):
+    chosen = list(zip((_("first"), _("shortest"), _("longest")), plan.planned.examples, strict=False))
+    arms = plan.planned.arms_of_messages()
+    if arms is not None:  # the texts of all arms are seen before they leave
+        names = sorted(set(arms.tolist()))[:_MOST_ARMS_SHOWN]
+        firsts = [int(np.flatnonzero(arms == name)[0]) for name in names]
+        chosen = [(_("arm {arm}", arm=name), place) for name, place in zip(names, firsts, strict=True)] + chosen[1:]
+    for which, position in chosen:
         phone = mask_phone(int(plan.planned.numbers[position]))
         shown = _bounded(mask_phones_in(plan.shown(position)))
         if not any(phone == other and shown == text for _which, other, text in lines):

@@ -157,6 +157,13 @@ class PlannedMessages:
         assert texts is not None  # noqa: S101 - a plan has the one or the other
         return texts
 
+    def arms_of_messages(self) -> npt.NDArray[np.object_] | None:
+        """Return the arm of each message, in the order of `rows`; None where there are no arms."""
+        if not any(arm is not None for arm in self.batch_arms):
+            return None
+        names = np.array([arm or "" for arm in self.batch_arms], dtype=object)
+        return names[np.repeat(np.arange(len(self.modes)), np.diff(self.starts))]
+
     def first_text(self, texts: EncodedText | None, batch: int) -> str | None:
         """Return the first of `texts` in a request: the only one, where the request has one for all."""
         start = int(self.starts[batch])

@@ -21,7 +21,7 @@ from masanalytics.sheets.number_formats import GENERAL
 from masanalytics.sheets.values_as_read import formats_as_read
 from masanalytics.vocabulary import COLUMN_WORDS
 
-__all__ = ["write_sheet"]
+__all__ = ["in_words", "write_sheet"]
 
 _ROWS_OF_A_SHEET: Final = 1_048_576
 _LONGEST_CELL: Final = 32_767
@@ -86,7 +86,7 @@ def write_sheet(df: pd.DataFrame, path: PathName, *, sheet: str = "Sheet1", lang
     if kind not in (".xlsx", ".csv", ".parquet"):
         raise InputError("{file}: name the file .xlsx, .csv or .parquet", file=file.name)
     path_in_folder(file)
-    frame = df if language is None else _in_words(df)
+    frame = df if language is None else in_words(df)
     if _holds_numbers(df):
         private_file(file)
     if kind == ".xlsx":
@@ -110,7 +110,7 @@ def _holds_numbers(frame: pd.DataFrame) -> bool:
     return any(holds_mobile(text) for text in texts)
 
 
-def _in_words(df: pd.DataFrame) -> pd.DataFrame:
+def in_words(df: pd.DataFrame) -> pd.DataFrame:
     """Return a frame with the names and values of this package in the language in use; the user's own stay as they are."""
     frame = df.copy()
     for place, name in enumerate(df.columns):
