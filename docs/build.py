@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -35,8 +36,9 @@ def sphinx(builder: str, target: Path, language: str = "en", **environment: str)
 
 def html() -> None:
     """Build both languages and a page that leads to them."""
-    for folder, language in (("en", "en"), ("zh", "zh_CN")):
-        sphinx("html", DOCS / "_build" / "html" / folder, language)
+    languages = {"en": "en", "zh": "zh_CN"}
+    with ThreadPoolExecutor() as both:
+        list(both.map(lambda folder: sphinx("html", DOCS / "_build" / "html" / folder, languages[folder]), languages))
     start = '<!doctype html><meta charset="utf-8"><title>masanalytics</title><script>location.replace('
     start += '(navigator.language.startsWith("zh")?"zh":"en")+"/index.html")</script>'
     start += '<p><a href="en/index.html">English</a> · <a href="zh/index.html">中文</a></p>'

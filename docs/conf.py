@@ -52,6 +52,7 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4
 nb_execution_mode = os.environ.get("DOCS_NOTEBOOKS", "cache")
 nb_execution_cache_path = str(DOCS / "_build" / f"notebooks-{language}")
+nb_execution_in_temp = True  # both languages run at once
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
 nb_merge_streams = True
@@ -77,11 +78,21 @@ def copy_notebooks(_app: Sphinx) -> None:
     """Bring the repository's notebooks below this folder, where Sphinx looks for pages; what runs are these copies."""
     for notebook in sorted((ROOT / "notebooks").glob("*.ipynb")):
         text = notebook.read_text(encoding="utf-8").replace("](../docs/", "](../")
-        (DOCS / "notebooks" / notebook.name).write_text(text, encoding="utf-8")
+        copy = DOCS / "notebooks" / notebook.name
+        if not copy.exists() or copy.read_text(encoding="utf-8") != text:
+            written = copy.with_suffix(f".{os.getpid()}")  # the other language may be reading it
+            written.write_text(text, encoding="utf-8")
+            written.replace(copy)
+
+
+def describe_columns(app: Sphinx) -> None:
+    """Let the columns of frames be written below what returns them; they are no sentences, and need no translation."""
+    if app.builder.format == "html":
+        # After numpydoc, which sorts the sections of a docstring.
+        app.connect("autodoc-process-docstring", add_columns(all_columns()), priority=900)
 
 
 def setup(app: Sphinx) -> None:
     """Connect what this site needs beyond its extensions."""
     app.connect("builder-inited", copy_notebooks)
-    # After numpydoc, which sorts the sections of a docstring.
-    app.connect("autodoc-process-docstring", add_columns(all_columns()), priority=900)
+    app.connect("builder-inited", describe_columns)
