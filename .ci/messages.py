@@ -65,10 +65,10 @@ def _makes_command(decorator: ast.expr) -> bool:
 
 
 def written_together(tree: ast.AST) -> Iterator[int]:
-    """Yield the lines where an f-string stands in place of a sentence: nothing can translate it."""
+    """Yield the lines where an f-string, a sum or a choice stands in place of a sentence: nothing can collect it."""
     for node in ast.walk(tree):
         speaks = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in SPEAKERS
-        if speaks and node.args and isinstance(node.args[0], ast.JoinedStr):
+        if speaks and node.args and isinstance(node.args[0], ast.JoinedStr | ast.BinOp | ast.IfExp):
             yield node.lineno
 
 
@@ -81,7 +81,7 @@ def said() -> tuple[Catalog, list[str]]:
         for _, sentence in sentences(tree):
             catalogue.add(sentence if len(sentence) == 2 else sentence[0], locations=[(name, 0)])
         faults += [
-            f"{name}:{line}: an f-string cannot be translated: give its values by name"
+            f"{name}:{line}: a sentence that is put together cannot be translated: write each out, give its values by name"
             for line in written_together(tree)
         ]
     return catalogue, faults
