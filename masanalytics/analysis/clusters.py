@@ -210,7 +210,11 @@ def cluster_counts(
     if not names and not {"campaign", "batch_id"} & set(there):
         return None
     counts = counts.taken(counts.accepted()).regrouped(question.by)
-    is_late = counts.keys[late[0]].to_numpy(dtype=np.int64) == 1 if late else np.zeros(len(counts.n), dtype=bool)
+    is_late = (
+        counts.keys[late[0]].to_numpy(dtype=float, na_value=np.nan) == 1
+        if late
+        else np.zeros(len(counts.n), dtype=bool)
+    )
     accepted = counts.n.astype(float)
     delivered = np.where((counts.status == Status.delivered) & ~is_late, accepted, 0.0)
 
