@@ -11,7 +11,7 @@ from masanalytics.aliases import Messages
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages
 from masanalytics.analysis.sources import MessageSource
 from masanalytics.formatting import duration_text
-from masanalytics.i18n import N_, Text
+from masanalytics.i18n import Text
 from masanalytics.vocabulary import Status
 
 __all__ = ["SHORT_AGE_S", "common_age", "equal_age_notes", "observed_by_all", "waited_counts"]
@@ -89,14 +89,10 @@ def equal_age_notes(age: float | None, *parts: Counts, asked: bool, reply_window
     elif age == reply_window:
         chosen = Text("after which no reply counts")
     length = duration_text(age)
-    equal_age = Text(
-        N_("compared at equal age: delivered within {age} ({chosen})")
-        if reply_window is None
-        else N_("compared at equal age: answered within {age} ({chosen})"),
-        code="equal_age",
-        age=length,
-        chosen=chosen,
-    )
+    values = {"age": length, "chosen": chosen}
+    equal_age = Text("compared at equal age: delivered within {age} ({chosen})", code="equal_age", **values)
+    if reply_window is not None:
+        equal_age = Text("compared at equal age: answered within {age} ({chosen})", code="equal_age", **values)
     left_out = Text(
         "left out: {count:,} of {total:,} messages, observed for less than {age}",
         code="left_out",
