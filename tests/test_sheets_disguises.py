@@ -79,6 +79,12 @@ def test_another_separator_is_named(tmp_path: Path, mark: str) -> None:
     assert made.messages["content"].tolist() == ["张三", "李四"]
 
 
+def test_a_list_without_a_header_names_no_separator(tmp_path: Path) -> None:
+    """The name that a column without one gets has a space in it, and is no header."""
+    with pytest.raises(InputError, match=r"The first line of list\.csv holds a mobile number"):
+        plan(read_sheet(text_file(tmp_path, "13800138000\n")), phone="手机号", text="好", campaign="x")
+
+
 def test_a_header_that_was_denied_is_named_as_such(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"header=0 says that list\.csv has no header"):
         plan(read_sheet(text_file(tmp_path, "张三,13800138000\n"), header=0), phone="手机号", text="好", campaign="x")

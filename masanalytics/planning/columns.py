@@ -171,7 +171,9 @@ def _where_it_may_be(
                 column=mask_phones_in(repr(found[0])),
                 sheet_name=repr(other["sheet"]),
             )
-    inside = _separator_in(columns) if len(columns) == 1 and "separator" in receipt else None
+    inside = (
+        _separator_in(columns) if len(columns) == 1 and receipt.get("header_line") and "separator" in receipt else None
+    )
     if inside is not None:
         return Text(
             "The header of {file} is one cell with {separator!r} in it: if that is what separates its cells, say sep={separator!r}",
