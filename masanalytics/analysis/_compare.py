@@ -158,7 +158,8 @@ def compare(
     Notes
     -----
     Latencies are compared among the delivered only, cut at the same age in both arms; that a message arrives at all is
-    the question of the rates.
+    the question of the rates. Their p-values and intervals take each message for itself; where rates show that messages fail
+    together, a note says so.
 
     Examples
     --------
@@ -186,6 +187,7 @@ def compare(
     result = compared.named(_table(rows, strata, _planned(always_valid), compared))
     notes = age_notes(arms.read_at, arms.of, compared.age_notes, is_asked=within is not None)
     notes += _cluster_notes(rows, cluster)
+    notes += _latency_notes(result, notes)
     if compared.is_delivery:
         notes += outcome_filter_note(filters)
         notes += [MINUTES_ONLY] if any(counts.has_minutes_only() for counts in arms.at.values()) else []
@@ -335,6 +337,18 @@ class _Pair:
 def _tally(counts: Counts, arm: Booleans, age: float | None) -> tuple[int, int]:
     """Return an arm's delivered and accepted."""
     return int(counts.n[arm & _arrived(counts, age)].sum()), int(counts.n[arm].sum())
+
+
+def _latency_notes(result: pd.DataFrame, notes: list[Text]) -> list[Text]:
+    """Return what to know of latencies that seem to differ where messages fail together."""
+    if not any(note.code == "clustered" for note in notes) or not (result["latency_p_value"] < _SIGNIFICANT).any():
+        return []
+    return [
+        Text(
+            "latencies are compared as if each message stood for itself: where batches differ in speed, their p-values are too small",
+            code="latency_independent",
+        )
+    ]
 
 
 def _cluster_notes(rows: list[_Pair], cluster: Cluster) -> list[Text]:
