@@ -22,6 +22,8 @@ PICTURES = {
     "05-collector-in-production": 0,
     "06-http-account": 2,
     "07-ab-split-to-verdict": 2,
+    "08-one-customer-asks": 0,
+    "09-own-account-and-sheet": 1,
 }
 HEADING = re.compile(r"^#+ .+$", re.MULTILINE)
 ALARMING = re.compile(r"Glyph|Warning|Traceback")
