@@ -125,7 +125,8 @@ def test_a_file_without_a_number_is_told(tmp_path: Path, book: Book) -> None:
     assert kept_out([]) == ([], [])
 
 
-def test_cells_without_a_value_are_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("without", [b"", b"<v></v>", b"<v />", b"<v/>"])
+def test_cells_without_a_value_are_told(tmp_path: Path, without: bytes) -> None:
     """An error, or a formula that no program has calculated, is no blank row of a list."""
     path = tmp_path / "black.xlsx"
     with xlsxwriter.Workbook(str(path)) as workbook:
@@ -135,21 +136,23 @@ def test_cells_without_a_value_are_told(tmp_path: Path) -> None:
         page.write_formula(3, 0, '="1380013"&"8002"', None, PEOPLE[2])
         page.write_formula(4, 0, '=IF(1,"","")', None, "")
         page.write_formula(5, 0, '="1380013"&"8003"', None, "to be taken out")
-    _without(path, b"<v>to be taken out</v>")
+    _without(path, b' t="str"><f>"1380013"&amp;"8003"</f><v>to be taken out</v>', without)
     out, said = kept_out(path)
     assert (out, said) == (["0", "2"], [("valueless_suppression", 2)])
     people = read_sheet(path)
     assert "2 cells with an error or a formula that was not calculated" in receipt_lines(people.attrs["read"])[1]
 
 
-def _without(path: Path, part: bytes) -> None:
-    """Take `part` out of the sheet of a workbook."""
+def _without(path: Path, part: bytes, value: bytes) -> None:
+    """Write a formula's cell with another value, as programs do that calculate nothing."""
     with zipfile.ZipFile(path) as package:
         parts = {name: package.read(name) for name in package.namelist()}
     assert part in parts["xl/worksheets/sheet1.xml"]
     with zipfile.ZipFile(path, "w") as package:
         for name, content in parts.items():
-            package.writestr(name, content.replace(part, b""))
+            # An empty text that Excel has calculated says that it is a text.
+            typed = content.replace(b'<c r="A5"><f>', b'<c r="A5" t="str"><f>')
+            package.writestr(name, typed.replace(part, b'><f>"1380013"&amp;"8003"</f>' + value))
 
 
 def test_hidden_sheets_of_a_list_are_read_with_their_receipt(tmp_path: Path) -> None:

@@ -34,7 +34,11 @@ _ORDERED_CELL = re.compile(rb"<c r=\"([A-Z]{1,3})(\d+)\" s=\"(\d+)\"")
 _AN_ERROR, _AN_ERROR_ELSE = re.compile(rb'="e"'), re.compile(rb"='e'")
 _A_FORMULA, _A_FORMULA_ELSE = re.compile(rb"<f"), re.compile(rb":f")
 _ERROR = re.compile(rb"<(?:\w+:)?c\b[^>]*\bt=[\"']e[\"']")
-_UNCALCULATED = re.compile(rb"(?:</(?:\w+:)?f>|<(?:\w+:)?f\b[^>]*/>)\s*</(?:\w+:)?c>")
+# A formula whose result is an empty text has the type str; one that was never calculated has no value, or an empty one.
+_UNCALCULATED = re.compile(
+    rb"<(?:\w+:)?c\b(?![^>]*\bt=[\"']str[\"'])[^>]*>\s*<(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^<]*</(?:\w+:)?f>)\s*"
+    rb"(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
+)
 _STYLED_ROW = re.compile(rb"<row\b[^>]* s=\"")
 _OTHER_CELLS_OF_A_LINE: Final = (re.compile(rb"<c (?!r=\")"), re.compile(rb":c "), re.compile(rb" s='"))
 _OTHER_CELLS: Final = (
