@@ -405,14 +405,14 @@ def test_what_was_open_while_no_receiver_listened_is_not_called_unreported(bench
     """The platform drops after three tries what a queue would have kept: silence over a pause proves nothing."""
     began, intake = clock.now(), bench.store.intake
     bench.send(people(20), "0101080000000000000001")
-    intake.note_receiving(bench.account, began, began + 60)
+    intake.note_receiving(bench.account, began - 100 * HOUR, began + 60)
     clock.sleep(90 * HOUR)
     bench.send(people(10, 13900000000), "0105020000000000000002", campaign="D")
     intake.note_receiving(bench.account, began + 89 * HOUR, began + 170 * HOUR)
     found = mas.delivery_rates(bench.store, by="campaign").sort_values("campaign")
 
     assert found[["pending", "unreported", "most"]].to_numpy().tolist() == [[0, 10, 0], [20, 0, 1]]
-    assert any("1 time no receiver listened" in note for note in notes_of(found))
+    assert "no receiver listened" in " ".join(map(str, notes_of(found)))
 
 
 def test_a_batch_in_doubt_over_a_pause_of_the_receiver_cannot_be_told(bench: Bench, clock: ManualClock) -> None:

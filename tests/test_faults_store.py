@@ -150,6 +150,34 @@ def test_a_disk_that_fills_up_while_sending_repeats_nothing(
     assert sorted(sim.accepted.values()) == [1] * 400
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("fills_at", [1, 2, 4, 7])
+@pytest.mark.parametrize("canary", [None, 20])
+def test_a_process_that_ends_on_a_full_disk_forgets_and_repeats_nobody(
+    sim: Simulator, client: Client, clock: ManualClock, disk: SmallDisk, fills_at: int, canary: int | None
+) -> None:
+    """The answers heard last are in no file. What they were about is in doubt, and its reports tell; the rest goes."""
+    first = Store(disk.folder / "mas.db", clock=clock)
+    _from_call(client, "submit_each", fills_at, disk.fill)
+    with contextlib.suppress(StoreError):
+        _send(first, client, canary=canary)
+    first.close()  # with the process ends what it could not write
+    taken = sum(sim.accepted.values())
+    disk.free()
+    clock.sleep(5)
+    with Store(disk.folder / "mas.db", clock=clock) as store:
+        results = []
+        for _ in range(3):
+            results.append(_send(store, client, canary=canary))
+            clock.sleep(60)
+            _drain(client, store)
+
+        assert taken <= 400
+        assert results[-1].ok
+        assert _statuses(store) == {"delivered": 400}
+    assert sorted(sim.accepted.values()) == [1] * 400
+
+
 def test_an_answer_that_meets_a_full_disk_waits_in_the_temporary_folder(
     sim: Simulator, client: Client, clock: ManualClock, disk: SmallDisk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -168,6 +168,15 @@ def test_a_name_nearly_that_of_a_known_one_is_a_warning() -> None:
     assert [code for code in codes if code.startswith("near")] == ["near_campaign", "near_round"]
 
 
+def test_arms_of_nearly_the_same_name_are_named() -> None:
+    """They are two in every comparison: of whoever wrote one of them otherwise by mistake, the plan says so."""
+    frame = pd.DataFrame({"p": [f"1380013800{n}" for n in range(6)], "arm": ["A-1", "a1", "A－1", "B", "B", "B "]})
+    made = plan(frame, phone="p", text="好", campaign="C")
+
+    assert [(one.code, one.rows) for one in made.warnings if one.code == "near_arm"] == [("near_arm", 3)]
+    assert "the arms 'A-1' and 'a1' are two" in made.text("en")
+
+
 NASTY = st.one_of(
     st.none(),
     st.floats(),

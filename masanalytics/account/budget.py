@@ -106,8 +106,8 @@ class Budget:
         """Raise InputError where the budget counts segments and the segments of what is to be sent are None."""
         if self.unit == "segments" and segments is None:
             raise InputError(
-                "the account's budget is in segments, and how many a template's text makes is not known: count the budget in "
-                "messages, budget_unit='messages'. Nothing was sent"
+                "the account's budget is in segments, and how many a template's text makes is not known: say what the template says,"
+                " template_text='…', or count the budget in messages, budget_unit='messages'. Nothing was sent"
             )
 
 

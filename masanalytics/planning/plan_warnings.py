@@ -12,6 +12,7 @@ import pandas as pd
 
 from masanalytics.i18n import Text
 from masanalytics.planning.number_ranges import WIDEST
+from masanalytics.text import fold_name
 
 if TYPE_CHECKING:
     from masanalytics.account import AccountKey, Budget, Period
@@ -23,6 +24,7 @@ __all__ = [
     "budget_periods",
     "budget_warnings",
     "lost_digits",
+    "near_arms",
     "near_names",
     "nothing_planned",
     "other_template_text",
@@ -58,7 +60,7 @@ class PlanWarning:
         ``too_long``, ``own_signature``, ``link``, ``phone_number``, ``contact``, ``outside_bmp``, ``no_opt_out``, ``unfilled``,
         ``printed_missing``, ``signature_unknown``, ``round_numbers``, ``unreadable_suppression``, ``hidden_suppression``,
         ``wide_suppression``, ``empty_suppression``, ``valueless_suppression``, ``suppression_sheet_not_read``, ``near_campaign``,
-        ``near_round``, ``budget_used``, ``over_budget``, ``no_rows``, ``nobody_left``.
+        ``near_round``, ``near_arm``, ``budget_used``, ``over_budget``, ``no_rows``, ``nobody_left``.
         """
         return self.said.code
 
@@ -97,6 +99,37 @@ def _near_round(label: str, known: str | None) -> PlanWarning:
         known=known,
     )
     return PlanWarning(0 if known is None else 1, said)
+
+
+def near_arms(arms: npt.NDArray[np.object_] | None) -> list[PlanWarning]:
+    """Return the warnings of arms whose names differ only in case, width, spaces or dashes: they are compared as two.
+
+    Examples
+    --------
+    >>> print(*near_arms(np.array(["A-1", "a1", "B", None], dtype=object)))
+    the arms 'A-1' and 'a1' are two, and their names are nearly the same: if they are meant to be one, write its name the same
+    """
+    if arms is None:
+        return []
+    codes, names = pd.factorize(arms)
+    counts = np.bincount(codes[codes >= 0], minlength=len(names))
+    alike: dict[str, list[int]] = {}
+    for place, name in enumerate(names.tolist()):
+        alike.setdefault(fold_name(name), []).append(place)
+    return [
+        PlanWarning(
+            int(counts[places].sum()),
+            Text(
+                "the arms {first!r} and {second!r} are two, and their names are nearly the same: if they are meant to be one, write"
+                " its name the same",
+                code="near_arm",
+                first=names[places[0]],
+                second=names[places[1]],
+            ),
+        )
+        for places in alike.values()
+        if len(places) > 1
+    ]
 
 
 def suppression_warnings(listed: SuppressionList | None) -> list[PlanWarning]:
