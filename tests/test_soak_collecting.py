@@ -260,7 +260,9 @@ def _balance(sim: Simulator, store: Store) -> dict[str, Any]:
     # A single record that could not be read ends nobody's observation: `most` allows for it.
     handed_at = {row: started[number] for number, rows in missing.items() for row in rows if len(rows) > 1}
     when = [handed_at.get(row) for row in zip(messages["phone"], messages["msg_group"], strict=True)]
-    watched = messages["submitted_at"].map(lambda one: one.timestamp()) + messages["waited_s"]
+    # Without a time where it was planned and never sent.
+    submitted = messages["submitted_at"].map(lambda one: None if pd.isna(one) else one.timestamp()).astype(float)
+    watched = submitted + messages["waited_s"].astype(float)
     too_long = (watched - pd.Series(when, index=messages.index, dtype=float)) > 1
     rates = mas.delivery_rates(store).iloc[0]
     known = set(zip(messages["phone"], messages["msg_group"], strict=True))
