@@ -34,11 +34,11 @@ BYTES_A_MESSAGE = 3000
 FAULTS = ("drop_after", "drop_before", "truncate", "half", "garbage", "broken_record", "html200", "hang", "status")
 
 SERVICE = """
-import os, random, signal, threading, time
+import inspect, os, random, signal, threading, time
 from masanalytics.cli import main
 from masanalytics.collecting import Collector
 
-Collector.__init__.__kwdefaults__["idle_s"] = 1.0
+inspect.unwrap(Collector.__init__).__kwdefaults__["idle_s"] = 1.0
 
 def run(path, environment, seed, dies, step):
     os.environ.update(environment)
