@@ -72,9 +72,11 @@ class PlanWarning:
         return self.text()
 
 
-def near_names(campaign: str, label: str, known: tuple[str | None, str | None]) -> list[PlanWarning]:
-    """Return the warnings of names nearly those of a known campaign, and of a known round of this one."""
-    return [_near_campaign(campaign, known[0]), _near_round(label, known[1])]
+def near_names(
+    campaign: str, label: str, known: tuple[str | None, str | None], arms: npt.NDArray[np.object_] | None
+) -> list[PlanWarning]:
+    """Return the warnings of names nearly those of a known campaign, of a known round of this one, and of another arm."""
+    return [_near_campaign(campaign, known[0]), _near_round(label, known[1]), *near_arms(arms)]
 
 
 def _near_campaign(campaign: str, known: str | None) -> PlanWarning:
