@@ -9,7 +9,6 @@ import os
 import sys
 from pathlib import Path
 
-from frame_columns import add_columns, all_columns
 from numpydoc import xref
 from sphinx.application import Sphinx
 
@@ -87,6 +86,8 @@ def copy_notebooks(_app: Sphinx) -> None:
 
 def describe_columns(app: Sphinx) -> None:
     """Let the columns of frames be written below what returns them; they are no sentences, and need no translation."""
+    from frame_columns import add_columns, all_columns
+
     if app.builder.format == "html":
         # After numpydoc, which sorts the sections of a docstring.
         app.connect("autodoc-process-docstring", add_columns(all_columns()), priority=900)
