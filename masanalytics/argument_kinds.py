@@ -13,8 +13,6 @@ from functools import wraps
 from numbers import Integral, Real
 from typing import Final, ParamSpec, TypeVar
 
-import numpy as np
-
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
 
@@ -55,6 +53,11 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and not any("\ud800" <= mark <= "\udfff" for mark in value)
 
 
+def _is_truth(value: object) -> bool:
+    """Whether it is True or False, numpy's own too, which has a name of its own and no common parent."""
+    return isinstance(value, bool) or type(value).__name__ in ("bool_", "bool")
+
+
 def _is_whole(value: object) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool) and 0 <= int(value) < _LARGEST
 
@@ -84,7 +87,7 @@ NAME: Final = Kind(_is_text, Text("a name, as text"))
 TEXT: Final = Kind(_is_text, Text("a text"))
 WHOLE: Final = Kind(_is_whole, Text("a whole number from 0"))
 LENGTH: Final = Kind(_is_length, Text("a number from 0"))
-TRUTH: Final = Kind(lambda value: isinstance(value, (bool, np.bool_)), Text("True or False"))
+TRUTH: Final = Kind(_is_truth, Text("True or False"))
 SEVERAL: Final = Kind(_are_several, Text("several, such as a list or a column"))
 WHOLES: Final = Kind(_are_whole, Text("several whole numbers, such as a list of them"))
 WORDS: Final = Kind(_are_words, Text("several words, such as a list of them"))
