@@ -17,6 +17,7 @@ import masanalytics as mas
 _SAMPLE: Final = Path(__file__).resolve().parent.parent / "data" / "make_sample_store.py"
 _PEOPLE: Final = pd.DataFrame({"手机号": ["13800138000", "13900139000", None], "姓名": ["张三", "李四", "王五"]})
 _OFFER: Final = "会员特惠 03-26"
+_ORDERS: Final = pd.DataFrame({"手机号": ["13800138000"], "下单时间": ["2026-03-20 12:00"]})
 _OWN_FORM: Final = frozenset({"read_sheet", "split"})
 """What returns the columns of the user's own sheet."""
 
@@ -51,6 +52,7 @@ FRAMES: Final[dict[str, Callable[[mas.Store], pd.DataFrame | None]]] = {
     "Store.coverage": lambda store: store.coverage(),
     "Store.missing_answers": lambda store: store.missing_answers(),
     "Store.opt_outs": lambda store: store.opt_outs(),
+    "Store.held_out": lambda store: store.held_out(),
     "anomalies": lambda store: mas.anomalies(store, freq="D"),
     "backtest": mas.backtest,
     "code_catalogue": lambda _store: mas.code_catalogue(),
@@ -58,6 +60,7 @@ FRAMES: Final[dict[str, Callable[[mas.Store], pd.DataFrame | None]]] = {
     "costs": lambda store: mas.costs(store, 0.05),
     "delivery_rates": mas.delivery_rates,
     "error_codes": mas.error_codes,
+    "fatigue": lambda store: mas.fatigue(store, campaign=_OFFER),
     "explain_change": lambda store: mas.explain_change(store, by="carrier", at="2026-03-26"),
     "latency": mas.latency,
     "normalise_phones": lambda _store: mas.normalise_phones(_PEOPLE["手机号"]),
@@ -71,6 +74,9 @@ FRAMES: Final[dict[str, Callable[[mas.Store], pd.DataFrame | None]]] = {
     "sample_size": lambda _store: mas.sample_size(0.95, -0.01),
     "suppression_value": lambda store: mas.suppression_value(store, 0.05, campaign=_OFFER),
     "timeline": lambda store: mas.timeline(store, freq="D"),
+    "uplift": lambda store: mas.uplift(
+        store, _ORDERS, phone="手机号", at="下单时间", campaign="春季上新", against="短文案"
+    ),
     "analysis.arrivals": mas.analysis.arrivals,
     "analysis.funnel": mas.analysis.funnel,
 }
