@@ -86,6 +86,7 @@ def test_one_person_in_any_form_of_the_number(bench: Bench, make_report: Report)
     """Messages of two campaigns and a reply, in order, each with what it means; the number is masked unless asked for."""
     bench.send([A, B], G1, "spring")
     bench.receive([make_report(A, G1, "MK:0001")])
+    bench.clock.sleep(60)  # the same text within a minute waits
     bench.send([A], G2, "autumn")
     bench.receive([make_report(A, G2)])
     said = {"mobile": A, "smsContent": "TD", "sendTime": "2026-01-01 08:10:00", "addSerial": ""}

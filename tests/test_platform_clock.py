@@ -106,7 +106,7 @@ def test_a_group_that_is_no_time_dates_nothing(store: Store, sim: Simulator, clo
 
     bench = Bench(store, clock)
     bench.send(people(1), "0901080000000000000001", "A")
-    bench.send(people(1), "group-7", "B")
+    bench.send(people(2)[1:], "group-7", "B")
 
     assert store.messages().submitted_at.astype(str).tolist() == ["2026-01-01 08:00:00+08:00"] * 2
 

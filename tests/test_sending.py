@@ -474,7 +474,7 @@ def test_allow_only_reaches_nobody_else(sim: Simulator, store: Store) -> None:
 
 def test_arguments_that_belong_to_the_plan_are_refused(client: Client, store: Store) -> None:
     """A plan is sent as it is: planning arguments beside it are an error."""
-    with pytest.raises(InputError, match=r"belong to mas\.plan"):
+    with pytest.raises(InputError, match=r"text is for mas\.plan"):
         _send(_plan(store), client, store, text="别的内容")
 
 

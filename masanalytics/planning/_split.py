@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from masanalytics.aliases import Table
-from masanalytics.argument_kinds import LENGTH, WHOLE, takes
+from masanalytics.argument_kinds import LENGTH, WHOLE, WORDS, check_kind, takes
 from masanalytics.errors import InputError
 from masanalytics.masking import shown_value
 from masanalytics.planning.columns import as_frame, check_names, labels_by_name, take_columns
@@ -113,13 +113,15 @@ def _silent(silent: Sequence[str] | str, names: list[str]) -> list[str]:
     InputError
         If one is no arm, or all are silent.
     """
+    if not isinstance(silent, str):
+        check_kind("silent", silent, WORDS)
     given = [silent] if isinstance(silent, str) else list(silent)
     mute = [plain_name(name) if isinstance(name, str) else name for name in given]
     unknown = [name for name in mute if name not in names]
     if unknown or len(set(mute)) == len(names):
         raise InputError(
             "silent={silent}: name arms that get nothing, among {names}, and leave one that gets a message",
-            silent=repr(silent),
+            silent=repr(given),
             names=names,
         )
     return mute

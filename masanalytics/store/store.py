@@ -51,7 +51,7 @@ __all__ = ["Store", "replay", "settle"]
 
 _SELDOM = frozenset(
     (
-        "accept_older_copy", "clock", "compress_answers", "give_up_answers", "intake", "is_new", "message_source", "missing_answers",
+        "accept_older_copy", "archive", "clock", "compress_answers", "give_up_answers", "intake", "is_new", "message_source", "missing_answers",
         "opt_out_words", "prune_answers", "raw_answer", "sends", "merge_accounts",
     )
 )  # fmt: skip
