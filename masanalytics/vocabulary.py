@@ -46,6 +46,7 @@ __all__ = [
     "NOT_KEPT",
     "OUTCOME_WORDS",
     "PROOF",
+    "SMALL_NUMBERS",
     "STATUS_WORDS",
     "UNREPORTED_AFTER_S",
     "VERDICT_WORDS",
@@ -167,6 +168,9 @@ delivered long message were never reported (missing where reports do not come by
 ``round`` is the name of the campaign's round: the first one's is the empty text, which is not missing; of a message of no
 campaign it is. ``key`` tells several messages of one round to one number apart.
 """
+
+SMALL_NUMBERS: Final = ("segments", "reports")
+"""Columns of small whole numbers that the store has of each message; exports and archives carry them as such."""
 
 DERIVED: Final = ("day", "hour", "weekday", "prefix", "category")
 """Names that `by` takes besides columns: of ``submitted_at`` in China time, of ``phone``, of ``error_code``."""

@@ -430,3 +430,17 @@ def test_what_is_handed_out_again_is_counted_apart(bench: Bench, make_report: Ca
 
     assert counts == [(2, 0), (0, 2), (0, 2)]
     assert replies == [(1, 0), (0, 1)]
+
+
+def test_a_push_whose_form_was_not_known_is_read_again(bench: Bench) -> None:
+    """It is kept as it came; a version that knows form fields reads it by replay."""
+    bench.send(["13800138000"], "0101080000000000000001")
+    body = (
+        b"mobile=13800138000&reportStatus=DELIVRD&msgGroup=0101080000000000000001&submitDate=20260101080000"
+        b"&receiveDate=20260101080010&errorCode="
+    )
+    bench.receive(body)
+    bench.store.replay()
+
+    assert bench.statuses() == {"13800138000": "delivered"}
+    assert bench.store.polls()["state"].tolist() == ["parsed"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from masanalytics.carriers import carrier_codes, load_regions, region_codes
 from masanalytics.errors import InputError
 from masanalytics.phones import parse_phones
 from masanalytics.planning.arguments import (
+    AddSerial,
     Sending,
     budget_of,
     cap_rule,
@@ -64,10 +65,7 @@ if TYPE_CHECKING:
 
 __all__ = ["plan"]
 
-_LONGEST_CODE: Final = 20
-_LIMITS: Final = Limits()
 Arms: TypeAlias = "npt.NDArray[np.object_] | None"
-AddSerial: TypeAlias = "str | Mapping[str, str] | None"
 
 
 def plan(

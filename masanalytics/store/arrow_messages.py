@@ -18,7 +18,7 @@ from masanalytics.store.packed_rows import Rows
 from masanalytics.store.part_rules import by_part_accounts
 from masanalytics.store.phone_styles import PhoneStyle
 from masanalytics.store.views import MISSING
-from masanalytics.vocabulary import CARRIERS, MESSAGE_COLUMNS, Status
+from masanalytics.vocabulary import CARRIERS, MESSAGE_COLUMNS, SMALL_NUMBERS, Status
 
 __all__ = ["ArrowMessages", "BatchTexts", "described"]
 
@@ -113,7 +113,7 @@ class ArrowMessages:
         columns["content"] = self._own_texts(self._coded(*texts["content"]).cast(pa.string()), rows, 0)
         columns["key"] = self._own_texts(pa.nulls(len(rows), pa.string()), rows, 1)
         columns["phone"] = self._phones(rows.phones)
-        for name in ("message_id", "batch_id", "segments", "reports"):
+        for name in ("message_id", "batch_id", *SMALL_NUMBERS):
             columns[name] = self._numbers(numbers[name])
         for name in ("submitted_at", "received_at"):
             columns[name] = self._numbers(numbers[name]).cast(self.schema.field(name).type)

@@ -19,13 +19,12 @@ from masanalytics.store.observation import Observation
 from masanalytics.store.part_rules import missing_sql
 from masanalytics.store.views import MISSING, china_times
 from masanalytics.timezone import CHINA_OFFSET_S
-from masanalytics.vocabulary import CARRIERS, MESSAGE_COLUMNS, UNREPORTED_AFTER_S, Status
+from masanalytics.vocabulary import CARRIERS, MESSAGE_COLUMNS, SMALL_NUMBERS, UNREPORTED_AFTER_S, Status
 
 __all__ = [
     "BATCH_TEXTS",
     "CODES",
     "EVERYTHING",
-    "SMALL",
     "Column",
     "Condition",
     "find_column",
@@ -65,7 +64,6 @@ EVERYTHING = Condition("1")
 _LATENCY_SQL = f"CASE WHEN m.status_id {REPORTED} THEN m.received_at - m.submitted_at END"
 BATCH_TEXTS = ("msg_group", "mode", "template_id", "params", "arm")
 CODES = {"report_status": "report_status_id", "error_code": "error_code_id"}
-SMALL = ("segments", "reports")
 _SMALL_SIZE = 4096
 _DAY_S = 86_400
 
@@ -290,5 +288,5 @@ _FIXED = {
     "prefix": Column(
         "CASE WHEN m.phone GLOB '[0-9][0-9][0-9]*' THEN CAST(substr(m.phone, 1, 3) AS INTEGER) END", _prefixes, 1000
     ),
-    **{name: Column(f"m.{name}", _integers(), _SMALL_SIZE, open_end=True) for name in SMALL},
+    **{name: Column(f"m.{name}", _integers(), _SMALL_SIZE, open_end=True) for name in SMALL_NUMBERS},
 }

@@ -18,7 +18,6 @@ from masanalytics.store.coverage import covered_until
 from masanalytics.store.message_columns import (
     BATCH_TEXTS,
     CODES,
-    SMALL,
     Condition,
     find_column,
     no_column,
@@ -28,7 +27,7 @@ from masanalytics.store.observation import Observation
 from masanalytics.store.part_rules import missing_sql
 from masanalytics.store.views import MISSING, china_times, fetch_columns, nullable
 from masanalytics.text import plain_name
-from masanalytics.vocabulary import CARRIERS, MESSAGE_COLUMNS, Status
+from masanalytics.vocabulary import CARRIERS, MESSAGE_COLUMNS, SMALL_NUMBERS, Status
 
 if TYPE_CHECKING:
     from masanalytics.analysis.filters import Filters
@@ -102,7 +101,7 @@ def _one_of(conn: sqlite3.Connection, name: str) -> str:
         return f"m.{CODES[name]} IN (SELECT code_id FROM codes WHERE code IN {_CHOSEN})"
     if name in ("status", "carrier"):
         return f"m.{name}_id IN {_CHOSEN}"
-    if name in ("phone", "key", "message_id", "batch_id", *SMALL):
+    if name in ("phone", "key", "message_id", "batch_id", *SMALL_NUMBERS):
         return f"m.{name} IN {_CHOSEN}"
     if name == "parts_missing":
         return f"({missing_sql(conn)}) IN {_CHOSEN}"

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from masanalytics.store.views import MISSING
-from masanalytics.vocabulary import CARRIERS, Status
+from masanalytics.vocabulary import CARRIERS, SMALL_NUMBERS, Status
 
 __all__ = ["PackedRows", "Rows", "Stretch", "as_texts", "stretches"]
 
@@ -28,7 +28,6 @@ _TIMES: Final = 2**33
 _SMALL: Final = 256
 _PHONE: Final = 11
 _SPARSE: Final = 3
-_COUNTERS: Final = ("segments", "reports")
 _NUMBERED: Final = {
     "batch_id": "batches", "campaign_id": "campaigns", "account_id": "accounts", "round_id": "rounds", "region_id": "regions",
     "report_status_id": "codes", "error_code_id": "codes", "kept_id": "kept",
@@ -112,7 +111,7 @@ class PackedRows:
         for name, table in _NUMBERED.items():
             key = "kept_id" if table == "kept" else f"{table[:-2] if table == 'batches' else table[:-1]}_id"
             sizes[name] = (conn.execute(f"SELECT max({key}) FROM {table}").fetchone()[0] or 0) + 1
-        sizes |= dict.fromkeys(_COUNTERS, _SMALL) | {"submitted_at": _TIMES, "received_at": _TIMES}
+        sizes |= dict.fromkeys(SMALL_NUMBERS, _SMALL) | {"submitted_at": _TIMES, "received_at": _TIMES}
         self._bins: list[list[tuple[str, int]]] = []
         room: list[int] = []
         for name, size in sorted(sizes.items(), key=lambda item: -item[1]):
@@ -187,7 +186,7 @@ def _packed(columns: Sequence[tuple[str, int]]) -> str:
     """Return SQL that packs columns into one number: each shifted by one, 0 where it is missing, the largest where it has no room."""
     number = ""
     for name, size in columns:
-        if name in ("submitted_at", "received_at", *_COUNTERS):
+        if name in ("submitted_at", "received_at", *SMALL_NUMBERS):
             fits = f"WHEN m.{name} BETWEEN 0 AND {size - 1} THEN m.{name} + 1"
             one = f"CASE WHEN m.{name} IS NULL THEN 0 {fits} ELSE {size + 1} END"
         else:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from masanalytics.i18n import Text
-from masanalytics.protocol import FULL_PAGE, BadRecord, Page, PollAnswer, read_page
+from masanalytics.protocol import FULL_PAGE, BadRecord, Page, PollAnswer, read_page, read_push
 from masanalytics.store import (
     coverage,
     holes,
@@ -72,9 +72,7 @@ class Received:
 
 def ingest(conn: sqlite3.Connection, poll_id: int, answer: PollAnswer, words: Collection[str] | None) -> Received:
     """Parse the stored answer of a poll and store what it says."""
-    page = read_page(
-        answer.raw, answer.endpoint, complete=answer.complete, status=answer.status, charset=answer.charset
-    )
+    page = _read(answer)
     notice = _notice(page)
     if page.kind == "records":
         take = _take_reports if answer.endpoint == "report" else _take_uplinks
@@ -99,6 +97,18 @@ def ingest(conn: sqlite3.Connection, poll_id: int, answer: PollAnswer, words: Co
         notice=notice,
     )
     return received
+
+
+def _read(answer: PollAnswer) -> Page:
+    """Read an answer as a page, or else as a push in whatever form is known by now: it is kept as it came."""
+    page = read_page(
+        answer.raw, answer.endpoint, complete=answer.complete, status=answer.status, charset=answer.charset
+    )
+    if page.kind == "records":
+        return page
+    pushed = [part for part in read_push(answer.raw, answer.endpoint) if part.endpoint == answer.endpoint]
+    as_pushed = [read_page(part.raw, answer.endpoint, complete=answer.complete) for part in pushed]
+    return as_pushed[0] if len(as_pushed) == 1 and as_pushed[0].kind == "records" else page
 
 
 def replay(conn: sqlite3.Connection, words: Collection[str] | None) -> int:
