@@ -27,6 +27,9 @@ SAME_IN_BOTH = re.compile(
     r"[^A-Za-z]*|\W*`[^`]*`\W*|:\w+:`[^`]*`|[\w.]+\(?\)?|\*\*(\\\*|[^ *])+\*\*|\*\*(\w+, )+\**\w+\*\*|!\[.*"
 )
 
+IN_CODE = re.compile(r"`([^`]+)`")
+WITH_UNDERSCORE = re.compile(r"[a-z]+(?:_[a-z]+)+")
+
 
 def sphinx(builder: str, target: Path, language: str = "en", **environment: str) -> None:
     """Run Sphinx; warnings are errors."""
@@ -75,14 +78,25 @@ def lacking(catalogue: Catalog) -> list[str]:
     ]
 
 
+def misplaced(catalogue: Catalog) -> list[str]:
+    """Return the sentences whose Chinese lacks a name with an underscore that they have in code: it is another's, or of before."""
+    found = []
+    for message in catalogue:
+        sentence, own = str(message.id), str(message.string)
+        named = {name for code in IN_CODE.findall(sentence) for name in WITH_UNDERSCORE.findall(code)}
+        if own and not sentence.startswith("**") and not named <= set(WITH_UNDERSCORE.findall(own)):
+            found.append(sentence)
+    return found
+
+
 def update(*, write: bool = True) -> int:
-    """Bring the catalogues up to date; return how many sentences lack their Chinese."""
+    """Bring the catalogues up to date; return how many sentences lack their Chinese, or have another's."""
     missing = 0
     with tempfile.TemporaryDirectory() as folder:
         found = templates(Path(folder))
     for name, template in found.items():
         catalogue = translated(PO / name, template)
-        for sentence in lacking(catalogue):
+        for sentence in [*lacking(catalogue), *misplaced(catalogue)]:
             missing += 1
             print(f"{name}: {sentence}")
         if write:
@@ -127,7 +141,9 @@ def notebooks() -> None:
 def check() -> None:
     """Fail while a sentence lacks its Chinese."""
     if missing := update(write=False):
-        raise SystemExit(f"{missing} sentences lack their Chinese: python docs/build.py update, and fill docs/locale.")
+        raise SystemExit(
+            f"{missing} sentences lack their Chinese, or have another's: python docs/build.py update, and fill docs/locale."
+        )
 
 
 if __name__ == "__main__":
