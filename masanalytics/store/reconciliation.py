@@ -68,7 +68,8 @@ def infer(conn: sqlite3.Connection, foreign: Iterable[int]) -> list[int]:
     """Settle batches of unknown outcome that groups of reports prove to have been accepted; return those groups.
 
     A batch in flight is a rival like any other, and waits for its own answer. What was rejected is a rival only where nothing in
-    doubt fits, what was surely not sent only where nothing else does: then the reports prove the word about it wrong.
+    doubt has the numbers, what was surely not sent only where nothing else fits: then the reports prove the word about it wrong. A
+    request without an answer may have come late, however long ago it was made.
     """
     settled = []
     for group_id in foreign:
@@ -78,8 +79,11 @@ def infer(conn: sqlite3.Connection, foreign: Iterable[int]) -> list[int]:
         ).fetchone()
         if row is None or row[2] is None or not row[0]:
             continue
-        fitting = [one for one in _candidates(conn, group_id, row[0], row[1]) if _fits(conn, group_id, one, *row)]
+        candidates = _candidates(conn, group_id, row[0], row[1])
+        fitting = [one for one in candidates if _fits(conn, group_id, one, *row)]
         doubtful = [one for one in fitting if one.is_doubtful]
+        if not doubtful and any(one.state in ("submitting", "unknown") for one in candidates):
+            continue
         chosen = doubtful or [one for one in fitting if one.state == "rejected"] or fitting
         if len(chosen) != 1 or chosen[0].state == "submitting" or not _suffices(conn, group_id, chosen[0].batch_id):
             continue

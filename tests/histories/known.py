@@ -64,6 +64,9 @@ KNOWN: Final[dict[str, list[Action]]] = {
         Fate("silent"), Send(people=60, batch=20, workers=2, collecting=True, faults=((3, "busy"),), kill=143), Wait(300_000.0),
         Send(campaign="B", people=60, batch=20, workers=2), Fate(), Wait(3),
     ],
+    "a late request beside one that was rejected": [
+        Send(campaign="B", workers=2, faults=((1, "late"),), kill=146), Send(faults=((2, "not_white_ip"),)),
+    ],
     "the answer comes after the user's word": [
         Fate("silent"),
         Send(people=10, during=During(1, True, (Send(people=10, process="far"), SettleWrongly("far")))),
