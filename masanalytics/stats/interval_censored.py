@@ -74,7 +74,7 @@ def shared_out(
     --------
     >>> status, seconds, n = np.array([5, 5]), np.array([60.0, 240.0]), np.array([1, 1])
     >>> shared = shared_out(np.zeros(2, int), 1, status, seconds, n, np.array([True, True]))
-    >>> shared.seconds.tolist(), shared.n.tolist()
+    >>> shared.seconds.tolist(), shared.n.round(6).tolist()
     ([60.0, 240.0, 120.0, 300.0], [0.5, 0.5, 0.5, 0.5])
     """
     weight, known = spread_unknown(group, groups, status, seconds, n)

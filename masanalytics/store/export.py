@@ -138,7 +138,7 @@ def partition_name(account: str) -> str:
     Examples
     --------
     >>> partition_name("shop/ap")
-    'shop-ap-1b89a4bb'
+    'shop-ap-0b63d27a'
     """
     readable = re.sub(r"[^\w]+", "-", account).strip("-")[:40]
     return f"{readable}-{hashlib.sha256(account.encode()).hexdigest()[:8]}"

@@ -65,6 +65,7 @@ class KnownHosts:
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> known = KnownHosts(Path(tempfile.mkdtemp()) / "known_hosts.json")
     >>> known.get("mas.example", 28888) is None
     True
