@@ -14,7 +14,7 @@ from masanalytics.errors import unknown_name
 from masanalytics.i18n import Text
 from masanalytics.store import Archive, Store
 from masanalytics.text import plain_name
-from masanalytics.vocabulary import MESSAGE_COLUMNS, NOT_KEPT
+from masanalytics.vocabulary import ACCEPTED, MESSAGE_COLUMNS, NOT_KEPT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["retryable"]
 
 _TRIES: Final = 3
-_ACCEPTED: Final = ("pending", "delivered", "failed")
-_OUT: Final = (*_ACCEPTED, "unknown")
+_OUT: Final = (*ACCEPTED, "unknown")
 
 
 @takes(store=STORE, campaign=NAME, round=NAME)
@@ -110,7 +109,7 @@ def _identity(messages: pd.DataFrame) -> pd.MultiIndex:
 
 def _tries(every: pd.DataFrame, worth: pd.DataFrame) -> NDArray[np.int64]:
     """Return how often the campaign was sent to each: what the platform took, in whatever round."""
-    counts = _identity(every[every["status"].isin(_ACCEPTED)]).value_counts()
+    counts = _identity(every[every["status"].isin(ACCEPTED)]).value_counts()
     return np.asarray(counts.reindex(_identity(worth)).fillna(0), dtype=np.int64)
 
 

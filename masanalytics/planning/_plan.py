@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +35,7 @@ from masanalytics.planning.arguments import (
 from masanalytics.planning.batching import Limits, cut_by_arm
 from masanalytics.planning.columns import as_frame, cell_texts, check_names, labels_by_name, take_columns, whole_texts
 from masanalytics.planning.content_checks import check_contents
-from masanalytics.planning.encoded_text import RowTexts, write_rows
+from masanalytics.planning.encoded_text import Arms, RowTexts, write_rows
 from masanalytics.planning.exclusions import ExclusionRules, Exclusions, exclude, plain_names
 from masanalytics.planning.held_out import HELD_OUT, HeldOut, SilentRows, worded_arms
 from masanalytics.planning.kept_columns import keep_columns, names_to_keep
@@ -64,8 +64,6 @@ if TYPE_CHECKING:
     from masanalytics.store import Store
 
 __all__ = ["plan"]
-
-Arms: TypeAlias = "npt.NDArray[np.object_] | None"
 
 
 def plan(

@@ -32,7 +32,7 @@ from masanalytics.planning.templates import ContentColumn, Field, PlatformTempla
 from masanalytics.protocol import is_pairs
 from masanalytics.segments import ALONE, count_segments, segments_of_units, utf16_units
 
-__all__ = ["EncodedText", "RowTexts", "write_rows"]
+__all__ = ["Arms", "EncodedText", "RowTexts", "write_rows"]
 
 _CHUNK: Final = 50_000
 _MOST_KEYS: Final = 2**62

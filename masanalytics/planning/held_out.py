@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from numbers import Real
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,13 +18,13 @@ from masanalytics.lengths import to_seconds
 from masanalytics.masking import mask_phone
 from masanalytics.phones import REASONS
 from masanalytics.planning.columns import cell_texts
+from masanalytics.planning.encoded_text import Arms
 from masanalytics.planning.templates import ContentColumn, PlatformTemplate, Wording
 from masanalytics.text import plain_name
 from masanalytics.timezone import to_instant
 
 __all__ = ["HELD_OUT", "HeldOut", "HoldRule", "SilentRows", "worded_arms"]
 
-Arms: TypeAlias = "npt.NDArray[np.object_] | None"
 
 HELD_OUT: Final = "held_out"
 """The column in which `split` says who is in a silent arm, and the reason for which a plan leaves them out."""
