@@ -17,7 +17,7 @@ from calibration import CARRIERS, DAY, World
 from masanalytics.aliases import Booleans, Figures, Numbers
 from masanalytics.analysis.forecast import expected_ends
 from masanalytics.analysis.grouped_count import Counts
-from masanalytics.analysis.history import history_of
+from masanalytics.analysis.matured_history import history_of
 from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
 
 NOON = 10

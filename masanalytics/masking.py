@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hmac
 import re
 import unicodedata
 from collections.abc import Sized
 
 from masanalytics.text import MOBILE
 
-__all__ = ["described_table", "mask_phone", "mask_phones_in", "shown_value"]
+__all__ = ["described_table", "hashed_phone", "mask_phone", "mask_phones_in", "shown_value"]
 
 # As offices write and phones paste them: dashes of every width, and signs that nobody sees.
 _GAP = r"[\s\-\u2010-\u2015－.．()（）·\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]*"
@@ -17,6 +18,7 @@ _DIGITS = re.compile(rf"\d(?:{_GAP}\d){{6,}}")
 _MOBILE = re.compile(rf"(?<!\d)(?:(?:[0０]{{2}})?[8８][6６]{_GAP})?[1１]{_GAP}[3-9３-９](?:{_GAP}\d){{9}}(?!\d)")
 _WHOLE = 11
 _FEW = 5
+_AS_LETTERS = str.maketrans("0123456789abcdef", "ghijklmnopabcdef")
 _COUNTRY = re.compile(rf"(?:00)?86(?={MOBILE}$)")
 
 
@@ -47,6 +49,17 @@ def mask_phones_in(text: str) -> str:
     '１３８****８０００'
     """
     return _MOBILE.sub(_hide, text)
+
+
+def hashed_phone(phone: str, key: bytes, *, letters: int) -> str:
+    """Return a name for a number that only `key` makes of it: its first digits and letters, so that no program takes it for a number.
+
+    Examples
+    --------
+    >>> hashed_phone("13800138000", b"a key drawn by chance", letters=24)
+    '138~fckhmejhepiekpkiddkdebcc'
+    """
+    return f"{phone[:3]}~{hmac.digest(key, phone.encode(), 'sha256').hex()[:letters].translate(_AS_LETTERS)}"
 
 
 class _Description(str):

@@ -127,6 +127,8 @@ def test_the_flavour_is_said_or_told_by_the_address(url: str, protocol: str, spo
         ({"poll_interval": float("nan")}, "poll_interval must be"),
         ({"poll_interval": "5"}, "poll_interval must be"),
         ({"poll_interval": True}, "poll_interval must be"),
+        ({"poll_interval": 4.9}, "poll_interval=4.9 is less than the 5 seconds"),
+        ({"poll_interval": 0}, "a shorter one is for a simulator on this machine"),
         ({"protocol": "soap"}, "protocol='soap' is neither http nor https"),
         ({"protocol": "http", "url": "https://mas.example/sms/submit"}, "the path /sms/submit contradict each other"),
         ({"template_sign": "某某公司"}, "template_sign is the signature's code"),
@@ -155,7 +157,7 @@ def test_settings_in_their_one_form(tmp_path: Path) -> None:
         ap_id=" demo0 ",
         tls="SHA256:" + ":".join(["AB"] * 32),
         signature="【某某公司】",
-        poll_interval=0,
+        poll_interval=7,
         service_code="1" * 18,
         add_serial="01",
         allow_only=["+86 138-0013-8000", 13800138001, "13800138000"],
@@ -163,7 +165,8 @@ def test_settings_in_their_one_form(tmp_path: Path) -> None:
     assert made.ap_id == "demo0"
     assert made.tls == "sha256:" + "ab" * 32
     assert made.signature == "某某公司"
-    assert made.poll_interval == 0.0
+    assert made.poll_interval == 7.0
+    assert account(url="http://127.0.0.1:8080", poll_interval=0).poll_interval == 0.0
     assert made.allow_only == ("13800138000", "13800138001")
     assert account(tls=str(ca)).tls == str(ca)
     assert account(allow_only="13800138000").allow_only == ("13800138000",)

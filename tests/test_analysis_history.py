@@ -15,7 +15,7 @@ import pytest
 
 from masanalytics import analysis
 from masanalytics.analysis import notes_of
-from masanalytics.analysis.history import matured_history
+from masanalytics.analysis.matured_history import matured_history
 
 DAY = 86_400
 NOW = pd.Timestamp("2026-01-31 12:00", tz="Asia/Shanghai")

@@ -25,6 +25,7 @@ SMALL_ON_PURPOSE = {
     "store/exported_uplinks.py": "replies, kept apart from messages, which come by millions",
     "store/exported_reports.py": "the evidence that goes with archived messages",
     "store/part_rules.py": "the rule under outcomes, columns and filters",
+    "account/turn_rule.py": "one rule under the store and the machine",
     "account/account_key.py": "what an account is told by, below everything that keeps something of one",
     "store/account_merging.py": "one rule, kept apart to be read as one",
     "progress_bar.py": "one bar under both sending and collecting",

@@ -13,6 +13,7 @@ from masanalytics.account.budget import checked_budget, checked_unit
 from masanalytics.account.config import environment_settings, profile_settings
 from masanalytics.account.frequency_cap import FrequencyCap
 from masanalytics.account.validation import (
+    SHORTEST_INTERVAL_S,
     VARIABLES,
     allowed_numbers,
     check_add_serial,
@@ -74,7 +75,8 @@ class Account:
         ``first-use`` (remember the certificate at the first contact, refuse another one later), ``sha256:<64 hex>``,
         ``unverified``, ``system``, or the path of a CA file.
     poll_interval : float, optional
-        Seconds between two polls of this account; the interface allows one in five.
+        Seconds between two polls of this account; the interface allows one in five, and less is taken for a simulator on this
+        machine alone.
     signature : str, optional
         The text the platform puts in front, with or without its 【】; kept without. Used to count segments.
     allow_only : sequence of str, optional
@@ -116,7 +118,7 @@ class Account:
     add_serial: str = ""
     service_code: str = ""
     tls: str = "first-use"
-    poll_interval: float = 5.0
+    poll_interval: float = SHORTEST_INTERVAL_S
     _: KW_ONLY
     signature: str = ""
     allow_only: Sequence[str] | None = field(default=None, repr=False)
@@ -133,7 +135,7 @@ class Account:
         self._set("protocol", protocol_of(self.url, self.protocol))
         self._set("url", base_url(self.url))
         self._set("tls", tls_mode(self.tls))
-        self._set("poll_interval", poll_seconds(self.poll_interval))
+        self._set("poll_interval", poll_seconds(self.poll_interval, self.url))
         self._set("signature", self.signature.removeprefix("【").removesuffix("】").strip())
         self._set("allow_only", allowed_numbers(self.allow_only))
         self._set("budget", checked_budget(self.budget))

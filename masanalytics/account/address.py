@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 from masanalytics.errors import ConfigError
 from masanalytics.i18n import N_, Text
 
-__all__ = ["Protocol", "base_url", "protocol_of"]
+__all__ = ["Protocol", "base_url", "is_on_this_machine", "protocol_of"]
 
 Protocol = Literal["https", "http"]
 """The two flavours of the interface: of an ``https`` account reports are polled, of an ``http`` account they are pushed."""
@@ -81,6 +81,17 @@ def protocol_of(url: str, protocol: str = "") -> Protocol:
         "(管理 → 接口管理 → 新建短信接口). Its SDK and WebService interfaces are not spoken here.",
         protocol=protocol,
     )
+
+
+def is_on_this_machine(url: str) -> bool:
+    """Return whether the address is this machine's own: a simulator, or a tunnel.
+
+    Examples
+    --------
+    >>> is_on_this_machine("https://127.0.0.1:8443"), is_on_this_machine("https://mas.example:28888")
+    (True, False)
+    """
+    return _is_here(_split(url)[1])
 
 
 def _split(url: str) -> tuple[SplitResult, str, int | None]:

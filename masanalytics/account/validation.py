@@ -9,6 +9,7 @@ from math import isfinite
 from numbers import Real
 from typing import Final
 
+from masanalytics.account.address import is_on_this_machine
 from masanalytics.account.frequency_cap import FrequencyCap
 from masanalytics.errors import ConfigError, InputError
 from masanalytics.masking import mask_phone
@@ -20,6 +21,7 @@ __all__ = [
     "CAP_VARIABLE",
     "MAX_SERVICE_NUMBER",
     "REQUIRED",
+    "SHORTEST_INTERVAL_S",
     "VARIABLES",
     "allowed_numbers",
     "check_add_serial",
@@ -33,6 +35,9 @@ __all__ = [
 
 MAX_SERVICE_NUMBER: Final = 20
 """The most digits a service code and an extension may have together."""
+
+SHORTEST_INTERVAL_S: Final = 5.0
+"""The interface allows one poll of an account in so many seconds."""
 
 VARIABLES: Final = {
     "url": "MAS_URL",
@@ -133,11 +138,18 @@ def tls_mode(tls: str) -> str:
     )
 
 
-def poll_seconds(seconds: object) -> float:
-    """Return the poll interval in seconds."""
+def poll_seconds(seconds: object, url: str) -> float:
+    """Return the poll interval in seconds: no less than the interface allows, but on this machine, where a simulator is."""
     if isinstance(seconds, bool) or not isinstance(seconds, Real) or not isfinite(seconds) or seconds < 0:
         raise ConfigError(
             "poll_interval must be a number of seconds, 0 or more (the interface allows one poll in five seconds)."
+        )
+    if seconds < SHORTEST_INTERVAL_S and not is_on_this_machine(url):
+        raise ConfigError(
+            "poll_interval={seconds} is less than the {least:g} seconds that the interface allows: leave it out; a shorter one is for a "
+            "simulator on this machine.",
+            seconds=seconds,
+            least=SHORTEST_INTERVAL_S,
         )
     return float(seconds)
 

@@ -12,7 +12,7 @@ from masanalytics.analysis.dimensions import WINDOW, YOUNG
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.forecast import expected_ends
 from masanalytics.analysis.grouped_count import Counts
-from masanalytics.analysis.history import History, history_of, matured_counts
+from masanalytics.analysis.matured_history import MaturedHistory, history_of, matured_counts
 from masanalytics.analysis.results import finished
 from masanalytics.analysis.sources import as_source, asks_once
 from masanalytics.errors import InputError
@@ -114,7 +114,7 @@ def _age(value: Length) -> int:
     return age
 
 
-def _latest(past: History, most: int) -> list[int]:
+def _latest(past: MaturedHistory, most: int) -> list[int]:
     """Return the latest units that say something of themselves, in the order of their days and names."""
     large = np.flatnonzero(past.ladder.size.sum(axis=1) >= UNIT_MESSAGES)
     names = past.names.iloc[large]
@@ -122,7 +122,7 @@ def _latest(past: History, most: int) -> list[int]:
     return [int(unit) for unit in ordered.index][-most:]
 
 
-def _unit_records(counts: Counts, past: History, unit: int, ages: Sequence[int]) -> list[dict[str, Any]]:
+def _unit_records(counts: Counts, past: MaturedHistory, unit: int, ages: Sequence[int]) -> list[dict[str, Any]]:
     """Return the row of a unit at each age."""
     own, others = counts.taken(past.ladder.unit == unit), past.without(unit)
     name = past.names.iloc[unit]

@@ -23,7 +23,7 @@ from masanalytics.analysis.filter_checks import outcome_filter_note
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.forecast import expected_ends
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages
-from masanalytics.analysis.history import History, matured_history
+from masanalytics.analysis.matured_history import MaturedHistory, matured_history
 from masanalytics.analysis.results import MINUTES_ONLY, finished, refuse_taken_names
 from masanalytics.analysis.sources import asks_once
 from masanalytics.analysis.young_messages import young_messages
@@ -257,7 +257,7 @@ def _rows(
 
 def _asked_once(
     history: Messages | Literal["auto"] | None, data: Messages, counts: Counts, account: tuple[Any, ...] | None
-) -> Callable[[], History | None]:
+) -> Callable[[], MaturedHistory | None]:
     """Return what finds the history when a group needs it: looking for it costs a second count."""
     if isinstance(history, str) and history != "auto":
         raise InputError(
@@ -266,7 +266,7 @@ def _asked_once(
         )
 
     @cache
-    def find() -> History | None:
+    def find() -> MaturedHistory | None:
         by_carrier = "carrier" in counts.keys.columns
         return matured_history(history, data, by_carrier=by_carrier, account=account)
 

@@ -9,7 +9,7 @@ import numpy as np
 from masanalytics.aliases import Booleans, Figures, Numbers
 from masanalytics.analysis.expectation import Expectation
 from masanalytics.analysis.grouped_count import Counts
-from masanalytics.analysis.history import History
+from masanalytics.analysis.matured_history import MaturedHistory
 from masanalytics.analysis.misfit import development
 from masanalytics.analysis.observed_rows import ObservedRows
 from masanalytics.analysis.todays_units import TodaysUnits
@@ -34,7 +34,7 @@ _LEAST_COVERED = 0.8
 
 
 def expected_ends(
-    counts: Counts, history: Callable[[], History | None], detail: Callable[[], Counts] | None = None
+    counts: Counts, history: Callable[[], MaturedHistory | None], detail: Callable[[], Counts] | None = None
 ) -> Expectation:
     """Estimate where each group's delivery rate will end.
 
@@ -73,7 +73,7 @@ def expected_ends(
 
 
 def _forecast(
-    result: Expectation, rows: ObservedRows, detailed: Counts, pending_groups: Numbers, past: History
+    result: Expectation, rows: ObservedRows, detailed: Counts, pending_groups: Numbers, past: MaturedHistory
 ) -> None:
     """Fill in the groups with messages that are pending by the history."""
     young = rows.young
@@ -113,7 +113,7 @@ def _without_history(
     _because(result, pending_groups[~is_known], why)
 
 
-def _forecast_by_history(result: Expectation, rows: ObservedRows, today: TodaysUnits, past: History) -> None:
+def _forecast_by_history(result: Expectation, rows: ObservedRows, today: TodaysUnits, past: MaturedHistory) -> None:
     """Write the forecast rates and intervals into the result."""
     steps = {place: [past.step(AGES[place], one) for one in today.features] for place in np.unique(today.place)}
 

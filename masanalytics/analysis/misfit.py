@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from masanalytics.aliases import Booleans, Figures, Numbers
-from masanalytics.analysis.history import History
+from masanalytics.analysis.matured_history import MaturedHistory
 from masanalytics.analysis.todays_units import TodaysUnits
 from masanalytics.formatting import duration_text
 from masanalytics.i18n import Text
@@ -50,7 +50,7 @@ class _Compared(NamedTuple):
     is_odd: Booleans
 
 
-def development(today: TodaysUnits, past: History) -> Development:
+def development(today: TodaysUnits, past: MaturedHistory) -> Development:
     """Return for which groups today's early development looks like the history's, and by how much it may be off.
 
     Clearly otherwise: the history is not believed, and a note says where. Somewhat otherwise: what is seen to be missing (or
@@ -79,7 +79,7 @@ def development(today: TodaysUnits, past: History) -> Development:
     return Development(fits, np.maximum(*doubts), notes)
 
 
-def _caught_up(today: TodaysUnits, past: History, now: dict[bool, _Compared]) -> Booleans:
+def _caught_up(today: TodaysUnits, past: MaturedHistory, now: dict[bool, _Compared]) -> Booleans:
     """Return where what began otherwise looks usual now, and was no more clearly odd at a good half of today's age.
 
     So what was held for hours has had as long again to come in: its open messages are those of the history.
@@ -98,7 +98,7 @@ def _nearly_all_observed(today: TodaysUnits) -> Booleans:
     return np.asarray(today.table(follow_up) >= _NEARLY_ALL, dtype=bool)
 
 
-def _compared(today: TodaysUnits, past: History, places: Numbers, *, delivered: bool) -> _Compared:
+def _compared(today: TodaysUnits, past: MaturedHistory, places: Numbers, *, delivered: bool) -> _Compared:
     """Compare the shares of groups and strata at these ages with those of the history's units.
 
     Those too small to tell do not differ.
@@ -125,7 +125,7 @@ def _compared(today: TodaysUnits, past: History, places: Numbers, *, delivered: 
     return _Compared(seen, share, is_tellable, score, surely > limit)
 
 
-def _note(past: History, places: Numbers, found: _Compared, *, delivered: bool) -> Text:
+def _note(past: MaturedHistory, places: Numbers, found: _Compared, *, delivered: bool) -> Text:
     row, stratum = map(int, np.argwhere(found.is_odd)[0])
     shares = {
         "who": past.stratum_text(stratum % past.ladder.strata), "age": duration_text(AGES[places[row]]),

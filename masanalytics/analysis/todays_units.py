@@ -8,7 +8,7 @@ import numpy as np
 
 from masanalytics.aliases import Figures, Numbers
 from masanalytics.analysis.campaign_units import Features, features_of, units_of
-from masanalytics.analysis.history import History
+from masanalytics.analysis.matured_history import MaturedHistory
 from masanalytics.analysis.observed_rows import ObservedRows
 from masanalytics.stats.chain_ladder import AGES
 from masanalytics.stats.competing_risks import IncidenceCurves, cumulative_incidence
@@ -41,7 +41,7 @@ class TodaysUnits:
     size: Figures
 
     @classmethod
-    def of(cls, rows: ObservedRows, past: History, groups: Numbers, place: Numbers) -> TodaysUnits:
+    def of(cls, rows: ObservedRows, past: MaturedHistory, groups: Numbers, place: Numbers) -> TodaysUnits:
         """Take `groups` of the rows, read at these places of `AGES`."""
         number = np.full(rows.groups, -1)
         number[groups] = np.arange(len(groups))

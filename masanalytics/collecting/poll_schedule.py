@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from masanalytics.account.machine_pace import MachinePace
+from masanalytics.account.turn_rule import spaced
 from masanalytics.clock import Clock, SystemClock
 from masanalytics.protocol import Endpoint
 from masanalytics.store.intake import Received, Turn
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PollSchedule"]
 
-_MARGIN = 0.02
 _REPLIES_EVERY = 5
 _SLOWER = 1.5
 _Lease = Callable[[Endpoint, float], Turn]
@@ -68,7 +68,7 @@ class PollSchedule:
         self.clock = clock or SystemClock()
         self.pause_s = 0.0
         self.failures_in_a_row = 0
-        self._spaced_s = interval_s + (interval_s * _MARGIN if margin_s is None else margin_s)
+        self._spaced_s = spaced(interval_s, margin_s)
         self._lease = lease
         self._machine: MachinePace | None = None
         self._ended_at: float | None = None

@@ -13,11 +13,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from masanalytics.store import kept_columns
+from masanalytics.store.frames import MISSING
 from masanalytics.store.observation import Observation
 from masanalytics.store.packed_rows import Rows
 from masanalytics.store.part_rules import by_part_accounts
 from masanalytics.store.phone_styles import PhoneStyle
-from masanalytics.store.views import MISSING
 from masanalytics.vocabulary import CARRIERS, MESSAGE_COLUMNS, SMALL_NUMBERS, Status
 
 __all__ = ["ArrowMessages", "BatchTexts", "described"]

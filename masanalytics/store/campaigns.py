@@ -17,7 +17,7 @@ from masanalytics.analysis.grouped_count import Counts, Question, count_messages
 from masanalytics.analysis.results import finished
 from masanalytics.errors import InputError
 from masanalytics.masking import mask_phones_in
-from masanalytics.store.views import MISSING, china_times
+from masanalytics.store.frames import MISSING, china_times
 
 if TYPE_CHECKING:
     from masanalytics.analysis.sources.base import HoldsUplinks

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from masanalytics.export_folder import draft_of
 from masanalytics.paths import replace_file
+from masanalytics.store.frames import REPORTS, read_view
 from masanalytics.store.partition_writers import parquet_writer
-from masanalytics.store.views import REPORTS, read_view
 
 __all__ = ["write_reports"]
 

@@ -9,9 +9,9 @@ from typing import Any, Final
 import pandas as pd
 
 from masanalytics.store.changed_days import Month
+from masanalytics.store.frames import UPLINKS, read_view
 from masanalytics.store.partition_writers import parquet_writer
 from masanalytics.store.phone_styles import PhoneStyle
-from masanalytics.store.views import UPLINKS, read_view
 
 __all__ = ["write_uplinks"]
 

@@ -7,8 +7,6 @@ says the number. Whoever has both the file and a list of all numbers can still t
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 import secrets
 import sqlite3
@@ -18,6 +16,7 @@ from dataclasses import dataclass
 
 from masanalytics.analysis.filters import to_instant
 from masanalytics.errors import InputError
+from masanalytics.masking import hashed_phone
 from masanalytics.protocol import Endpoint, read_page
 from masanalytics.protocol.lenient_json import unwrap
 from masanalytics.store import held_out, kept_columns
@@ -29,7 +28,7 @@ __all__ = ["Forgotten", "Wish", "as_filed", "forget", "instant_before", "is_list
 
 _AGE = re.compile(r"(\d+)\s*([hdw])(?:ours?|ays?|eeks?)?")
 _UNITS_S = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
-_LETTERS = str.maketrans("0123456789abcdef", "ghijklmnopabcdef")
+_LETTERS = 24
 _PICKED = "SELECT message_id FROM picked"
 
 
@@ -162,9 +161,7 @@ def _salt(conn: sqlite3.Connection, *, make: bool = False) -> str:
 
 
 def _name(salt: str, phone: str) -> str:
-    """Return the name: letters only, so that it never reads as a number."""
-    digest = hmac.new(bytes.fromhex(salt), phone.encode(), hashlib.sha256).hexdigest()[:24]
-    return f"{phone[:3]}~{digest.translate(_LETTERS)}"
+    return hashed_phone(phone, bytes.fromhex(salt), letters=_LETTERS)
 
 
 def _pick(conn: sqlite3.Connection, wish: Wish) -> None:

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from masanalytics.store import rounds
+from masanalytics.store.frames import china_times
 from masanalytics.store.lookups import MAY_BE_OUT
-from masanalytics.store.views import china_times
 from masanalytics.text import plain_name
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from masanalytics.formatting import card, duration, plain_card, shorten
 from masanalytics.i18n import Text, _, speaks
 from masanalytics.masking import mask_phone, mask_phones_in, shown_value
 from masanalytics.phones import normalise_phones
-from masanalytics.store import forgetting, views
+from masanalytics.store import forgetting, frames
 from masanalytics.store.message_columns import Condition
 from masanalytics.store.messages import read_messages
 from masanalytics.vocabulary import EXCLUSIONS, STATUS_WORDS, UNREPORTED_AFTER_S
@@ -177,7 +177,7 @@ def read_history(conn: sqlite3.Connection, phone: str, *, reveal: bool) -> Histo
     name = forgetting.names_of(conn, [phone]).get(phone)
     named = [phone, name or phone]
     messages = read_messages(conn, Condition("m.phone IN (?, ?)", named))
-    replies = views.read_view(conn, _UPLINKS, named, times=("at",), integers=("message_id",))
+    replies = frames.read_view(conn, _UPLINKS, named, times=("at",), integers=("message_id",))
     events = pd.concat([_messages(messages), replies.assign(what="reply")], ignore_index=True)
     events = events.reindex(columns=[*_EVENTS, "carrier"]).sort_values(
         ["at", "what"], ignore_index=True, na_position="first"

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from masanalytics.analysis.dimensions import BEYOND, HIDDEN, MATURED, YOUNG, late_after, missing_in_messages
 from masanalytics.errors import InputError
 from masanalytics.store import kept_columns
+from masanalytics.store.frames import MISSING, china_times
 from masanalytics.store.lookups import ACCEPTED, REPORTED
 from masanalytics.store.observation import Observation
 from masanalytics.store.part_rules import missing_sql
-from masanalytics.store.views import MISSING, china_times
 from masanalytics.timezone import CHINA_OFFSET_S
 from masanalytics.vocabulary import CARRIERS, MESSAGE_COLUMNS, SMALL_NUMBERS, UNREPORTED_AFTER_S, Status
 

@@ -15,6 +15,7 @@ from masanalytics.errors import InputError
 from masanalytics.phones import normalise_phones
 from masanalytics.store import kept_columns
 from masanalytics.store.coverage import covered_until
+from masanalytics.store.frames import MISSING, china_times, fetch_columns, nullable
 from masanalytics.store.message_columns import (
     BATCH_TEXTS,
     CODES,
@@ -25,7 +26,6 @@ from masanalytics.store.message_columns import (
 )
 from masanalytics.store.observation import Observation
 from masanalytics.store.part_rules import missing_sql
-from masanalytics.store.views import MISSING, china_times, fetch_columns, nullable
 from masanalytics.text import plain_name
 from masanalytics.vocabulary import CARRIERS, MESSAGE_COLUMNS, SMALL_NUMBERS, Status
 

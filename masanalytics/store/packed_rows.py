@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from masanalytics.store.views import MISSING
+from masanalytics.store.frames import MISSING
 from masanalytics.vocabulary import CARRIERS, SMALL_NUMBERS, Status
 
 __all__ = ["PackedRows", "Rows", "Stretch", "as_texts", "stretches"]

@@ -15,8 +15,8 @@ import numpy as np
 from masanalytics.export_folder import SCHEMA_VERSION, sync_file
 from masanalytics.paths import private_file
 from masanalytics.store.arrow_messages import ArrowMessages, BatchTexts, described
+from masanalytics.store.frames import MISSING
 from masanalytics.store.packed_rows import Rows
-from masanalytics.store.views import MISSING
 
 __all__ = ["PartitionWriters", "parquet_writer"]
 

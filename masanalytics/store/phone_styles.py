@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from masanalytics.errors import InputError
-from masanalytics.masking import mask_phone, mask_phones_in
+from masanalytics.masking import hashed_phone, mask_phone, mask_phones_in
 from masanalytics.secret import Secret
 from masanalytics.store.packed_rows import as_texts
 
@@ -22,8 +22,7 @@ _STYLES: Final = ("masked", "whole", "hashed")
 _SHORTEST_KEY: Final = 16
 _PHONE: Final = 11
 _HIDDEN: Final = slice(3, 7)
-_DIGITS: Final = 32
-_LETTERS: Final = str.maketrans("0123456789abcdef", "ghijklmnopabcdef")
+_LETTERS: Final = 32
 _CHECKED: Final = b"masanalytics"
 
 
@@ -88,7 +87,7 @@ class PhoneStyle:
             return [_hide_middle(phone) for phone in phones]
         key = self._bytes
         # A name of somebody who was forgotten is a hash already.
-        return [phone if "~" in phone else f"{phone[:3]}~{_hashed(key, phone)}" for phone in as_texts(phones)]
+        return [phone if "~" in phone else hashed_phone(phone, key, letters=_LETTERS) for phone in as_texts(phones)]
 
     def text(self, text: str | None) -> str | None:
         """Return a text with the numbers in it hidden, unless numbers are shown whole."""
@@ -98,11 +97,6 @@ class PhoneStyle:
 def _hide_middle(phone: str) -> str:
     plain = len(phone) == _PHONE and phone.isascii() and phone.isdigit()
     return f"{phone[:3]}****{phone[7:]}" if plain else mask_phone(phone)
-
-
-def _hashed(key: bytes, phone: str) -> str:
-    """Return the hash in letters only, so that no program takes it for a number."""
-    return hmac.digest(key, phone.encode(), "sha256").hex()[:_DIGITS].translate(_LETTERS)
 
 
 @lru_cache(maxsize=50_000)

@@ -11,6 +11,7 @@ import zlib
 from dataclasses import dataclass
 
 from masanalytics.account import AccountKey
+from masanalytics.account.turn_rule import LastPoll, wait_for_turn
 from masanalytics.clock import Clock
 from masanalytics.i18n import Text
 from masanalytics.process_identity import is_alive, this_process
@@ -38,9 +39,6 @@ __all__ = [
     "waiting_polls",
 ]
 
-_HELD_AT_MOST_S = 300.0
-_LOOK_AGAIN_S = 0.25
-_ROUNDING_S = 1e-6
 _BUSY_AT_MOST_S = 120
 _SAME_POLL_S = 120
 """A request leaves within this time after its turn; a poll of the same number in a copy of the file is another one."""
@@ -76,41 +74,28 @@ def take_turn(
 ) -> Turn:
     """Take the account's turn if the interval since the last poll has passed, and note the poll.
 
-    `asker` names one poller of this process: a turn that it holds itself was never given back, and is over.
-
-    The interval counts from the end of the last poll (its answer), by the monotonic clock where that can be compared, so a
-    wall clock that jumps changes nothing; after a restart by the wall clock, and never for longer than one interval.
+    `asker` names one poller of this process; the rule is that of `masanalytics.account.turn_rule`.
     """
     account_id = lookups.account_id(conn, account)
     process = this_process()
     me = f"{process}#{asker}"
     row = conn.execute("SELECT wall, monotonic, era, holder FROM pace WHERE account_id = ?", [account_id]).fetchone()
     if row is not None:
-        holder = None if row[3] == me else row[3]
-        wait_s = _wait_s((*row[:3], holder), interval_s, clock)
-        if wait_s > 0:
-            set_back = row[2] != clock.era and row[0] > clock.now()
-            if set_back and holder is None:  # otherwise every asking would begin the interval anew
-                _start_interval(conn, account_id, clock)
-            return Turn(0, wait_s)
-        if holder is not None:  # a poll was under way in a process that is gone: it may just have been sent
+        wait = wait_for_turn(LastPoll(*row), me, interval_s, clock)
+        if wait.is_left:
             _declare_lost(conn, account_id, clock.now())
-            _start_interval(conn, account_id, clock)
-            if interval_s > 0:
-                return Turn(0, interval_s)
+        if wait.begins_anew:
+            _note_poll(conn, account_id, LastPoll.at(clock))
+        if wait.seconds > 0:
+            return Turn(0, wait.seconds)
     holes.open_unanswered(conn, account_id, clock.now())
-    conn.execute(
-        "INSERT INTO pace (account_id, wall, monotonic, era, holder) VALUES (?, ?, ?, ?, ?) ON CONFLICT (account_id)"
-        " DO UPDATE SET wall = excluded.wall, monotonic = excluded.monotonic, era = excluded.era,"
-        " holder = excluded.holder",
-        [account_id, clock.now(), clock.monotonic(), clock.era, me],
-    )
+    _note_poll(conn, account_id, LastPoll.at(clock, me))
     return Turn(_add_poll(conn, account_id, endpoint, int(clock.now()), process), 0.0)
 
 
 def give_back(conn: sqlite3.Connection, account: str | AccountKey, clock: Clock) -> None:
     """Note that the account's poll has ended: the interval starts now."""
-    _start_interval(conn, lookups.account_id(conn, account), clock)
+    _note_poll(conn, lookups.account_id(conn, account), LastPoll.at(clock))
 
 
 def is_first_collection(conn: sqlite3.Connection, account: str | AccountKey, now: float) -> bool:
@@ -125,24 +110,12 @@ def is_first_collection(conn: sqlite3.Connection, account: str | AccountKey, now
     return True
 
 
-def _wait_s(row: tuple[float, float, str, str | None], interval_s: float, clock: Clock) -> float:
-    wall, monotonic, era, holder = row
-    same_era = era == clock.era
-    passed_s = clock.monotonic() - monotonic if same_era else clock.now() - wall
-    if holder is not None and passed_s < _HELD_AT_MOST_S and is_alive(holder.partition("#")[0]):
-        return max(_LOOK_AGAIN_S, interval_s / 4)
-    if not same_era and passed_s < 0:  # the wall clock was set back while nobody looked
-        passed_s = 0.0
-    if holder is not None:
-        return 0.0
-    left_s = interval_s - passed_s
-    return left_s if left_s > _ROUNDING_S else 0.0
-
-
-def _start_interval(conn: sqlite3.Connection, account_id: int, clock: Clock) -> None:
+def _note_poll(conn: sqlite3.Connection, account_id: int, last: LastPoll) -> None:
     conn.execute(
-        "UPDATE pace SET wall = ?, monotonic = ?, era = ?, holder = NULL WHERE account_id = ?",
-        [clock.now(), clock.monotonic(), clock.era, account_id],
+        "INSERT INTO pace (account_id, wall, monotonic, era, holder) VALUES (?, ?, ?, ?, ?) ON CONFLICT (account_id)"
+        " DO UPDATE SET wall = excluded.wall, monotonic = excluded.monotonic, era = excluded.era,"
+        " holder = excluded.holder",
+        [account_id, *last],
     )
 
 

@@ -23,10 +23,10 @@ from masanalytics.store import held_out, kept_columns, parts
 from masanalytics.store.archived_rows import archived_words
 from masanalytics.store.coverage import covered_until, gaps, intervals
 from masanalytics.store.database import Connections, as_store_error
+from masanalytics.store.frames import MISSING, fetch_columns
 from masanalytics.store.holes import open_holes, pauses
 from masanalytics.store.message_columns import Column, Condition, find_column, seconds_sql
 from masanalytics.store.messages import conditions
-from masanalytics.store.views import MISSING, fetch_columns
 from masanalytics.text import plain_name
 from masanalytics.timezone import format_instant
 from masanalytics.vocabulary import MESSAGE_COLUMNS, PROOF, UNREPORTED_AFTER_S, Status

@@ -24,6 +24,7 @@ from masanalytics.i18n import Text, speaks
 from masanalytics.paths import full_path, path_in_folder
 from masanalytics.store import (
     forgetting,
+    frames,
     held_out,
     holes,
     kept_columns,
@@ -32,7 +33,6 @@ from masanalytics.store import (
     showing,
     template_texts,
     uplink_ingestion,
-    views,
 )
 from masanalytics.store.database import Connections
 from masanalytics.store.forgetting import Forgotten, Wish
@@ -279,7 +279,7 @@ class Store:
             submitted_at, received_at`` (Asia/Shanghai) and the platform's own ``submit_date, receive_date``.
         """
         with self._connections.reading() as conn:
-            return views.read_reports(conn, campaign)
+            return frames.read_reports(conn, campaign)
 
     def foreign_reports(self) -> pd.DataFrame:
         """Return reports of batches this store did not send: another system polls or sends with the same account.
@@ -290,7 +290,7 @@ class Store:
             As `reports`; hand it to whoever owns the messages, since the platform will not give these reports again.
         """
         with self._connections.reading() as conn:
-            return views.read_foreign_reports(conn)
+            return frames.read_foreign_reports(conn)
 
     @takes(campaign=NAME)
     def uplinks(self, campaign: str | None = None) -> pd.DataFrame:
@@ -304,7 +304,7 @@ class Store:
             ``content`` is whatever a stranger wrote: hand it on with `masanalytics.write_sheet`, in whose files no formula runs.
         """
         with self._connections.reading() as conn:
-            return views.read_uplinks(conn, campaign)
+            return frames.read_uplinks(conn, campaign)
 
     @takes(campaign=NAME, state=TEXT)
     @speaks
@@ -330,7 +330,7 @@ class Store:
             of its numbers unmatched reports of one msgGroup name, and ``verdict``, what its silence says (see `settle`).
         """
         with self._connections.reading() as conn:
-            return views.read_batches(conn, campaign, state)
+            return frames.read_batches(conn, campaign, state)
 
     def templates(self) -> pd.DataFrame:
         """Return the templates that were used, one row a text: what each says, as ``plan(template_text=)`` was told, and how often.
@@ -364,7 +364,7 @@ class Store:
             Language of ``notice``.
         """
         with self._connections.reading() as conn:
-            return views.read_polls(conn, state)
+            return frames.read_polls(conn, state)
 
     @takes(poll_id=WHOLE)
     def raw_answer(self, poll_id: int) -> bytes | None:
@@ -406,7 +406,7 @@ class Store:
             for an account's first interval).
         """
         with self._connections.reading() as conn:
-            return views.read_coverage(conn, account)
+            return frames.read_coverage(conn, account)
 
     def missing_answers(self) -> pd.DataFrame:
         """Return the answers that are known to be missing from the numbers: lost, waiting to be taken in, or not readable.
@@ -421,7 +421,7 @@ class Store:
             (Asia/Shanghai), ``records`` (how many it can hold).
         """
         with self._connections.reading() as conn:
-            return views.read_missing_answers(conn)
+            return frames.read_missing_answers(conn)
 
     @takes(poll_ids=WHOLES)
     def give_up_answers(self, poll_ids: Iterable[int] | None = None) -> int:
@@ -532,7 +532,7 @@ class Store:
     def opt_outs(self) -> pd.DataFrame:
         """Return who has opted out: ``phone, since`` (Asia/Shanghai), ``reason, content`` (the reply, where there is one)."""
         with self._connections.reading() as conn:
-            return views.read_opt_outs(conn)
+            return frames.read_opt_outs(conn)
 
     @takes(reason=TEXT)
     def opt_out(self, phones: Iterable[object], *, reason: str = "by hand") -> int:

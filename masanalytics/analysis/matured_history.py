@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from masanalytics.aliases import Messages
 
-__all__ = ["History", "history_of", "matured_counts", "matured_history"]
+__all__ = ["MaturedHistory", "history_of", "matured_counts", "matured_history"]
 
 
 _LOOK_BACK_S = 31 * 86_400
@@ -48,7 +48,7 @@ _CLASSES: Final = (
 
 
 @dataclass(frozen=True)
-class History:
+class MaturedHistory:
     """Matured messages, by unit and carrier.
 
     Attributes
@@ -108,11 +108,13 @@ class History:
         upto = np.cumsum(n[order])
         return float(seconds[order][np.searchsorted(upto, upto[-1] / 2)]) if len(upto) else float("nan")
 
-    def without(self, unit: int) -> History:
+    def without(self, unit: int) -> MaturedHistory:
         """Return the history as if this unit had not been."""
         kept = np.arange(self.ladder.units) != unit
         features = [each for each, stays in zip(self.features, kept, strict=True) if stays]
-        return History(self.carriers, self.ladder.of_units(kept), features, self.names[kept].reset_index(drop=True))
+        return MaturedHistory(
+            self.carriers, self.ladder.of_units(kept), features, self.names[kept].reset_index(drop=True)
+        )
 
     def _chosen(self, age: float, features: Features) -> tuple[ChainLadder, LadderStep]:
         """Return the units by which one with these `features` is forecast at `age`, and what they say."""
@@ -167,7 +169,7 @@ def matured_history(
     *,
     by_carrier: bool,
     account: tuple[Any, ...] | None = None,
-) -> History | None:
+) -> MaturedHistory | None:
     """Return the matured messages that `history` names, or None where there are none.
 
     Of very many, a part of a few hundred thousand is read.
@@ -185,7 +187,7 @@ def matured_history(
         return None
     source = as_source(data if isinstance(history, str) else history)
 
-    def find() -> History | None:
+    def find() -> MaturedHistory | None:
         plain = source.plain if isinstance(source, RememberedMessages) else source
         columns = set(source.message_columns())
         can_bin = {"submitted_at", "waited_s"} <= columns and not columns & {"day", "hour"}
@@ -226,7 +228,7 @@ def _usable(counts: Counts, timed: Booleans) -> Booleans:
 
 def _binned_history(
     source: MessageSource, plain: BinsSeconds, carrier: str | None, account: tuple[Any, ...] | None
-) -> History | None:
+) -> MaturedHistory | None:
     """Return the history from two small counts instead of a large one: units with their features, and their reports by bins.
 
     The ladder asks only what had come by one of `AGES` (and which reports took more than a minute), so that bins between these say
@@ -268,13 +270,13 @@ def _last_month(source: MessageSource, columns: set[str], account: tuple[Any, ..
     return replace(where, every=max(1, source.estimated_count(where) // _ENOUGH_MESSAGES))
 
 
-def history_of(counts: Counts) -> History:
+def history_of(counts: Counts) -> MaturedHistory:
     """Return the history that counted matured messages are; each of their rows is in the unit ``ladder.unit``."""
     unit = units_of(counts.keys, counts.n, UNIT_MESSAGES)
     return _history(counts, unit, counts, unit)
 
 
-def _history(counts: Counts, unit: Numbers, featured: Counts, unit_of_featured: Numbers) -> History:
+def _history(counts: Counts, unit: Numbers, featured: Counts, unit_of_featured: Numbers) -> MaturedHistory:
     """Return the history of counted reports, each row in its unit, and of the counts that tell the units' features."""
     stratum, carriers = group_rows(counts.keys[[name for name in ("carrier",) if name in counts.keys.columns]])
     strata, keys = len(carriers) + 1, featured.keys
@@ -288,7 +290,9 @@ def _history(counts: Counts, unit: Numbers, featured: Counts, unit_of_featured: 
         strata,
         _weights(keys, unit_of_featured),
     )
-    return History(carriers, ladder, features_of(keys, featured.n, unit_of_featured), _names(keys, unit_of_featured))
+    return MaturedHistory(
+        carriers, ladder, features_of(keys, featured.n, unit_of_featured), _names(keys, unit_of_featured)
+    )
 
 
 def _weights(keys: pd.DataFrame, unit: Numbers) -> Figures | None:
