@@ -81,10 +81,10 @@ def test_the_progress_bar_is_off_while_we_ask_and_then_as_the_user_has_it() -> N
     def shown() -> bool:
         return bool(connection.sql("SELECT current_setting('enable_progress_bar')").fetchall()[0][0])
 
-    with without_progress_bar(data):
+    with without_progress_bar(data, drawn=True):
         assert not shown()
     assert shown()
-    with pytest.raises(ZeroDivisionError), without_progress_bar(data):
+    with pytest.raises(ZeroDivisionError), without_progress_bar(data, drawn=True):
         raise ZeroDivisionError
     assert shown()
 

@@ -103,19 +103,25 @@ def test_only_a_row_a_number_and_failure_code_travels(
     make: Callable[[pd.DataFrame], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two thousand messages to four numbers: four totals, at most twenty of failures; for one number one total."""
-    from masanalytics.analysis.sources import narwhals
+    from masanalytics.analysis.sources.duckdb import DuckDBMessages
+    from masanalytics.analysis.sources.narwhals import NarwhalsMessages
 
     messages = to_few_numbers(2000, seed=3).dropna(subset=["submitted_at"])
     messages["received_at"] = messages["received_at"].mask(messages["received_at"].notna(), messages["submitted_at"])
     travelled: list[int] = []
-    collect = narwhals._to_pandas
 
-    def spied(frame: Any) -> pd.DataFrame:
-        found = collect(frame)
-        travelled.append(len(found))
-        return found
+    def spied(kind: type[NarwhalsMessages]) -> None:
+        collect = kind._collected
 
-    monkeypatch.setattr(narwhals, "_to_pandas", spied)
+        def counted(source: Any, frame: Any) -> pd.DataFrame:
+            found = collect(source, frame)
+            travelled.append(len(found))
+            return found
+
+        monkeypatch.setattr(kind, "_collected", counted)
+
+    for kind in (NarwhalsMessages, DuckDBMessages):
+        spied(kind)
 
     analysis.number_health(make(messages))
     every = max(travelled)

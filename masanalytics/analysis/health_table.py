@@ -30,6 +30,7 @@ HEALTH_COLUMNS = (
     "last_seen_alive_at", "verdict",
 )  # fmt: skip
 _MOST_NAMED: Final = 10_000
+_VERDICTS: Final = ("good", "blocked", "dead", "doubtful")
 
 
 def health_table(source: MessageSource, filters: Filters, rule: HealthRule, asked: pd.Series | None) -> pd.DataFrame:
@@ -77,10 +78,8 @@ def added_up(totals: NumberTotals, rule: HealthRule) -> tuple[pd.DataFrame, list
     runs = _runs(failures[clear].reset_index(drop=True), of_failure[clear], len(names), rule)
     table = pd.concat([table, runs.loc[table.index]], axis=1)
     table["verdict"] = _verdicts(table, table.pop("last_of_run"), rule)
-    texts = np.array(names, dtype=object)
-    return table.set_axis(texts[table.index], axis=0).rename_axis("phone"), numbers["phone"][
-        known & unclear[of_number]
-    ].tolist()
+    spellings = numbers["phone"][known & unclear[of_number]].tolist()
+    return table.set_axis(pd.Index(names.take(table.index.to_numpy()), name="phone"), axis=0), spellings
 
 
 def _runs(failures: pd.DataFrame, number: Numbers, numbers: int, rule: HealthRule) -> pd.DataFrame:
@@ -118,7 +117,7 @@ def _runs(failures: pd.DataFrame, number: Numbers, numbers: int, rule: HealthRul
 
 def _messages(
     source: MessageSource, pushed: Filters, derived: Mapping[str, tuple[Any, ...]]
-) -> tuple[pd.DataFrame, list[str]]:
+) -> tuple[pd.DataFrame, pd.Series]:
     """Return the accepted messages with number, time, outcome and category, oldest first; and the numbers' texts."""
     import pandas as pd
 
@@ -167,7 +166,9 @@ def _categories(rows: pd.DataFrame) -> tuple[Numbers, Any, Any]:
     return pair, codes.take(pair), pd.Categorical([category_of(*values) for values in code_and_carrier]).take(pair)
 
 
-def _summary(messages: pd.DataFrame, names: list[str], rule: HealthRule) -> pd.DataFrame:
+def _summary(messages: pd.DataFrame, names: pd.Series, rule: HealthRule) -> pd.DataFrame:
+    import pandas as pd
+
     delivered, failed = messages["status"] == Status.delivered, messages["status"] == Status.failed
     own = failed & messages["category"].isin([*rule.blocked_by, *rule.gone_by, *rule.away_by])
     # A message belongs to the run if no delivery of the same number comes after it.
@@ -195,7 +196,7 @@ def _summary(messages: pd.DataFrame, names: list[str], rule: HealthRule) -> pd.D
     ends = [messages[chosen].drop_duplicates("phone", keep="last").set_index("phone") for chosen in (failed, run)]
     table = table.join(ends[0][["code", "category"]])
     table["verdict"] = _verdicts(table, ends[1]["category"].reindex(table.index), rule)
-    return _shown(table.set_index(np.array(names, dtype=object)[table.index]).rename_axis("phone"))
+    return _shown(table.set_axis(pd.Index(names.take(table.index.to_numpy()), name="phone"), axis=0))
 
 
 def _verdicts(table: pd.DataFrame, last_of_run: pd.Series, rule: HealthRule) -> Any:
@@ -204,10 +205,8 @@ def _verdicts(table: pd.DataFrame, last_of_run: pd.Series, rule: HealthRule) -> 
     long_enough = (table["last"] - table["first"]) >= rule.dead_over_days * 86_400
     gone = (table["run"] >= rule.dead_after) & (table["gone"] == table["run"])
     given_up = (table["run"] >= rule.dead_after_any) & long_enough
-    kinds = np.select(
-        [last_of_run.isin(rule.blocked_by), gone | given_up, table["run"] > 0], ["blocked", "dead", "doubtful"], "good"
-    )
-    return pd.Series(kinds, index=table.index, dtype="str")
+    kinds = np.select([last_of_run.isin(rule.blocked_by), gone | given_up, table["run"] > 0], [1, 2, 3], 0)
+    return pd.Series(_VERDICTS, dtype="str").take(kinds).set_axis(table.index)
 
 
 def _shown(table: pd.DataFrame) -> pd.DataFrame:
@@ -219,4 +218,6 @@ def _shown(table: pd.DataFrame) -> pd.DataFrame:
     for name, epoch in (("last_sent_at", "sent_at"), ("last_seen_alive_at", "alive")):
         result[name] = pd.to_datetime(result[epoch], unit="s", utc=True).dt.tz_convert("Asia/Shanghai").dt.as_unit("s")
     texts = ("phone", "last_code", "last_category")
-    return result[list(HEALTH_COLUMNS)].astype({"sent": "int64", **dict.fromkeys(texts, "str")})
+    counts = ("sent", "delivered", "failed")
+    kinds = {**dict.fromkeys(counts, "int64"), **dict.fromkeys(texts, "str")}
+    return result[list(HEALTH_COLUMNS)].astype(kinds)

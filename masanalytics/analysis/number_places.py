@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 __all__ = ["number_places", "rate_by_person"]
 
+_USUAL: Final = "1[0-9]{10}"
 
-def number_places(column: pd.Series) -> tuple[Numbers, list[str]]:
+
+def number_places(column: pd.Series) -> tuple[Numbers, pd.Series]:
     """Return the place of each cell's number (-1: missing) in the list of the distinct ones, which is in ascending order.
 
     Raises
@@ -29,7 +31,14 @@ def number_places(column: pd.Series) -> tuple[Numbers, list[str]]:
     from masanalytics.phones import cell_text, parse_phones
 
     cell, cells = pd.factorize(column)
-    numbers, _ = parse_phones(pd.Series(cells))
+    spelled = pd.Series(cells)
+    numbers, _ = parse_phones(spelled)
+    if (numbers > 0).all() and spelled.dtype == "str" and spelled.str.fullmatch(_USUAL).all():
+        # Each spelling is a number of its own, and the order of numbers is that of their texts.
+        order = np.argsort(numbers)
+        rank = np.full(len(numbers) + 1, -1, dtype=np.int64)
+        rank[order] = np.arange(len(order))
+        return rank[cell], spelled.take(order).reset_index(drop=True)
     others: dict[str, int] = {}
     for strange in np.flatnonzero(numbers == 0).tolist():
         text = (cell_text(cells[strange]) or "").strip()
@@ -43,10 +52,10 @@ def number_places(column: pd.Series) -> tuple[Numbers, list[str]]:
     known, place = np.unique(numbers, return_inverse=True)
     strangers = list(others)
     texts = [strangers[-1 - number] if number < 0 else str(number) for number in known.tolist()]
-    order = sorted(np.flatnonzero(known).tolist(), key=texts.__getitem__)
+    order = np.array(sorted(np.flatnonzero(known).tolist(), key=texts.__getitem__), dtype=np.int64)
     rank = np.full(len(known) + 1, -1, dtype=np.int64)
     rank[order] = np.arange(len(order))
-    return rank[np.append(place, -1)[cell]], [texts[one] for one in order]
+    return rank[np.append(place, -1)[cell]], pd.Series([texts[one] for one in order], dtype="str")
 
 
 def rate_by_person(person: Numbers, hit: Booleans) -> tuple[float, float, float, float]:

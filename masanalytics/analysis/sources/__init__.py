@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from masanalytics.aliases import Messages
 from masanalytics.analysis.sources.base import HoldsMessages, HoldsUplinks, MessageSource
+from masanalytics.analysis.sources.duckdb import DuckDBMessages
 from masanalytics.analysis.sources.folders import exports_in
 from masanalytics.analysis.sources.narwhals import NarwhalsMessages
 from masanalytics.analysis.sources.pandas import PandasMessages
@@ -58,7 +59,8 @@ def _source_of(data: Any) -> MessageSource:
     if isinstance(frame, (nw.DataFrame, nw.LazyFrame)):
         if set(frame.collect_schema().names()) >= _ROWS_OF_A_SHEET:
             frame = cast("Any", frame.filter(~nw.col("message_id").is_null())).unique("message_id", keep="any")
-        return NarwhalsMessages(cast("Any", frame))
+        kind = DuckDBMessages if frame.implementation.name == "DUCKDB" else NarwhalsMessages
+        return kind(cast("Any", frame))
     raise InputError(
         "data is a {type}: give a Store, a frame of messages (pandas, polars, DuckDB, Spark), the folder of an export, or a list of"
         " these",

@@ -9,16 +9,12 @@ import re
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-if TYPE_CHECKING:
-    import narwhals as nw
-
-__all__ = ["epoch_name", "files_behind", "repeated_ids", "with_epochs", "without_progress_bar"]
+__all__ = ["draws_progress_bar", "epoch_name", "files_behind", "repeated_ids", "with_epochs", "without_progress_bar"]
 
 _TIMES: Final = ("submitted_at", "received_at")
 _VIEW: Final = "messages_of_masanalytics"
-_BITS: Final = 62
 _SCAN: Final = re.compile(
     r"SELECT \* FROM (?:parquet_scan|read_parquet)\(\[(?P<names>'[^\]]*')\](?:, [\w :=]+)*\)(?: AS \"\w+\")?"
 )
@@ -51,32 +47,36 @@ def with_epochs(frame: Any) -> Any:
     return nw.from_native(frame.to_native().project(", ".join(["*", *added])))
 
 
-def repeated_ids(frame: nw.LazyFrame[Any], account: str | None) -> int | None:
-    """Return how many rows have a ``message_id`` that another row has; None where there are numbers below 0.
+def repeated_ids(relation: Any, account: str | None) -> Any:
+    """Return a relation of one row: the least ``message_id``, and how many rows have one that another row has.
 
-    Numbers of neighbours share a set of bits, so that there are few groups where a distinct count has one a message.
+    Numbers of neighbours share a set of bits, so that there are few groups where a distinct count has one a message. Of numbers below
+    0 the count is wrong.
     """
-    whole = f"{account}, message_id // {_BITS}" if account else f"message_id // {_BITS}"
-    counted = (
-        f"SELECT min(message_id) AS least, count(*) AS n, bit_or(1::BIGINT << (abs(message_id) % {_BITS})::INTEGER) AS bits"
-        f" FROM {_VIEW} WHERE message_id IS NOT NULL GROUP BY {whole}"
+    bit = "1::UBIGINT << (message_id & 63)::UBIGINT"
+    sets = relation.filter("message_id IS NOT NULL").aggregate(
+        f"min(message_id) AS least, count(*) AS n, bit_or({bit}) AS bits",
+        f"{account}, message_id >> 6" if account else "message_id >> 6",
     )
-    with without_progress_bar(frame):
-        ((least, repeated),) = _asked(frame, f"SELECT min(least), sum(n - bit_count(bits)) FROM ({counted})")
-    return None if least is not None and least < 0 else int(repeated or 0)
+    return sets.aggregate("min(least) AS least, sum(n - bit_count(bits)) AS repeated")
 
 
-def _asked(frame: nw.LazyFrame[Any], sql: str) -> list[Any]:
+def _asked(frame: Any, sql: str) -> list[Any]:
     """Run a query of a relation's connection, in which the relation is called `_VIEW`."""
     answer = frame.to_native().query(_VIEW, sql)
     return [] if answer is None else list(answer.fetchall())
 
 
-@contextmanager
-def without_progress_bar(frame: nw.LazyFrame[Any]) -> Iterator[None]:
-    """Let the relation's own connection draw no progress bar meanwhile; afterwards it is as the user has set it."""
+def draws_progress_bar(frame: Any) -> bool:
+    """Return whether the relation's own connection draws a progress bar."""
     ((shown,),) = _asked(frame, "SELECT current_setting('enable_progress_bar')")
-    if not shown:
+    return bool(shown)
+
+
+@contextmanager
+def without_progress_bar(frame: Any, *, drawn: bool) -> Iterator[None]:
+    """Let the relation's own connection draw no progress bar meanwhile, where one is `drawn`; afterwards it is as it was."""
+    if not drawn:
         yield
         return
     _asked(frame, "SET enable_progress_bar = false")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.base import ColumnKind, MessageSource, RawCounts, Seconds
+from masanalytics.analysis.sources.duckdb import DuckDBMessages
 from masanalytics.analysis.sources.narwhals import NarwhalsMessages
 from masanalytics.analysis.sources.number_totals import NumberTotals, TotalsNumbers
 from masanalytics.analysis.sources.pandas import PandasMessages
@@ -176,7 +177,7 @@ def opened(files: Sequence[Path]) -> NarwhalsMessages:
         connection = duckdb.connect()
         connection.execute("SET enable_progress_bar = false")
         relation = connection.read_parquet(names, hive_partitioning=False, union_by_name=True)
-        return NarwhalsMessages(nw.from_native(relation))
+        return DuckDBMessages(nw.from_native(relation))
     try:
         import polars as pl
     except ImportError:

@@ -3,38 +3,31 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, reduce
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from masanalytics.analysis.dimensions import (
     BEYOND,
-    FIRST_HOUR,
-    LAST_HOUR,
     MATURED,
     NIGHT,
     PREFIX_DIGITS,
     WINDOW,
     YOUNG,
-    TimePart,
     late_after,
     missing_in_messages,
     time_part,
 )
 from masanalytics.analysis.filters import Filters
+from masanalytics.analysis.sources import polars_frame
 from masanalytics.analysis.sources.base import ColumnKind, RawCounts, Seconds, columns_needed, status_numbers
-from masanalytics.analysis.sources.duckdb_relation import (
-    epoch_name,
-    files_behind,
-    repeated_ids,
-    with_epochs,
-    without_progress_bar,
-)
+from masanalytics.analysis.sources.duckdb_relation import epoch_name, with_epochs
+from masanalytics.analysis.sources.narwhals_times import at_night, digits_as_epoch
 from masanalytics.analysis.sources.number_totals import NumberTotals, spelled_otherwise, totals_of
+from masanalytics.analysis.sources.polars_frame import is_polars
 from masanalytics.errors import InputError
 from masanalytics.own_columns import as_texts
 from masanalytics.timezone import CHINA_OFFSET_S
@@ -44,11 +37,9 @@ if TYPE_CHECKING:
     import narwhals as nw
     import pandas as pd
 
-__all__ = ["NarwhalsMessages"]
+__all__ = ["NarwhalsMessages", "as_counts", "spelled_statuses"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_HOUR = TimePart(3600, 24)
-_FIRST_DIGITS = 19_700_101_000000
 _SPARK = ("PYSPARK", "PYSPARK_CONNECT", "SQLFRAME")
 
 
@@ -60,11 +51,7 @@ class NarwhalsMessages:
         self._schema = frame.collect_schema()
         self._frame: Any = with_epochs(frame) if _is_duckdb(frame) else frame
 
-    def state(self) -> Hashable | None:
-        """Return what is equal as long as no message changes, where files of this machine tell; None where nothing does."""
-        return files_behind(self._given) if _is_duckdb(self._given) else None
-
-    def watched_until(self, ends: Mapping[str, int]) -> NarwhalsMessages:
+    def watched_until(self, ends: Mapping[str, int]) -> Self:
         """Return the same messages with ``waited_s`` as of these instants (epoch seconds), by account."""
         import narwhals as nw
 
@@ -72,13 +59,13 @@ class NarwhalsMessages:
         for account, end in ends.items():
             known = (nw.col("account") == account) & ~nw.col("waited_s").is_null()
             waited = nw.when(known).then(nw.lit(end) - self._epoch("submitted_at")).otherwise(waited)
-        return NarwhalsMessages(self._frame.with_columns(waited_s=waited.cast(nw.Int64)))
+        return type(self)(self._frame.with_columns(waited_s=waited.cast(nw.Int64)))
 
-    def without(self, message_ids: Sequence[int]) -> NarwhalsMessages:
+    def without(self, message_ids: Sequence[int]) -> Self:
         """Return the messages but for these."""
         import narwhals as nw
 
-        return NarwhalsMessages(self._frame.filter(~nw.col("message_id").is_in(list(message_ids))))
+        return type(self)(self._frame.filter(~nw.col("message_id").is_in(list(message_ids))))
 
     def message_columns(self) -> Sequence[str]:
         """Return the frame's columns."""
@@ -86,26 +73,29 @@ class NarwhalsMessages:
 
     def grouped_count(self, by: Sequence[str], *, where: Filters, seconds: Seconds | None = "outcome") -> RawCounts:
         """Count rows by the source dimensions, status and whole seconds."""
-        return _as_counts(self._counted(by, where, seconds), by)
+        self._check(by, where, seconds)
+        return as_counts(self._collected(self._counted(by, where, seconds)), by)
 
     def binned_count(self, by: Sequence[str], *, where: Filters, edges: Sequence[int]) -> RawCounts:
         """Count rows by the source dimensions, status, and the first of the `edges` that is no less than their seconds."""
         import narwhals as nw
 
-        exact = self._counted(by, where, "outcome")
-        bins = nw.when(~nw.col("seconds").is_null()).then(_first_edge(nw.col("seconds"), edges))
+        self._check(by, where, "outcome")
         names = [*(f"by{number}" for number in range(len(by))), "status", "seconds"]
         # The exact seconds are few by then.
-        binned = exact.with_columns(seconds=bins).group_by(names).agg(n=nw.col("n").sum())
-        return _as_counts(binned.with_columns(n=nw.col("n").cast(nw.Int64)), by)
+        binned = _in_bins(self._counted(by, where, "outcome"), edges).group_by(names).agg(n=nw.col("n").sum())
+        return as_counts(self._collected(binned.with_columns(n=nw.col("n").cast(nw.Int64))), by)
+
+    def _check(self, by: Sequence[str], where: Filters, seconds: Seconds | None) -> None:
+        """Raise if the columns cannot answer."""
+        columns_needed(by, where, seconds=seconds, available=self.message_columns())
+        if self.column_kind("status") == "boolean":
+            status_numbers([True])
 
     def _counted(self, by: Sequence[str], where: Filters, seconds: Seconds | None) -> Any:
         """Return the grouped count, not yet collected, its dimensions called ``by0, by1, …``."""
         import narwhals as nw
 
-        columns_needed(by, where, seconds=seconds, available=self.message_columns())
-        if self.column_kind("status") == "boolean":
-            status_numbers([True])
         # Numbered names: a dimension may have any name, also that of a helper column.
         named = {f"by{number}": self._dimension(name) for number, name in enumerate(by)}
         named["status"] = nw.col("status")
@@ -124,7 +114,7 @@ class NarwhalsMessages:
         error = missing_in_messages(columns, available)
         if error is not None:
             raise error
-        return _to_pandas(self._kept(where).select(*columns))
+        return self._collected(self._kept(where).select(*columns))
 
     def number_totals(self, where: Filters, among: Sequence[str] | None) -> NumberTotals | None:
         """Return the accepted messages of each number, added up; None where a column holds neither texts nor times."""
@@ -137,11 +127,13 @@ class NarwhalsMessages:
             return None
         phone, status = nw.col("phone"), nw.col("status")
         kind = self._schema["status"]
-        accepted = status.is_in(_spelled(kind, Status.pending, Status.delivered, Status.failed)) & ~phone.is_null()
+        accepted = (
+            status.is_in(spelled_statuses(kind, Status.pending, Status.delivered, Status.failed)) & ~phone.is_null()
+        )
         if among is not None:
             accepted &= phone.is_in(list(among)) | spelled_otherwise(phone)
         flags = {
-            name: nw.when(status.is_in(_spelled(kind, one))).then(nw.lit(1)).otherwise(nw.lit(0))
+            name: nw.when(status.is_in(spelled_statuses(kind, one))).then(nw.lit(1)).otherwise(nw.lit(0))
             for name, one in (("is_delivered", Status.delivered), ("is_failed", Status.failed))
         }
         heard = self._epoch("received_at") if "received_at" in self._schema else self._epoch("submitted_at")
@@ -149,7 +141,9 @@ class NarwhalsMessages:
         texts = {"error_code": self._dimension("error_code"), "carrier": carrier}
         kept = self._kept(where).filter(accepted)
         chosen = kept.select(phone=phone, sent=self._epoch("submitted_at"), heard=heard, **flags, **texts)
-        return NumberTotals(*(_to_pandas(table) for table in totals_of(chosen)))
+        if among is not None and self._frame.implementation.name not in _SPARK and isinstance(chosen, nw.LazyFrame):
+            chosen = self._gathered(chosen)  # the messages of few: both tables need them, some of it twice
+        return NumberTotals(*(self._collected(table) for table in totals_of(chosen)))
 
     def column_kind(self, name: str) -> ColumnKind | None:
         """Return what a column holds."""
@@ -170,14 +164,14 @@ class NarwhalsMessages:
 
         if "message_id" not in self._schema:
             return 0
-        if _is_duckdb(self._frame) and self._schema["message_id"].is_integer():
-            repeated = repeated_ids(self._frame, "account" if "account" in self._schema else None)
+        by_account = "account" in self._schema
+        if is_polars(self._frame) and self._schema["message_id"].is_integer():
+            repeated = polars_frame.repeated_ids(self._frame, "account" if by_account else None)
             if repeated is not None:
                 return repeated
         known = self._frame.filter(~nw.col("message_id").is_null())
         counted = {"n": nw.len(), "distinct": nw.col("message_id").n_unique()}
-        by_account = "account" in self._schema
-        table = _to_pandas(known.group_by("account").agg(**counted) if by_account else known.select(**counted))
+        table = self._collected(known.group_by("account").agg(**counted) if by_account else known.select(**counted))
         return int(table["n"].sum() - table["distinct"].sum())
 
     def coverage_summary(self, where: Filters) -> Mapping[str, Any]:  # noqa: ARG002 - a frame knows no gaps of its own
@@ -186,12 +180,18 @@ class NarwhalsMessages:
 
     @cached_property
     def _coverage(self) -> Mapping[str, Any]:
-        import narwhals as nw
         import pandas as pd
 
         nothing: dict[str, Any] = {"as_of": None, "end": {}, "gaps": [], "holes": []}
         if not {"submitted_at", "waited_s"} <= set(self.message_columns()):
             return nothing
+        last = self._last_end()
+        return nothing if pd.isna(last) else {**nothing, "as_of": int(last)}
+
+    def _last_end(self) -> Any:
+        """Return the latest ``submitted_at + waited_s``; missing where there is none."""
+        import narwhals as nw
+
         waited, at = nw.col("waited_s"), nw.col("submitted_at")
         # What was submitted after the end of coverage has waited 0 and does not tell where that is.
         known = self._frame.filter((waited > 0) & ~at.is_null())
@@ -200,15 +200,17 @@ class NarwhalsMessages:
             ends = known.group_by("account").agg(at.max(), waited.min())
         else:
             ends = known.select(submitted_at=at, waited_s=waited)
-        last = NarwhalsMessages(ends)._last_end()  # noqa: SLF001
-        return nothing if pd.isna(last) else {**nothing, "as_of": int(last)}
+        few = NarwhalsMessages(ends)
+        end = few._epoch("submitted_at") + nw.col("waited_s").cast(nw.Int64)
+        return self._collected(few._frame.select(end=end.max()))["end"].iloc[0]
 
-    def _last_end(self) -> Any:
-        """Return the latest ``submitted_at + waited_s``."""
-        import narwhals as nw
+    def _gathered(self, frame: nw.LazyFrame[Any]) -> nw.DataFrame[Any]:
+        """Run a query, and keep what comes of it where the engine is."""
+        return frame.collect()
 
-        end = self._epoch("submitted_at") + nw.col("waited_s").cast(nw.Int64)
-        return _to_pandas(self._frame.select(end=end.max()))["end"].iloc[0]
+    def _collected(self, frame: Any) -> pd.DataFrame:
+        """Run a query, and bring what comes of it."""
+        return _to_pandas(frame)
 
     def _kept(self, where: Filters) -> Any:
         import narwhals as nw
@@ -240,7 +242,7 @@ class NarwhalsMessages:
         if name == WINDOW:
             return self._window()
         if name == NIGHT:
-            return _night(self._epoch("submitted_at"))
+            return at_night(self._epoch("submitted_at"))
         late = late_after(name)
         if late is not None:
             return nw.when(self._latency() > late).then(nw.lit(1)).otherwise(nw.lit(0))
@@ -272,7 +274,7 @@ class NarwhalsMessages:
 
         dtype = self._schema[name]
         if dtype.is_integer():
-            return self._digits_as_epoch(name)
+            return digits_as_epoch(nw.col(name))
         if not isinstance(dtype, nw.Datetime):
             raise InputError(
                 "column {name!r} does not hold times but {dtype}: make it a column of times first",
@@ -289,20 +291,6 @@ class NarwhalsMessages:
             return nw.col(name).cast(nw.Int64)
         seconds = nw.col(epoch_name(name)) if backend == "DUCKDB" else nw.col(name).dt.timestamp("ms") // 1000
         return seconds - CHINA_OFFSET_S if naive else seconds
-
-    @staticmethod
-    def _digits_as_epoch(name: str) -> nw.Expr:
-        """Return whole numbers as epoch seconds, the platform's fourteen digits (20260131090000) read as such."""
-        import narwhals as nw
-
-        value = nw.col(name).cast(nw.Int64)
-        year, month, day = value // 10**10, value // 10**8 % 100, value // 10**6 % 100
-        # Days since 1970 by H. Hinnant's arithmetic on a year that begins in March.
-        shifted = nw.when(month <= 2).then(year - 1).otherwise(year)
-        of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
-        days = shifted * 365 + shifted // 4 - shifted // 100 + shifted // 400 + of_year - 719_468
-        clock = value // 10**4 % 100 * 3600 + value // 100 % 100 * 60 + value % 100
-        return nw.when(value >= _FIRST_DIGITS).then(days * 86_400 + clock - CHINA_OFFSET_S).otherwise(value)
 
     def _window(self) -> nw.Expr:
         import narwhals as nw
@@ -333,21 +321,30 @@ class NarwhalsMessages:
 
         latency = self._latency()
         status = nw.col("status")
-        reported = status.is_in(_spelled(self._schema["status"], Status.delivered, Status.failed))
-        pending = status.is_in(_spelled(self._schema["status"], Status.pending))
+        reported = status.is_in(spelled_statuses(self._schema["status"], Status.delivered, Status.failed))
+        pending = status.is_in(spelled_statuses(self._schema["status"], Status.pending))
         waited = nw.when(pending).then(self._whole("waited_s"))
         return nw.when(reported).then(latency).otherwise(waited)
 
 
-def _as_counts(counted: Any, by: Sequence[str]) -> RawCounts:
+def as_counts(table: pd.DataFrame, by: Sequence[str]) -> RawCounts:
+    """Return a counted table, whose dimensions are called ``by0, by1, …``, as a source gives it."""
     import pandas as pd
 
-    table = _to_pandas(counted)
     keys = {name: table[f"by{number}"] for number, name in enumerate(by)}
     names, distinct = pd.factorize(table["status"], use_na_sentinel=False)
     status = np.array(status_numbers(distinct), dtype=np.int64)[names] if len(table) else np.zeros(0, np.int64)
     seconds = _floats(table["seconds"]) if "seconds" in table.columns else np.full(len(table), np.nan)
     return RawCounts(pd.DataFrame(keys, index=table.index), status, seconds, table["n"].to_numpy(dtype=np.int64))
+
+
+def _in_bins(exact: Any, edges: Sequence[int]) -> Any:
+    """Return counts with the first of the `edges` that is no less than their seconds, in place of these."""
+    import narwhals as nw
+
+    if is_polars(exact):
+        return polars_frame.in_bins(exact, edges)
+    return exact.with_columns(seconds=nw.when(~nw.col("seconds").is_null()).then(_first_edge(nw.col("seconds"), edges)))
 
 
 def _first_edge(seconds: Any, edges: Sequence[int]) -> Any:
@@ -361,19 +358,12 @@ def _first_edge(seconds: Any, edges: Sequence[int]) -> Any:
     return nw.when(seconds <= int(edges[half - 1])).then(below).otherwise(above)
 
 
-def _night(epoch: nw.Expr) -> nw.Expr:
-    import narwhals as nw
-
-    hour: nw.Expr = _HOUR.of(epoch)
-    night = nw.when((hour < FIRST_HOUR) | (hour >= LAST_HOUR)).then(nw.lit(1)).otherwise(nw.lit(0))
-    return nw.when(~epoch.is_null()).then(night)
-
-
 def _is_duckdb(frame: Any) -> bool:
     return bool(frame.implementation.name == "DUCKDB")
 
 
-def _spelled(dtype: Any, *statuses: Status) -> list[Any]:
+def spelled_statuses(dtype: Any, *statuses: Status) -> list[Any]:
+    """Return statuses as a column of this type spells them: by number or name."""
     return [int(status) if dtype.is_integer() else status.name for status in statuses]
 
 
@@ -388,8 +378,7 @@ def _one_of(name: str, options: Sequence[Any]) -> Any:
 def _to_pandas(frame: Any) -> pd.DataFrame:
     import narwhals as nw
 
-    with without_progress_bar(frame) if _is_duckdb(frame) else nullcontext():
-        collected = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
+    collected = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
     table: pd.DataFrame = collected.to_pandas()
     return table.reset_index(drop=True)
 

@@ -29,7 +29,8 @@ __all__ = ["Answers", "RememberedMessages", "TellsChanges", "asks_once", "rememb
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
-_MOST_ROWS: Final = 500_000
+_MOST_ROWS: Final = 1_000_000
+_SMALL: Final = 1_000
 _MOST_SOURCES: Final = 4
 
 
@@ -43,10 +44,11 @@ class TellsChanges(Protocol):
 
 
 class Answers:
-    """Answers by question, those asked for last kept: so many rows of counted tables at most."""
+    """Answers by question, of the large ones those asked for last: so many rows of counted tables at most."""
 
     def __init__(self) -> None:
         self._found: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+        self._rows = 0
 
     def get(self, question: Hashable) -> Any:
         """Return the answer to `question`, or None."""
@@ -56,8 +58,13 @@ class Answers:
     def keep(self, question: Hashable, answer: Any, rows: int = 1) -> None:
         """Keep an answer of so many rows."""
         self._found[question] = (answer, rows)
-        while len(self._found) > 1 and sum(size for _, size in list(self._found.values())) > _MOST_ROWS:
-            self._found.popitem(last=False)
+        self._rows += rows
+        while self._rows > _MOST_ROWS:
+            # What is small is kept: it makes no room, and may have been a long way to find.
+            old = next((key for key, (_, size) in list(self._found.items()) if size > _SMALL and key != question), None)
+            if old is None:
+                break
+            self._rows -= self._found.pop(old)[1]
 
     def finer(self, by: Sequence[str], where: Hashable, seconds: Seconds | None) -> RawCounts | None:
         """Return the smallest table of the same messages that has these dimensions and seconds among others."""

@@ -1,0 +1,145 @@
+"""Dimensions and seconds of messages as SQL of DuckDB, for columns of the kinds that exports have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from masanalytics.analysis.dimensions import (
+    BEYOND,
+    FIRST_HOUR,
+    LAST_HOUR,
+    MATURED,
+    NIGHT,
+    PREFIX_DIGITS,
+    WINDOW,
+    YOUNG,
+    TimePart,
+    late_after,
+    time_part,
+)
+from masanalytics.analysis.sources.base import Seconds
+from masanalytics.analysis.sources.duckdb_relation import epoch_name
+from masanalytics.timezone import CHINA_OFFSET_S
+from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
+
+__all__ = ["DuckDBWords", "first_edge", "quoted"]
+
+_FAR_BACK_S: Final = 10**13
+"""Earlier than any time of DuckDB: counted from there, whole numbers are divided towards the past, as elsewhere."""
+_HOUR: Final = TimePart(3600, 24)
+
+
+class DuckDBWords:
+    """What DuckDB is asked by, as text.
+
+    Parameters
+    ----------
+    schema : mapping
+        The columns of the relation, as narwhals calls their types; beside its times stand columns of epoch seconds.
+    """
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self._schema = schema
+
+    def dimension(self, name: str) -> str | None:
+        """Return a source dimension; None where it follows from columns of a kind that is not spoken of here."""
+        if name in self._schema:
+            return quoted(name)
+        if name == "prefix":
+            return f"substr({quoted('phone')}::VARCHAR, 1, {PREFIX_DIGITS})"
+        if name == WINDOW:
+            return self._window()
+        if name == NIGHT:
+            hour = self._time_part(_HOUR)
+            return (
+                hour and f"CASE WHEN {hour} < {FIRST_HOUR} OR {hour} >= {LAST_HOUR} THEN 1 WHEN {hour} >= 0 THEN 0 END"
+            )
+        late, part = late_after(name), time_part(name)
+        if late is not None:
+            latency = self._latency()
+            return latency and f"CASE WHEN {latency} > {late} THEN 1 ELSE 0 END"
+        return None if part is None else self._time_part(part)
+
+    def seconds(self, kind: Seconds | None) -> str | None:
+        """Return the seconds asked for; None where their columns are of another kind."""
+        if kind is None:
+            return "NULL::BIGINT"
+        waited = self._whole("waited_s")
+        if kind == "waited":
+            return waited
+        latency, status = self._latency(), self._schema["status"]
+        names = status.__class__.__name__ == "String"
+        if waited is None or latency is None or not (names or status.is_integer()):
+            return None
+        delivered, failed, pending = (
+            f"'{one.name}'" if names else str(int(one)) for one in (Status.delivered, Status.failed, Status.pending)
+        )
+        reported = f"{quoted('status')} IN ({delivered}, {failed})"
+        return f"CASE WHEN {reported} THEN {latency} WHEN {quoted('status')} = {pending} THEN {waited} END"
+
+    def as_of(self) -> str | None:
+        """Return the latest end of a waiting time, as an aggregate: what has waited 0 does not tell."""
+        epoch, waited = self._epoch("submitted_at"), self._whole("waited_s")
+        return None if epoch is None or waited is None else f"max({epoch} + {waited}) FILTER ({waited} > 0)"
+
+    def _window(self) -> str | None:
+        waited, latency = self._whole("waited_s"), self._latency()
+        if waited is None or latency is None:
+            return None
+        return (
+            f"CASE WHEN {waited} >= {UNREPORTED_AFTER_S} THEN {MATURED}"
+            f" WHEN {latency} > {waited} THEN greatest({waited}, 0) + {BEYOND} ELSE {YOUNG} END"
+        )
+
+    def _latency(self) -> str | None:
+        if "latency_s" in self._schema:
+            return self._whole("latency_s")
+        received, submitted = self._epoch("received_at"), self._epoch("submitted_at")
+        return None if received is None or submitted is None else f"({received} - {submitted})"
+
+    def _whole(self, name: str) -> str | None:
+        return quoted(name) if self._schema[name].is_integer() else None
+
+    def _epoch(self, name: str) -> str | None:
+        kind, epoch = self._schema.get(name), quoted(epoch_name(name))
+        if kind is None or kind.__class__.__name__ != "Datetime":
+            return None
+        return epoch if kind.time_zone is not None else f"({epoch} - {CHINA_OFFSET_S})"
+
+    def _time_part(self, part: TimePart) -> str | None:
+        epoch = self._epoch("submitted_at")
+        if epoch is None:
+            return None
+        rounds = part.modulo or 1
+        before = -(-_FAR_BACK_S // (part.width * rounds)) * rounds
+        index = f"(({epoch} + {before * part.width + part.shift}) // {part.width})"
+        if part.modulo is None:
+            return f"(({index} - {before}) * {part.width} - {part.shift})"
+        return f"(({index} + {part.offset}) % {part.modulo})"
+
+
+def quoted(name: str) -> str:
+    """Return the name of a column as SQL has it.
+
+    Examples
+    --------
+    >>> print(quoted('my "own" column'))
+    "my ""own"" column"
+    """
+    return '"' + name.replace('"', '""') + '"'
+
+
+def first_edge(seconds: str, edges: Sequence[int]) -> str:
+    """Return SQL for the first of the ascending `edges` that is no less than `seconds`, the last one of more.
+
+    Examples
+    --------
+    >>> first_edge("s", [1, 5])
+    'CASE WHEN s <= 1 THEN 1 ELSE 5 END'
+    """
+    if len(edges) == 1:
+        return str(int(edges[0]))
+    half = len(edges) // 2
+    below, above = first_edge(seconds, edges[:half]), first_edge(seconds, edges[half:])
+    return f"CASE WHEN {seconds} <= {int(edges[half - 1])} THEN {below} ELSE {above} END"
