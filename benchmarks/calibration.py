@@ -4,16 +4,18 @@ Each campaign has a fast mode of seconds, a slow one of an hour and messages tha
 1 minute, 10 minutes, 2 hours, 1 day and 5 days, alone and with four weeks of history, and every `expected_rate` is
 compared with the probability it estimates. A/A tests with staggered arms are read at 15 and 30 minutes.
 
-Run ``python benchmarks/calibration.py`` (a few minutes), or with ``--runs 100`` for a first look. With ``--worlds`` the
-forecast is tried in the worlds of ``worlds.py`` instead (``--runs 200``: three quarters of an hour on one core), and the table of
-the statistics page is printed, in both languages.
+Run ``python benchmarks/calibration.py`` (a few minutes), or with ``--runs 100`` for a first look. With ``--worlds FILE.csv`` the
+forecast is tried in the worlds of ``worlds.py`` instead (``--runs 200``: three quarters of an hour on one core). Each world's forecasts
+are added to the file when they are made, so that a run that was stopped goes on where it was; then the table of the statistics page is
+printed, in both languages, beside what ``earlier_forecasts.csv`` has of the forecast before it knew kinds of campaigns.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -22,6 +24,7 @@ from masanalytics.analysis import compare, delivery_rates
 
 AGES = {"1 min": 60, "10 min": 600, "2 h": 7200, "1 day": 86_400, "5 days": 432_000}
 WORLD_AGES = {"10 min": 600, "2 h": 7200, "8 h": 28_800, "1 day": 86_400}
+EARLIER = Path(__file__).with_name("earlier_forecasts.csv")
 CARRIERS = np.array(["China Mobile", "China Unicom", "China Telecom"])
 START = 1_767_225_600
 DAY = 86_400
@@ -130,40 +133,59 @@ def coverage_table(rows: pd.DataFrame) -> pd.DataFrame:
     ).reindex(list(AGES))
 
 
-def worlds_table(runs: int, seed: int) -> tuple[str, pd.DataFrame]:
-    """Return the table of the worlds as Markdown, and every forecast behind it; four campaigns are drawn beside each history."""
+def worlds_rows(file: Path, runs: int, seed: int) -> pd.DataFrame:
+    """Return every forecast of every world, each beside a history of its own; those that are in `file` already are not made again."""
     import worlds
 
-    frames = []
+    done = set(pd.read_csv(file)["world"]) if file.exists() else set()
     for number, case in enumerate(worlds.CASES):
+        if case.english in done:
+            continue
         rng = np.random.default_rng(seed + number)
-        rows = [row for _ in range(runs // 4) for row in worlds.forecast(case.month, rng, WORLD_AGES)]
-        frames.append(pd.DataFrame(rows).assign(world=case.english))
-    found = pd.concat(frames, ignore_index=True)
-    return worlds_text(found), found
+        rows = [row for _ in range(runs) for row in worlds.forecast(case.month, rng, WORLD_AGES, todays=1)]
+        made = pd.DataFrame(rows).assign(world=case.english)
+        made.to_csv(file, mode="a", header=not file.exists(), index=False)
+    return pd.read_csv(file)
 
 
-def worlds_text(found: pd.DataFrame) -> str:
-    """Return what became of the forecasts of each world and age: held, mean width in points, and what was shown instead."""
-    found = found.assign(
+def judged(found: pd.DataFrame) -> pd.DataFrame:
+    """Return the forecasts with whether each held, and its width in points."""
+    return found.assign(
         held=(found["low"] <= found["truth"]) & (found["truth"] <= found["high"]),
         width=100 * (found["high"] - found["low"]),
     )
+
+
+def worlds_text(found: pd.DataFrame, names: Mapping[str, str], none: str) -> str:
+    """Return what became of the forecasts of each world and age: held, mean width in points, what was shown instead, and the earlier."""
+    earlier = pd.read_csv(EARLIER).set_index(["world", "age"])["shown"].to_dict()
     lines = []
-    for world, rows in found.groupby("world", sort=False):
-        cells = [_world_cell(rows[rows["age"] == age]) for age in WORLD_AGES]
-        lines.append(f"| {world} | {' | '.join(cells)} |")
+    for world, rows in judged(found).groupby("world", sort=False):
+        cells = []
+        for age in WORLD_AGES:
+            before = earlier.get((world, age), "")
+            own = _world_cell(rows[rows["age"] == age])
+            cells.append(f"{own} / {none if before == 'none' else before}" if before else own)
+        lines.append(f"| {names[str(world)]} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
+def without_warning(found: pd.DataFrame) -> pd.Series:
+    """Return, by world and age, how many of 100 intervals of rates shown without the warning hold; most are shown so."""
+    told = judged(found)
+    told = told[told["expected"].notna() & ~told["warned"]]
+    shares = 100 * told.groupby(["world", "age"], sort=False)["held"].mean()
+    return shares[told.groupby(["world", "age"], sort=False).size() >= 50].sort_values()
+
+
 def _world_cell(rows: pd.DataFrame) -> str:
-    """Return ``held % (width)`` of the rates shown, with ``*`` where most came with the warning that it is early, and of bounds."""
+    """Return ``held (width)`` of the rates shown, with ``*`` where most came with the warning that it is early, and of bounds."""
     told, bounds = rows[rows["expected"].notna()], rows[rows["expected"].isna()]
     parts = []
     if len(told):
-        shown = "" if len(told) == len(rows) else f", {len(told) / len(rows):.0%}"
+        shown = "" if len(told) == len(rows) else f" of {len(told) / len(rows):.0%}".replace("%", " %")
         early = "\\*" if told["warned"].mean() > 0.5 else ""
-        parts.append(f"{100 * told['held'].mean():.0f} ({told['width'].mean():.1f}{shown}){early}")
+        parts.append(f"{100 * told['held'].mean():.0f}{shown} ({told['width'].mean():.1f}){early}")
     if len(bounds):
         parts.append(f"[{100 * bounds['held'].mean():.0f} ({bounds['width'].mean():.1f})]")
     return " ".join(parts)
@@ -191,10 +213,16 @@ def false_alarms(world: World, runs: int, n: int, seed: int, at_s: int) -> dict[
     return {name: count / runs for name, count in wrong.items()}
 
 
-def _chinese_worlds() -> dict[str, str]:
+def worlds_tables(file: Path, runs: int, seed: int) -> None:
+    """Print the table of the worlds in both languages, and where rates without a warning hold least."""
     import worlds
 
-    return {case.english: case.chinese for case in worlds.CASES}
+    found = worlds_rows(file, runs, seed)
+    print(worlds_text(found, {case.english: case.english for case in worlds.CASES}, "none"))
+    print(worlds_text(found, {case.english: case.chinese for case in worlds.CASES}, "无"))
+    shares = without_warning(found)
+    print(f"\nwithout a warning: {shares.mean():.1f} of 100 on average over {len(shares)} worlds and ages; the lowest:")
+    print(shares.head(8).round(1).to_string())
 
 
 def main() -> None:
@@ -202,12 +230,12 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--messages", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--worlds", action="store_true", help="the forecast in many worlds, as a table in Markdown")
+    parser.add_argument(
+        "--worlds", type=Path, metavar="FILE.csv", help="the forecast in many worlds, as a table in Markdown"
+    )
     args = parser.parse_args()
     if args.worlds:
-        table, found = worlds_table(args.runs, args.seed)
-        print(table)
-        print(worlds_text(found.assign(world=found["world"].map(_chinese_worlds()))))
+        worlds_tables(args.worlds, args.runs, args.seed)
         return
     pd.set_option("display.width", 160)
     for label, world in {"campaigns alike": World(), "campaigns that differ": World(spread=0.25)}.items():

@@ -76,9 +76,9 @@ def timeline(
         - ``accepted`` (int) = ``delivered + failed + pending + unreported`` (no report after 72 h of coverage)
         - ``delivery_rate, low, high``: with Wilson's 95 % interval, as for `delivery_rates`
         - ``p50_s, p90_s`` (seconds): latency of the delivered; without seconds in the reports, the ends of minutes as in `latency`
-        - ``limit_low, limit_high``: between them lie 99.7 % of the buckets where nothing happens: chance, and how much
-          buckets of the line differ anyway (Laney's p′ chart: from neighbours, buckets outside left out); NaN if fewer than
-          eight are settled
+        - ``limit_low, limit_high``: between them lie all buckets of 95 lines in 100 where nothing happens: chance, and how much
+          buckets of the line differ anyway (Laney's p′ chart: from neighbours, buckets outside left out), three standard errors at
+          least and as many more as the number of buckets asks for; NaN if fewer than eight are settled
         - ``outside`` (bool): whether the rate lies outside, whatever becomes of the pending messages
         - ``clusters, design_effect``: as for `delivery_rates`
 

@@ -139,8 +139,9 @@ class PairRates:
         level : float
             The probability that the interval misses the truth at any look.
         """
-        effect_a, effect_b = self._effects
-        if isnan(self.p_value) or isnan(effect_a + effect_b):
+        # At one of many looks batches will happen to differ less than chance makes them: that is not believed here.
+        effect_a, effect_b = (max(effect, 1.0) for effect in self._effects)
+        if isnan(self.p_value) or isnan(sum(self._effects)):
             return AlwaysValid(nan, nan, nan)
         return always_valid(
             (self.delivered_a / effect_a, self.accepted_a / effect_a),

@@ -5,9 +5,11 @@ differ is seen from the clusters themselves, and an interval or a test is that o
 their number divided by the design effect.
 
 Sources: J. N. K. Rao and A. J. Scott (1992), Biometrics 48:577-585 (counts divided by the design effect go into the usual
-formulas); R. M. Bell and D. F. McCaffrey (2002), Survey Methodology 28:169-181 (each cluster's deviation is divided by
-1 - its share, which with clusters of one size is the m / (m - 1) of Rao and Scott, and holds with unequal ones too); F. E.
-Satterthwaite (1946), Biometrics Bulletin 2:110-114 (degrees of freedom).
+formulas); H. D. Patterson and R. Thompson (1971), see `masanalytics.stats.variance_component` (how much clusters differ, which with
+clusters of one size is as Rao and Scott have it, and holds with unequal ones too); R. M. Bell and D. F. McCaffrey (2002), Survey
+Methodology 28:169-181 (where arms share clusters, each cluster's deviation is divided by 1 - its share); F. E. Satterthwaite (1946),
+Biometrics Bulletin 2:110-114 (degrees of freedom); E. B. Wilson and M. M. Hilferty (1931), PNAS 17:684-688
+(quantiles of chi-squared).
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import numpy as np
 
 from masanalytics.aliases import Booleans, Figures, Numbers
 from masanalytics.stats.proportions import student_p_value, student_quantile
+from masanalytics.stats.variance_component import Clustered, variance_component
 
 __all__ = [
     "LEAST_CLUSTERS",
@@ -25,6 +28,7 @@ __all__ = [
     "DesignEffects",
     "StratifiedCells",
     "between_clusters",
+    "chi_squared_below",
     "clustered_pair",
     "design_effects",
     "jackknife_variance",
@@ -39,6 +43,8 @@ LEAST_CLUSTERS: Final = 5
 _OUTSIDE = 0.99865  # three standard errors of the normal distribution, on either side
 _MAD_OF_NORMAL = 1.4826  # standard deviations in a median absolute deviation
 _MAD_EFFICIENCY = 0.37  # degrees of freedom in a median absolute deviation, for each cluster but one
+_LEAST_FREEDOM = 4.0  # with fewer, nobody can say how little clusters may differ by chance
+_TWENTIETH = -1.6448536269514722  # the normal quantile that one of twenty values is below
 
 
 class DesignEffects(NamedTuple):
@@ -81,24 +87,23 @@ def design_effects(group: Numbers, groups: int, n: Figures, k: Figures) -> Desig
     def total(values: Figures) -> Figures:
         return np.bincount(group, weights=values, minlength=groups).astype(float)
 
-    clusters = np.bincount(group[n > 0], minlength=groups)
+    group, n, k = group[n > 0], n[n > 0], k[n > 0]
+    clusters = np.bincount(group, minlength=groups)
     all_n, all_k = total(n), total(k)
     with np.errstate(divide="ignore", invalid="ignore"):
         rate = all_k / all_n
-        share = np.where(n > 0, n / all_n[group], 0.0)
-        seen = np.where(share < 1, ((k - rate[group] * n) / all_n[group]) ** 2 / (1 - share), np.nan)
         binomial = rate * (1 - rate) / all_n
-        effect = np.where(binomial > 0, np.maximum(total(np.where(n > 0, seen, 0.0)) / binomial, 1.0), 1.0)
-        beyond = (effect - 1) / effect
-        freedom = np.where(beyond > 0, _freedom(total(share**2), total(share**4)) / beyond, np.inf)
+        some = binomial[group] > 0
+        group, n, k = group[some], n[some], k[some]
+        chance = (rate * (1 - rate))[group] / n
+        found = variance_component(Clustered(k / n, chance, group, group), groups)
+        squares = total((n / all_n[group]) ** 2)
+        beyond = np.where(found.value > 0, found.value * squares, 0.0)
+        effect = np.where(binomial > 0, 1 + beyond / binomial, 1.0)
+        own = np.maximum((binomial + beyond) ** 2 * found.information / squares**2, 1.0)
+        freedom = np.where(beyond > 0, own * effect / (effect - 1), np.inf)
     few = clusters < LEAST_CLUSTERS
     return DesignEffects(clusters, np.where(few, np.nan, effect), np.where(few, np.inf, freedom))
-
-
-def _freedom(squares: Figures, fourths: Figures) -> Figures:
-    """Return the degrees of freedom of what clusters of these shares tell of their differences: m - 1 for m equal ones."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.maximum(squares**2 / fourths - 1, 1.0)
 
 
 class ClusteredPair(NamedTuple):
@@ -111,7 +116,7 @@ class ClusteredPair(NamedTuple):
     effect_a, effect_b : float
         By which the messages of each are to be divided; 1 where nothing is known of the clusters' differences.
     effect : float
-        The same of the difference; NaN where nothing is known.
+        The same of the difference; NaN where nothing is known. Below 1 where clusters happen to differ less than chance makes them.
     freedom : float
         Degrees of freedom of interval and test.
     """
@@ -152,6 +157,11 @@ def clustered_pair(
     own number of clusters leaves. Arms that share clusters (carriers within batches): the clusters' own differences count, so
     that what befalls both is no doubt about the difference.
 
+    What the clusters tell is the whole variance, with Student's t of their own degrees of freedom. Were the variance of chance taken
+    wherever clusters happen to differ less than that, the test would be wrong in less than the promised 5 % where they are alike, as in the
+    other half of cases they happen to differ more. But chance makes clusters differ, so that a variance which one of twenty samples of
+    independent messages would be below is not believed: that quantile is taken instead.
+
     Parameters
     ----------
     na, ka, nb, kb : array of float
@@ -185,35 +195,48 @@ def clustered_pair(
         extra_a = extra * binomial_a / (binomial_a + binomial_b)
         extra_b = extra - extra_a
     else:
-        variance, freedom = between or _pooled([_arm(na, ka, where), _arm(nb, kb, where)])
-        extra_a, extra_b = (variance * float(((n / n.sum()) ** 2).sum()) for n in (na, nb))
-    whole, extra = binomial_a + binomial_b + extra_a + extra_b, extra_a + extra_b
-    return ClusteredPair(
-        *counted,
-        float(1 + extra_a / binomial_a),
-        float(1 + extra_b / binomial_b),
-        float(whole / (binomial_a + binomial_b)),
-        float(freedom * whole / extra) if extra > 0 else float("inf"),
-    )
+        squares = [float(((n / n.sum()) ** 2).sum()) for n in (na, nb)]
+        variance, freedom = between or _pooled([(na, ka), (nb, kb)], where, sum(squares), binomial_a + binomial_b)
+        extra_a, extra_b = (variance * square for square in squares)
+    is_own = between is None and min(counted) >= LEAST_CLUSTERS
+    return _of_both(counted, (binomial_a, binomial_b), (extra_a, extra_b), freedom, is_own=is_own)
 
 
-class _Arm(NamedTuple):
-    """What one arm's clusters tell: the variance beyond chance of its rate, the sum of squared shares, degrees of freedom."""
+def _of_both(
+    counted: tuple[int, int],
+    binomial: tuple[float, float],
+    extra: tuple[float, float],
+    freedom: float,
+    *,
+    is_own: bool,
+) -> ClusteredPair:
+    """Return the pair of these variances by chance and beyond it; `is_own`: enough clusters of their own tell the latter."""
+    chance, beyond = sum(binomial), sum(extra)
+    degrees = freedom
+    if is_own and np.isfinite(freedom):
+        # Clusters of which one outweighs the others tell hardly anything, so that what they tell may be nothing by chance.
+        least = chi_squared_below(freedom) / freedom if freedom >= _LEAST_FREEDOM else 1.0
+        floor = max((least - 1) * chance, beyond) - beyond
+        extra = extra[0] + floor * binomial[0] / chance, extra[1] + floor * binomial[1] / chance
+        beyond += floor
+    else:
+        # Chance is known, and what a few clusters, or days of other campaigns, tell is a part of the whole.
+        extra, beyond = (extra, beyond) if beyond > 0 else ((0.0, 0.0), 0.0)
+        degrees = freedom * (chance + beyond) / beyond if beyond > 0 else float("inf")
+    effect_a, effect_b = (1 + more / by_chance for more, by_chance in zip(extra, binomial, strict=True))
+    return ClusteredPair(*counted, float(effect_a), float(effect_b), float(1 + beyond / chance), float(degrees))
 
-    beyond: float
-    squares: float
-    freedom: float
 
+def chi_squared_below(freedom: float) -> float:
+    """Return the value below which one of twenty chi-squared variables of so many degrees of freedom lies (Wilson and Hilferty).
 
-def _arm(n: Figures, k: Figures, stratum: Numbers) -> _Arm:
-    rest, share, within = _deviations(n, k, stratum)
-    rate = k.sum() / n.sum()
-    beyond = float((rest[within < 1] ** 2 / (1 - within[within < 1])).sum()) - rate * (1 - rate) / n.sum()
-    told = share[within < 1]
-    squares = float((told**2).sum())
-    strata = len(np.unique(stratum[(n > 0) & (within < 1)]))
-    freedom = squares**2 / float((told**4).sum()) - strata if squares else 0.0
-    return _Arm(beyond, squares, max(freedom, 1.0) if squares else 0.0)
+    Examples
+    --------
+    >>> round(chi_squared_below(8), 2), round(chi_squared_below(58), 1)
+    (2.72, 41.5)
+    """
+    part = 2 / (9 * freedom)
+    return float(freedom * max(1 - part + _TWENTIETH * part**0.5, 0.0) ** 3)
 
 
 def _deviations(n: Figures, k: Figures, stratum: Numbers) -> tuple[Figures, Figures, Figures]:
@@ -224,13 +247,36 @@ def _deviations(n: Figures, k: Figures, stratum: Numbers) -> tuple[Figures, Figu
     return (k - rate * n) / n.sum(), n / n.sum(), n / np.maximum(all_n[stratum], 1)
 
 
-def _pooled(arms: list[_Arm]) -> tuple[float, float]:
-    """Return the variance between clusters, of both arms together, and its degrees of freedom."""
-    known = [arm for arm in arms if arm.freedom > 0]
-    freedom = sum(arm.freedom for arm in known)
-    if not freedom:
+def _pooled(
+    arms: list[tuple[Figures, Figures]], stratum: Numbers, squares: float, chance: float
+) -> tuple[float, float]:
+    """Return the variance between clusters, of both arms together, and its degrees of freedom as a part of the whole.
+
+    Parameters
+    ----------
+    arms : list of (array of float, array of float)
+        Messages and delivered of each.
+    squares, chance : float
+        What the variance between clusters, and that of chance, is multiplied with (or adds) to the variance of the difference.
+    """
+    rate, by_chance, group = [], [], []
+    # Of both arms the same: an arm that happens to fare better would seem to be more sure of its clusters.
+    share = sum(k.sum() for _n, k in arms) / sum(n.sum() for n, _k in arms)
+    for number, (n, k) in enumerate(arms):
+        some = n > 0
+        rate.append(k[some] / n[some])
+        by_chance.append(share * (1 - share) / n[some])
+        group.append(2 * stratum[some] + number)
+    rates, groups = np.concatenate(rate), np.concatenate(group)
+    found = variance_component(
+        Clustered(rates, np.concatenate(by_chance), groups, np.zeros(len(rates), dtype=np.int64)), 1
+    )
+    value, information = float(found.value[0]), float(found.information[0])
+    if not information > 0:
         return 0.0, float("inf")
-    return max(sum(arm.freedom * arm.beyond / arm.squares for arm in known) / freedom, 0.0), freedom
+    # Where clusters differ less than chance makes them, all of it is told by them as if they were alike.
+    whole = chance + squares * max(value, 0.0)
+    return value, max(whole**2 * information / squares**2, 1.0)
 
 
 def _crossed(na: Figures, ka: Figures, nb: Figures, kb: Figures, stratum: Numbers) -> tuple[float, float]:
@@ -244,7 +290,7 @@ def _crossed(na: Figures, ka: Figures, nb: Figures, kb: Figures, stratum: Number
     extra = float(((rest_b - rest_a)[told] ** 2 / (1 - within[told])).sum()) - chance
     squares, fourths = float((share[told] ** 2).sum()), float((share[told] ** 4).sum())
     freedom = squares**2 / fourths - len(np.unique(stratum[told])) if squares else 0.0
-    return max(extra, 0.0), max(freedom, 1.0)
+    return extra, max(freedom, 1.0)
 
 
 class StratifiedCells(NamedTuple):

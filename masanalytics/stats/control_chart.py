@@ -4,9 +4,14 @@ The limits of a p-chart know chance alone. Where days differ anyway (campaigns, 
 outside them. Laney's chart widens them by how much standardised neighbours differ, and the start from median and median moving
 range keeps the few bad points from widening the limits that are to show them.
 
+Three standard errors are wrong in one of 370 points, and so in more than one of twenty lines of a month, in nearly all of a month of
+hours: the limits are as far out as the number of points asks for, so that a line without a cause has a point outside in 5 % of cases at
+most. What points differ beyond chance is symmetric on the log-odds (the limit of a rate near 1 is farther below than above), as a bad
+day without a cause may be ten points down where no good one can be ten points up.
+
 Sources: D. B. Laney (2002), Quality Engineering 14:531-537 (p′ chart); W. A. Shewhart (1931) (limits, moving range); D. C.
 Montgomery (2013), Introduction to Statistical Quality Control, 7th edition, sections 6.2 and 6.4 (phase I: points outside are
-left out and the limits taken again).
+left out and the limits taken again); C. E. Bonferroni (1936) (limits that hold for all points together).
 """
 
 from __future__ import annotations
@@ -25,7 +30,8 @@ __all__ = ["LEAST_POINTS", "ControlChart", "control_chart"]
 LEAST_POINTS: Final = 8
 """Fewer points do not say how much points differ."""
 
-_LEVEL = 0.99865  # three standard errors of the normal distribution, on either side
+_BEYOND = 0.00135  # of a normal distribution, farther than three standard errors on one side
+_FALSE_ALARMS = 0.05
 _MEDIAN_RANGE = 0.954  # the median distance of two standard normal values
 _MEAN_RANGE = 1.128  # the mean distance of two standard normal values
 _EFFICIENCY = 0.62  # degrees of freedom in a mean moving range, for each point but one
@@ -48,7 +54,7 @@ class ControlChart:
     degrees : float
         Degrees of freedom of `spread`.
     in_control : array of bool
-        Which of the points it was made from lie within the limits.
+        Which of the points it was made from count for what is usual: those within three standard errors.
     """
 
     centre: float
@@ -59,13 +65,8 @@ class ControlChart:
 
     @property
     def multiplier(self) -> float:
-        """How many standard errors away the limits are: three, and more where `spread` rests on few points."""
-        return student_quantile(_LEVEL, self.degrees)
-
-    def standard_error(self, totals: ArrayLike) -> Figures:
-        """Return how much a point of so many messages differs from the centre without a cause."""
-        with np.errstate(divide="ignore"):
-            return np.asarray(self.spread * np.sqrt(self.variance / np.asarray(totals, dtype=float)), dtype=float)
+        """How many standard errors away the limits are: three at least, more for many points, or where `spread` rests on few."""
+        return student_quantile(1 - min(_BEYOND, _FALSE_ALARMS / 2 / len(self.in_control)), self.degrees)
 
     def limits(self, totals: ArrayLike) -> tuple[Figures, Figures]:
         """Return the limits of points of so many messages, within 0..1.
@@ -73,17 +74,27 @@ class ControlChart:
         Half a message is added on either side (the correction for continuity), without which every single failure at night
         would lie outside.
         """
+        return self._at(totals, self.multiplier)
+
+    def _at(self, totals: ArrayLike, errors: float) -> tuple[Figures, Figures]:
+        """Return the rates so many standard errors below and above the centre."""
         n = np.asarray(totals, dtype=float)
+        usual = np.clip(self.centre, self.variance / 2, 1 - self.variance / 2)
         with np.errstate(divide="ignore"):
-            half = self.multiplier * self.standard_error(n) + 0.5 / n
-        return np.clip(self.centre - half, 0, 1), np.clip(self.centre + half, 0, 1)
+            chance = errors * np.sqrt(self.variance / n)
+            beyond = errors * np.sqrt((self.spread**2 - 1) / (n * self.variance))
+            middle = np.log(usual / (1 - usual))
+            low, high = (1 / (1 + np.exp(-(middle + side * beyond))) for side in (-1, 1))
+            below, above = np.hypot(chance, usual - low) + 0.5 / n, np.hypot(chance, high - usual) + 0.5 / n
+        return np.clip(self.centre - below, 0, 1), np.clip(self.centre + above, 0, 1)
 
     def outside(self, counts: ArrayLike, totals: ArrayLike) -> Booleans:
         """Return which points lie outside the limits."""
-        n = np.asarray(totals, dtype=float)
-        low, high = self.limits(n)
-        rate = np.asarray(counts, dtype=float) / n
-        return np.asarray((rate < low) | (rate > high), dtype=bool)
+        return _are_outside(counts, totals, self.limits(totals))
+
+    def usual(self, counts: ArrayLike, totals: ArrayLike) -> Booleans:
+        """Return which points count for what is usual: a bad one that stays in widens the limits that are to show it."""
+        return ~_are_outside(counts, totals, self._at(totals, student_quantile(1 - _BEYOND, self.degrees)))
 
     def scores(self, counts: ArrayLike, totals: ArrayLike) -> Figures:
         """Return by how many standard errors each point lies above the centre (below: negative), half a message nearer to it.
@@ -99,6 +110,11 @@ class ControlChart:
             reached = np.where(rate > 0, rate * np.log(rate / usual), 0.0)
             missed = np.where(rate < 1, (1 - rate) * np.log((1 - rate) / (1 - usual)), 0.0)
         return np.asarray(np.sign(away) * np.sqrt(2 * n * np.maximum(reached + missed, 0)) / self.spread, dtype=float)
+
+
+def _are_outside(counts: ArrayLike, totals: ArrayLike, limits: tuple[Figures, Figures]) -> Booleans:
+    rate = np.asarray(counts, dtype=float) / np.asarray(totals, dtype=float)
+    return np.asarray((rate < limits[0]) | (rate > limits[1]), dtype=bool)
 
 
 def control_chart(counts: ArrayLike, totals: ArrayLike) -> ControlChart | None:
@@ -130,7 +146,7 @@ def control_chart(counts: ArrayLike, totals: ArrayLike) -> ControlChart | None:
     k, n = k[some], n[some]
     chart = _started(k, n)
     for _ in range(_ROUNDS):
-        again = _taken(k, n, ~chart.outside(k, n))
+        again = _taken(k, n, chart.usual(k, n))
         settled = np.array_equal(again.in_control, chart.in_control)
         chart = again
         if settled:
