@@ -24,6 +24,7 @@ from masanalytics.errors import RefusedError
 from masanalytics.sending import Canary, send
 from masanalytics.simulator import Scripted, Simulator
 from masanalytics.store import Store
+from masanalytics.timezone import to_platform_time
 
 COMMANDS = (
     "demo",
@@ -244,6 +245,24 @@ def test_send_with_yes_sends_and_a_second_time_finds_nothing_to_do(
     assert (first.exit_code, second.exit_code) == (0, 0)
     assert dict(platform.accepted) == {("13800138000", "甲您好"): 1, ("13900139000", "乙您好"): 1}
     assert (tmp_path / "left-out.xlsx").exists()
+
+
+def test_again_is_answered_with_the_round(platform: Simulator, people: str) -> None:
+    """The option of old says what there is in its place."""
+    result = _run("send", people, "--phone", "手机号", "--campaign", "C", "--text", "您好", "--again")
+
+    assert result.exit_code == 1
+    assert "--again is gone: name the repetition, such as --round 2026-12" in result.stderr
+    assert "--again" not in _run("send", "--help").output
+
+
+def test_a_window_that_is_closed_or_none_is_refused_before_the_question(platform: Simulator, people: str) -> None:
+    """Nobody says yes to what is refused then."""
+    command = ("send", people, "--phone", "手机号", "--campaign", "C", "--text", "您好", "--window")
+    closed = "00:00-00:01" if to_platform_time(time.time())[8:12] > "0002" else "23:00-23:01"
+    for window, said in ((closed, "outside the window"), ("8-9", "write two times of one day")):
+        result = _run(*command, window, input="y\n")
+        assert (result.exit_code, said in result.stderr, "Send 2 messages?" in result.output) == (1, True, False)
 
 
 def test_send_leaves_out_a_list_of_numbers(platform: Simulator, people: str, tmp_path: Path) -> None:

@@ -96,6 +96,19 @@ PUT_BACK: dict[str, tuple[str, dict[str, Any], list[Action]]] = {
     "a cap is asked only when planning": (
         "cap", {"store.claim_rules.hold_over_cap": lambda *_: None}, KNOWN["two campaigns planned before either is sent"],
     ),
+    "what was claimed leaves on any day": (
+        "budget",
+        {"sending.sender.Sender._may_leave": lambda *_: True},
+        KNOWN["the clock is set between two requests that were claimed together"],
+    ),
+    "silence is judged message by message": (
+        "verdict",
+        {"store.doubts._silent_batches": lambda *_: 0.0},
+        KNOWN["a batch is as silent as another among those that are heard of"],
+    ),
+    "silence is judged by other days": (
+        "verdict", {"store.doubts._NEIGHBOUR_S": 10**9}, KNOWN["a night without reports makes a verdict"],
+    ),
     "a run is always ok": ("ok_with_left", {"sending.send_result.SendResult.ok": True}, [Send(faults=((1, "refused"),))]),
     "what is held is not counted": ("sums", {"sending.send_result.SendResult.held": 0}, [Send(limit=5)]),
     "reports are read and not kept": (

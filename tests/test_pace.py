@@ -20,7 +20,7 @@ from masanalytics.client.outcomes import failed_submit
 from masanalytics.clock import ManualClock
 from masanalytics.errors import InputError, NetworkError
 from masanalytics.planning.pace import pace_of_rate, pace_of_spread
-from masanalytics.sending.rate_limit import Window
+from masanalytics.planning.window import Window
 from masanalytics.simulator import Simulator
 from masanalytics.store import Store
 from tests.processes import Launcher
@@ -127,11 +127,25 @@ def test_rate_and_spread_exclude_each_other_and_another_rate_is_refused(client: 
     assert mas.send(_plan(5, store, rate=2), client, store, rate=2.0, progress=False).accepted == 5
 
 
+def test_a_plan_that_no_longer_fits_into_its_hours_begins_the_next_day(
+    client: Client, store: Store, clock: ManualClock
+) -> None:
+    """The plan, by the store's clock, and the refusal name the same time."""
+    plan = _plan(500, store, spread=("09:00", "17:00"))
+    clock.sleep(4 * HOUR)  # 12:00
+    assert "ends: about 01-02 16:34 China time, if it starts on 01-02 09:00" in str(plan)
+    with pytest.raises(InputError, match=r"from 01-01 12:00 to 01-01 19:34 .* opens next, on 01-02 09:00"):
+        mas.send(plan, client, store, progress=False)
+
+
 def test_a_spread_over_hours_stays_in_them(client: Client, store: Store, clock: ManualClock) -> None:
     """Planned at 08:00 for 09:00-17:00: refused now, sent when the hours begin, over at 17:00."""
     plan = _plan(500, store, spread=("09:00", "17:00"))
     assert "hours: 09:00-17:00 China time" in plan.text("en")
-    with pytest.raises(InputError, match="outside the window 09:00-17:00"):
+    assert "ends: about 01-01 16:34 China time, if it starts on 01-01 09:00" in str(plan)
+    with pytest.raises(
+        InputError, match=r"it is 01-01 08:00 .*, outside the window 09:00-17:00, which opens on 01-01 09:00"
+    ):
         mas.send(plan, client, store, progress=False)
     began = clock.now()
     assert mas.send(plan, client, store, wait=True, progress=False).ok

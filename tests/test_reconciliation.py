@@ -212,6 +212,20 @@ def test_an_inference_can_be_taken_back_for_good(bench: Bench, make_report: Repo
     assert len(bench.store.foreign_reports()) == 10
 
 
+def test_an_inference_taken_back_and_confirmed_has_its_reports_again(bench: Bench, make_report: Report) -> None:
+    """Each message is counted once, and no report stays with nobody."""
+    batch_id = bench.send(PHONES, "")
+    bench.receive(reports(make_report, G1, PHONES[:8]))
+    bench.store.settle(batch_id, "not_sent")
+    bench.store.settle(batch_id, "accepted")
+
+    assert outcome(bench) == [["accepted", 1, 10]]
+    assert Counter(bench.statuses().values()) == {"delivered": 8, "pending": 2}
+    assert len(bench.store.foreign_reports()) == 0
+    with pytest.raises(InputError, match="there is no batch 99"):
+        bench.store.settle(99, "accepted")
+
+
 def test_an_answer_that_names_another_group_takes_a_wrong_inference_back(
     bench: Bench, plain_batch: type[PlainBatch], make_report: Report
 ) -> None:

@@ -19,9 +19,10 @@ from masanalytics.clock import ManualClock, SystemClock
 from masanalytics.collecting import Collector
 from masanalytics.errors import CertificateError, InputError, NetworkError, RefusedError
 from masanalytics.planning import Plan, PlannedBatch
+from masanalytics.planning.window import Window
 from masanalytics.sending import Canary, SendResult
 from masanalytics.sending._send import portions
-from masanalytics.sending.rate_limit import Pacer, Window
+from masanalytics.sending.rate_limit import Pacer
 from masanalytics.simulator import Simulator
 from masanalytics.store import Store
 from masanalytics.vocabulary import CARRIERS
@@ -62,6 +63,17 @@ def test_the_same_plan_object_sent_twice_goes_out_once(sim: Simulator, client: C
 
     assert (again.planned, again.already_sent, again.accepted, again.ok) == (50, 50, 0, True)
     assert sum(sim.accepted.values()) == 50
+
+
+def test_a_result_says_who_was_left_out_of_the_plan(client: Client, store: Store) -> None:
+    """A frame is sent without its plan being looked at: the rows are accounted for all the same."""
+    frame = pd.DataFrame({"手机号": [*PEOPLE["手机号"][:2], "abc", None, "12"], "姓名": list("甲乙丙丁戊")})
+    result = _send(frame, client, store, phone="手机号", text="您好", campaign="问候")
+    nobody = _send(frame[2:], client, store, phone="手机号", text="您好", campaign="新")
+
+    assert (result.accepted, result.ok, result.left_out) == (2, True, {"invalid_number": 2, "empty_number": 1})
+    assert "3 rows were left out of the plan: not a mobile number (2); no number in the cell (1)." in result.text("en")
+    assert nobody.text("en").splitlines()[0] == "Nothing sent: 新 has nobody to send to."
 
 
 def test_a_dataframe_is_planned_on_the_way(sim: Simulator, client: Client, store: Store) -> None:

@@ -216,6 +216,76 @@ def test_a_foreign_sqlite_file_is_refused(tmp_path: Path) -> None:
         Store(path)
 
 
+def test_a_file_with_tables_of_another_program_stays_as_it_was(tmp_path: Path) -> None:
+    """Whatever its tables are called: to file a ledger in it would be to begin one without a word."""
+    path = tmp_path / "other.db"
+    with sqlite3.connect(path) as conn:
+        conn.execute("CREATE TABLE orders (number TEXT)")
+    conn.close()
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="another program"):
+        Store(path)
+
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("what", ["deleted", "replaced", "moved"])
+def test_a_file_that_is_not_at_its_path_any_more_takes_nothing(
+    bench: Bench, plain_batch: type[PlainBatch], tmp_path: Path, what: str
+) -> None:
+    """What would be written to it nobody would find: nothing is claimed, and put back, it goes on."""
+    run = bench.start()
+    (batch_id,) = bench.register(run, plain_batch([A]))
+    path = bench.store.path
+    path.rename(tmp_path / "aside.db")
+    if what == "replaced":
+        Store(tmp_path / "other.db").close()
+        (tmp_path / "other.db").rename(path)
+    for work in (lambda: bench.claim(run, batch_id), bench.start, lambda: bench.store.opt_out([A])):
+        with pytest.raises(StoreError, match="moved, deleted or replaced") as caught:
+            work()
+    (tmp_path / "aside.db").rename(path)
+
+    assert (caught.value.said.code, str(path) in str(caught.value)) == ("store_moved", True)
+    assert bench.statuses() == {A: "planned"}
+    assert [claimed.phones for claimed in bench.claim(run, batch_id)] == [[A]]
+
+
+def test_a_thread_opens_no_other_file_under_the_same_name(bench: Bench) -> None:
+    """Each thread has a connection of its own, to the same file or to none."""
+    path, said = bench.store.path, []
+    path.rename(path.with_suffix(".old"))
+    Store(path).close()
+
+    def ask() -> None:
+        try:
+            bench.store.messages()
+        except StoreError as error:
+            said.append(error.said.code)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    thread.join()
+
+    assert said == ["store_moved"]
+
+
+def test_a_temporary_store_that_was_closed_says_so() -> None:
+    """It is no question of rights or folders."""
+    store = Store(":memory:")
+    store.close()
+    with pytest.raises(StoreError, match="temporary store was closed"):
+        store.messages()
+
+
+def test_a_folder_and_a_name_that_is_too_long_are_no_store(tmp_path: Path) -> None:
+    """Both are said in words."""
+    with pytest.raises(StoreError, match=r"is a folder: the store is a file, such as mas\.db"):
+        Store(tmp_path)
+    with pytest.raises(StoreError, match="too long"):
+        Store(tmp_path / ("x" * 300))
+
+
 def test_not_a_database(tmp_path: Path) -> None:
     """A file that is no SQLite file is refused with what to do."""
     path = tmp_path / "notes.db"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from masanalytics.cli.options import UserPath, command, find_account, option, with_account, with_store
+from masanalytics.errors import InputError
 from masanalytics.i18n import _, ngettext
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ __all__ = ["send"]
 )
 @option("--key", help="A column that tells several messages to one number apart, such as an order number.")
 @option("--go-on", is_flag=True, help="Let the rest go although the round's canary was not found normal.")
+@option("--again", is_flag=True, hidden=True)
 @option("--yes", is_flag=True, help="Do not ask before sending.")
 @with_account
 @with_store
@@ -79,10 +81,16 @@ def send(ctx: click.Context, /, **_given: object) -> None:
     """Plan a campaign from SHEET (.xlsx, .csv or .parquet), show the plan, ask, and send it."""
     from masanalytics.client import Client
     from masanalytics.sending import send as send_plan
+    from masanalytics.sending._send import check_hours
     from masanalytics.sending.canary import GO_ON
     from masanalytics.store import Store
 
     options = ctx.params
+    if options["again"]:
+        raise InputError(
+            "--again is gone: name the repetition, such as --round 2026-12. The same name is the same round, whatever was"
+            " interrupted. Nothing was sent"
+        )
     account = find_account(options["profile"], options["env_file"])
     with Store(options["db"]) as store:
         if options["older_copy"]:
@@ -92,6 +100,9 @@ def send(ctx: click.Context, /, **_given: object) -> None:
         if options["excluded"]:
             planned.excluded_to_excel(options["excluded"])
         weight = _weight(planned, account, store, options)
+        hours = _hours(options["window"])
+        if not options["to"]:
+            check_hours(planned, hours, store.clock.now(), waits=options["wait"])
         asks = len(planned) > 0 and not options["yes"]
         if asks and not click.confirm(_question(planned, store, options, weight)):
             click.echo(_("Nothing was sent."))
@@ -101,7 +112,7 @@ def send(ctx: click.Context, /, **_given: object) -> None:
                 planned,
                 client,
                 store,
-                window=_hours(options["window"]),
+                window=hours,
                 to=list(options["to"]) or None,
                 canary=GO_ON if options["go_on"] else options["canary"],
                 confirm=options["confirm"] if len(planned) else None,  # a second time, nothing is left

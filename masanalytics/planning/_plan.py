@@ -13,6 +13,7 @@ import pandas as pd
 
 from masanalytics.aliases import Booleans, Instant, Length, Numbers, PathName, Phones, Table
 from masanalytics.carriers import carrier_codes, load_regions, region_codes
+from masanalytics.clock import SystemClock
 from masanalytics.errors import InputError
 from masanalytics.phones import parse_phones
 from masanalytics.planning.arguments import (
@@ -335,6 +336,7 @@ def _as_given(sheet: _Sheet, rules: ExclusionRules, sending: Sending) -> dict[st
         "account": sending.account,
         "receipt": sheet.receipt,
         "cap_rule": rules.capping,
+        "clock": SystemClock() if rules.store is None else rules.store.clock,
     }
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from masanalytics.argument_kinds import LENGTH, WHOLE, takes
-from masanalytics.clock import SystemClock
+from masanalytics.clock import Clock
 from masanalytics.errors import InputError
 from masanalytics.formatting import duration, money
 from masanalytics.i18n import Text, _, ngettext, speaks
@@ -39,6 +39,7 @@ from masanalytics.planning.planned_messages import (
     messages_frame,
     row_labels,
 )
+from masanalytics.planning.window import Window
 from masanalytics.segments import bracketed
 from masanalytics.sheets import write_sheet
 from masanalytics.sheets.receipt import receipt_lines
@@ -129,6 +130,8 @@ class Plan:
         The path of the store, where that was just made and so knows nobody; else empty.
     held_out : HeldOut or None
         The people of silent arms, who get nothing, and the shares that the arms were meant to have; None where nothing says so.
+    clock : Clock
+        What time it is where the plan says when it ends: the store's, where one was given.
     """
 
     campaign: str
@@ -151,6 +154,7 @@ class Plan:
     kin: Mapping[str, Sequence[str]]
     budget: tuple[Period, ...]
     held_out: HeldOut | None
+    clock: Clock
     _sent: PlannedMessages
     _left: Excluded
     _memo: dict[str, str] = field(default_factory=dict)
@@ -358,10 +362,10 @@ class Plan:
         return _view(self, now).html()
 
     def __repr__(self) -> str:
-        return self.text(now=SystemClock().now())
+        return self.text(now=self.clock.now())
 
     def _repr_html_(self) -> str:
-        return self.html(now=SystemClock().now())
+        return self.html(now=self.clock.now())
 
 
 def _bounded(text: str) -> str:
@@ -404,8 +408,7 @@ def _facts(plan: Plan, now: float | None) -> list[tuple[str, str]]:
     if plan.window is not None:
         facts.append((_("hours"), _("{start}-{end} China time", start=plan.window[0], end=plan.window[1])))
     if now is not None and len(plan):
-        end = format_instant(now + plan.seconds)[5:16]
-        facts.append((_("ends"), _("about {time} China time, if it starts now", time=end)))
+        facts.append((_("ends"), _ends(plan, now)))
     facts += _rule_facts(plan, now)
     if plan.planned.kept is not None:
         facts.append((_("columns kept"), _kept(plan.planned.kept)))
@@ -416,6 +419,16 @@ def _facts(plan: Plan, now: float | None) -> list[tuple[str, str]]:
     if plan.new_store:
         facts.append((_("store"), _("new file {path}", path=plan.new_store)))
     return [*facts, (_("hash"), plan.hash[:12])]
+
+
+def _ends(plan: Plan, now: float) -> str:
+    """Say when sending would end: from now on, or from when the hours that it stays in next hold it."""
+    hours = Window.parse(plan.window)
+    later_s = 0.0 if hours is None else hours.start_s(now, plan.seconds)
+    end = format_instant(now + later_s + plan.seconds)[5:16]
+    if not later_s:
+        return _("about {time} China time, if it starts now", time=end)
+    return _("about {time} China time, if it starts on {start}", time=end, start=format_instant(now + later_s)[5:16])
 
 
 def _rule_facts(plan: Plan, now: float | None) -> list[tuple[str, str]]:

@@ -241,6 +241,13 @@ class Excluded:
         """Yield the numbers left out as sent already, and their keys where there are any, some at a time."""
         return in_parts(self.sent_numbers, self.sent_keys)
 
+    def counts(self) -> dict[str, int]:
+        """Return reason -> how many rows, the commonest first, of what nothing else tells: sent already, and silent arms, aside."""
+        counts = np.bincount(self.reasons, minlength=len(REASONS))
+        found = [(reason, int(count)) for reason, count in zip(REASONS, counts, strict=True) if count]
+        told = ("already_sent", "held_out")
+        return {reason: count for reason, count in sorted(found, key=lambda one: -one[1]) if reason not in told}
+
     def with_last(self, capped: CappedRows) -> Excluded:
         """Return the same with what people over the cap got last, and when."""
         at = np.searchsorted(self.rows, capped.rows)

@@ -33,10 +33,11 @@ from masanalytics.planning import plan as make_plan
 from masanalytics.planning.arguments import GONE, check_gone
 from masanalytics.planning.columns import as_frame
 from masanalytics.planning.planned import SendingAccount
+from masanalytics.planning.window import Window
 from masanalytics.progress_bar import progress_bar
 from masanalytics.sending.canary import Canary
 from masanalytics.sending.job_weight import check_proof, claim_rules, is_out, weigh
-from masanalytics.sending.rate_limit import Pacer, Window
+from masanalytics.sending.rate_limit import Pacer
 from masanalytics.sending.send_result import SendResult
 from masanalytics.sending.sender import INTERRUPTED, Options, Sender
 from masanalytics.store import Store
@@ -46,7 +47,7 @@ from masanalytics.vocabulary import PROOF
 if TYPE_CHECKING:
     from masanalytics.aliases import Table
 
-__all__ = ["deferred_interrupt", "portions", "send"]
+__all__ = ["check_hours", "deferred_interrupt", "portions", "send"]
 
 
 @takes(wait=TRUTH, collect=TRUTH, progress=TRUTH, over_budget=TEXT)
@@ -151,9 +152,7 @@ def send(
         raise wrong_kind("collector", collector, Text("a collector, such as mas.Collector(client, store)"))
     if to is not None:
         return _send_proof(plan, client, store, to)
-    hours = Window.parse(plan.window if window is None else window)
-    if hours is not None and size and not wait:
-        hours.check(client.clock.now(), plan.seconds)
+    hours = check_hours(plan, window, client.clock.now(), waits=wait)
     weight = weigh(plan, client.account, store.sends, client.clock.now(), limit=limit, over_budget=over_budget)
     limit = limit if weight.messages is None else weight.messages
     # Reports of an account of the HTTP flavour are pushed: a receiver writes them into the store.
@@ -173,6 +172,20 @@ def send(
             store.sends.begin_canary(sender.run, rules.rules())
         job = _Job(plan, sender, collector, limit, waits_for_canary=rules is not None, new_file=new_file)
         return job.carry_out()
+
+
+def check_hours(plan: Plan, window: tuple[str, str] | None, now: float, *, waits: bool) -> Window | None:
+    """Return the hours of the day in which a plan goes, the call's or its own; None where it may go at any time.
+
+    Raises
+    ------
+    InputError
+        If they are none, or do not hold the plan from now on, and are not waited for.
+    """
+    hours = Window.parse(plan.window if window is None else window)
+    if hours is not None and len(plan) and not waits:
+        hours.check(now, plan.seconds)
+    return hours
 
 
 def _start_of(plan: Plan, client: Client) -> RunStart:
@@ -204,7 +217,9 @@ class _Job:
         def result() -> SendResult:
             collected = None if collector is None or before is None else collector.total.since(before)
             found = sender.result(self.plan.identities(), collected, self.plan.left_out.already_sent())
-            return dataclasses.replace(found, new_file=self.new_file, silent=len(self.plan.held_out or ()))
+            left_out = self.plan.left_out.counts()
+            silent = len(self.plan.held_out or ())
+            return dataclasses.replace(found, new_file=self.new_file, silent=silent, left_out=left_out)
 
         try:
             try:
@@ -405,7 +420,7 @@ def _send_proof(plan: Plan, client: Client, store: Store, to: list[str]) -> Send
     numbers = list(to) if isinstance(to, Iterable) and not isinstance(to, str) else [to]
     phones = normalise_phones(pd.Series(numbers, dtype=object))["phone"]
     if phones.isna().any() or not len(phones):
-        raise InputError("to=: give mobile numbers, such as ['13800138000']")
+        raise InputError("to=: give mobile numbers, as a list of texts")
     if not len(plan):
         raise InputError("the plan has no message to show")
     first, own = plan.batch(0), list(dict.fromkeys(phones))

@@ -1,4 +1,4 @@
-"""How fast and when: messages a second, and hours of the day in China time."""
+"""How fast: messages a second, in every minute, for everybody who sends with the account."""
 
 from __future__ import annotations
 
@@ -7,18 +7,14 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from masanalytics.account import state_folder
 from masanalytics.clock import Clock
-from masanalytics.errors import InputError
 from masanalytics.paths import alone_with, replace_file
 from masanalytics.planning.pace import MINUTE_S, Pace, pace_of_rate
-from masanalytics.timezone import CHINA, day_minutes, format_instant
 
-__all__ = ["Pacer", "Window", "pace_of_rate"]
+__all__ = ["Pacer", "pace_of_rate"]
 
 
 class Pacer:
@@ -120,72 +116,3 @@ class Pacer:
         with contextlib.suppress(OSError):
             draft.write_text(json.dumps(requests), encoding="utf-8")
             replace_file(draft, self._file)
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """The hours in which messages may go, in China time: from `start` until just before `end` (minutes of the day)."""
-
-    start: int
-    end: int
-
-    @classmethod
-    def parse(cls, window: tuple[str, str] | None) -> Window | None:
-        """Read ``("08:00", "21:00")``.
-
-        Examples
-        --------
-        >>> Window.parse(("08:00", "21:00"))
-        Window(start=480, end=1260)
-        """
-        if window is None:
-            return None
-        try:
-            start, end = (day_minutes(text) for text in window)
-        except (TypeError, ValueError, AttributeError):
-            start = end = 0
-        if not start < end <= 24 * 60:
-            raise InputError(
-                "window={window!r}: write two times of one day, such as ('08:00', '21:00'), the earlier first",
-                window=window,
-            )
-        return cls(start, end)
-
-    def allows(self, instant: float) -> bool:
-        """Whether a message may go at this instant."""
-        local = datetime.fromtimestamp(instant, UTC).astimezone(CHINA)
-        return self.start <= local.hour * 60 + local.minute < self.end
-
-    def opens_in_s(self, instant: float) -> float:
-        """Return how many seconds after this instant messages may go; 0 where they may."""
-        if self.allows(instant):
-            return 0.0
-        local = datetime.fromtimestamp(instant, UTC).astimezone(CHINA)
-        passed = (local.hour * 60 + local.minute) * 60 + local.second + local.microsecond / 1e6
-        return (self.start * 60 - passed) % 86_400
-
-    def check(self, now: float, seconds: float) -> None:
-        """Refuse a run that would begin, or is estimated to end, outside the window.
-
-        Raises
-        ------
-        InputError
-            Naming the window and the estimated end.
-        """
-        one_day = seconds < 86400 and self._same_day(now, now + seconds)
-        if self.allows(now) and self.allows(now + seconds) and one_day:
-            return
-        raise InputError(
-            "sending now would take from {start} to {end} (China time), outside the window {window}: send later, raise "
-            "rate=, or widen window=. Nothing was sent",
-            start=format_instant(now)[11:16],
-            end=format_instant(now + seconds)[5:16],
-            window=str(self),
-        )
-
-    @staticmethod
-    def _same_day(first: float, last: float) -> bool:
-        return format_instant(first)[:10] == format_instant(last)[:10]
-
-    def __str__(self) -> str:
-        return f"{self.start // 60:02d}:{self.start % 60:02d}-{self.end // 60:02d}:{self.end % 60:02d}"

@@ -9,7 +9,7 @@ from typing import Final
 from masanalytics.collecting import Collected
 from masanalytics.formatting import card, duration
 from masanalytics.i18n import N_, Text, _, ngettext, speaks
-from masanalytics.vocabulary import ACCEPTED
+from masanalytics.vocabulary import ACCEPTED, EXCLUSIONS
 
 __all__ = ["SendResult"]
 
@@ -69,6 +69,9 @@ class SendResult:
         The path of the store, where it was made for this run and so knew nobody; else empty.
     silent : int
         People of the plan's own silent arms: in the store from now on, and no part of `planned`.
+    left_out : dict of str to int
+        Rows that the plan left out, by reason (a key of `masanalytics.vocabulary.EXCLUSIONS`): no part of `planned`. Those sent
+        already, and those of silent arms, are not in it.
     """
 
     campaign: str
@@ -94,6 +97,7 @@ class SendResult:
     notices: tuple[Text, ...] = ()
     new_file: str = ""
     silent: int = 0
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def held(self) -> int:
@@ -130,7 +134,7 @@ class SendResult:
                     self.silent,
                 )
             )
-        lines += [self._in_doubt(), self._reopened(), self._collected_meanwhile()]
+        lines += [self._rows_left_out(), self._in_doubt(), self._reopened(), self._collected_meanwhile()]
         if self.new_file:
             lines.append(_("new file {path}", path=self.new_file))
         if self.stopped:
@@ -148,6 +152,8 @@ class SendResult:
         return found and _("Found from earlier runs of {campaign}: {counts}.", campaign=self.campaign, counts=found)
 
     def _outcomes(self) -> str:
+        if not self.planned and self.left_out and not any(self.before.values()):
+            return _("Nothing sent: {campaign} has nobody to send to.", campaign=self.campaign)
         if not self.planned:
             return _("Nothing sent: {campaign} has nothing left to send.", campaign=self.campaign)
         counts = [
@@ -179,6 +185,19 @@ class SendResult:
             "{count:,} requests in {time}",
             self.requests,
             time=duration(seconds, platform_time=self.platform_time),
+        )
+
+    def _rows_left_out(self) -> str:
+        if not self.left_out:
+            return ""
+        return ngettext(
+            "{count:,} row was left out of the plan: {reasons}.",
+            "{count:,} rows were left out of the plan: {reasons}.",
+            sum(self.left_out.values()),
+            reasons=_("; ").join(
+                _("{why} ({count:,})", why=_(EXCLUSIONS[reason]), count=count)
+                for reason, count in self.left_out.items()
+            ),
         )
 
     def _in_doubt(self) -> str:

@@ -11,6 +11,7 @@ import logging
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -19,10 +20,10 @@ from masanalytics.account import AccountKey, Period
 from masanalytics.client.outcomes import SubmitResult, failed_submit
 from masanalytics.clock import is_simulated
 from masanalytics.collecting.notices import to_stderr
-from masanalytics.errors import MasError, NetworkError, RefusedError
+from masanalytics.errors import MasError, NetworkError, RefusedError, StoreError
 from masanalytics.i18n import N_, Text, _
 from masanalytics.sending.job_weight import budget_spent
-from masanalytics.sending.rate_limit import Pacer, Window
+from masanalytics.sending.rate_limit import Pacer
 from masanalytics.sending.send_result import SendResult
 from masanalytics.store.sends import Claimed, RunStart, Sends
 from masanalytics.timezone import format_instant
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from masanalytics.client import Client
     from masanalytics.collecting import Collected
     from masanalytics.planning import PlannedBatch
+    from masanalytics.planning.window import Window
 
 __all__ = ["CANARY_HOLDS", "INTERRUPTED", "Options", "Sender"]
 
@@ -108,7 +110,8 @@ class Sender:
         self._account = AccountKey.of(start.account)
         self.batch_ids: list[int] = []
         self._began = self.clock.monotonic()
-        self._in_flight: dict[Future[SubmitResult], Claimed] = {}
+        self._in_flight: dict[Future[SubmitResult | None], Claimed] = {}
+        self._claimed_at: dict[int, float] = {}
         self._sizes: dict[int, int] = {}
         self._outcomes: Counter[str] = Counter()
         self._requests = 0
@@ -317,19 +320,30 @@ class Sender:
         Asked after the commit, which may have waited long for another program: the hour and the pace count when a request
         leaves, not when it was decided on.
         """
-        leaving: list[Claimed] = []
-        for batch in claims:
-            window = self.options.window
-            is_open = window is None or window.allows(self.clock.now())
-            if is_open and not self.is_stopped and not self.options.pacer.take(len(batch.phones)):
-                leaving.append(batch)
+        leaving = [
+            batch
+            for batch in claims
+            if self._may_leave(batch) and not self.is_stopped and not self.options.pacer.take(len(batch.phones))
+        ]
         if self._short is not None:
             self.hold("budget", budget_spent(self._short))
-        back = [batch.batch_id for batch in claims if batch not in leaving]
+        self._put_back([batch for batch in claims if batch not in leaving], waiting)
+        return leaving
+
+    def _may_leave(self, batch: Claimed) -> bool:
+        """Whether the window is open now, and the day and month of the budget are those in which the claim is counted."""
+        now, window, budget = self.clock.now(), self.options.window, self.run.rules.budget
+        if window is not None and not window.allows(now):
+            return False
+        claimed_at = self._claimed_at[batch.batch_id]
+        return budget is None or budget.periods(now) == budget.periods(claimed_at)
+
+    def _put_back(self, batches: Sequence[Claimed], waiting: deque[int]) -> None:
+        """Take back claims whose requests have not left, to be claimed anew."""
+        back = [batch.batch_id for batch in batches]
         if back:
             self.sends.put_back(back)
             waiting.extendleft(reversed(back))
-        return leaving
 
     def _record_and_claim(
         self, done: list[tuple[Claimed, SubmitResult]], next_ids: list[int], waiting: deque[int]
@@ -341,7 +355,8 @@ class Sender:
         if not done and not next_ids:
             return []
         answers = [(claimed.batch_id, result) for claimed, result in done]
-        claims, short, later, wait_s = self.sends.claim(self.run, next_ids, self.clock.now(), answers=answers)
+        now = self.clock.now()
+        claims, short, later, wait_s = self.sends.claim(self.run, next_ids, now, answers=answers)
         done.clear()
         waiting.extendleft(reversed(later))
         self._hold_until = max(self._hold_until, self.clock.monotonic() + wait_s) if later else self._hold_until
@@ -352,7 +367,7 @@ class Sender:
             self.hold("canary", CANARY_HOLDS)
         self._short = short
         for batch in claims:
-            self._sizes[batch.batch_id] = len(batch.phones)
+            self._sizes[batch.batch_id], self._claimed_at[batch.batch_id] = len(batch.phones), now
         return claims
 
     def _finished(self, waiting: deque[int]) -> list[tuple[Claimed, SubmitResult]]:
@@ -366,7 +381,9 @@ class Sender:
         may_claim_more = bool(waiting) and len(self._in_flight) < self.options.workers and self._pause_s(waiting) <= 0
         timeout = 0 if may_claim_more else _IDLE_S
         finished, _unfinished = wait(self._in_flight, timeout=timeout, return_when=FIRST_COMPLETED)
-        return [(self._in_flight.pop(future), future.result()) for future in finished]
+        ended = [(self._in_flight.pop(future), future.result()) for future in finished]
+        self._put_back([claimed for claimed, result in ended if result is None], waiting)
+        return [(claimed, result) for claimed, result in ended if result is not None]
 
     def _wind_up(self, done: list[tuple[Claimed, SubmitResult]]) -> None:
         """After an error: wait for the requests in flight and record them, so that no more is in doubt than must be."""
@@ -374,14 +391,22 @@ class Sender:
         wait(self._in_flight)
         ended = [(claimed, future.result()) for future, claimed in self._in_flight.items() if not future.exception()]
         self._in_flight.clear()
-        for claimed, result in ended:
+        answered = [(claimed, result) for claimed, result in ended if result is not None]
+        for claimed, result in answered:
             self._count(claimed, result, deque())
-        self.sends.record_when_possible([(claimed.batch_id, result) for claimed, result in [*done, *ended]])
+        self.sends.record_when_possible([(claimed.batch_id, result) for claimed, result in [*done, *answered]])
+        with suppress(StoreError):  # what cannot be taken back stays in doubt
+            self._put_back([claimed for claimed, result in ended if result is None], deque())
 
     # ---- one request ------------------------------------------------------------------------------------------------
 
-    def _submit(self, claimed: Claimed) -> SubmitResult:
-        """Run in a worker: one request. What the client refuses by itself (a number not allowed) surely never left."""
+    def _submit(self, claimed: Claimed) -> SubmitResult | None:
+        """Run in a worker: one request, or None where it may not leave any more: the clock may have been set since the claim.
+
+        What the client refuses by itself (a number not allowed) surely never left.
+        """
+        if not self._may_leave(claimed):
+            return None
         asked_at = self.clock.now()
         try:
             return self._request(claimed)

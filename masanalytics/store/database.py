@@ -23,6 +23,9 @@ __all__ = ["Connections", "as_store_error"]
 
 _OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
 _TRY_AGAIN_S = 0.01
+_OF_THE_FILE: Final = (
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG,
+)  # fmt: skip
 _T = TypeVar("_T")
 
 
@@ -40,6 +43,8 @@ class Connections:
     ----------
     is_new : bool
         Whether this object made the tables: nothing was in the file before.
+    is_gone : bool
+        Whether the file was temporary, and was removed when it was closed.
     deferred : list of callable
         What could not be written when it was known: the next transaction that commits writes it first.
     """
@@ -50,6 +55,8 @@ class Connections:
         self.deferred: list[Callable[[sqlite3.Connection], object]] = []
         self._local = threading.local()
         self.is_new = False
+        self.is_gone = False
+        self._file: tuple[int, int] | None = None
         self._migrated = False
         self._open: dict[tuple[int, int], Database] = {}
         weakref.finalize(self, _close_all, self._open)
@@ -91,6 +98,7 @@ class Connections:
             conn.execute("BEGIN IMMEDIATE")
             late = list(self.deferred)
             try:
+                self.check_in_place()
                 for write in late:
                     write(conn)
                 yield conn
@@ -110,6 +118,7 @@ class Connections:
             conn = self.db.conn
             conn.execute("BEGIN IMMEDIATE")
             try:
+                self.check_in_place()
                 done = work(conn)
                 conn.execute("ROLLBACK" if dry_run else "COMMIT")
             except BaseException:
@@ -134,6 +143,25 @@ class Connections:
             finally:
                 conn.rollback()
 
+    def check_in_place(self) -> None:
+        """Refuse to go on with a file that is not at its path any more: whoever opens the path next would not see what is written.
+
+        A system keeps a file that was deleted or replaced for as long as it is open, so that writing to it does not fail.
+
+        Raises
+        ------
+        StoreError
+            If another file, or none, is at the path now.
+        """
+        if self._file is None or _which(self.path) == self._file:
+            return
+        raise StoreError(
+            "{path} was moved, deleted or replaced while it was open: who opens it next would not know what is written now. Put the"
+            " file back, or open the store anew, mas.Store(path), and look whether it is the newest one. Nothing was written or sent",
+            path=str(self.path),
+            code="store_moved",
+        )
+
     def close_thread(self) -> None:
         """Close this thread's connection; the next use opens another."""
         held: tuple[int, Database] | None = getattr(self._local, "held", None)
@@ -146,9 +174,13 @@ class Connections:
         """Close the connections of all threads."""
         self._local = threading.local()
         _close_all(self._open)
+        self._file = None
 
     def _connect(self) -> Database:
+        if self.is_gone:
+            raise StoreError("this temporary store was closed, and so it is gone: open another, mas.Store(':memory:')")
         with as_store_error(self.path):
+            self.check_in_place()
             # Each connection is used by the thread that made it; any thread may close it, when that one is gone.
             # A file that was there and is gone is not made anew: an empty ledger would know nobody.
             mode = "rw" if self._migrated else "rwc"
@@ -157,6 +189,7 @@ class Connections:
             before = self._open.pop(_here(), None)  # of a thread that has ended: its number is used again
             if before is not None:
                 before.close()
+            self._file = _which(self.path) if self._file is None else self._file
             self._open[_here()] = Database(conn)
             conn.execute("PRAGMA foreign_keys=OFF")  # checked by tests; enforcing would cost a look-up a row
             conn.execute("PRAGMA temp_store=MEMORY")
@@ -164,11 +197,20 @@ class Connections:
             return self._open[_here()]
 
     def _migrate(self) -> None:
+        if self.path.is_dir():
+            raise StoreError(
+                "{path} is a folder: the store is a file, such as {example}", path=str(self.path), example="mas.db"
+            )
         created = not self.path.exists()
         if created:
             # The file holds phone numbers and replies: nobody else on the machine is to read it.
             self.path.touch(mode=0o600)
         db = self.db
+        tables = set(db.table_names())
+        if tables and "_sqlite_migrations" not in tables:
+            raise StoreError(
+                "{name} is a SQLite file of another program: choose another path for the store", name=self.path.name
+            )
         self._check_version(db)
         if not created and not os.access(self.path, os.W_OK):
             self._check_readable(db)
@@ -176,11 +218,6 @@ class Connections:
         self._enable_wal(db)
         if not migrations.pending(db):
             return
-        tables = set(db.table_names())
-        if tables and "_sqlite_migrations" not in tables and "messages" in tables:
-            raise StoreError(
-                "{name} is a SQLite file of another program: choose another path for the store", name=self.path.name
-            )
         with self.writing(durable=True):  # two processes may open a new file at once: the second finds nothing to do
             self.is_new = not tables
             migrations.apply(db)
@@ -225,6 +262,15 @@ class Connections:
                 return
 
 
+def _which(path: Path) -> tuple[int, int] | None:
+    """Return which file is at a path; None where there is none, or the system gives files no numbers."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return (found.st_dev, found.st_ino) if found.st_ino else None
+
+
 def _here() -> tuple[int, int]:
     return os.getpid(), threading.get_ident()
 
@@ -244,7 +290,7 @@ def as_store_error(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         raise _explain(path, str(error)) from error
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT):
+        if error.errno in _OF_THE_FILE:
             raise _explain(path, error.strerror or str(error)) from error
         raise
 

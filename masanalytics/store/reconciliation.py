@@ -127,8 +127,8 @@ def confirm(conn: sqlite3.Connection, account_id: int) -> int:
 def settle(conn: sqlite3.Connection, batch_id: int, state: str) -> bool:
     """Set a batch to what the user says: ``accepted`` or ``not_sent``; return whether its outcome was open to that.
 
-    It is where it is unknown, was inferred from reports, or was the user's own word before. Reports that had been taken for
-    the batch's are nobody's again, and never settle it another time.
+    It is where it is unknown, was inferred from reports, or was the user's own word before. With "not sent", reports that had been
+    taken for the batch's are nobody's again, and do not settle it another time; with "accepted" they may.
     """
     row = conn.execute(
         "SELECT inferred FROM batches WHERE batch_id = ? AND campaign_id IS NOT NULL AND (state = 'unknown' OR inferred OR"
@@ -144,6 +144,9 @@ def settle(conn: sqlite3.Connection, batch_id: int, state: str) -> bool:
         [state, keep_text(_SETTLED_BY_USER), batch_id],
     )
     _settle_messages(conn, batch_id, STATUS_OF_STATE[state])
+    if state == "accepted":
+        conn.execute("UPDATE batches SET denied_group = NULL WHERE batch_id = ?", [batch_id])
+        look_again(conn, [batch_id])
     return True
 
 

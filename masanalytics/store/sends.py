@@ -301,6 +301,12 @@ class Sends:
             raise InputError("{state!r}: say 'accepted' or 'not_sent'", state=state)
         with self._connections.writing(durable=True) as conn:
             settled = reconciliation.settle(conn, batch_id, state)
+            is_known = conn.execute("SELECT 1 FROM batches WHERE batch_id = ?", [batch_id]).fetchone() is not None
+        if not is_known:
+            raise InputError(
+                "there is no batch {batch_id}: store.batches(state='unknown') lists those of unknown outcome",
+                batch_id=batch_id,
+            )
         if not settled:
             raise InputError(
                 "batch {batch_id} is not of unknown outcome: see store.batches(state='unknown')", batch_id=batch_id

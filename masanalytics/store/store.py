@@ -147,6 +147,7 @@ class Store:
         """Close the file; a temporary store is removed."""
         self._connections.close()
         if self._remove is not None:
+            self._connections.is_gone = True
             self._remove()
 
     def __enter__(self) -> Store:

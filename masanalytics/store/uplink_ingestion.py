@@ -106,7 +106,7 @@ def mobile_numbers(phones: Iterable[object]) -> list[str]:
         If one of them is no mobile number.
     """
     if isinstance(phones, str) or not isinstance(phones, Iterable):
-        raise InputError("give a list or column of numbers, such as ['13800138000']")
+        raise InputError("give a list or a column of numbers, not one number or another thing")
     entries = pd.Series(list(phones), dtype=object)
     numbers = normalise_phones(entries)["phone"]
     if wrong := int(numbers.isna().sum()):

@@ -147,5 +147,12 @@ KNOWN: Final[dict[str, list[Action]]] = {
     ],
     "a receiver whose clock is ahead": [Http(), Collect(), Clock(28_800), Send(), Wait(5), Collect()],
     "the clock is set in the middle of a receiver's day": [Http(), Collect(), Send(during=During(actions=(Clock(3_456_000.0),))), Collect()],
+    "the clock is set between two requests that were claimed together": [
+        Send(workers=3, during=During(actions=(Clock(3_456_000.0),))), Send(people=40, budget=15, hold=True),
+    ],
+    "a batch is as silent as another among those that are heard of": [
+        Send(people=30), Fate("silent"), Send(first=30, people=30, faults=((2, "drop_after"), (3, "drop_after"))), Fate(),
+        Send(first=60), Wait(2), Collect(), Wait(300_000.0),
+    ],
     "killed before any step": [Send(kill=30), Send(kill=50), Send(kill=70), Send()],
 }  # fmt: skip
