@@ -22,7 +22,8 @@ from babel.messages.pofile import read_po, write_po
 DOCS = Path(__file__).resolve().parent
 NOTEBOOKS = DOCS.parent / "notebooks"
 PO = DOCS / "locale" / "zh_CN" / "LC_MESSAGES"
-ENGLISH_ONLY = {"changelog.pot", "contributing.pot"}  # for people who read the code, which is English too
+ENGLISH_ONLY = {"changelog.pot"}  # long, and for people who read the code, which is English too
+FRAME = "sphinx.po"  # the words around every page, by hand
 SAME_IN_BOTH = re.compile(
     r"[^A-Za-z]*|\W*`[^`]*`\W*|:\w+:`[^`]*`|[\w.]+\(?\)?|\*\*(\\\*|[^ *])+\*\*|\*\*(\w+, )+\**\w+\*\*|!\[.*"
 )
@@ -61,7 +62,7 @@ def templates(folder: Path) -> dict[Path, Catalog]:
 def translated(path: Path, template: Catalog) -> Catalog:
     """Return the kept catalogue with exactly the sentences of the template."""
     kept = read_po(path.read_bytes().splitlines(keepends=True), locale="zh_CN") if path.exists() else Catalog()
-    catalogue = Catalog(locale="zh_CN", project="masanalytics", charset="utf-8", fuzzy=False)
+    catalogue = Catalog(locale="zh_CN", project="masanalytics", fuzzy=False, creation_date=kept.creation_date)
     for message in template:
         if message.id:
             old = kept.get(str(message.id))
@@ -104,7 +105,7 @@ def update(*, write: bool = True) -> int:
             with (PO / name).open("wb") as file:
                 write_po(file, catalogue, width=0, omit_header=False, sort_output=False, no_location=True)
     if write:
-        for path in set(PO.rglob("*.po")) - {PO / name for name in found}:
+        for path in set(PO.rglob("*.po")) - {PO / name for name in found} - {PO / FRAME}:
             path.unlink()
     return missing
 
