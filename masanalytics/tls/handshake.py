@@ -94,6 +94,8 @@ def make_context(*, verify: bool, legacy: bool = False, system_store: bool = Fal
         context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
         context.options |= ssl.OP_NO_SSLv3 | _LEGACY_RENEGOTIATION
         context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    elif context.minimum_version < ssl.TLSVersion.TLSv1_2:
+        context.minimum_version = ssl.TLSVersion.TLSv1_2  # some systems' OpenSSL leave it open; a stricter one stays
     if system_store:
         _load_system_store(context)
     return context
