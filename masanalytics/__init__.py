@@ -30,7 +30,9 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module(f"masanalytics.{_HOMES[name]}"), name)
     if name in _MODULES:
         return importlib.import_module(f"masanalytics.{name}")
-    raise AttributeError(f"module 'masanalytics' has no attribute {name!r}")
+    from masanalytics.near_names import no_name
+
+    raise no_name("masanalytics", name, __all__)
 
 
 def __dir__() -> list[str]:

@@ -12,6 +12,7 @@ from masanalytics.argument_kinds import NAME, STORE, TEXT, takes
 from masanalytics.codes import describe_code
 from masanalytics.errors import InputError, missing_columns, unknown_name
 from masanalytics.i18n import Text, _, speaks
+from masanalytics.near_names import named_arguments
 from masanalytics.phones import normalise_phones
 from masanalytics.planning.columns import as_frame, check_names
 from masanalytics.store import Archive, Store
@@ -31,6 +32,7 @@ _FOR_ANALYSIS = ("submitted_at", "latency_s", "waited_s", "segments", "arm", "ro
 _OF_THE_PLAN = ("arm", "round")
 
 
+@named_arguments
 @takes(store=STORE, campaign=NAME, round=NAME, prefix=TEXT)
 @speaks
 def outcomes(

@@ -12,6 +12,7 @@ from masanalytics.argument_kinds import NAME, STORE, takes
 from masanalytics.codes import describe_code
 from masanalytics.errors import unknown_name
 from masanalytics.i18n import Text
+from masanalytics.near_names import named_arguments
 from masanalytics.store import Archive, Store
 from masanalytics.text import plain_name
 from masanalytics.vocabulary import ACCEPTED, MESSAGE_COLUMNS, NOT_KEPT
@@ -27,6 +28,7 @@ _TRIES: Final = 3
 _OUT: Final = (*ACCEPTED, "unknown")
 
 
+@named_arguments
 @takes(store=STORE, campaign=NAME, round=NAME)
 def retryable(store: Store | Archive, campaign: str, round: str = "") -> pd.DataFrame:  # noqa: A002
     """Return the failed messages of a round that are worth sending again, to be planned as another round.

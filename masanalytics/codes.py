@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from masanalytics.formatting import card, duration, plain_card
 from masanalytics.i18n import N_, Language, Text, _, resolve_language, speaks, use_language
+from masanalytics.near_names import named_arguments
 from masanalytics.rspcods import RSPCODS
 from masanalytics.text import BLANK_WORDS, fold
 from masanalytics.vocabulary import categories, category_name
@@ -155,6 +156,7 @@ class _Catalogue(NamedTuple):
     longest_prefix: int
 
 
+@named_arguments
 @speaks
 def describe_code(code: object, *, carrier: str | None = None, language: str | None = None) -> CodeDescription:
     """Say what a code of a state report, or a rspcod, means: the exact code, else its longest family, else unknown.

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from masanalytics.errors import InputError
+from masanalytics.near_names import named_arguments
 from masanalytics.text import BLANK_WORDS, MOBILE, fold
 from masanalytics.vocabulary import EXCLUSIONS
 
@@ -81,6 +82,7 @@ _EXAMPLE = re.compile(r"[(（\[【].{0,4}(?:如|例|e\.g\.?|example)[:：]?\s?\+
 _MOBILE_INSIDE = re.compile(rf"(?<!\d)(?:\+?86)?{MOBILE}(?!\d)", re.ASCII)
 
 
+@named_arguments
 def normalise_phones(column: pd.Series[Any], level: Level = "sendable") -> pd.DataFrame:
     """Return for each cell its eleven-digit number, or the reason why it has none.
 

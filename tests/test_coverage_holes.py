@@ -337,6 +337,20 @@ def test_an_instant_in_the_future_is_not_believed(store: Store, clock: ManualClo
     assert not status(store, name).fresh
 
 
+def test_a_simulated_platforms_file_keeps_its_time_when_its_notebook_starts_anew(
+    sim: Simulator, store: Store, clock: ManualClock
+) -> None:
+    """Its messages lie ahead of the machine's clock as its collecting does: both stand until something is fetched by ours."""
+    behind = ManualClock(clock.now())
+    clock.sleep(40 * HOUR)
+    sent(sim.client(), store, people(1000))
+    collector_of(sim.client(), store).collect()
+    with mas.Store(store.path, clock=behind) as anew:
+        shown = repr(anew)
+
+    assert "collected until 2026-01-03 00:00" in shown
+
+
 def test_a_collector_that_died_with_its_clock_ahead_is_never_fresh_again(sim: Simulator, store: Store) -> None:
     """Its last poll lies eight hours later than the platform's time: eight hours later it is not of this minute."""
     ours = ManualClock(sim.clock.now() + 8 * HOUR)

@@ -24,6 +24,7 @@ from masanalytics.account.validation import (
     poll_seconds,
     tls_mode,
 )
+from masanalytics.near_names import suggests_names
 from masanalytics.secret import Secret
 
 __all__ = ["Account"]
@@ -49,6 +50,7 @@ def _showing_no_password(init: Callable[..., None]) -> Callable[..., None]:
     return hiding
 
 
+@suggests_names
 @dataclass(frozen=True)
 class Account:
     """One interface account of Cloud MAS, checked when it is made.

@@ -6,6 +6,8 @@ is exact arithmetic on that small table. What each result rests on stands in its
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, NoReturn
+
 from masanalytics.analysis._anomalies import anomalies
 from masanalytics.analysis._arrivals import arrivals
 from masanalytics.analysis._backtest import backtest
@@ -25,6 +27,7 @@ from masanalytics.analysis._suppression_value import suppression_value
 from masanalytics.analysis._timeline import timeline
 from masanalytics.analysis._uplift import uplift
 from masanalytics.analysis.results import notes_of
+from masanalytics.near_names import no_name
 
 __all__ = [
     "HealthRule",
@@ -55,3 +58,10 @@ steps = funnel  # its name until the next release
 def __dir__() -> list[str]:
     """Offer what is meant for use, not the modules it is made in."""
     return list(__all__)
+
+
+if not TYPE_CHECKING:  # a type checker shall not take any name for one
+
+    def __getattr__(name: str) -> NoReturn:
+        """Say which name was meant."""
+        raise no_name("masanalytics.analysis", name, __all__)

@@ -20,6 +20,7 @@ from masanalytics.analysis.sources import as_source, asks_once
 from masanalytics.errors import InputError
 from masanalytics.formatting import duration, duration_text, group_label, percent
 from masanalytics.i18n import N_, Text, _, speaks
+from masanalytics.near_names import named_arguments
 from masanalytics.stats.alarms import threshold, usual_range
 from masanalytics.stats.power import POWER
 from masanalytics.timezone import format_instant
@@ -47,6 +48,7 @@ _LEAST_RISE = 0.005
 _SILENT = ""
 
 
+@named_arguments
 @asks_once
 @speaks
 def anomalies(

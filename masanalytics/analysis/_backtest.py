@@ -18,6 +18,7 @@ from masanalytics.analysis.sources import as_source, asks_once
 from masanalytics.errors import InputError
 from masanalytics.formatting import duration_text
 from masanalytics.i18n import Text
+from masanalytics.near_names import named_arguments
 from masanalytics.stats.chain_ladder import UNIT_MESSAGES
 from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
 
@@ -32,6 +33,7 @@ BACKTEST_COLUMNS = (
 )  # fmt: skip
 
 
+@named_arguments
 @asks_once
 def backtest(
     data: Messages, ages: Sequence[Length] = ("10min", "2h", "1d"), *, campaigns: int = 60, **where: Filter

@@ -28,6 +28,7 @@ from masanalytics.analysis.sample_ratio import checked_sizes
 from masanalytics.analysis.sources import asks_once
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text, speaks
+from masanalytics.near_names import named_arguments
 from masanalytics.stats.clusters import StratifiedCells
 from masanalytics.stats.interval_censored import MINUTE_S
 from masanalytics.stats.order_statistics import median, median_difference, rank_test
@@ -54,6 +55,7 @@ _ALL_PAIRS_OF = 12
 _SIGNIFICANT = 0.05
 
 
+@named_arguments
 @asks_once
 @speaks
 def compare(

@@ -17,6 +17,7 @@ from masanalytics.analysis.results import finished, refuse_taken_names
 from masanalytics.analysis.sources import asks_once
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
+from masanalytics.near_names import named_arguments
 from masanalytics.vocabulary import Status
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ COST_COLUMNS = (
 _BILLED = {"accepted": (4, 5, 6), "delivered": (5,)}
 
 
+@named_arguments
 @asks_once
 def costs(
     data: Messages,

@@ -30,6 +30,7 @@ from masanalytics.analysis.young_messages import young_messages
 from masanalytics.errors import InputError
 from masanalytics.formatting import duration_text, percent
 from masanalytics.i18n import Text
+from masanalytics.near_names import named_arguments
 from masanalytics.stats.clusters import LEAST_CLUSTERS
 from masanalytics.stats.proportions import wilson
 from masanalytics.vocabulary import Status
@@ -46,6 +47,7 @@ RATE_COLUMNS = (
 )  # fmt: skip
 
 
+@named_arguments
 @asks_once
 def delivery_rates(
     data: Messages,

@@ -14,6 +14,7 @@ from masanalytics.analysis.results import finished, refuse_taken_names
 from masanalytics.analysis.sources import asks_once
 from masanalytics.formatting import duration_text
 from masanalytics.i18n import Text, ngettext, speaks
+from masanalytics.near_names import named_arguments
 from masanalytics.vocabulary import Status
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ OTHERS = ("other", "(other)")
 _UNICOM = "China Unicom"
 
 
+@named_arguments
 @asks_once
 @speaks
 def error_codes(

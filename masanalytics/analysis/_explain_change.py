@@ -34,6 +34,7 @@ from masanalytics.analysis.results import finished, refuse_taken_names
 from masanalytics.analysis.sources import as_source, asks_once
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
+from masanalytics.near_names import named_arguments
 from masanalytics.stats.clusters import LEAST_CLUSTERS, clustered_pair, student_quantiles
 from masanalytics.stats.proportions import Z95, benjamini_hochberg, newcombe, student_p_value
 from masanalytics.vocabulary import Status
@@ -54,6 +55,7 @@ _FALSE_DISCOVERIES = 0.05
 _LEADING_CODES = 3
 
 
+@named_arguments
 @asks_once
 def explain_change(
     before: Messages,

@@ -18,6 +18,7 @@ from masanalytics.analysis.sources.pandas import as_floats, epoch_seconds
 from masanalytics.analysis.timely_replies import REPLY_WINDOW, timely_replies
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
+from masanalytics.near_names import named_arguments
 from masanalytics.stats.proportions import Z95
 from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
 
@@ -38,6 +39,7 @@ _NO_STRATA = Text(
 )
 
 
+@named_arguments
 @asks_once
 def fatigue(
     data: Messages,

@@ -14,6 +14,7 @@ from masanalytics.analysis.grouped_count import Counts, Question, count_messages
 from masanalytics.analysis.results import MINUTES_ONLY, finished, refuse_taken_names
 from masanalytics.analysis.sources import asks_once
 from masanalytics.i18n import Text
+from masanalytics.near_names import named_arguments
 from masanalytics.stats.competing_risks import incidence_quantile
 from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
 
@@ -27,6 +28,7 @@ LATENCY_COLUMNS = (
 )  # fmt: skip
 
 
+@named_arguments
 @asks_once
 def latency(
     data: Messages, by: Columns | None = None, *, within: Length | None = None, **where: Filter

@@ -15,6 +15,7 @@ from masanalytics.analysis.number_places import number_places
 from masanalytics.analysis.results import finished
 from masanalytics.analysis.sources import as_source, asks_once
 from masanalytics.i18n import Text
+from masanalytics.near_names import named_arguments, suggests_names
 from masanalytics.vocabulary import categories_of
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["HEALTH_COLUMNS", "HealthRule", "number_health"]
 
 
+@suggests_names
 @dataclass(frozen=True)
 class HealthRule:
     """When a number counts as what; every part can be set.
@@ -54,6 +56,7 @@ class HealthRule:
     dead_over_days: float = 14.0
 
 
+@named_arguments
 @asks_once
 def number_health(
     data: Messages, *, phones: Iterable[str] | None = None, rule: HealthRule | None = None, **where: Filter

@@ -20,6 +20,7 @@ from masanalytics.analysis.sources.base import MessageSource
 from masanalytics.errors import InputError
 from masanalytics.formatting import percent
 from masanalytics.i18n import N_, Text
+from masanalytics.near_names import named_arguments
 from masanalytics.segments import ALONE, JOINED, utf16_units
 from masanalytics.vocabulary import Status
 
@@ -45,6 +46,7 @@ _TELLS_APART = 0.01
 _LONGEST_SIGNATURE = 30
 
 
+@named_arguments
 @asks_once
 def reconciliation(
     store: Messages,

@@ -20,6 +20,7 @@ from masanalytics.analysis.sources.base import MessageSource
 from masanalytics.analysis.sources.pandas import PandasMessages
 from masanalytics.analysis.timely_replies import REPLY_WINDOW, first_answers, timely_replies
 from masanalytics.i18n import Text
+from masanalytics.near_names import named_arguments
 from masanalytics.vocabulary import Status
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ REPLY_COLUMNS = (
 )  # fmt: skip
 
 
+@named_arguments
 @asks_once
 def replies(
     store: Messages,

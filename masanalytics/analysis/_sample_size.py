@@ -18,6 +18,7 @@ from masanalytics.analysis.sources.base import MessageSource
 from masanalytics.errors import InputError
 from masanalytics.formatting import percent
 from masanalytics.i18n import Text, _, ngettext, speaks
+from masanalytics.near_names import named_arguments
 from masanalytics.stats.power import LEVEL, POWER, needed_size
 from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
 
@@ -33,6 +34,7 @@ _DAYS = 28
 _LEAST_BATCHES = 10
 
 
+@named_arguments
 @speaks
 def sample_size(
     rate: float,

@@ -22,6 +22,7 @@ from masanalytics.analysis.sources.pandas import as_floats, epoch_seconds
 from masanalytics.errors import InputError
 from masanalytics.formatting import group_label, percent
 from masanalytics.i18n import Text, _, speaks
+from masanalytics.near_names import named_arguments
 from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ _MONTH_S = 30 * 86_400
 _MOST = 12  # failures in a row, and months: so many and more are one
 
 
+@named_arguments
 @asks_once
 @speaks
 def suppression_value(

@@ -19,6 +19,7 @@ from masanalytics.analysis.results import MINUTES_ONLY, finished, refuse_taken_n
 from masanalytics.analysis.sources import asks_once
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
+from masanalytics.near_names import named_arguments
 from masanalytics.stats.control_chart import LEAST_POINTS, control_chart
 from masanalytics.vocabulary import Status
 
@@ -38,6 +39,7 @@ _DAYS = {"W": 7, "M": 28}
 _CALENDAR = {"w": "W", "week": "W", "m": "M", "me": "M", "ms": "M", "month": "M"}
 
 
+@named_arguments
 @asks_once
 def timeline(
     data: Messages,

@@ -18,6 +18,7 @@ from masanalytics.analysis.results import finished
 from masanalytics.errors import InputError
 from masanalytics.formatting import duration, percent
 from masanalytics.i18n import Text, _, speaks
+from masanalytics.near_names import named_arguments
 from masanalytics.stats.means import mean_difference
 from masanalytics.stats.proportions import holm, share_p_value, wilson
 from masanalytics.text import plain_name
@@ -38,6 +39,7 @@ _SIGNIFICANT = 0.05
 _RATIO_LEVEL = 0.001
 
 
+@named_arguments
 @speaks
 def uplift(
     store: Store,

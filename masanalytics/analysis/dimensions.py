@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from masanalytics.errors import InputError, missing_columns
 from masanalytics.i18n import Text
+from masanalytics.near_names import asked_arguments
 from masanalytics.text import nearest
 from masanalytics.timezone import CHINA_OFFSET_S
 from masanalytics.vocabulary import DERIVED
@@ -155,7 +156,7 @@ def unknown_argument(name: str, available: Sequence[str], arguments: Iterable[st
     >>> print(unknown_argument("camapign", ["campaign", "phone"]).text("en"))
     unknown argument 'camapign' (did you mean 'campaign'?): the function has none of this name, and the messages no such column
     """
-    near = nearest(name, [*available, *DERIVED, *arguments, *_COMMON], count=1, cutoff=0.6)
+    near = nearest(name, [*asked_arguments(), *arguments, *available, *DERIVED, *_COMMON], count=1, cutoff=0.6)
     hint = Text(" (did you mean {near!r}?)", near=near[0]) if near else ""
     return InputError(
         "unknown argument {name!r}{hint}: the function has none of this name, and the messages no such column",

@@ -19,11 +19,15 @@ import click
 
 import masanalytics
 from masanalytics.formatting import display_width, fill
-from masanalytics.i18n import Language, _, resolve_language, use_language
+from masanalytics.i18n import N_, Language, _, resolve_language, use_language
+from masanalytics.text import nearest
 
 __all__ = ["Command", "Group", "Option", "asked_language", "speaking"]
 
 _DOMAIN = "messages"
+_KINDS = (N_("TEXT"), N_("INTEGER"), N_("FLOAT"), N_("FILE"), N_("DIRECTORY"), N_("FILENAME"), N_("ADDRESS"))
+"""What click calls the kinds of values."""
+_PLACES = (N_("[OPTIONS]"), N_("COMMAND [ARGS]..."))
 _LOCALES = {"en": "en", "zh": "zh_CN"}
 
 
@@ -107,6 +111,11 @@ class _Context(click.Context):
 class Option(click.Option):
     """An option whose help is a sentence of the catalogue."""
 
+    def make_metavar(self, ctx: click.Context) -> str:
+        """Return what stands for the value: a word of the language, where it is only the value's kind."""
+        word = super().make_metavar(ctx)
+        return _(word) if word in _KINDS else word
+
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """Return the names of the option and its help."""
         spoken = copy(self)
@@ -124,6 +133,11 @@ class Command(click.Command):
         self._help_option = None  # which click keeps, in the language of its first use
         return super().make_context(*args, **kwargs)
 
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Return what stands behind the name of the command."""
+        pieces = super().collect_usage_pieces(ctx)
+        return [_(piece) if piece in _PLACES else piece for piece in pieces]
+
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the help text."""
         spoken = copy(self)
@@ -137,6 +151,16 @@ class Group(Command, click.Group):
     def list_commands(self, _ctx: click.Context) -> list[str]:
         """Return the names of the commands."""
         return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that is asked for; for a misspelt one say which was meant."""
+        asked = args[0] if args else ""
+        near = [] if asked in self.commands or asked.startswith("-") else nearest(asked, self.commands, count=1)
+        if near and not ctx.resilient_parsing:
+            ctx.fail(_("there is no command {name!r} (did you mean {near!r}?)", name=asked, near=near[0]))
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands."""

@@ -23,6 +23,7 @@ from masanalytics.client.transport import Answer, Failure, Transport
 from masanalytics.client.trust import Network, establish, known_hosts_path
 from masanalytics.clock import Clock, SystemClock
 from masanalytics.errors import CertificateError, ConfigError, InputError, MasError, NetworkError
+from masanalytics.near_names import suggests_names
 from masanalytics.paths import full_path
 from masanalytics.protocol import (
     DELIVER,
@@ -41,6 +42,7 @@ from masanalytics.secret import Secret
 __all__ = ["Client"]
 
 
+@suggests_names
 class Client:
     """The platform, as one account sees it. Thread-safe; keeps its connections open; use it in a ``with``, or close it.
 

@@ -24,6 +24,7 @@ from masanalytics.collecting.wait_progress import WaitProgress
 from masanalytics.errors import InputError, MasError, NetworkError, RefusedError, StoreError
 from masanalytics.formatting import card
 from masanalytics.i18n import Text, _, resolve_language, use_language
+from masanalytics.near_names import suggests_names
 from masanalytics.protocol import FATAL, Endpoint, describe_rspcod
 from masanalytics.store.intake import Received
 from masanalytics.timezone import format_instant
@@ -46,6 +47,7 @@ _PASSING = frozenset({"NOT_WHITE_IP"})
 _T = TypeVar("_T")
 
 
+@suggests_names
 class Collector:
     """Polls an account, paced, and never loses what was handed out.
 

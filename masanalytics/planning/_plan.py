@@ -15,6 +15,7 @@ from masanalytics.aliases import Booleans, Instant, Length, Numbers, PathName, P
 from masanalytics.carriers import carrier_codes, load_regions, region_codes
 from masanalytics.clock import SystemClock
 from masanalytics.errors import InputError
+from masanalytics.near_names import named_arguments
 from masanalytics.phones import parse_phones
 from masanalytics.planning.arguments import (
     AddSerial,
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
 __all__ = ["plan"]
 
 
+@named_arguments
 def plan(
     df: Table,
     *,

@@ -13,6 +13,7 @@ from masanalytics.aliases import Table
 from masanalytics.argument_kinds import LENGTH, WHOLE, WORDS, check_kind, takes
 from masanalytics.errors import InputError
 from masanalytics.masking import shown_value
+from masanalytics.near_names import named_arguments
 from masanalytics.planning.columns import as_frame, check_names, labels_by_name, take_columns
 from masanalytics.stats.power import LEVEL, POWER, detectable_difference
 from masanalytics.text import plain_name
@@ -20,6 +21,7 @@ from masanalytics.text import plain_name
 __all__ = ["split"]
 
 
+@named_arguments
 @takes(seed=WHOLE, base_rate=LENGTH)
 def split(
     df: Table,

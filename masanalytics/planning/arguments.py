@@ -133,7 +133,7 @@ def check_gone(gone: Mapping[str, Any]) -> None:
             " key='订单号'. Nothing was sent"
         )
     if gone:
-        raise TypeError(f"plan() got an unexpected keyword argument {next(iter(gone))!r}")
+        raise InputError("{function}() has no argument {name!r}", function="plan", name=next(iter(gone)))
 
 
 def checked_round(label: object) -> str:

@@ -17,6 +17,7 @@ import pandas as pd
 from masanalytics.aliases import Numbers
 from masanalytics.argument_kinds import LENGTH, WHOLE
 from masanalytics.errors import InputError
+from masanalytics.near_names import suggests_names
 from masanalytics.vocabulary import MODES
 
 __all__ = ["Cut", "Limits", "cut_by_arm", "cut_contents", "cut_templates", "interleave"]
@@ -24,6 +25,7 @@ __all__ = ["Cut", "Limits", "cut_by_arm", "cut_contents", "cut_templates", "inte
 _MODE: Final = {name: code for code, name in enumerate(MODES)}
 
 
+@suggests_names
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How large a request may be, and how fast requests are assumed to go.

@@ -19,6 +19,7 @@ from masanalytics.errors import InputError
 from masanalytics.formatting import duration, money
 from masanalytics.i18n import Text, _, ngettext, speaks
 from masanalytics.masking import mask_phone, mask_phones_in
+from masanalytics.near_names import suggests_names
 from masanalytics.phones import REASONS
 from masanalytics.planning.batching import Limits
 from masanalytics.planning.contact_caps import CapRule
@@ -82,6 +83,7 @@ class SendingAccount:
         )
 
 
+@suggests_names
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Plan:
     """What a campaign will send, made by `masanalytics.plan`.

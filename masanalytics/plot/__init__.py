@@ -8,6 +8,9 @@ Every chart takes ``ax=`` (where to draw) and ``language=`` (``"en"`` or ``"zh"`
 shows Chinese also where no Chinese font is installed. For charts of your own there is `use_chinese_font`.
 """
 
+from typing import TYPE_CHECKING, NoReturn
+
+from masanalytics.near_names import no_name
 from masanalytics.plot._anomalies import anomalies
 from masanalytics.plot._backtest import backtest
 from masanalytics.plot._compare import compare
@@ -44,3 +47,10 @@ __all__ = [
 def __dir__() -> list[str]:
     """Offer what is meant for use, not the modules it is made in."""
     return list(__all__)
+
+
+if not TYPE_CHECKING:  # a type checker shall not take any name for one
+
+    def __getattr__(name: str) -> NoReturn:
+        """Say which name was meant."""
+        raise no_name("masanalytics.plot", name, __all__)

@@ -21,6 +21,7 @@ from masanalytics.collecting.result import Collected
 from masanalytics.collecting.wait_progress import WaitProgress
 from masanalytics.errors import InputError, MissingExtraError, StoreError
 from masanalytics.i18n import Text, _, ngettext
+from masanalytics.near_names import suggests_names
 from masanalytics.paths import alone_with, remove_file, replace_file
 from masanalytics.receiving.door import Door, ReceiverLimits, allows, networks, opened
 from masanalytics.receiving.forwarder import Forwarder, checked_target
@@ -37,6 +38,7 @@ _PATH = re.compile(r"[A-Za-z0-9_-]{16,100}")
 _LOOK_S: Final = 0.2
 
 
+@suggests_names
 class Receiver:
     """Listens for what the platform pushes. As a context manager it listens from the beginning of the block to its end.
 

@@ -17,6 +17,7 @@ from masanalytics.clock import Clock, SystemClock
 from masanalytics.formatting import count, percent
 from masanalytics.i18n import _, speaks
 from masanalytics.masking import mask_phones_in
+from masanalytics.near_names import named_arguments
 from masanalytics.plot.chart import as_of_text
 from masanalytics.report.pictures import Picture
 from masanalytics.report.tables import RATES
@@ -137,6 +138,7 @@ def _figures(rates: pd.DataFrame) -> list[tuple[str, str]]:
     return figures
 
 
+@named_arguments
 @speaks
 def watch(
     data: Messages,

@@ -11,6 +11,7 @@ from masanalytics.analysis.prices import checked_price
 from masanalytics.analysis.sources import asks_once
 from masanalytics.errors import InputError
 from masanalytics.i18n import speaks
+from masanalytics.near_names import named_arguments
 from masanalytics.paths import path_in_folder, private_file, remove_file, replace_file
 from masanalytics.report.build import gather
 from masanalytics.report.contents import Request
@@ -19,6 +20,7 @@ from masanalytics.report.period import period_of
 __all__ = ["write_report"]
 
 
+@named_arguments
 @asks_once
 @speaks
 def write_report(

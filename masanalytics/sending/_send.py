@@ -27,6 +27,7 @@ from masanalytics.collecting import Collector
 from masanalytics.collecting.notices import to_stderr
 from masanalytics.errors import InputError, StoreError
 from masanalytics.i18n import Text, _
+from masanalytics.near_names import check_arguments, named_arguments
 from masanalytics.phones import normalise_phones
 from masanalytics.planning import Plan, PlannedBatch
 from masanalytics.planning import plan as make_plan
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 __all__ = ["check_hours", "deferred_interrupt", "portions", "send"]
 
 
+@named_arguments
 @takes(wait=TRUTH, collect=TRUTH, progress=TRUTH, over_budget=TEXT)
 def send(
     work: Plan | Table,
@@ -291,6 +293,7 @@ def _as_plan(work: Plan | Table, client: Client, store: Store, planning: dict[st
         )
     as_frame(work)
     check_gone({name: value for name, value in planning.items() if name in GONE})
+    check_arguments(make_plan, planning)
     if missing := [name for name in ("phone", "campaign") if name not in planning]:
         raise InputError(
             "a frame is planned first, as mas.plan(...) does it: say {names} too. Nothing was sent",

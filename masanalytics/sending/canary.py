@@ -12,6 +12,7 @@ from masanalytics.clock import is_simulated
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
 from masanalytics.masking import shown_value
+from masanalytics.near_names import suggests_names
 
 if TYPE_CHECKING:
     from masanalytics.collecting import Collector
@@ -26,6 +27,7 @@ _LOOK_EVERY_S: Final = 0.25
 _CODES_NAMED: Final = 3
 
 
+@suggests_names
 @dataclass(frozen=True, slots=True)
 class Canary:
     """How a first small batch is judged.

@@ -9,6 +9,7 @@ from typing import Final
 from masanalytics.collecting import Collected
 from masanalytics.formatting import card, duration
 from masanalytics.i18n import N_, Text, _, ngettext, speaks
+from masanalytics.near_names import suggests_names
 from masanalytics.vocabulary import ACCEPTED, EXCLUSIONS
 
 __all__ = ["SendResult"]
@@ -23,6 +24,7 @@ _HELD: Final = {
 }
 
 
+@suggests_names
 @dataclass(frozen=True)
 class SendResult:
     """What one call of `send` did.

@@ -17,6 +17,7 @@ from masanalytics.aliases import PathName
 from masanalytics.errors import InputError, MissingExtraError
 from masanalytics.i18n import Text
 from masanalytics.masking import mask_phones_in
+from masanalytics.near_names import named_arguments
 from masanalytics.paths import full_path
 from masanalytics.sheets.appearance import Appearance
 from masanalytics.sheets.delimited import read_text
@@ -53,6 +54,7 @@ class _Choice:
     hidden: Hidden | None
 
 
+@named_arguments
 def read_sheet(
     path: PathName,
     *,

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from masanalytics.errors import InputError
+from masanalytics.near_names import named_arguments
 
 __all__ = ["sample_path"]
 
 
+@named_arguments
 def sample_path(name: str = "customers.xlsx") -> Path:
     """Return where a sample file lies, in the installed package or in a checkout.
 

@@ -15,6 +15,7 @@ from masanalytics.aliases import PathName
 from masanalytics.errors import InputError, MissingExtraError
 from masanalytics.formatting import column_name, display_width, group_label
 from masanalytics.i18n import Text, speaks
+from masanalytics.near_names import named_arguments
 from masanalytics.paths import full_path, path_in_folder, private_file
 from masanalytics.phones import holds_mobile
 from masanalytics.sheets.number_formats import GENERAL
@@ -32,6 +33,7 @@ _RATES: Final = frozenset({
 _PLAIN_NUMBER = re.compile(r"[+-]?\d[\d,]*(?:\.\d*)?(?:[eE][+-]?\d+)?")
 
 
+@named_arguments
 @speaks
 def write_sheet(df: pd.DataFrame, path: PathName, *, sheet: str = "Sheet1", language: str | None = None) -> Path:
     """Write a frame to ``.xlsx``, ``.csv`` or ``.parquet`` so that it is safe to open.

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from masanalytics.errors import InputError
+from masanalytics.near_names import suggests_names
 from masanalytics.simulator.settings import Style
 
 __all__ = ["HTML", "JSON", "KINDS", "Fault", "Faults", "Payload", "damaged", "page_bytes", "web_page"]
@@ -66,6 +67,7 @@ _ENDPOINTS: Final = {
 }
 
 
+@suggests_names
 @dataclass
 class Fault:
     """A fault and when it strikes. It can be used as a context manager, at whose end it is cancelled.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from masanalytics.clock import Clock, FastClock, SystemClock
 from masanalytics.errors import InputError
 from masanalytics.i18n import _, ngettext
+from masanalytics.near_names import suggests_names
 from masanalytics.simulator.audit_log import Deviation, HandedOut, Message, Request, row_of
 from masanalytics.simulator.behaviour import Behaviour, Scripted
 from masanalytics.simulator.certificate import Certificate, load_certificate, make_certificate
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Simulator"]
 
 
+@suggests_names
 class Simulator:
     """A faithful local platform, for tests, demos, and clients in any language.
 

@@ -18,6 +18,7 @@ from masanalytics.analysis.sources.narwhals import NarwhalsMessages
 from masanalytics.analysis.sources.pandas import PandasMessages
 from masanalytics.analysis.sources.united import UnitedMessages
 from masanalytics.errors import InputError, StoreError
+from masanalytics.near_names import suggests_names
 from masanalytics.paths import full_path
 from masanalytics.store.late_reports import amended, late_messages
 from masanalytics.store.observation import Observation
@@ -33,6 +34,7 @@ __all__ = ["Archive"]
 _T = TypeVar("_T")
 
 
+@suggests_names
 class Archive:
     """The messages that `Store.archive` moved, and the live ones of their store, for every function that takes a Store to analyse.
 

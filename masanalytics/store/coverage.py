@@ -22,6 +22,7 @@ __all__ = [
     "gaps",
     "intervals",
     "is_ahead",
+    "is_of_later_time",
     "join",
     "polled_accounts",
 ]
@@ -109,6 +110,14 @@ def is_ahead(conn: sqlite3.Connection, now: float, account_id: int | None = None
     """Whether a clock that was ahead has written what lies later than now."""
     limit = [account_id, account_id, int(now) + _STEP_BACK_S]
     return conn.execute(f"SELECT 1 FROM coverage WHERE {_WHOSE} AND ended_at > ? LIMIT 1", limit).fetchone() is not None
+
+
+def is_of_later_time(conn: sqlite3.Connection, now: float) -> bool:
+    """Whether most of what was sent is later than now as well, so that the whole file has a time of its own."""
+    later, sent = conn.execute(
+        "SELECT sum(messages) FILTER (WHERE requested_at > ?), sum(messages) FROM batches", [int(now) + _STEP_BACK_S]
+    ).fetchone()
+    return 2 * (later or 0) > (sent or 0)
 
 
 def disbelieve(

@@ -60,9 +60,13 @@ class Intake:
         self._connections.close_thread()
 
     def disbelieve(self, now: float) -> None:
-        """Take back what a clock that was ahead wrote; nothing is written where there is nothing to take back."""
+        """Take back what a clock that was ahead wrote; nothing is written where there is nothing to take back.
+
+        A file of a simulated platform, whose time runs faster, is opened by the machine's clock when its notebook starts anew: what
+        was sent lies ahead as well there, and is judged by its own time until something is fetched by ours.
+        """
         with self._connections.reading() as conn:
-            wrong = coverage.is_ahead(conn, now)
+            wrong = coverage.is_ahead(conn, now) and not coverage.is_of_later_time(conn, now)
         if wrong:
             with self._connections.writing() as conn:
                 coverage.disbelieve(conn, now)

@@ -21,6 +21,7 @@ from masanalytics.clock import Clock, SystemClock
 from masanalytics.errors import InputError, StoreError, unknown_name
 from masanalytics.formatting import card, plain_card
 from masanalytics.i18n import Text, speaks
+from masanalytics.near_names import suggests_names
 from masanalytics.paths import full_path, path_in_folder
 from masanalytics.store import (
     forgetting,
@@ -58,6 +59,7 @@ _SELDOM = frozenset(
 """What completion does not offer."""
 
 
+@suggests_names
 class Store:
     """The SQLite file that sending, collecting and analysing share.
 
