@@ -14,7 +14,7 @@ import masanalytics as mas
 from masanalytics.planning import plan
 
 PACKAGE = Path(mas.__file__).parent
-WORDS = {"i18n", "errors", "text"}
+WORDS = {"i18n", "errors", "text", "near_names"}
 
 
 def rooms_of(**arguments: Any) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -60,7 +61,8 @@ class Picture:
             line.set_visible(False)
         buffer = io.StringIO()
         with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "path"}):
-            figure.savefig(buffer, format="svg", metadata=_NO_METADATA)
+            # Not savefig, which draws everything once more before, to learn what it takes.
+            FigureCanvasSVG(figure).print_svg(buffer, metadata=_NO_METADATA)
         # Joined, not substituted: a backslash of somebody's column name means nothing here.
         return f'<svg role="img" aria-label="{label}"' + _embedded(buffer.getvalue(), name).removeprefix("<svg")
 
