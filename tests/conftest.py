@@ -13,6 +13,7 @@ from hypothesis import settings
 from masanalytics.client import Client
 from masanalytics.clock import ManualClock
 from masanalytics.collecting import Collector
+from masanalytics.report.pictures import Picture
 from masanalytics.simulator import Simulator
 from masanalytics.store import Store
 from tests.bench import Bench, PlainBatch, report
@@ -85,6 +86,12 @@ def collector(client: Client, store: Store) -> Iterator[Collector]:
     one = Collector(client, store, say=lambda _text: None)
     yield one
     one.stop()
+
+
+@pytest.fixture
+def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the pictures out of reports: for tests of the words and figures beside them, since drawing takes most of the time."""
+    monkeypatch.setattr(Picture, "as_svg", lambda *_args, **_options: "")
 
 
 @pytest.fixture

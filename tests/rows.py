@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import pandas as pd
@@ -23,8 +24,15 @@ class Rows:
         """Insert one row and return its number."""
         marks = ", ".join("?" * len(columns))
         sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"
-        with self._conn:
+        with nullcontext() if self._conn.in_transaction else self._conn:
             return self._conn.execute(sql, list(columns.values())).lastrowid or 0
+
+    def messages(self, frame: pd.DataFrame) -> None:
+        """Insert the rows of a frame of messages, all at once."""
+        with self._conn:
+            self._conn.execute("BEGIN")
+            for row in frame.to_dict("records"):
+                self.message(row)
 
     def named(self, table: str, column: str, value: str) -> int:
         """Return the number of a name in its table, which is made the first time."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,7 @@ def in_batches(messages: pd.DataFrame) -> pd.DataFrame:
 def fill(store: Store, messages: pd.DataFrame) -> Rows:
     """Write messages into a store's tables, as sending and collecting would have left them."""
     rows = Rows(store, "ours")
-    for row in messages.to_dict("records"):
-        rows.message(row)
+    rows.messages(messages)
     rows.covered(END - 40 * 86_400, END)
     return rows
 
@@ -109,15 +109,20 @@ QUESTIONS: dict[str, Callable[[Any], pd.DataFrame]] = {
 }
 
 
+@cache
+def answered(question: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return messages, and the answer of their frame."""
+    messages = in_batches(random_messages(600, seed=len(question)))
+    return messages, QUESTIONS[question](messages)
+
+
 @pytest.mark.parametrize("make", [shuffled, as_polars, as_lazy_polars, as_duckdb, as_arrow])
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_every_kind_of_frame_answers_alike(make: Callable[[pd.DataFrame], Any], question: str) -> None:
     """The order of rows and the kind of frame change nothing."""
-    messages = in_batches(random_messages(600, seed=len(question)))
-    ask = QUESTIONS[question]
-    expected = ask(messages)
+    messages, expected = answered(question)
 
-    found = ask(make(messages))
+    found = QUESTIONS[question](make(messages))
 
     pd.testing.assert_frame_equal(found, expected, check_dtype=make is shuffled)
     assert found.attrs["as_of"] == expected.attrs["as_of"]
@@ -176,7 +181,7 @@ def test_one_absurd_date_changes_no_rate(store: Store) -> None:
     )
 
 
-@given(
+ABSURD_TIMES = given(
     times=st.lists(
         st.tuples(
             st.sampled_from([END - 500, END - 90_000, -62_135_596_800, 253_402_271_999, -1, 0]),
@@ -187,12 +192,29 @@ def test_one_absurd_date_changes_no_rate(store: Store) -> None:
     ),
     reports=st.sampled_from([1, 4094, 4095, 4096, 10**9]),
 )
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@ABSURD_TIMES
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_instant_falsifies_a_count(
     tmp_path_factory: pytest.TempPathFactory, times: list[tuple[int, int]], reports: int
 ) -> None:
     """Whatever instants the platform wrote (year 1, year 9999, before 1970), a store counts as its frame does."""
-    with Store(tmp_path_factory.mktemp("absurd") / "mas.db") as one:
+    judge_counts(tmp_path_factory.mktemp("absurd"), times, reports)
+
+
+@pytest.mark.slow
+@ABSURD_TIMES
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_none_of_many_instants_does(
+    tmp_path_factory: pytest.TempPathFactory, times: list[tuple[int, int]], reports: int
+) -> None:
+    """The same with more of them."""
+    judge_counts(tmp_path_factory.mktemp("absurd"), times, reports)
+
+
+def judge_counts(folder: Path, times: list[tuple[int, int]], reports: int) -> None:
+    with Store(folder / "mas.db") as one:
         fill(one, random_messages(len(times), seed=2))
         statuses = [Status.delivered, Status.failed, Status.pending]
         for number, (submitted, received) in enumerate(times, start=1):

@@ -178,6 +178,7 @@ def test_the_platforms_own_page_counts_what_was_reported_only() -> None:
     )
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_the_report_says_what_the_platforms_page_would_show(tmp_path: Path) -> None:
     """In its sources, with the reason: never as the headline."""
     messages = pd.DataFrame(

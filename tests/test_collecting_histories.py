@@ -12,6 +12,7 @@ from tests.histories.collecting import play
 
 # The whole measure is MAS_COLLECTING_HISTORIES=1000; MAS_COLLECTING_HISTORIES_FIRST begins with another seed.
 HISTORIES = int(os.environ.get("MAS_COLLECTING_HISTORIES", "12"))
+QUICK = 3
 FIRST = int(os.environ.get("MAS_COLLECTING_HISTORIES_FIRST", "0"))
 
 
@@ -23,7 +24,10 @@ def _quiet() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
-@pytest.mark.parametrize("seed", range(FIRST, FIRST + HISTORIES))
+@pytest.mark.parametrize(
+    "seed",
+    [pytest.param(FIRST + number, marks=[pytest.mark.slow] if number >= QUICK else []) for number in range(HISTORIES)],
+)
 def test_nothing_handed_out_is_gone_and_no_number_excludes_the_truth(seed: int) -> None:
     """Answers cut and lost, clocks hours off, two stores, full disks, killed processes: in a store, or in a known hole."""
     assert play(seed) == []

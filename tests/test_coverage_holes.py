@@ -35,10 +35,17 @@ def collector_of(client: Client, store: Store) -> mas.Collector:
     return mas.Collector(client, store, say=lambda _text: None)
 
 
-def collect_every(collector: mas.Collector, clock: ManualClock, hours: float, step_s: float = 300) -> None:
-    for _ in range(int(hours * HOUR / step_s)):
-        clock.sleep(step_s)
+def collect_every(collector: mas.Collector, clock: ManualClock, hours: int, step: int = 2) -> None:
+    for _ in range(0, hours, step):
+        clock.sleep(step * HOUR)
         collector.collect()
+
+
+def hear_nothing(bench: Bench, hours: int, step: int = 2) -> None:
+    """Poll for hours, and get empty answers."""
+    for _ in range(0, hours, step):
+        bench.clock.sleep(step * HOUR)
+        bench.receive([])
 
 
 def rates(data: Any, **more: Any) -> list[list[float]]:
@@ -64,7 +71,7 @@ def lose_the_first_page(sim: Simulator, store: Store, clock: ManualClock, fault:
         collector.collect()
     except mas.NetworkError:
         assert fault == "drop_after"
-    collect_every(collector, clock, 74, 900)
+    collect_every(collector, clock, 74)
     return collector
 
 
@@ -110,7 +117,7 @@ def test_an_answer_that_is_read_later_closes_its_hole(
     with monkeypatch.context() as patch:
         patch.setattr("masanalytics.store.report_ingestion.take_reports", lambda *_: 1 / 0)
         collector.collect()
-    collect_every(collector, clock, 74, 900)
+    collect_every(collector, clock, 74)
     before = rates(store)
     mas.replay(store)
     collector.stop()
@@ -125,9 +132,7 @@ def test_most_is_open_by_what_a_missing_answer_can_hold(store: Store, bench: Ben
     phones = people(3000)
     bench.send(phones, "0101080000000000000001")
     lose(store, bench, clock)
-    for _ in range(74 * 6):
-        clock.sleep(600)
-        bench.receive([])
+    hear_nothing(bench, hours=74)
 
     assert rates(store) == [[3000, 0, 3000, 0, 0.0, 0.3333]]
 
@@ -143,18 +148,14 @@ def test_messages_of_another_time_are_not_concerned(store: Store, bench: Bench, 
     """Whoever was submitted after the hole, or had 72 hours behind him before it, is counted as ever."""
     bench.send(people(10), "0101080000000000000001", "before")
     bench.receive([])
-    for _ in range(80 * 6):
-        clock.sleep(600)
-        bench.receive([])
+    hear_nothing(bench, hours=80)
     bench.send(people(10, 13900000000), "0104160000000000000001", "during")
     clock.sleep(600)
     bench.receive([])
     lose(store, bench, clock)
     clock.sleep(60)
     bench.send(people(10, 13700000000), "0104162000000000000001", "after")
-    for _ in range(80 * 6):
-        clock.sleep(600)
-        bench.receive([])
+    hear_nothing(bench, hours=80)
     found = mas.delivery_rates(store, by="campaign")
 
     assert found[["campaign", "pending", "unreported", "most"]].to_numpy().tolist() == [
@@ -203,9 +204,7 @@ def test_single_records_that_cannot_be_read_open_most_by_as_many(
     bench.send(phones, "0101080000000000000001")
     clock.sleep(30)
     bench.receive([*(report(phone, "0101080000000000000001") for phone in phones[:50]), 1, 2, 3])
-    for _ in range(74 * 6):
-        clock.sleep(600)
-        bench.receive([])
+    hear_nothing(bench, hours=74)
 
     assert rates(store) == [[100, 50, 0, 50, 0.5, 0.53]]
     assert store.missing_answers()["records"].tolist() == [3]
@@ -219,7 +218,7 @@ def test_what_a_gateway_lost_may_have_arrived(everybody: Simulator, store: Store
     clock.sleep(5)
     everybody.fault("status", endpoint="report", times=1, status=502, taken=True)
     collector.collect()
-    collect_every(collector, clock, 74, 900)
+    collect_every(collector, clock, 74)
     collector.stop()
 
     assert rates(store) == [[1000, 0, 1000, 0, 0.0, 1.0]]
@@ -232,9 +231,7 @@ def test_records_that_cannot_be_read_stay_possible_at_every_age(store: Store, be
     bench.send(phones, "0101080000000000000001")
     clock.sleep(30)
     bench.receive([*(report(phone, "0101080000000000000001") for phone in phones[:50]), *range(40)])
-    for _ in range(74 * 6):
-        clock.sleep(600)
-        bench.receive([])
+    hear_nothing(bench, hours=74)
 
     found = mas.delivery_rates(store, within="1h")
     assert found[["accepted", "delivered", "delivery_rate", "most"]].values.tolist() == [[100, 50, 0.5, 0.9]]
@@ -249,7 +246,7 @@ def test_half_a_page_may_hold_the_other_half(everybody: Simulator, store: Store,
     clock.sleep(5)
     everybody.fault("truncate", endpoint="report", times=1)
     collector.collect()
-    collect_every(collector, clock, 74, 900)
+    collect_every(collector, clock, 74)
     collector.stop()
     stored = len(store.reports())
 
@@ -266,9 +263,7 @@ def test_an_unanswered_poll_is_a_hole_as_soon_as_the_next_one_begins(
     turn = store.intake.take_turn(bench.account, "report", 0.0, clock, "bench")
     clock.sleep(600)
     under_way = len(store.missing_answers())
-    for _ in range(74 * 6):
-        clock.sleep(600)
-        bench.receive([])
+    hear_nothing(bench, hours=74)
     before = rates(store)
     now = clock.now()
     answer = mas.protocol.PollAnswer("report", b"[]", 200, True, now, now)
@@ -285,9 +280,7 @@ def test_lost_replies_concern_no_rate(store: Store, bench: Bench, clock: ManualC
     bench.send(people(10), "0101080000000000000001")
     turn = store.intake.take_turn(bench.account, "deliver", 0.0, clock, "bench")
     store.intake.note_no_answer(bench.account, turn.poll_id, mas.NetworkError("gone").said, clock, lost=True)
-    for _ in range(74 * 6):
-        clock.sleep(600)
-        bench.receive([])
+    hear_nothing(bench, hours=74)
 
     assert rates(store) == [[10, 0, 0, 10, 0.0, 0.0]]
     assert store.missing_answers()["endpoint"].tolist() == ["deliver"]

@@ -21,6 +21,12 @@ FIRST = int(os.environ.get("MAS_HISTORIES_FIRST", "0"))
 BLOCK = 25
 
 
+def _blocks(count: int) -> list[Any]:
+    """Return where the blocks of so many histories begin; all but the first are slow."""
+    later = range(FIRST + BLOCK, FIRST + count, BLOCK)
+    return [FIRST, *(pytest.param(first, marks=pytest.mark.slow) for first in later)]
+
+
 @pytest.fixture(autouse=True)
 def _quiet() -> Iterator[None]:
     """Histories go wrong on purpose: what is logged about it would fill the screen."""
@@ -38,12 +44,12 @@ def _judge(seeds: range, *, http: bool) -> None:
             pytest.fail(script(short, replay(short), seed), pytrace=False)
 
 
-@pytest.mark.parametrize("first", range(FIRST, FIRST + HISTORIES, BLOCK))
+@pytest.mark.parametrize("first", _blocks(HISTORIES))
 def test_no_history_shows_what_must_never_be(first: int) -> None:
     _judge(range(first, min(first + BLOCK, FIRST + HISTORIES)), http=False)
 
 
-@pytest.mark.parametrize("first", range(FIRST, FIRST + HISTORIES // 2, BLOCK))
+@pytest.mark.parametrize("first", _blocks(HISTORIES // 2))
 def test_no_history_over_http_and_pushes_does(first: int) -> None:
     """The same with an account of the HTTP flavour, whose reports are pushed to a receiver that may not be there."""
     _judge(range(first, min(first + BLOCK, FIRST + HISTORIES // 2)), http=True)

@@ -134,6 +134,7 @@ def test_ids_of_two_stores_are_told_apart(stores: tuple[Store, list[Store]]) -> 
     assert one == ACCOUNTS[1]
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_a_report_of_several_stores(stores: tuple[Store, list[Store]], tmp_path: Path) -> None:
     """The page of a list of stores has the replies too."""
     page = mas.write_report(stores[1], tmp_path / "page.html", language="en").read_text("utf-8")

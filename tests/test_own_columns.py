@@ -123,6 +123,7 @@ def test_a_column_of_thousands_of_values_is_warned_of() -> None:
     assert "columns kept: 门店 (1 value), 客户编号 (1,500 values)" in made.text("en")
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_charts_reports_and_exports_take_kept_columns(sent: Store, tmp_path: Path) -> None:
     """A chart and a page by shop; what was not kept is said in the reader's language."""
     plot.delivery_rates(sent, by="门店", language="zh")

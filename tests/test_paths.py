@@ -110,6 +110,7 @@ def test_a_missing_folder_is_an_error_everywhere(tmp_path: Path, home: Path) -> 
     assert _names(home) == []
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_a_tilde_is_expanded_wherever_a_path_is_taken(
     home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

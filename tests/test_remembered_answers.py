@@ -59,6 +59,7 @@ def test_no_function_asks_the_same_twice(question: str) -> None:
     assert len(data.message_source.questions) == len(set(data.message_source.questions))
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_a_report_asks_nothing_twice(tmp_path: Path) -> None:
     """Its sections share the history, the coverage and every count."""
     data: Any = Holder(in_batches(random_messages(300, seed=3)))

@@ -7,10 +7,12 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from unittest import mock
 from xml.etree import ElementTree as ET
 
 import matplotlib as mpl
@@ -32,6 +34,7 @@ from masanalytics.report import write_report
 from masanalytics.report.build import _spans
 from masanalytics.report.excel import _sheet_name
 from masanalytics.report.headline import behind, headline
+from masanalytics.report.pictures import Picture
 from masanalytics.report.sanitise import harmless, sanitised
 from masanalytics.store import Store
 from tests.bench import Bench, report
@@ -117,9 +120,15 @@ def written(path: Path, data: pd.DataFrame, **options: Any) -> str:
     return PAGES[made_of]
 
 
+def worded(path: Path, data: pd.DataFrame, **options: Any) -> str:
+    """Return the page without its pictures, for tests of its words and tables."""
+    with mock.patch.object(Picture, "as_svg", return_value=""):
+        return write_report(data, path / "report.html", **options).read_text(encoding="utf-8")
+
+
 def test_the_headline_says_the_rate_with_denominator_and_interval(messages: pd.DataFrame, tmp_path: Path) -> None:
     """The first sentence has accepted, delivered, rate and interval; the next why messages failed and how fast."""
-    text = written(tmp_path, messages, language="en")
+    text = worded(tmp_path, messages, language="en")
     assert "Of 100 accepted messages, 90 were delivered: 90.0% (95% interval 82.6% to 94.5%)." in text
     assert "10 failed; no single code leads: MK:0001 (" in text
     assert "Half of the accepted messages had arrived after 6 s, nine in ten after 6 s." in text
@@ -150,16 +159,16 @@ def test_a_code_is_called_the_most_frequent_where_chance_does_not_explain_its_le
 def test_masked_numbers_leave_out_the_state_of_the_numbers_alone(messages: pd.DataFrame, tmp_path: Path) -> None:
     """A frame exported without its numbers still makes a report: who is who is not known, the rest is."""
     masked = messages.assign(phone=[f"138****{number:04d}" for number in range(len(messages))])
-    text = written(tmp_path, masked, language="en")
+    text = worded(tmp_path, masked, language="en")
 
     assert "90.0% (95% interval" in text
     assert 'id="health"' not in text
-    assert 'id="health"' in written(tmp_path, messages, language="en")
+    assert 'id="health"' in worded(tmp_path, messages, language="en")
 
 
 def test_tables_hold_the_figures(messages: pd.DataFrame, tmp_path: Path) -> None:
     """The tables show counts, rates with intervals, codes with meaning and advice, and latencies."""
-    page = Page(written(tmp_path, messages, language="en", campaign="春节"))
+    page = Page(worded(tmp_path, messages, language="en", campaign="春节"))
     rates, course, codes, latency = page.tables[:4]
     assert rates[0][:4] == ["Accepted", "Delivered", "Delivery rate", "Failed"]
     assert rates[1][:5] == ["80", "70", "87.5% (78.5–93.1%)", "10", "0"]
@@ -183,7 +192,7 @@ def test_a_chinese_report_is_chinese(messages: pd.DataFrame, tmp_path: Path) -> 
 
 def test_an_english_report_of_latin_names_carries_no_font(messages: pd.DataFrame, tmp_path: Path) -> None:
     """Where no Chinese letter occurs no font is put into the page."""
-    text = written(tmp_path, messages.tail(20).assign(campaign="spring"), language="en")
+    text = worded(tmp_path, messages.tail(20).assign(campaign="spring"), language="en")
     assert "@font-face" not in text
 
 
@@ -231,8 +240,8 @@ def test_phone_numbers_are_masked_unless_asked_for(messages: pd.DataFrame, tmp_p
     assert "138****8000" in masked
     assert "13800138000" not in masked
     assert "1380010" not in masked
-    assert "13800138000" in written(tmp_path, messages, language="en", by=["campaign"], reveal=True)
-    grouped = written(tmp_path, messages.head(3), language="en", by=["phone"])
+    assert "13800138000" in worded(tmp_path, messages, language="en", by=["campaign"], reveal=True)
+    grouped = worded(tmp_path, messages.head(3), language="en", by=["phone"])
     assert "138****0001" in grouped
     assert "13800100001" not in grouped
 
@@ -246,10 +255,10 @@ def test_equal_data_gives_equal_pages(messages: pd.DataFrame, tmp_path: Path) ->
 
 def test_a_report_of_nothing_says_so(messages: pd.DataFrame, tmp_path: Path) -> None:
     """Without messages the page says that there is nothing to report on, and still explains its figures."""
-    text = written(tmp_path, messages.head(0), language="en")
+    text = worded(tmp_path, messages.head(0), language="en")
     assert "There are no accepted messages to report on." in text
     assert "What each figure means" in text
-    assert written(tmp_path, messages, language="zh", since="2027-01-01").count("没有可报告的已受理短信。") == 1
+    assert worded(tmp_path, messages, language="zh", since="2027-01-01").count("没有可报告的已受理短信。") == 1
     assert write_report(messages.head(0), tmp_path / "nothing.xlsx", language="en").exists()
 
 
@@ -263,7 +272,7 @@ def test_a_campaign_that_is_not_there_is_refused(messages: pd.DataFrame, tmp_pat
 def test_pending_messages_are_said_and_bounded(messages: pd.DataFrame, tmp_path: Path) -> None:
     """While reports are missing the page says how many, and between which rates it will end."""
     young = messages.assign(status=["pending"] * 10 + ["delivered"] * 90, waited_s=60, latency_s=[None] * 10 + [6] * 90)
-    text = written(tmp_path, young, language="en")
+    text = worded(tmp_path, young, language="en")
     assert "90 have been delivered so far: 90.0%" in text
     assert "10 are still pending: the rate will end between 90.0% and 100%" in text
 
@@ -273,19 +282,19 @@ def test_a_frame_with_the_columns_of_the_rates_alone_is_enough(tmp_path: Path) -
     bare = pd.DataFrame(
         {"status": ["delivered"] * 3 + ["failed"], "error_code": None, "latency_s": 5, "waited_s": 300_000}
     )
-    assert "Of 4 accepted messages, 3 were delivered" in written(tmp_path, bare, language="en")
+    assert "Of 4 accepted messages, 3 were delivered" in worded(tmp_path, bare, language="en")
 
 
 def test_one_message_is_said_as_one(messages: pd.DataFrame, tmp_path: Path) -> None:
     """Of a single message the headline speaks in the singular."""
-    text = written(tmp_path, messages.tail(1), language="en")
+    text = worded(tmp_path, messages.tail(1), language="en")
     assert "Of 1 accepted message, 1 was delivered: 100%" in text
 
 
 def test_no_share_in_a_page_reads_like_a_phone_number(messages: pd.DataFrame, tmp_path: Path) -> None:
     """A share of 10 in 72, 0.13888888888, sorts by 0.138889: no eleven digits stand anywhere in the page's tables."""
     shares = messages.head(72).assign(status=["delivered"] * 10 + ["failed"] * 62, error_code="MK:0001")
-    tables = re.findall(r"<table.*?</table>", written(tmp_path, shares, language="en"), re.DOTALL)
+    tables = re.findall(r"<table.*?</table>", worded(tmp_path, shares, language="en"), re.DOTALL)
     assert tables
     assert not re.search(r"1[3-9]\d{9}", "".join(tables))
 
@@ -333,7 +342,7 @@ def test_excel_draws_its_charts_from_the_cells(messages: pd.DataFrame, tmp_path:
 
 def test_only_what_is_shown_is_explained(messages: pd.DataFrame, tmp_path: Path) -> None:
     """A page of settled messages without replies explains neither what is pending nor a response rate."""
-    text = written(tmp_path, messages, language="en")
+    text = worded(tmp_path, messages, language="en")
     assert "<dt>Of accepted, of failed</dt>" in text
     assert "<dt>Expected end</dt>" not in text
     assert "<dt>Replied, response rate</dt>" not in text
@@ -492,7 +501,7 @@ def test_what_is_missing_sorts_last_and_numbers_as_numbers(messages: pd.DataFram
     """A cell carries what it is sorted by: the number itself, not as it is written; nothing where it is missing."""
     slow = messages.assign(latency_s=[9] * 10 + [4000] * 70 + [6] * 20)
     slow.loc[slow["carrier"] == "China Unicom", "status"] = ["failed"] * 20
-    text = written(tmp_path, slow, language="en")
+    text = worded(tmp_path, slow, language="en")
     assert 'data-order="4000.0"' in text
     assert re.search(r'data-name="Half of accepted" data-order="" class="extra number">–<', text)
 
@@ -500,7 +509,7 @@ def test_what_is_missing_sorts_last_and_numbers_as_numbers(messages: pd.DataFram
 def test_the_page_names_who_is_behind(messages: pd.DataFrame, tmp_path: Path) -> None:
     """The headline names the groups that lie clearly below the whole, with their rate and number of messages."""
     rows = pd.concat([messages.assign(campaign="spring")] * 9 + [messages.assign(campaign="old list", status="failed")])
-    text = written(tmp_path, rows.reset_index(drop=True), language="en")
+    text = worded(tmp_path, rows.reset_index(drop=True), language="en")
     assert "Clearly lower than the whole: campaign old list 0% (of 100)" in text
 
 
@@ -529,25 +538,26 @@ def test_silence_after_three_days_is_said(messages: pd.DataFrame, tmp_path: Path
     """Messages without a report after 72 hours are said in the headline: the counts add up before the reader's eyes."""
     rows = messages.assign(status=["pending"] * 10 + ["delivered"] * 90, error_code=None)
     rows["latency_s"] = rows["latency_s"].where(rows["status"] == "delivered")
-    text = written(tmp_path, rows, language="en")
+    text = worded(tmp_path, rows, language="en")
     assert "10 got no report within 72 hours and count as not delivered." in text
 
 
 def test_where_all_is_settled_nothing_is_expected(messages: pd.DataFrame, tmp_path: Path) -> None:
     """The estimate of the end and the upper bound are left out where no message is pending."""
-    text = written(tmp_path, messages, language="en")
+    text = worded(tmp_path, messages, language="en")
     assert ">Expected end</button>" not in text
     assert ">At most</button>" not in text
 
 
 def test_every_section_says_its_denominator(messages: pd.DataFrame, tmp_path: Path) -> None:
     """Below every chart and table stands of how many accepted messages they speak; a chart of fewer groups says so."""
-    text = written(tmp_path, messages, language="en")
+    text = worded(tmp_path, messages, language="en")
     assert text.count("of 100 accepted") == len(re.findall(r"<section id=", text)) - 2
     many = messages.assign(campaign=[f"c{i % 30}" for i in range(100)])
-    assert "the chart shows 10 of 30" in written(tmp_path, many, language="en")
+    assert "the chart shows 10 of 30" in worded(tmp_path, many, language="en")
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_a_failed_report_leaves_the_old_one(
     messages: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -593,7 +603,7 @@ def two_weeks() -> pd.DataFrame:
 
 def test_a_period_is_set_against_the_one_before(tmp_path: Path) -> None:
     """80 of 100 in the week to the 17th, 90 of 100 in the week before: both weeks, both rates, -10 points with an interval."""
-    text = written(tmp_path, two_weeks(), language="en", since="7d", until="2026-01-17", against="previous")
+    text = worded(tmp_path, two_weeks(), language="en", since="7d", until="2026-01-17", against="previous")
     headline_of = re.findall(r"<p>(.*?)</p>", text)
     assert headline_of[0] == "2026-01-10 to 2026-01-17, against 2026-01-03 to 2026-01-10."
     assert headline_of[1].startswith("Of 100 accepted messages, 80 were delivered: 80.0%")
@@ -608,7 +618,7 @@ def test_a_period_is_set_against_the_one_before(tmp_path: Path) -> None:
 
 def test_a_period_with_nothing_in_it_says_so(tmp_path: Path) -> None:
     """The page is written, names both periods and says which one is empty."""
-    text = written(tmp_path, two_weeks(), language="en", since="7d", until="2026-02-17", against="previous")
+    text = worded(tmp_path, two_weeks(), language="en", since="7d", until="2026-02-17", against="previous")
     assert re.findall(r"<p>(.*?)</p>", text)[:2] == [
         "2026-02-10 to 2026-02-17, against 2026-02-03 to 2026-02-10.",
         "There are no accepted messages to report on.",
@@ -632,11 +642,46 @@ def test_a_period_that_is_none_is_refused(asked: dict[str, Any], said: str, tmp_
 
 def test_money_is_said_where_a_price_is_given(tmp_path: Path) -> None:
     """200 segments at 0.05: ten yuan, of which the 30 failed took 1.50; by carrier in a table, as money."""
-    text = written(tmp_path, two_weeks(), language="en", price=0.05)
+    text = worded(tmp_path, two_weeks(), language="en", price=0.05)
     assert "200 segments cost ¥10.00 (¥0.05 each), ¥0.059 for each delivered message." in text
     assert "¥1.50 of it went to messages that were not delivered, ¥0.00 to numbers that do not exist." in text
     spent = next(table for table in Page(text).tables if table[0][1] == "Segments")
     assert spent[1][:3] == ["China Mobile", "100", "¥5.00"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "test",
+    [
+        test_masked_numbers_leave_out_the_state_of_the_numbers_alone, test_tables_hold_the_figures, test_a_report_of_nothing_says_so,
+        test_an_english_report_of_latin_names_carries_no_font, test_pending_messages_are_said_and_bounded,
+        test_one_message_is_said_as_one, test_no_share_in_a_page_reads_like_a_phone_number, test_the_page_names_who_is_behind,
+        test_what_is_missing_sorts_last_and_numbers_as_numbers, test_silence_after_three_days_is_said,
+        test_every_section_says_its_denominator,
+    ],
+)  # fmt: skip
+def test_with_its_pictures_a_page_says_the_same(
+    test: Callable[..., None], messages: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few messages, young ones, many groups: the charts are drawn, too."""
+    monkeypatch.setitem(globals(), "worded", written)
+    test(messages, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "test",
+    [
+        test_a_frame_with_the_columns_of_the_rates_alone_is_enough, test_a_period_is_set_against_the_one_before,
+        test_a_period_with_nothing_in_it_says_so, test_money_is_said_where_a_price_is_given,
+    ],
+)  # fmt: skip
+def test_with_its_pictures_a_page_of_other_messages_says_the_same(
+    test: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Periods, money, few columns."""
+    monkeypatch.setitem(globals(), "worded", written)
+    test(tmp_path)
 
 
 @pytest.fixture
@@ -662,8 +707,9 @@ def test_the_shell_writes_a_report(store_file: Path, tmp_path: Path) -> None:
     """The command writes into paths with spaces and Chinese, replaces what is there, and prints where it is."""
     path = tmp_path / "报告 一" / "report 三月.html"
     path.parent.mkdir()
-    for _ in range(2):
-        done = shell(path, "--db", store_file, "--since", "2026-01-01", "--language", "zh", "--title", "三月")
+    for pictures in (nullcontext(), mock.patch.object(Picture, "as_svg", return_value="")):
+        with pictures:
+            done = shell(path, "--db", store_file, "--since", "2026-01-01", "--language", "zh", "--title", "三月")
         assert (done.exit_code, done.output.strip()) == (0, str(path))
     text = path.read_text(encoding="utf-8")
     assert "<title>三月</title>" in text

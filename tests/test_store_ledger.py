@@ -356,6 +356,25 @@ def test_an_older_file_is_brought_up_to_date(older_file: Path) -> None:
         assert list(store.sends.already_sent("c", "3", [A, B])) == [True, False]
 
 
+def test_a_new_file_has_what_the_migrations_make_and_names_of_its_own(tmp_path: Path) -> None:
+    """Tables, views, triggers and rows are those of all migrations one after the other; what was drawn by chance no file shares."""
+    by_migrations = Database(memory=True)
+    migrations.apply(by_migrations)
+    with Store(tmp_path / "a.db") as one, Store(tmp_path / "b.db") as other:
+        made, *files = ([*db.conn.iterdump()] for db in (by_migrations, one.db, other.db))
+
+    def is_drawn(line: str) -> bool:
+        return line.startswith(('INSERT INTO "ledger"', 'INSERT INTO "export_turns"'))
+
+    def lasting(lines: list[str]) -> list[str]:
+        return [
+            line for line in lines if not is_drawn(line) and not line.startswith('INSERT INTO "_sqlite_migrations"')
+        ]
+
+    assert lasting(made) == lasting(files[0]) == lasting(files[1])
+    assert len({line for lines in (made, *files) for line in lines if is_drawn(line)}) == 6
+
+
 def test_an_older_file_that_cannot_be_written_says_so(older_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What must be brought up to date first cannot be read as it is."""
     monkeypatch.setattr(os, "access", lambda _path, _mode: False)

@@ -16,6 +16,8 @@ __all__ = ["LastPoll", "Wait", "spaced", "wait_for_turn"]
 _MARGIN: Final = 0.02
 _HELD_AT_MOST_S: Final = 300.0
 _LOOK_AGAIN_S: Final = 0.25
+_LOOK_AGAIN_SHARE: Final = 0.1
+"""Of how long a poll has been under way: whoever waits for one that hangs asks the file seldom."""
 _ROUNDING_S: Final = 1e-6
 
 
@@ -77,7 +79,7 @@ def wait_for_turn(last: LastPoll, me: str, interval_s: float, clock: Clock) -> W
     passed_s = clock.monotonic() - last.monotonic if last.era == clock.era else clock.now() - last.wall
     if last.holder not in (None, me):
         if passed_s < _HELD_AT_MOST_S and is_alive(str(last.holder).partition("#")[0]):
-            return Wait(max(_LOOK_AGAIN_S, interval_s / 4))
+            return Wait(max(_LOOK_AGAIN_S, interval_s / 4, passed_s * _LOOK_AGAIN_SHARE))
         return Wait(interval_s, begins_anew=True, is_left=True)
     if passed_s < 0:
         return Wait(interval_s, begins_anew=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -97,6 +99,8 @@ def write_report(
     kind = target.suffix.lower()
     if kind not in (".html", ".htm", ".xlsx"):
         raise InputError("{file}: a report is an .html or an .xlsx file", file=target.name)
+    if target.is_dir():  # said before anything is computed
+        raise _not_written(target, os.strerror(errno.EISDIR))
     period = period_of(data, since, until, against)
     ends = {"since": since, "until": until} if period is None else {"since": period.start, "until": until}
     if period is not None and period.is_compared:
@@ -137,8 +141,12 @@ def _replace(target: Path, content: bytes, *, private: bool) -> None:
             with contextlib.suppress(OSError):  # what went wrong before is what is said
                 remove_file(part)
     except OSError as error:
-        raise InputError(
-            "{path} cannot be written ({reason}): close it where it is open, or choose another place",
-            path=target,
-            reason=error.strerror,
-        ) from error
+        raise _not_written(target, error.strerror) from error
+
+
+def _not_written(target: Path, reason: str | None) -> InputError:
+    return InputError(
+        "{path} cannot be written ({reason}): close it where it is open, or choose another place",
+        path=target,
+        reason=reason,
+    )

@@ -7,7 +7,9 @@ import hashlib
 import io
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -114,9 +116,13 @@ def _font_face(text: str) -> str:
 
     The font is the openly licensed (OFL) Noto Sans SC that zhplot carries, cut down to these letters.
     """
-    letters = sorted({char for char in text if any(first <= ord(char) <= last for first, last in _CHINESE)})
-    path = bundled_font()
-    if not letters or path is None:
+    letters = {char for char in text if any(first <= ord(char) <= last for first, last in _CHINESE)}
+    return _font_with("".join(sorted(letters)), bundled_font()) if letters else ""
+
+
+@lru_cache(maxsize=8)
+def _font_with(letters: str, path: Path | None) -> str:
+    if path is None:
         return ""
     from fontTools import subset  # type: ignore[import-untyped]
 
@@ -126,7 +132,7 @@ def _font_face(text: str) -> str:
     buffer = io.BytesIO()
     with subset.load_font(str(path), options) as font:
         cutter = subset.Subsetter(options)
-        cutter.populate(text="".join(letters))
+        cutter.populate(text=letters)
         cutter.subset(font)
         subset.save_font(font, buffer, options)
     data = base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -27,6 +27,7 @@ __all__ = [
     "latest_turn",
     "make_triggers",
     "new_turn",
+    "rename",
 ]
 
 MESSAGES: Final = 0
@@ -83,6 +84,11 @@ class Month:
         following = (year + 1, 1) if month == 12 else (year, month + 1)
         first, last = (datetime(*pair, 1, tzinfo=UTC) for pair in ((year, month), following))
         return int(first.timestamp()) - CHINA_OFFSET_S, int(last.timestamp()) - CHINA_OFFSET_S
+
+
+def rename(conn: sqlite3.Connection) -> None:
+    """Give the turns of a file that has had none another name than those of the file that it was made like."""
+    conn.execute("UPDATE export_turns SET name = ?", [secrets.token_hex(8)])
 
 
 def make_triggers(conn: sqlite3.Connection) -> None:
