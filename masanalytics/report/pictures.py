@@ -62,7 +62,8 @@ class Picture:
         buffer = io.StringIO()
         with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "path"}):
             # Not savefig, which draws everything once more before, to learn what it takes.
-            FigureCanvasSVG(figure).print_svg(buffer, metadata=_NO_METADATA)
+            canvas: Any = FigureCanvasSVG(figure)
+            canvas.print_svg(buffer, metadata=_NO_METADATA)
         # Joined, not substituted: a backslash of somebody's column name means nothing here.
         return f'<svg role="img" aria-label="{label}"' + _embedded(buffer.getvalue(), name).removeprefix("<svg")
 
