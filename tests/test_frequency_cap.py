@@ -91,6 +91,19 @@ def test_what_may_have_been_taken_counts_and_what_was_not_does_not(sim: Simulato
     assert len(planned(store, table(A), "next", cap=(1, "7d"))) == 1
 
 
+def test_a_plan_whose_cap_has_room_again_is_not_done(sim: Simulator, store: mas.Store, clock: ManualClock) -> None:
+    """Who was over the cap when the plan was made, and is not any more, is named: planned again, they are reached."""
+    go(planned(store, table(A), "one"), sim, store)
+    made = planned(store, table(A, B), "two", cap=(1, "7d"))
+    early = go(made, sim, store)
+    clock.sleep(7 * DAY_S + 1)
+    late = go(made, sim, store)
+
+    assert (early.accepted, early.reopened, early.ok, early.left_out) == (1, 0, True, {"over_cap": 1})
+    assert (late.accepted, late.reopened, late.ok) == (0, 1, False)
+    assert go(planned(store, table(A, B), "two", cap=(1, "7d")), sim, store).ok
+
+
 def test_transactional_messages_and_proofs_do_not_count(sim: Simulator, store: mas.Store) -> None:
     """A code that somebody waits for is held by no cap, the account's neither, and takes no place from a campaign."""
     go(planned(store, table(A), "code 1", transactional=True), sim, store)

@@ -201,7 +201,8 @@ class PlannedMessages:
 class Excluded:
     """The rows left out: where they stood, the cell as it was found, why, and the segments that this saves.
 
-    `sent_numbers` and `sent_keys` are those of the rows left out as sent already.
+    `sent_numbers` and `sent_keys` are those of the rows left out as sent already, `capped_numbers` and `capped_keys` those of the rows
+    over the cap: both may turn out to be otherwise.
     """
 
     rows: Numbers
@@ -211,6 +212,8 @@ class Excluded:
     labels: pd.Index[Any]
     sent_numbers: Numbers
     sent_keys: npt.NDArray[np.object_] | None
+    capped_numbers: Numbers
+    capped_keys: npt.NDArray[np.object_] | None
     last_campaigns: npt.NDArray[np.object_] | None = None
     last_times: npt.NDArray[np.object_] | None = None
 
@@ -226,7 +229,7 @@ class Excluded:
     ) -> Excluded:
         """Return the rows of a sheet that have a reason, from what is known of every row."""
         rows = np.flatnonzero(reasons >= 0)
-        sent = np.flatnonzero(reasons == REASONS.index("already_sent"))
+        sent, capped = (np.flatnonzero(reasons == REASONS.index(why)) for why in ("already_sent", "over_cap"))
         return cls(
             rows=rows,
             cells=cells.iloc[rows].astype(object).to_numpy(),
@@ -235,11 +238,17 @@ class Excluded:
             labels=labels.take(rows),
             sent_numbers=numbers[sent],
             sent_keys=None if keys is None else keys[sent],
+            capped_numbers=numbers[capped],
+            capped_keys=None if keys is None else keys[capped],
         )
 
     def already_sent(self) -> Iterator[tuple[list[str], list[str] | None]]:
         """Yield the numbers left out as sent already, and their keys where there are any, some at a time."""
         return in_parts(self.sent_numbers, self.sent_keys)
+
+    def over_cap(self) -> Iterator[tuple[list[str], list[str] | None]]:
+        """Yield the numbers left out as over the cap, and their keys where there are any, some at a time."""
+        return in_parts(self.capped_numbers, self.capped_keys)
 
     def counts(self) -> dict[str, int]:
         """Return reason -> how many rows, the commonest first, of what nothing else tells: sent already, and silent arms, aside."""

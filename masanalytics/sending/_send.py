@@ -218,7 +218,7 @@ class _Job:
 
         def result() -> SendResult:
             collected = None if collector is None or before is None else collector.total.since(before)
-            found = sender.result(self.plan.identities(), collected, self.plan.left_out.already_sent())
+            found = sender.result(self.plan.identities(), collected, self._reopened())
             left_out = self.plan.left_out.counts()
             silent = len(self.plan.held_out or ())
             return dataclasses.replace(found, new_file=self.new_file, silent=silent, left_out=left_out)
@@ -239,6 +239,13 @@ class _Job:
             sender.failure.add_note(result().text())
             raise sender.failure
         return result()
+
+    def _reopened(self) -> int:
+        """Return how many messages that the plan left out, as sent already or over the cap, may go by what is known now."""
+        sender, left_out = self.sender, self.plan.left_out
+        is_still_out = is_out(self.plan, sender.sends, sender.run.rules, sender.clock.now())
+        sent = sum(sender.sends.count_reopened(sender.run, *identities) for identities in left_out.already_sent())
+        return sent + sum(int((~is_still_out(*identities)).sum()) for identities in left_out.over_cap())
 
     def _send_parts(self) -> None:
         sender = self.sender

@@ -49,8 +49,8 @@ class SendResult:
     held_because : dict of str to int
         Held back, by what: ``canary``, ``window``, ``limit``, ``budget``, ``cap``. `held` is their sum.
     reopened : int
-        Messages that the plan left out as sent already, and that turned out meanwhile not to have been: you have settled their
-        batch so, or a late answer said no. Plan and send again, and they go.
+        Messages that the plan left out as sent already, or as over the cap, and that may go by now: you have settled a batch as not
+        sent, a late answer said no, or time has passed. Plan and send again, and they go.
     in_doubt : int
         All messages of the round of unknown outcome, those of earlier runs included.
     requests : int
@@ -219,9 +219,8 @@ class SendResult:
         if not self.reopened:
             return ""
         return ngettext(
-            "{count:,} message was left out as sent already and is now known not to have been: run the same again to send it.",
-            "{count:,} messages were left out as sent already and are now known not to have been: run the same again to send "
-            "them.",
+            "{count:,} message was left out of the plan as sent already or over the cap, and may go by now: plan and send again.",
+            "{count:,} messages were left out of the plan as sent already or over the cap, and may go by now: plan and send again.",
             self.reopened,
         )
 

@@ -136,23 +136,24 @@ class Sender:
         self,
         identities: Iterable[Identities],
         collected: Collected | None = None,
-        left_out: Iterable[Identities] = (),
+        reopened: int = 0,
     ) -> SendResult:
         """Return what has become of every planned message, as the store has it.
 
         Parameters
         ----------
-        identities, left_out : iterable of (phones, keys)
-            The planned messages, and those that the plan left out as sent already.
+        identities : iterable of (phones, keys)
+            The planned messages.
         collected : Collected, optional
             What a collector fetched meanwhile.
+        reopened : int, optional
+            How many messages that the plan left out may go by now.
         """
         counts: Counter[str] = Counter()
         planned, now = 0, self.clock.now()
         for phones, keys in identities:
             planned += len(phones)
             counts.update(self.sends.count_planned(self.run, phones, keys, now))
-        reopened = sum(self.sends.count_reopened(self.run, phones, keys) for phones, keys in left_out)
         left, taken_over, over_cap = (counts.pop(what, 0) for what in ("left", "taken_over", "over_cap"))
         if self._held_for == "canary":  # the round's canary holds whoever has them
             left += taken_over
@@ -331,12 +332,11 @@ class Sender:
         return leaving
 
     def _may_leave(self, batch: Claimed) -> bool:
-        """Whether the window is open now, and the day and month of the budget are those in which the claim is counted."""
-        now, window, budget = self.clock.now(), self.options.window, self.run.rules.budget
+        """Whether the window is open now, and it is still the day in which the claim is counted by every budget."""
+        now, window = self.clock.now(), self.options.window
         if window is not None and not window.allows(now):
             return False
-        claimed_at = self._claimed_at[batch.batch_id]
-        return budget is None or budget.periods(now) == budget.periods(claimed_at)
+        return format_instant(now)[:10] == format_instant(self._claimed_at[batch.batch_id])[:10]
 
     def _put_back(self, batches: Sequence[Claimed], waiting: deque[int]) -> None:
         """Take back claims whose requests have not left, to be claimed anew."""

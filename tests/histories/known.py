@@ -154,5 +154,8 @@ KNOWN: Final[dict[str, list[Action]]] = {
         Send(people=30), Fate("silent"), Send(first=30, people=30, faults=((2, "drop_after"), (3, "drop_after"))), Fate(),
         Send(first=60), Wait(2), Collect(), Wait(300_000.0),
     ],
+    "a cap has room again by the user's word": [
+        Send(people=3, faults=((1, "garbage"),)), Send(campaign="B", cap=1, during=During(actions=(SettleWrongly("q"),))),
+    ],
     "killed before any step": [Send(kill=30), Send(kill=50), Send(kill=70), Send()],
 }  # fmt: skip
