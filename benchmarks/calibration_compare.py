@@ -1,6 +1,6 @@
 """How often comparisons find what is not there: A/A tests of batches, campaigns and days that differ without a cause.
 
-Prints the tables of docs/statistics.md. The counts are drawn by cluster, so that thousands of runs take a minute; the arithmetic is
+Prints the tables of docs/statistics.md. The counts are drawn by cluster, so that thousands of runs take some minutes; the arithmetic is
 that of `compare`, `timeline` and `explain_change`.
 
     python benchmarks/calibration_compare.py [runs]
@@ -12,15 +12,22 @@ import sys
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
 from masanalytics.analysis._explain_change import _decomposed
 from masanalytics.analysis.clustered_pairs import PairClusters
-from masanalytics.analysis.clusters import GroupClusters
+from masanalytics.analysis.clusters import ClusterCounts, GroupClusters
+from masanalytics.analysis.comparison_latency import slow_together
+from masanalytics.analysis.dimensions import late_dimension
+from masanalytics.analysis.grouped_count import Counts
 from masanalytics.analysis.pair_rates import PairRates
-from masanalytics.stats.clusters import between_clusters, clustered_pair
+from masanalytics.stats.clusters import ClusteredPair, between_clusters, clustered_pair
 from masanalytics.stats.control_chart import control_chart
+from masanalytics.stats.order_statistics import rank_test
+from masanalytics.vocabulary import Status
 
 BASE = 2.84  # 94.5 % on the logit
+UNKNOWN = ClusteredPair(0, 0, 1.0, 1.0, 1.0, float("inf"))
 SPREADS = (0.0, 0.05, 0.1, 0.25, 0.5, 1.0)
 ARMS: dict[str, tuple[Sequence[int], Sequence[int]]] = {
     "11 batches (10 × 999, 10)": ([999] * 10 + [10],) * 2,
@@ -29,6 +36,8 @@ ARMS: dict[str, tuple[Sequence[int], Sequence[int]]] = {
     "8 batches of 4,999": ([4999] * 8,) * 2,
     "5 × 999 and 5 × 100": ([999] * 5 + [100] * 5,) * 2,
     "20 batches against 5": ([999] * 20, [999] * 5),
+    "5 × 200 against 40 × 50": ([200] * 5, [50] * 40),
+    "5 batches of 10": ([10] * 5,) * 2,
 }
 
 
@@ -67,6 +76,39 @@ def arms(runs: int) -> None:
         print(f"| {name} | " + " | ".join(cells) + " |")
 
 
+def timed(rng: np.random.Generator, batches: int, size: int, spread: float) -> ClusterCounts:
+    """Draw two arms of batches that differ in speed by `spread` (of the logarithm of seconds), as `compare` counts them."""
+    speed = 6 * np.exp(rng.normal(0, spread, (2 * batches, 1)))
+    seconds = np.ceil(speed * np.exp(rng.normal(0, 0.8, (2 * batches, size)))).astype(np.int64).reshape(-1)
+    cuts = (-1, *np.unique(np.quantile(seconds, np.arange(1, 16) / 16).astype(np.int64)).tolist())
+    later = {late_dimension(cut): (seconds > cut).astype(np.int64) for cut in cuts}
+    batch = np.repeat(np.arange(2 * batches), size)
+    ones = np.ones(len(seconds))
+    status = np.full(len(seconds), int(Status.delivered))
+    counts = Counts(pd.DataFrame(later), status, seconds.astype(float), ones.astype(np.int64), [])
+    return ClusterCounts(counts, ones, ones, ones == 0, None, None, batch, None, cuts)
+
+
+def latencies(runs: int) -> None:
+    """Print how often the rank test of latencies of an A/A test is significant at 5 %."""
+    print("\nLatencies, batches of 100, significant at 5 %: clustered (message by message)")
+    for batches in (5, 10, 30):
+        cells = []
+        for spread in SPREADS:
+            rng = np.random.default_rng(5)
+            ours = naive = 0
+            for _ in range(runs):
+                counts = timed(rng, batches, 100, spread)
+                first = np.asarray(counts.batch) < batches
+                clusters = PairClusters("batch", UNKNOWN, None, np.asarray(counts.batch), None)
+                found = slow_together(counts, (first, ~first), clusters)
+                arms = [(counts.counts.seconds[arm], counts.counts.n[arm]) for arm in (first, ~first)]
+                ours += rank_test(arms[0], arms[1], found) < 0.05
+                naive += rank_test(arms[0], arms[1]) < 0.05
+            cells.append(f"{100 * ours / runs:.1f} % ({100 * naive / runs:.0f})")
+        print(f"| {batches} of 100 | " + " | ".join(cells) + " |", flush=True)
+
+
 def campaigns(runs: int) -> None:
     """Print how often the interval of two campaigns of a day each leaves out 0, with 28 days of history."""
     print("\nTwo campaigns of one day each, 28 days before: interval without 0 (message by message)")
@@ -92,7 +134,7 @@ def campaigns(runs: int) -> None:
 def months(runs: int) -> None:
     """Print how many points of a quiet month lie outside, in how many months any does, and how often a bad day is found."""
     print("\nMonths of 28 days of 20,000: points outside, months with one, a day at 80 % found")
-    for spread in SPREADS[:4]:
+    for spread in SPREADS[:5]:
         rng = np.random.default_rng(3)
         points = alarms = found = 0
         n = np.full(28, 20_000.0)
@@ -110,8 +152,6 @@ def months(runs: int) -> None:
 
 def cells(runs: int) -> None:
     """Print how often `explain_change` names a cell of 93 although none has changed."""
-    import pandas as pd
-
     print("\n93 cells, 20,000 messages a side in 12 batches: runs that name a cell (message by message)")
     frame = pd.DataFrame({"cell": range(93)})
     for spread in (0.0, 0.25, 0.5):
@@ -136,6 +176,7 @@ def cells(runs: int) -> None:
 if __name__ == "__main__":
     times = int(sys.argv[1]) if len(sys.argv) > 1 else 2_000
     arms(times)
+    latencies(max(times // 2, 1))
     campaigns(times)
     months(times)
     cells(max(times // 5, 1))

@@ -14,9 +14,9 @@ from masanalytics.aliases import Booleans, Columns, Figures, Filter, Length, Mes
 from masanalytics.analysis.clustered_pairs import Days, differing_days, pair_clusters, stratified_cells
 from masanalytics.analysis.clusters import UNCLUSTERED, Cluster, ClusterCounts, cluster_counts, clustered_note
 from masanalytics.analysis.comparison_ages import age_notes
+from masanalytics.analysis.comparison_latency import latency_columns, latency_cuts, slow_together
 from masanalytics.analysis.comparison_outcome import ComparedOutcome, compared_outcome
 from masanalytics.analysis.comparison_sentence import always_sentence, sentence
-from masanalytics.analysis.delivery_times import delivery_times
 from masanalytics.analysis.dimensions import as_names
 from masanalytics.analysis.equal_age import waited_counts
 from masanalytics.analysis.filter_checks import outcome_filter_note
@@ -30,8 +30,6 @@ from masanalytics.errors import InputError
 from masanalytics.i18n import Text, speaks
 from masanalytics.near_names import named_arguments
 from masanalytics.stats.clusters import StratifiedCells
-from masanalytics.stats.interval_censored import MINUTE_S
-from masanalytics.stats.order_statistics import median, median_difference, rank_test
 from masanalytics.stats.proportions import holm, sato_variance, stratified_difference
 from masanalytics.text import plain_name
 from masanalytics.vocabulary import Status
@@ -136,7 +134,7 @@ def compare(
           messages never seem to show everything); NaN where they are too few to show any
         - ``median_a_s, median_b_s, median_difference_s, median_low_s, median_high_s``: latency of those delivered within
           the age, with the interval by MOVER from the two medians' order statistics;
-          ``latency_p_value, latency_p_adjusted``: Mann-Whitney
+          ``latency_p_value, latency_p_adjusted``: Mann-Whitney, clustered: Student's t, NaN with fewer than five clusters in an arm.
           Where an arm's reports carry no seconds, its median may be a minute earlier or later than it reads: the interval is so
           much wider on either side, and the test is made of the times moved by that minute towards the other arm's (the
           least that can be true); medians that this brings together have no p-value
@@ -160,8 +158,8 @@ def compare(
     Notes
     -----
     Latencies are compared among the delivered only, cut at the same age in both arms; that a message arrives at all is
-    the question of the rates. Their p-values and intervals take each message for itself; where rates show that messages fail
-    together, a note says so.
+    the question of the rates. Messages of a batch are slow together as they fail together: the same clusters count, and mean ranks of
+    clusters are compared as their rates are (Rosner, Glynn and Lee 2003; the medians' intervals: Woodruff 1952).
 
     Examples
     --------
@@ -189,7 +187,7 @@ def compare(
     result = compared.named(_table(rows, strata, _planned(always_valid), compared))
     notes = age_notes(arms.read_at, arms.of, compared.age_notes, is_asked=within is not None)
     notes += _cluster_notes(rows, cluster)
-    notes += _latency_notes(result, notes)
+    notes += _latency_notes(rows)
     if compared.is_delivery:
         notes += outcome_filter_note(filters)
         notes += [MINUTES_ONLY] if any(counts.has_minutes_only() for counts in arms.at.values()) else []
@@ -270,27 +268,30 @@ class _Arms:
         counts = self._counted(age)
         chosen = self._chosen(counts, pair)
         (ka, na), (kb, nb) = (_tally(counts, arm, age) for arm in chosen)
-        values = {"a": pair[0], "b": pair[1], "within_s": np.nan if age is None else age} | _latencies(
-            counts, chosen, age
-        )
+        values: dict[str, Any] = {"a": pair[0], "b": pair[1], "within_s": np.nan if age is None else age}
+        timed = _timed(counts, age)
         clustered = self.clusters_at[age]
         if clustered is None:
+            values |= latency_columns(counts, chosen, timed, None)
             return _Pair(values, PairRates(ka, na, kb, nb, None), self._strata(counts, chosen, age), None)
         rows = self._chosen(clustered.counts, pair)
-        clusters = pair_clusters(clustered, (rows[0], rows[1]), self.days_at[age])
+        clusters = pair_clusters(clustered, rows, self.days_at[age])
+        slow = None if clusters is None else slow_together(clustered, rows, clusters)
+        values |= latency_columns(counts, chosen, timed, slow)
         cells = None
         if self.strata and clusters is not None:
-            cells = stratified_cells(clustered, (rows[0], rows[1]), clusters.cluster, self.strata)
+            cells = stratified_cells(clustered, rows, clusters.cluster, self.strata)
         return _Pair(values, PairRates(ka, na, kb, nb, clusters), self._strata(counts, chosen, age), cells)
 
     def of(self, values: list[Any]) -> Counts:
         """Return the messages of these values, counted by waiting time."""
         return self.waited.taken(self.waited.keys[self.question.by[0]].isin(values).to_numpy(dtype=bool))
 
-    def _chosen(self, counts: Counts, pair: tuple[Any, Any]) -> list[Booleans]:
+    def _chosen(self, counts: Counts, pair: tuple[Any, Any]) -> tuple[Booleans, Booleans]:
         """Return the rows of each arm."""
         keys = counts.keys[self.question.by[0]]
-        return [(keys == value).to_numpy(dtype=bool, na_value=False) for value in pair]
+        a, b = ((keys == value).to_numpy(dtype=bool, na_value=False) for value in pair)
+        return a, b
 
     def _counted(self, age: float | None) -> Counts:
         if age not in self.at:
@@ -299,11 +300,12 @@ class _Arms:
             messages = self.outcome.messages
             counts, _ = count_messages(messages, question)
             self.at[age] = counts.taken(counts.accepted())
-            self.clusters_at[age] = cluster_counts(messages, question, self.cluster, age=age)
+            cuts = latency_cuts(self.at[age], _timed(self.at[age], age))
+            self.clusters_at[age] = cluster_counts(messages, question, self.cluster, age=age, cuts=cuts)
             self.days_at[age] = differing_days(messages, self.question.where, self.cluster, age)
         return self.at[age]
 
-    def _strata(self, counts: Counts, chosen: list[Booleans], age: float | None) -> list[Figures]:
+    def _strata(self, counts: Counts, chosen: tuple[Booleans, Booleans], age: float | None) -> list[Figures]:
         """Return delivered and accepted of a, and of b, by stratum."""
         if not self.strata:
             return []
@@ -341,14 +343,15 @@ def _tally(counts: Counts, arm: Booleans, age: float | None) -> tuple[int, int]:
     return int(counts.n[arm & _arrived(counts, age)].sum()), int(counts.n[arm].sum())
 
 
-def _latency_notes(result: pd.DataFrame, notes: list[Text]) -> list[Text]:
-    """Return what to know of latencies that seem to differ where messages fail together."""
-    if not any(note.code == "clustered" for note in notes) or not (result["latency_p_value"] < _SIGNIFICANT).any():
+def _latency_notes(rows: list[_Pair]) -> list[Text]:
+    """Return why latencies have no p-value where rates have none."""
+    few = [pair for pair in rows if pair.rates.clusters is not None and not pair.rates.clusters.found.is_enough]
+    if not any(np.isfinite(pair.values["median_difference_s"]) for pair in few):
         return []
     return [
         Text(
-            "latencies are compared as if each message stood for itself: where batches differ in speed, their p-values are too small",
-            code="latency_independent",
+            "latencies have no p-value: fewer than five batches (or days of campaigns) on a side do not tell how much these differ in speed",
+            code="latency_few_clusters",
         )
     ]
 
@@ -365,25 +368,9 @@ def _arrived(counts: Counts, age: float | None) -> Booleans:
     return delivered if age is None else delivered & ~(counts.seconds > age)
 
 
-def _latencies(counts: Counts, chosen: list[Booleans], age: float | None) -> dict[str, Any]:
-    timed = _arrived(counts, age) & ~np.isnan(counts.seconds)
-    a, b = ((counts.seconds[arm & timed], counts.n[arm & timed]) for arm in chosen)
-    difference, low, high = median_difference(a, b)
-    medians = [median(*a), median(*b)]
-    is_minute = counts.minute_rows()
-    doubt = [MINUTE_S if (is_minute & arm & timed).any() else 0.0 for arm in chosen]
-    low, high = low - sum(doubt), high + sum(doubt)
-    if any(doubt):  # as `latency` has them: the ends of minutes
-        medians = [float(delivery_times(counts.regrouped([]), arm & timed).quantile(0.5)[0]) for arm in chosen]
-    if abs(difference) <= sum(doubt) > 0:
-        p_value = np.nan
-    else:  # as near to each other as they can be in truth
-        towards = np.sign(difference)
-        p_value = rank_test((a[0] + towards * doubt[0], a[1]), (b[0] - towards * doubt[1], b[1]))
-    return {
-        "median_a_s": medians[0], "median_b_s": medians[1], "median_difference_s": medians[1] - medians[0],
-        "median_low_s": low, "median_high_s": high, "latency_p_value": p_value,
-    }  # fmt: skip
+def _timed(counts: Counts, age: float | None) -> Booleans:
+    """Return the rows whose latency is compared."""
+    return _arrived(counts, age) & ~np.isnan(counts.seconds)
 
 
 def _table(rows: list[_Pair], strata: list[str], planned: float | None, outcome: ComparedOutcome) -> pd.DataFrame:

@@ -39,6 +39,8 @@ class PairClusters:
         Of each row of the counts, from 0; -1 for those of neither arm.
     carrying : "a", "b" or None
         The arm of which a single cluster carries the difference: without it, less than half is left.
+    strata : array of int, optional
+        Of each cluster: it is compared with those of the same stratum only.
     """
 
     level: Level
@@ -46,6 +48,7 @@ class PairClusters:
     days: Days | None
     cluster: Numbers
     carrying: Literal["a", "b"] | None
+    strata: Numbers | None = None
 
     @property
     def is_tested(self) -> bool:
@@ -128,7 +131,7 @@ def _told(
         strata = np.zeros(len(distinct), dtype=np.int64)
         strata[cluster[both]] = np.unique(stratum[both], return_inverse=True)[1].reshape(-1)
     found = clustered_pair(na, ka, nb, kb, stratum=strata, between=between)
-    return PairClusters(level, found, None, cluster, _carrying(na, ka, nb, kb))
+    return PairClusters(level, found, None, cluster, _carrying(na, ka, nb, kb), strata)
 
 
 def _carrying(na: Figures, ka: Figures, nb: Figures, kb: Figures) -> Literal["a", "b"] | None:

@@ -83,6 +83,8 @@ class ClusterCounts:
         Each row's campaign, its campaign's day and its batch, where the messages tell.
     asked : array of int, optional
         Each row's cluster, where the caller said what the clusters are.
+    cuts : tuple of int
+        The latencies by which the messages are counted too, as dimensions of `counts`.
     """
 
     counts: Counts
@@ -93,6 +95,7 @@ class ClusterCounts:
     unit: Numbers | None
     batch: Numbers | None
     asked: Numbers | None
+    cuts: tuple[int, ...] = ()
 
     def clusters_of(self, group: Numbers, groups: int) -> Numbers:
         """Return each row's cluster, -1 where nothing tells: batches in groups of one campaign, campaign days in others."""
@@ -190,9 +193,11 @@ def widened(low: Figures, high: Figures, expected: dict[str, Any], rates: dict[s
 
 
 def cluster_counts(
-    data: Messages, question: Question, cluster: Cluster, *, age: float | None = None
+    data: Messages, question: Question, cluster: Cluster, *, age: float | None = None, cuts: tuple[int, ...] = ()
 ) -> ClusterCounts | None:
     """Count the messages of `question` by what may fail together; None where nothing tells, or nothing is to be told.
+
+    As delivered count those that were within `age`. With `cuts` they are also counted by how many of these latencies theirs is beyond.
 
     Raises
     ------
@@ -205,7 +210,8 @@ def cluster_counts(
     late = [] if age is None else [late_dimension(int(age))]
     wanted = names or ["campaign", "day", "batch_id"]
     by = list(dict.fromkeys([*question.by, *names]))
-    counts, _ = count_messages(data, replace(question, by=by, also=[*question.also, *wanted, *late], seconds=None))
+    also = [*question.also, *wanted, *late, *map(late_dimension, cuts)]
+    counts, _ = count_messages(data, replace(question, by=by, also=list(dict.fromkeys(also)), seconds=None))
     there = [name for name in wanted if name in counts.keys.columns]
     if not names and not {"campaign", "batch_id"} & set(there):
         return None
@@ -222,7 +228,7 @@ def cluster_counts(
         return group_rows(counts.keys[list(columns)])[0]
 
     if names:
-        return ClusterCounts(counts, accepted, delivered, is_late, None, None, None, numbered(names))
+        return ClusterCounts(counts, accepted, delivered, is_late, None, None, None, numbered(names), cuts)
     return ClusterCounts(
         counts,
         accepted,
@@ -232,6 +238,7 @@ def cluster_counts(
         numbered([name for name in ("campaign", "day") if name in there]) if "campaign" in there else None,
         _batches(counts) if "batch_id" in there else None,
         None,
+        cuts,
     )
 
 

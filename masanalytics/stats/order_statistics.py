@@ -2,7 +2,9 @@
 
 Sources: H. B. Mann and D. R. Whitney (1947), Annals of Mathematical Statistics 18:50-60, with the correction for ties of
 E. L. Lehmann (1975), Nonparametrics, section 1.4; W. R. Thompson (1936), Annals of Mathematical Statistics 7:122-128
-(interval of a median from order statistics); A. Donner and G. Y. Zou (2012), Statistical Methods in Medical Research
+(interval of a median from order statistics); R. S. Woodruff (1952), Journal of the American Statistical Association 47:635-646 (the same
+of messages that are slow together); B. Rosner, R. J. Glynn and M.-L. T. Lee (2003), Biometrics 59:1089-1098 (rank tests of clusters); A.
+Donner and G. Y. Zou (2012), Statistical Methods in Medical Research
 21:347-359 (MOVER: the interval of a difference from those of its parts).
 """
 
@@ -14,6 +16,7 @@ from math import comb, hypot, sqrt
 import numpy as np
 
 from masanalytics.aliases import Figures, Numbers
+from masanalytics.stats.clusters import ClusteredPair
 from masanalytics.stats.proportions import Z95, normal_p_value
 
 __all__ = ["CountedTimes", "counted_times", "median", "median_difference", "rank_test"]
@@ -86,8 +89,15 @@ def counted_times(group: Numbers, groups: int, time: Figures, n: Numbers) -> Cou
     return CountedTimes(group, time, n, upto.astype(np.int64), total)
 
 
-def rank_test(a: Times, b: Times) -> float:
+def rank_test(a: Times, b: Times, clustered: ClusteredPair | None = None) -> float:
     """Return the two-sided p-value of the Mann-Whitney test on (times, counts), tie-corrected; NaN if one is empty.
+
+    Parameters
+    ----------
+    a, b : (array of float, array of int)
+        Times and how many messages had them.
+    clustered : ClusteredPair, optional
+        How many times as much ranks vary as those of independent messages, and by which Student's t they are tested.
 
     Examples
     --------
@@ -108,6 +118,8 @@ def rank_test(a: Times, b: Times) -> float:
     if variance <= 0:
         return 1.0
     away = max(abs(u - m * n / 2) - 0.5, 0.0)
+    if clustered is not None:
+        return clustered.p_value(away / sqrt(variance * clustered.effect))
     return float(normal_p_value(away / sqrt(variance)))
 
 
@@ -116,10 +128,17 @@ def median(time: Figures, n: Numbers) -> float:
     return float(counted_times(np.zeros(len(n), dtype=np.int64), 1, time, n).quantile(0.5)[0])
 
 
-def median_difference(a: Times, b: Times) -> tuple[float, float, float]:
+def median_difference(a: Times, b: Times, clustered: ClusteredPair | None = None) -> tuple[float, float, float]:
     """Return the median of b minus that of a, with a 95 % interval (NaN for fewer than six times in one).
 
     Each median has its distribution-free interval, the two combined by MOVER, which stays honest where whole seconds tie.
+
+    Parameters
+    ----------
+    a, b : (array of float, array of int)
+        Times and how many messages had them.
+    clustered : ClusteredPair, optional
+        How many times as much ranks vary as those of independent messages: as many ranks farther apart are the bounds.
 
     Examples
     --------
@@ -128,18 +147,29 @@ def median_difference(a: Times, b: Times) -> tuple[float, float, float]:
     >>> difference, round(low, 1), round(high, 1)
     (10.0, -4.1, 24.1)
     """
-    (median_a, low_a, high_a), (median_b, low_b, high_b) = (_median(*times) for times in (a, b))
+    (median_a, low_a, high_a), (median_b, low_b, high_b) = (
+        _median(times, *reach) for times, reach in zip((a, b), _reaches(clustered), strict=True)
+    )
     difference = median_b - median_a
     low = difference - hypot(median_b - low_b, high_a - median_a)
     return difference, low, difference + hypot(high_b - median_b, median_a - low_a)
 
 
-def _median(time: Figures, n: Numbers) -> tuple[float, float, float]:
+def _reaches(clustered: ClusteredPair | None) -> list[tuple[float, float]]:
+    """Return the effect and the quantile of each median's interval."""
+    if clustered is None:
+        return [(1.0, Z95), (1.0, Z95)]
+    quantile = clustered.quantile(0.95)
+    return [(max(effect, 1.0), quantile) for effect in (clustered.effect_a, clustered.effect_b)]
+
+
+def _median(times: Times, effect: float, quantile: float) -> tuple[float, float, float]:
     """Return the median and the order statistics that enclose that of the distribution with at least 95 %."""
+    time, n = times
     counted = counted_times(np.zeros(len(n), dtype=np.int64), 1, time, n)
     total = int(counted.total[0])
     middle = float(counted.quantile(0.5)[0])
-    rank = _rank(total)
+    rank = _rank(total) if (effect, quantile) == (1.0, Z95) else int((total + 1 - quantile * sqrt(total * effect)) / 2)
     if rank < 1:
         return middle, float("nan"), float("nan")
     low, high = (float(counted.ranked(np.array([place]))[0]) for place in (rank - 1, total - rank))
