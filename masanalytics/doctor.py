@@ -16,9 +16,10 @@ from masanalytics.account import Account, Budget
 from masanalytics.client import Client
 from masanalytics.client.trust import address_of, changed_certificate
 from masanalytics.clock import Clock, SystemClock
-from masanalytics.errors import ConfigError, MasError, NetworkError
+from masanalytics.errors import ConfigError, MasError, NetworkError, StoreError
 from masanalytics.i18n import _, speaks
 from masanalytics.paths import full_path, is_on_network
+from masanalytics.store.file_version import check_not_newer
 from masanalytics.store.spending import account_periods
 from masanalytics.timezone import format_instant
 from masanalytics.tls import (
@@ -396,8 +397,11 @@ def _file(path: Path) -> Finding:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("ROLLBACK")
             mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
+            check_not_newer(connection, path.name)
         finally:
             connection.close()
+    except StoreError as error:
+        return Finding("database", ok=False, text=str(error))
     except sqlite3.Error as error:
         busy = "locked" in str(error)
         advice = (

@@ -10,15 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from masanalytics.hide_secret import hide_secret
 from masanalytics.masking import mask_phones_in
 from masanalytics.paths import replace_file
 from masanalytics.secret import Secret
+from masanalytics.text import fold
 
 __all__ = ["Finding", "scan_notebook"]
 
 _TAGS = re.compile(r"<[^<>]*>")
 # Pictures and fonts are Base64, which holds any row of digits by chance; an SVG draws coordinates.
 _NO_TEXT: Final = ("image/png", "image/jpeg", "application/pdf")
+# The colours of a terminal, between the digits of a number too.
+_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _STANDS_ALONE = re.compile(r"(?<![\w.])(?:\+?(?:00)?86[\s-]?)?1[3-9]\d(?:[\s-]?\d{4}){2}(?![\w.]*\d)")
 
 
@@ -83,15 +87,21 @@ def _found(output: Any, secret: Secret | None) -> Iterator[tuple[str, str]]:
     texts = list(_texts(output))
     numbers = [[mask_phones_in(found.group()) for found in _STANDS_ALONE.finditer(text)] for text in texts]
     yield from (("mobile", shown) for shown in max(numbers, key=len, default=[]))
-    if secret and any(secret.reveal() in text for text in texts):
+    if secret and any(_holds(text, secret) for text in texts):
         yield "secret", "***"
+
+
+def _holds(text: str, secret: Secret) -> bool:
+    """Whether a text holds the password in whatever form: a traceback may show the Base64 of a request."""
+    written = text.encode("utf-8", "replace")
+    return secret.reveal() in text or hide_secret(written, secret) != written
 
 
 def _texts(output: Any) -> Iterator[str]:
     if not isinstance(output, dict):
         return
     bundle = {"text/plain": output.get("text"), **(output.get("data") or {})}
-    bundle["traceback"] = output.get("traceback")
+    bundle |= {"error": output.get("evalue"), "traceback": output.get("traceback")}
     for kind, content in bundle.items():
         if content is None or kind in _NO_TEXT:
             continue
@@ -99,6 +109,7 @@ def _texts(output: Any) -> Iterator[str]:
         text = (
             "".join(lines)
             if isinstance(lines, list) and all(isinstance(line, str) for line in lines)
-            else json.dumps(content)
+            else json.dumps(content, ensure_ascii=False)
         )
-        yield html.unescape(_TAGS.sub(" ", text)) if kind in ("text/html", "image/svg+xml") else text
+        text = html.unescape(_TAGS.sub(" ", text)) if kind in ("text/html", "image/svg+xml") else text
+        yield fold(_COLOURS.sub("", text))

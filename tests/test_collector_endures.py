@@ -288,6 +288,22 @@ def test_in_the_background_it_is_tried_until_there_is_room(
     assert "held in memory" in shown
 
 
+def test_what_is_held_is_stored_when_collecting_stops(
+    sim: Simulator, client: Client, store: Store, full_disk: threading.Event
+) -> None:
+    """Room was made, and the collector is stopped before it looked again."""
+    client.submit(PHONES, "您好")
+    sim.clock.sleep(60)
+    collector = Collector(client, store, say=lambda _text: None)
+    full_disk.set()
+    with pytest.raises(StoreError, match="held in memory"):
+        collector.collect()
+    full_disk.clear()
+    collector.stop()
+
+    assert len(store.reports()) == 1000
+
+
 # ---- processes -------------------------------------------------------------------------------------------------------
 
 SCRIPT = """
@@ -326,6 +342,31 @@ def test_a_script_that_ends_waits_for_the_answer_under_way(slow: Simulator, tmp_
     with Store(path) as store:
         assert (done.returncode, done.stderr.decode()) == (0, "")
         assert (slow.counts["reports"], len(store.reports()), slow.counts["polls"]) == (1000, 1000, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["--forever", "--drain"])
+def test_a_terminal_that_is_gone_before_the_first_line_ends_nothing(way: str, slow: Simulator, tmp_path: Path) -> None:
+    """Neither its notices nor its lines can be written: the exit code is that of the work."""
+    url, ec_name, ap_id, secret = arguments(slow)
+    names = {
+        "MAS_URL": url,
+        "MAS_EC_NAME": ec_name,
+        "MAS_AP_ID": ap_id,
+        "MAS_SECRET_KEY": secret,
+        "MAS_POLL_INTERVAL": "1",
+    }
+    command = [sys.executable, "-m", "masanalytics", "collect", way, "--db", str(tmp_path / "mas.db")]
+    reader, nobody = os.pipe()
+    os.close(reader)
+    with subprocess.Popen(command, env=os.environ | names, stdout=nobody, stderr=nobody) as process:
+        wait_until(lambda: slow.counts["reports"] == 1000, 40)
+        if way == "--forever":
+            process.send_signal(signal.SIGTERM)
+        process.wait(60)
+    os.close(nobody)
+    with Store(tmp_path / "mas.db") as store:
+        assert (process.returncode, len(store.reports())) == (0, 1000)
 
 
 @pytest.fixture

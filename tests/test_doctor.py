@@ -20,6 +20,7 @@ from masanalytics.client import Client
 from masanalytics.clock import ManualClock
 from masanalytics.doctor import Finding, check
 from masanalytics.errors import ConfigError
+from masanalytics.store import Store
 from masanalytics.tls import KnownHosts, fetch_fingerprint
 from tests.raw_server import unused_port
 
@@ -232,6 +233,18 @@ def test_databases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         database.commit()
         old = findings(None, tmp_path / "old.db")["database"]
     assert (old.ok, "WAL" in old.advice) == (None, True)
+
+
+def test_a_database_of_a_newer_version(tmp_path: Path) -> None:
+    """What every command refuses is no healthy file."""
+    with Store(tmp_path / "mas.db") as store:
+        row = {"migration_set": "masanalytics", "name": "m999_next", "applied_at": "2027-01-01"}
+        store.db.table("_sqlite_migrations").insert(row)
+        store.db.conn.commit()
+
+    found = findings(None, tmp_path / "mas.db")["database"]
+
+    assert (found.ok, "made by a newer masanalytics (m999_next)" in found.text) == (False, True)
 
 
 def test_a_network_drive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

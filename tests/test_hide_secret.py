@@ -16,9 +16,9 @@ import pytest
 
 from masanalytics.account import Account, Secret
 from masanalytics.client import Client
-from masanalytics.client.hide_secret import hide_secret
 from masanalytics.collecting import Collector
 from masanalytics.errors import ConfigError
+from masanalytics.hide_secret import hide_secret
 from masanalytics.protocol import poll_body, read_page
 from masanalytics.simulator import Simulator, Style
 from masanalytics.store import Store
@@ -48,6 +48,12 @@ def page(text: str) -> bytes:
         lambda text: text.replace("&", "&amp;").replace('"', "&quot;").encode(),
         lambda text: "".join(f"&#{ord(letter)};" for letter in text).encode(),
         lambda text: "".join(f"&#x{ord(letter):x};" for letter in text).encode(),
+        lambda text: text.upper().encode(),
+        lambda text: text[::-1].encode(),
+        lambda text: text.encode().hex().encode(),
+        lambda text: text.encode("gb18030").hex().upper().encode(),
+        lambda text: text.encode("utf-16-le").hex().encode(),
+        lambda text: "".join(f"\\x{byte:02x}" for byte in text.encode()).encode(),
     ],
 )
 def test_every_way_of_writing_it_is_overwritten_in_place(write: Callable[[str], bytes]) -> None:
@@ -71,6 +77,16 @@ def test_it_is_overwritten_inside_base64(cut: int, broken: bytes) -> None:
     decoded = [base64.b64decode(letters[start : start + (len(letters) - start) // 4 * 4]) for start in range(4)]
     assert not [text for text in decoded if b"s3cret" in text or b"key\\" in text]
     assert [text for text in decoded if b"**********" in text]
+
+
+def test_it_is_overwritten_in_base64_of_base64() -> None:
+    """A log that holds an answer which holds the request."""
+    code = base64.b64encode(b'{"request":"' + base64.b64encode(b'"s3cret-key"') + b'"}')
+
+    said = hide_secret(b'{"log":"' + code + b'"}', Secret("s3cret-key"))
+
+    inner = json.loads(base64.b64decode(json.loads(said)["log"]))["request"]
+    assert base64.b64decode(inner) == b'"**********"'
 
 
 def test_a_page_in_base64_keeps_its_records() -> None:

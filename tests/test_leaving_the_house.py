@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import stat
@@ -18,7 +19,9 @@ from click.testing import CliRunner
 
 from masanalytics import plan, plot, write_report, write_sheet
 from masanalytics.cli import main
+from masanalytics.notebook_outputs import scan_notebook
 from masanalytics.paths import replace_file
+from masanalytics.secret import Secret
 from masanalytics.store import Store
 from tests.bench import Bench, report
 
@@ -152,6 +155,38 @@ def test_scan_finds_numbers_and_the_password(tmp_path: Path, monkeypatch: pytest
     refused = CliRunner().invoke(main, ["scan", str(tmp_path)])
     assert (refused.exit_code, "no.ipynb is not a notebook" in refused.output) == (2, True)
     assert "s3cret" not in run.output + refused.output
+
+
+def outputs_with(*texts: str) -> list[dict[str, Any]]:
+    """Return each text as the message of an error."""
+    return [{"output_type": "error", "ename": "E", "evalue": text, "traceback": []} for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("no such number: +86 137 0013 7000", "+86 137 **** 7000"),
+        ("１３８００１３８０００", "138****8000"),
+        ("138\u200b0013\u200b8000", "138****8000"),
+        ("\x1b[31m138\x1b[0m00138000", "138****8000"),
+    ],
+)
+def test_scan_reads_as_people_do(text: str, shown: str, tmp_path: Path) -> None:
+    """Colours, width and invisible signs between the digits hide nothing; an error's message counts, not its traceback alone."""
+    (tmp_path / "a.ipynb").write_text(notebook(*outputs_with(text)), encoding="utf-8")
+
+    found = scan_notebook(tmp_path / "a.ipynb")
+
+    assert [(one.kind, one.count, one.shown) for one in found] == [("mobile", 1, shown)]
+
+
+def test_scan_finds_the_password_in_a_request(tmp_path: Path) -> None:
+    """A traceback that shows what was sent shows Base64."""
+    request = base64.b64encode(b'{"apId":"demo0","secretKey":"s3cret-key"}').decode()
+    file = tmp_path / "a.ipynb"
+    file.write_text(notebook(*outputs_with(f"body={request}", b"s3cret-key".hex(), "nothing")), encoding="utf-8")
+
+    assert [(one.cell, one.kind) for one in scan_notebook(file, Secret("s3cret-key"))] == [(1, "secret"), (2, "secret")]
 
 
 def test_scan_clears_only_what_shows_something(tmp_path: Path) -> None:

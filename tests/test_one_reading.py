@@ -18,7 +18,7 @@ from masanalytics.collecting import Collector
 from masanalytics.errors import InputError
 from masanalytics.opt_outs import match_opt_out
 from masanalytics.phones import normalise_phones, read_phone
-from masanalytics.protocol import fold_mobile, read_page, read_submit
+from masanalytics.protocol import fold_mobile, read_page, read_push, read_submit
 from masanalytics.protocol.decoding import decode
 from masanalytics.store import Store
 from tests.bench import Bench, report
@@ -207,3 +207,29 @@ def test_processes_killed_one_after_the_other_leave_no_answer_unread(store: Stor
     with store.db.conn:
         store.db.conn.execute("UPDATE polls SET state = 'stored', raw = x'5b5d', answered_at = 1, process = 'gone:1:1'")
     assert [store.intake.begin_again(turn.poll_id, clock.now()) for _ in range(20)] == [True] * 20
+
+
+@pytest.mark.parametrize(
+    "token", ["x", "\\'", '\\"', "1e", "a ", ", ", "a:", "é", "退", "=", "%22", "&#", "13800138000,"]
+)
+@pytest.mark.parametrize("first", ["", "[", "{'", "<", "mobile="])
+def test_rubbish_of_any_length_is_read_in_one_pass(first: str, token: str) -> None:
+    """What repeats itself is not looked at again from each of its characters: 200 kB take no time, and are kept as they came."""
+    raw = (first + token * (200_000 // len(token.encode()))).encode()
+    began = time.process_time()
+    pages = [read_page(raw, endpoint) for endpoint in ("report", "deliver")]
+    pushed = read_push(raw, "report")
+
+    assert time.process_time() - began < 2
+    assert not any(page.records for page in pages)
+    assert [part.endpoint for part in pushed] == ["report"]
+
+
+@pytest.mark.parametrize("never", ["20381231235959", "2079-06-06 23:59:00"])
+def test_a_time_years_ahead_is_none(bench: Bench, never: str) -> None:
+    """What a database writes for "never" gives no latency of half a century; what it wrote is kept."""
+    bench.receive([report("13800138000", "0101080000000001139923", receiveDate=never)])
+
+    messages = bench.store.messages()
+    assert (messages["status"].tolist(), messages["latency_s"].isna().tolist()) == (["delivered"], [True])
+    assert bench.store.reports()["receive_date"].tolist() == [never]

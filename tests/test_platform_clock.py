@@ -36,6 +36,30 @@ def sim(clock: ManualClock) -> Iterator[Simulator]:
         yield one
 
 
+@pytest.mark.parametrize("days", [400, -400])
+def test_a_clock_that_is_a_year_off_while_sending_is_corrected_by_the_answer(
+    days: int, sim: Simulator, clock: ManualClock
+) -> None:
+    """The battery of the board is empty, and the clock is set after the campaign: its reports find it, and nothing has waited long."""
+    ours = ManualClock(start=clock.now())
+    store, client = Store(":memory:", clock=ours), Client(sim.account(poll_interval=0), clock=ours)
+    collector = mas.Collector(client, store, say=lambda _text: None)
+    collector.drain()
+    ours.jump(days * 86_400)
+    mas.send(pd.DataFrame({"p": people(1000)}), client, store, phone="p", text="您好", campaign="C", progress=False)
+    ours.jump(-days * 86_400)
+    for one in (clock, ours):
+        one.sleep(60)
+    collector.drain()
+
+    rates = mas.delivery_rates(store)
+    assert rates[["accepted", "delivered", "pending", "unreported", "most"]].values.tolist() == [
+        [1000, 300, 700, 0, 1.0]
+    ]
+    assert len(mas.delivery_rates(store, within="1h")) == 0
+    assert len(store.foreign_reports()) == 0
+
+
 def sent_and_collected(kind: type[Client], sim: Simulator, clock: ManualClock, off_s: float) -> Store:
     """Send and collect for ten minutes on a machine whose clock is off by so much."""
     ours = ManualClock(start=clock.now() + off_s)

@@ -60,6 +60,7 @@ SMALL_ON_PURPOSE = {
     "lengths.py": "under both planning and analysis",
     "paths.py": "below everything that opens a file",
     "timezone.py": "the only place that knows China's time",
+    "store/file_version.py": "one question to a file, asked as it is opened and by the doctor",
     "store/push_log.py": "the side of pushes of the log of polls, which is long",
     "store/kept_texts.py": "one form of kept sentences, for the log of polls, the log of sends and the schema",
     "simulator/random_keys.py": "chance that repeats, drawn by six modules that share nothing else",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from masanalytics.cli.options import UserPath, command, find_account, option, with_account, with_store
+from masanalytics.cli.outlet import never_end_the_work
 from masanalytics.i18n import _
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def collect(ctx: click.Context, /, **_given: object) -> None:
     from masanalytics.collecting.service import run_forever
     from masanalytics.store import Store
 
+    never_end_the_work(sys.stdout)
     options = ctx.params
     if options["status"] and not Path(options["db"]).exists():
         raise click.UsageError(_("--db: there is no file {path}", path=options["db"]))
@@ -55,7 +56,7 @@ def collect(ctx: click.Context, /, **_given: object) -> None:
             collector = Collector(client, store)
             if options["forever"]:
                 code = run_forever(collector, echo=click.echo, as_json=options["as_json"], health=options["health"])
-                ctx.exit(_said(code))
+                ctx.exit(code)
             collected = collector.drain() if options["drain"] else collector.collect()
             collector.stop()
     click.echo(collected.json() if options["as_json"] else collected.text())
@@ -72,14 +73,3 @@ def _show_status(store: Store, options: dict[str, Any]) -> bool:
     if not accounts:
         click.echo(_("nothing collected yet"), err=True)
     return bool(accounts) and all(standing.fresh for standing in accounts)
-
-
-def _said(code: int) -> int:
-    """Return `code`; where nobody reads the lines any more, Python's own last flush would turn it into another."""
-    if sys.stdout is None:  # closed from the start, or without a console
-        return code
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return code

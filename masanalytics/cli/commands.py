@@ -18,6 +18,7 @@ from masanalytics.cli.options import (
     with_existing_store,
     with_store,
 )
+from masanalytics.cli.outlet import never_end_the_work
 from masanalytics.errors import ConfigError, InputError
 from masanalytics.i18n import _, ngettext
 
@@ -242,6 +243,7 @@ def receive(ctx: click.Context, /, **_given: object) -> None:
     from masanalytics.receiving.service import receive_forever
     from masanalytics.store import Store
 
+    never_end_the_work(sys.stdout)
     asked: dict[str, Any] = ctx.params
     account = find_account(asked["profile"], asked["env_file"])
     if not account.is_pushed:

@@ -14,7 +14,7 @@ from masanalytics.cli.alerts import alerts
 from masanalytics.cli.collect import collect
 from masanalytics.cli.forget import forget
 from masanalytics.cli.options import with_language
-from masanalytics.cli.outlet import never_refuse
+from masanalytics.cli.outlet import never_end_the_work, never_refuse
 from masanalytics.cli.scan import scan
 from masanalytics.cli.send import send
 from masanalytics.cli.spoken import Group, Option, asked_language, speaking
@@ -31,6 +31,7 @@ class _Main(Group):
     def main(self, args: Sequence[str] | None = None, *more: Any, **kwargs: Any) -> Any:
         for stream in (sys.stdout, sys.stderr):
             never_refuse(stream)
+        never_end_the_work(sys.stderr)
         with speaking(asked_language(sys.argv[1:] if args is None else args)):
             return super().main(args, *more, **kwargs)
 

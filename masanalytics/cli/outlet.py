@@ -9,10 +9,12 @@ from __future__ import annotations
 import codecs
 import io
 import unicodedata
+from collections.abc import Callable
 from contextlib import suppress
+from functools import wraps
 from typing import Any, Final
 
-__all__ = ["never_refuse"]
+__all__ = ["never_end_the_work", "never_refuse"]
 
 _LIKE: Final = {"¥": "￥Y", "￥": "¥Y", "–": "-", "—": "-", "…": "...", "·": ".", "÷": "/", "×": "x", "≥": ">=", "≤": "<=", "→": ">",
                 "✓": "v", "✗": "x", "“": '"', "”": '"', "‘": "'", "’": "'", "█": "#", "░": "."}  # fmt: skip
@@ -34,6 +36,35 @@ def never_refuse(stream: Any) -> None:
     if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape", "backslashreplace"):
         with suppress(ValueError, OSError):  # closed, or given away
             stream.reconfigure(errors=_HANDLER)
+
+
+def never_end_the_work(stream: Any) -> None:
+    """Let what cannot be written go: a full disk under a log, or a pipe that nobody reads, is not what a command failed at.
+
+    For lines beside the work, and for what is printed once the work is done and its exit code stands.
+
+    Examples
+    --------
+    >>> stream = io.TextIOWrapper(io.FileIO("/dev/null"), "ascii")  # opened for reading
+    >>> never_end_the_work(stream)
+    >>> print("a line", file=stream, flush=True)
+    """
+    if stream is None or getattr(stream, "goes_on", False):  # None: closed from the start, or without a console
+        return
+    with suppress(AttributeError):  # a stream that a notebook or a test put there, and that cannot fail
+        stream.write, stream.flush = _tried(stream.write), _tried(stream.flush)
+        stream.goes_on = True
+
+
+def _tried(work: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(work)
+    def tried(*given: Any) -> Any:
+        try:
+            return work(*given)
+        except OSError:
+            return len(given[0]) if given else None
+
+    return tried
 
 
 def _something_like(error: UnicodeError) -> tuple[str, int]:

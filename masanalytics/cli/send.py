@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from masanalytics.cli.options import UserPath, command, find_account, option, with_account, with_store
+from masanalytics.cli.outlet import never_end_the_work
 from masanalytics.errors import InputError
 from masanalytics.i18n import _, ngettext
 
@@ -103,10 +105,7 @@ def send(ctx: click.Context, /, **_given: object) -> None:
         hours = _hours(options["window"])
         if not options["to"]:
             check_hours(planned, hours, store.clock.now(), waits=options["wait"])
-        asks = len(planned) > 0 and not options["yes"]
-        if asks and not click.confirm(_question(planned, store, options, weight)):
-            click.echo(_("Nothing was sent."))
-            ctx.exit(1)
+        _let_go(ctx, planned, store, weight)
         with Client(account) as client:
             result = send_plan(
                 planned,
@@ -168,6 +167,16 @@ def _weight(planned: Plan, account: Account, store: Store, options: dict[str, An
         return JobWeight()
     now = store.clock.now()
     return weigh(planned, account, store.sends, now, limit=options["limit"], over_budget=options["over_budget"])
+
+
+def _let_go(ctx: click.Context, planned: Plan, store: Store, weight: JobWeight) -> None:
+    """Ask whether to send, where it is to be asked; end the command where the answer is no."""
+    options = ctx.params
+    asks = len(planned) > 0 and not options["yes"]
+    if asks and not click.confirm(_question(planned, store, options, weight)):
+        click.echo(_("Nothing was sent."))
+        ctx.exit(1)
+    never_end_the_work(sys.stdout)  # from here on the exit code says what was sent
 
 
 def _question(planned: Plan, store: Store, options: dict[str, Any], weight: JobWeight) -> str:

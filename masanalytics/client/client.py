@@ -11,7 +11,6 @@ from types import TracebackType
 
 from masanalytics.account import Account, check_add_serial
 from masanalytics.account.machine_pace import own_turn
-from masanalytics.client.hide_secret import hide_secret
 from masanalytics.client.outcomes import (
     SubmitResult,
     failed_submit,
@@ -23,6 +22,7 @@ from masanalytics.client.transport import Answer, Failure, Transport
 from masanalytics.client.trust import Network, establish, known_hosts_path
 from masanalytics.clock import Clock, SystemClock
 from masanalytics.errors import CertificateError, ConfigError, InputError, MasError, NetworkError
+from masanalytics.hide_secret import hide_secret
 from masanalytics.near_names import suggests_names
 from masanalytics.paths import full_path
 from masanalytics.protocol import (
@@ -211,7 +211,7 @@ class Client:
         answer = self._exchange(transport, path, body)
         if isinstance(answer, Failure):
             return failed_submit(self._error(answer), answer.requested_at, answer.answered_at)
-        return submit_result(answer, path, self.account)
+        return replace(submit_result(answer, path, self.account), server_time=_date_of(answer))
 
     def check_polling(self) -> None:
         """Raise `ConfigError` where the account cannot be polled, saying what takes the place of it."""

@@ -84,6 +84,8 @@ class SubmitResult:
         Every further batch would meet the same.
     requested_at, answered_at : float
         When the request was made, and when its answer or its failure was known (epoch seconds UTC).
+    server_time : float or None
+        What time the platform said it was as it answered, where it said so.
     error : MasError or None
         What went wrong on the way, where no answer came.
     """
@@ -96,6 +98,7 @@ class SubmitResult:
     fatal: bool = False
     requested_at: float = 0.0
     answered_at: float = 0.0
+    server_time: float | None = None
     error: MasError | None = field(default=None, compare=False)
 
     @property

@@ -260,6 +260,8 @@ class Collector:
             thread.join(timeout)
             if not thread.is_alive():
                 self._thread = None
+        if self.poller.is_holding:  # there may be room by now, and nobody else asks before the process ends
+            do_quietly(self._catch_up, "an answer held in memory")
         if self._helper is not None:
             self._helper.shutdown(wait=False)
             self._helper = None

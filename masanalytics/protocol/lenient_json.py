@@ -28,8 +28,10 @@ _MOST_TRIES: Final = 5000
 _A_TRY_READS: Final = 1000
 _DEPTH_COUNTS: Final = 100
 """As how many tries one counts that ends at nesting too deep."""
+# Every character is looked at once: a name or quote that leads nowhere is passed as a whole, never tried again from within.
 _SCRIPT = re.compile(
-    r"""'((?:[^'\\]|\\.)*)'|"(?:[^"\\]|\\.)*"|([A-Za-z_]\w*)(?=\s*:)|,(?=\s*[}\]])""", re.ASCII | re.DOTALL
+    r"""'((?:[^'\\]|\\.)*+)(?:'|\\?\Z)|"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|(?<!\w)([A-Za-z_]\w*+)(?=\s*+:)|,(?=\s*+[}\]])""",
+    re.ASCII | re.DOTALL,
 )
 _OTHER_ALPHABET: Final = str.maketrans("-_", "+/")
 

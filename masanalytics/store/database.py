@@ -19,6 +19,7 @@ from sqlite_utils import Database
 from masanalytics.errors import StoreError
 from masanalytics.i18n import N_
 from masanalytics.store import changed_days, ledger_copies
+from masanalytics.store.file_version import check_not_newer
 from masanalytics.store.schema import migrations
 
 __all__ = ["Connections", "as_store_error"]
@@ -213,7 +214,7 @@ class Connections:
             raise StoreError(
                 "{name} is a SQLite file of another program: choose another path for the store", name=self.path.name
             )
-        self._check_version(db)
+        check_not_newer(db.conn, self.path.name)
         if not created and not os.access(self.path, os.W_OK):
             self._check_readable(db)
             return
@@ -229,24 +230,6 @@ class Connections:
                 changed_days.rename(db.conn)
             else:
                 migrations.apply(db)
-
-    def _check_version(self, db: Database) -> None:
-        """Refuse, before anything is written, what a newer version made: it may mean something else by the same columns."""
-        if "_sqlite_migrations" not in db.table_names():
-            return
-        applied = db.execute(
-            "SELECT name FROM _sqlite_migrations WHERE migration_set = ?", [migrations.name]
-        ).fetchall()
-        known = {migration.name for migration in migrations.pending(Database(memory=True))}
-        newer = [name for (name,) in applied if name not in known]
-        if newer:
-            raise StoreError(
-                "{name} was made by a newer masanalytics ({newer}), and nothing was changed in it: update this one (pip install "
-                "-U masanalytics), or choose another file",
-                name=self.path.name,
-                newer=newer[0],
-                code="newer_store",
-            )
 
     def _check_readable(self, db: Database) -> None:
         if migrations.applied(db) and migrations.pending(db):

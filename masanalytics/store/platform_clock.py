@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from masanalytics.timezone import CHINA_OFFSET_S, parse_platform_time
 
-__all__ = ["Offset", "date_messages", "group_time", "offsets_near", "seconds_behind", "time_told_at"]
+__all__ = ["Offset", "correct_day", "date_messages", "group_time", "offsets_near", "seconds_behind", "time_told_at"]
 
 _NEIGHBOURS: Final = 4
 _NEAR_S: Final = 86_400
@@ -55,6 +55,26 @@ def date_messages(conn: sqlite3.Connection, batch_id: int) -> int | None:
             [taken_at, batch_id],
         )
     return taken_at
+
+
+def correct_day(conn: sqlite3.Connection, batch_id: int, behind_s: int) -> bool:
+    """Date a request by the platform's clock where ours is days off; return whether it is.
+
+    A msgGroup has no year. Where our clock said another one, reports of the batch would be taken for those of a stranger's, and a
+    batch dated long ago would seem to have been silent ever since.
+    """
+    if abs(behind_s) <= _NEAR_S:
+        return False
+    conn.execute(
+        "UPDATE batches SET requested_at = requested_at + ?1, answered_at = answered_at + ?1 WHERE batch_id = ?2",
+        [behind_s, batch_id],
+    )
+    conn.execute(
+        "UPDATE messages SET submitted_at = (SELECT requested_at FROM batches WHERE batches.batch_id = ?1) WHERE batch_id = ?1"
+        " AND reports = 0",
+        [batch_id],
+    )
+    return True
 
 
 def _taken_at(conn: sqlite3.Connection, batch_id: int) -> int | None:

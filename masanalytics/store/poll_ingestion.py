@@ -5,9 +5,19 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import Any
 
 from masanalytics.i18n import Text
-from masanalytics.protocol import FULL_PAGE, BadRecord, Page, PollAnswer, read_page, read_push
+from masanalytics.protocol import (
+    FULL_PAGE,
+    BadRecord,
+    Page,
+    PollAnswer,
+    ReportRecord,
+    UplinkRecord,
+    read_page,
+    read_push,
+)
 from masanalytics.store import (
     coverage,
     holes,
@@ -31,6 +41,9 @@ _WORDS_OF_ENCODING = {
         code="damaged_text",
     ),
 }
+_AHEAD_AT_MOST_S = 2 * 366 * 86_400
+_THIS_IS_WRITTEN = 1_767_225_600
+"""The year 2026: a clock that says an earlier time is wrong, and is no measure of the platform's."""
 _NO_GROUP = "no msgGroup"
 _KEPT = "poll_id IN (SELECT poll_id FROM polls WHERE raw IS NOT NULL)"
 
@@ -72,7 +85,7 @@ class Received:
 
 def ingest(conn: sqlite3.Connection, poll_id: int, answer: PollAnswer, words: Collection[str] | None) -> Received:
     """Parse the stored answer of a poll and store what it says."""
-    page = _read(answer)
+    page = _without_future(_read(answer), answer)
     notice = _notice(page)
     if page.kind == "records":
         take = _take_reports if answer.endpoint == "report" else _take_uplinks
@@ -109,6 +122,22 @@ def _read(answer: PollAnswer) -> Page:
     pushed = [part for part in read_push(answer.raw, answer.endpoint) if part.endpoint == answer.endpoint]
     as_pushed = [read_page(part.raw, answer.endpoint, complete=answer.complete) for part in pushed]
     return as_pushed[0] if len(as_pushed) == 1 and as_pushed[0].kind == "records" else page
+
+
+def _without_future(page: Page, answer: PollAnswer) -> Page:
+    """Leave out instants that lie years ahead of the answer that tells them: what programs write for "never"."""
+    latest = max(answer.answered_at, answer.server_time or 0.0, _THIS_IS_WRITTEN) + _AHEAD_AT_MOST_S
+    believed: list[Any] = [_with_instants_to(latest, record) for record in page.records]
+    return replace(page, records=believed)
+
+
+def _with_instants_to(latest: float, record: ReportRecord | UplinkRecord) -> ReportRecord | UplinkRecord:
+    if isinstance(record, ReportRecord):
+        submitted_at, received_at = record.submitted_at, record.received_at
+        if (submitted_at or 0) > latest:
+            record = record._replace(submitted_at=None)
+        return record._replace(received_at=None) if (received_at or 0) > latest else record
+    return record._replace(sent_at=None) if (record.sent_at or 0) > latest else record
 
 
 def replay(conn: sqlite3.Connection, words: Collection[str] | None) -> int:

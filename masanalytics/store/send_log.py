@@ -493,9 +493,22 @@ def _record_answer(conn: sqlite3.Connection, batch_id: int, result: SubmitResult
         "UPDATE messages SET status_id = ? WHERE batch_id = ? AND reports = 0",
         [int(STATUS_OF_STATE[result.outcome]), batch_id],
     )
+    behind_s = _correct_day(conn, batch_id, result)
     if result.outcome == "accepted":
-        _note_platform_time(conn, batch_id, int(result.answered_at))
+        _note_platform_time(conn, batch_id, int(result.answered_at) + behind_s)
         reconciliation.adopt(conn, batch_id)
+
+
+def _correct_day(conn: sqlite3.Connection, batch_id: int, result: SubmitResult) -> int:
+    """Date a request by the platform's clock where ours is days off; return by how many seconds ours is behind, else 0."""
+    behind_s = 0 if result.server_time is None else int(result.server_time - result.answered_at)
+    if not platform_clock.correct_day(conn, batch_id, behind_s):
+        return 0
+    (account_id,) = conn.execute("SELECT account_id FROM batches WHERE batch_id = ?", [batch_id]).fetchone()
+    holes.shift(conn, account_id, result.answered_at, result.answered_at + behind_s)
+    if behind_s < 0:
+        coverage.disbelieve(conn, result.answered_at + behind_s, account_id, by_platform=True)
+    return behind_s
 
 
 def _note_platform_time(conn: sqlite3.Connection, batch_id: int, answered_at: int) -> None:

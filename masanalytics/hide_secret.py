@@ -1,4 +1,4 @@
-"""Keep the account's password out of what is stored: a server may repeat the request in its answer."""
+"""Strike the account's password out of what others write: a server may repeat the request in its answer, a notebook may show it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import base64
 import html
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
@@ -28,7 +28,7 @@ _STANDARD: Final = bytes.maketrans(b"-_", b"+/")
 
 
 def hide_secret(answer: bytes, secret: Secret) -> bytes:
-    r"""Return `answer` with the secret overwritten by as many ``*``: plain, escaped, and inside Base64.
+    r"""Return `answer` with the secret overwritten by as many ``*``: plain in either case, backwards, escaped, in hexadecimal, and inside Base64.
 
     The length stays, so that what surrounds it reads as before. A secret that is short or only digits can stand in numbers and
     texts by chance, and records must not be harmed: it is overwritten only behind its name (``secretKey``).
@@ -64,8 +64,9 @@ def _patterns(secret: Secret) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
     name = rb"(?P<name>)"
     if len(letters) < _LEAST or letters.isdigit():
         name = rb"(?i:(?P<name>secret_?key[^A-Za-z0-9*]{1,12}))"
-    encodings = {letters.encode("utf-8", "replace"), letters.encode("gb18030", "replace")}
-    plain = rb"|".join(map(re.escape, sorted(encodings)))
+    encodings = {text.encode(code, "replace") for text in (letters, letters[::-1]) for code in ("utf-8", "gb18030")}
+    dumped = {letters.encode(code, "replace").hex().encode() for code in ("utf-8", "gb18030", "utf-16-le", "utf-16-be")}
+    plain = rb"(?i:%b)" % rb"|".join(map(re.escape, sorted(encodings | dumped)))
     written = b"".join(map(_forms, letters))
     return re.compile(name + rb"(?P<secret>" + plain + b")"), re.compile(name + b"(?P<secret>" + written + b")")
 
@@ -83,6 +84,7 @@ def _forms(letter: str) -> bytes:
         escaped,
         f"(?i:{re.escape(''.join(f'%{byte:02x}' for byte in raw))})",
         f"(?i:{re.escape(quote(letter, safe=''))})",
+        "".join(rf"\\{{1,8}}x(?i:{byte:02x})" for byte in raw),
         f"&#0*{number};",
         f"(?i:&#x0*{number:x};)",
         re.escape(html.escape(letter)).encode().decode("latin-1") if letter.isascii() else escaped,
@@ -109,13 +111,18 @@ def _hide_in_codes(data: bytes, secret: Secret, nested: int) -> bytes:
 
 @lru_cache(maxsize=64)
 def _cores(secret: Secret) -> frozenset[bytes]:
-    """Return the letters that Base64 around the secret holds, wherever it begins, whatever stands beside it."""
+    """Return the letters that Base64 around the secret, and Base64 around that, holds, wherever it begins, whatever stands beside it."""
+    once = _cores_of(_usual_forms(secret.reveal()))
+    return frozenset(once | _cores_of(once))
+
+
+def _cores_of(texts: Iterable[bytes]) -> set[bytes]:
     cores = set()
-    for raw in _usual_forms(secret.reveal()):
+    for raw in texts:
         for before in range(3):
             code = base64.b64encode(bytes(before) + raw)
             cores.add(code[-(-before * 8 // 6) : (before + len(raw)) * 8 // 6])
-    return frozenset(core for core in cores if core)
+    return {core for core in cores if core}
 
 
 def _usual_forms(letters: str) -> set[bytes]:
