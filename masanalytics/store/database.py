@@ -160,7 +160,7 @@ class Connections:
             return
         raise StoreError(
             "{path} was moved, deleted or replaced while it was open: who opens it next would not know what is written now. Put the"
-            " file back, or open the store anew, mas.Store(path), and look whether it is the newest one. Nothing was written or sent",
+            " file back, or open the store anew, mas.Store(path), and look whether it is the newest one. Nothing more is written or sent",
             path=str(self.path),
             code="store_moved",
         )
