@@ -159,6 +159,17 @@ def test_the_parquet_export_answers_like_the_store(filled: Store, tmp_path: Path
     pd.testing.assert_frame_equal(found, ask(filled), check_dtype=False)
 
 
+def test_a_store_counts_by_more_than_one_integer_holds(filled: Store) -> None:
+    """Days, hours, campaigns, batches, lengths and seconds together have more combinations than 64 bits, and are counted."""
+    by = ["campaign", "day", "hour", "batch_id", "msg_group", "segments", "reports"]
+
+    expected, found = (
+        analysis.delivery_rates(data, by, history=None, cluster=None) for data in (filled.messages(), filled)
+    )
+
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False)
+
+
 EDGE = 2**32  # as far from 0 as a latency still packs, about
 ABSURD = [-62_135_596_800, 253_402_271_999, 253_370_736_000, END - EDGE, END + EDGE, END + EDGE + 1, 2**62, -(2**61), 0]
 

@@ -98,9 +98,22 @@ def test_the_messages_are_the_same(both: Any) -> None:
     found, expected = (each.messages(status=["pending", "delivered", "failed"]) for each in (archive, whole))
     pd.testing.assert_frame_equal(found, expected)
     assert len(whole.messages()) - len(archive.store.messages()) == done.messages
-    pd.testing.assert_frame_equal(archive.campaigns().drop(columns="text"), whole.campaigns().drop(columns="text"))
+    pd.testing.assert_frame_equal(archive.campaigns(), whole.campaigns())
     pd.testing.assert_frame_equal(archive.uplinks(), whole.uplinks())
     pd.testing.assert_frame_equal(archive.batches(), whole.batches())
+
+
+def test_the_history_of_a_person_goes_back_into_the_archive(both: Any) -> None:
+    """Every message and reply is there as it was, and the card says the same; the store alone knows the live ones."""
+    whole, archive, _ = both
+    messages = whole.messages()
+    phone = messages.loc[messages["submitted_at"] < pd.Timestamp("2026-02-01", tz="Asia/Shanghai"), "phone"].iloc[0]
+
+    found, expected = archive.history(phone, reveal=True), whole.history(phone, reveal=True)
+
+    pd.testing.assert_frame_equal(found.events, expected.events)
+    assert found.text("en") == expected.text("en")
+    assert len(archive.store.history(phone)) < len(found)
 
 
 def test_the_store_alone_says_what_it_leaves_out(both: Any) -> None:

@@ -16,6 +16,7 @@ from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources import as_source, asks_once
 from masanalytics.analysis.sources.base import RawCounts, Seconds
 from masanalytics.analysis.sources.pandas import PandasMessages
+from masanalytics.analysis.sources.remembered import Answers
 from masanalytics.report import write_report
 from masanalytics.store import Store
 from tests.rows import Rows
@@ -201,3 +202,40 @@ def test_a_frame_that_the_user_changes_is_counted_anew() -> None:
     messages["status"] = "failed"
 
     assert delivered(messages) == 0
+
+
+def test_large_answers_make_room_for_each_other_and_small_ones_stay() -> None:
+    """Of three tables with 400,000 rows each the oldest goes; what was found once, long ago, is there."""
+    answers = Answers()
+    answers.keep("repeated", (0,))
+    for name in ("a", "b", "c"):
+        answers.keep(name, name, 400_000)
+
+    assert [answers.get(name) for name in ("repeated", "a", "b", "c")] == [(0,), None, "b", "c"]
+
+
+def test_some_statuses_are_taken_from_a_count_of_all() -> None:
+    """By name or number: nothing is asked again, and the rows are those that the source would give."""
+    data = Holder(random_messages(300, seed=6))
+
+    @asks_once
+    def both(statuses: tuple[Any, ...]) -> tuple[RawCounts, int]:
+        source = as_source(data)
+        source.grouped_count(["carrier", "arm"], where=Filters(), seconds="outcome")
+        before = len(data.message_source.questions)
+        found = source.grouped_count(["arm"], where=Filters({"status": statuses}), seconds="outcome")
+        return RawCounts(*found), len(data.message_source.questions) - before
+
+    for statuses in (("delivered", "failed"), (None,)):
+        found, asked = both(statuses)
+        expected = PandasMessages(random_messages(300, seed=6)).grouped_count(
+            ["arm"], where=Filters({"status": statuses}), seconds="outcome"
+        )
+        tables = [
+            raw.keys.assign(status=raw.status, seconds=raw.seconds, n=raw.n).sort_values(
+                ["arm", "status", "seconds"], ignore_index=True
+            )
+            for raw in (found, RawCounts(*expected))
+        ]
+        pd.testing.assert_frame_equal(*tables, check_dtype=False)
+        assert asked == 0

@@ -10,6 +10,9 @@ import pandas as pd
 from masanalytics import analysis, plot
 from masanalytics.aliases import Messages
 from masanalytics.analysis._delivery_rates import console_notes
+from masanalytics.analysis.dimensions import DAY_S, WINDOW
+from masanalytics.analysis.filters import Filters
+from masanalytics.analysis.grouped_count import Question, count_messages
 from masanalytics.analysis.known_holes import holes_text
 from masanalytics.analysis.sources import as_source, uplinks_of
 from masanalytics.errors import InputError
@@ -57,6 +60,7 @@ def gather(data: Messages, request: Request) -> Contents:
     request : Request
         What is asked.
     """
+    _ask_together(data, request)
     whole = analysis.delivery_rates(data, **request.where)
     subject = Subject(data, request, set(as_source(data).message_columns()), whole)
     rates = _all_rates(subject)
@@ -70,6 +74,16 @@ def gather(data: Messages, request: Request) -> Contents:
         sections=[*_changes(subject, change), *_sections(subject, rates)],
         sources=_sources(data, whole, request),
     )
+
+
+def _ask_together(data: Messages, request: Request) -> None:
+    """Ask first what several sections need: their counts are this one, added up, as long as the answer is remembered."""
+    where = Filters.parse(request.where)
+    available = set(as_source(data).message_columns())
+    together = [name for name in ("campaign", "carrier") if name in available and request.by is None]
+    count_messages(data, Question(together, ("carrier", WINDOW, "account"), where))
+    if {"batch_id", "submitted_at"} <= available:
+        count_messages(data, Question([], ("campaign", "day", f"time/{DAY_S}", "batch_id", "carrier"), where, None))
 
 
 def _title(request: Request) -> str:

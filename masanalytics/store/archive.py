@@ -18,6 +18,7 @@ from masanalytics.analysis.sources.narwhals import NarwhalsMessages
 from masanalytics.analysis.sources.pandas import PandasMessages
 from masanalytics.analysis.sources.united import UnitedMessages
 from masanalytics.errors import InputError, StoreError
+from masanalytics.i18n import speaks
 from masanalytics.near_names import suggests_names
 from masanalytics.paths import full_path
 from masanalytics.store.late_reports import amended, late_messages
@@ -27,6 +28,7 @@ from masanalytics.store.store import Store
 from masanalytics.vocabulary import MESSAGE_COLUMNS
 
 if TYPE_CHECKING:
+    from masanalytics.store.history import History
     from masanalytics.store.sends import Sends
 
 __all__ = ["Archive"]
@@ -107,6 +109,20 @@ class Archive:
 
         return campaign_table(self, self._of_store._connections.reading, by, price, where)  # noqa: SLF001 - of one room
 
+    @speaks
+    def history(self, phone: object, *, reveal: bool = False, language: str | None = None) -> History:
+        """Return what one person got, live and archived, as `Store.history` does."""
+        from masanalytics.store.history import one_number, read_history
+
+        number, source = one_number(phone), _ArchiveMessages(self.folder, self._of_store)
+
+        def archived(names: list[str]) -> pd.DataFrame:
+            where = Filters({"phone": tuple(dict.fromkeys(names))})
+            return source.archived_rows(source.message_columns(), where)
+
+        with self._of_store._connections.reading() as conn:  # noqa: SLF001 - of one room
+            return read_history(conn, number, reveal=reveal, archived=archived)
+
     def __repr__(self) -> str:
         return f"Archive({self.folder}, {self.store!r})"
 
@@ -144,6 +160,15 @@ class _ArchiveMessages:
         """Return these columns of the messages that pass `where`."""
         return self._asked(lambda source: source.message_rows(columns, where=where))
 
+    def archived_rows(self, columns: Sequence[str], where: Filters) -> pd.DataFrame:
+        """Return these columns of the messages that pass `where` and have left the file."""
+        with self._moved() as parts:
+            return (
+                UnitedMessages(parts, apart=0).message_rows(columns, where=where)
+                if parts
+                else pd.DataFrame(columns=list(columns))
+            )
+
     def message_columns(self) -> Sequence[str]:
         """Return the columns messages have: the store knows all that were ever kept."""
         return self._live.message_columns()
@@ -171,13 +196,19 @@ class _ArchiveMessages:
 
     @contextmanager
     def _united(self) -> Iterator[MessageSource]:
+        with self._moved() as parts:
+            yield UnitedMessages([*parts, self._live], apart=0)
+
+    @contextmanager
+    def _moved(self) -> Iterator[list[MessageSource]]:
+        """Yield the archived messages, as they stand now."""
         with self._connections.reading() as conn:
             archived = self._archived(conn)
             late = late_messages(conn)
             parts: list[MessageSource] = [part.without(late) if late else part for part in archived]
             if late:
                 parts.append(self._amended(conn, archived, late))
-            yield UnitedMessages([*parts, self._live], apart=0)
+            yield parts
 
     def _archived(self, conn: sqlite3.Connection) -> list[NarwhalsMessages]:
         """Return the files, as of now, those with the same columns together."""

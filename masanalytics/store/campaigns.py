@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -15,6 +15,7 @@ from masanalytics.analysis._delivery_rates import rate_columns
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages
 from masanalytics.analysis.results import finished
+from masanalytics.analysis.sources import MessageSource, asks_once
 from masanalytics.errors import InputError
 from masanalytics.masking import mask_phones_in
 from masanalytics.store.frames import MISSING, china_times
@@ -28,7 +29,7 @@ _RATES: Final = ("accepted", "delivered", "failed", "pending", "unreported", "de
 _DAY: Final = ["campaign", "round", "day"]
 _ROUND: Final = ["campaign", "round"]
 _SENT = """
-SELECT c.campaign, r.round, min(b.requested_at), max(b.requested_at), coalesce(f.content, m.content, f.template_id)
+SELECT c.campaign, r.round, min(b.requested_at), max(b.requested_at), coalesce(f.content, m.content), f.template_id, f.batch_id
 FROM batches b JOIN rounds r USING (round_id) JOIN campaigns c ON c.campaign_id = r.campaign_id
 JOIN (SELECT round_id, min(batch_id) AS batch_id FROM batches GROUP BY round_id) first USING (round_id)
 JOIN batches f ON f.batch_id = first.batch_id
@@ -37,6 +38,7 @@ GROUP BY r.round_id
 """
 
 
+@asks_once
 def campaign_table(
     store: HoldsUplinks,
     reading: Callable[[], AbstractContextManager[sqlite3.Connection]],
@@ -61,7 +63,7 @@ def campaign_table(
     rows = _with_money_and_answers(rows, by, store, price, where)
     if by == "campaign":
         with reading() as conn:
-            rows = _with_times_and_texts(conn, rows)
+            rows = _with_times_and_texts(conn, rows, source)
     return finished(rows, source, where=filters, counted=rows["accepted"].tolist())
 
 
@@ -138,12 +140,24 @@ def _with_money_and_answers(
     return joined
 
 
-def _with_times_and_texts(conn: sqlite3.Connection, rows: pd.DataFrame) -> pd.DataFrame:
+def _first_texts(source: MessageSource, batches: Sequence[int]) -> dict[int, str]:
+    """Return the text of the first message of each batch whose messages the file no longer has, as far as `source` has them."""
+    if not batches:
+        return {}
+    where = Filters({"batch_id": tuple(batches)})
+    found = source.message_rows(["batch_id", "message_id", "content"], where=where).dropna(subset=["content"])
+    first = found.sort_values("message_id").drop_duplicates("batch_id")
+    return dict(zip(first["batch_id"].tolist(), first["content"].tolist(), strict=True))
+
+
+def _with_times_and_texts(conn: sqlite3.Connection, rows: pd.DataFrame, source: MessageSource) -> pd.DataFrame:
     """Return the rows, oldest first, with when each round was sent and the text of its first message."""
     sent = {row[:2]: row[2:] for row in conn.execute(_SENT)}
-    known = [
-        sent.get((campaign, label), (None, None, None)) for campaign, label in rows[_ROUND].itertuples(index=False)
-    ]
+    rounds = [sent.get((campaign, label), (None,) * 5) for campaign, label in rows[_ROUND].itertuples(index=False)]
+    elsewhere = _first_texts(
+        source, [one[4] for one in rounds if one[4] is not None and one[2] is None and one[3] is None]
+    )
+    known = [(*one[:2], one[2] or elsewhere.get(one[4]) or one[3]) for one in rounds]
     times = np.array([[MISSING if at is None else at for at in one[:2]] for one in known], dtype=np.int64).reshape(
         -1, 2
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -172,12 +173,24 @@ def one_number(phone: object) -> str:
     return str(found["phone"])
 
 
-def read_history(conn: sqlite3.Connection, phone: str, *, reveal: bool) -> History:
-    """Return the history of a number of eleven digits."""
+def read_history(
+    conn: sqlite3.Connection,
+    phone: str,
+    *,
+    reveal: bool,
+    archived: Callable[[list[str]], pd.DataFrame] | None = None,
+) -> History:
+    """Return the history of a number of eleven digits; `archived` returns the messages to given names that have left the file."""
     name = forgetting.names_of(conn, [phone]).get(phone)
     named = [phone, name or phone]
     messages = read_messages(conn, Condition("m.phone IN (?, ?)", named))
     replies = frames.read_view(conn, _UPLINKS, named, times=("at",), integers=("message_id",))
+    if archived is not None:
+        moved = archived(named)
+        if name is not None:  # the folder is written anew by the next archiving
+            moved = moved.assign(content=pd.Series(None, index=moved.index, dtype="str"))
+        messages = _together(messages, moved)
+        replies = _of_their_rounds(replies, moved)
     events = pd.concat([_messages(messages), replies.assign(what="reply")], ignore_index=True)
     events = events.reindex(columns=[*_EVENTS, "carrier"]).sort_values(
         ["at", "what"], ignore_index=True, na_position="first"
@@ -195,6 +208,26 @@ def read_history(conn: sqlite3.Connection, phone: str, *, reveal: bool) -> Histo
     )
     silent_in = tuple(campaign for (campaign,) in silent)
     return History(phone if reveal else mask_phone(phone), events, since, row and row[1], name is not None, silent_in)
+
+
+def _together(messages: pd.DataFrame, moved: pd.DataFrame) -> pd.DataFrame:
+    """Return live and archived messages in the order in which they were kept."""
+    if moved.empty:
+        return messages
+    both = pd.concat([moved.reindex(columns=messages.columns).astype(messages.dtypes), messages], ignore_index=True)
+    return both.sort_values("message_id", ignore_index=True)
+
+
+def _of_their_rounds(replies: pd.DataFrame, moved: pd.DataFrame) -> pd.DataFrame:
+    """Return the replies with campaign and round of the archived messages that they answer."""
+    place = pd.Index(moved["message_id"]).get_indexer(replies["message_id"].fillna(-1))
+    known = {
+        name: replies[name].where(
+            place < 0, pd.Series(moved[name].to_numpy(dtype=object), dtype="str").reindex(place).to_numpy()
+        )
+        for name in ("campaign", "round")
+    }
+    return replies.assign(**known)
 
 
 def _messages(messages: pd.DataFrame) -> pd.DataFrame:

@@ -1,16 +1,16 @@
 """The grouped count on the store's own tables: the one question the analysis asks of them.
 
-Every dimension is a small integer in ``messages``. SQLite packs them into one integer a row, which is streamed and counted
-by numpy a chunk at a time: no text is built, no row becomes an object, and memory does not grow with the store. What is no
-small integer (``phone``, ``content``) goes through SQLite's own GROUP BY.
+Every dimension is a small integer in ``messages``. SQLite packs them into one integer a row, or a few, which are streamed and
+counted a chunk at a time: no row becomes an object, and memory does not grow with the store. What is no small integer (``phone``, ``content``) goes through SQLite's own GROUP BY.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import inf, prod
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,6 +27,7 @@ from masanalytics.store.frames import MISSING, fetch_columns
 from masanalytics.store.holes import open_holes, pauses
 from masanalytics.store.message_columns import Column, Condition, find_column, seconds_sql
 from masanalytics.store.messages import conditions
+from masanalytics.store.packed_counts import BLOCK, counted_keys, first_and_last
 from masanalytics.text import plain_name
 from masanalytics.timezone import format_instant
 from masanalytics.vocabulary import MESSAGE_COLUMNS, PROOF, UNREPORTED_AFTER_S, Status
@@ -42,10 +43,7 @@ Floats = NDArray[np.float64]
 Counted = tuple[pd.DataFrame, Ints, Floats, Ints]
 _Rows = tuple[list[tuple[Any, Any]], Ints, Floats, Ints]
 
-_ROWS_AT_ONCE = 2**18
-_KEPT = 1_000_000
 _SAMPLE = 2_000
-_BLOCK = 256
 _SECONDS_ROOM = 2**26
 _SECONDS_CAP = 2**62 - 2
 _LARGEST = 2**63
@@ -123,7 +121,7 @@ class StoredMessages:
         """Return about how many messages pass `where`, from a sample of them."""
         with self._connections.reading() as conn:
             among = _asked(conn, where)
-            low, high = _first_and_last(conn)
+            low, high = first_and_last(conn)
             step = max(1, (high - low) // _SAMPLE)
             sql = (
                 "WITH RECURSIVE picked(message_id) AS (SELECT ? UNION ALL SELECT message_id + ? FROM picked WHERE"
@@ -258,20 +256,9 @@ class _Plan:
     among: Condition
     waited: bool
 
-    @property
-    def cells(self) -> int:
-        """How many combinations of dimensions and status there can be, as far as the columns tell."""
-        return prod(column.packed[1] for column in self.columns) * len(Status)
-
-    @property
-    def fits(self) -> bool:
-        """Whether a whole row packs into one integer."""
-        packable = all(column.size is not None for column in self.columns)
-        return packable and self.cells * (1 if self.seconds == "NULL" else _SECONDS_ROOM) < _LARGEST
-
     def counted(self, conn: sqlite3.Connection) -> _Rows:
-        """Count by packed integers where a row packs, and by GROUP BY the rest."""
-        if not self.fits:
+        """Count by packed integers where columns pack, and by GROUP BY the rest."""
+        if any(column.size is None for column in self.columns):
             return self.grouped(conn)
         rows, complete = self.packed(conn)
         if complete:
@@ -283,13 +270,24 @@ class _Plan:
         status, seconds, n = (np.concatenate(pair) for pair in zip(rows[1:], rest[1:], strict=True))
         return dimensions, status, seconds, n
 
-    @property
-    def _cell(self) -> str:
-        """SQL that numbers the combinations of dimensions and status from 0."""
-        number = ""
-        for sql, size in [*(column.packed for column in self.columns), ("m.status_id", len(Status))]:
-            number = f"({number} * {size} + {sql})" if number else sql
-        return number
+    @cached_property
+    def _shares(self) -> list[list[int]]:
+        """Which columns go into which integer: as many into one as have room, status and seconds into the first."""
+        room = _LARGEST // (len(Status) * (1 if self.seconds == "NULL" else _SECONDS_ROOM))
+        shares: list[list[int]] = [[]]
+        for place, column in enumerate(self.columns):
+            size = column.packed[1]
+            if size >= room:
+                shares.append([])
+                room = _LARGEST
+            shares[-1].append(place)
+            room //= size
+        return shares
+
+    @cached_property
+    def cells(self) -> int:
+        """How many combinations of status and the columns of the first integer there can be."""
+        return prod(self.columns[place].packed[1] for place in self._shares[0]) * len(Status)
 
     @property
     def _unknown(self) -> int:
@@ -297,34 +295,39 @@ class _Plan:
         return -(_LARGEST // 2 // self.cells)
 
     @property
-    def _key(self) -> str:
-        """SQL that packs a row into one integer, the seconds first: an absurd date then falls into no other cell.
+    def _keys(self) -> list[str]:
+        """SQL that packs a row into integers, the seconds first: an absurd date then falls into no other cell.
 
-        Where it has no room at all, SQLite goes on in floating point, which is recognized.
+        Where they have no room at all, SQLite goes on in floating point, which is recognized.
         """
+        packed = [[self.columns[place].packed for place in share] for share in self._shares]
+        cell, *others = (
+            _cell([*part, ("m.status_id", len(Status))] if not place else part) for place, part in enumerate(packed)
+        )
         if self.seconds == "NULL":
-            return self._cell
-        return f"ifnull({self.seconds} * {self.cells}, {self._unknown * self.cells}) + {self._cell}"
+            return [cell, *others]
+        return [f"ifnull({self.seconds} * {self.cells}, {self._unknown * self.cells}) + {cell}", *others]
 
     @property
     def _outside(self) -> str:
         """SQL that is true for the rows whose numbers have no room in a packed integer."""
         wide = [f"{column.sql} >= {column.size - 1}" for column in self.columns if column.size and column.open_end]
-        return " OR ".join([f"typeof({self._key}) = 'real'", *wide])
+        return " OR ".join([f"typeof({self._keys[0]}) = 'real'", *wide])
 
     def packed(self, conn: sqlite3.Connection) -> tuple[_Rows, bool]:
-        """Count by one packed integer a row; return whether that was all."""
-        keys, n, complete = _counted(conn, self._key, self.among)
-        seconds, rest = np.divmod(keys, self.cells)
+        """Count by packed integers; return whether that was all."""
+        (first, *others), n, complete = counted_keys(conn, self._keys, self.among)
+        seconds, rest = np.divmod(first, self.cells)
         rest, status = np.divmod(rest, len(Status))
-        fitting = np.ones(len(keys), dtype=bool)
-        parts = []
-        for column in reversed(self.columns):
-            rest, part = np.divmod(rest, column.packed[1])
-            parts.append((column, part))
-            if column.open_end:
-                fitting &= part < column.packed[1] - 1
-        dimensions = [column.unpacked(part[fitting]) for column, part in reversed(parts)]
+        fitting = np.ones(len(n), dtype=bool)
+        values: dict[int, Ints] = {}
+        for share, packed in zip(self._shares, [rest, *others], strict=True):
+            for place in reversed(share):
+                column = self.columns[place]
+                packed, values[place] = np.divmod(packed, column.packed[1])  # noqa: PLW2901 - what is left of it
+                if column.open_end:
+                    fitting &= values[place] < column.packed[1] - 1
+        dimensions = [column.unpacked(values[place][fitting]) for place, column in enumerate(self.columns)]
         seconds, status = seconds[fitting], status[fitting]
         unknown = (seconds == self._unknown) | (self.seconds == "NULL")
         known = np.where(unknown, np.nan, seconds.astype(float))
@@ -338,8 +341,8 @@ class _Plan:
         # Beyond int64 SQLite goes on in floating point.
         held = f"min(max({self.seconds}, -{_SECONDS_CAP}), {_SECONDS_CAP})"
         parts = [*(column.sql for column in self.columns), "m.status_id", held]
-        low, _ = _first_and_last(conn)
-        sampled = f"(m.message_id - {low}) / {_BLOCK} % {self.among.every} = 0" if self.among.every > 1 else "1"
+        low, _ = first_and_last(conn)
+        sampled = f"(m.message_id - {low}) / {BLOCK} % {self.among.every} = 0" if self.among.every > 1 else "1"
         select = ", ".join(f"{sql} AS {name}" for sql, name in zip(parts, [*names, "status", "seconds"], strict=True))
         groups = ", ".join(map(str, range(1, len(parts) + 1)))
         narrowed = f"{sampled} AND {self.among.sql}"
@@ -360,55 +363,9 @@ def _waited_from_0(seconds: Floats, status: Ints, waited: bool) -> Floats:  # no
     return np.where((seconds < 0) & (waited | (status == Status.pending)), 0.0, seconds)
 
 
-def _counted(conn: sqlite3.Connection, key: str, among: Condition) -> tuple[Ints, Ints, bool]:
-    """Return the distinct values of an integer expression, how often each comes, and whether all were integers.
-
-    Memory is flat. SQLite hands over the numbers of many rows as one text, which numpy reads: half the time of a row at a
-    time.
-    """
-    keys, n, complete = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), True
-    waiting: list[tuple[Ints, Ints]] = []
-    for text in _texts_of(conn, key, among):
-        whole = text
-        if "." in text:
-            whole = ",".join(number for number in text.split(",") if "." not in number)
-            complete = False
-        waiting.append(np.unique(np.fromstring(whole, dtype=np.int64, sep=","), return_counts=True))
-        if sum(len(part) for part, _ in waiting) > max(_KEPT, len(keys)):
-            keys, n = _merged([(keys, n), *waiting])
-            waiting = []
-    return *_merged([(keys, n), *waiting]), complete
-
-
-def _texts_of(conn: sqlite3.Connection, key: str, among: Condition) -> Iterator[str]:
-    """Yield the values of an expression, separated by commas, some 100,000 rows at a time.
-
-    Where one message in so many is enough, short blocks of neighbours are read: the others need not even be passed over.
-    """
-    low, high = _first_and_last(conn)
-    rows, step = (_ROWS_AT_ONCE, _ROWS_AT_ONCE) if among.every == 1 else (_BLOCK, _BLOCK * among.every)
-    sql = f"SELECT group_concat({key}) FROM messages m WHERE m.message_id BETWEEN ? AND ? AND {among.sql}"
-    texts: list[str] = []
-    for start in range(low, high + 1, step):
-        text = conn.execute(sql, [start, start + rows - 1, *among.values]).fetchone()[0]
-        if text is not None:
-            texts.append(text)
-        if len(texts) * rows >= _ROWS_AT_ONCE:
-            yield ",".join(texts)
-            texts = []
-    if texts:
-        yield ",".join(texts)
-
-
-def _first_and_last(conn: sqlite3.Connection) -> tuple[int, int]:
-    """Return the least and the greatest message_id; (0, -1) where there is no message."""
-    # Asked for both at once, SQLite would read the whole table.
-    limits = "SELECT (SELECT min(message_id) FROM messages), (SELECT max(message_id) FROM messages)"
-    low, high = conn.execute(limits).fetchone()
-    return (0, -1) if low is None else (low, high)
-
-
-def _merged(parts: Sequence[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
-    keys, place = np.unique(np.concatenate([part for part, _ in parts]), return_inverse=True)
-    n = np.bincount(place, weights=np.concatenate([counts for _, counts in parts]), minlength=len(keys))
-    return keys, np.rint(n).astype(np.int64)
+def _cell(packed: Sequence[tuple[str, int]]) -> str:
+    """Return SQL that numbers the combinations of columns from 0."""
+    number = ""
+    for sql, size in packed:
+        number = f"({number} * {size} + {sql})" if number else sql
+    return number or "0"

@@ -11,14 +11,14 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar, cast, runtime_checkable
 
 import numpy as np
 
 from masanalytics.analysis.filters import Filters
-from masanalytics.analysis.sources.base import ColumnKind, MessageSource, RawCounts, Seconds
+from masanalytics.analysis.sources.base import ColumnKind, MessageSource, RawCounts, Seconds, status_numbers
 from masanalytics.analysis.sources.pandas import factorize
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class RememberedMessages:
         question = _Count((tuple(by), key, seconds))
         known: RawCounts | None = self._answers.get(question)
         if known is None:
-            finer = self._answers.finer(by, key, seconds)
+            finer = self._answers.finer(by, key, seconds) or self._of_statuses(by, where, seconds)
             if finer is None:
                 known = RawCounts(*self._source.grouped_count(by, where=where, seconds=seconds))
             else:
@@ -126,6 +126,17 @@ class RememberedMessages:
                 values.flags.writeable = False
             self._answers.keep(question, known, len(known.n))
         return known
+
+    def _of_statuses(self, by: Sequence[str], where: Filters, seconds: Seconds | None) -> RawCounts | None:
+        """Return those rows of a finer count of all statuses that have the ones asked for."""
+        others = {name: options for name, options in where.values.items() if name != "status"}
+        key = _as_key(replace(where, values=others))
+        finer = None if len(others) == len(where.values) else self._answers.finer(by, key, seconds)
+        if finer is None:
+            return None
+        chosen = np.isin(finer.status, status_numbers(where.values["status"]))
+        keys = finer.keys[chosen].reset_index(drop=True)
+        return RawCounts(keys, finer.status[chosen], finer.seconds[chosen], finer.n[chosen])
 
     def once(self, question: Hashable, find: Callable[[], _R]) -> _R:
         """Return what `find` returns, found once for all who ask the same `question`."""
