@@ -10,6 +10,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from scipy import stats
+from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 import masanalytics as mas
@@ -70,6 +71,47 @@ def test_amounts_are_compared_by_student() -> None:
     assert row["value_per_person"] == pytest.approx(a.mean())
     assert (row["value_difference"], row["value_p_value"]) == pytest.approx((a.mean() - b.mean(), oracle.pvalue))
     assert (row["value_low"], row["value_high"]) == pytest.approx((interval.low, interval.high))
+
+
+def test_what_people_spent_before_is_taken_off_as_least_squares_takes_it() -> None:
+    """Amounts on the arm and on the sum of the 28 days before: statsmodels' OLS, interval and p-value."""
+    store, rng = SilentStore({"A": 300}, 200), np.random.default_rng(4)
+    people = [*TOLD[:300], *HOLD[:200]]
+    usual = rng.gamma(2, 50, 500)
+    spent = usual + rng.normal(0, 30, 500) + 12 * (np.arange(500) < 300)
+    happened = pd.concat([
+        events(people, -5 * DAY, amount=usual * 0.7), events(people, -20 * DAY, amount=usual * 0.3),
+        events(people[:50], -40 * DAY, amount=1e6), events(people, DAY, amount=spent),
+    ])  # fmt: skip
+
+    found = brought(store, happened, value="amount", before="28d")
+    row, plain = found.iloc[0], brought(store, happened, value="amount").iloc[0]
+
+    design = np.column_stack([np.ones(500), np.arange(500) < 300, usual])
+    oracle = OLS(spent, design).fit()
+    assert (row["value_difference"], row["value_p_value"]) == pytest.approx((oracle.params[1], oracle.pvalues[1]))
+    assert (row["value_low"], row["value_high"]) == pytest.approx(tuple(oracle.conf_int()[1]))
+    assert row["value_high"] - row["value_low"] < (plain["value_high"] - plain["value_low"]) / 2
+    assert found.attrs["variance_left"]["A"] == pytest.approx(oracle.ssr / OLS(spent, design[:, :2]).fit().ssr)
+    assert found.attrs["before_s"] == 28 * DAY
+    assert row[["converted", "rate", "p_value"]].equals(plain[["converted", "rate", "p_value"]])
+    notes = notes_of(found, "en")
+    assert "50 events were before the message, and are not counted" in notes
+    assert any(note.startswith("what people spent in the 28 d before explains 8") for note in notes)
+
+
+def test_nothing_before_sharpens_nothing() -> None:
+    """Without earlier events the comparison is Student's, and a note says so; without amounts there is nothing to sharpen."""
+    store = SilentStore({"A": 40}, 30)
+    happened = events([*TOLD[:9], *HOLD[:4]], amount=range(13))
+
+    found = brought(store, happened, value="amount", before="28d")
+
+    plain = brought(store, happened, value="amount")
+    assert found["value_p_value"].equals(plain["value_p_value"])
+    assert "no event lies in the 28 d before the message: there is nothing to sharpen by" in notes_of(found, "en")
+    with pytest.raises(InputError, match="sharpens amounts: say value="):
+        brought(store, happened, before="28d")
 
 
 def test_events_are_matched_by_person_and_window() -> None:

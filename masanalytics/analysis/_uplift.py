@@ -11,15 +11,15 @@ import numpy as np
 
 from masanalytics.aliases import Booleans, Figures, Length, Table
 from masanalytics.analysis.filters import to_seconds
-from masanalytics.analysis.own_events import Deeds, EventColumns, deeds_of
+from masanalytics.analysis.own_events import Deeds, EventColumns, Window, deeds_of
 from masanalytics.analysis.pair_rates import PairRates
 from masanalytics.analysis.planned_people import HoldsSilentArms, PlannedPeople, planned_people
 from masanalytics.analysis.results import finished
 from masanalytics.errors import InputError
-from masanalytics.formatting import duration, percent
+from masanalytics.formatting import duration, duration_text, percent
 from masanalytics.i18n import Text, _, speaks
 from masanalytics.near_names import named_arguments
-from masanalytics.stats.means import mean_difference
+from masanalytics.stats.means import adjusted_mean_difference
 from masanalytics.stats.proportions import holm, share_p_value, wilson
 from masanalytics.text import plain_name
 
@@ -51,6 +51,7 @@ def uplift(
     round: str = "",  # noqa: A002
     value: Hashable | None = None,
     within: Length = "7d",
+    before: Length | None = None,
     against: str | None = None,
     price: float | None = None,
     language: str | None = None,
@@ -76,6 +77,10 @@ def uplift(
     within : str, timedelta or number of seconds
         How long after the message an event counts; of people without one, after the moment when they would have got it: the
         same times as the others have.
+    before : str, timedelta or number of seconds, optional
+        How long before the message the events of `value` say what people spend anyway, such as ``"28d"``: their differences in amounts are taken off
+        (analysis of covariance, CUPED), which makes the intervals of amounts narrower where people go on as they did. `events` has to
+        reach back as far.
     against : str, optional
         The arm to compare with; by default the silent one.
     price : float, optional
@@ -96,18 +101,19 @@ def uplift(
         - ``per_delivered, per_delivered_low, per_delivered_high``: the difference among those reached: difference ÷ share delivered
           (Bloom 1984), with the interval of the difference so divided; where people of `against` got nothing
         - ``value_per_person``, ``value_difference, value_low, value_high``, ``value_p_value`` (not corrected): amounts of all people, those without any
-          as 0, with Student's interval; NaN without `value`
+          as 0, with Student's interval; NaN without `value`. With `before`, the difference among people who had spent the same
         - ``cost`` (of the accepted segments; NaN without `price`), ``cost_per_extra``: for each person more who converted, NaN where
           no difference is shown
         - ``sentence``: the row in words
 
         A person counts once, however many events there are. ``.attrs["notes"]``: how many events were before the message, too late,
-        of people not planned for, or there twice, and whether the arms have the sizes that `split` meant.
+        of people not planned for, or there twice, and whether the arms have the sizes that `split` meant. ``.attrs["variance_left"]``, with `before`: by
+    arm, the share of the amounts' variance that what was before does not explain.
 
     Raises
     ------
     InputError
-        If there is no such round or arm, somebody is in two arms, a column is missing, or an amount is no number.
+        If there is no such round or arm, somebody is in two arms, a column is missing, or an amount is no number; if `before` comes without `value`.
 
     Examples
     --------
@@ -126,13 +132,17 @@ def uplift(
     """
     if not isinstance(store, HoldsSilentArms):
         raise InputError("uplift needs the Store: a frame of messages does not know who got nothing")
-    window = to_seconds(within)
+    if before is not None and value is None:
+        raise InputError("before={before!r} sharpens amounts: say value=, the column that holds them", before=before)
+    window = Window(to_seconds(within), None if before is None else to_seconds(before))
     planned = planned_people(store, plain_name(campaign), plain_name(round))
     deeds = deeds_of(events, EventColumns(phone, at, value), planned.table, window, store.clock.now())
     arms = _arms(planned, deeds)
     base = _against(arms, against)
-    table = _table([arm for arm in arms if arm is not base], base, price, is_valued=value is not None, window=window)
+    others = [arm for arm in arms if arm is not base]
+    table, left = _table(others, base, price, is_valued=value is not None, window=window.after)
     notes = [*_sizes_note(planned, arms), *planned.notes, *deeds.notes]
+    notes += _sharpened(left, window.before)
     found = finished(
         table,
         store.message_source,
@@ -141,7 +151,8 @@ def uplift(
         notes=notes,
         counted=table["people"].tolist(),
     )
-    found.attrs |= {"within_s": window, "against": base.name}
+    found.attrs |= {"within_s": window.after, "against": base.name}
+    found.attrs |= {} if window.before is None else {"before_s": window.before, "variance_left": left}
     return found
 
 
@@ -155,6 +166,7 @@ class _Arm:
     segments: int
     converted: Booleans
     value: Figures
+    before: Figures
 
     @property
     def people(self) -> int:
@@ -171,7 +183,8 @@ def _arms(planned: PlannedPeople, deeds: Deeds) -> list[_Arm]:
         of_arm = planned.table.iloc[rows]
         delivered, segments = int(of_arm["delivered"].sum()), int(of_arm["segments"].sum())
         is_silent = bool(of_arm["silent"].all())
-        arms.append(_Arm(str(name), is_silent, delivered, segments, deeds.converted[rows], deeds.value[rows]))
+        did = deeds.converted[rows], deeds.value[rows], deeds.before[rows]
+        arms.append(_Arm(str(name), is_silent, delivered, segments, *did))
     return arms
 
 
@@ -197,24 +210,29 @@ def _against(arms: list[_Arm], asked: str | None) -> _Arm:
     return named[0]
 
 
-def _table(arms: list[_Arm], base: _Arm, price: float | None, *, is_valued: bool, window: int) -> pd.DataFrame:
+def _table(
+    arms: list[_Arm], base: _Arm, price: float | None, *, is_valued: bool, window: int
+) -> tuple[pd.DataFrame, dict[str, float]]:
+    """Return the result, and by arm the share of the amounts' variance that is left."""
     import pandas as pd
 
     level = 1 - _SIGNIFICANT / max(len(arms), 1)
     pairs = [PairRates(base.count, base.people, arm.count, arm.people, None) for arm in arms]
     adjusted = holm(np.array([pair.p_value for pair in pairs], dtype=float))
-    rows = []
+    rows, left = [], {}
     for arm, pair, p_adjusted in zip(arms, pairs, adjusted.tolist(), strict=True):
         row = _own(arm, price, is_valued=is_valued) | _differences(
             arm, base, pair.columns(level, p_adjusted), p_adjusted
         )
-        row |= _amounts(arm, base, level) if is_valued else {}
+        if is_valued:
+            amounts, left[arm.name] = _amounts(arm, base, level)
+            row |= amounts
         if p_adjusted < _SIGNIFICANT and row["difference"] > 0:
             row["cost_per_extra"] = row["cost"] / (row["difference"] * arm.people)
         rows.append({**row, "sentence": _sentence(row, base, window)})
     whole = dict.fromkeys(UPLIFT_COLUMNS, nan) | _own(base, price, is_valued=is_valued)
     table = pd.DataFrame([*rows, {**whole, "sentence": _base_sentence(whole, window)}], columns=list(UPLIFT_COLUMNS))
-    return table.astype({"arm": "str", "sentence": "str"})
+    return table.astype({"arm": "str", "sentence": "str"}), left
 
 
 def _own(arm: _Arm, price: float | None, *, is_valued: bool) -> dict[str, Any]:
@@ -238,12 +256,29 @@ def _differences(arm: _Arm, base: _Arm, found: Mapping[str, Any], p_adjusted: fl
     }  # fmt: skip
 
 
-def _amounts(arm: _Arm, base: _Arm, level: float) -> dict[str, Any]:
-    found = mean_difference(base.value, arm.value, level)
+def _amounts(arm: _Arm, base: _Arm, level: float) -> tuple[dict[str, Any], float]:
+    found, left = adjusted_mean_difference((base.value, base.before), (arm.value, arm.before), level)
     return {
         "value_difference": found.difference, "value_low": found.low, "value_high": found.high,
         "value_p_value": found.p_value,
-    }  # fmt: skip
+    }, left  # fmt: skip
+
+
+def _sharpened(left: Mapping[str, float], before: int | None) -> list[Text]:
+    """Return how much what people did before sharpens the differences in amounts."""
+    if before is None or not left or min(left.values()) >= 1:
+        return []
+    most = max(left.values())
+    return [
+        Text(
+            "what people spent in the {before} before explains {share} of how much they differ: amounts are compared as if there were "
+            "{times:.1f} times as many people",
+            code="sharpened",
+            before=duration_text(before),
+            share=percent(1 - most),
+            times=1 / max(most, 0.01),
+        )
+    ]
 
 
 def _sizes_note(planned: PlannedPeople, arms: list[_Arm]) -> list[Text]:

@@ -20,7 +20,7 @@ from masanalytics.timezone import CHINA_OFFSET_S, format_instant
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Deeds", "EventColumns", "deeds_of"]
+__all__ = ["Deeds", "EventColumns", "Window", "deeds_of"]
 
 _AMOUNT: Final = "_value"
 
@@ -35,6 +35,14 @@ class EventColumns:
 
 
 @dataclass(frozen=True)
+class Window:
+    """For how many seconds after the message events count, and for how many before it they say what people do anyway."""
+
+    after: int
+    before: int | None = None
+
+
+@dataclass(frozen=True)
 class Deeds:
     """What the people of a round did in their window.
 
@@ -44,17 +52,20 @@ class Deeds:
         Person by person, whether there was an event.
     value : array of float
         The sum of their amounts.
+    before : array of float
+        The sum of their amounts before the message; none where nothing was asked for.
     notes : list of Text
         What was not counted, and what to mind.
     """
 
     converted: Booleans
     value: Figures
+    before: Figures
     notes: list[Text]
 
 
-def deeds_of(events: Table, columns: EventColumns, people: pd.DataFrame, within: int, now: float) -> Deeds:
-    """Count the events within so many seconds after each person's ``at``.
+def deeds_of(events: Table, columns: EventColumns, people: pd.DataFrame, window: Window, now: float) -> Deeds:
+    """Count the events within a window after each person's ``at``.
 
     Parameters
     ----------
@@ -64,8 +75,8 @@ def deeds_of(events: Table, columns: EventColumns, people: pd.DataFrame, within:
         How its columns are called.
     people : DataFrame
         ``phone, at``, one row a person.
-    within : int
-        The window, in seconds.
+    window : Window
+        How long after, and how long before.
     now : float
         What time it is: a window may still be open.
 
@@ -82,20 +93,30 @@ def deeds_of(events: Table, columns: EventColumns, people: pd.DataFrame, within:
     place = {phone: number for number, phone in enumerate(people["phone"].tolist())}
     person = np.array([place.get(phone, -1) for phone in rows["phone"].tolist()], dtype=np.int64)
     after = rows["at"].to_numpy(dtype=float) - np.where(person >= 0, begins[person], np.nan)
-    counts = (person >= 0) & (after >= 0) & (after <= within)
-    early, late = int((after < 0).sum()), int((after > within).sum())
+    counts, earlier = (after >= 0) & (after <= window.after), (after < 0) & (after >= -(window.before or 0))
+    early, late = int(((after < 0) & ~earlier).sum()), int((after > window.after).sum())
     events_of = np.bincount(person[counts], minlength=len(people))
-    value: Figures = np.bincount(
-        person[counts], weights=rows[_AMOUNT].to_numpy(dtype=float)[counts], minlength=len(people)
-    ).astype(float)
-    notes += _left_out(int((person < 0).sum()), early, late, duration_text(within))
+    amounts = rows[_AMOUNT].to_numpy(dtype=float)
+    value, before = (
+        np.bincount(person[chosen], weights=amounts[chosen], minlength=len(people)).astype(float)
+        for chosen in (counts, earlier)
+    )
+    notes += _left_out(int((person < 0).sum()), early, late, duration_text(window.after))
+    if window.before is not None and not earlier.any():
+        notes.append(
+            Text(
+                "no event lies in the {before} before the message: there is nothing to sharpen by",
+                code="nothing_before",
+                before=duration_text(window.before),
+            )
+        )
     notes += _repeated(rows, int((events_of > 1).sum()))
-    end = float(begins.max(initial=0.0)) + within
+    end = float(begins.max(initial=0.0)) + window.after
     if now < end:
         notes.append(
             Text("the window is open until {time}: more may come", code="open_window", time=format_instant(int(end)))
         )
-    return Deeds(events_of > 0, value, notes)
+    return Deeds(events_of > 0, value, before, notes)
 
 
 def _as_pandas(events: Table) -> pd.DataFrame:
