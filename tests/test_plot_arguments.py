@@ -130,3 +130,37 @@ def test_the_axis_of_a_comparison_names_its_arms_in_the_order_given() -> None:
     ax = CHARTS["compare"](MESSAGES, language="en")
 
     assert ax.get_xlabel() == "← short delivers more · percentage points · long delivers more →"
+
+
+TWO_ARMS = MESSAGES.assign(arm=["short"] * 100 + ["long"] * 200)
+
+
+@pytest.mark.parametrize("name", ["delivery_rates", "latency", "timeline", "error_codes", "heatmap", "overview"])
+def test_charts_of_groups_take_an_order(name: str) -> None:
+    """And say what orders there are."""
+    chart = getattr(plot, name)
+    by = ["weekday", "carrier"] if name == "heatmap" else "arm"
+    for sort in ("size", "rate", "name"):
+        assert chart(TWO_ARMS, by=by, sort=sort) is not None
+    with pytest.raises(InputError, match="say 'size', 'rate' or 'name'"):
+        chart(TWO_ARMS, by=by, sort="best")
+
+
+@pytest.mark.parametrize(
+    "name", ["compare", "explain_change", "funnel", "fatigue", "anomalies", "number_health", "backtest"]
+)
+def test_charts_with_an_order_of_their_own_say_so(name: str) -> None:
+    """Not that `sort` is no column."""
+    with pytest.raises(InputError, match=f"{name} has an order of its own: sort= is for the charts of groups"):
+        getattr(plot, name)(MESSAGES, sort="size")
+
+
+def test_lines_and_columns_stand_in_the_order_that_was_asked_for() -> None:
+    """The arm of 200 is the larger; of its messages 10 of 200 failed, of the other's 10 of 100."""
+    lines = plot.timeline(TWO_ARMS, by="arm", sort="name", language="en").get_legend_handles_labels()[1]
+    by_size = plot.timeline(TWO_ARMS.assign(arm=["a"] * 100 + ["b"] * 200), by="arm", language="en")
+    columns = plot.error_codes(TWO_ARMS, by="arm", sort="rate", language="en").get_xticklabels()
+
+    assert [line.split()[0] for line in lines] == ["long", "short"]
+    assert [line.split()[0] for line in by_size.get_legend_handles_labels()[1]] == ["b", "a"]
+    assert [label.get_text() for label in columns] == ["long", "short"]

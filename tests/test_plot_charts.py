@@ -508,6 +508,36 @@ def test_compare_marks_by_the_corrected_p_value() -> None:
     assert "p = 0.63" in texts(ax)
 
 
+def test_compare_in_a_small_place_tells_long_names_apart() -> None:
+    """By what they do not share; both rates keep their place, with the sizes below them."""
+    names = {"a": "spring member offer, evening, short", "b": "spring member offer, evening, long"}
+    _figure, ax = plt.subplots(figsize=(5, 3))
+    plot.compare(pairs(1).assign(**names), ax=ax, language="en")
+    beside = [text.get_text() for text in ax.texts if text.get_gid() == ROW_GID]
+
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["…long against …short"]
+    assert ax.get_xlabel() == "← …short · points · …long →"
+    assert len(beside) == 1 and " against " in beside[0] and "\nn=" in beside[0]
+
+
+def test_an_empty_cell_is_dark_on_a_dark_page() -> None:
+    """A light one would be the brightest of all."""
+    with plt.style.context("dark_background"):
+        ax = plot.heatmap(week(3), language="en")
+    red, green, blue, _alpha = ax.images[0].cmap(float("nan"))
+
+    assert max(red, green, blue) < 0.3
+
+
+def test_the_first_mark_and_the_last_of_a_course_are_whole() -> None:
+    """Hours of a month: the edge is more than the width of a bucket."""
+    times = pd.date_range("2026-03-01", periods=2, freq="20D", tz="Asia/Shanghai")
+    ax = plot.timeline(course(2).assign(time=times), language="en")
+    low, high = ax.get_xlim()
+
+    assert high - low > 20.4
+
+
 def test_explain_change_is_a_waterfall_that_adds_up() -> None:
     """Each bar begins where the one before ended, and the last is the rate after."""
     ax = plot.explain_change(changes(3), language="en")

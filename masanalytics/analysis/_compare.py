@@ -27,6 +27,7 @@ from masanalytics.analysis.results import MINUTES_ONLY, finished
 from masanalytics.analysis.sample_ratio import checked_sizes
 from masanalytics.analysis.sources import asks_once
 from masanalytics.errors import InputError
+from masanalytics.formatting import column_name, group_label
 from masanalytics.i18n import Text, speaks
 from masanalytics.near_names import named_arguments
 from masanalytics.stats.clusters import StratifiedCells
@@ -184,7 +185,7 @@ def compare(
     asked = None if within is None else float(to_seconds(within))
     arms = _Arms(compared, Question(list(dict.fromkeys([*names, *strata])), (), filters), strata, waited, cluster)
     rows = [arms.compared(pair, asked) for pair in pairs]
-    result = compared.named(_table(rows, strata, _planned(always_valid), compared))
+    result = compared.named(_table(rows, (names[0], strata), _planned(always_valid), compared))
     notes = age_notes(arms.read_at, arms.of, compared.age_notes, is_asked=within is not None)
     notes += _cluster_notes(rows, cluster)
     notes += _latency_notes(rows)
@@ -373,10 +374,13 @@ def _timed(counts: Counts, age: float | None) -> Booleans:
     return _arrived(counts, age) & ~np.isnan(counts.seconds)
 
 
-def _table(rows: list[_Pair], strata: list[str], planned: float | None, outcome: ComparedOutcome) -> pd.DataFrame:
+def _table(
+    rows: list[_Pair], asked: tuple[str, list[str]], planned: float | None, outcome: ComparedOutcome
+) -> pd.DataFrame:
     """Return the rows with what depends on how many they are: the corrected p-values, and the intervals of the same level."""
     import pandas as pd
 
+    by, strata = asked
     p_adjusted = holm(np.array([pair.rates.p_value for pair in rows], dtype=float))
     tested = int(np.sum(~np.isnan(p_adjusted))) or len(rows)
     level = 1 - _SIGNIFICANT / max(tested, 1)
@@ -384,7 +388,8 @@ def _table(rows: list[_Pair], strata: list[str], planned: float | None, outcome:
     for pair, p_value in zip(rows, p_adjusted, strict=True):
         row = {**pair.values, **pair.rates.columns(level, p_value), "p_adjusted": p_value}
         row |= dict(zip(_ADJUSTED, pair.adjusted(level), strict=True)) if strata else {}
-        said = sentence(row, strata, pair.rates.clusters, outcome.words)
+        spoken = {side: group_label([by], [row[side]]) for side in ("a", "b")}
+        said = sentence({**row, **spoken}, [column_name(one) for one in strata], pair.rates.clusters, outcome.words)
         if planned is not None:
             row |= dict(zip(_ALWAYS, pair.rates.always_valid(planned, 1 - level), strict=True))
             said = always_sentence(row, said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from masanalytics.aliases import Messages
-from masanalytics.formatting import count, duration, group_label, percent, shorten
+from masanalytics.formatting import count, display_width, duration, group_label, percent, shorten
 from masanalytics.i18n import Text, _, speaks
 from masanalytics.plot.arguments import chart_arguments
 from masanalytics.plot.chart import Chart, Drawn, result_of
 from masanalytics.plot.fonts import printable
-from masanalytics.plot.layout import characters_across, figure_width, points
+from masanalytics.plot.layout import body, characters_across, figure_width, points
 from masanalytics.plot.masked import as_shown
 from masanalytics.plot.named_rows import beside_rows, row_height, rows_that_fit
 from masanalytics.plot.theme import BLUE, GREY, INK, LINE
@@ -31,6 +32,10 @@ _SIGNIFICANT = 0.05
 _ROOM_FOR_SENTENCES = 7.0
 _LABEL_WIDTH = 30
 _ROOM_FOR_ENDS = 70
+_LEAST_SHARED = 3
+"""Letters: what two names share at one end is left out where it is longer."""
+_TWO_LINES = 18
+"""Points: a row this high has room for two lines of numbers."""
 
 
 @speaks
@@ -88,7 +93,7 @@ def compare(
     result = result_of(data, "compare", _COLUMNS, by=by, a=a, b=b, **keywords)
     pairs = result.head(rows_that_fit(ax))
     what = outcome_words(result.attrs.get("outcome", "delivered"))
-    longest = 38 if ax is None else 28
+    longest = 38 if ax is None else 28 if figure_width(ax) > _ROOM_FOR_SENTENCES else 16
     return Chart(
         result=result,
         title=_title(pairs, what),
@@ -114,8 +119,26 @@ def _title(pairs: pd.DataFrame, what: Text | None) -> str:
 
 
 def _pair(pair: dict[Any, Any], by: str | None, longest: int) -> str:
-    first, second = (shorten(as_shown(group_label([by or ""], [pair[side]])), longest) for side in ("a", "b"))
+    first, second = _names(pair, by, longest)
     return _("{second} against {first}", second=second, first=first)
+
+
+def _names(pair: dict[Any, Any], by: str | None, longest: int) -> tuple[str, str]:
+    """Return what the arms of a pair are called: names that are too long are told apart by what they do not share."""
+    first, second = (as_shown(group_label([by or ""], [pair[side]])) for side in ("a", "b"))
+    if max(display_width(first), display_width(second)) <= longest:
+        return first, second
+    start, end = _shared(first, second), _shared(first[::-1], second[::-1])
+    if display_width(start) >= display_width(end) and len(start) > _LEAST_SHARED:
+        first, second = (f"…{name[len(start) :]}" for name in (first, second))
+    elif len(end) > _LEAST_SHARED:
+        first, second = (f"{name[: len(name) - len(end)]}…" for name in (first, second))
+    return shorten(first, longest), shorten(second, longest)
+
+
+def _shared(first: str, second: str) -> str:
+    """Return the letters with which both names begin."""
+    return first[: len(list(takewhile(lambda two: two[0] == two[1], zip(first, second, strict=False))))]
 
 
 def _draw(ax: Axes, pairs: pd.DataFrame, all_pairs: int, by: str | None, what: Text | None) -> Drawn:
@@ -126,14 +149,26 @@ def _draw(ax: Axes, pairs: pd.DataFrame, all_pairs: int, by: str | None, what: T
         colour = BLUE if clear else GREY
         ax.plot([pair["low"], pair["high"]], [row, row], color=colour, lw=2.4, solid_capstyle="butt")
         ax.plot(pair["difference"], row, "o", ms=8, color=colour, mfc=colour if clear else "white", mew=1.6)
-    columns = [
-        [_("{second} against {first}", second=percent(row["rate_b"]), first=percent(row["rate_a"])) for row in records],
-        [_sizes(row, "accepted" if "accepted_a" in row else "delivered") for row in records],
-        [_p_text(p_value) for p_value in p_values],
-    ]
-    beside_rows(ax, columns, muted=[not clear for clear in is_clear], give_up=(2, 0, 1))
+    columns = _numbers(records, p_values)
+    give_up: tuple[int, ...] = (2, 0, 1)
+    if figure_width(ax) <= _ROOM_FOR_SENTENCES and body(ax) * 72 / max(len(pairs), 1.5) > _TWO_LINES:
+        rates, sizes, p_texts = columns
+        columns, give_up = (
+            [[f"{rate}\n{size}".strip() for rate, size in zip(rates, sizes, strict=True)], p_texts],
+            (1, 0),
+        )
+    beside_rows(ax, columns, muted=[not clear for clear in is_clear], give_up=give_up)
     _draw_axis(ax, pairs, by, what)
     return Drawn(legend=_legend(), notes=_notes(ax, pairs, all_pairs))
+
+
+def _numbers(records: list[dict[Any, Any]], p_values: pd.Series) -> list[list[str]]:
+    """Return what stands beside the pairs: both rates, both sizes, the p-value."""
+    rates = [
+        _("{second} against {first}", second=percent(row["rate_b"]), first=percent(row["rate_a"])) for row in records
+    ]
+    sizes = [_sizes(row, "accepted" if "accepted_a" in row else "delivered") for row in records]
+    return [rates, sizes, [_p_text(p_value) for p_value in p_values]]
 
 
 def _sizes(row: dict[Any, Any], denominator: str) -> str:
@@ -178,8 +213,8 @@ def _draw_axis(ax: Axes, pairs: pd.DataFrame, by: str | None, what: Text | None)
 def _named_ends(ax: Axes, pair: dict[Any, Any], by: str | None, what: Text | None) -> str:
     """Return what the axis of one pair says: which arm has more on either side, in the order they were given."""
     room = characters_across(ax, points(ax, 11.5))
-    longest = max(6, (room - 48) // 2)
-    first, second = (shorten(as_shown(group_label([by or ""], [pair[side]])), longest) for side in ("a", "b"))
+    longest = max(6, (room - (48 if room >= _ROOM_FOR_ENDS else 22)) // 2)
+    first, second = _names(pair, by, longest)
     if room < _ROOM_FOR_ENDS:
         return printable(_("← {first} · points · {second} →", first=first, second=second))
     if what is not None:

@@ -12,10 +12,11 @@ from matplotlib.axes import Axes
 
 from masanalytics.aliases import Columns, Messages
 from masanalytics.analysis._error_codes import OTHERS
+from masanalytics.errors import InputError
 from masanalytics.formatting import count, percent
 from masanalytics.i18n import _, speaks
 from masanalytics.plot import shaded_table
-from masanalytics.plot.arguments import chart_arguments
+from masanalytics.plot.arguments import chart_arguments, regrouped
 from masanalytics.plot.chart import (
     Chart,
     Drawn,
@@ -46,6 +47,7 @@ def error_codes(
     *,
     by: Columns | None = None,
     top: int | None = None,
+    sort: str | None = None,
     ax: Axes | None = None,
     title: str | None = None,
     figsize: tuple[float, float] | None = None,
@@ -65,6 +67,9 @@ def error_codes(
     by, top, **keywords
         Handed to ``error_codes`` when `data` holds messages; without groups the 14 most frequent codes are
         asked for, and one bar for all others.
+    sort : {"size", "rate", "name"}, optional
+        The order of the groups: the largest first, the one that fails least first, or by name. By default as they come; codes
+        are in the order of their frequency.
     ax : Axes, optional
         Where to draw; by default a new figure.
     title : str, optional
@@ -93,7 +98,9 @@ def error_codes(
     result = result_of(data, "error_codes", _COLUMNS, by=by, top=asked, **keywords)
     columns = by_columns(result, "error_code")
     if columns and not result.empty:
-        return _by_group(result, columns, most).on(ax)
+        return _by_group(regrouped(result, columns, sort, _worth), columns, most).on(ax)
+    if sort is not None:
+        raise InputError("sort= is the order of groups: codes without groups are in the order of their frequency")
     codes = result.head(most)
     return Chart(
         result=result,
@@ -106,6 +113,12 @@ def error_codes(
         nothing=_("No message has failed") if codes.empty else "",
         notes=[*within_note(result.attrs), *_left_out(len(result), len(codes))],
     ).on(ax)
+
+
+def _worth(group: pd.DataFrame) -> tuple[float, float]:
+    """Return how many messages of a group were accepted, and what share of them did not fail."""
+    failing = float(group["share"].sum())
+    return (float(group["count"].sum()) / failing if failing else 0.0), -failing
 
 
 def _labels(codes: pd.DataFrame) -> list[str]:

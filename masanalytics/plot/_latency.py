@@ -17,7 +17,7 @@ from masanalytics.aliases import Columns, Messages
 from masanalytics.analysis.results import MINUTES_ONLY, note_texts
 from masanalytics.formatting import count, duration, group_label, percent
 from masanalytics.i18n import N_, _, resolve_language, speaks, use_language
-from masanalytics.plot.arguments import chart_arguments, sorted_groups
+from masanalytics.plot.arguments import chart_arguments, regrouped, sorted_groups
 from masanalytics.plot.chart import (
     Chart,
     Drawn,
@@ -30,7 +30,7 @@ from masanalytics.plot.chart import (
     titled,
     within_note,
 )
-from masanalytics.plot.layout import figure_width, points, text_width
+from masanalytics.plot.layout import NARROW, figure_width, points, text_width
 from masanalytics.plot.named_rows import beside_rows, largest
 from masanalytics.plot.theme import BLUE, DASHES, LINE, MUTED, ORANGE, SERIES
 from masanalytics.stats.interval_censored import MINUTE_S
@@ -44,8 +44,8 @@ _FINE_TICKS = (1, 2, 5, 10, 30, 60, 120, 300, 600)
 _MARKS = (0.5, 0.9)
 _START, _START_OF_MINUTES = 0.9, 30.0
 """Seconds at the left end of the axis: a log axis has no zero, and of less than a minute some reports say nothing."""
-_AXIS_SHARE = 0.85
-"""Roughly how much of its width a chart leaves to its Axes."""
+_AXIS_SHARE, _NARROW_SHARE = 0.85, 0.7
+"""Roughly how much of its width a chart leaves to its Axes; a narrow one less, for what stands around it is as wide."""
 
 
 @speaks
@@ -105,14 +105,21 @@ def latency(
     if is_result(data, _RESULT):
         return _quantiles(data, ax, sort or "name").on(ax)
     if is_result(data, _CURVE):
-        return _curves(data).on(ax)
+        return _curves(_in_order(data, sort)).on(ax)
     from masanalytics.analysis import arrivals
 
     # More lines than colours cannot be told apart.
     curve = arrivals(data, by, most_groups=len(SERIES), **keywords)
     if curve is None:
         return _quantiles(result_of(data, "latency", _RESULT, by=by, **keywords), ax, sort).on(ax)
-    return _curves(curve).on(ax)
+    return _curves(_in_order(curve, sort)).on(ax)
+
+
+def _in_order(curve: pd.DataFrame, sort: str | None) -> pd.DataFrame:
+    """Return the curves in the order that was asked for: by default as they come, the largest group first."""
+    columns = by_columns(curve, "seconds")
+    size = "accepted" if "accepted" in curve else "share"
+    return regrouped(curve, columns, sort, lambda one: (float(one[size].iloc[0]), float(one["share"].iloc[-1])))
 
 
 def _curves(curve: pd.DataFrame) -> Chart:
@@ -289,7 +296,8 @@ def _draw_time_axis(ax: Axes, longest: float, *, in_minutes: bool) -> None:
 
 def _ticks_that_fit(ax: Axes, ticks: Sequence[int], start: float, end: float) -> list[int]:
     """Return the ticks whose texts do not run into each other on a log axis from `start` to `end`."""
-    width = _AXIS_SHARE * figure_width(ax) * 72
+    share = _AXIS_SHARE if figure_width(ax) >= NARROW else _NARROW_SHARE
+    width = share * figure_width(ax) * 72
     size = points(ax, 11.5)
     shown: list[int] = []
     free_from = -np.inf

@@ -35,6 +35,7 @@ def overview(
     *,
     by: Columns | None = "carrier",
     freq: str | None = None,
+    sort: str | None = None,
     title: str | None = None,
     figsize: tuple[float, float] | None = None,
     reveal: bool = False,
@@ -52,6 +53,8 @@ def overview(
     freq : str, optional
         The buckets of the course, as for ``timeline``; by default hours, or minutes for what was sent within one hour.
         Where all was sent in one bucket there is no course: how far the messages came is drawn instead.
+    sort : {"size", "rate", "name"}, optional
+        The order of the groups of rates and arrival, as for ``plot.delivery_rates``.
     title : str, optional
         In place of the chart's own; what it is narrowed to stands below in any case.
     figsize : (float, float), optional
@@ -76,8 +79,8 @@ def overview(
         campaign = where.get("campaign")
         name = campaign if isinstance(campaign, str) else _("Overview")
         figure.suptitle(printable(as_shown(asked_title(name))), fontsize=19, color=ink_on(figure))
-    delivery_rates(data, by=by, ax=axes[0, 0], **where)
-    latency(data, by=by, ax=axes[0, 1], **where)
+    delivery_rates(data, by=by, sort=sort, ax=axes[0, 0], **where)
+    latency(data, by=by, sort=sort, ax=axes[0, 1], **where)
     error_codes(data, top=_MOST_CODES, ax=axes[1, 0], **where)
     _course(data, freq, axes[1, 1], where)
     return axes

@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from masanalytics.aliases import Columns, Messages
 from masanalytics.formatting import count, duration, group_label
 from masanalytics.i18n import N_, _, ngettext, speaks
-from masanalytics.plot.arguments import chart_arguments
+from masanalytics.plot.arguments import chart_arguments, regrouped
 from masanalytics.plot.chart import SMALL_N, Chart, Drawn, by_columns, percent_axis, result_of, short_name, titled
 from masanalytics.plot.layout import body, figure_height, figure_width, points
 from masanalytics.plot.theme import BLUE, GREY, HATCHES, LINE, MARKS, MUTED, SERIES, VERMILION, dress
@@ -44,6 +44,12 @@ _STACK = (
 )
 
 
+_EDGE = 0.012
+"""Of the time shown: so much is left free at either end, so that the first mark and the last are whole."""
+_VOLUME_SHARE, _ROOM_FOR_A_NUMBER = 0.3, 0.22
+"""Of the height, for the volume; and the inches from one of its numbers to the next."""
+
+
 @speaks
 @chart_arguments
 def timeline(
@@ -51,6 +57,7 @@ def timeline(
     *,
     freq: str | None = None,
     by: Columns | None = None,
+    sort: str | None = None,
     ax: Axes | None = None,
     title: str | None = None,
     figsize: tuple[float, float] | None = None,
@@ -72,6 +79,8 @@ def timeline(
         limit_high`` and ``outside`` are drawn where it has them.
     freq, by, **keywords
         Handed to ``timeline`` when `data` holds messages.
+    sort : {"size", "rate", "name"}, optional
+        The order of the groups: the largest first, the best rate first, or by name. By default the largest first.
     ax : Axes, optional
         Where to draw; it is divided in two. By default a new figure.
     title : str, optional
@@ -98,6 +107,7 @@ def timeline(
     """
     result = result_of(data, "timeline", _COLUMNS, freq=freq, by=by, **keywords)
     columns = by_columns(result, "time")
+    result = regrouped(result, columns, sort or "size", _worth)
     return Chart(
         result=result,
         title=_title(columns, result.attrs.get("within_s")),
@@ -106,6 +116,11 @@ def timeline(
         height=5.8,
         nothing=_("No messages to show") if result.empty else "",
     ).on(ax)
+
+
+def _worth(group: pd.DataFrame) -> tuple[float, float]:
+    accepted = float(group["accepted"].sum())
+    return accepted, float(group["delivered"].sum()) / accepted if accepted else 0.0
 
 
 def _title(columns: list[str], within_s: float | None) -> str:
@@ -124,7 +139,8 @@ def _draw(ax: Axes, result: pd.DataFrame, columns: list[str]) -> Drawn:
         _draw_rate(ax, result, width, (BLUE, MARKS[0]))
         _draw_volume(volume, result, width * 0.9)
     moments = _moments(result["time"])
-    ax.set_xlim(moments.min() - 0.75 * width, moments.max() + 0.75 * width)
+    edge = max(0.75 * width, _EDGE * (moments.max() - moments.min()))
+    ax.set_xlim(moments.min() - edge, moments.max() + edge)
     _rate_axis(ax, shown)
     _volume_axis(volume)
     legend = _group_legend(ax) if columns else _legend(shown, is_low=figure_height(ax) < _LOW)
@@ -137,7 +153,9 @@ def _draw_groups(
     """Draw one line a group, the largest six; return what was drawn and what to say of the rest."""
     ax, volume = axes
     groups = [(key, group) for key, group in result.groupby(columns, sort=False, dropna=False)]
-    groups.sort(key=lambda pair: -pair[1]["accepted"].sum())
+    # The largest have the colours, in the order that was asked for; the others follow.
+    largest = sorted(range(len(groups)), key=lambda place: -groups[place][1]["accepted"].sum())[: len(SERIES)]
+    groups = [groups[place] for place in sorted(range(len(groups)), key=lambda place: place not in largest)]
     base: dict[float, float] = {}
     for place, (key, group) in enumerate(groups):
         colour = SERIES[place] if place < len(SERIES) else LINE
@@ -254,7 +272,9 @@ def _stacked(result: pd.DataFrame) -> list[tuple[str, str, str]]:
 
 
 def _volume_axis(ax: Axes) -> None:
-    ax.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+    ax.yaxis.set_major_locator(
+        MaxNLocator(max(1, min(3, int(_VOLUME_SHARE * body(ax) / _ROOM_FOR_A_NUMBER))), integer=True)
+    )
     ax.yaxis.set_major_formatter(lambda number, _tick: f"{number:,.0f}")
     if body(ax) > _ROOM_FOR_LABELS:
         ax.set_ylabel(_("messages"))

@@ -12,9 +12,10 @@ import pandas as pd
 
 from masanalytics.analysis.dimensions import is_column, unknown_argument
 from masanalytics.errors import InputError
+from masanalytics.formatting import group_label
 from masanalytics.plot.masked import reveals
 
-__all__ = ["asked_size", "asked_title", "chart_arguments", "sorted_groups"]
+__all__ = ["asked_size", "asked_title", "chart_arguments", "regrouped", "sorted_groups"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -93,6 +94,8 @@ def _refuse_unknown(
     data = args[0] if args else kwargs.get("data", kwargs.get("before"))
     columns = _columns_of(data)
     known = {"since", "until", "where", *_analysis_arguments(name)}
+    if "sort" in extra:
+        raise InputError("{name} has an order of its own: sort= is for the charts of groups", name=name)
     for key in extra:
         if columns is not None and key not in known and not is_column(key, columns):
             raise unknown_argument(key, columns, [*own, *known])
@@ -131,8 +134,7 @@ def sorted_groups(result: pd.DataFrame, columns: list[str], sort: str | None, *,
     >>> [sorted_groups(rates, ["arm"], by, size="accepted", rate="delivery_rate")["arm"].tolist() for by in (None, "rate", "name")]
     [['B', 'A'], ['A', 'B'], ['A', 'B']]
     """
-    if sort not in (None, "size", "rate", "name"):
-        raise InputError("sort={sort!r}: say 'size', 'rate' or 'name'", sort=sort)
+    _check_sort(sort)
     if sort == "name" or not columns or (sort is None and any(name.startswith(_IN_ORDER) for name in columns)):
         return result
     ordered = result.sort_values(rate if sort == "rate" else size, ascending=False, kind="stable", na_position="last")
@@ -140,3 +142,41 @@ def sorted_groups(result: pd.DataFrame, columns: list[str], sort: str | None, *,
     ordered = pd.concat([ordered[~is_total], ordered[is_total]])
     ordered.attrs = result.attrs
     return ordered
+
+
+def regrouped(
+    result: pd.DataFrame, columns: list[str], sort: str | None, worth: Callable[[pd.DataFrame], tuple[float, float]]
+) -> pd.DataFrame:
+    """Return a result of several rows a group with its groups in the order that was asked for; by default as they come.
+
+    Parameters
+    ----------
+    sort : {"size", "rate", "name"}, optional
+        The largest first, the best rate first, or by name.
+    worth : function
+        Of the rows of a group: how large it is, and how good.
+
+    Examples
+    --------
+    >>> curve = pd.DataFrame({"arm": ["B", "B", "A"], "n": [5, 5, 9], "share": [0.2, 0.9, 0.8]})
+    >>> def of(rows: pd.DataFrame) -> tuple[float, float]:
+    ...     return rows["n"].iloc[0], rows["share"].iloc[-1]
+    >>> [regrouped(curve, ["arm"], sort, of)["arm"].tolist() for sort in (None, "size", "rate", "name")]
+    [['B', 'B', 'A'], ['A', 'B', 'B'], ['B', 'B', 'A'], ['A', 'B', 'B']]
+    """
+    _check_sort(sort)
+    if sort is None or not columns or result.empty:
+        return result
+    groups = [part for _key, part in result.groupby(columns, dropna=False, sort=False)]
+    if sort == "name":
+        groups.sort(key=lambda part: group_label(columns, list(part[columns].iloc[0])))
+    else:
+        groups.sort(key=lambda part: -worth(part)[0 if sort == "size" else 1])
+    ordered = pd.concat(groups)
+    ordered.attrs = result.attrs
+    return ordered
+
+
+def _check_sort(sort: str | None) -> None:
+    if sort not in (None, "size", "rate", "name"):
+        raise InputError("sort={sort!r}: say 'size', 'rate' or 'name'", sort=sort)

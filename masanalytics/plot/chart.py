@@ -260,7 +260,7 @@ def _legend_below(ax: Axes, entries: Sequence[tuple[Artist, str]]) -> None:
     if figure is None or not entries:
         return
     size, below = points(ax, 10.5), points(ax, 44)
-    room = characters_across(ax, size)
+    room = characters_across(ax, size, is_below=True)
     labels = [shorten(as_shown(label), room - 6) for _artist, label in entries]
     ax.legend(
         [artist for artist, _label in entries],
@@ -299,7 +299,7 @@ def _source_line(ax: Axes, attrs: Mapping[Any, Any], notes: Sequence[str], most:
     below: Any = ax.get_legend() or ax.xaxis.label
     size = points(ax, 9)
     ax.annotate(
-        printable_lines(_cut(_joined(parts, characters_across(ax, size)), most)),
+        printable_lines(_cut(_joined(parts, characters_across(ax, size, is_below=True)), most)),
         (0, 0),
         xycoords=(below if ax.get_legend() else ax.transAxes, below),
         # A legend is indented already.

@@ -50,6 +50,8 @@ NARROW = 7.5
 _LETTER = 0.54
 """How wide a Latin letter is, as a share of the size of its type."""
 _LEAST_LETTERS = 24
+_AXIS_NUMBERS = 30
+"""Points: what the numbers of a vertical axis and its title take."""
 _DPI = 120
 _LEAST_SIDE = 0.05
 _BETWEEN = 0.2
@@ -202,7 +204,8 @@ def _settle_rows(ax: Axes, *, settled: bool) -> None:
         ax.tick_params(axis="y", labelsize=size)
     for text in ax.texts:
         if text.get_gid() == ROW_GID:
-            text.set_fontsize(min(float(text.get_fontsize()), size * deepest))
+            lines = text.get_text().count("\n") + 1
+            text.set_fontsize(min(float(text.get_fontsize()), size * deepest / lines))
 
 
 def _scale_marks(ax: Axes) -> None:
@@ -276,17 +279,25 @@ def text_width(text: str, size: float) -> float:
     return max(display_width(line) for line in text.split("\n")) * _LETTER * size
 
 
+def _has_named_rows(ax: Axes) -> bool:
+    return bool(ax.yaxis.get_tick_params().get("length") == 0)
+
+
 def row_names_width(ax: Axes) -> float:
     """Return how many points the names of the rows take across; axes of numbers count for nothing."""
-    named = ax.yaxis.get_tick_params().get("length") == 0
-    names = [label.get_text() for label in ax.get_yticklabels()] if named else []
+    names = [label.get_text() for label in ax.get_yticklabels()] if _has_named_rows(ax) else []
     return max((text_width(name, label_size(ax)) for name in names), default=0.0)
 
 
-def characters_across(ax: Axes, size: float) -> int:
-    """Return roughly how many Latin letters of `size` points fit between the row names and the figure's edge."""
+def characters_across(ax: Axes, size: float, *, is_below: bool = False) -> int:
+    """Return roughly how many Latin letters of `size` points fit between the row names and the figure's edge.
+
+    What `is_below` begins at the axis, with the numbers of a vertical one to its left.
+    """
     figure, width = ax.get_figure(root=True), figure_width(ax)
     taken = (0.0 if width < NARROW else row_names_width(ax) / 72) + 0.4
+    if is_below and not _has_named_rows(ax):
+        taken += points(ax, _AXIS_NUMBERS) / 72
     # Beside a column with long names a layout engine leaves less than an even share.
     alone = isinstance(figure, Figure) and width == figure.get_figwidth()
     spare = 1.0 if alone else 0.86 if room_of(ax) is not None else 0.78

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from masanalytics.formatting import display_width, shorten, wrap
 from masanalytics.i18n import _
-from masanalytics.plot.fonts import printable, printable_lines
+from masanalytics.plot.fonts import printable_lines
 from masanalytics.plot.layout import (
     AROUND,
     LINE_SHARE,
@@ -160,7 +160,7 @@ def _write_beside(ax: Axes, place: tuple[float, float], text: str, size: float, 
     if not text:
         return
     ax.annotate(
-        printable(text),
+        printable_lines(text),
         (1, place[0]),
         xycoords=ax.get_yaxis_transform(),
         xytext=(place[1], 0),

@@ -16,7 +16,7 @@ from masanalytics.plot.chart import percent_axis
 from masanalytics.plot.fonts import printable_lines
 from masanalytics.plot.layout import body, figure_width, points, row_names_width, text_width
 from masanalytics.plot.named_rows import wrapped_apart
-from masanalytics.plot.theme import CELL_GID, INK, PALE, dress
+from masanalytics.plot.theme import CELL_GID, INK, PALE, dress, ground_on
 
 __all__ = [
     "BLUES",
@@ -47,13 +47,15 @@ def shade_cells(
 ) -> AxesImage:
     """Shade `table` (rows x columns, NaN stays grey) from `least` to `most`, with hairlines between the cells."""
     norm = PowerNorm(_GAMMA if least == 0 else 1, least, max(most, least + 1e-9))
-    image = ax.imshow(table, cmap=colours.with_extremes(bad=PALE), norm=norm, aspect="auto")
+    figure = ax.get_figure(root=True)
+    empty, between = (PALE, "white") if figure is None else ground_on(figure)
+    image = ax.imshow(table, cmap=colours.with_extremes(bad=empty), norm=norm, aspect="auto")
     rows, columns = table.shape
     ax.set_xlim(-0.5, columns - 0.5)
     ax.set_ylim(rows - 0.5, -0.5)
     ax.set_xticks(np.arange(columns + 1) - 0.5, minor=True)
     ax.set_yticks(np.arange(rows + 1) - 0.5, minor=True)
-    ax.grid(which="minor", color="white", lw=1.5)
+    ax.grid(which="minor", color=between, lw=1.5)
     ax.tick_params(which="minor", length=0)
     ax.spines[:].set_visible(False)
     return image

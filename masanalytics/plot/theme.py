@@ -23,7 +23,7 @@ from matplotlib.text import Text
 
 from masanalytics.plot.fonts import font_chain
 
-__all__ = ["dress", "ink_on", "look", "suit_page"]
+__all__ = ["dress", "ground_on", "ink_on", "look", "suit_page"]
 
 BLUE, VERMILION, GREEN, ORANGE, SKY, PURPLE = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7"
 INK, MUTED, GREY, LINE, PALE = "#22272e", "#59636e", "#8b949e", "#d8dee4", "#f3f5f7"
@@ -41,6 +41,7 @@ CELL_GID = "masanalytics-cell"
 _FAINT, _BRIGHTER = 0.25, 2.4
 _SUITED_GID = "masanalytics-suited"
 _WHITE = "#ffffff"
+_DARK_CELL = "#262c33"
 _ON_DARK = {INK: "#e6e9ec", MUTED: "#b4bcc5", GREY: "#98a1ab", LINE: "#40474f"}
 
 
@@ -109,6 +110,11 @@ def _is_light(colour: Any) -> bool:
 def ink_on(figure: Figure) -> str:
     """Return the colour of text on the page of `figure`."""
     return INK if _is_light(figure.get_facecolor()) else _ON_DARK[INK]
+
+
+def ground_on(figure: Figure) -> tuple[str, str]:
+    """Return the colour of an empty cell on the page of `figure`, and of the lines between cells."""
+    return (PALE, _WHITE) if _is_light(figure.get_facecolor()) else (_DARK_CELL, to_hex(figure.get_facecolor()))
 
 
 def suit_page(figure: Figure, axes: Iterable[Axes]) -> None:
