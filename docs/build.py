@@ -1,6 +1,7 @@
 """Build the documentation, and keep its Chinese complete: ``python docs/build.py [html|update|check]``.
 
-``html`` (the default) writes ``docs/_build/html/en`` and ``…/zh``; a warning is an error. ``update`` collects the sentences of pages,
+``html`` (the default) writes ``docs/_build/html/en`` and ``…/zh``; a warning is an error. ``html zh`` runs the notebooks of the Chinese site
+alone. ``update`` collects the sentences of pages,
 docstrings and notebooks into ``docs/locale``, where the empty ``msgstr`` are to be filled; ``check`` fails while one is empty. Sentences that
 are gone are dropped. ``python docs/build.py notebooks`` writes the Chinese notebooks from the English ones and their catalogue.
 """
@@ -38,11 +39,16 @@ def sphinx(builder: str, target: Path, language: str = "en", **environment: str)
     subprocess.run(command, check=True, env=os.environ | {"DOCS_LANGUAGE": language} | environment)
 
 
-def html() -> None:
-    """Build both languages and a page that leads to them."""
+def html(*run: str) -> None:
+    """Build both languages and a page that leads to them; notebooks are run in the languages `run`, or in both."""
     languages = {"en": "en", "zh": "zh_CN"}
+
+    def build(folder: str) -> None:
+        shown = {"DOCS_NOTEBOOKS": "off"} if run and folder not in run else {}
+        sphinx("html", DOCS / "_build" / "html" / folder, languages[folder], **shown)
+
     with ThreadPoolExecutor() as both:
-        list(both.map(lambda folder: sphinx("html", DOCS / "_build" / "html" / folder, languages[folder]), languages))
+        list(both.map(build, languages))
     start = '<!doctype html><meta charset="utf-8"><title>masanalytics</title><script>location.replace('
     start += '(navigator.language.startsWith("zh")?"zh":"en")+"/index.html")</script>'
     start += '<p><a href="en/index.html">English</a> · <a href="zh/index.html">中文</a></p>'
@@ -149,4 +155,4 @@ def check() -> None:
 
 if __name__ == "__main__":
     chosen = sys.argv[1] if len(sys.argv) > 1 else "html"
-    {"html": html, "update": update, "check": check, "notebooks": notebooks}[chosen]()
+    {"html": html, "update": update, "check": check, "notebooks": notebooks}[chosen](*sys.argv[2:])

@@ -242,6 +242,7 @@ def test_an_archive_is_of_one_store_and_of_the_past(bench: Bench, tmp_path: Path
         mas.delivery_rates(archive)
 
 
+@pytest.mark.slow
 def test_killed_at_every_step(old: Store, tmp_path: Path, launch: Callable[[str], Launcher]) -> None:
     """Wherever it is killed, each message is there once, and the next archiving ends the work."""
     ids = sorted(old.messages()["message_id"])

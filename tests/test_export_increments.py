@@ -252,6 +252,7 @@ def test_two_exports_at_once(bench: Bench, tmp_path: Path) -> None:
     assert listed(tmp_path / "pq")["message_id"].value_counts().tolist() == [1] * 50
 
 
+@pytest.mark.slow
 def test_killed_at_every_step(bench: Bench, tmp_path: Path, launch: Callable[[str], Launcher]) -> None:
     """A listing never shows a message twice, the manifest always one whole state, and the next export ends the work."""
     one, two = add(bench.store, A, JANUARY), add(bench.store, B, FEBRUARY)

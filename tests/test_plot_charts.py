@@ -274,7 +274,9 @@ def source(ax: Axes) -> str:
 
 
 @charts
-@pytest.mark.parametrize(("n", "language"), [(0, "en"), (1, "zh"), (3, "en"), (40, "zh")])
+@pytest.mark.parametrize(
+    ("n", "language"), [(0, "en"), (1, "zh"), (3, "en"), pytest.param(40, "zh", marks=pytest.mark.slow)]
+)
 def test_every_chart_draws_any_number_of_groups(name: str, n: int, language: str) -> None:
     """No, one, three and forty groups are drawn without a warning (such as a missing glyph), with a title."""
     draw, make = CHARTS[name]

@@ -170,10 +170,11 @@ def _around(ax: Axes, together: Sequence[Axes], *arguments: Any, **options: Any)
 def _grow(ax: Axes, least: float) -> None:
     """Make a figure higher until its Axes are `least` inches high together, or as high as they can be."""
     figure = ax.get_figure(root=True)
-    if not isinstance(figure, Figure):
+    engine = figure.get_layout_engine() if isinstance(figure, Figure) else None
+    if not isinstance(figure, Figure) or engine is None:
         return
     for _ in range(3):
-        figure.draw_without_rendering()
+        engine.execute(figure)
         whole = Bbox.union([axes.get_position() for axes in figure.axes])
         missing = least - whole.height * figure.get_figheight()
         if missing < _LEAST_SIDE:
