@@ -81,7 +81,7 @@ class Manifest:
     Attributes
     ----------
     settings : mapping
-        What all files have in common: the store, how numbers are shown, the user's own columns. Of other settings, other files.
+        What all files have in common: the store, how numbers are shown, the columns, the user's own among them. Of other settings, other files.
     generation : int
         How often the folder was written.
     partitions : list of Partition

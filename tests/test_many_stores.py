@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import masanalytics as mas
 from masanalytics import analysis, export_folder
 from masanalytics.errors import InputError
 from masanalytics.store import Store
+from tests.bench import Bench
 from tests.rows import Rows
 
 pytest.importorskip("pyarrow")
@@ -31,7 +34,9 @@ def fill(store: Store, account: str, seed: int) -> None:
     if account != ACCOUNTS[1]:
         rows.named("kept_columns", "name", "店")
         kept_id = rows.named("kept", "kept", '{"店":"东"}')
+    conn = store.db.conn
     for campaign in range(3):
+        conn.execute("BEGIN")
         for number in range(60):
             at = START + campaign * 25 * DAY + int(rng.integers(0, 5 * DAY))
             status = rng.choice(["delivered", "failed", "pending"], p=[0.7, 0.2, 0.1])
@@ -43,10 +48,10 @@ def fill(store: Store, account: str, seed: int) -> None:
                     "latency_s": None if status == "pending" else int(rng.integers(1, 90)),
                 }
             )  # fmt: skip
-            with store.db.conn as conn:
-                conn.execute("UPDATE messages SET kept_id = ? WHERE message_id = ?", [kept_id, message])
+            conn.execute("UPDATE messages SET kept_id = ? WHERE message_id = ?", [kept_id, message])
             if number % 10 == 0:
                 rows.uplink(f"139{seed:02d}{campaign * 60 + number:06d}", "TD", at + 100, message, opt_out="opt_out")
+        conn.execute("COMMIT")
     rows.covered(START, START + 60 * DAY)
 
 
@@ -112,6 +117,62 @@ def test_a_folder_of_their_exports_is_one(stores: tuple[Store, list[Store]], exp
     """The same of the folder that holds their exports."""
     pytest.importorskip("duckdb")
     same(QUESTIONS[question](exports), QUESTIONS[question](stores[0]))
+
+
+READERS: dict[str, tuple[str, ...]] = {"DuckDB": (), "polars": ("duckdb",), "pandas": ("duckdb", "polars")}
+"""What opens a folder, and what is not installed where that is so."""
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("old", ["January", "all"])
+def test_a_folder_written_before_there_was_a_column_says_unknown(
+    bench: Bench, reader: str, old: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A number and a text that older files do not have are missing in their messages, and known in those of newer files."""
+    import pyarrow.parquet as pq
+
+    rows = Rows(bench.store, ACCOUNTS[0])
+    for at, arm in ((START, "a"), (START + 40 * DAY, "b")):
+        rows.message(
+            {
+                "campaign": "c", "arm": arm, "phone": "13800138000", "segments": 2, "carrier": "China Mobile", "status": "delivered",
+                "submitted_at": pd.Timestamp(at, unit="s", tz="UTC"), "error_code": None, "latency_s": 5,
+            }
+        )  # fmt: skip
+    files = sorted(bench.store.export_parquet(tmp_path / "pq"))
+    for file in files if old == "all" else files[:1]:
+        pq.write_table(pq.read_table(file, partitioning=None).drop_columns(["segments", "arm", "reports"]), file)
+    for name in READERS[reader]:
+        monkeypatch.setitem(sys.modules, name, None)
+    unknown = [[None, None, 1, 1.0]]
+    known = [["b", 2, 1, 1.0]] if old == "January" else unknown
+
+    found = mas.delivery_rates(tmp_path / "pq", by=["arm", "segments"], history=None)
+    rates = found[["arm", "segments", "accepted", "delivery_rate"]].astype(object)
+    assert rates.where(rates.notna(), None).values.tolist() == (
+        [*known, *unknown] if old == "January" else [[None, None, 2, 1.0]]
+    )
+    assert mas.delivery_rates(tmp_path / "pq", by="reports", history=None)["accepted"].sum() == 2
+    assert mas.delivery_rates(tmp_path / "pq", segments=3, history=None).empty
+
+
+def test_an_export_gives_older_files_the_columns_they_lack(bench: Bench, tmp_path: Path) -> None:
+    """A folder whose manifest knows other columns is written anew, once."""
+    bench.send(["13800138000"], "0101080000000000000001")
+    folder = tmp_path / "pq"
+    bench.store.export_parquet(folder)
+    manifest = export_folder.read_manifest(folder)
+    assert manifest is not None
+    older = {name: value for name, value in manifest.settings.items() if name != "columns"}
+    export_folder.write_manifest(folder, replace(manifest, settings=older))
+    generations = []
+    for _ in range(2):
+        bench.store.export_parquet(folder)
+        now = export_folder.read_manifest(folder)
+        assert now is not None
+        generations.append(now.partitions[0].generation)
+
+    assert generations == [manifest.generation + 1] * 2
 
 
 def test_a_store_and_an_export_mix(stores: tuple[Store, list[Store]], exports: Path) -> None:

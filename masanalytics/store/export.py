@@ -41,6 +41,7 @@ from masanalytics.store.partition_writers import PartitionWriters
 from masanalytics.store.phone_styles import PhoneStyle
 from masanalytics.store.sql_count import StoredMessages
 from masanalytics.timezone import format_instant
+from masanalytics.vocabulary import MESSAGE_COLUMNS
 
 __all__ = ["Export", "export_parquet", "need_pyarrow", "partition_name", "within_folder"]
 
@@ -170,6 +171,7 @@ class _Run:
             "store": ledger,
             **asked.style.settings,
             "own_columns": self._tables.own,
+            "columns": [*MESSAGE_COLUMNS],
             "by_part": sorted(self._accounts[number] for number in by_part_accounts(conn)),
         }
         self._coverage = {**coverage, "notes": [note.as_json() for note in coverage["notes"]]}

@@ -161,6 +161,8 @@ def _opened(files: Sequence[Path]) -> MessageSource:
 def opened(files: Sequence[Path]) -> NarwhalsMessages:
     """Return Parquet files of messages, at least one, as a source: by DuckDB where it is installed, else by polars or Arrow.
 
+    A column that a file does not have, since it was written before there was one, is missing in its messages.
+
     Raises
     ------
     MissingExtraError
@@ -177,17 +179,41 @@ def opened(files: Sequence[Path]) -> NarwhalsMessages:
         connection = duckdb.connect()
         connection.execute("SET enable_progress_bar = false")
         relation = connection.read_parquet(names, hive_partitioning=False, union_by_name=True)
+        if empty := _lacking(relation.columns):
+            nulls = (
+                f'CAST(NULL AS {"VARCHAR" if kind == "str" else "BIGINT"}) AS "{name}"' for name, kind in empty.items()
+            )
+            relation = relation.project(", ".join(["*", *nulls]))
         return DuckDBMessages(nw.from_native(relation))
     try:
         import polars as pl
     except ImportError:
         pass
     else:
-        return NarwhalsMessages(nw.from_native(pl.scan_parquet(names, hive_partitioning=False)))
+        scans = [pl.scan_parquet(name, hive_partitioning=False) for name in names]
+        return NarwhalsMessages(_completed(nw.from_native(pl.concat(scans, how="diagonal"))))
     try:
         from pyarrow import concat_tables
         from pyarrow.parquet import read_table
     except ImportError as error:
         raise MissingExtraError.of("duckdb", "duckdb", Text("reading {kind}", kind=".parquet")) from error
     tables = [read_table(name, partitioning=None) for name in names]
-    return NarwhalsMessages(nw.from_native(concat_tables(tables, promote_options="default")))
+    return NarwhalsMessages(_completed(nw.from_native(concat_tables(tables, promote_options="default"))))
+
+
+def _lacking(there: Sequence[str]) -> dict[str, str]:
+    """Return the columns of messages that files do not have, with their kinds: no version has left out a time."""
+    return {
+        name: kind for name, kind in MESSAGE_COLUMNS.items() if name not in there and not kind.startswith("datetime")
+    }
+
+
+def _completed(frame: Any) -> Any:
+    """Return the frame with empty columns in place of those that its files do not have."""
+    import narwhals as nw
+
+    empty = _lacking(frame.collect_schema().names())
+    nulls = [
+        nw.lit(None).cast(nw.String() if kind == "str" else nw.Int64()).alias(name) for name, kind in empty.items()
+    ]
+    return frame.with_columns(*nulls) if nulls else frame
