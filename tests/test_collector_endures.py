@@ -18,7 +18,7 @@ import pytest
 
 from masanalytics.client import Client
 from masanalytics.clock import FastClock, ManualClock
-from masanalytics.collecting import Collector, held_answers, service
+from masanalytics.collecting import Collector, held_answers, service, spool
 from masanalytics.collecting.service import run_forever
 from masanalytics.collecting.spool import spool_folder, write_spool
 from masanalytics.errors import CertificateError, StoreError
@@ -302,6 +302,23 @@ def test_what_is_held_is_stored_when_collecting_stops(
     collector.stop()
 
     assert len(store.reports()) == 1000
+
+
+def test_an_answer_is_not_put_where_somebody_else_could_write(
+    sim: Simulator, client: Client, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store is locked, and the spool folder is another user's: the answer is held in memory, and stored at the next call."""
+    client.submit(PHONES, "您好")
+    sim.clock.sleep(60)
+    collector = Collector(client, store, say=lambda _text: None)
+    with monkeypatch.context() as then:
+        then.setattr(spool, "_is_mine", lambda _folder: False)
+        then.setattr(Intake, "keep_answer", broken)
+        with pytest.raises(StoreError, match="held in memory"):
+            collector.collect()
+    collected = collector.collect()
+
+    assert (collected.reports, len(store.reports()), len(store.missing_answers())) == (1000, 1000, 0)
 
 
 # ---- processes -------------------------------------------------------------------------------------------------------

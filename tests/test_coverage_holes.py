@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 
 import masanalytics as mas
 from masanalytics.analysis.results import notes_of
@@ -94,6 +97,73 @@ def test_reports_that_are_known_to_be_missing_may_have_arrived(
     assert "1 answer of the platform was lost or is not read" in store.text("en")
     assert "平台有 1 次应答丢失或未能读取" in store.text("zh")
     assert status(store, everybody.client().account.name).health.missing == 1
+
+
+CHARTS: dict[str, Callable[[Store], Any]] = {
+    "delivery_rates": lambda store: mas.plot.delivery_rates(store, by="campaign"),
+    "latency": lambda store: mas.plot.latency(store, by="campaign"),
+    "timeline": lambda store: mas.plot.timeline(store, freq="h"),
+    "error_codes": lambda store: mas.plot.error_codes(store, by="campaign"),
+    "compare": lambda store: mas.plot.compare(store, by="campaign", a="A", b="B"),
+    "explain_change": lambda store: mas.plot.explain_change(store, at="2026-01-02", by=["carrier"]),
+    "heatmap": lambda store: mas.plot.heatmap(store, by=["campaign", "carrier"]),
+    "funnel": lambda store: mas.plot.funnel(store, campaign="B"),
+    "number_health": lambda store: mas.plot.number_health(mas.number_health(store)),
+    "fatigue": mas.plot.fatigue,
+    "anomalies": mas.plot.anomalies,
+    "backtest": mas.plot.backtest,
+    "overview": lambda store: mas.plot.overview(store)[0, 0],
+}
+
+
+@pytest.fixture(scope="module")
+def two_campaigns() -> Iterator[Store]:
+    """One whole campaign, and a day later one of which the reports were lost."""
+    clock = ManualClock()
+    codes = dict.fromkeys(people(20), ("MK:0001", 1.0))
+    with (
+        Simulator(https=False, clock=clock, behaviour=Scripted(codes)) as sim,
+        Store(":memory:", clock=clock) as store,
+        sim.client() as client,
+    ):
+        collector = collector_of(client, store)
+        collector.drain()
+        for campaign in ("A", "B"):
+            sent(client, store, people(120), campaign)
+            clock.sleep(60)
+            if campaign == "B":
+                sim.fault("drop_after", endpoint="report", times=1)
+                with pytest.raises(mas.NetworkError):
+                    collector.collect()
+            collect_every(collector, clock, 24)
+        yield store
+
+
+def test_every_chart_is_drawn_here() -> None:
+    """A new chart says it too."""
+    assert sorted(CHARTS) == sorted(name for name in mas.plot.__all__ if name != "use_chinese_font")
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_every_chart_says_what_is_missing(chart: str, two_campaigns: Store) -> None:
+    """One plain sentence below each picture."""
+    figure = CHARTS[chart](two_campaigns).figure
+    said = " ".join(" ".join(text.get_text() for text in figure.findobj(Text)).split())
+    plt.close(figure)
+
+    assert (
+        "1 answer of the platform was lost or is not read, and can hold 1,000 reports: messages open then may have"
+        in said
+    )
+
+
+def test_an_age_that_tells_nothing_is_said(two_campaigns: Store) -> None:
+    """Of a campaign whose reports were lost right after it was sent nobody can say more than how it stood at once."""
+    found = mas.compare(two_campaigns, "campaign", "A", "B")
+
+    assert [note["code"] for note in found.attrs["notes"] if note["code"] == "age_tells_nothing"] == [
+        "age_tells_nothing"
+    ]
 
 
 def test_what_is_given_up_is_silence_again(everybody: Simulator, store: Store, clock: ManualClock) -> None:

@@ -6,6 +6,7 @@ import base64
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -124,10 +125,15 @@ def test_a_number_is_the_same_in_a_plan_a_reply_a_report_and_a_setting(bench: Be
     assert bench.store.foreign_reports().empty
 
 
-def test_a_message_group_is_folded(bench: Bench) -> None:
-    """Space, width and unseen signs around a msgGroup make no other batch of it."""
+@pytest.mark.parametrize(
+    "group",
+    [" ０105013527000001139923\u200b", '"0105013527000001139923"', 105013527000001139923],
+    ids=["dressed", "quoted", "number"],
+)
+def test_a_message_group_is_folded(group: Any, bench: Bench) -> None:
+    """Space, width, quotes and unseen signs around a msgGroup make no other batch of it, nor does the zero that a number has lost."""
     bench.send(["13800138000"], "0105013527000001139923")
-    received = bench.receive([report("13800138000", " ０105013527000001139923\u200b")])
+    received = bench.receive([report("13800138000", group)])
     assert (bench.statuses(), received.foreign) == ({"13800138000": "delivered"}, 0)
     assert read_submit(b'{"success":true,"rspcod":"success","msgGroup":" 0105 "}').msg_group == "0105"
 

@@ -14,8 +14,11 @@ from pathlib import Path
 
 import pytest
 import trustme
+from click.testing import CliRunner
 
 import masanalytics as mas
+from masanalytics.cli import main
+from masanalytics.collecting import service
 from masanalytics.receiving import Receiver
 from masanalytics.simulator import Push, Simulator
 from tests.raw_server import unused_port
@@ -79,6 +82,23 @@ def test_the_units(tmp_path: Path, name: str) -> None:
         check=False,
     )
     assert (checked.returncode, [line for line in checked.stderr.splitlines() if name in line]) == (0, [])
+
+
+def test_the_units_restart_what_the_exit_codes_say() -> None:
+    """What only a person mends is not started again; everything else is, the receiver however often."""
+    collect, receive = (
+        block(PAGE, "ini", f"/etc/systemd/system/{name}.service") for name in ("masanalytics", "masanalytics-receive")
+    )
+    text = (DOCS / PAGE).read_text(encoding="utf-8")
+    documented = {int(code) for code in re.findall(r"^\| `collect`(?:, `receive`)? \| (\d+) \|", text, re.MULTILINE)}
+    kept_down = re.search(r"^RestartPreventExitStatus=(.*)$", collect, re.MULTILINE)
+    usage = CliRunner().invoke(main, ["collect", "--no-such-option"])
+
+    assert documented == {0, 1, 2, 3, 75}
+    assert kept_down is not None
+    assert kept_down[1] == f"{service._NOT_TO_BE_RESTARTED} {usage.exit_code}" == "1 2"
+    assert (service._TO_BE_RESTARTED, "Restart=on-failure\n" in collect) == (3, True)
+    assert {"Restart=always", "StartLimitIntervalSec=0", "RestartPreventExitStatus=2"} <= set(receive.splitlines())
 
 
 @pytest.mark.slow

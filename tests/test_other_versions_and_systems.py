@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from masanalytics.account import config_folder
+from masanalytics.account import config_folder, state_folder
 from masanalytics.cli.outlet import never_refuse
 from masanalytics.collecting.spool import spool_folder, spooled_answers, write_spool
 from masanalytics.errors import ConfigError, StoreError
@@ -104,6 +104,18 @@ def test_settings_lie_where_windows_keeps_them(monkeypatch: pytest.MonkeyPatch, 
     assert config_folder() == tmp_path / "masanalytics"
     monkeypatch.delenv("APPDATA")
     assert config_folder() == Path.home() / "AppData" / "Roaming" / "masanalytics"
+
+
+def test_what_a_machine_remembers_stays_on_it_on_windows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """In ``%LOCALAPPDATA%``, or where that would be: what is in ``%APPDATA%`` follows the user to other machines."""
+    for name in ("MAS_CONFIG_DIR", "MAS_STATE_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("sys.platform", "win32")
+    monkeypatch.setenv("APPDATA", str(tmp_path / "roaming"))
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "local"))
+    assert state_folder() == tmp_path / "local" / "masanalytics"
+    monkeypatch.delenv("LOCALAPPDATA")
+    assert state_folder() == Path.home() / "AppData" / "Local" / "masanalytics"
 
 
 FAILED = Evidence(Status.failed, 2, 7, 100, 107)

@@ -35,13 +35,16 @@ def config_folder() -> Path:
 def state_folder() -> Path:
     """Return the folder of what this machine remembers for this user: ``MAS_STATE_DIR``, or the system's own place for it.
 
-    Where ``MAS_CONFIG_DIR`` alone is set, it is the folder ``state`` there.
+    Where ``MAS_CONFIG_DIR`` alone is set, it is the folder ``state`` there. On Windows it is in ``%LOCALAPPDATA%``: what lies in
+    ``%APPDATA%`` follows a user to other machines.
     """
     own, config = os.environ.get("MAS_STATE_DIR"), os.environ.get("MAS_CONFIG_DIR")
     if own:
         return full_path(own, "MAS_STATE_DIR")
-    if config or sys.platform == "win32":
+    if config:
         return config_folder() / "state"
+    if sys.platform == "win32":
+        return full_path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "masanalytics"
     return full_path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "masanalytics"
 
 

@@ -21,6 +21,10 @@ SHORT_AGE_S = 60
 left out."""
 
 _NEARLY_ALL = 0.1
+_TELLS_NOTHING = Text(
+    "so short an age tells nothing: most messages have just been sent, or an answer of their time is missing (store.missing_answers())",
+    code="age_tells_nothing",
+)
 
 
 def common_age(*parts: Counts) -> float | None:
@@ -100,7 +104,8 @@ def equal_age_notes(age: float | None, *parts: Counts, asked: bool, reply_window
         total=total,
         age=length,
     )
-    return [equal_age, left_out] if younger else [equal_age]
+    too_short = [_TELLS_NOTHING] if age < SHORT_AGE_S and not asked else []
+    return [equal_age, *([left_out] if younger else []), *too_short]
 
 
 def _settled_note(*parts: Counts) -> Text:

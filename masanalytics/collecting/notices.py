@@ -9,7 +9,7 @@ import re
 import sys
 from pathlib import Path
 
-from masanalytics.account import Account, config_folder
+from masanalytics.account import Account, state_folder
 from masanalytics.i18n import Text
 from masanalytics.paths import alone_with, replace_file
 
@@ -108,9 +108,9 @@ def reports_stay_away(batch_id: int, share: float, others_share: float) -> Text:
 def other_store(account: Account, store: Path, now: float) -> str | None:
     """Note that this store collects the account, and return another one that did within the last hour.
 
-    The note is a small file in the user's config folder; where that cannot be written, nothing is noticed.
+    The note is a small file in the user's state folder; where that cannot be written, nothing is noticed.
     """
-    path = config_folder() / "collecting" / f"{account.key.digest}.json"
+    path = state_folder() / "collecting" / f"{account.key.digest}.json"
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with alone_with(path):  # two stores that begin in one moment must not both find nobody

@@ -28,6 +28,7 @@ __all__ = [
 
 _MOBILE = re.compile(MOBILE)
 _NO_GROUP: Final = BLANK_WORDS | {"-", "--", "undefined"}
+_GROUP_LENGTH = 22
 _LONGEST_MOBILE = 40
 _FEWEST_DIGITS, _MOST_DIGITS = 5, 20  # of anything that can be a number: 10086, and the longest with prefixes
 _DELIVERED: Final = frozenset({"DELIVRD", "CM:0000"})
@@ -144,14 +145,18 @@ def fold_mobile(text: str) -> str:
 
 
 def fold_group(text: str) -> str:
-    """Return a msgGroup without space, width and what cannot be seen; ``""`` for what stands for none.
+    """Return a msgGroup without space, width, quotes and what cannot be seen; ``""`` for what stands for none.
+
+    Written as a number, a group of the months before October has lost its first zero.
 
     Examples
     --------
     >>> fold_group(" ０105013527000001139923\u200b"), fold_group("null"), fold_group("0")
     ('0105013527000001139923', '', '')
     """
-    group = "".join(fold(text).split())
+    group = "".join(fold(text).split()).strip("\"'")
+    if len(group) == _GROUP_LENGTH - 1 and group.isdecimal():
+        group = "0" + group
     return "" if group.casefold() in _NO_GROUP or not group.strip("0") else group
 
 
