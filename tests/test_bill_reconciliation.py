@@ -165,3 +165,19 @@ def test_periods_that_do_not_overlap_and_missing_columns_are_errors() -> None:
         mas.reconciliation(messages, bill)
     with pytest.raises(mas.InputError, match="columns= has 'amount'"):
         mas.reconciliation(messages, bill, by="day", columns={"amount": "x"})
+
+
+def test_headers_of_a_bill_are_understood_for_a_suggestion() -> None:
+    """The error has the call that reads it; a bill without carriers is by day alone."""
+    messages = month()
+    bill = billed(messages, messages["segments"])
+    with pytest.raises(mas.InputError) as error:
+        mas.reconciliation(messages, bill)
+    with pytest.raises(mas.InputError) as by_day:
+        mas.reconciliation(messages, bill.drop(columns="运营商"))
+    said = error.value.text("en")
+
+    assert said.endswith(
+        "Perhaps: by=['day', 'carrier'], columns={'day': '日期', 'carrier': '运营商', 'count': '条数'}"
+    )
+    assert by_day.value.text("en").endswith("Perhaps: by='day', columns={'day': '日期', 'count': '条数'}")

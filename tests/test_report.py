@@ -340,6 +340,19 @@ def test_excel_draws_its_charts_from_the_cells(messages: pd.DataFrame, tmp_path:
     assert '<c:numFmt formatCode="0%"' in charts[0]
 
 
+def test_money_in_excel_has_the_digits_of_the_page(tmp_path: Path) -> None:
+    """A price for one message has three, a sum two; no cell ends in digits that nobody wrote."""
+    path = write_report(two_weeks(), tmp_path / "report.xlsx", language="en", price=0.05)
+    with zipfile.ZipFile(path) as parts:
+        styles = parts.read("xl/styles.xml").decode()
+        sheets = [parts.read(name).decode() for name in parts.namelist() if name.startswith("xl/worksheets/sheet")]
+    numbers = [number for sheet in sheets for number in re.findall(r"<v>(\d+\.\d+)</v>", sheet)]
+
+    assert '#,##0.000"' in styles
+    assert '#,##0.00"' in styles
+    assert max(len(number.partition(".")[2]) for number in numbers) <= 9
+
+
 def test_only_what_is_shown_is_explained(messages: pd.DataFrame, tmp_path: Path) -> None:
     """A page of settled messages without replies explains neither what is pending nor a response rate."""
     text = worded(tmp_path, messages, language="en")

@@ -25,6 +25,14 @@ COUNT: Final = "count"
 
 _DAY = re.compile(r"(\d{4})[-/.年]?(\d{1,2})[-/.月]?(\d{1,2})日?(?:[T ].*)?")
 _MONTH = re.compile(r"(\d{4})[-/.年]?(\d{1,2})月?(?:[-/.]?\d{1,2}日?(?:[T ].*)?)?")
+_HEADERS: Final = {
+    "day": re.compile(r"日期|时间|date|day|time", re.IGNORECASE),
+    "month": re.compile(r"月|month", re.IGNORECASE),
+    "carrier": re.compile(r"运营商|通道|carrier|operator", re.IGNORECASE),
+    COUNT: re.compile(r"条|数量|计费|count|segments|messages|quantity", re.IGNORECASE),
+}
+"""How bills head their columns: for a suggestion, never to read one by."""
+_NOTHING: Final = re.compile(r"(?!)")
 _CARRIER_SIGNS: Final = {
     "China Mobile": ("移动", "mobile", "cmcc"),
     "China Unicom": ("联通", "unicom", "cucc"),
@@ -63,9 +71,7 @@ def read_bill(bill: Table, by: Sequence[str], columns: Mapping[str, str]) -> pd.
             "columns= has {name!r}; it says what the bill calls {names}", name=strange[0], names=[COUNT, *by]
         )
     names = {name: columns.get(name, name) for name in (*by, COUNT)}
-    error = missing_columns(list(names.values()), list(frame.columns), frame=Text("the bill"))
-    if error is not None:
-        raise error
+    _check_columns(names, [str(column) for column in frame.columns])
     readers = {"day": _day, "month": _month, "carrier": _carrier}
     read: dict[str, Any] = {}
     for name in by:
@@ -83,6 +89,30 @@ def read_bill(bill: Table, by: Sequence[str], columns: Mapping[str, str]) -> pd.
         return pd.DataFrame({"bill": [float(table["bill"].sum())]})
     added: pd.DataFrame = table.groupby(list(by), sort=True)[["bill"]].sum().reset_index()
     return added.astype({"bill": float})
+
+
+def _check_columns(names: Mapping[str, str], there: Sequence[str]) -> None:
+    """Raise for columns that the bill does not have, with the call that reads it where its headers can be understood."""
+    error = missing_columns(list(names.values()), there, frame=Text("the bill"))
+    if error is None:
+        return
+    found: dict[str, str] = {}
+    for name, column in names.items():
+        free = [one for one in there if one not in found.values()]
+        match = [one for one in free if one == column] or [
+            one for one in free if _HEADERS.get(name, _NOTHING).search(one)
+        ]
+        if match:
+            found[name] = match[0]
+    if COUNT not in found or len(found) < 2:
+        raise error
+    by = [name for name in found if name != COUNT]
+    raise InputError(
+        "{error}. Perhaps: by={by}, columns={columns}",
+        error=error.said,
+        by=repr(by[0] if len(by) == 1 else by),
+        columns=repr({name: column for name, column in found.items() if name != column}),
+    )
 
 
 def month_start(days: pd.Series) -> pd.Series:

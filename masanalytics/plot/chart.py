@@ -371,7 +371,7 @@ def filters_text(attrs: Mapping[Any, Any]) -> str:
         shown = [group_label([name], [one]) for one in values[:_MOST_VALUES]] + ["…"] * (len(values) > _MOST_VALUES)
         words = shorten(_(", ").join(shown) if len(shown) > 1 else "".join(shown), _LONGEST_FILTER)
         parts.append(_("{column} {values}", column=column_name(name), values=words))
-    return "; ".join(parts)
+    return _("; ").join(parts)
 
 
 def as_of_text(attrs: Mapping[Any, Any]) -> str:

@@ -153,7 +153,7 @@ def _spans(gaps: Sequence[Mapping[str, str]]) -> str:
     """Return when nobody polled, the latest times first."""
     if not gaps:
         return _("no gaps")
-    spans = "; ".join(" – ".join(gap[end] for end in ("from", "until")) for gap in reversed(gaps[-_MOST_GAPS:]))
+    spans = _("; ").join(" – ".join(gap[end] for end in ("from", "until")) for gap in reversed(gaps[-_MOST_GAPS:]))
     left = len(gaps) - _MOST_GAPS
     return _("{spans}; {count} more", spans=spans, count=left) if left > 0 else spans
 

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from masanalytics.errors import MissingExtraError
-from masanalytics.formatting import display_width
+from masanalytics.formatting import display_width, money
 from masanalytics.i18n import Text, _
 from masanalytics.report.contents import Contents, Section
 from masanalytics.report.native_charts import Field, insert_chart
@@ -30,12 +30,14 @@ _FORMATS = {
     "points": "+0.00;-0.00;0.00",
     "seconds": "#,##0.0",
     "money": '"¥"#,##0.00',
+    "price": '"¥"#,##0.000',
 }
 _BAD_IN_NAMES = re.compile(r"[\[\]:*?/\\']")
 _WIDEST = 34
 _NAMES_WIDE, _TEXTS_WIDE, _NUMBER_WIDE, _LINE = 40, 100, 11, 16
 _ONE_PAGE = 45
 _LONGEST_NAME = 31
+_DIGITS = 9
 _A4 = 9
 
 
@@ -196,7 +198,13 @@ def _write(
         sheet.write_blank(*cell, None, formats[field.kind])
     else:
         number = 100 * float(value) if field.kind == "points" else float(value)
-        sheet.write_number(*cell, number, formats[field.kind])
+        # Sums of tenths and hundredths end in digits that nobody wrote.
+        sheet.write_number(*cell, round(number, _DIGITS), formats[_format_of(field, number)])
+
+
+def _format_of(field: Field, number: float) -> str:
+    """Return the format of a number: a price for one message has three digits behind the point, as on the page."""
+    return "price" if field.kind == "money" and money(number) != f"¥{number:,.2f}" else field.kind
 
 
 def _text(record: dict[Any, Any], field: Field, clean: Clean) -> str:
