@@ -76,6 +76,25 @@ def test_a_result_says_who_was_left_out_of_the_plan(client: Client, store: Store
     assert nobody.text("en").splitlines()[0] == "Nothing sent: 新 has nobody to send to."
 
 
+def test_what_another_run_has_under_way_is_not_called_unknown(client: Client, store: Store) -> None:
+    """A second run beside the first says whose answers are awaited."""
+    real, said = client.submit, []
+
+    def submit(*given: Any, **more: Any) -> Any:
+        thread = threading.Thread(target=lambda: said.append(_send(_plan(store, text="x"), client, store)))
+        thread.start()
+        thread.join()
+        return real(*given, **more)
+
+    client.submit = submit
+    assert _send(_plan(store, text="x"), client, store).ok
+    (beside,) = said
+
+    assert beside.before == {"unknown": 0, "under_way": 50}
+    assert "Found from earlier runs of 问候: 50 under way in another run." in beside.text("en")
+    assert not beside.ok
+
+
 def test_a_dataframe_is_planned_on_the_way(sim: Simulator, client: Client, store: Store) -> None:
     """send() takes a DataFrame with the planner's arguments."""
     result = _send(PEOPLE, client, store, phone="手机号", text="您好", campaign="问候")

@@ -64,7 +64,7 @@ class SendResult:
     stopped : Text or None
         Why the run stopped before its end; `stopped_because` is the same in words, empty where it came to its end.
     before : dict of str to int
-        The round's messages by status, as the run found them.
+        The round's messages by status, as the run found them; ``under_way`` those of other runs' requests that were out then.
     notices : tuple of Text
         Why requests were rejected or stayed without an answer, each once.
     new_file : str
@@ -145,10 +145,11 @@ class SendResult:
 
     def _found_before(self) -> str:
         accepted = sum(self.before.get(status, 0) for status in ACCEPTED)
-        unknown = self.before.get("unknown", 0)
+        unknown, under_way = self.before.get("unknown", 0), self.before.get("under_way", 0)
         counts = [
             _("{count:,} accepted", count=accepted) if accepted else "",
             _("{count:,} of unknown outcome", count=unknown) if unknown else "",
+            _("{count:,} under way in another run", count=under_way) if under_way else "",
         ]
         found = _(", ").join(filter(None, counts))
         return found and _("Found from earlier runs of {campaign}: {counts}.", campaign=self.campaign, counts=found)

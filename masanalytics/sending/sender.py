@@ -21,6 +21,7 @@ from masanalytics.client.outcomes import SubmitResult, failed_submit
 from masanalytics.clock import is_simulated
 from masanalytics.collecting.notices import to_stderr
 from masanalytics.errors import MasError, NetworkError, RefusedError, StoreError
+from masanalytics.formatting import duration
 from masanalytics.i18n import N_, Text, _
 from masanalytics.sending.job_weight import budget_spent
 from masanalytics.sending.rate_limit import Pacer
@@ -121,6 +122,7 @@ class Sender:
         self._not_sent_in_a_row = 0
         self._hold_until = 0.0
         self._is_paused = False
+        self._said_repeated = False
         self._short: Period | None = None
         self._stopped: Text | None = None
         self._error: MasError | None = None
@@ -360,6 +362,7 @@ class Sender:
         done.clear()
         waiting.extendleft(reversed(later))
         self._hold_until = max(self._hold_until, self.clock.monotonic() + wait_s) if later else self._hold_until
+        self._tell_of_repeats(wait_s if later else 0.0)
         next_ids = [batch_id for batch_id in next_ids if batch_id not in later]
         missing = sum(self._sizes[batch_id] for batch_id in next_ids) - sum(len(batch.phones) for batch in claims)
         self.options.advance(missing)
@@ -369,6 +372,17 @@ class Sender:
         for batch in claims:
             self._sizes[batch.batch_id], self._claimed_at[batch.batch_id] = len(batch.phones), now
         return claims
+
+    def _tell_of_repeats(self, wait_s: float) -> None:
+        """Say once why nothing happens for up to a minute."""
+        if wait_s > _LONGEST_PAUSE_S and not self._said_repeated:
+            self._said_repeated = True
+            to_stderr(
+                _(
+                    "waiting {time}: the platform refuses the same text to the same number within a minute",
+                    time=duration(wait_s, platform_time=is_simulated(self.clock)),
+                )
+            )
 
     def _finished(self, waiting: deque[int]) -> list[tuple[Claimed, SubmitResult]]:
         """Wait for a request to end (or for the pace), looking after other work meanwhile."""

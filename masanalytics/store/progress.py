@@ -14,6 +14,7 @@ from masanalytics.vocabulary import Status
 __all__ = [
     "CampaignProgress",
     "batches_progress",
+    "before_run",
     "campaign_progress",
     "campaigns",
     "codes_of_failed",
@@ -76,6 +77,17 @@ def round_progress(conn: sqlite3.Connection, round_id: int) -> CampaignProgress:
     ).fetchall()
     rows += statuses_of(conn, "b.round_id = ? AND b.campaign_id IS NOT NULL", [round_id])
     return CampaignProgress.of(rows)
+
+
+def before_run(conn: sqlite3.Connection, round_id: int) -> dict[str, int]:
+    """Return the messages of a round by status, those whose request is out as ``under_way``: their answer is awaited."""
+    counts = dict(round_progress(conn, round_id).counts)
+    out: int = conn.execute(
+        "SELECT coalesce(sum(messages), 0) FROM batches WHERE round_id = ? AND state = 'submitting'", [round_id]
+    ).fetchone()[0]
+    if out:
+        counts |= {"unknown": max(0, counts.get("unknown", 0) - out), "under_way": out}
+    return counts
 
 
 def batches_progress(conn: sqlite3.Connection, batch_ids: Sequence[int]) -> CampaignProgress:

@@ -103,7 +103,7 @@ class RunRecord:
     process : str
         The process and thread that sends.
     before : dict of str to int
-        The round's messages by status, as the run found them.
+        The round's messages by status, as the run found them; ``under_way`` those of other runs' requests that were out then.
     rules : ClaimRules
         What is asked whenever batches are claimed.
     """
@@ -280,7 +280,7 @@ def start_run(conn: sqlite3.Connection, start: RunStart, now: float) -> RunRecor
     release_stale(conn, beginning=True)
     campaign_id = lookups.campaign_id(conn, start.campaign)
     round_id = rounds.open_round(conn, campaign_id, start.round, start.key)
-    before = progress.round_progress(conn, round_id).counts
+    before = progress.before_run(conn, round_id)
     moved_messages.withdraw(conn, round_id=round_id)
     account_id = lookups.account_id(conn, start.account)
     process = _this_thread()
