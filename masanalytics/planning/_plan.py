@@ -39,7 +39,7 @@ from masanalytics.planning.columns import as_frame, cell_texts, check_names, lab
 from masanalytics.planning.content_checks import check_contents
 from masanalytics.planning.encoded_text import Arms, RowTexts, write_rows
 from masanalytics.planning.exclusions import ExclusionRules, Exclusions, exclude, plain_names
-from masanalytics.planning.held_out import HELD_OUT, HeldOut, HoldRule, SilentRows, worded_arms
+from masanalytics.planning.held_out import HELD_OUT, HeldOut, SilentRows, worded_arms
 from masanalytics.planning.kept_columns import keep_columns, names_to_keep
 from masanalytics.planning.other_rows import refuse_other_rows
 from masanalytics.planning.pace import pace_of
@@ -236,7 +236,6 @@ def _silent(
 ) -> SilentRows | None:
     """Return what the sheet says of silent arms; None where it says nothing."""
     if HELD_OUT not in columns and (arms is None or not frame.attrs):
-        HoldRule.of(until)  # what says nothing is refused all the same
         return None
     return SilentRows.of(frame, columns.get(HELD_OUT), arms, until)
 

@@ -379,7 +379,7 @@ class Sender:
             self._said_repeated = True
             to_stderr(
                 _(
-                    "waiting {time}: the platform refuses the same text to the same number within a minute",
+                    "waiting {time}: the platform rejects the same text to the same number within a minute",
                     time=duration(wait_s, platform_time=is_simulated(self.clock)),
                 )
             )

@@ -19,6 +19,10 @@ REPEAT_S: Final = 60
 """The platform refuses the same text to the same number within so many seconds."""
 
 
+_ASKED_AT: Final = "coalesce(c.claimed_at, c.requested_at)"
+"""When a request was asked for by our clock, wrong as it may be."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClaimRules:
     """What a run keeps to, whatever other processes do meanwhile.
@@ -103,10 +107,10 @@ def seconds_to_repeat(conn: sqlite3.Connection, batch_id: int, now: float) -> fl
     By whatever campaign, round or proof. A clock set back is no reason to wait: what lies in the future does not count.
     """
     latest = conn.execute(
-        "SELECT max(c.requested_at) FROM messages m JOIN batches b ON b.batch_id = m.batch_id"
+        f"SELECT max({_ASKED_AT}) FROM messages m JOIN batches b ON b.batch_id = m.batch_id"
         " JOIN messages o ON o.phone = m.phone AND o.message_id <> m.message_id"
         f" AND o.status_id {MAY_BE_OUT}"
-        " JOIN batches c ON c.batch_id = o.batch_id AND c.requested_at > ? AND c.requested_at <= ?"
+        f" JOIN batches c ON c.batch_id = o.batch_id AND {_ASKED_AT} > ? AND {_ASKED_AT} <= ?"
         " WHERE m.batch_id = ? AND c.template_id IS b.template_id AND c.params IS b.params"
         " AND coalesce(o.content, c.content) IS coalesce(m.content, b.content)"
         " AND c.mode <> 'foreign'",

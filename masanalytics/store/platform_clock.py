@@ -61,12 +61,14 @@ def correct_day(conn: sqlite3.Connection, batch_id: int, behind_s: int) -> bool:
     """Date a request by the platform's clock where ours is days off; return whether it is.
 
     A msgGroup has no year. Where our clock said another one, reports of the batch would be taken for those of a stranger's, and a
-    batch dated long ago would seem to have been silent ever since.
+    batch dated long ago would seem to have been silent ever since. What our clock said stays in ``claimed_at``: as long as it is
+    wrong, budgets and repetitions are counted by it.
     """
     if abs(behind_s) <= _NEAR_S:
         return False
     conn.execute(
-        "UPDATE batches SET requested_at = requested_at + ?1, answered_at = answered_at + ?1 WHERE batch_id = ?2",
+        "UPDATE batches SET claimed_at = coalesce(claimed_at, requested_at), requested_at = requested_at + ?1,"
+        " answered_at = answered_at + ?1 WHERE batch_id = ?2",
         [behind_s, batch_id],
     )
     conn.execute(

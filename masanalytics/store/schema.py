@@ -456,3 +456,14 @@ def m024_silent_arms(db: Database) -> None:
 def m025_archived_messages(db: Database) -> None:
     """Know who got which round also where the message has moved into an archive, and keep the reports that come late."""
     archived_rows.make_tables(db.conn)
+
+
+@migrations()
+def m026_claims_by_our_clock(db: Database) -> None:
+    """Keep when a request was claimed by our clock, where that was days off and the request is dated by the platform's."""
+    db.execute("ALTER TABLE batches ADD COLUMN claimed_at INTEGER")
+    db.execute("CREATE INDEX batches_claimed ON batches (account_id, claimed_at) WHERE claimed_at IS NOT NULL")
+    db.execute("DROP INDEX batches_spent")
+    db.execute(
+        "CREATE INDEX batches_spent ON batches (account_id, requested_at, state, messages, segments, claimed_at)"
+    )

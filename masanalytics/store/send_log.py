@@ -399,8 +399,8 @@ def claim(conn: sqlite3.Connection, run: RunRecord, batch_ids: Sequence[int], no
             later[batch_id] = wait_s
             continue
         is_ours = conn.execute(
-            "UPDATE batches SET state = 'submitting', run_id = ?, process = ?, requested_at = ?, answered_at = NULL"
-            " WHERE batch_id = ? AND state IN ('planned', 'not_sent')",
+            "UPDATE batches SET state = 'submitting', run_id = ?, process = ?, requested_at = ?, answered_at = NULL,"
+            " claimed_at = NULL WHERE batch_id = ? AND state IN ('planned', 'not_sent')",
             [run.run_id, run.process, int(now), batch_id],
         ).rowcount
         if not is_ours:

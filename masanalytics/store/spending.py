@@ -1,7 +1,7 @@
 """How much of an account's budget is spent: what this file has sent with it, or may have sent, in a day and a month of China.
 
 A batch counts from the moment it is claimed, at the time of this machine's clock, and stops counting where it surely was not
-taken. What other stores and other systems send with the account nobody can know here.
+taken. Where that clock turned out to be days off, it counts on the platform's day too: whichever the clock says next, no day has more. What other stores and other systems send with the account nobody can know here.
 
 A month may have half a million batches, so a run adds up once what lies more than a day back, and anew only what may still grow.
 """
@@ -22,6 +22,7 @@ Earlier: TypeAlias = dict[tuple[int, int], int]
 
 _DAY_S: Final = 86_400
 _WEIGHTS: Final = {"messages": "messages", "segments": "coalesce(segments, messages)"}
+_SUM: Final = "SELECT coalesce(sum({weight}), 0) FROM batches INDEXED BY {index} WHERE account_id = ?1 AND state IN ('submitting', 'accepted', 'unknown')"
 
 
 def periods(
@@ -41,6 +42,7 @@ def periods(
         if (period.start, border) not in known:
             known[period.start, border] = _spent(conn, account_id, period.start, border, budget.unit)
         spent = known[period.start, border] + _spent(conn, account_id, border, period.end, budget.unit)
+        spent += _spent_on_two_days(conn, account_id, period)
         found.append(period._replace(spent=spent))
     return found
 
@@ -59,8 +61,17 @@ def exceeded(conn: sqlite3.Connection, account_id: int, budget: Budget, now: flo
 
 def _spent(conn: sqlite3.Connection, account_id: int, start: int, end: int, unit: str) -> int:
     total: int = conn.execute(
-        f"SELECT coalesce(sum({_WEIGHTS[unit]}), 0) FROM batches WHERE account_id = ? AND requested_at >= ? AND requested_at < ?"
-        " AND state IN ('submitting', 'accepted', 'unknown')",
+        f"{_SUM.format(weight=_WEIGHTS[unit], index='batches_spent')} AND requested_at >= ?2 AND requested_at < ?3 AND claimed_at IS NULL",
         [account_id, start, end],
+    ).fetchone()[0]
+    return total
+
+
+def _spent_on_two_days(conn: sqlite3.Connection, account_id: int, period: Period) -> int:
+    """Return what was claimed while our clock was days off, and belongs to the period by either clock."""
+    total: int = conn.execute(
+        f"{_SUM.format(weight=_WEIGHTS[period.unit], index='batches_claimed')} AND claimed_at IS NOT NULL AND"
+        " (requested_at >= ?2 AND requested_at < ?3 OR claimed_at >= ?2 AND claimed_at < ?3)",
+        [account_id, period.start, period.end],
     ).fetchone()[0]
     return total

@@ -157,5 +157,8 @@ KNOWN: Final[dict[str, list[Action]]] = {
     "a cap has room again by the user's word": [
         Send(people=3, faults=((1, "garbage"),)), Send(campaign="B", cap=1, during=During(actions=(SettleWrongly("q"),))),
     ],
+    "a budget is counted on another day than the clock's": [
+        Clock(3_456_000.0), Send(), Send(campaign="B", budget=4, hold=True),
+    ],
     "killed before any step": [Send(kill=30), Send(kill=50), Send(kill=70), Send()],
 }  # fmt: skip
