@@ -7,7 +7,7 @@ import json
 import os
 import stat
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -27,27 +27,10 @@ from masanalytics.report.pictures import Picture
 from masanalytics.secret import Secret
 from masanalytics.store import Store
 from tests.bench import Bench, report
+from tests.charts import NAMED_BY_NUMBERS, OF_NUMBERS, untried
 
 GROUP = "0101080000000001139923"
 PRIVATE = 0o600
-FRAME = pd.DataFrame({
-    "phone": ["13800138000", "13900139000"], "campaign": ["客户13800138000", "b"], "status": ["delivered", "failed"],
-    "error_code": [None, "MK:0001"], "latency_s": [3, 4], "waited_s": [900, 900], "segments": [1, 1],
-    "submitted_at": pd.to_datetime(["2026-01-01 08:00", "2026-01-02 09:00"]).tz_localize("Asia/Shanghai"),
-})  # fmt: skip
-FRAME["received_at"] = FRAME["submitted_at"] + pd.to_timedelta(FRAME["latency_s"], unit="s")
-CHARTS: dict[str, Callable[..., Any]] = {
-    "delivery_rates": lambda **more: plot.delivery_rates(FRAME, by="campaign", **more),
-    "phones": lambda **more: plot.delivery_rates(FRAME, by="phone", **more),
-    "latency": lambda **more: plot.latency(FRAME, by="campaign", **more),
-    "timeline": lambda **more: plot.timeline(FRAME, freq="D", by="campaign", **more),
-    "heatmap": lambda **more: plot.heatmap(FRAME, by=["campaign", "day"], **more),
-    "error_codes": lambda **more: plot.error_codes(FRAME, by="campaign", **more),
-    "funnel": lambda **more: plot.funnel(FRAME, campaign="客户13800138000", **more),
-    "overview": lambda **more: plot.overview(FRAME, by="campaign", campaign="客户13800138000", **more)[0, 0],
-    "compare": lambda **more: plot.compare(FRAME, by="campaign", a="客户13800138000", b="b", **more),
-    "explain_change": lambda **more: plot.explain_change(FRAME, FRAME[:1], by=["campaign"], **more),
-}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -63,19 +46,24 @@ def saved_text(axes: Any, path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", CHARTS)
+def test_every_chart_is_tried() -> None:
+    """None is left out."""
+    assert untried(OF_NUMBERS) == set()
+
+
+@pytest.mark.parametrize("name", OF_NUMBERS)
 def test_no_picture_shows_a_whole_number(name: str, tmp_path: Path) -> None:
     """Labels, titles, legends and notes are masked by default, in the saved file too; ``reveal=True`` shows them."""
-    masked = saved_text(CHARTS[name](), tmp_path / "a.svg")
+    masked = saved_text(OF_NUMBERS[name](), tmp_path / "a.svg")
     assert "13800138000" not in masked.replace(" ", "")
-    revealed = saved_text(CHARTS[name](reveal=True), tmp_path / "b.svg")
+    revealed = saved_text(OF_NUMBERS[name](reveal=True), tmp_path / "b.svg")
     assert ("138****8000" in masked) == ("13800138000" in revealed)
 
 
 def test_the_labels_of_a_chart() -> None:
     """The middle of a number is hidden in labels of numbers and in names that hold one."""
     for by, labels in (("phone", ["138****8000", "139****9000"]), ("campaign", ["b", "客户138****8000"])):
-        shown = [label.get_text() for label in plot.delivery_rates(FRAME, by=by).get_yticklabels()]
+        shown = [label.get_text() for label in plot.delivery_rates(NAMED_BY_NUMBERS, by=by).get_yticklabels()]
         assert sorted(shown) == sorted(labels)
 
 
@@ -86,7 +74,7 @@ def test_a_report_masks_its_charts(name: str, tmp_path: Path) -> None:
     def text(reveal: bool) -> str:
         # Where numbers are to be revealed, pictures may show them: that is seen in the words alone.
         with mock.patch.object(Picture, "as_svg", return_value="") if reveal else nullcontext():
-            file = write_report(FRAME, tmp_path / name, by=["campaign"], reveal=reveal)
+            file = write_report(NAMED_BY_NUMBERS, tmp_path / name, by=["campaign"], reveal=reveal)
         if file.suffix == ".html":
             return file.read_text(encoding="utf-8")
         with zipfile.ZipFile(file) as parts:

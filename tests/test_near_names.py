@@ -14,7 +14,7 @@ from masanalytics.i18n import use_language
 from masanalytics.near_names import check_arguments, suggests_names
 from masanalytics.simulator import Simulator
 from masanalytics.store import Store
-from tests.test_plot_arguments import MESSAGES
+from tests.charts import MESSAGES
 
 FUNCTIONS = sorted(name for name in mas.__all__ if inspect.isfunction(getattr(mas, name)))
 CLASSES = sorted(

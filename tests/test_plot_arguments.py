@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import matplotlib as mpl
@@ -19,34 +18,7 @@ import masanalytics as mas
 from masanalytics import plot
 from masanalytics.errors import InputError
 from masanalytics.plot.chart import SOURCE_GID
-
-AT = pd.Timestamp("2026-03-26 10:00", tz="Asia/Shanghai")
-MESSAGES = pd.DataFrame(
-    {
-        "message_id": range(300),
-        "phone": [f"138{number:08d}" for number in range(300)],
-        "campaign": "spring",
-        "carrier": ["China Mobile"] * 100 + ["China Unicom"] * 200,
-        "arm": ["short", "long"] * 150,
-        "status": ["delivered"] * 90 + ["failed"] * 10 + ["delivered"] * 190 + ["failed"] * 10,
-        "error_code": "MK:0001",
-        "segments": 1,
-        "submitted_at": AT,
-        "received_at": AT + pd.Timedelta(seconds=5),
-        "latency_s": 5,
-        "waited_s": 300_000,
-    }
-)
-CHARTS: dict[str, Callable[..., Any]] = {
-    "delivery_rates": plot.delivery_rates,
-    "latency": plot.latency,
-    "error_codes": plot.error_codes,
-    "timeline": plot.timeline,
-    "heatmap": plot.heatmap,
-    "number_health": plot.number_health,
-    "funnel": plot.funnel,
-    "compare": lambda data, **options: plot.compare(data, "arm", "short", "long", **options),
-}
+from tests.charts import MESSAGES, OF_MESSAGES, untried
 
 
 @pytest.fixture(autouse=True)
@@ -63,10 +35,15 @@ def source_line(ax: Axes) -> str:
     return " ".join(text.get_text() for one in figure.axes for text in one.texts if text.get_gid() == SOURCE_GID)
 
 
-@pytest.mark.parametrize("name", CHARTS)
+def test_every_chart_is_tried() -> None:
+    """But the overview, which is made of others, in a size and under titles of its own."""
+    assert untried(OF_MESSAGES) == {"overview"}
+
+
+@pytest.mark.parametrize("name", OF_MESSAGES)
 def test_title_size_and_filters(name: str) -> None:
     """The title and the size are the user's own; the campaign stands in the picture all the same."""
-    ax = CHARTS[name](MESSAGES, campaign="spring", title="My title", figsize=(7, 5), language="en")
+    ax = OF_MESSAGES[name](MESSAGES, campaign="spring", title="My title", figsize=(7, 5), language="en")
     figure = ax.get_figure(root=True)
 
     assert ax.get_title() == "My title"
@@ -74,16 +51,16 @@ def test_title_size_and_filters(name: str) -> None:
     assert "campaign spring" in source_line(ax).replace("\n", " ")
 
 
-@pytest.mark.parametrize("name", CHARTS)
+@pytest.mark.parametrize("name", OF_MESSAGES)
 def test_what_is_no_argument_is_not_called_a_column(name: str) -> None:
     """With what comes near; size belongs to the figure where an Axes is given."""
     with pytest.raises(InputError, match=r"unknown argument 'figsiz' .did you mean 'figsize'"):
-        CHARTS[name](MESSAGES, figsiz=(3, 4))
+        OF_MESSAGES[name](MESSAGES, figsiz=(3, 4))
     with pytest.raises(InputError, match="unknown argument 'color'"):
-        CHARTS[name](MESSAGES, color="red")
+        OF_MESSAGES[name](MESSAGES, color="red")
     _figure, ax = plt.subplots()
     with pytest.raises(InputError, match=r"give the size to plt.subplots"):
-        CHARTS[name](MESSAGES, ax=ax, figsize=(3, 4))
+        OF_MESSAGES[name](MESSAGES, ax=ax, figsize=(3, 4))
 
 
 def test_analysis_and_reports_say_unknown_argument_too(tmp_path: Any) -> None:
@@ -127,7 +104,7 @@ def test_tight_layout_keeps_what_stands_beside_a_chart() -> None:
 
 def test_the_axis_of_a_comparison_names_its_arms_in_the_order_given() -> None:
     """The first on the left, the second on the right."""
-    ax = CHARTS["compare"](MESSAGES, language="en")
+    ax = OF_MESSAGES["compare"](MESSAGES, language="en")
 
     assert ax.get_xlabel() == "← short delivers more · percentage points · long delivers more →"
 

@@ -161,6 +161,13 @@ def test_a_circle_is_found() -> None:
     assert list(circles({"a": {"b"}, "b": {"c"}, "c": set()})) == []
 
 
+def test_a_chart_knows_the_frame_of_all_charts_and_no_other_chart() -> None:
+    """Only the overview is made of them."""
+    edges = graph()
+    charts = {module for module in edges if module.startswith("masanalytics.plot._")} - {"masanalytics.plot._overview"}
+    judge("charts", (f"{chart}: {other}" for chart in charts for other in edges[chart] & charts))
+
+
 # ---- sizes -----------------------------------------------------------------------------------------------------------
 
 

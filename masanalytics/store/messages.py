@@ -34,13 +34,11 @@ if TYPE_CHECKING:
 
 __all__ = ["conditions", "message_range", "read_messages"]
 
-_INTEGERS = ("batch_id", "campaign_id", "account_id", "region_id", "segments", "submitted_at", "status_id",
-             "report_status_id", "error_code_id", "received_at", "reports", "carrier_id", "round_id", "kept_id",
-             "parts_missing")  # fmt: skip
+_NUMBERS = ("message_id", "batch_id", "campaign_id", "account_id", "region_id", "submitted_at", "status_id", "report_status_id",
+            "error_code_id", "received_at", "carrier_id", "round_id", "kept_id", *SMALL_NUMBERS)  # fmt: skip
 _SELECT = (
-    "SELECT m.message_id, m.batch_id, m.campaign_id, m.account_id, m.region_id, m.segments, m.submitted_at, m.status_id,"
-    " m.report_status_id, m.error_code_id, m.received_at, m.reports, m.carrier_id, m.round_id, m.kept_id, m.phone, m.content,"
-    " nullif(m.key, '') AS key, {missing} AS parts_missing FROM messages m"
+    f"SELECT {', '.join(f'm.{name}' for name in _NUMBERS)}, m.phone, m.content, nullif(m.key, '') AS key, {{missing}} AS parts_missing"
+    " FROM messages m"
 )
 
 
@@ -150,7 +148,7 @@ def read_messages(conn: sqlite3.Connection, among: Condition) -> pd.DataFrame:
     cursor = conn.execute(
         f"{_SELECT.format(missing=missing_sql(conn))} WHERE {among.sql} ORDER BY m.message_id", list(among.values)
     )
-    got = fetch_columns(cursor, ("message_id", *_INTEGERS))
+    got = fetch_columns(cursor, (*_NUMBERS, "parts_missing"))
     batches = _batches(conn, got["batch_id"])
     status = pd.Series(got["status_id"])
     columns: dict[str, Any] = {
@@ -159,15 +157,13 @@ def read_messages(conn: sqlite3.Connection, among: Condition) -> pd.DataFrame:
         "phone": got["phone"],
         "key": got["key"],
         "content": _coalesce(got["content"], batches["content"]),
-        "segments": nullable(got["segments"]),
         "carrier": np.array(CARRIERS, dtype=object)[got["carrier_id"]],
         "submitted_at": china_times(got["submitted_at"]),
         "received_at": china_times(got["received_at"]),
         "status": np.array([one.name for one in Status], dtype=object)[got["status_id"]],
         "latency_s": nullable(np.where(status.isin([5, 6]), _minus(got["received_at"], got["submitted_at"]), MISSING)),
         "waited_s": nullable(_waited(conn, got)),
-        "reports": nullable(got["reports"]),
-        "parts_missing": nullable(got["parts_missing"]),
+        **{name: nullable(got[name]) for name in (*SMALL_NUMBERS, "parts_missing")},
     }
     columns |= {name: batches[name] for name in ("msg_group", "mode", "template_id", "params", "arm")}
     for name, table, key in (
