@@ -107,8 +107,8 @@ def uplift(
         - ``sentence``: the row in words
 
         A person counts once, however many events there are. ``.attrs["notes"]``: how many events were before the message, too late,
-        of people not planned for, or there twice, and whether the arms have the sizes that `split` meant. ``.attrs["variance_left"]``, with `before`: by
-    arm, the share of the amounts' variance that what was before does not explain.
+        of people not planned for, or there twice, and whether the arms have the sizes that `split` meant.
+        ``.attrs["variance_left"]``, with `before`: by arm, the share of the amounts' variance that what was before does not explain.
 
     Raises
     ------
