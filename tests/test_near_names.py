@@ -103,3 +103,13 @@ def test_what_is_handed_on_to_the_plan_is_looked_at_there(sim: Simulator, store:
 def test_names_that_are_gone_are_left_to_who_explains_them() -> None:
     """`again=` has a sentence of its own."""
     check_arguments(mas.plan, ["again", "duplicates", "campaign"])
+
+
+def test_completion_of_a_plan_offers_what_is_read_by_hand() -> None:
+    """Twenty names; what sending takes is found all the same."""
+    made = mas.plan(pd.DataFrame({"p": ["13800138000"]}), phone="p", text="hi", campaign="spring")
+    offered = [name for name in dir(made) if not name.startswith("_")]
+
+    assert len(offered) <= 20
+    assert {"messages", "excluded", "batches", "summary", "sample", "cost", "segments", "warnings"} <= set(offered)
+    assert made.window is None

@@ -83,6 +83,15 @@ class SendingAccount:
         )
 
 
+_SELDOM = frozenset(
+    (
+        "add_serial", "batch", "budget", "cap_rule", "clock", "cost_of", "html", "identities", "iter_batches", "key", "kin", "left_out",
+        "limits", "new_store", "pace", "planned", "receipt", "shown", "signature", "suppression", "template_id", "template_text", "window",
+    )
+)  # fmt: skip
+"""What completion does not offer."""
+
+
 @suggests_names
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Plan:
@@ -160,6 +169,10 @@ class Plan:
     _sent: PlannedMessages
     _left: Excluded
     _memo: dict[str, str] = field(default_factory=dict)
+
+    def __dir__(self) -> list[str]:
+        """Offer what is read by hand; what sending takes is there all the same."""
+        return sorted({*object.__dir__(self)} - _SELDOM)
 
     def __len__(self) -> int:
         """Return how many messages will be sent."""
