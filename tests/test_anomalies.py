@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import masanalytics as mas
-from masanalytics.stats.alarms import alarms, line_of
+from masanalytics.stats.alarms import alarms, beside, line_of
 
 CARRIERS = ["China Mobile", "China Unicom", "China Telecom"]
 PROVINCES = ["广东", "浙江"]
@@ -194,3 +194,57 @@ def test_quiet_months_alarm_in_one_of_twenty_at_most(spread: float) -> None:
         assert line is not None
         months += bool(alarms(line, tests=56, level=0.05, runs=2))
     assert months <= 0.05 * 200
+
+
+def swinging(seed: int, own: float, all_of_them: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the delivered of 28 days of two lines of 20,000, which swing together; of day 20 log-odds lower by `own`, and of both."""
+    rng = np.random.default_rng(seed)
+    odds = 2.84 + rng.normal(0, 0.3, 28)
+    odds[20] -= all_of_them
+    other = rng.binomial(20_000, 1 / (1 + np.exp(-(odds + rng.normal(0, 0.03, 28)))))
+    odds[20] -= own
+    line = rng.binomial(20_000, 1 / (1 + np.exp(-(odds + rng.normal(0, 0.03, 28)))))
+    return line.astype(float), other.astype(float)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_fall_is_found_where_days_do_the_same_to_all_lines(seed: int) -> None:
+    """A fall of 0.4 in days that differ by 0.3: nothing by itself, and far out beside the other line."""
+    line, other = swinging(seed, 0.4, 0.0)
+    n, day = np.full(28, 20_000.0), np.arange(28)
+
+    alone = line_of(line, n, worse=-1, day=day)
+    together = line_of(line, n, worse=-1, day=day, others=beside(other, n, day, 200))
+
+    assert alone is not None
+    assert together is not None
+    assert alone.scores[20] < 4
+    assert [(first, last) for first, last, _p in alarms(together, tests=200, level=0.05, runs=1)] == [(20, 20)]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_day_that_is_bad_for_all_is_no_fall_of_one_line(seed: int) -> None:
+    """Both fall by 0.6, as days may (two standard deviations): what the other line does is expected."""
+    line, other = swinging(seed, 0.0, 0.6)
+    n, day = np.full(28, 20_000.0), np.arange(28)
+
+    together = line_of(line, n, worse=-1, day=day, others=beside(other, n, day, 200))
+
+    assert together is not None
+    assert alarms(together, tests=200, level=0.05, runs=1) == []
+
+
+def test_lines_that_do_not_go_together_are_judged_by_themselves() -> None:
+    """Days that swing each for itself: the other line's say nothing, and what is usual stays where it was."""
+    rng = np.random.default_rng(3)
+    n, day = np.full(28, 20_000.0), np.arange(28)
+    line, other = (rng.binomial(20_000, 1 / (1 + np.exp(-rng.normal(2.84, 0.3, 28)))).astype(float) for _ in range(2))
+
+    alone, together = (
+        line_of(line, n, worse=-1, day=day, others=others) for others in (None, beside(other, n, day, 200))
+    )
+
+    assert alone is not None
+    assert together is not None
+    assert together.spread[0] == pytest.approx(alone.spread[0], rel=0.15)
+    assert together.centre == pytest.approx(alone.centre, abs=0.01)

@@ -124,7 +124,8 @@ def anomalies(
     Notes
     -----
     Scores count chance and how much stretches of the cell differ anyway, the latter from the middle of the data (Huber 1981), so
-    that bad days do not hide themselves; Student's t, with days as units; Bonferroni over everything judged. Of cells that share
+    that bad days do not hide themselves; Student's t, with days as units; Bonferroni over everything judged. A day that is bad for all is no
+    fall of one cell: as far as a cell has gone with all other messages from day to day, what is usual for it moves with theirs. Of cells that share
     messages the one farthest out is kept, and others only if they are unusual without its messages.
 
     Examples

@@ -12,7 +12,7 @@ import numpy as np
 
 from masanalytics.aliases import Booleans, Figures, Numbers
 from masanalytics.analysis.grouped_count import Counts, group_rows
-from masanalytics.stats.alarms import BACK_WITHIN, Line, alarms, line_of
+from masanalytics.stats.alarms import BACK_WITHIN, Line, alarms, beside, line_of
 from masanalytics.vocabulary import Status
 
 if TYPE_CHECKING:
@@ -174,6 +174,11 @@ class Cells:
 
     def points(self, rows: Booleans, measure: Measure, slow_s: float) -> tuple[Figures, Figures]:
         """Return of each stretch how many of how many; nothing of stretches with fewer messages than asked for."""
+        counts, totals = self._points(rows, measure, slow_s)
+        enough = totals >= self.rules.least
+        return np.where(enough, counts, 0.0), np.where(enough, totals, 0.0)
+
+    def _points(self, rows: Booleans, measure: Measure, slow_s: float) -> tuple[Figures, Figures]:
         base = rows & self.delivered if measure.name == "slow" else rows
         if measure.name == "slow":
             happened = self.counts.seconds > slow_s
@@ -185,15 +190,15 @@ class Cells:
             np.bincount(self.bucket[chosen], weights=self.counts.n[chosen], minlength=self.buckets).astype(float)
             for chosen in (base, base & happened)
         )
-        enough = totals >= self.rules.least
-        return np.where(enough, counts, 0.0), np.where(enough, totals, 0.0)
+        return counts, totals
 
     def judged(self, rows: Booleans, measure: Measure, slow_s: float) -> tuple[Figures, Figures, Line | None]:
         """Return the points of these rows, and the line that judges them."""
         counts, totals = self.points(rows, measure, slow_s)
         at = self.start + 8 * 3600 + np.arange(self.buckets) * self.rules.width
-        band = (at % DAY_S) // _BAND_S if self.rules.width < DAY_S else None
-        return counts, totals, line_of(counts, totals, worse=measure.worse, band=band, day=at // DAY_S)
+        band, day = (at % DAY_S) // _BAND_S if self.rules.width < DAY_S else None, at // DAY_S
+        others = beside(*self._points(~rows, measure, slow_s), day, self.rules.least)
+        return counts, totals, line_of(counts, totals, worse=measure.worse, band=band, day=day, others=others)
 
 
 @dataclass(frozen=True)
