@@ -386,6 +386,26 @@ def test_a_terminal_that_is_gone_before_the_first_line_ends_nothing(way: str, sl
         assert (process.returncode, len(store.reports())) == (0, 1000)
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize(
+    "command", [["codes", "MK:0012"], ["send", "p.csv", "--phone", "p", "--campaign", "C", "--text", "您好", "--yes"]]
+)
+def test_output_that_has_no_room_is_told_in_a_sentence(command: list[str], slow: Simulator, tmp_path: Path) -> None:
+    """No trace of calls; and where the plan could not be shown, nothing is sent."""
+    (tmp_path / "p.csv").write_text("p\n13900139000\n", encoding="utf-8")
+    taken = slow.counts["accepted"]
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            [sys.executable, "-m", "masanalytics", *command],
+            env=os.environ | slow.settings(), cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    assert (ran.returncode, slow.counts["accepted"]) == (1, taken)
+    assert ran.stderr.strip().splitlines()[-1].startswith("nothing more can be written: ")
+    assert "Traceback" not in ran.stderr
+
+
 @pytest.fixture
 def hangs_up() -> Iterator[None]:
     """Let a hang-up end processes, also where the suite was started by nohup, which has it ignored."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -19,9 +20,11 @@ from masanalytics.cli.scan import scan
 from masanalytics.cli.send import send
 from masanalytics.cli.spoken import Group, Option, asked_language, speaking
 from masanalytics.errors import MasError
+from masanalytics.i18n import _
 
 __all__ = ["main"]
 
+_NO_ROOM = {getattr(errno, name, None) for name in ("ENOSPC", "EDQUOT", "EIO", "EBADF")} - {None}
 _TRY_AGAIN = 75  # EX_TEMPFAIL, which cron and mail systems know
 
 
@@ -43,6 +46,12 @@ class _Main(Group):
             for note in getattr(error, "__notes__", ()):
                 click.echo(note, err=True)
             sys.exit(_TRY_AGAIN if error.retryable else 1)
+        except OSError as error:
+            if error.filename is not None or error.errno not in _NO_ROOM:  # a pipe that is gone is click's own affair
+                raise
+            never_end_the_work(sys.stdout)  # nor does Python's last flush
+            click.secho(_("nothing more can be written: {error}", error=error.strerror), err=True, fg="red")
+            sys.exit(1)
 
 
 @click.group(cls=_Main, context_settings={"help_option_names": ["-h", "--help"]})
