@@ -12,6 +12,22 @@ import sys
 import threading
 import time
 
+KILLED_AT_A_STEP = """
+import os, signal
+
+def killed_at(number):
+    seen = [0]
+    def counted(real):
+        def step(*args, **kwargs):
+            seen[0] += 1
+            if seen[0] == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(*args, **kwargs)
+        return step
+    return counted
+"""
+"""Source of work that wraps its steps by ``killed_at(n)``: the process is killed before the n-th of all of them."""
+
 _LAUNCHER = """
 import json, os, sys, traceback
 import masanalytics.client, masanalytics.collecting, masanalytics.planning, masanalytics.sending, masanalytics.store, pandas

@@ -16,8 +16,8 @@ import masanalytics as mas
 from masanalytics.errors import InputError, StoreError
 from masanalytics.store import Store, replay
 from tests.bench import Bench, PlainBatch, report
-from tests.processes import Launcher
-from tests.test_many_stores import ACCOUNTS, DAY, QUESTIONS, START, fill, same
+from tests.processes import KILLED_AT_A_STEP, Launcher
+from tests.several_accounts import ACCOUNTS, DAY, QUESTIONS, START, fill, same
 
 pytest.importorskip("pyarrow")
 pytest.importorskip("duckdb")
@@ -25,28 +25,24 @@ pytest.importorskip("duckdb")
 A, B, C = "13800138000", "13900139000", "13700137000"
 GROUP = "0101080000000000000001"
 
-ARCHIVER = """
-import os, signal, pathlib
+ARCHIVER = (
+    KILLED_AT_A_STEP
+    + """
+import os, pathlib
 import pyarrow.parquet
 import masanalytics as mas
 from masanalytics.clock import ManualClock
 from masanalytics.store import archiving
 
 def run(path, folder, until):
-    seen = [0]
-    def counted(real):
-        def step(*args, **kwargs):
-            seen[0] += 1
-            if seen[0] == until:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return real(*args, **kwargs)
-        return step
+    counted = killed_at(until)
     os.replace, os.fsync = counted(os.replace), counted(os.fsync)
     for name in ("_write", "_note_evidence", "write_reports", "_take_out", "write_manifest"):
         setattr(archiving, name, counted(getattr(archiving, name)))
     with mas.Store(path, clock=ManualClock(1_775_000_000)) as store:
         store.archive("2026-02-01", folder)
 """
+)
 
 
 @pytest.fixture(scope="module")

@@ -115,7 +115,7 @@ def test_every_engine_gives_the_same() -> None:
 
 def test_the_order_of_messages_changes_no_forecast() -> None:
     """Half of a unit's messages in one part of the day, half in another: which of both it is called does not hang on the order."""
-    from tests.test_analysis_sources import in_batches, random_messages
+    from tests.random_messages import in_batches, random_messages
 
     messages = pd.concat([in_batches(random_messages(200, seed=9))] * 10, ignore_index=True)
     found, shuffled = (

@@ -16,6 +16,7 @@ from masanalytics import analysis, plot
 from masanalytics.analysis import notes_of
 from masanalytics.errors import InputError
 from masanalytics.store import Store
+from tests.random_messages import as_duckdb, as_lazy_polars, as_polars, shuffled
 from tests.rows import Rows
 
 DAY = 86_400
@@ -139,22 +140,6 @@ def test_several_arms_are_corrected_and_adjusted() -> None:
 
 
 OUTCOMES = ("replied", "opted_out", "bought")
-
-
-def as_polars(messages: pd.DataFrame) -> Any:
-    return pytest.importorskip("polars").from_pandas(messages)
-
-
-def as_lazy_polars(messages: pd.DataFrame) -> Any:
-    return as_polars(messages).lazy()
-
-
-def as_duckdb(messages: pd.DataFrame) -> Any:
-    return pytest.importorskip("duckdb").from_df(messages)
-
-
-def shuffled(messages: pd.DataFrame) -> Any:
-    return messages.sample(frac=1, random_state=5)
 
 
 def crowd() -> tuple[pd.DataFrame, pd.DataFrame]:

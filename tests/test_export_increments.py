@@ -16,7 +16,7 @@ from masanalytics.export_folder import current_files, read_manifest
 from masanalytics.store import Store
 from masanalytics.store.phone_styles import PhoneStyle
 from tests.bench import Bench, PlainBatch
-from tests.processes import Launcher
+from tests.processes import KILLED_AT_A_STEP, Launcher
 from tests.rows import Rows
 
 pytest.importorskip("pyarrow")
@@ -25,25 +25,21 @@ A, B, C = "13800138000", "13900139000", "13700137000"
 JANUARY, FEBRUARY = 1_767_196_800, 1_769_875_200  # the first instants of both months in China
 DAY = 86_400
 
-EXPORTER = """
-import os, signal, pathlib
+EXPORTER = (
+    KILLED_AT_A_STEP
+    + """
+import os, pathlib
 import pyarrow.parquet
 import masanalytics as mas
 
 def run(path, folder, until):
-    seen = [0]
-    def counted(real):
-        def step(*args, **kwargs):
-            seen[0] += 1
-            if seen[0] == until:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return real(*args, **kwargs)
-        return step
+    counted = killed_at(until)
     os.replace, os.fsync = counted(os.replace), counted(os.fsync)
     pathlib.Path.unlink = counted(pathlib.Path.unlink)
     with mas.Store(path) as store:
         store.export_parquet(folder, reveal=True)
 """
+)
 
 
 def listed(folder: Path) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import pytest
 from masanalytics import analysis
 from masanalytics.errors import InputError
 from masanalytics.store import Store
-from tests.test_analysis_sources import as_arrow, as_duckdb, as_lazy_polars, as_polars, fill, random_messages
+from tests.random_messages import as_arrow, as_duckdb, as_lazy_polars, as_polars, fill, random_messages
 
 KINDS = [as_polars, as_lazy_polars, as_duckdb, as_arrow]
 FEW = ("13800138000", "13900139000", "15000150000", "10086")

@@ -19,8 +19,8 @@ from masanalytics.analysis.sources.pandas import PandasMessages
 from masanalytics.analysis.sources.remembered import Answers
 from masanalytics.report import write_report
 from masanalytics.store import Store
+from tests.random_messages import END, QUESTIONS, fill, in_batches, random_messages
 from tests.rows import Rows
-from tests.test_analysis_sources import END, QUESTIONS, fill, in_batches, random_messages
 
 
 class Asked(PandasMessages):
@@ -237,5 +237,6 @@ def test_some_statuses_are_taken_from_a_count_of_all() -> None:
             )
             for raw in (found, RawCounts(*expected))
         ]
-        pd.testing.assert_frame_equal(*tables, check_dtype=False)
+        first, second = tables
+        pd.testing.assert_frame_equal(first, second, check_dtype=False)
         assert asked == 0

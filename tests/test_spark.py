@@ -12,7 +12,7 @@ import pytest
 
 from masanalytics import analysis
 from masanalytics.analysis.sources import narwhals
-from tests.test_analysis_sources import QUESTIONS, in_batches, random_messages
+from tests.random_messages import QUESTIONS, in_batches, random_messages
 
 pytestmark = [
     pytest.mark.slow,

@@ -242,6 +242,15 @@ def test_no_list_of_exceptions_names_what_is_not_there() -> None:
     assert [name for name in (*SMALL_ON_PURPOSE, *TOGETHER) if name not in FILES] == []
 
 
+def test_no_test_imports_another_test() -> None:
+    """What several tests use is a module of its own."""
+    tests = {path.name: path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))}
+    judge(
+        "tests",
+        (name for name, text in tests.items() if re.search(r"^\s*from tests\.test_\w+ import", text, re.MULTILINE)),
+    )
+
+
 # ---- the map ---------------------------------------------------------------------------------------------------------
 
 

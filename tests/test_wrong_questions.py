@@ -15,7 +15,7 @@ from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.pandas import PandasMessages
 from masanalytics.errors import InputError
 from masanalytics.store import Store
-from tests.test_analysis_sources import as_arrow, as_duckdb, as_polars, fill, random_messages
+from tests.random_messages import as_arrow, as_duckdb, as_polars, fill, random_messages
 
 DAY = 86_400
 
