@@ -315,6 +315,36 @@ def test_compare_in_a_small_place_tells_long_names_apart() -> None:
     assert beside == ["95.8% against 94.0%\nn=10,000, 10,000"]
 
 
+def test_no_bar_of_a_course_is_thinner_than_a_point() -> None:
+    """Hours of forty days: a bar of its own width would be half a point."""
+    month = course(3).assign(time=pd.date_range("2026-03-01", periods=3, freq="20D", tz="Asia/Shanghai"))
+    month.attrs["bucket_s"] = 3600
+    widths = [
+        {bar.get_linewidth() for bar in plot.timeline(result, language="en").figure.axes[1].patches}
+        for result in (course(3), month)
+    ]
+
+    assert widths == [{0.4}, {1.0}]
+
+
+def test_fatigue_in_a_small_place_has_fewer_rows() -> None:
+    """Of messages it is asked again, with the last row for more."""
+    messages = pd.DataFrame(
+        {
+            "message_id": range(400), "phone": [f"138{number % 40:08d}" for number in range(400)], "campaign": "c", "status": "delivered",
+            "submitted_at": pd.Timestamp("2026-03-01", tz="Asia/Shanghai") + pd.to_timedelta(np.arange(400) // 40, unit="D"),
+            "latency_s": 5, "waited_s": 300_000,
+        }
+    )  # fmt: skip
+    replies = pd.DataFrame({"message_id": [1], "phone": ["13800000001"], "content": ["T"], "opt_out": ["opt_out"],
+                            "sent_at": [pd.Timestamp("2026-03-01 01:00", tz="Asia/Shanghai")]})  # fmt: skip
+    _figure, ax = plt.subplots(figsize=(5, 3))
+    plot.fatigue(messages, uplinks=replies, ax=ax, language="en")
+    names = [label.get_text() for label in ax.get_yticklabels()]
+
+    assert (len(names), names[-1]) == (6, "5 before or more")
+
+
 def test_an_empty_cell_is_dark_on_a_dark_page() -> None:
     """A light one would be the brightest of all."""
     with plt.style.context("dark_background"):

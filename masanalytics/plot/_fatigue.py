@@ -13,13 +13,15 @@ from masanalytics.analysis.results import note_texts
 from masanalytics.formatting import count, percent
 from masanalytics.i18n import _, ngettext, speaks
 from masanalytics.plot.arguments import chart_arguments
-from masanalytics.plot.chart import Chart, Drawn, percent_axis, result_of
-from masanalytics.plot.named_rows import beside_rows
+from masanalytics.plot.chart import Chart, Drawn, is_result, percent_axis, result_of
+from masanalytics.plot.named_rows import beside_rows, rows_that_fit
 from masanalytics.plot.theme import LINE, VERMILION
 
 __all__ = ["fatigue"]
 
 _COLUMNS = ("received", "delivered", "opt_outs", "opt_out_rate", "opt_out_low", "opt_out_high", "opt_out_ratio")
+_USUAL_MAX = 8
+"""As `fatigue` has it by default."""
 
 
 @speaks
@@ -66,6 +68,8 @@ def fatigue(
     >>> [label.get_text() for label in ax.get_yticklabels()]
     ['none before', '1 before']
     """
+    if ax is not None and not is_result(data, _COLUMNS) and rows_that_fit(ax) <= _USUAL_MAX:
+        keywords = {"max": rows_that_fit(ax) - 1, **keywords}  # fewer rows, in type that can be read
     result = result_of(data, "fatigue", _COLUMNS, window=window, **keywords)
     return Chart(
         result=result,

@@ -46,6 +46,8 @@ _STACK = (
 
 _EDGE = 0.012
 """Of the time shown: so much is left free at either end, so that the first mark and the last are whole."""
+_LEAST_BAR = 1.0
+"""Points: no bar is thinner."""
 _VOLUME_SHARE, _ROOM_FOR_A_NUMBER = 0.3, 0.22
 """Of the height, for the volume; and the inches from one of its numbers to the next."""
 
@@ -258,10 +260,14 @@ def _apart(
 
 def _draw_volume(ax: Axes, result: pd.DataFrame, width: float) -> None:
     moments, base = _moments(result["time"]), np.zeros(len(result))
+    span = float(moments.max() - moments.min()) + width
+    # A bar thinner than the screen's dots comes out pale or not at all.
+    edge_width = 0.4 if figure_width(ax) * 72 * width / span > _LEAST_BAR else _LEAST_BAR
     for status, colour, hatch in _stacked(result):
         heights = result[status].to_numpy(dtype=float)
         edge = GREY if hatch else colour
-        ax.bar(moments, heights, width, bottom=base, color=colour, hatch=hatch, edgecolor=edge, lw=0.4, label=status)
+        ax.bar(moments, heights, width, bottom=base, color=colour, hatch=hatch, edgecolor=edge, lw=edge_width,
+               label=status)  # fmt: skip
         base += heights
 
 
