@@ -11,6 +11,7 @@ import pytest
 from sqlite_utils import Database
 
 import masanalytics as mas
+from masanalytics.account import Budget
 from masanalytics.clock import ManualClock
 from masanalytics.doctor import check
 from masanalytics.errors import BudgetError, ConfigError, InputError
@@ -331,3 +332,22 @@ def test_two_processes_never_exceed_a_budget(tmp_path: Path, launch: Callable[[s
         assert len(sim.messages) == 60
         with mas.Store(path) as store:
             assert len(store.messages(status="pending")) == 60
+
+
+@pytest.mark.parametrize("days", [20, 40])
+def test_a_clock_that_is_days_off_spends_of_both_days(
+    sim: Simulator, clock: ManualClock, tmp_path: Path, days: int
+) -> None:
+    """What is claimed on a wrong day counts on that day, as long as the clock says it, and on the platform's: in a month once."""
+    ahead, budget = ManualClock(clock.now() + days * DAY_S), Budget({"day": 5, "month": 100}, "messages")
+    with mas.Store(tmp_path / "ahead.db", clock=ahead) as store:
+        go(people(3), sim, store, budget={"day": 5})
+
+        def spent(now: float) -> list[int]:
+            return [period.spent for period in store.sends.budget_periods(sim.account().key, budget, now)]
+
+        assert [spent(ahead.now()), spent(clock.now())] == [[3, 3], [3, 3]]
+        assert spent(clock.now() + 5 * DAY_S) == [0, 3]
+        assert spent(clock.now() + 70 * DAY_S) == [0, 0]
+        with pytest.raises(BudgetError, match=r"2 of 5 messages left today"):
+            go(people(3, first=50), sim, store, budget={"day": 5}, campaign="D", text="y")

@@ -16,6 +16,8 @@ from tests.histories.chance import history
 from tests.histories.shrinking import script, shrink
 from tests.histories.world import replay
 
+_SAID_EVERY = 100
+
 
 def main(first: int, count: int, shown: int, *, http: bool = False) -> None:
     """Play the histories of `count` seeds and print the first `shown` of each kind of violation."""
@@ -25,6 +27,8 @@ def main(first: int, count: int, shown: int, *, http: bool = False) -> None:
     for seed in range(first, first + count):
         with contextlib.redirect_stderr(io.StringIO()):
             found = replay(history(seed, http=http))
+        if (seed + 1) % _SAID_EVERY == 0:
+            print(f"up to {seed} after {time.monotonic() - began:.0f} s", flush=True)  # noqa: T201
         for violation in found:
             names[violation.name] += 1
             print(seed, violation.name, violation.detail[:150], flush=True)  # noqa: T201
