@@ -433,6 +433,7 @@ def test_closing_the_terminal_ends_the_service_after_the_answer(slow: Simulator,
         assert (process.returncode, len(store.reports())) == (0, 1000)
 
 
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # of a fork beside threads, from Python 3.12 on
 def test_a_forked_child_collects_for_itself(sim: Simulator, client: Client, store: Store, collector: Collector) -> None:
     """Threads and locks stay with the parent: the child begins anew and does not hang."""
     collector.collect()
