@@ -133,7 +133,7 @@ def counted(campaigns: Sequence[Sent], drawn: Sequence[tuple[Any, ...]], at_s: i
     return Counts(keys, status.astype(int), seconds, np.ones(len(status), dtype=np.int64), [])
 
 
-def forecast(month: Month, rng: Rng, ages: dict[str, int], todays: int = 4) -> list[dict[str, object]]:
+def forecast(month: Month, rng: Rng, ages: dict[str, int], todays: int = 1) -> list[dict[str, object]]:
     """Draw a month and campaigns of today, and return what is expected of each at each age, beside what is true."""
     past = month(rng)[0]
     history = history_of(counted(past, [each.messages(rng) for each in past], 0))

@@ -29,6 +29,7 @@ BACK_WITHIN: Final = 2.0
 
 _MAD = 1.4826  # the standard deviation of a normal distribution whose median distance from its median is one
 _TRIM, _TRIMMED = 3.0, 0.9866  # a normal distribution cut at three standard deviations has this standard deviation
+_FAR = 5.0  # standard deviations beyond which a day of all others is no longer expected of a line
 _EFFICIENCY = 0.85
 _LEAST_IN_BAND = 2 * LEAST_POINTS
 _BISECTIONS = 22  # of 8, to two millionths
@@ -108,7 +109,7 @@ def line_of(
             moved += np.median(away - moved)
             usual = 1 / (1 + (1 / usual - 1) * np.exp(-moved))
             by_chance, away = _deviations(counts[judged], totals[judged], usual)
-        width = _spread(by_chance, away)
+        width = _spread(*_deviations(counts[judged], totals[judged], usual, by=0.0))
         found = _scores(by_chance, away, width)
         centre[judged], spread[judged], scores[judged] = usual, width, worse * found
         degrees[judged] = max(_EFFICIENCY * (_independent(found, days[judged]) - 1), 1.0)
@@ -118,14 +119,14 @@ def line_of(
 def beside(counts: Figures, totals: Figures, day: Numbers, least: float) -> Figures | None:
     """Return how far these messages were from their usual rate on the day of each point, in log-odds; None of fewer than eight days.
 
-    Days of fewer than `least` messages are as usual; and a day farther out than three standard deviations is taken to be no
+    Days of fewer than `least` messages are as usual; and a day farther out than five standard deviations is taken to be no
     farther, so that what befalls some is not expected of all.
 
     Examples
     --------
     >>> k, n = np.array([950.0, 940, 960, 950, 945, 955, 950, 500]), np.full(8, 1000.0)
     >>> beside(k, n, np.arange(8), 200).round(2).tolist()
-    [0.0, -0.19, 0.23, 0.0, -0.1, 0.11, 0.0, -0.47]
+    [0.0, -0.19, 0.23, 0.0, -0.1, 0.11, 0.0, -0.78]
     """
     _distinct, place = np.unique(day, return_inverse=True)
     k, n = (np.bincount(place, weights=values) for values in (counts, totals))
@@ -134,7 +135,7 @@ def beside(counts: Figures, totals: Figures, day: Numbers, least: float) -> Figu
         return None
     odds = np.log((k + 0.5) / (n - k + 0.5))
     away = odds - np.median(odds[some])
-    most = _TRIM * _MAD * float(np.median(np.abs(away[some])))
+    most = _FAR * _MAD * float(np.median(np.abs(away[some])))
     return np.asarray(np.where(some, np.clip(away, -most, most), 0.0)[place], dtype=float)
 
 
@@ -149,10 +150,13 @@ def _slope(away: Figures, others: Figures, day: Numbers) -> float:
     return float(np.clip(own @ their / squares, 0.0, 1.0)) if squares > 0 else 0.0
 
 
-def _deviations(counts: Figures, totals: Figures, usual: Figures) -> tuple[Figures, Figures]:
-    """Return each point's signed root of the deviance, and its distance from `usual` in log-odds, half a message nearer."""
+def _deviations(counts: Figures, totals: Figures, usual: Figures, *, by: float = 0.5) -> tuple[Figures, Figures]:
+    """Return each point's signed root of the deviance, and its distance from `usual` in log-odds, half a message nearer.
+
+    Nearer is what a point is tested by (the correction for continuity); how much points differ is seen from them as they are.
+    """
     away = counts - totals * usual
-    nearer = usual + np.sign(away) * np.maximum(np.abs(away) - 0.5, 0) / totals
+    nearer = usual + np.sign(away) * np.maximum(np.abs(away) - by, 0) / totals
     rate = np.clip(nearer, 0.25 / totals, 1 - 0.25 / totals)
     deviance = rate * np.log(rate / usual) + (1 - rate) * np.log((1 - rate) / (1 - usual))
     root = np.sign(away) * np.sqrt(2 * totals * np.maximum(deviance, 0))
