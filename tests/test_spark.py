@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
+import masanalytics as mas
 from masanalytics import analysis
 from masanalytics.analysis.sources import narwhals
 from tests.random_messages import QUESTIONS, in_batches, random_messages
+from tests.test_many_stores import ACCOUNTS, fill
 
 pytestmark = [
     pytest.mark.slow,
@@ -73,6 +76,46 @@ def test_spark_answers_alike_and_only_counts_travel(data: Any, question: str, mo
 
     pd.testing.assert_frame_equal(found, ASKED[question](MESSAGES), check_dtype=False)
     assert max(travelled) <= DISTINCT
+
+
+def test_a_report_brings_counts_only(data: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All its sections, of campaigns, carriers, days, codes and times, without a message coming to the driver."""
+    collect, travelled = narwhals._to_pandas, [0]
+
+    def spied(frame: Any) -> pd.DataFrame:
+        found = collect(frame)
+        travelled.append(len(found))
+        return found
+
+    monkeypatch.setattr(narwhals, "_to_pandas", spied)
+
+    mas.write_report(data, tmp_path / "report.html", by="carrier")
+
+    assert "China Mobile" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert max(travelled) <= DISTINCT
+
+
+def test_the_cells_of_the_page_run(data: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the exports of two stores: each account has its rows, and masked numbers are refused in words."""
+    del data  # whose session the page takes
+    (tmp_path / "lake").mkdir()
+    for number, folder in enumerate(("lake/account-a", "lake/account-b")):
+        with mas.Store(tmp_path / f"{number}.db") as store:
+            fill(store, ACCOUNTS[number], number)
+            store.export_parquet(tmp_path / folder)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    page = (Path(__file__).parent.parent / "docs" / "spark.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+
+    for cell in re.findall(r"```text\n(.*?)```", page, flags=re.DOTALL):
+        # Java does not follow the change of folder.
+        placed = cell.replace('"lake/', f'"{tmp_path}/lake/')
+        exec(compile(placed, "docs/spark.md", "exec"), names)
+
+    assert set(names["rates"]["account"]) == {*ACCOUNTS[:2], "total"}
+    assert names["spark"].sparkContext.defaultParallelism == 2
+    assert (tmp_path / "report.html").exists()
 
 
 def test_numbers_are_added_up_before_they_travel(data: Any) -> None:

@@ -27,6 +27,7 @@ from masanalytics.store.frames import MISSING, fetch_columns
 from masanalytics.store.holes import open_holes, pauses
 from masanalytics.store.message_columns import Column, Condition, find_column, seconds_sql
 from masanalytics.store.messages import conditions
+from masanalytics.store.number_totals import number_totals
 from masanalytics.store.packed_counts import BLOCK, counted_keys, first_and_last
 from masanalytics.text import plain_name
 from masanalytics.timezone import format_instant
@@ -35,6 +36,7 @@ from masanalytics.vocabulary import MESSAGE_COLUMNS, PROOF, UNREPORTED_AFTER_S, 
 if TYPE_CHECKING:
     from masanalytics.analysis.filters import Filters
     from masanalytics.analysis.sources.base import Seconds
+    from masanalytics.analysis.sources.number_totals import NumberTotals
 
 __all__ = ["StoredMessages"]
 
@@ -116,6 +118,11 @@ class StoredMessages:
             missing = raw == MISSING if column.integer else np.array([value is None for value in raw], dtype=bool)
             shown[name] = column.show(np.where(missing, 0, raw) if column.integer else raw, missing)
         return pd.DataFrame(shown)
+
+    def number_totals(self, where: Filters, among: Sequence[str] | None) -> NumberTotals | None:
+        """Return the accepted messages of each number, added up."""
+        with self._connections.reading() as conn:
+            return number_totals(conn, _asked(conn, where), among)
 
     def estimated_count(self, where: Filters) -> int:
         """Return about how many messages pass `where`, from a sample of them."""

@@ -14,10 +14,12 @@ from masanalytics.analysis.filters import Filters
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["KeepsPlainNumbers", "NumberTotals", "TotalsNumbers", "spelled_otherwise", "totals_of"]
+__all__ = ["GAP_S", "LATEST_S", "KeepsPlainNumbers", "NumberTotals", "TotalsNumbers", "spelled_otherwise", "totals_of"]
 
-_LATEST: Final = 2**33
-_GAP: Final = 2**28
+LATEST_S: Final = 2**33
+"""Times of submission (epoch seconds) are below this, or absurd."""
+GAP_S: Final = 2**28
+"""Reports come less than this before or after submission, or their time is absurd."""
 _CANONICAL: Final = "^1[0-9]{10}$"
 
 
@@ -123,7 +125,7 @@ def _placed(messages: Any) -> Any:
     import narwhals as nw
 
     sent, heard, gap = nw.col("sent"), nw.col("heard"), nw.col("gap")
-    odd = sent.is_null() | (sent < 0) | (sent >= _LATEST) | (gap < -_GAP) | (gap >= _GAP)
+    odd = sent.is_null() | (sent < 0) | (sent >= LATEST_S) | (gap < -GAP_S) | (gap >= GAP_S)
     return (
         messages.with_columns(heard=nw.coalesce(heard, sent))
         .with_columns(gap=heard - sent, alive=nw.when(nw.col("is_delivered") == 1).then(heard))
@@ -133,5 +135,5 @@ def _placed(messages: Any) -> Any:
             from_0=nw.when(nw.col("odd") == 0).then(sent).otherwise(nw.lit(0)),
             gap=nw.when(nw.col("odd") == 0).then(gap).otherwise(nw.lit(0)),
         )
-        .with_columns(place=nw.col("from_0").cast(nw.Int64) * (2 * _GAP) + gap.cast(nw.Int64) + _GAP)
+        .with_columns(place=nw.col("from_0").cast(nw.Int64) * (2 * GAP_S) + gap.cast(nw.Int64) + GAP_S)
     )

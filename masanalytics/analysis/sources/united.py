@@ -10,6 +10,7 @@ import numpy as np
 
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.base import ColumnKind, KnowsShares, MessageSource, RawCounts, Seconds
+from masanalytics.analysis.sources.number_totals import NumberTotals, TotalsNumbers
 from masanalytics.analysis.sources.remembered import TellsChanges
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
@@ -101,6 +102,24 @@ class UnitedMessages:
                 tables.append(_china_times(self._shown(rows, columns, number)))
         filled = [table for table in tables if len(table)] or tables[:1]
         return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=list(columns))
+
+    def number_totals(self, where: Filters, among: Sequence[str] | None) -> NumberTotals | None:
+        """Return the totals of each, a number that several have in several rows; None where one makes none."""
+        import pandas as pd
+
+        self._check_phones(["phone"])
+        found = []
+        for part, narrowed, _ in self._asked((), where):
+            if narrowed is None:
+                continue
+            totals = part.number_totals(narrowed, among) if isinstance(part, TotalsNumbers) else None
+            if totals is None:
+                return None
+            found.append(totals)
+        if not found:
+            return None
+        numbers, failures = (pd.concat([totals[place] for totals in found], ignore_index=True) for place in (0, 1))
+        return NumberTotals(numbers, failures)
 
     def column_kind(self, name: str) -> ColumnKind | None:
         """Return what a column holds, as the first says that has it."""
