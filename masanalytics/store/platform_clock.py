@@ -66,10 +66,18 @@ def correct_day(conn: sqlite3.Connection, batch_id: int, behind_s: int) -> bool:
     """
     if abs(behind_s) <= _NEAR_S:
         return False
+    requested_at, answered_at = conn.execute(
+        "SELECT requested_at, coalesce(answered_at, requested_at) FROM batches WHERE batch_id = ?", [batch_id]
+    ).fetchone()
+    time = answered_at + behind_s
+    # The clock may have been set while the request was under way: only the answer's time is off then, or only the question's.
+    asked_at = min(requested_at, requested_at + behind_s, key=lambda one: abs(one - time))
+    if abs(asked_at - time) > _NEAR_S:
+        asked_at = time
     conn.execute(
-        "UPDATE batches SET claimed_at = coalesce(claimed_at, requested_at), requested_at = requested_at + ?1,"
-        " answered_at = answered_at + ?1 WHERE batch_id = ?2",
-        [behind_s, batch_id],
+        "UPDATE batches SET claimed_at = coalesce(claimed_at, nullif(requested_at, ?1)), requested_at = ?1, answered_at = ?2"
+        " WHERE batch_id = ?3",
+        [asked_at, time, batch_id],
     )
     conn.execute(
         "UPDATE messages SET submitted_at = (SELECT requested_at FROM batches WHERE batches.batch_id = ?1) WHERE batch_id = ?1"

@@ -160,5 +160,8 @@ KNOWN: Final[dict[str, list[Action]]] = {
     "a budget is counted on another day than the clock's": [
         Clock(3_456_000.0), Send(), Send(campaign="B", budget=4, hold=True),
     ],
+    "the clock is set while a request is under way": [
+        Fate("slow"), Send(during=During(request=2, actions=(Clock(3_456_000.0),))),
+    ],
     "killed before any step": [Send(kill=30), Send(kill=50), Send(kill=70), Send()],
 }  # fmt: skip
