@@ -32,7 +32,7 @@ class Undated(Client):
 @pytest.fixture
 def sim(clock: ManualClock) -> Iterator[Simulator]:
     """A platform on a right clock that delivers 300 of a thousand within a second."""
-    with Simulator(https=False, clock=clock, behaviour=Scripted(dict.fromkeys(people(700)))) as one:
+    with Simulator(https=False, clock=clock, poll_interval=0, behaviour=Scripted(dict.fromkeys(people(700)))) as one:
         yield one
 
 

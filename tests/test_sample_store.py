@@ -58,7 +58,7 @@ def test_its_old_list_and_its_incident_are_unusual(sample: mas.Store, capsys: py
     """The old list of the 18th and the incident of the 26th are found, and the campaign that was held at night."""
     found = mas.anomalies(sample, by=["carrier", "province"], language="en")
 
-    assert found["subject"].tolist() == ["China Unicom", "all", "all"]
+    assert found["subject"].tolist() == ["China Unicom · 江苏", "all", "all"]
     days = [[f"{row['time']:%m-%d}", f"{row['until']:%m-%d}"] for row in found.to_dict("records")]
     assert [first <= day < last for day, (first, last) in zip(("03-26", "03-18", "03-14"), days, strict=True)] == [
         True

@@ -15,7 +15,7 @@ import masanalytics as mas
 from masanalytics import analysis
 from masanalytics.analysis.sources import narwhals
 from tests.random_messages import QUESTIONS, in_batches, random_messages
-from tests.test_many_stores import ACCOUNTS, fill
+from tests.several_accounts import ACCOUNTS, fill
 
 pytestmark = [
     pytest.mark.slow,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from masanalytics.account.machine_pace import MachinePace
 from masanalytics.account.turn_rule import spaced
@@ -19,6 +19,8 @@ __all__ = ["PollSchedule"]
 
 _REPLIES_EVERY = 5
 _SLOWER = 1.5
+_SHORTEST_PAUSE_S: Final = 0.1
+"""Before the next poll of an account whose interval is 0 (a simulator), where a poll brought nothing."""
 _Lease = Callable[[Endpoint, float], Turn]
 
 
@@ -158,4 +160,5 @@ class PollSchedule:
         self.note_wait(pause_s)
 
     def _slower(self) -> float:
-        return min(max(self.pause_s, self.interval_s) * _SLOWER, max(self.idle_s, self.interval_s))
+        shortest_s = max(self.pause_s, self.interval_s, _SHORTEST_PAUSE_S)
+        return min(shortest_s * _SLOWER, max(self.idle_s, self.interval_s))
