@@ -444,3 +444,20 @@ def test_a_push_whose_form_was_not_known_is_read_again(bench: Bench) -> None:
 
     assert bench.statuses() == {"13800138000": "delivered"}
     assert bench.store.polls()["state"].tolist() == ["parsed"]
+
+
+def test_a_reply_that_was_kept_as_a_report_is_read_as_the_reply_it_is(bench: Bench) -> None:
+    """One address takes both, and its form was not known: the opt-out in it is not lost."""
+    bench.receive(b"mobile=13800138000&smsContent=TD&sendTime=20260101080000&addSerial=")
+    bench.store.replay()
+
+    assert bench.store.uplinks()[["phone", "content"]].to_numpy().tolist() == [["13800138000", "TD"]]
+    assert bench.store.opted_out(["13800138000"]).tolist() == [True]
+
+
+def test_a_form_of_unknown_names_that_names_a_number_is_a_hole(bench: Bench) -> None:
+    """It may be a report: it is kept unread, and is no word of the platform's."""
+    bench.receive(b"phoneNumber=13800138000&stat=DELIVRD")
+
+    assert bench.store.polls()["state"].tolist() == ["unparsed"]
+    assert bench.store.missing_answers()["records"].tolist() == [1000]

@@ -38,6 +38,7 @@ _DEEPEST_WRAPPING = 4
 _UNDONE: Final = frozenset({501, 503, 505})
 """HTTP statuses of 500 and more that say that nothing was done."""
 _NAMES_A_NUMBER = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)")
+_NUMBER_IN_A_FIELD = re.compile(r"(?<=[=|,;\t&])1[3-9]\d{9}(?!\d)|(?<!\d)1[3-9]\d{9}(?=[=|,;\t&])")
 _RUBBISH = re.compile(r"[<\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
 
 
@@ -220,8 +221,8 @@ def _items_of_broken(text: str) -> _Items:
         if any(not isinstance(item, BadRecord) for item in items):
             return _Items(items, "", salvaged=True)
         return _Items(None, "", salvaged=False)
-    # A short plain sentence is the platform speaking ("too soon"); markup and binary rubbish are not.
-    plain = len(text) <= _PLAIN_NOTICE and _RUBBISH.search(text) is None
+    # A short plain sentence is the platform speaking ("too soon"); markup, binary rubbish and fields with a number are not.
+    plain = len(text) <= _PLAIN_NOTICE and _RUBBISH.search(text) is None and _NUMBER_IN_A_FIELD.search(text) is None
     return _Items(None, excerpt(text) if plain else "", salvaged=False)
 
 

@@ -11,6 +11,7 @@ from masanalytics.i18n import Text
 from masanalytics.protocol import (
     FULL_PAGE,
     BadRecord,
+    Endpoint,
     Page,
     PollAnswer,
     ReportRecord,
@@ -85,10 +86,11 @@ class Received:
 
 def ingest(conn: sqlite3.Connection, poll_id: int, answer: PollAnswer, words: Collection[str] | None) -> Received:
     """Parse the stored answer of a poll and store what it says."""
-    page = _without_future(_read(answer), answer)
+    page, endpoint = _read(answer)
+    page = _without_future(page, answer)
     notice = _notice(page)
     if page.kind == "records":
-        take = _take_reports if answer.endpoint == "report" else _take_uplinks
+        take = _take_reports if endpoint == "report" else _take_uplinks
         received = replace(take(conn, poll_id, answer, page, words), notice=notice)
     else:
         received = Received(page.kind, rspcod=page.notice if page.kind == "rejected" else "", notice=notice)
@@ -112,16 +114,22 @@ def ingest(conn: sqlite3.Connection, poll_id: int, answer: PollAnswer, words: Co
     return received
 
 
-def _read(answer: PollAnswer) -> Page:
-    """Read an answer as a page, or else as a push in whatever form is known by now: it is kept as it came."""
+def _read(answer: PollAnswer) -> tuple[Page, Endpoint]:
+    """Read an answer as a page, or else as a push in whatever form is known by now: it is kept as it came.
+
+    An address takes reports and replies, so that only what is in a push tells which it holds.
+    """
     page = read_page(
         answer.raw, answer.endpoint, complete=answer.complete, status=answer.status, charset=answer.charset
     )
     if page.kind == "records":
-        return page
-    pushed = [part for part in read_push(answer.raw, answer.endpoint) if part.endpoint == answer.endpoint]
-    as_pushed = [read_page(part.raw, answer.endpoint, complete=answer.complete) for part in pushed]
-    return as_pushed[0] if len(as_pushed) == 1 and as_pushed[0].kind == "records" else page
+        return page, answer.endpoint
+    pushed = read_push(answer.raw, answer.endpoint)
+    parts = [part for part in pushed if part.endpoint == answer.endpoint] or pushed
+    pages = [read_page(part.raw, part.endpoint, complete=answer.complete) for part in parts]
+    if len(pages) == 1 and pages[0].kind == "records":
+        return pages[0], parts[0].endpoint
+    return page, answer.endpoint
 
 
 def _without_future(page: Page, answer: PollAnswer) -> Page:
