@@ -1,4 +1,6 @@
-"""Every chart there is, as tests of all charts draw it: of messages, of names that hold a number, and of any number of groups."""
+"""Every chart there is, as tests of all charts draw it: of messages, of a Store, of names that hold a number, and of any
+number of groups.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from masanalytics import plot
-from masanalytics.analysis import delivery_rates
+from masanalytics.analysis import delivery_rates, number_health
 from masanalytics.i18n import Text
 from masanalytics.store import Store
 from tests.rows import Rows
@@ -60,6 +62,25 @@ OF_MESSAGES: dict[str, Callable[..., Any]] = {
     "backtest": plot.backtest,
     "fatigue": lambda data, **options: plot.fatigue(data, uplinks=NOBODY_REPLIED, **options),
 }
+
+# ---- of a Store with two campaigns, A and B: what is missing in it, each chart says --------------------------------------------
+
+OF_A_STORE: dict[str, Callable[[Store], Any]] = {
+    "delivery_rates": lambda store: plot.delivery_rates(store, by="campaign"),
+    "latency": lambda store: plot.latency(store, by="campaign"),
+    "timeline": lambda store: plot.timeline(store, freq="h"),
+    "error_codes": lambda store: plot.error_codes(store, by="campaign"),
+    "compare": lambda store: plot.compare(store, by="campaign", a="A", b="B"),
+    "explain_change": lambda store: plot.explain_change(store, at="2026-01-02", by=["carrier"]),
+    "heatmap": lambda store: plot.heatmap(store, by=["campaign", "carrier"]),
+    "funnel": lambda store: plot.funnel(store, campaign="B"),
+    "number_health": lambda store: plot.number_health(number_health(store)),
+    "fatigue": plot.fatigue,
+    "anomalies": plot.anomalies,
+    "backtest": plot.backtest,
+    "overview": lambda store: plot.overview(store)[0, 0],
+}
+
 
 # ---- of names that hold a number: what leaves the house ------------------------------------------------------------------
 
