@@ -124,10 +124,9 @@ def _noted(path: Path, this: str, now: float) -> str | None:
     collected_at: dict[str, float] = {}
     with contextlib.suppress(OSError, ValueError):
         collected_at = {str(key): float(value) for key, value in json.loads(path.read_text(encoding="utf-8")).items()}
-    others = [
-        name for name, at in collected_at.items() if name != this and 0 <= now - at <= _RECENT_S and Path(name).exists()
-    ]
+    # Either side of now: whoever wrote first may have read the clock later.
     recent = {name: at for name, at in collected_at.items() if abs(now - at) <= _RECENT_S}
+    others = [name for name in recent if name != this and Path(name).exists()]
     with contextlib.suppress(OSError):
         draft = path.with_name(f"{path.name}.{os.getpid()}")
         draft.write_text(json.dumps(recent | {this: now}, ensure_ascii=False), encoding="utf-8")
