@@ -48,6 +48,7 @@ def never_end_the_work(stream: Any) -> None:
     >>> stream = io.TextIOWrapper(io.FileIO("/dev/null"), "ascii")  # opened for reading
     >>> never_end_the_work(stream)
     >>> print("a line", file=stream, flush=True)
+    >>> stream.detach().close()
     """
     if stream is None or getattr(stream, "goes_on", False):  # None: closed from the start, or without a console
         return
