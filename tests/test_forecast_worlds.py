@@ -35,7 +35,7 @@ def worlds() -> ModuleType:
 def told(worlds: ModuleType, month: Any, ages: dict[str, int], runs: int) -> pd.DataFrame:
     """Return what is forecast of four campaigns in each of so many months, and whether the interval holds the truth."""
     rng = np.random.default_rng(8)
-    found = pd.DataFrame([row for _ in range(runs) for row in worlds.forecast(month, rng, ages)])
+    found = pd.DataFrame([row for _ in range(runs) for row in worlds.forecast(month, rng, ages, todays=4)])
     return found.assign(held=(found["low"] <= found["truth"]) & (found["truth"] <= found["high"]))
 
 
