@@ -60,35 +60,31 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     session.stop()
 
 
-@pytest.mark.parametrize("question", ASKED)
-def test_spark_answers_alike_and_only_counts_travel(data: Any, question: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The table is that of the pandas frame; no answer of the cluster has more rows than there are different messages."""
-    collect, travelled = narwhals._to_pandas, [0]
+@pytest.fixture
+def travelled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many rows each answer of the cluster brings to the driver, from here on."""
+    collect, rows = narwhals._to_pandas, [0]
 
     def spied(frame: Any) -> pd.DataFrame:
         found = collect(frame)
-        travelled.append(len(found))
+        rows.append(len(found))
         return found
 
     monkeypatch.setattr(narwhals, "_to_pandas", spied)
+    return rows
 
+
+@pytest.mark.parametrize("question", ASKED)
+def test_spark_answers_alike_and_only_counts_travel(data: Any, question: str, travelled: list[int]) -> None:
+    """The table is that of the pandas frame; no answer of the cluster has more rows than there are different messages."""
     found = ASKED[question](data)
 
     pd.testing.assert_frame_equal(found, ASKED[question](MESSAGES), check_dtype=False)
     assert max(travelled) <= DISTINCT
 
 
-def test_a_report_brings_counts_only(data: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_report_brings_counts_only(data: Any, tmp_path: Path, travelled: list[int]) -> None:
     """All its sections, of campaigns, carriers, days, codes and times, without a message coming to the driver."""
-    collect, travelled = narwhals._to_pandas, [0]
-
-    def spied(frame: Any) -> pd.DataFrame:
-        found = collect(frame)
-        travelled.append(len(found))
-        return found
-
-    monkeypatch.setattr(narwhals, "_to_pandas", spied)
-
     mas.write_report(data, tmp_path / "report.html", by="carrier")
 
     assert "China Mobile" in (tmp_path / "report.html").read_text(encoding="utf-8")
