@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Final
@@ -218,16 +218,17 @@ def _parts_of_70(store: Messages, names: list[str], filters: Filters, counts: Co
         long = long.regrouped(names)
     long = long.taken(long.accepted() & long.keys["content"].notna().to_numpy(dtype=bool))
     fewer = _segments(long) - _by_70(long)
-    place = {_key(row): number for number, row in enumerate(counts.groups.itertuples(index=False))}
+    place = {key: number for number, key in enumerate(_keys(counts.groups))}
     saved: dict[int, tuple[float, float]] = {}
-    for number, row in enumerate(long.groups.itertuples(index=False)):
+    for number, key in enumerate(_keys(long.groups)):
         here = long.n * fewer * (long.group == number)
-        saved[place[_key(row)]] = (float(here.sum()), float(here[long.status == Status.delivered].sum()))
+        saved[place[key]] = (float(here.sum()), float(here[long.status == Status.delivered].sum()))
     return saved if any(both[0] for both in saved.values()) else {}
 
 
-def _key(row: Iterable[Any]) -> tuple[str, ...]:
-    return tuple(str(value) for value in row)
+def _keys(groups: pd.DataFrame) -> list[tuple[str, ...]]:
+    """Return what tells each group apart; not by itertuples, since of a frame without columns pandas 3.0 gives no rows."""
+    return [tuple(str(value) for value in row) for row in groups.astype(object).to_numpy()]
 
 
 def _by_70(counts: Counts) -> Figures:

@@ -206,8 +206,17 @@ def by_columns(result: pd.DataFrame, first: str) -> list[str]:
 
 
 def group_labels(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
-    """Return the name of the group of each row."""
-    return [group_label(columns, list(values)) for values in frame[list(columns)].itertuples(index=False)]
+    """Return the name of the group of each row.
+
+    Examples
+    --------
+    >>> group_labels(pd.DataFrame({"carrier": ["China Unicom"], "accepted": [2]}), ["carrier"])
+    ['China Unicom']
+    >>> group_labels(pd.DataFrame({"accepted": [2]}), [])
+    ['all']
+    """
+    # Not itertuples: of a frame without columns pandas 3.0 gives no rows.
+    return [group_label(columns, values) for values in frame[list(columns)].astype(object).to_numpy().tolist()]
 
 
 def titled(title: str, columns: Sequence[str], *, comma: bool = False) -> str:
