@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -100,3 +102,16 @@ def test_counting_by_status_looks_nothing_up(filled: Store) -> None:
     )
 
     assert not [step for step in plan if "SUBQUERY" in str(step[3])]
+
+
+def test_the_operators_page_names_every_view(filled: Store) -> None:
+    """Its table has a row a view, and names only columns that the view has."""
+    page = (Path(__file__).resolve().parent.parent / "docs" / "operators.md").read_text(encoding="utf-8")
+    table = dict(re.findall(r"^\| `(\w+_readable)` \| (.*) \|$", page, re.MULTILINE))
+    views = [str(name) for (name,) in rows(filled, "SELECT name FROM sqlite_master WHERE type = 'view'")]
+
+    assert sorted(table) == sorted(view for view in views if view.endswith("_readable"))
+    for view, said in table.items():
+        columns = {row[1] for row in rows(filled, f"PRAGMA table_info({view})")}
+        named = {name for code in re.findall(r"`([a-z_, ]+)`", said) for name in code.split(", ")}
+        assert named - {"send", "review"} <= columns, view
