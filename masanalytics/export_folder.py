@@ -30,6 +30,7 @@ __all__ = [
     "Partition",
     "commit",
     "current_files",
+    "exported_parts",
     "finish",
     "read_manifest",
     "sync_file",
@@ -60,6 +61,8 @@ class Partition:
         The first and last time of submission in it, epoch seconds.
     observed : str
         Up to when its messages had been watched, as far as that mattered.
+    as_of : int, optional
+        The latest ``submitted_at + waited_s`` of its messages, epoch seconds; None where none has waited.
     """
 
     kind: str
@@ -72,6 +75,7 @@ class Partition:
     first: int | None = None
     last: int | None = None
     observed: str = ""
+    as_of: int | None = None
 
 
 @dataclass(frozen=True)
@@ -189,6 +193,26 @@ def current_files(folder: Path, manifest: Manifest, kind: str = "messages") -> l
             draft = draft_of(file)
             found.append(draft if one.file in pending and draft.exists() else file)
     return found
+
+
+def exported_parts(files: Sequence[Path]) -> list[Partition] | None:
+    """Return what the manifest of an export knows of its files of messages; None if one is another file, or there twice.
+
+    Nor is anything known while files are being put in place, and of a file that is not as long as it was written.
+    """
+    folder = files[0].parent.parent
+    try:
+        manifest = read_manifest(folder)
+        if manifest is None or manifest.pending or manifest.gone:
+            return None
+        known = {folder / one.file: one for one in manifest.partitions if one.kind == "messages"}
+        if len(set(files)) < len(files) or not all(
+            file in known and known[file].size_bytes == file.stat().st_size for file in files
+        ):
+            return None
+    except (OSError, StoreError):
+        return None
+    return [known[file] for file in files]
 
 
 def sync_file(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,11 @@ import narwhals as nw
 import pandas as pd
 import pytest
 
+import masanalytics as mas
+from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources import as_source
 from masanalytics.analysis.sources.duckdb_relation import files_behind, without_progress_bar
+from tests.several_accounts import ACCOUNTS, fill
 
 duckdb = pytest.importorskip("duckdb")
 
@@ -109,3 +113,61 @@ def test_the_files_behind_a_relation_tell_when_one_changes(tmp_path: Path) -> No
         files_behind(nw.from_native(duckdb.read_parquet(str(tmp_path / "more.parquet")).filter("latency_s > 3")))
         is None
     )
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Path:
+    """The export of a store with the messages of two days."""
+    with mas.Store(tmp_path / "mas.db") as store:
+        fill(store, ACCOUNTS[0], 0)
+        store.export_parquet(tmp_path / "lake")
+    return tmp_path / "lake"
+
+
+def counted(folder: Path) -> tuple[int, int, int]:
+    """Return as of when the messages of a folder are, how many are there twice, and how many queries that took."""
+    source: Any = as_source(duckdb.read_parquet(str(folder / "*" / "*.parquet")))
+    asked: list[Any] = []
+    ask = source._taken
+
+    def spied(query: Any) -> pd.DataFrame:
+        asked.append(query)
+        found: pd.DataFrame = ask(query)
+        return found
+
+    source._taken = spied
+    return source.coverage_summary(Filters())["as_of"], source.repeated_messages(), len(asked)
+
+
+def test_what_a_manifest_knows_is_not_counted_again(lake: Path, tmp_path: Path) -> None:
+    """As of when, and that no message is there twice: of the same files without their manifest both are counted."""
+    shutil.copytree(lake, tmp_path / "others", ignore=shutil.ignore_patterns("_*"))
+
+    as_of, twice, queries = counted(tmp_path / "others")
+
+    assert queries == 2
+    assert counted(lake) == (as_of, twice, 0)
+
+
+def test_a_file_more_or_another_one_is_counted(lake: Path) -> None:
+    """Somebody's copy of a month shows its messages twice; a month that somebody wrote anew is no file of the manifest."""
+    file = min(lake.glob("*/*.parquet"))
+    rows = len(pd.read_parquet(file))
+    shutil.copy(file, file.with_name("copy.parquet"))
+    assert counted(lake)[1:] == (rows, 2)
+
+    file.with_name("copy.parquet").unlink()
+    pd.concat([pd.read_parquet(file)] * 2).to_parquet(file)
+    assert counted(lake)[1:] == (rows, 2)
+
+
+def test_numbers_of_more_than_32_bits_and_times_before_1970_are_grouped_as_they_are() -> None:
+    """A latency of 3,000,000,000 seconds; a minute before 1970 in China is the day before."""
+    odd = ONE_DAY.assign(
+        latency_s=3_000_000_000, submitted_at=pd.to_datetime(["1969-12-31 15:59:00"] * 6).tz_localize("UTC")
+    )
+
+    keys, _, seconds, n = as_source(relation(odd)).grouped_count(["day", "hour"], where=Filters())
+
+    assert keys.to_numpy().tolist() == [[-86_400 - 8 * 3600, 23]]
+    assert (seconds.tolist(), n.tolist()) == ([3e9], [6])

@@ -7,7 +7,6 @@ left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -76,9 +75,12 @@ class MaturedHistory:
         """Return the stratum of each of today's rows."""
         if not len(self.carriers.columns):
             return np.zeros(len(keys), dtype=np.int64)
-        known = {None if missing else value: number for number, (value, missing) in enumerate(_values(self.carriers))}
-        strata = [known.get(None if missing else value, len(known)) for value, missing in _values(keys)]
-        return np.array(strata, dtype=np.int64)
+        import pandas as pd
+
+        of_row, distinct = pd.factorize(keys["carrier"], use_na_sentinel=False)
+        known = {None if pd.isna(value) else value: number for number, value in enumerate(self.carriers["carrier"])}
+        strata = [known.get(None if pd.isna(value) else value, len(known)) for value in distinct]
+        return np.array(strata, dtype=np.int64)[of_row] if strata else of_row.astype(np.int64)
 
     def stratum_text(self, stratum: int) -> Text | str:
         """Return how a note names a stratum."""
@@ -315,7 +317,3 @@ def _names(keys: pd.DataFrame, unit: Numbers) -> pd.DataFrame:
         return pd.DataFrame(index=pd.RangeIndex(units))
     first, several = grouped.first(), grouped.nunique(dropna=False) > 1
     return first.mask(several).reset_index(drop=True)
-
-
-def _values(keys: pd.DataFrame) -> Iterator[tuple[Any, bool]]:
-    return zip(keys["carrier"].tolist(), keys["carrier"].isna().tolist(), strict=True)

@@ -120,6 +120,13 @@ class ArrowMessages:
         columns |= {name: self._numbers(column) for name, column in self._computed(numbers).items()}
         return pa.table([columns[name] for name in self.schema.names], schema=self.schema)
 
+    def last_end(self, rows: Rows) -> int | None:
+        """Return the latest end of a waiting time; None where no message has waited."""
+        numbers = rows.numbers
+        at, ends = numbers["submitted_at"], self._seen.ends_of(numbers["account_id"], numbers["submitted_at"])
+        waiting = (numbers["status_id"] >= Status.pending) & (at != MISSING) & (ends > at)
+        return int(ends[waiting].max()) if waiting.any() else None
+
     def _computed(self, numbers: dict[str, Ints]) -> dict[str, Ints]:
         status, at = numbers["status_id"], numbers["submitted_at"]
         known = (at != MISSING) & (numbers["received_at"] != MISSING) & (status >= Status.delivered)

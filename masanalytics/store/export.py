@@ -261,10 +261,10 @@ class _Run:
             paths = {account_id: draft_of(self._folder / file) for account_id, file in files.items()}
             writers = PartitionWriters(self._conn, self._tables, paths, private=self._is_private)
             done = writers.write(packed.read(one) for one in stretches(self._conn, months[0].limits))
-            for account_id, (rows, first, last) in done.items():
+            for account_id, (rows, first, last, as_of) in done.items():
                 size, seen = paths[account_id].stat().st_size, self._observed(account_id, first, last)
                 yield Partition(
-                    "messages", self._accounts[account_id], name, files[account_id], rows, size, generation, first, last, seen
+                    "messages", self._accounts[account_id], name, files[account_id], rows, size, generation, first, last, seen, as_of
                 )  # fmt: skip
 
     def _write_uplinks(self, todo: Iterable[Month], generation: int) -> Iterator[Partition]:

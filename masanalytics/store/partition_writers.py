@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -39,6 +39,15 @@ def parquet_writer(path: Path, schema: Any, *, coded: list[str], private: bool) 
     sync_file(path)
 
 
+class Written(NamedTuple):
+    """What a file holds: rows, the first and the last time of submission, and up to when any message had been watched."""
+
+    rows: int
+    first: int | None
+    last: int | None
+    as_of: int | None
+
+
 class _File:
     """One file in the making."""
 
@@ -48,6 +57,7 @@ class _File:
         self.rows = 0
         self.first: int | None = None
         self.last: int | None = None
+        self.as_of: int | None = None
         self.open: Any = None
         self.writer: Any = None
 
@@ -88,8 +98,8 @@ class PartitionWriters:
         self._pool = ThreadPoolExecutor(1)
         self._ahead: deque[Future[None]] = deque()
 
-    def write(self, stretches: Iterable[Rows]) -> dict[int, tuple[int, int | None, int | None]]:
-        """Write all rows; return of each account that has any: how many, and the first and last time of submission."""
+    def write(self, stretches: Iterable[Rows]) -> dict[int, Written]:
+        """Write all rows; return what was written of each account that has any."""
         try:
             for rows in stretches:
                 for account_id, part in self._by_account(rows):
@@ -101,7 +111,10 @@ class PartitionWriters:
         finally:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._close()
-        return {account_id: (file.rows, file.first, file.last) for account_id, file in self._files.items()}
+        return {
+            account_id: Written(file.rows, file.first, file.last, file.as_of)
+            for account_id, file in self._files.items()
+        }
 
     def _by_account(self, rows: Rows) -> Iterator[tuple[int, Rows]]:
         accounts = rows.numbers["account_id"]
@@ -132,6 +145,8 @@ class PartitionWriters:
             )
             file.writer = file.open.__enter__()
         file.writer.write_table(self._tables.table(rows, texts), row_group_size=_ROW_GROUP)
+        ends = [end for end in (file.as_of, self._tables.last_end(rows)) if end is not None]
+        file.as_of = max(ends, default=None)
 
     def _close(self) -> None:
         for file in self._files.values():

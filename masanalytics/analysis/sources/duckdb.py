@@ -11,11 +11,13 @@ from masanalytics.analysis.sources.base import RawCounts, Seconds
 from masanalytics.analysis.sources.duckdb_relation import (
     draws_progress_bar,
     files_behind,
+    parquet_behind,
     repeated_ids,
     without_progress_bar,
 )
-from masanalytics.analysis.sources.duckdb_words import DuckDBWords, first_edge
+from masanalytics.analysis.sources.duckdb_words import DuckDBWords, Grouping, first_edge, grouped_by
 from masanalytics.analysis.sources.narwhals import NarwhalsMessages, as_counts
+from masanalytics.export_folder import Partition, exported_parts
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -44,14 +46,12 @@ class DuckDBMessages(NarwhalsMessages):
     def binned_count(self, by: Sequence[str], *, where: Filters, edges: Sequence[int]) -> RawCounts:
         """Count rows by the source dimensions, status, and the first of the `edges` that is no less than their seconds."""
         self._check(by, where, "outcome")
-        seconds = self._words.seconds("outcome")
-        bins = None if seconds is None else f"CASE WHEN {seconds} IS NOT NULL THEN {first_edge(seconds, edges)} END"
-        found = self._grouped(by, where, bins)
+        found = self._grouped(by, where, self._words.seconds("outcome"), edges)
         return super().binned_count(by, where=where, edges=edges) if found is None else as_counts(found, by)
 
     def repeated_messages(self) -> int:
         """Return how many rows show a message that another row shows too."""
-        if "message_id" not in self._schema:
+        if "message_id" not in self._schema or self._exported is not None:
             return 0
         if self._schema["message_id"].is_integer():
             table = self._taken(repeated_ids(self._given.to_native(), "account" if "account" in self._schema else None))
@@ -61,10 +61,18 @@ class DuckDBMessages(NarwhalsMessages):
         return super().repeated_messages()
 
     def _last_end(self) -> Any:
+        if self._exported is not None and all(one.rows == 0 or one.as_of is not None for one in self._exported):
+            return max((one.as_of or 0 for one in self._exported), default=0) or None
         as_of = self._words.as_of()
         if as_of is None:
             return super()._last_end()
         return self._taken(self._frame.to_native().aggregate(f"{as_of} AS as_of"))["as_of"].iloc[0]
+
+    @cached_property
+    def _exported(self) -> Sequence[Partition] | None:
+        """What the manifest of an export knows of the files of this relation; None where it is of something else."""
+        files = parquet_behind(self._given)
+        return None if files is None else exported_parts(files)
 
     @cached_property
     def _words(self) -> DuckDBWords:
@@ -74,18 +82,36 @@ class DuckDBMessages(NarwhalsMessages):
     def _draws(self) -> bool:
         return draws_progress_bar(self._given)
 
-    def _grouped(self, by: Sequence[str], where: Filters, seconds: str | None) -> pd.DataFrame | None:
-        """Return the counted table; None where the columns are of other kinds."""
-        dimensions = [self._words.dimension(name) for name in by]
-        if seconds is None or None in dimensions:
+    def _grouped(
+        self, by: Sequence[str], where: Filters, seconds: str | None, edges: Sequence[int] = ()
+    ) -> pd.DataFrame | None:
+        """Return the counted table, its seconds put into bins where there are `edges`; None where columns are of other kinds."""
+        if seconds is None:
             return None
-        named = {f"by{number}": sql for number, sql in enumerate(dimensions)} | {
-            "status": '"status"',
-            "seconds": seconds,
-        }
-        select = ", ".join(f"{sql} AS {name}" for name, sql in named.items())
-        groups = ", ".join(str(sql) for sql in named.values())
-        return self._taken(self._kept(where).to_native().aggregate(f"{select}, count(*) AS n", groups))
+        from duckdb import ConversionException
+
+        try:
+            return self._grouped_as(by, where, seconds, edges, narrow=True)
+        except ConversionException:  # a number that does not fit into 32 bits
+            return self._grouped_as(by, where, seconds, edges, narrow=False)
+
+    def _grouped_as(
+        self, by: Sequence[str], where: Filters, seconds: str, edges: Sequence[int], *, narrow: bool
+    ) -> pd.DataFrame | None:
+        named = {"status": Grouping('"status"', '"status"'), "seconds": grouped_by(seconds, narrow=narrow)}
+        for number, name in enumerate(by):
+            grouping = self._words.grouping(name, narrow=narrow)
+            if grouping is None:
+                return None
+            named[f"by{number}"] = grouping
+        select = ", ".join(f"{grouping.shown} AS {name}" for name, grouping in named.items())
+        groups = ", ".join(grouping.key for grouping in named.values())
+        counted = self._kept(where).to_native().aggregate(f"{select}, count(*) AS n", groups)
+        if edges:  # there are few exact seconds by now, and a bin is found by several comparisons
+            others = ", ".join(name for name in named if name != "seconds")
+            edge = f"CASE WHEN seconds IS NOT NULL THEN {first_edge('seconds', edges)} END"
+            counted = counted.aggregate(f"{others}, {edge} AS seconds, sum(n)::BIGINT AS n", f"{others}, {edge}")
+        return self._taken(counted)
 
     def _gathered(self, frame: nw.LazyFrame[Any]) -> nw.DataFrame[Any]:
         with without_progress_bar(self._given, drawn=self._draws):

@@ -11,7 +11,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["draws_progress_bar", "epoch_name", "files_behind", "repeated_ids", "with_epochs", "without_progress_bar"]
+__all__ = [
+    "draws_progress_bar",
+    "epoch_name",
+    "files_behind",
+    "parquet_behind",
+    "repeated_ids",
+    "with_epochs",
+    "without_progress_bar",
+]
 
 _TIMES: Final = ("submitted_at", "received_at")
 _VIEW: Final = "messages_of_masanalytics"
@@ -86,21 +94,26 @@ def without_progress_bar(frame: Any, *, drawn: bool) -> Iterator[None]:
         _asked(frame, "SET enable_progress_bar = true")
 
 
+def parquet_behind(frame: Any) -> list[Path] | None:
+    """Return the Parquet files that a relation reads, if it reads nothing else and all of every file; else None."""
+    found = _SCAN.fullmatch(frame.to_native().sql_query())
+    if found is None:
+        return None
+    files = [Path(name) for (name,) in _asked(frame, f"SELECT file FROM glob([{found['names']}]) ORDER BY file")]
+    return files if files and len(files) <= _MOST_FILES else None
+
+
 def files_behind(frame: Any) -> Hashable | None:
     """Return what a relation reads, if that is Parquet files and nothing else: its query, and each file as it is now.
 
     None where it reads something else, or files that are not on this machine: whether they change is not known.
     """
-    query = frame.to_native().sql_query()
-    found = _SCAN.fullmatch(query)
-    if found is None:
-        return None
-    files = [Path(name) for (name,) in _asked(frame, f"SELECT file FROM glob([{found['names']}]) ORDER BY file")]
-    if not files or len(files) > _MOST_FILES:
+    files = parquet_behind(frame)
+    if files is None:
         return None
     try:
         known = [(str(file), file.stat()) for file in files]
     except OSError:
         return None
     seen = tuple((name, at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns) for name, at in known)
-    return (re.sub(r' AS "\w+"$', "", query), str(Path.cwd()), seen)
+    return (re.sub(r' AS "\w+"$', "", frame.to_native().sql_query()), str(Path.cwd()), seen)

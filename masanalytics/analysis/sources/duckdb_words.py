@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from masanalytics.analysis.dimensions import (
     BEYOND,
@@ -23,11 +23,22 @@ from masanalytics.analysis.sources.duckdb_relation import epoch_name
 from masanalytics.timezone import CHINA_OFFSET_S
 from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
 
-__all__ = ["DuckDBWords", "first_edge", "quoted"]
+__all__ = ["DuckDBWords", "Grouping", "first_edge", "grouped_by", "quoted"]
 
-_FAR_BACK_S: Final = 10**13
-"""Earlier than any time of DuckDB: counted from there, whole numbers are divided towards the past, as elsewhere."""
+_FAR_BACK_S: Final = 10**12
+"""Thousands of years ago: counted from there, whole numbers are divided towards the past, as elsewhere."""
+_US: Final = 10**6
 _HOUR: Final = TimePart(3600, 24)
+
+
+class Grouping(NamedTuple):
+    """What messages are grouped by, and what is shown of each group: an expression of the former.
+
+    Whole numbers are grouped by 32 bits, which takes a quarter less than by 64; where one does not fit, DuckDB says so.
+    """
+
+    key: str
+    shown: str
 
 
 class DuckDBWords:
@@ -60,6 +71,23 @@ class DuckDBWords:
             latency = self._latency()
             return latency and f"CASE WHEN {latency} > {late} THEN 1 ELSE 0 END"
         return None if part is None else self._time_part(part)
+
+    def grouping(self, name: str, *, narrow: bool) -> Grouping | None:
+        """Return what a source dimension is grouped by, `narrow`: by 32 bits where it is a whole number; None as `dimension`."""
+        part = None if name in self._schema else time_part(name)
+        if part is not None and part.modulo is None:
+            index = self._time_index(part)
+            if index is None:
+                return None
+            key = grouped_by(index, narrow=narrow).key
+            return Grouping(key, f"CAST({key} AS BIGINT) * {part.width} - {part.shift}")
+        sql = self.dimension(name)
+        return None if sql is None else grouped_by(sql, narrow=narrow and self._is_whole(name))
+
+    def _is_whole(self, name: str) -> bool:
+        if name in self._schema:
+            return bool(self._schema[name].__class__.__name__ == "Int64")
+        return name != "prefix"
 
     def seconds(self, kind: Seconds | None) -> str | None:
         """Return the seconds asked for; None where their columns are of another kind."""
@@ -108,15 +136,34 @@ class DuckDBWords:
         return epoch if kind.time_zone is not None else f"({epoch} - {CHINA_OFFSET_S})"
 
     def _time_part(self, part: TimePart) -> str | None:
-        epoch = self._epoch("submitted_at")
-        if epoch is None:
+        index = self._time_index(part)
+        if index is None:
             return None
-        rounds = part.modulo or 1
-        before = -(-_FAR_BACK_S // (part.width * rounds)) * rounds
-        index = f"(({epoch} + {before * part.width + part.shift}) // {part.width})"
         if part.modulo is None:
-            return f"(({index} - {before}) * {part.width} - {part.shift})"
-        return f"(({index} + {part.offset}) % {part.modulo})"
+            return f"({index} * {part.width} - {part.shift})"
+        return f"(({index} + {part.offset + _rounds(part)}) % {part.modulo})"
+
+    def _time_index(self, part: TimePart) -> str | None:
+        """Return which stretch of this width a time of submission is in: one division of microseconds."""
+        kind = self._schema.get("submitted_at")
+        if kind is None or kind.__class__.__name__ != "Datetime":
+            return None
+        shift = part.shift if kind.time_zone is not None else part.shift - CHINA_OFFSET_S
+        before = _rounds(part)
+        since = (before * part.width + shift) * _US
+        return f"((epoch_us({quoted('submitted_at')}) + {since}) // {part.width * _US} - {before})"
+
+
+def _rounds(part: TimePart) -> int:
+    """Return so many stretches before 1970 as make whole rounds, and reach far back."""
+    rounds = part.modulo or 1
+    return -(-_FAR_BACK_S // (part.width * rounds)) * rounds
+
+
+def grouped_by(sql: str, *, narrow: bool) -> Grouping:
+    """Return what groups by an expression."""
+    key = f"CAST({sql} AS INTEGER)" if narrow else sql
+    return Grouping(key, f"CAST({key} AS BIGINT)" if narrow else key)
 
 
 def quoted(name: str) -> str:
