@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -23,6 +25,7 @@ from masanalytics.analysis.grouped_count import Counts
 from masanalytics.analysis.pair_rates import PairRates
 from masanalytics.stats.clusters import ClusteredPair, between_clusters, clustered_pair
 from masanalytics.stats.control_chart import control_chart
+from masanalytics.stats.enough_clusters import effective_clusters
 from masanalytics.stats.order_statistics import rank_test
 from masanalytics.vocabulary import Status
 
@@ -38,6 +41,25 @@ ARMS: dict[str, tuple[Sequence[int], Sequence[int]]] = {
     "20 batches against 5": ([999] * 20, [999] * 5),
     "5 × 200 against 40 × 50": ([200] * 5, [50] * 40),
     "5 batches of 10": ([10] * 5,) * 2,
+}
+
+
+# Where one batch outweighs the others, and where several are large and the others small.
+UNEQUAL: dict[str, tuple[Sequence[int], Sequence[int]]] = {
+    "5,000 and 5 × 50": ([5000] + [50] * 5,) * 2,
+    "5,000 and 20 × 50": ([5000] + [50] * 20,) * 2,
+    "10 × 999 against 5,000 and 5 × 50": ([999] * 10, [5000] + [50] * 5),
+    "4,000, 2,000, … 125": ([4000, 2000, 1000, 500, 250, 125],) * 2,
+    "2 × 999 and 10 × 50": ([999] * 2 + [50] * 10,) * 2,
+    "999 and 10 × 100": ([999] + [100] * 10,) * 2,
+    "5,000 and 20 × 250": ([5000] + [250] * 20,) * 2,
+    "4 × 999 and 10": ([999] * 4 + [10],) * 2,
+    "4 × 999 and 300": ([999] * 4 + [300],) * 2,
+    "4 × 999 and 800": ([999] * 4 + [800],) * 2,
+    "4,000, 3,000, … 700 (7)": ([4000, 3000, 2200, 1700, 1200, 900, 700],) * 2,
+    "2 × 4,999 and 20 × 500": ([4999] * 2 + [500] * 20,) * 2,
+    "5,000 and 20 × 500": ([5000] + [500] * 20,) * 2,
+    "30 × 999 against 3 × 999 and 10 × 200": ([999] * 30, [999] * 3 + [200] * 10),
 }
 
 
@@ -59,6 +81,31 @@ def compared(rng: np.random.Generator, sizes: tuple[Sequence[int], Sequence[int]
     )
     clusters = PairClusters("batch", found, None, np.zeros(0, dtype=np.int64), None)
     return PairRates(int(ka.sum()), int(a.sum()), int(kb.sum()), int(b.sum()), clusters)
+
+
+def unequal(runs: int) -> None:
+    """Print how often an A/A test of unequal batches is significant at 5 %, were a p-value always given, and where one is given."""
+    print(
+        "\nUnequal batches, significant at 5 % (in brackets: no p-value is given, and how often there would be one below 0.05)"
+    )
+    print("| arms | count as | " + " | ".join(f"sd {spread:g}" for spread in SPREADS) + " |")
+    for name, sizes in UNEQUAL.items():
+        cells = []
+        for spread in SPREADS:
+            rng = np.random.default_rng(1)
+            drawn = [compared(rng, sizes, spread) for _ in range(runs)]
+            always = f"{100 * np.mean([tested(pair).p_value < 0.05 for pair in drawn]):.1f} %"
+            cells.append(f"({always})" if np.isnan(drawn[0].p_value) else always)
+        count = [f"{effective_clusters(np.array(part, dtype=float)):.1f}" for part in sizes]
+        told = count[0] if count[0] == count[1] else " and ".join(count)
+        print(f"| {name} | {told} | " + " | ".join(cells) + " |", flush=True)
+
+
+def tested(pair: PairRates) -> PairRates:
+    """Return the pair as if its batches were of one size, so that their number alone decides whether there is a p-value."""
+    clusters = cast("PairClusters", pair.clusters)
+    even = clusters.found._replace(effective_a=float("inf"), effective_b=float("inf"))
+    return replace(pair, clusters=replace(clusters, found=even))
 
 
 def arms(runs: int) -> None:
@@ -176,6 +223,7 @@ def cells(runs: int) -> None:
 if __name__ == "__main__":
     times = int(sys.argv[1]) if len(sys.argv) > 1 else 2_000
     arms(times)
+    unequal(times)
     latencies(max(times // 2, 1))
     campaigns(times)
     months(times)

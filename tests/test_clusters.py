@@ -270,14 +270,77 @@ def test_batches_that_happen_to_be_alike_are_not_taken_to_be_more_alike_than_cha
     assert row["p_value"] == pytest.approx(2 * stats.t.sf(0.04 / np.sqrt(least * 0.92 * 0.08 / 300), 10), rel=0.01)
 
 
-def test_a_batch_that_outweighs_all_others_leaves_the_doubt_whether_batches_differ() -> None:
-    """5,000 of 5,250 messages in one batch: the five small ones do not tell whether the large ones differ without a cause."""
-    row = analysis.compare(
-        two_arms([(5000, 4750), *[(50, 47)] * 5], [(5000, 4650), *[(50, 47)] * 5]), "arm", "A", "B"
-    ).iloc[0]
+def test_a_batch_that_outweighs_all_others_leaves_no_p_value_and_the_sentence_says_why() -> None:
+    """5,000 of 5,250 messages in one batch: 5,250² / (5,000² + 5 · 50²) = 1.1, and small ones do not tell how large ones differ."""
+    uneven = [(5000, 4650), *[(50, 47)] * 5]
+    messages = two_arms([(1000, 950)] * 6, uneven, carrier="China Mobile")
 
-    assert row["p_value_naive"] < 1e-4
-    assert row["p_value"] > 0.05
+    english, chinese = (
+        analysis.compare(messages, "arm", "A", "B", adjust="carrier", language=code).iloc[0] for code in ("en", "zh")
+    )
+
+    assert english["p_value_naive"] < 1e-4
+    assert english[["p_value", "p_adjusted", "adjusted_p_value"]].isna().all()
+    assert (english["clusters_a"], english["clusters_b"]) == (6, 6)
+    assert english["low"] < 0 < english["high"]
+    assert (
+        "no p-value: the 6 batches of B are so unequal that they count as 1.1 of one size, and fewer than five do not tell how much "
+        "batches differ"
+    ) in english["sentence"]
+    assert (
+        "无 p 值：B 的 6 个批次大小悬殊，只相当于 1.1 个同样大小的批次；不足五个，无从得知批次之间差异有多大"
+        in chinese["sentence"]
+    )
+
+
+def test_a_rest_of_a_batch_is_a_batch_and_what_counts_as_less_than_four_and_a_half_is_not() -> None:
+    """Four full batches and 504 messages count as 4,500² / (4 · 999² + 504²) = 4.8, and are tested; with 200 they count as 4.4."""
+    full, tested = [(999, 940)] * 4, [(999, 945)] * 5
+
+    five, four = (
+        analysis.compare(two_arms(tested, [*full, rest]), "arm", "A", "B") for rest in ((504, 474), (200, 188))
+    )
+
+    assert not np.isnan(five["p_value"][0])
+    assert np.isnan(four["p_value"][0])
+    assert "count as 4.4 of one size" in four["sentence"][0]
+
+
+def test_a_day_that_outweighs_all_others_does_not_tell_how_much_days_differ() -> None:
+    """Campaigns of six days, nearly all messages on one: other campaigns would tell, and where there are none the sentence says so."""
+    first = pd.Timestamp("2026-01-01 10:00", tz="Asia/Shanghai")
+    sizes = [5000, 60, 60, 60, 60, 60]
+
+    def campaign(name: str, rate: float, start: int) -> pd.DataFrame:
+        days = [
+            batches([(n, round(rate * n))], campaign=name, submitted_at=first + pd.Timedelta(days=start + place))
+            for place, n in enumerate(sizes)
+        ]
+        return pd.concat([day.assign(batch_id=10 * start + place) for place, day in enumerate(days)])
+
+    messages = pd.concat([campaign("spring", 0.95, 0), campaign("autumn", 0.92, 10)])
+
+    row = analysis.compare(messages, "campaign", "spring", "autumn", language="en").iloc[0]
+
+    assert np.isnan(row["p_value"])
+    assert (
+        "no p-value: the 6 days of spring are so unequal that they count as 1.1 of one size, and fewer than five do not tell how much "
+        "days differ."
+    ) in row["sentence"]
+
+
+def test_arms_of_campaigns_of_which_one_outweighs_the_others_are_compared_by_batches() -> None:
+    """Six campaigns of a day each, 8,000 of 8,600 messages in one: its eight batches an arm tell more than the six days."""
+    first = pd.Timestamp("2026-01-01 10:00", tz="Asia/Shanghai")
+    parts = []
+    for place, counts in enumerate([[(500, 470)] * 8, *[[(60, 56)]] * 5]):
+        both = two_arms(counts, counts, campaign=f"c{place}", submitted_at=first + pd.Timedelta(days=place))
+        parts.append(both.assign(batch_id=both["batch_id"] + 1000 * place))
+
+    row = analysis.compare(pd.concat(parts), "arm", "A", "B").iloc[0]
+
+    assert (row["clusters_a"], row["clusters_b"]) == (13, 13)
+    assert row["p_value"] > 0.9
 
 
 def test_how_much_studies_of_many_sizes_differ_is_as_metafor_has_it() -> None:
@@ -318,12 +381,14 @@ def test_a_comparison_of_two_that_do_not_differ_is_wrong_in_five_of_a_hundred(si
 
 
 def test_four_batches_a_side_have_no_p_value_and_the_sentence_says_why() -> None:
-    """In both languages; the chart's p-value is missing as well, the one by messages is kept beside."""
-    messages = two_arms([(100, 80)] * 4, [(100, 95)] * 4)
+    """In both languages, within strata too; the chart's p-value is missing as well, the one by messages is kept beside."""
+    messages = two_arms([(100, 80)] * 4, [(100, 95)] * 4, carrier="China Mobile")
 
     english, chinese = (analysis.compare(messages, "arm", "A", "B", language=code).iloc[0] for code in ("en", "zh"))
+    within = analysis.compare(messages, "arm", "A", "B", adjust="carrier").iloc[0]
 
     assert english[["p_value", "p_adjusted"]].isna().all()
+    assert np.isnan(within["adjusted_p_value"])
     assert english["p_value_naive"] < 1e-9
     assert english["sentence"] == (
         "B delivers 15.0 points more than A (10.5 to 19.5), no p-value: fewer than five batches on a side do not tell how much "

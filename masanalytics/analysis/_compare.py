@@ -30,7 +30,8 @@ from masanalytics.errors import InputError
 from masanalytics.formatting import column_name, group_label
 from masanalytics.i18n import Text, speaks
 from masanalytics.near_names import named_arguments
-from masanalytics.stats.clusters import StratifiedCells
+from masanalytics.stats.clusters import ClusteredPair
+from masanalytics.stats.jackknife import StratifiedCells
 from masanalytics.stats.proportions import holm, sato_variance, stratified_difference
 from masanalytics.text import plain_name
 from masanalytics.vocabulary import Status
@@ -124,7 +125,8 @@ def compare(
         - ``difference, low, high``: rate b - rate a with Newcombe's interval, of as many messages as there are divided by
           their design effect; over all rows together it holds 95 times in 100 (Bonferroni), and holds 0 exactly where
           ``p_adjusted`` shows no difference
-        - ``p_value`` (pooled two-proportion z-test, clustered: Student's t), NaN with fewer than five clusters in an arm, which
+        - ``p_value`` (pooled two-proportion z-test, clustered: Student's t), NaN with fewer than five clusters in an arm, or so
+          unequal ones that they count as fewer of one size (Kish: the square of the sum ÷ the sum of squares, below 4.5), which
           do not tell how much clusters differ; ``p_adjusted`` (Holm, over the rows)
         - ``p_value_naive``: what the p-value would be if every message stood for itself
         - ``clusters_a, clusters_b`` (0 where nothing tells them); ``design_effect``: how many times as much the difference
@@ -135,7 +137,7 @@ def compare(
           messages never seem to show everything); NaN where they are too few to show any
         - ``median_a_s, median_b_s, median_difference_s, median_low_s, median_high_s``: latency of those delivered within
           the age, with the interval by MOVER from the two medians' order statistics;
-          ``latency_p_value, latency_p_adjusted``: Mann-Whitney, clustered: Student's t, NaN with fewer than five clusters in an arm.
+          ``latency_p_value, latency_p_adjusted``: Mann-Whitney, clustered: Student's t, NaN where clusters are too few or unequal, as above.
           Where an arm's reports carry no seconds, its median may be a minute earlier or later than it reads: the interval is so
           much wider on either side, and the test is made of the times moved by that minute towards the other arm's (the
           least that can be true); medians that this brings together have no p-value
@@ -143,7 +145,7 @@ def compare(
           ``delivered_…``, with ``"opted_out"`` ``opted_out_…``; with a column of your own ``accepted_a, yes_a, accepted_b, yes_b``.
           The medians are then of the seconds to the first reply, and missing for a column
         - with `adjust` also ``adjusted_difference, adjusted_low, adjusted_high, adjusted_p_value`` (Mantel-Haenszel
-          weights, Sato's variance, clustered: jackknife; Cochran-Mantel-Haenszel test, not corrected for several rows), and
+          weights, Sato's variance, clustered: jackknife; Cochran-Mantel-Haenszel test, not corrected for several rows, NaN where ``p_value`` is for want of clusters), and
           ``compared_a, compared_b``: the share of each arm in strata that the other has too
         - with `always_valid` also ``always_low, always_high, always_p_value``: interval of the difference and p-value that hold at all
           looks together (a confidence sequence: Robbins's normal mixture), shared among the rows (Bonferroni)
@@ -282,7 +284,7 @@ class _Arms:
         cells = None
         if self.strata and clusters is not None:
             cells = stratified_cells(clustered, rows, clusters.cluster, self.strata)
-        return _Pair(values, PairRates(ka, na, kb, nb, clusters), self._strata(counts, chosen, age), cells)
+        return _Pair(values, PairRates(ka, na, kb, nb, clusters), self._strata(counts, chosen, age), cells, slow)
 
     def of(self, values: list[Any]) -> Counts:
         """Return the messages of these values, counted by waiting time."""
@@ -321,12 +323,16 @@ class _Arms:
 
 @dataclass(frozen=True)
 class _Pair:
-    """One row: what is known of it by itself, and what its interval and adjusted difference are computed from."""
+    """One row: what is known of it by itself, and what its interval and adjusted difference are computed from.
+
+    `slow` is how much less its latencies tell, because messages of a cluster are slow together.
+    """
 
     values: dict[str, Any]
     rates: PairRates
     strata: list[Figures]
     cells: StratifiedCells | None
+    slow: ClusteredPair | None = None
 
     def adjusted(self, level: float) -> tuple[float, ...]:
         """Return the difference within strata with its interval and p-value, and the share of each arm that it compares."""
@@ -334,6 +340,8 @@ class _Pair:
         found = stratified_difference(
             ka, na, kb, nb, doubt=self.rates.doubt(level, sato_variance(ka, na, kb, nb), self.cells)
         )
+        if self.rates.clusters is not None and not self.rates.clusters.is_tested:
+            found = found._replace(p_value=float("nan"))
         both = (na > 0) & (nb > 0)
         shares = [float(n[both].sum() / n.sum()) if n.sum() else float("nan") for n in (na, nb)]
         return *found, *shares
@@ -346,12 +354,13 @@ def _tally(counts: Counts, arm: Booleans, age: float | None) -> tuple[int, int]:
 
 def _latency_notes(rows: list[_Pair]) -> list[Text]:
     """Return why latencies have no p-value where rates have none."""
-    few = [pair for pair in rows if pair.rates.clusters is not None and not pair.rates.clusters.found.is_enough]
+    few = [pair for pair in rows if pair.slow is not None and not pair.slow.is_enough]
     if not any(np.isfinite(pair.values["median_difference_s"]) for pair in few):
         return []
     return [
         Text(
-            "latencies have no p-value: fewer than five batches (or days of campaigns) on a side do not tell how much these differ in speed",
+            "latencies have no p-value: fewer than five batches (or days of campaigns) on a side, or so unequal ones that they count as "
+            "fewer, do not tell how much these differ in speed",
             code="latency_few_clusters",
         )
     ]

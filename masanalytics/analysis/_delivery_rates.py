@@ -31,7 +31,7 @@ from masanalytics.errors import InputError
 from masanalytics.formatting import duration_text, percent
 from masanalytics.i18n import Text
 from masanalytics.near_names import named_arguments
-from masanalytics.stats.clusters import LEAST_CLUSTERS
+from masanalytics.stats.enough_clusters import LEAST_CLUSTERS
 from masanalytics.stats.proportions import wilson
 from masanalytics.vocabulary import Status
 

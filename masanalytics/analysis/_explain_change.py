@@ -35,7 +35,8 @@ from masanalytics.analysis.sources import as_source, asks_once
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
 from masanalytics.near_names import named_arguments
-from masanalytics.stats.clusters import LEAST_CLUSTERS, clustered_pair, student_quantiles
+from masanalytics.stats.clusters import clustered_pair, student_quantiles
+from masanalytics.stats.enough_clusters import effective_clusters, is_enough
 from masanalytics.stats.proportions import Z95, benjamini_hochberg, newcombe, student_p_value
 from masanalytics.vocabulary import Status
 
@@ -203,8 +204,8 @@ def _cell_notes(result: pd.DataFrame, cluster: Cluster, clusters: list[GroupClus
         return [
             *notes,
             Text(
-                "fewer than five batches (or days of campaigns) on a side do not tell how much they differ without a cause: which "
-                "cells are beyond chance is not said",
+                "fewer than five batches (or days of campaigns) on a side, or so unequal ones that they count as fewer, do not tell how "
+                "much they differ without a cause: which cells are beyond chance is not said",
                 code="few_clusters",
             ),
         ]
@@ -318,7 +319,7 @@ def _sureness(
     variance, freedom, effect, is_told = independent, np.full(cells, np.inf), unknown, True
     if clusters is not None:
         none = np.bincount(np.concatenate([side.group for side in clusters]), minlength=cells)
-        is_told = min(side.clusters for side in clusters) >= LEAST_CLUSTERS
+        is_told = all(is_enough(side.clusters, effective_clusters(side.totals()[0])) for side in clusters)
     if clusters is not None and is_told:
         exact = [Side(n, k, n.sum(), k.sum()) for n, k in (before, after)]
         variance = np.zeros(cells)

@@ -12,7 +12,9 @@ from masanalytics.aliases import Booleans, Figures, Messages, Numbers
 from masanalytics.analysis.clusters import Cluster, ClusterCounts, cluster_counts
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import Question, group_rows
-from masanalytics.stats.clusters import LEAST_CLUSTERS, ClusteredPair, StratifiedCells, between_clusters, clustered_pair
+from masanalytics.stats.clusters import ClusteredPair, between_clusters, clustered_pair
+from masanalytics.stats.enough_clusters import LEAST_CLUSTERS, effective_clusters, is_enough
+from masanalytics.stats.jackknife import StratifiedCells
 
 __all__ = ["Days", "Level", "PairClusters", "differing_days", "pair_clusters", "stratified_cells"]
 
@@ -62,7 +64,7 @@ def pair_clusters(
     """Return the clusters that two arms are compared by, None where nothing tells any.
 
     Within one campaign they are batches; between campaigns they are days of campaigns. Arms that share several campaigns are
-    compared by the days of those; where these are few, by their batches, each with others of its campaign.
+    compared by the days of those; where these are few, or one outweighs the others, by their batches, each with others of its campaign.
 
     Parameters
     ----------
@@ -82,10 +84,16 @@ def pair_clusters(
     unit = counts.campaign if counts.unit is None else counts.unit
     if len(ours | theirs) > 1 and not ours & theirs:
         return _between(counts, rows, unit, days)
-    many_days = len(ours | theirs) > 1 and len(np.unique(unit[rows[0] | rows[1]])) >= LEAST_CLUSTERS
-    if many_days:
+    if len(ours | theirs) > 1 and _are_enough(unit, counts.accepted, rows[0] | rows[1]):
         return _told(counts, rows, "day", unit)
     return None if counts.batch is None else _told(counts, rows, "batch", counts.batch, counts.campaign)
+
+
+def _are_enough(unit: Numbers, accepted: Figures, rows: Booleans) -> bool:
+    """Whether the days of campaigns of these rows tell how much days differ."""
+    days, place = np.unique(unit[rows], return_inverse=True)
+    n = np.bincount(place.reshape(-1), weights=accepted[rows]).astype(float)
+    return is_enough(len(days), effective_clusters(n))
 
 
 def _between(
@@ -102,11 +110,12 @@ def _between(
         rate = float(counts.delivered[both].sum() / counts.accepted[both].sum())
         at_rate = history[0] * (rate * (1 - rate)) ** 2, history[1]
         return replace(_told(counts, rows, "day", unit, between=at_rate), days=at_rate)
-    if counts.batch is None:
+    if counts.batch is None or min(own.found.clusters_a, own.found.clusters_b) >= LEAST_CLUSTERS:
         return own
     # How much days differ is not known: batches tell the part of it that they see.
     batches = _told(counts, rows, "batch", counts.batch).found
-    return replace(own, found=batches._replace(clusters_a=own.found.clusters_a, clusters_b=own.found.clusters_b))
+    days_of = {name: getattr(own.found, name) for name in ("clusters_a", "clusters_b", "effective_a", "effective_b")}
+    return replace(own, found=batches._replace(**days_of))
 
 
 def _told(

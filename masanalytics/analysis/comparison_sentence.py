@@ -12,6 +12,7 @@ from masanalytics.analysis.clustered_pairs import PairClusters
 from masanalytics.formatting import duration
 from masanalytics.i18n import Text, _
 from masanalytics.stats.clusters import student_quantiles
+from masanalytics.stats.enough_clusters import LEAST_CLUSTERS
 
 __all__ = ["always_sentence", "sentence"]
 
@@ -49,7 +50,7 @@ def sentence(
     if not row["accepted_a"] or not row["accepted_b"]:
         return _("{a} and {b} cannot be compared: one has no messages observed that long.", **names)
     age = "" if np.isnan(row["within_s"]) else _(" within {age}", age=duration(row["within_s"]))
-    sure = _p(row["p_adjusted"]) if clusters is None or not np.isnan(row["p_adjusted"]) else _no_p(clusters)
+    sure = _p(row["p_adjusted"]) if clusters is None or not np.isnan(row["p_adjusted"]) else _no_p(row, clusters)
     is_different = _is_different(row)
     said = _difference(row, names, age, sure) if is_different else _no_difference(row, names, age, sure)
     mix = _mix(row, strata, is_different=is_different) if strata else ""
@@ -127,7 +128,7 @@ def _p(p: float) -> str:
     return "p < 0.0001" if p < 0.0001 else f"p = {p:.4f}" if p < 0.01 else f"p = {p:.2f}"
 
 
-def _no_p(clusters: PairClusters) -> str:
+def _no_p(row: Mapping[str, Any], clusters: PairClusters) -> str:
     """Say why there is no p-value."""
     if clusters.days is not None:
         variance, freedom = clusters.days
@@ -136,6 +137,8 @@ def _no_p(clusters: PairClusters) -> str:
             "no p-value of their own: days of campaigns differ by ±{days:.1f} points without a cause, which the interval holds",
             days=reach,
         )
+    if min(clusters.found.clusters_a, clusters.found.clusters_b) >= LEAST_CLUSTERS:
+        return _uneven(row, clusters)
     if clusters.level == "batch":
         why = _("no p-value: fewer than five batches on a side do not tell how much batches differ")
     elif clusters.level == "day":
@@ -145,6 +148,32 @@ def _no_p(clusters: PairClusters) -> str:
     if clusters.level == "day" or np.isnan(clusters.found.effect):
         return _("{why}, and the interval leaves it out", why=why)
     return why
+
+
+def _uneven(row: Mapping[str, Any], clusters: PairClusters) -> str:
+    """Say that there are five clusters, but such that one outweighs the others."""
+    found = clusters.found
+    arm, count, effective = min(
+        ("a", found.clusters_a, found.effective_a), ("b", found.clusters_b, found.effective_b), key=lambda side: side[2]
+    )
+    values = {"arm": row[arm], "count": count, "effective": effective}
+    if clusters.level == "batch":
+        return _(
+            "no p-value: the {count} batches of {arm} are so unequal that they count as {effective:.1f} of one size, and fewer than five "
+            "do not tell how much batches differ",
+            **values,
+        )
+    if clusters.level == "day":
+        return _(
+            "no p-value: the {count} days of {arm} are so unequal that they count as {effective:.1f} of one size, and fewer than five do "
+            "not tell how much days differ",
+            **values,
+        )
+    return _(
+        "no p-value: the {count} clusters of {arm} are so unequal that they count as {effective:.1f} of one size, and fewer than five do "
+        "not tell how much they differ",
+        **values,
+    )
 
 
 def _carried(row: Mapping[str, Any], clusters: PairClusters | None) -> str:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from masanalytics.analysis.clustered_pairs import PairClusters
-from masanalytics.stats.clusters import StratifiedCells, jackknife_variance, log_odds_difference
+from masanalytics.stats.clusters import log_odds_difference
 from masanalytics.stats.confidence_sequence import AlwaysValid, always_valid
+from masanalytics.stats.jackknife import StratifiedCells, jackknife
 from masanalytics.stats.power import LEVEL, detectable_difference
 from masanalytics.stats.proportions import Z95, Doubt, newcombe, student_quantile, two_proportion_p_value
 
@@ -164,8 +165,7 @@ class PairRates:
         if self.clusters.days is not None:
             beyond = self._pooled_variance(*self._effects) - self._pooled_variance(1.0, 1.0)
             return Doubt(variance + beyond, found.freedom, level)
-        clustered = jackknife_variance(cells)
+        clustered, freedom = jackknife(cells)
         if isnan(clustered) or clustered <= variance:
             return Doubt(level=level)
-        clusters = max(found.clusters_a + found.clusters_b - 2, 1)
-        return Doubt(clustered, clusters * clustered / (clustered - variance), level)
+        return Doubt(clustered, freedom * clustered / (clustered - variance), level)

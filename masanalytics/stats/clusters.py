@@ -14,31 +14,26 @@ Biometrics Bulletin 2:110-114 (degrees of freedom); E. B. Wilson and M. M. Hilfe
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from masanalytics.aliases import Booleans, Figures, Numbers
+from masanalytics.stats.enough_clusters import LEAST_CLUSTERS, effective_clusters, is_enough
 from masanalytics.stats.proportions import student_p_value, student_quantile
 from masanalytics.stats.variance_component import Clustered, variance_component
 
 __all__ = [
-    "LEAST_CLUSTERS",
     "ClusteredPair",
     "DesignEffects",
-    "StratifiedCells",
     "between_clusters",
     "chi_squared_below",
     "clustered_pair",
     "design_effects",
-    "jackknife_variance",
     "log_odds",
     "log_odds_difference",
     "student_quantiles",
 ]
-
-LEAST_CLUSTERS: Final = 5
-"""Fewer clusters do not tell how much clusters differ."""
 
 _OUTSIDE = 0.99865  # three standard errors of the normal distribution, on either side
 _MAD_OF_NORMAL = 1.4826  # standard deviations in a median absolute deviation
@@ -119,6 +114,8 @@ class ClusteredPair(NamedTuple):
         The same of the difference; NaN where nothing is known. Below 1 where clusters happen to differ less than chance makes them.
     freedom : float
         Degrees of freedom of interval and test.
+    effective_a, effective_b : float
+        As how many clusters of one size those of each count.
     """
 
     clusters_a: int
@@ -127,11 +124,13 @@ class ClusteredPair(NamedTuple):
     effect_b: float
     effect: float
     freedom: float
+    effective_a: float = float("inf")
+    effective_b: float = float("inf")
 
     @property
     def is_enough(self) -> bool:
         """Whether both have clusters enough to test by."""
-        return min(self.clusters_a, self.clusters_b) >= LEAST_CLUSTERS
+        return is_enough(self.clusters_a, self.effective_a) and is_enough(self.clusters_b, self.effective_b)
 
     def quantile(self, level: float) -> float:
         """Return the quantile of the two-sided `level` (0.95)."""
@@ -179,6 +178,15 @@ def clustered_pair(
     >>> found.clusters_a, found.clusters_b, round(found.effect, 1)
     (6, 6, 10.8)
     """
+    found = _by_counts((na, ka, nb, kb), stratum, between)
+    return found._replace(effective_a=effective_clusters(na), effective_b=effective_clusters(nb))
+
+
+def _by_counts(
+    counts: tuple[Figures, Figures, Figures, Figures], stratum: Numbers | None, between: tuple[float, float] | None
+) -> ClusteredPair:
+    """Return how much less two arms tell of their difference, from messages and delivered of a and of b."""
+    na, ka, nb, kb = counts
     total_a, total_b = na.sum(), nb.sum()
     counted = int((na > 0).sum()), int((nb > 0).sum())
     if not total_a or not total_b:
@@ -216,9 +224,9 @@ def _of_both(
     if is_own and np.isfinite(freedom):
         # Clusters of which one outweighs the others tell hardly anything, so that what they tell may be nothing by chance.
         least = chi_squared_below(freedom) / freedom if freedom >= _LEAST_FREEDOM else 1.0
-        floor = max((least - 1) * chance, beyond) - beyond
-        extra = extra[0] + floor * binomial[0] / chance, extra[1] + floor * binomial[1] / chance
-        beyond += floor
+        beyond = max((least - 1) * chance, beyond)
+        if beyond <= 0:  # taken off both alike: of an arm of unequal clusters alone it might be more than there is
+            extra = beyond * binomial[0] / chance, beyond * binomial[1] / chance
     else:
         # Chance is known, and what a few clusters, or days of other campaigns, tell is a part of the whole.
         extra, beyond = (extra, beyond) if beyond > 0 else ((0.0, 0.0), 0.0)
@@ -291,59 +299,6 @@ def _crossed(na: Figures, ka: Figures, nb: Figures, kb: Figures, stratum: Number
     squares, fourths = float((share[told] ** 2).sum()), float((share[told] ** 4).sum())
     freedom = squares**2 / fourths - len(np.unique(stratum[told])) if squares else 0.0
     return extra, max(freedom, 1.0)
-
-
-class StratifiedCells(NamedTuple):
-    """Messages and delivered of two arms, one row a stratum and cluster."""
-
-    stratum: Numbers
-    cluster: Numbers
-    na: Figures
-    ka: Figures
-    nb: Figures
-    kb: Figures
-
-
-def jackknife_variance(cells: StratifiedCells) -> float:
-    """Return the variance of the Mantel-Haenszel difference by leaving out one cluster at a time; NaN where there are too few.
-
-    Clusters of one arm only are left out among their own; those of both arms among all.
-
-    Examples
-    --------
-    >>> n, none = np.full(3, 100.0), np.zeros(3)
-    >>> parts = ((n, none), ([95.0, 90, 94], none), (none, n), (none, [92.0, 93, 97]))
-    >>> counts = [np.concatenate(part) for part in parts]
-    >>> round(jackknife_variance(StratifiedCells(np.zeros(6, dtype=int), np.arange(6), *counts)) ** 0.5, 4)
-    0.0216
-    """
-    strata, clusters = int(cells.stratum.max(initial=-1)) + 1, int(cells.cluster.max(initial=-1)) + 1
-    counts = cells.na, cells.ka, cells.nb, cells.kb
-    whole = [
-        np.bincount(cells.stratum, weights=values, minlength=strata)[cells.stratum].astype(float) for values in counts
-    ]
-    _, first = np.unique(cells.stratum, return_index=True)
-    top, weight = (part[first].sum() for part in _mantel_haenszel(*whole))
-    less = _mantel_haenszel(*(all_of - own for all_of, own in zip(whole, counts, strict=True)))
-    moved = [
-        np.bincount(cells.cluster, weights=part - before, minlength=clusters)
-        for part, before in zip(less, _mantel_haenszel(*whole), strict=True)
-    ]
-    if not weight > 0 or (weight + moved[1] <= 0).any():
-        return float("nan")
-    without = (top + moved[0]) / (weight + moved[1])
-    in_a, in_b = (np.bincount(cells.cluster, weights=n, minlength=clusters) > 0 for n in (cells.na, cells.nb))
-    parts = [without[in_a | in_b]] if (in_a & in_b).any() else [without[in_a], without[in_b]]
-    if any(len(part) < 2 for part in parts):
-        return float("nan")
-    return float(sum((len(part) - 1) * np.var(part) for part in parts))
-
-
-def _mantel_haenszel(na: Figures, ka: Figures, nb: Figures, kb: Figures) -> tuple[Figures, Figures]:
-    """Return numerator and denominator of the difference, stratum by stratum."""
-    n = np.maximum(na + nb, 1)
-    both = (na > 0) & (nb > 0)
-    return np.where(both, (na * kb - nb * ka) / n, 0.0), np.where(both, na * nb / n, 0.0)
 
 
 def between_clusters(n: Figures, k: Figures) -> tuple[float, float] | None:
