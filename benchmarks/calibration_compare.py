@@ -9,7 +9,7 @@ that of `compare`, `timeline` and `explain_change`.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -23,10 +23,17 @@ from masanalytics.analysis.comparison_latency import slow_together
 from masanalytics.analysis.dimensions import late_dimension
 from masanalytics.analysis.grouped_count import Counts
 from masanalytics.analysis.pair_rates import PairRates
-from masanalytics.stats.clusters import ClusteredPair, between_clusters, clustered_pair
+from masanalytics.stats.clusters import (
+    ClusteredPair,
+    between_clusters,
+    clustered_pair,
+    design_effects,
+    student_quantiles,
+)
 from masanalytics.stats.control_chart import control_chart
 from masanalytics.stats.enough_clusters import effective_clusters
 from masanalytics.stats.order_statistics import rank_test
+from masanalytics.stats.proportions import wilson
 from masanalytics.vocabulary import Status
 
 BASE = 2.84  # 94.5 % on the logit
@@ -197,6 +204,84 @@ def months(runs: int) -> None:
         )
 
 
+def held(runs: int) -> None:
+    """Print how often the interval of a rate holds the mean rate of such batches, and in how many cases a note warns."""
+    print(
+        "\nIntervals of the rate of a campaign of batches of 999 that hold the rate of such batches (with a note that it is not known)"
+    )
+    for batches in (1, 2, 4, 5, 8, 20):
+        cells = []
+        for spread, lost in ((0.1, 0.0), (0.25, 0.0), (0.5, 0.0), (0.0, 0.02)):
+            rng = np.random.default_rng(9)
+            truth = (1 - lost) * rates(rng, spread, 400_000).mean()
+            inside = warned = 0
+            for _ in range(runs):
+                rate = np.where(rng.random(batches) < lost, 0.0, rates(rng, spread, batches))
+                n, k = np.full(batches, 999.0), rng.binomial(999, rate).astype(float)
+                found = design_effects(np.zeros(batches, dtype=np.int64), 1, n, k)
+                by = 1.0 if np.isnan(found.effect[0]) else found.effect[0]
+                warned += bool(np.isnan(found.effect[0]))
+                low, high = wilson(k.sum() / by, n.sum() / by, student_quantiles(0.975, found.freedom))
+                inside += bool(low[0] <= truth <= high[0])
+            cells.append(f"{100 * inside / runs:.0f} %" + (" (noted)" if warned == runs else ""))
+        print(f"| {batches} | " + " | ".join(cells) + " |", flush=True)
+
+
+def rhythms(runs: int) -> None:
+    """Print in how many months without a cause a day lies outside, where neighbouring days are alike."""
+    print(
+        "\nMonths of 28 days of 2,000 messages in which only a rhythm moves the rate: months with a day outside, days outside"
+    )
+    for name, shift in RHYTHMS.items():
+        rng = np.random.default_rng(6)
+        found = []
+        n = np.full(28, 2_000.0)
+        for _ in range(runs):
+            k = rng.binomial(2_000, 1 / (1 + np.exp(-(BASE + shift(rng))))).astype(float)
+            found.append(int(control_chart(k, n).outside(k, n).sum()))  # type: ignore[union-attr]
+        print(f"| {name} | {100 * np.mean(np.array(found) > 0):.0f} % | {np.mean(found):.1f} |", flush=True)
+
+
+def drifting(rng: np.random.Generator, hold: float, spread: float) -> np.ndarray:
+    """Draw 28 days each of which keeps so much of how the one before differed."""
+    days = rng.normal(0, spread, 28)
+    for day in range(1, 28):
+        days[day] = hold * days[day - 1] + (1 - hold**2) ** 0.5 * days[day]
+    return days
+
+
+WEEKEND = np.arange(28) % 7 >= 5
+RHYTHMS: dict[str, Callable[[np.random.Generator], np.ndarray]] = {
+    "days by themselves (sd 0.1)": lambda rng: drifting(rng, 0.0, 0.1),
+    "days like those before (0.5; sd 0.25)": lambda rng: drifting(rng, 0.5, 0.25),
+    "days like those before (0.8; sd 0.25)": lambda rng: drifting(rng, 0.8, 0.25),
+    "weekends 2.5 points lower": lambda rng: drifting(rng, 0.0, 0.05) - 0.4 * WEEKEND,
+    "weekends 6 points lower": lambda rng: drifting(rng, 0.0, 0.05) - 0.8 * WEEKEND,
+}
+
+
+def apart(runs: int) -> None:
+    """Print how often two campaigns, one after the other, differ significantly where only days drift."""
+    print(
+        "\nTwo campaigns of 7 (14) days each, one after the other, 1,000 messages a day, days sd 0.3: significant at 5 %"
+    )
+    for hold in (0.0, 0.5, 0.8):
+        shares = []
+        for days in (7, 14):
+            rng = np.random.default_rng(8)
+            wrong = 0
+            for _ in range(runs):
+                k = rng.binomial(1_000, 1 / (1 + np.exp(-(BASE + drifting(rng, hold, 0.3)[: 2 * days])))).astype(float)
+                first = np.arange(2 * days) < days
+                n = np.full(2 * days, 1_000.0)
+                found = clustered_pair(n * first, k * first, n * ~first, k * ~first)
+                clusters = PairClusters("day", found, None, np.zeros(0, dtype=np.int64), None)
+                sums = int(k[first].sum()), days * 1_000, int(k[~first].sum()), days * 1_000
+                wrong += PairRates(*sums, clusters).p_value < 0.05
+            shares.append(f"{100 * wrong / runs:.1f} %")
+        print(f"| {hold:g} | " + " | ".join(shares) + " |", flush=True)
+
+
 def cells(runs: int) -> None:
     """Print how often `explain_change` names a cell of 93 although none has changed."""
     print("\n93 cells, 20,000 messages a side in 12 batches: runs that name a cell (message by message)")
@@ -227,4 +312,7 @@ if __name__ == "__main__":
     latencies(max(times // 2, 1))
     campaigns(times)
     months(times)
+    held(max(times // 2, 1))
+    rhythms(max(times // 4, 1))
+    apart(max(times // 2, 1))
     cells(max(times // 5, 1))

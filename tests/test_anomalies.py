@@ -52,10 +52,33 @@ def test_a_quiet_month_says_what_would_have_been_seen() -> None:
     assert len(found) == 0
     note = mas.notes_of(found, "en")[0]
     assert note.startswith("nothing unusual up to 2026-03-22 00:00, in 4 groups of messages; a fall of ")
-    assert note.endswith(" and less at all others, would have shown")
+    assert note.endswith(" and less at all others, would have shown in 80% of cases")
     # 800 messages a day and carrier at 95 %: one standard error is 0.77 points; five of them and a power of 80 % are some 5.
     assert 0.035 < found.attrs["detectable"]["China Unicom"] < 0.08
     assert found.attrs["detectable"]["all"] < found.attrs["detectable"]["China Unicom"]
+
+
+def test_what_is_too_small_to_be_judged_is_named() -> None:
+    """150 messages a day of one carrier, 200 asked for; of all together alone there is nobody else to speak of."""
+    messages = weeks()
+    few = (messages["carrier"] == "China Telecom") & (np.arange(len(messages)) % 16 > 2)
+
+    found = mas.anomalies(messages[~few])
+    whole = mas.notes_of(mas.anomalies(messages, by=[]), "en")
+
+    assert "1 value has too few messages to be judged (eight stretches of 200 at least): China Telecom" in mas.notes_of(
+        found, "en"
+    )
+    assert len(whole) == 1
+    assert whole[0].startswith("nothing unusual up to 2026-03-22 00:00; a fall of ")
+    assert whole[0].endswith(" points would have shown in 80% of cases")
+
+
+def test_an_outcome_is_no_group_and_a_mistyped_width_is_named_as_written() -> None:
+    with pytest.raises(mas.InputError, match="by='status' is part of the outcome"):
+        mas.anomalies(weeks(), by=["carrier", "status"])
+    with pytest.raises(mas.InputError, match="freq='x': write it as 'h'"):
+        mas.anomalies(weeks(), freq="x")
 
 
 def test_a_carrier_that_loses_a_fifth_is_named_and_not_the_whole() -> None:
@@ -153,7 +176,7 @@ def test_too_little_to_judge_is_said() -> None:
     found = mas.anomalies(messages[day_of(messages) > 16])
     assert len(found) == 0
     assert mas.notes_of(found, "en")[0] == (
-        "nothing can be judged yet: no cell has eight stretches of 200 messages, observed for 1 h"
+        "nothing can be judged yet: no cell has eight stretches of 200 messages that ended 1 h ago or earlier"
     )
     assert len(mas.anomalies(messages[:0])) == 0
 
@@ -172,7 +195,7 @@ def test_it_speaks_chinese() -> None:
     [
         ({"by": ["carrier", "province", "hour", "weekday"]}, "by= has 4 columns"),
         ({"freq": "8d"}, "freq='8d': a stretch is between a minute and a week wide"),
-        ({"freq": "?"}, "is not a length of time"),
+        ({"freq": "?"}, "freq='?': write it as 'h'"),
         ({"level": 5}, "level=5"),
         ({"runs": 0}, "runs=0"),
         ({"by": "shop"}, "shop"),

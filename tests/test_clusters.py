@@ -633,3 +633,70 @@ def test_too_few_batches_name_no_cell() -> None:
     assert any("which cells are beyond chance is not said" in note for note in notes_of(few, "en"))
     assert any("there is no batch_id" in note for note in notes_of(none, "en"))
     assert none["q_value"][0] < 1e-9
+
+
+# ---- what is not told is said -----------------------------------------------------------------------------------------
+
+
+def test_rates_of_few_batches_say_that_their_interval_leaves_batches_out() -> None:
+    """One batch, four, and one that outweighs five; of eight batches and of messages without any there is nothing to say."""
+    few = [[(500, 470)], [(100, 94)] * 4, [(5000, 4700), *[(50, 47)] * 5]]
+    enough = [(100, 94)] * 8
+    said = (
+        "3 of 4 rows rest on fewer than five batches (or days of campaigns), or on one that outweighs the others: how much these "
+        "differ is not known, and low, high hold for messages that fail one by one"
+    )
+
+    messages = pd.concat([batches(cells, campaign=f"c{place}") for place, cells in enumerate([*few, enough])])
+    found = analysis.delivery_rates(messages, "campaign")
+
+    assert said in analysis.notes_of(found, "en")
+    assert found["design_effect"].isna().tolist() == [True, True, True, False]
+    for data in (batches(enough), batches(few[0]).drop(columns="batch_id")):
+        assert not [note for note in analysis.delivery_rates(data).attrs["notes"] if note["code"] == "few_clusters"]
+
+
+def test_campaigns_one_after_the_other_say_that_what_changes_slowly_is_in_their_difference() -> None:
+    """Six days each: apart it is said, on the same days it is not."""
+    first = pd.Timestamp("2026-01-01 10:00", tz="Asia/Shanghai")
+
+    def campaign(name: str, start: int) -> pd.DataFrame:
+        days = [
+            batches([(200, 180 + place)], campaign=name, submitted_at=first + pd.Timedelta(days=start + place))
+            for place in range(6)
+        ]
+        return pd.concat(days)
+
+    for start, is_said in ((6, True), (5, False), (0, False)):
+        found = analysis.compare(pd.concat([campaign("a", 0), campaign("b", start)]), "campaign", "a", "b")
+
+        assert not np.isnan(found["p_value"][0])
+        assert any(note["code"] == "apart" for note in found.attrs["notes"]) is is_said
+
+
+def test_what_cannot_be_compared_is_refused_or_said() -> None:
+    """An outcome, an arm with itself, the second without the first; one arm alone is no comparison."""
+    messages = two_arms([(100, 90)] * 5, [(100, 94)] * 5)
+
+    for arguments, said in (
+        (("status",), "by='status' is part of the outcome"),
+        (("arm", "A", "A"), "arm = 'A' is to be compared with itself"),
+        (("arm", None, "B"), "b='B' says what to compare with: say a= too"),
+    ):
+        with pytest.raises(InputError, match=said):
+            analysis.compare(messages, *arguments)
+    alone = analysis.compare(messages[messages["arm"] == "A"], "arm")
+    assert alone.empty
+    assert analysis.notes_of(alone, "en") == ["all messages have arm = 'A': there is nothing to compare it with"]
+
+
+def test_a_cut_with_all_messages_on_one_side_is_refused() -> None:
+    """Before the first message, and after the last."""
+    messages = batches(
+        [(100, 90)] * 5, carrier="China Mobile", submitted_at=pd.Timestamp("2026-01-01 10:00", tz="Asia/Shanghai")
+    )
+
+    with pytest.raises(InputError, match="at='2025-01-01': no message was submitted before it and 500 were after"):
+        analysis.explain_change(messages, at="2025-01-01")
+    with pytest.raises(InputError, match="at='2027-01-01': all 500 messages were submitted before it"):
+        analysis.explain_change(messages, at="2027-01-01")

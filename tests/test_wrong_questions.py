@@ -229,3 +229,17 @@ def test_a_part_of_many_rows_is_a_part_of_every_kind() -> None:
 
     assert sorted(keys["carrier"]) == ["China Mobile", "China Unicom"]
     assert all(4_700 < count < 5_300 for count in n)
+
+
+def test_a_window_that_cannot_be_meant_is_refused() -> None:
+    """A date in digits is a number of seconds of 1970, and a window that ends before it begins holds nothing."""
+    messages = pd.DataFrame(
+        {"submitted_at": pd.to_datetime(["2026-03-05"]), "status": ["delivered"], "latency_s": [5], "waited_s": [9000]}
+    )
+
+    with pytest.raises(
+        InputError, match="since=20260305 is a number of seconds since 1970: write the date as '2026-03-05'"
+    ):
+        analysis.delivery_rates(messages, since=20260305)
+    with pytest.raises(InputError, match="until='2026-03-01' is not after since='2026-04-01'"):
+        analysis.delivery_rates(messages, since="2026-04-01", until="2026-03-01")

@@ -13,6 +13,7 @@ import numpy as np
 from masanalytics.aliases import Columns, Filter, Instant, Length, Messages
 from masanalytics.analysis.anomaly_cells import Cells, Finding, Rules, findings
 from masanalytics.analysis.dimensions import as_names
+from masanalytics.analysis.filter_checks import OUTCOME_COLUMNS
 from masanalytics.analysis.filters import Filters, to_instant, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages
 from masanalytics.analysis.results import finished, refuse_taken_names
@@ -46,6 +47,7 @@ _USUAL_ERRORS = 2.0
 _LEADING = 2
 _LEAST_RISE = 0.005
 _SILENT = ""
+_NAMED = 5
 
 
 @named_arguments
@@ -152,7 +154,7 @@ def anomalies(
     found, latest, tests = findings(cells, names) if len(cells.counts.n) else ([], [], 0)
     result = _table(cells, found, names, tests)
     detectable = {_name(cell): _detectable(row, tests, rules.level) for cell, *row in latest}
-    notes = [_summary(result, latest, detectable, cells)]
+    notes = [_summary(result, latest, detectable, cells), *_unjudged(cells, names, latest)]
     result = finished(result, source, where=filters, notes=notes)
     result.attrs |= {"tests": tests, "detectable": detectable, "within_s": rules.age, "freq": freq}
     return result
@@ -163,7 +165,16 @@ def _rules(names: Sequence[str], freq: str, within: Length, min_n: int, runs: in
         raise InputError(
             "by= has {count} columns: three at most, or there are more cells than messages", count=len(names)
         )
-    width = to_seconds(f"1{freq}" if str(freq)[:1].isalpha() else freq)
+    outcomes = [name for name in names if name in OUTCOME_COLUMNS]
+    if outcomes:
+        raise InputError(
+            "by={by!r} is part of the outcome: judge by what was known before sending, such as 'carrier'",
+            by=outcomes[0],
+        )
+    try:
+        width = to_seconds(f"1{freq}" if str(freq)[:1].isalpha() else freq)
+    except InputError as error:
+        raise InputError("freq={freq!r}: write it as 'h', '6h' or 'D'", freq=freq) from error
     if not 60 <= width <= 7 * 86_400:
         raise InputError("freq={freq!r}: a stretch is between a minute and a week wide", freq=freq)
     if min_n < 1 or runs < 1 or not 0 < level < 1:
@@ -318,7 +329,7 @@ def _summary(result: pd.DataFrame, latest: Sequence[Any], detectable: dict[str, 
     """Return the sentence on the whole: how much is unusual, or what would have been seen."""
     if not latest:
         return Text(
-            "nothing can be judged yet: no cell has eight stretches of {least:,} messages, observed for {age}",
+            "nothing can be judged yet: no cell has eight stretches of {least:,} messages that ended {age} ago or earlier",
             code="too_little",
             least=cells.rules.least,
             age=duration_text(cells.rules.age),
@@ -335,12 +346,37 @@ def _summary(result: pd.DataFrame, latest: Sequence[Any], detectable: dict[str, 
     single = {_name(cell): detectable[_name(cell)] for cell, *_rest in latest if len(cell) == 1}
     worst = max((single or detectable).items(), key=lambda pair: pair[1])
     until = format_instant(cells.start + (max(place for _cell, place, *_rest in latest) + 1) * cells.rules.width)[:16]
+    values = {"until": until, "fall": 100 * worst[1], "power": f"{POWER:.0%}"}
+    if judged == 1:
+        return Text(
+            "nothing unusual up to {until}; a fall of {fall:.1f} points would have shown in {power} of cases",
+            code="nothing",
+            **values,
+        )
     return Text(
         "nothing unusual up to {until}, in {judged:,} groups of messages; a fall of {fall:.1f} points at {worst}, and less at all "
-        "others, would have shown",
+        "others, would have shown in {power} of cases",
         code="nothing",
-        until=until,
         judged=judged,
-        fall=100 * worst[1],
         worst=worst[0],
+        **values,
     )
+
+
+def _unjudged(cells: Cells, names: Sequence[str], latest: Sequence[Any]) -> list[Text]:
+    """Return which values have too few messages to be judged, where others have not."""
+    judged = {cell[0] for cell, *_rest in latest if len(cell) == 1}
+    there = [(name, value) for name in names for value in cells.counts.keys[name].dropna().unique()]
+    left = [_name([one]) for one in there if one not in judged]
+    if not left or not latest:
+        return []
+    return [
+        Text(
+            "{count:,} value has too few messages to be judged (eight stretches of {least:,} at least): {names}",
+            "{count:,} values have too few messages to be judged (eight stretches of {least:,} at least): {names}",
+            code="not_judged",
+            count=len(left),
+            least=cells.rules.least,
+            names=[*left[:_NAMED], *["…"] * (len(left) > _NAMED)],
+        )
+    ]

@@ -50,6 +50,11 @@ COMPARE_COLUMNS = (
 _ADJUSTED = ("adjusted_difference", "adjusted_low", "adjusted_high", "adjusted_p_value", "compared_a", "compared_b")
 _ALWAYS = ("always_low", "always_high", "always_p_value")
 _USUAL_ARM = 10_000.0
+_APART = Text(
+    "one campaign was over before the other began: what changes slowly, such as a carrier's bad week, is in their difference, and "
+    "days that are like those before them tell less than the interval and the p-value suppose",
+    code="apart",
+)
 _OUTCOMES = ("category", "error_code", "report_status", "status", "received_at", "latency_s")
 _ALL_PAIRS_OF = 12
 _SIGNIFICANT = 0.05
@@ -182,8 +187,14 @@ def compare(
     _refuse_outcomes(strata)
     filters = Filters.parse(where)
     compared = compared_outcome(data, outcome, uplinks, within)
+    if compared.is_delivery and names[0] in _OUTCOMES:
+        raise InputError(
+            "by={by!r} is part of the outcome: compare by what was known before sending, such as 'arm' or 'campaign'",
+            by=by,
+        )
     waited, source = waited_counts(compared.messages, Question(names, (), filters))
     pairs = _pairs(waited.groups[names[0]], names[0], a, b)
+    alone = [] if pairs or waited.groups.empty else [_nothing_beside(names[0], waited.groups[names[0]])]
     asked = None if within is None else float(to_seconds(within))
     arms = _Arms(compared, Question(list(dict.fromkeys([*names, *strata])), (), filters), strata, waited, cluster)
     rows = [arms.compared(pair, asked) for pair in pairs]
@@ -195,7 +206,9 @@ def compare(
         notes += outcome_filter_note(filters)
         notes += [MINUTES_ONLY] if any(counts.has_minutes_only() for counts in arms.at.values()) else []
     ratio_notes, ratio = checked_sizes(data, names[0], filters, shares)
-    result = finished(result, source, where=filters, denominator=compared.denominator, notes=[*ratio_notes, *notes])
+    result = finished(
+        result, source, where=filters, denominator=compared.denominator, notes=[*alone, *ratio_notes, *notes]
+    )
     result.attrs |= {"adjust": strata, "outcome": outcome} | ({} if ratio is None else {"sample_ratio": ratio})
     return result
 
@@ -232,6 +245,8 @@ def _pairs(values: pd.Series, by: str, a: object, b: object) -> list[tuple[Any, 
                 count=len(there),
             )
         return list(combinations(there, 2))
+    if a is None:
+        raise InputError("b={b!r} says what to compare with: say a= too", b=b)
     a, *named = [_as_kept(value, there) for value in (a, *(b if isinstance(b, (list, tuple)) else [b]))]
     wanted = [value for value in there if value != a] if b is None else named
     for value in [a, *wanted]:
@@ -242,7 +257,22 @@ def _pairs(values: pd.Series, by: str, a: object, b: object) -> list[tuple[Any, 
                 value=value,
                 known=there[:_ALL_PAIRS_OF] or "-",
             )
+    if a in wanted:
+        raise InputError("{by} = {value!r} is to be compared with itself: say another", by=by, value=a)
     return [(a, value) for value in wanted]
+
+
+def _nothing_beside(by: str, values: pd.Series) -> Text:
+    """Return why there is no pair."""
+    known = values.dropna().tolist()
+    if not known:
+        return Text("no message has a value of {by}: there is nothing to compare", code="one_value", by=by)
+    return Text(
+        "all messages have {by} = {value!r}: there is nothing to compare it with",
+        code="one_value",
+        by=by,
+        value=known[0],
+    )
 
 
 def _as_kept(value: Any, there: list[Any]) -> Any:
@@ -370,6 +400,8 @@ def _cluster_notes(rows: list[_Pair], cluster: Cluster) -> list[Text]:
     """Return what to know of messages that fail together."""
     told = [pair.rates.clusters for pair in rows if pair.rates.clusters is not None]
     notes = clustered_note(np.array([clusters.found.effect for clusters in told]))
+    if any(clusters.is_apart for clusters in told):
+        notes.append(_APART)
     return notes if cluster is None or len(told) == len(rows) else [*notes, UNCLUSTERED]
 
 

@@ -15,6 +15,7 @@ from masanalytics.analysis.clusters import (
     cluster_columns,
     cluster_counts,
     clustered_note,
+    few_clusters_note,
     widened,
 )
 from masanalytics.analysis.dimensions import WINDOW, as_names
@@ -104,7 +105,8 @@ def delivery_rates(
         - ``horizon_s``: seconds after submission up to which the messages themselves tell
         - ``clusters``: batches (or days of campaigns) with messages, 0 where nothing tells them; ``design_effect``: how
           many times as much their rates vary as those of independent messages would, 1 at least (Rao and Scott); NaN with
-          fewer than five, which do not tell
+          fewer than five, or where one outweighs the others, which do not tell: the interval is then that of independent
+          messages, and a note says so
 
         ``.attrs``: see `masanalytics.analysis.results`; ``expected_reason`` says, by index label, why an
         ``expected_rate`` is NaN.
@@ -157,7 +159,7 @@ def delivery_rates(
         groups,
         source,
         where=filters,
-        notes=[*_notes(counts, age), *clustered_note(groups["design_effect"].to_numpy()), *forecast_notes],
+        notes=[*_notes(counts, age), *_cluster_notes(groups), *forecast_notes],
         counted=groups["accepted"].tolist(),
     )
     if console:
@@ -168,6 +170,13 @@ def delivery_rates(
         result[["expected_rate", "expected_low", "expected_high"]] = np.nan
         result.attrs["expected_reason"] = dict.fromkeys(map(str, result.index), "outcome_filter")
     return result
+
+
+def _cluster_notes(rows: pd.DataFrame) -> list[Text]:
+    """Return where messages fail together, and where nothing tells whether they do."""
+    effect = rows["design_effect"].to_numpy(dtype=float)
+    clusters, accepted = (rows[name].to_numpy(dtype=np.int64) for name in ("clusters", "accepted"))
+    return [*clustered_note(effect), *few_clusters_note(clusters, effect, accepted)]
 
 
 def _add_console(result: pd.DataFrame, groups: int) -> None:

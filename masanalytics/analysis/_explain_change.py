@@ -125,6 +125,8 @@ def explain_change(
     refuse_taken_names(names, CHANGE_COLUMNS)
     sides = _sides(before, after, at, Filters.parse(where))
     waited = [waited_counts(data, Question((), (), filters))[0] for data, filters in sides]
+    if after is None:
+        _refuse_empty(waited, at)
     age = common_age(*waited) if within is None else float(to_seconds(within))
     counts = [_at_age(data, names, filters, age) for data, filters in sides]
     cells, tables = _cells(counts, names)
@@ -152,6 +154,24 @@ def _sides(
         return [(before, replace(where, until=cut)), (before, replace(where, since=cut))]
     raise InputError(
         "say what to compare with: explain_change(before, after), or explain_change(data, at='2026-01-05')"
+    )
+
+
+def _refuse_empty(waited: list[Counts], at: Instant | None) -> None:
+    """Raise if all messages were submitted on one side of the cut."""
+    before, after = (int(part.n.sum()) for part in waited)
+    if bool(before) == bool(after):
+        return
+    if before:
+        raise InputError(
+            "at={at!r}: all {count:,} messages were submitted before it, so there is nothing to compare",
+            at=at,
+            count=before,
+        )
+    raise InputError(
+        "at={at!r}: no message was submitted before it and {count:,} were after, so there is nothing to compare",
+        at=at,
+        count=after,
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from masanalytics.aliases import Columns, Filter, Length, Messages, Numbers
 from masanalytics.analysis.answered_messages import AnsweredMessages
-from masanalytics.analysis.clusters import Cluster, cluster_columns, cluster_counts, clustered_note
+from masanalytics.analysis.clusters import Cluster, cluster_columns, cluster_counts, clustered_note, few_clusters_note
 from masanalytics.analysis.dimensions import as_names, columns_behind
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Question, count_messages, group_rows
@@ -137,7 +137,12 @@ def replies(
         source,
         where=filters,
         denominator="delivered",
-        notes=[*ratio_notes, *_notes(result, unmatched), *clustered_note(columns["design_effect"])],
+        notes=[
+            *ratio_notes,
+            *_notes(result, unmatched),
+            *clustered_note(columns["design_effect"]),
+            *few_clusters_note(columns["clusters"], columns["design_effect"], delivered),
+        ],
         counted=delivered.tolist(),
     )
     result.attrs |= {"unmatched": unmatched} | ({} if ratio is None else {"sample_ratio": ratio})

@@ -13,7 +13,7 @@ from masanalytics.aliases import Filter, Messages
 from masanalytics.analysis.equal_age import waited_counts
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import Counts, Question, group_rows
-from masanalytics.analysis.results import finished
+from masanalytics.analysis.results import finished, refuse_unknown_names
 from masanalytics.analysis.sources.base import MessageSource
 from masanalytics.errors import InputError
 from masanalytics.formatting import percent
@@ -103,6 +103,8 @@ def sample_size(
     """
     import pandas as pd
 
+    if isinstance(change, str):
+        raise InputError("change={change!r}: write it as a number, 0.02 for two points", change=change)
     changes = [float(change)] if isinstance(change, (int, float, np.number)) else [float(one) for one in change]
     _refuse(rate, changes, power, arms, design_effect)
     known = _Known(1.0 if design_effect is None else float(design_effect))
@@ -162,8 +164,9 @@ def _row(rate: float, change: float, power: float, arms: int, known: _Known) -> 
 
 
 def _sentence(row: dict[str, Any]) -> str:
+    digits = next((digits for digits in (1, 2, 3) if abs(row["change"]) >= 10.0 ** -(digits + 2)), 4)
     values = {
-        "before": percent(row["rate"]), "after": percent(row["rate"] + row["change"]),
+        "before": percent(row["rate"], digits), "after": percent(row["rate"] + row["change"], digits),
         "power": percent(row["power"], 0), "arms": row["arms"], "per_arm": row["per_arm"], "total": row["total"],
     }  # fmt: skip
     if row["change"] < 0:
@@ -188,6 +191,7 @@ def _from(data: Messages, filters: Filters, given: float | None) -> tuple[_Known
     """Return what `data` says of the design effect and of messages a day."""
     question = Question(["day"], ("campaign", "batch_id"), filters)
     counts, source = waited_counts(data, question)
+    refuse_unknown_names(source, filters, is_empty=not counts.n.sum())
     per_day = _per_day(counts)
     if given is not None:
         return _Known(float(given), per_day), source, []

@@ -80,7 +80,8 @@ def timeline(
         - ``p50_s, p90_s`` (seconds): latency of the delivered; without seconds in the reports, the ends of minutes as in `latency`
         - ``limit_low, limit_high``: between them lie all buckets of 95 lines in 100 where nothing happens: chance, and how much
           buckets of the line differ anyway (Laney's p′ chart: from neighbours, buckets outside left out), three standard errors at
-          least and as many more as the number of buckets asks for; NaN if fewer than eight are settled
+          least and as many more as the number of buckets asks for; NaN if fewer than eight are settled. A rhythm (weekends, hours) or a slow
+          drift is not known to them: judge such buckets among their like, as by ``weekday=[5, 6]``
         - ``outside`` (bool): whether the rate lies outside, whatever becomes of the pending messages
         - ``clusters, design_effect``: as for `delivery_rates`
 

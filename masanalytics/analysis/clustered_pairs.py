@@ -43,6 +43,8 @@ class PairClusters:
         The arm of which a single cluster carries the difference: without it, less than half is left.
     strata : array of int, optional
         Of each cluster: it is compared with those of the same stratum only.
+    is_apart : bool
+        Whether the arms are campaigns of which one was over before the other began.
     """
 
     level: Level
@@ -51,6 +53,7 @@ class PairClusters:
     cluster: Numbers
     carrying: Literal["a", "b"] | None
     strata: Numbers | None = None
+    is_apart: bool = False
 
     @property
     def is_tested(self) -> bool:
@@ -102,7 +105,7 @@ def _between(
     """Return the clusters of arms of different campaigns: their days, or too few, what days of others have shown."""
     own = _told(counts, rows, "day", unit)
     if own.is_tested:
-        return own
+        return replace(own, is_apart=_are_apart(counts, rows))
     campaigns = counts.counts.keys["campaign"][rows[0] | rows[1]].unique().tolist()
     history = days(campaigns)
     if history is not None:
@@ -116,6 +119,15 @@ def _between(
     batches = _told(counts, rows, "batch", counts.batch).found
     days_of = {name: getattr(own.found, name) for name in ("clusters_a", "clusters_b", "effective_a", "effective_b")}
     return replace(own, found=batches._replace(**days_of))
+
+
+def _are_apart(counts: ClusterCounts, rows: tuple[Booleans, Booleans]) -> bool:
+    """Whether the last day of one arm is before the first of the other."""
+    keys = counts.counts.keys
+    if "day" not in keys.columns:
+        return False
+    a, b = (keys["day"][row].dropna() for row in rows)
+    return bool(len(a) and len(b) and (a.max() < b.min() or b.max() < a.min()))
 
 
 def _told(

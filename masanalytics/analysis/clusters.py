@@ -30,6 +30,7 @@ __all__ = [
     "cluster_columns",
     "cluster_counts",
     "clustered_note",
+    "few_clusters_note",
     "places_among",
     "widened",
 ]
@@ -43,6 +44,7 @@ UNCLUSTERED: Final = Text(
     code="unclustered",
 )
 _LARGE_EFFECT = 1.5
+_TOLD_FROM = 30
 
 
 class GroupClusters(NamedTuple):
@@ -275,5 +277,27 @@ def clustered_note(effect: Figures) -> list[Text]:
             "{times:.1f} times as wide as those of independent messages",
             code="clustered",
             times=largest**0.5,
+        )
+    ]
+
+
+def few_clusters_note(clusters: Numbers, effect: Figures, accepted: Numbers) -> list[Text]:
+    """Return in how many rows nothing tells how much clusters differ, so that their intervals are those of independent messages.
+
+    Rows of fewer than 30 messages have a note of their own.
+    """
+    rows = accepted >= _TOLD_FROM
+    few = int((rows & (clusters > 0) & np.isnan(effect)).sum())
+    if not few:
+        return []
+    return [
+        Text(
+            "{count:,} of {total:,} rows rests on fewer than five batches (or days of campaigns), or on one that outweighs the others: "
+            "how much these differ is not known, and low, high hold for messages that fail one by one",
+            "{count:,} of {total:,} rows rest on fewer than five batches (or days of campaigns), or on one that outweighs the others: "
+            "how much these differ is not known, and low, high hold for messages that fail one by one",
+            code="few_clusters",
+            count=few,
+            total=len(accepted),
         )
     ]

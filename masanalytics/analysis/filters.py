@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from numbers import Integral
 from typing import Any
 
 from masanalytics.analysis.dimensions import is_column, is_derived, unknown_argument
@@ -15,6 +17,8 @@ from masanalytics.timezone import format_instant, to_instant
 from masanalytics.vocabulary import carrier_of_name
 
 __all__ = ["Filters", "to_instant", "to_seconds"]
+
+_DATE_IN_DIGITS = re.compile(r"(20\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 
 
 @dataclass(frozen=True)
@@ -61,10 +65,11 @@ class Filters:
         options = {name: _options(value) for name, value in values.items() if value is not None}
         if "carrier" in options:
             options["carrier"] = _either_language(options["carrier"])
+        start, end = _window(since, until)
         return cls(
             values=options,
-            since=None if since is None else to_instant(since),
-            until=None if until is None else to_instant(until),
+            since=start,
+            until=end,
             waited_at_least=waited_at_least,
             named=frozenset(named),
         )
@@ -137,6 +142,31 @@ class Filters:
         if self.until is not None:
             described["until"] = format_instant(self.until)
         return described
+
+
+def _window(since: Any, until: Any) -> tuple[int | None, int | None]:
+    """Return both ends as epoch seconds.
+
+    Raises
+    ------
+    InputError
+        If a number is a date in digits, or the window ends before it begins.
+    """
+    for name, value in (("since", since), ("until", until)):
+        if isinstance(value, Integral) and not isinstance(value, bool) and _DATE_IN_DIGITS.fullmatch(str(value)):
+            year, month, day = _DATE_IN_DIGITS.fullmatch(str(value)).groups()  # type: ignore[union-attr]
+            raise InputError(
+                "{name}={value!r} is a number of seconds since 1970: write the date as '{date}'",
+                name=name,
+                value=int(value),
+                date=f"{year}-{month}-{day}",
+            )
+    start, end = (None if value is None else to_instant(value) for value in (since, until))
+    if start is not None and end is not None and end <= start:
+        raise InputError(
+            "until={until!r} is not after since={since!r}: no message can be between", since=since, until=until
+        )
+    return start, end
 
 
 def _either_language(carriers: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from masanalytics.aliases import Booleans, Figures, Numbers
-from masanalytics.stats.enough_clusters import LEAST_CLUSTERS, effective_clusters, is_enough
+from masanalytics.stats.enough_clusters import LEAST_CLUSTERS, LEAST_EFFECTIVE, effective_clusters, is_enough
 from masanalytics.stats.proportions import student_p_value, student_quantile
 from masanalytics.stats.variance_component import Clustered, variance_component
 
@@ -51,7 +51,7 @@ class DesignEffects(NamedTuple):
         How many clusters have messages.
     effect : array of float
         The variance of the rate, as its clusters tell it, over that of independent messages; 1 at least, NaN with fewer than
-        five clusters.
+        five clusters, and where one outweighs the others so far that they do not tell.
     freedom : array of float
         Degrees of freedom of an interval with that variance: infinite where the effect is 1.
     """
@@ -97,7 +97,8 @@ def design_effects(group: Numbers, groups: int, n: Figures, k: Figures) -> Desig
         effect = np.where(binomial > 0, 1 + beyond / binomial, 1.0)
         own = np.maximum((binomial + beyond) ** 2 * found.information / squares**2, 1.0)
         freedom = np.where(beyond > 0, own * effect / (effect - 1), np.inf)
-    few = clusters < LEAST_CLUSTERS
+    # Clusters of which one outweighs the others may show that they differ; that they do not seem to says nothing.
+    few = (clusters < LEAST_CLUSTERS) | ((squares > 1 / LEAST_EFFECTIVE) & ~(effect > 1))
     return DesignEffects(clusters, np.where(few, np.nan, effect), np.where(few, np.inf, freedom))
 
 

@@ -12,12 +12,13 @@ from typing import Final
 
 from masanalytics.aliases import Figures
 
-__all__ = ["LEAST_CLUSTERS", "effective_clusters", "is_enough"]
+__all__ = ["LEAST_CLUSTERS", "LEAST_EFFECTIVE", "effective_clusters", "is_enough"]
 
 LEAST_CLUSTERS: Final = 5
 """Fewer clusters do not tell how much clusters differ."""
 
-_ROUNDED = 0.5  # four full batches and half a batch are five
+LEAST_EFFECTIVE: Final = 4.5
+"""The same of clusters of one size: four full batches and half a batch are five."""
 
 
 def effective_clusters(n: Figures) -> float:
@@ -41,4 +42,4 @@ def is_enough(clusters: int, effective: float) -> bool:
     >>> is_enough(5, 4.77), is_enough(6, 1.1), is_enough(4, 4.0)
     (True, False, False)
     """
-    return clusters >= LEAST_CLUSTERS and effective >= LEAST_CLUSTERS - _ROUNDED
+    return clusters >= LEAST_CLUSTERS and effective >= LEAST_EFFECTIVE
