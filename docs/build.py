@@ -49,10 +49,20 @@ def html(*run: str) -> None:
 
     with ThreadPoolExecutor() as both:
         list(both.map(build, languages))
+    for folder in languages:
+        check_search(DOCS / "_build" / "html" / folder / "_static" / "language_data.js")
     start = '<!doctype html><meta charset="utf-8"><title>masanalytics</title><script>location.replace('
     start += '(navigator.language.startsWith("zh")?"zh":"en")+"/index.html")</script>'
     start += '<p><a href="en/index.html">English</a> · <a href="zh/index.html">中文</a></p>'
     (DOCS / "_build" / "html" / "index.html").write_text(start, encoding="utf-8")
+
+
+def check_search(script: Path) -> None:
+    """Fail where the search ends with an error at every question: its script uses a stemmer that it does not define."""
+    text = script.read_text(encoding="utf-8")
+    used = re.findall(r"window\.Stemmer = (\w+);", text)
+    if not used or not all(f"{name}=function" in text or f"{name} = function" in text for name in used):
+        raise SystemExit(f"{script}: the search has no stemmer {', '.join(used)}: see docs/chinese_search.py.")
 
 
 def templates(folder: Path) -> dict[Path, Catalog]:

@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
 from numpydoc import xref
 from sphinx.application import Sphinx
 
@@ -62,6 +65,8 @@ suppress_warnings = [
 
 html_theme = "furo"
 html_title = "masanalytics"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_copy_source = False
 html_show_copyright = False
@@ -93,7 +98,21 @@ def describe_columns(app: Sphinx) -> None:
         app.connect("autodoc-process-docstring", add_columns(all_columns()), priority=900)
 
 
+def number_headings(app: Sphinx) -> None:
+    """Let the translation of "1. The sheet" be a heading: read as Markdown it would be a list, and the page kept its English."""
+    for path in (DOCS / "locale").glob(f"{app.config.language}/LC_MESSAGES/notebooks/*.po"):
+        catalogue = read_po(path.read_bytes().splitlines(keepends=True))
+        for message in catalogue:
+            message.string = re.sub(r"^(\d+)\. ", r"\1\\. ", str(message.string))
+        with path.with_suffix(".mo").open("wb") as file:
+            write_mo(file, catalogue)
+
+
 def setup(app: Sphinx) -> None:
     """Connect what this site needs beyond its extensions."""
+    from chinese_search import ChineseSearch
+
+    app.add_search_language(ChineseSearch)
+    app.connect("builder-inited", number_headings)
     app.connect("builder-inited", copy_notebooks)
     app.connect("builder-inited", describe_columns)
