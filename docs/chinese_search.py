@@ -17,7 +17,7 @@ var splitQuery = (query) => {
   const words = [];
   for (const part of query.match(/\\p{Script=Han}+|[^\\p{Script=Han}]+/gu) || []) {
     if (!/\\p{Script=Han}/u.test(part)) {
-      words.push(...(part.match(/[\\p{Letter}\\p{Number}_]+/gu) || []));
+      words.push(...(part.match(/[\\p{Letter}\\p{Number}_]{2,}/gu) || []));
       continue;
     }
     for (let start = 0; start < part.length; ) {
