@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import zlib
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -26,7 +27,7 @@ from masanalytics.vocabulary import categories, category_name
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CodeDescription", "category_name", "category_of", "code_catalogue", "describe_code"]
+__all__ = ["CodeDescription", "catalogue_version", "category_name", "category_of", "code_catalogue", "describe_code"]
 
 _BARE_NUMBER = re.compile(r"-?\d+")
 _MISSING = frozenset(word.upper() for word in BLANK_WORDS)
@@ -285,6 +286,16 @@ def _fold(text: str) -> str:
 
 
 @cache
+def catalogue_version() -> int:
+    """Return a number that is another where the catalogue is: by it a file knows whether what it keeps of codes is as of today.
+
+    Below 2³¹, as SQLite keeps such a number. It is of the words that the catalogue is made of, so that it is not read for it.
+    """
+    words = [(code, known.category, known.meaning) for code, known in RSPCODS.items()]
+    return zlib.crc32(repr([_text_of("error_codes.csv"), words, _NOT_LISTED]).encode()) >> 1
+
+
+@cache
 def _catalogue() -> _Catalogue:
     advices = {row["advice_en"]: row for row in _rows("code_advice.csv")}
     entries = (*(_entry(row, advices) for row in _rows("error_codes.csv")), *map(_word, RSPCODS))
@@ -327,5 +338,8 @@ def _word(rspcod: str) -> _Entry:
 
 
 def _rows(name: str) -> list[dict[str, str]]:
-    text = resources.files("masanalytics").joinpath("data", name).read_text(encoding="utf-8-sig")
-    return list(csv.DictReader(io.StringIO(text, newline="")))
+    return list(csv.DictReader(io.StringIO(_text_of(name), newline="")))
+
+
+def _text_of(name: str) -> str:
+    return resources.files("masanalytics").joinpath("data", name).read_text(encoding="utf-8-sig")

@@ -50,7 +50,7 @@ def run_demo(folder: Path | None, *, language: str | None, echo: Callable[[str],
     from masanalytics.store import Store
 
     target = _new_folder(folder)
-    with Simulator(https=True, clock=FastClock(_SPEED, _START), poll_interval=5.0, seed=7) as simulator:
+    with Simulator(https=True, clock=FastClock(_SPEED, _START), seed=7) as simulator:
         account = simulator.account(signature=_SIGNATURE)
         with Store(target / "mas.db", clock=simulator.clock) as store, Client(account, clock=simulator.clock) as client:
             _heading(echo, _("A platform on this machine, and a sheet of customers"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from masanalytics import analysis
 from masanalytics.analysis.filters import Filters, to_instant, to_seconds
+from masanalytics.analysis.sources.folders import opened
 from masanalytics.analysis.sources.pandas import count_combinations
 from masanalytics.errors import InputError
 from masanalytics.store import Store
@@ -83,6 +85,35 @@ def test_the_parquet_export_answers_like_the_store(filled: Store, tmp_path: Path
     found = ask(duckdb.read_parquet(str(tmp_path / "*" / "*.parquet")))
 
     pd.testing.assert_frame_equal(found, ask(filled), check_dtype=False)
+
+
+def test_whole_numbers_are_the_same_kind_from_every_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lengths that are not known for some messages stay whole numbers, by the store, DuckDB, polars and Arrow."""
+    with Store(tmp_path / "mas.db") as store:
+        fill(store, random_messages(60, seed=3))
+        store.db.execute("UPDATE messages SET segments = NULL WHERE message_id % 6 = 0")
+        store.db.conn.commit()
+        store.export_parquet(tmp_path / "out")
+        asked = [analysis.delivery_rates(store, name) for name in ("segments", "reports", "batch_id")]
+    assert asked[0]["segments"].tolist() == [1, 2, 3, pd.NA]
+    assert [str(rates.iloc[:, 0].dtype) for rates in asked] == ["Int64", "Int64", "int64"]
+
+    for unknown in ("duckdb", "polars", None):
+        source = opened(list((tmp_path / "out").rglob("*.parquet")))
+        found = [analysis.delivery_rates(source, name) for name in ("segments", "reports", "batch_id")]
+        for one, expected in zip(found, asked, strict=True):
+            pd.testing.assert_frame_equal(one, expected)
+        if unknown:
+            monkeypatch.setitem(sys.modules, unknown, None)
+
+
+def test_numbers_too_long_for_a_float_stay_apart() -> None:
+    """Order numbers of nineteen digits, some missing, are groups of their own."""
+    frame = pytest.importorskip("polars").DataFrame(
+        {"order": [2**60, 2**60 + 1, None], "status": ["delivered"] * 3, "waited_s": [1] * 3, "latency_s": [1] * 3}
+    )
+
+    assert analysis.delivery_rates(frame, "order", cluster=None)["order"].tolist() == [2**60, 2**60 + 1, pd.NA]
 
 
 def test_a_store_counts_by_more_than_one_integer_holds(filled: Store) -> None:

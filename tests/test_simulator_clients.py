@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from masanalytics.simulator import PlatformAccount, Simulator, Style
+from masanalytics.simulator import PlatformAccount, Rules, Simulator, Style
 
 EC, AP, KEY, SIGN = "模拟企业", "sim0", "sim-secret", "SimSign01"
 PAIRS = {str(13800000000 + n): f"第{n}条" for n in range(1000)}
@@ -103,6 +103,21 @@ def ask(sim: Simulator, path: str, body: bytes, content_type: str = "application
     answer = json.loads(line.getresponse().read())
     line.close()
     return answer
+
+
+@pytest.mark.parametrize(
+    ("options", "seconds"),
+    [
+        ({}, Rules().poll_interval),
+        ({"rules": Rules(poll_interval=2.0)}, 2.0),
+        ({"poll_interval": 0.0}, 0.0),
+        ({"rules": Rules(poll_interval=2.0), "poll_interval": 3.0}, 3.0),
+    ],
+)
+def test_how_often_may_be_polled_is_what_was_said(options: dict[str, Any], seconds: float) -> None:
+    """The rule of `rules` holds unless the argument says another one; an account for the simulator polls by it."""
+    with Simulator(https=False, **options) as sim:
+        assert (sim.platform.rules.poll_interval, sim.account().poll_interval) == (seconds, seconds)
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.who)

@@ -57,6 +57,34 @@ def test_a_message_says_who_what_and_why(filled: Store) -> None:
     ]
 
 
+def test_a_code_means_what_the_catalogue_of_today_says(filled: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Opening writes the meanings anew where the catalogue is another, and leaves the file alone where it is the same."""
+    ask = "SELECT category, meaning, meaning_zh FROM messages_readable WHERE error_code = 'MN:0090'"
+    filled.db.execute("UPDATE code_meanings SET category = 'older', meaning = 'older', meaning_zh = '旧'")
+    filled.db.conn.commit()
+
+    with Store(filled.path) as same:
+        assert rows(same, ask) == [("older", "older", "旧")]
+    monkeypatch.setattr("masanalytics.store.sql_views.catalogue_version", lambda: 7)
+    with Store(filled.path) as other:
+        assert rows(other, ask) == [("unreachable", "Phone switched off", "用户关机")]
+        other.db.execute("UPDATE code_meanings SET category = 'older'")
+        other.db.conn.commit()
+    with Store(filled.path) as again:
+        assert rows(again, "SELECT DISTINCT category FROM messages_readable WHERE category IS NOT NULL") == [("older",)]
+
+
+def test_a_file_that_cannot_be_written_keeps_its_meanings(filled: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another catalogue is no reason not to open it: while somebody else writes for long, another opening does it."""
+    monkeypatch.setattr("masanalytics.store.sql_views.catalogue_version", lambda: 7)
+    filled.db.execute("BEGIN IMMEDIATE")
+
+    with Store(filled.path, busy_s=0.0) as other:
+        assert rows(other, "SELECT count(*) FROM messages_readable") == [(3,)]
+        assert rows(other, "PRAGMA user_version") != [(7,)]
+    filled.db.conn.rollback()
+
+
 def test_every_other_table_is_shown_in_china_time(filled: Store) -> None:
     """Batches, runs, polls, coverage, opt-outs, replies."""
     assert rows(filled, "SELECT campaign, state, messages, requested_at FROM batches_readable") == [

@@ -142,7 +142,8 @@ def poll_seconds(seconds: object, url: str) -> float:
     """Return the poll interval in seconds: no less than the interface allows, but on this machine, where a simulator is."""
     if isinstance(seconds, bool) or not isinstance(seconds, Real) or not isfinite(seconds) or seconds < 0:
         raise ConfigError(
-            "poll_interval must be a number of seconds, 0 or more (the interface allows one poll in five seconds)."
+            "poll_interval must be a number of seconds, 0 or more (the interface allows one poll in {least:g} seconds).",
+            least=SHORTEST_INTERVAL_S,
         )
     if seconds < SHORTEST_INTERVAL_S and not is_on_this_machine(url):
         raise ConfigError(

@@ -28,7 +28,7 @@ from masanalytics.analysis.sources import as_source
 from masanalytics.analysis.sources.base import MessageSource, RawCounts, Seconds
 from masanalytics.analysis.sources.pandas import PandasMessages
 from masanalytics.i18n import Text
-from masanalytics.vocabulary import ACCEPTED, UNREPORTED_AFTER_S, Status
+from masanalytics.vocabulary import ACCEPTED, MESSAGE_COLUMNS, UNREPORTED_AFTER_S, Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -259,12 +259,22 @@ def _shown(raw: RawCounts, asked: Sequence[str], available: Sequence[str]) -> pd
     shown: dict[str, pd.Series] = {}
     for name in asked:
         if not is_derived(name, available):
-            shown[name] = raw.keys[name]
+            shown[name] = _as_in_messages(name, raw.keys[name])
         elif name == "category":
             shown[name] = _categories(raw.keys, raw.status)
         else:
             shown[name] = present(name, raw.keys[name])
     return pd.DataFrame(shown, index=raw.keys.index)
+
+
+def _as_in_messages(name: str, column: pd.Series) -> pd.Series:
+    """Return a column of whole numbers as messages have it, whatever its source counts with."""
+    import pandas as pd
+
+    kind = MESSAGE_COLUMNS.get(name, "")
+    if kind not in ("int64", "Int64") or not pd.api.types.is_integer_dtype(column.dtype) or column.dtype == kind:
+        return column
+    return column.astype("Int64") if kind == "Int64" or column.isna().any() else column.astype("int64")
 
 
 def _categories(raw: pd.DataFrame, status: Numbers) -> pd.Series:

@@ -20,7 +20,6 @@ from masanalytics.phones import parse_phones
 from masanalytics.planning.arguments import (
     AddSerial,
     Sending,
-    budget_of,
     cap_rule,
     check_gone,
     check_kinds,
@@ -31,7 +30,6 @@ from masanalytics.planning.arguments import (
     checked_round,
     checked_serial,
     checked_spread,
-    limits_of,
     positive,
 )
 from masanalytics.planning.batching import Limits, cut_by_arm
@@ -54,11 +52,10 @@ from masanalytics.planning.plan_warnings import (
     suppression_warnings,
     unknown_signature,
 )
-from masanalytics.planning.planned import Plan, SendingAccount
+from masanalytics.planning.planned import Plan
 from masanalytics.planning.planned_messages import Excluded, PlannedMessages
 from masanalytics.planning.platform_texts import with_text
 from masanalytics.planning.templates import Wording, by_arm, parse_wording
-from masanalytics.segments import bracketed
 from masanalytics.sheets.receipt import receipt_of, receipt_warnings
 
 if TYPE_CHECKING:
@@ -209,11 +206,7 @@ def plan(
         spread=checked_spread(spread, rate, store),
         marketing=marketing,
         regions=regions,
-        account=None if account is None else SendingAccount.of(account),
-        budget=budget_of(account),
-        limits=limits_of(account, limits),
-        signature=bracketed(signature if signature is not None else (account.signature or "") if account else ""),
-    )
+    ).by(account, limits, signature)
     several = isinstance(params, (list, tuple))
     check_names(phone=phone, content=content, arm=arm, key=key, cap_by=cap_by, params=None if several else params)
     labels = labels_by_name(frame := as_frame(df))

@@ -28,6 +28,7 @@ from masanalytics.planning.planned import SendingAccount
 from masanalytics.planning.platform_texts import TemplateText
 from masanalytics.planning.templates import by_arm
 from masanalytics.protocol import MAX_PAIRS, most_pairs
+from masanalytics.segments import bracketed
 from masanalytics.text import plain_name
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ __all__ = [
     "GONE",
     "AddSerial",
     "Sending",
-    "budget_of",
     "cap_rule",
     "check_gone",
     "check_kinds",
@@ -49,7 +49,6 @@ __all__ = [
     "checked_round",
     "checked_serial",
     "checked_spread",
-    "limits_of",
     "positive",
 ]
 
@@ -175,7 +174,7 @@ def checked_phone(phone: Hashable) -> Hashable:
     return phone
 
 
-def budget_of(account: Account | None) -> tuple[Budget, AccountKey] | None:
+def _budget_of(account: Account | None) -> tuple[Budget, AccountKey] | None:
     """Return the account's budget, and by what the store knows the account; None without one."""
     budget = None if account is None else Budget.of(account)
     return None if account is None or budget is None else (budget, account.key)
@@ -201,7 +200,7 @@ def checked_spread(
     return spread_seconds(spread, (SystemClock() if store is None else store.clock).now())
 
 
-def limits_of(account: Account | None, limits: Limits | None) -> Limits:
+def _limits_of(account: Account | None, limits: Limits | None) -> Limits:
     """Return how large a request may be: as asked for, and as the account's flavour of the interface takes it."""
     most = MAX_PAIRS if account is None else most_pairs(account)
     if limits is None:
@@ -262,10 +261,21 @@ class Sending:
     price: float | None
     rate: float | None
     spread: tuple[float, tuple[str, str] | None] | None
-    limits: Limits
     marketing: bool | None
     regions: str | Path | None
-    account: SendingAccount | None
-    signature: str
-    budget: tuple[Budget, AccountKey] | None
+    account: SendingAccount | None = None
+    budget: tuple[Budget, AccountKey] | None = None
+    limits: Limits = _LIMITS
+    signature: str = ""
     template: TemplateText | None = None
+
+    def by(self, account: Account | None, limits: Limits | None, signature: str | None) -> Sending:
+        """Return the same, sent by an account, in requests as large as it may make, under its signature or another."""
+        own = (account.signature or "") if account else ""
+        return replace(
+            self,
+            account=None if account is None else SendingAccount.of(account),
+            budget=_budget_of(account),
+            limits=_limits_of(account, limits),
+            signature=bracketed(own if signature is None else signature),
+        )

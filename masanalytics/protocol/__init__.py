@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from masanalytics.protocol.lenient_json import BadRecord, excerpt
-from masanalytics.protocol.pages import FULL_PAGE, Endpoint, Page, PollAnswer, read_page
+from masanalytics.protocol.pages import FULL_PAGE, Page, PollAnswer, read_page
 from masanalytics.protocol.pushes import Pushed, read_push
 from masanalytics.protocol.records import (
+    Endpoint,
     ReportRecord,
     UplinkRecord,
     fold_group,

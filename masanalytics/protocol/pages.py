@@ -20,11 +20,17 @@ from masanalytics.protocol.lenient_json import (
     salvage,
     unwrap,
 )
-from masanalytics.protocol.records import Instants, ReportRecord, UplinkRecord, read_report, read_uplink
+from masanalytics.protocol.records import (
+    Endpoint,
+    Instants,
+    ReportRecord,
+    UplinkRecord,
+    is_record,
+    read_report,
+    read_uplink,
+)
 
-__all__ = ["FULL_PAGE", "Endpoint", "Page", "PollAnswer", "read_page"]
-
-Endpoint = Literal["report", "deliver"]
+__all__ = ["FULL_PAGE", "Page", "PollAnswer", "read_page"]
 
 FULL_PAGE: Final = 1000
 """A page of this many records is full: there may be more behind it."""
@@ -32,7 +38,6 @@ FULL_PAGE: Final = 1000
 _Reader = Callable[[Mapping[str, Any], Instants], "list[ReportRecord] | list[UplinkRecord]"]
 _READERS: Final[dict[str, _Reader]] = {"report": read_report, "deliver": read_uplink}
 _NOTICE_KEYS = ("rspcod", "message", "msg", "error")
-_RECORD_KEYS = frozenset({"mobile", "mobiles"})
 _PLAIN_NOTICE = 1000
 _DEEPEST_WRAPPING = 4
 _UNDONE: Final = frozenset({501, 503, 505})
@@ -202,17 +207,13 @@ def _wrapped_records(value: object, depth: int = 0) -> list[Any]:
     if isinstance(value, str) and value.lstrip().startswith(("[", "{")):
         value = read_json(value)
     if isinstance(value, list):
-        return value if any(map(_is_record, value)) else []
+        return value if any(map(is_record, value)) else []
     if not isinstance(value, Mapping) or depth > _DEEPEST_WRAPPING:
         return []
-    if _is_record(value):
+    if is_record(value):
         return [value]
     found = (_wrapped_records(inner, depth + 1) for inner in value.values())
     return next((records for records in found if records), [])
-
-
-def _is_record(value: object) -> bool:
-    return isinstance(value, Mapping) and not _RECORD_KEYS.isdisjoint(value)
 
 
 def _items_of_broken(text: str) -> _Items:

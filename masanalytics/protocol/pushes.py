@@ -13,13 +13,10 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, unquote_plus
 
 from masanalytics.protocol.lenient_json import UNREADABLE, read_json, read_script, unwrap
-from masanalytics.protocol.pages import Endpoint
+from masanalytics.protocol.records import Endpoint, is_record, kind_of
 
 __all__ = ["Pushed", "read_push"]
 
-_OF_REPORT: Final = frozenset({"reportStatus", "errorCode", "receiveDate"})
-_OF_UPLINK: Final = frozenset({"smsContent", "content"})
-_RECORD: Final = frozenset({"mobile", "mobiles"})
 _BLANK: Final = " \t\r\n\0"
 
 
@@ -67,15 +64,15 @@ def read_push(body: bytes, endpoint: Endpoint) -> list[Pushed]:
     as_it_came = encoding == "damaged" or (encoding == "gb18030" and text.startswith("{"))
     if isinstance(value, Mapping) and not as_it_came:
         plain = text if is_json else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-        return [Pushed(_kind_of(value, endpoint), plain.encode("utf-8", "surrogatepass"), _is_plain(plain))]
+        return [Pushed(kind_of(value) or endpoint, plain.encode("utf-8", "surrogatepass"), _is_plain(plain))]
     if isinstance(value, list) and not as_it_came:
         return _of_list(value, endpoint)
-    return [Pushed(_kind_of(value, endpoint), body, is_object=False)]
+    return [Pushed(kind_of(value) or endpoint, body, is_object=False)]
 
 
 def _of_list(items: list[Any], endpoint: Endpoint) -> list[Pushed]:
     """Return the reports of a list and its replies, each as a list of their own."""
-    kinds = [_kind_of(item, endpoint) for item in items]
+    kinds = [kind_of(item) or endpoint for item in items]
     parts: list[Pushed] = []
     for kind in dict.fromkeys(kinds):
         own = [item for item, of in zip(items, kinds, strict=True) if of == kind]
@@ -84,19 +81,11 @@ def _of_list(items: list[Any], endpoint: Endpoint) -> list[Pushed]:
     return parts
 
 
-def _kind_of(value: object, endpoint: Endpoint) -> Endpoint:
-    if not isinstance(value, Mapping):
-        return endpoint
-    if _OF_REPORT & value.keys():
-        return "report"
-    return "deliver" if _OF_UPLINK & value.keys() else endpoint
-
-
 def _is_plain(text: str) -> bool:
     """Whether a text is one record, and read as strictly as inside a list with others: one that is not must stand alone."""
     try:
         text.encode()
-        return not _RECORD.isdisjoint(json.loads(text))
+        return is_record(json.loads(text))
     except ValueError:
         return False
 
@@ -111,7 +100,7 @@ def _form_fields(text: str) -> object:
         fields = dict(parse_qsl(text, keep_blank_values=True, errors="strict"))
     except UnicodeDecodeError:
         fields = dict(parse_qsl(text, keep_blank_values=True, encoding="gb18030", errors="replace"))
-    if _RECORD & fields.keys():
+    if is_record(fields):
         return fields
     inside = (read_json(unwrap(part.encode()).text) for pair in fields.items() for part in pair)
     return next((value for value in inside if isinstance(value, (Mapping, list)) and value), UNREADABLE)

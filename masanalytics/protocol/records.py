@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from math import isfinite
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from masanalytics.masking import mask_phone
 from masanalytics.protocol.lenient_json import storable
@@ -15,17 +15,25 @@ from masanalytics.timezone import parse_platform_time
 from masanalytics.vocabulary import Status
 
 __all__ = [
+    "Endpoint",
     "Instants",
     "ReportRecord",
     "UplinkRecord",
     "fold_group",
     "fold_mobile",
     "is_intermediate",
+    "is_record",
+    "kind_of",
     "outcome_of",
     "read_report",
     "read_uplink",
 ]
 
+Endpoint = Literal["report", "deliver"]
+
+_MOBILES: Final = ("mobile", "mobiles")
+_CONTENTS: Final = ("smsContent", "content")
+_OF_REPORTS: Final = frozenset({"reportStatus", "errorCode", "receiveDate"})
 _MOBILE = re.compile(MOBILE)
 _NO_GROUP: Final = BLANK_WORDS | {"-", "--", "undefined"}
 _GROUP_LENGTH = 22
@@ -200,6 +208,32 @@ def _is_final(words: list[str]) -> bool:
     return words[0] not in _INTERMEDIATE
 
 
+def is_record(value: object) -> bool:
+    """Return whether a JSON value is a record, or holds what belongs into one: an object that says whose number it is about.
+
+    Examples
+    --------
+    >>> is_record({"mobile": "13800138000"}), is_record({"message": "TOO_FREQUENT"}), is_record("mobile")
+    (True, False, False)
+    """
+    return isinstance(value, Mapping) and any(name in value for name in _MOBILES)
+
+
+def kind_of(value: object) -> Endpoint | None:
+    """Return what a JSON value would have been polled from, by the names of its fields; None where these do not tell.
+
+    Examples
+    --------
+    >>> kind_of({"mobile": "13800138000", "smsContent": "TD"}), kind_of({"errorCode": "MN:0090"}), kind_of({"mobile": ""})
+    ('deliver', 'report', None)
+    """
+    if not isinstance(value, Mapping):
+        return None
+    if not _OF_REPORTS.isdisjoint(value):
+        return "report"
+    return "deliver" if any(name in value for name in _CONTENTS) else None
+
+
 def read_report(item: Mapping[str, Any], instants: Instants) -> list[ReportRecord]:
     """Read one object of ``/sms/report``; one record for each number in it.
 
@@ -235,17 +269,17 @@ def read_uplink(item: Mapping[str, Any], instants: Instants) -> list[UplinkRecor
     ValueError
         If it cannot be used; the text is the reason.
     """
-    if "smsContent" not in item and "content" not in item:
+    if not any(name in item for name in _CONTENTS):
         raise ValueError("no smsContent")
-    content = _text(item.get("smsContent"), "smsContent") or _text(item.get("content"), "content")
+    content = next(filter(None, (_text(item.get(name), name) for name in _CONTENTS)), "")
     sent = _text(item.get("sendTime"), "sendTime")
     serial = _text(item.get("addSerial"), "addSerial")
     return [UplinkRecord(mobile, content, serial, sent, instants.of(sent)) for mobile in _mobiles(item)]
 
 
 def _mobiles(item: Mapping[str, Any]) -> list[str]:
+    # The names of _MOBILES, and the usual form, on the shortest way: 1,000 of them a page.
     value = item.get("mobile") or item.get("mobiles")
-    # The usual form, on the shortest way: 1,000 of them a page.
     if type(value) is str and len(value) == 11 and value.isascii() and value.isdigit():
         return [value]
     entries = value if isinstance(value, list) else _text(value, "mobile").split(",")

@@ -52,9 +52,9 @@ class Simulator:
         as ``Store("mas.db", clock=sim.clock)``.
     speed : float, optional
         In place of `clock`: how many seconds of the platform pass in one real second. From about 250 on, the way of a
-        request through the machine takes longer than the five-second rule, which then is not enforced.
-    poll_interval : float
-        Seconds between two polls of an account. 0 switches the rule off.
+        request through the machine takes longer than the rule of polls leaves, which then is not enforced.
+    poll_interval : float, optional
+        Seconds between two polls of an account, in place of what `rules` say. 0 switches the rule off.
     answer_delay : float
         Real seconds that each answer takes.
     behaviour : Behaviour or mapping, optional
@@ -63,11 +63,11 @@ class Simulator:
     accounts : sequence of PlatformAccount, optional
         Whom the platform knows; the first is the one that `account` and `client` use.
     rules : Rules, optional
-        What is enforced besides `poll_interval` and `strict`.
+        What is enforced, and how strictly; by default what the document says.
     style : Style, optional
         How answers look.
     strict : bool
-        Whether to reject every request that deviates from the document, in whatever way.
+        Whether to reject every request that deviates from the document, in whatever way, also where `rules` do not say so.
     push : Push or str, optional
         Where reports and replies are pushed to, as for HTTP accounts; `account` and `client` then speak the HTTP flavour.
     keep_ledger : bool
@@ -91,7 +91,7 @@ class Simulator:
         seed: int = 0,
         clock: Clock | None = None,
         speed: float | None = None,
-        poll_interval: float = 5.0,
+        poll_interval: float | None = None,
         answer_delay: float = 0.0,
         behaviour: Behaviour | Mapping[str, tuple[str, float] | None] | None = None,
         accounts: Sequence[PlatformAccount] = (DEFAULT_ACCOUNT,),
@@ -112,7 +112,8 @@ class Simulator:
         self.pusher: Pusher | None = None
         self.faults = Faults()
         rules = rules or Rules()
-        rules = replace(rules, poll_interval=poll_interval, strict=strict or rules.strict)
+        least = rules.poll_interval if poll_interval is None else poll_interval
+        rules = replace(rules, poll_interval=least, strict=strict or rules.strict)
         self.platform = Platform(tuple(accounts), _behaviour(behaviour), self.clock, seed, rules, style)
         self.platform.audit_log.keep = keep_ledger
 

@@ -9,7 +9,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Final, TypeVar
@@ -18,7 +18,7 @@ from sqlite_utils import Database
 
 from masanalytics.errors import StoreError
 from masanalytics.i18n import N_
-from masanalytics.store import changed_days, ledger_copies
+from masanalytics.store import changed_days, ledger_copies, sql_views
 from masanalytics.store.file_version import check_not_newer
 from masanalytics.store.schema import migrations
 
@@ -220,6 +220,7 @@ class Connections:
             return
         self._enable_wal(db)
         if not migrations.pending(db):
+            self._explain_codes(db)
             return
         with self.writing(durable=True):  # two processes may open a new file at once: the second finds nothing to do
             self.is_new = not tables
@@ -230,6 +231,13 @@ class Connections:
                 changed_days.rename(db.conn)
             else:
                 migrations.apply(db)
+            sql_views.explain_all_codes(db.conn)
+
+    def _explain_codes(self, db: Database) -> None:
+        """Bring up to date what codes mean, where the catalogue is another now; where that cannot be written, another opening does it."""
+        if not sql_views.are_codes_explained(db.conn):
+            with suppress(StoreError), self.writing() as conn:
+                sql_views.explain_all_codes(conn)
 
     def _check_readable(self, db: Database) -> None:
         if migrations.applied(db) and migrations.pending(db):

@@ -11,9 +11,9 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Final
 
-from masanalytics.codes import describe_code
+from masanalytics.codes import catalogue_version, describe_code
 
-__all__ = ["INDEXES", "explain_codes", "make_views"]
+__all__ = ["INDEXES", "are_codes_explained", "explain_all_codes", "explain_codes", "make_views"]
 
 _UNICOM: Final = "China Unicom"
 
@@ -122,6 +122,17 @@ def explain_codes(conn: sqlite3.Connection, codes: Iterable[tuple[int, str]]) ->
         "INSERT OR REPLACE INTO code_meanings (code_id, category, meaning, meaning_zh) VALUES (?, ?, ?, ?)",
         [_explained(number, code) for number, code in codes if code],
     )
+
+
+def are_codes_explained(conn: sqlite3.Connection) -> bool:
+    """Return whether what the file says of its codes is what the catalogue of today says of them."""
+    return bool(conn.execute("PRAGMA user_version").fetchone()[0] == catalogue_version())
+
+
+def explain_all_codes(conn: sqlite3.Connection) -> None:
+    """Write anew what the file's codes mean, and by which catalogue: that of the version which made the file may have been another."""
+    explain_codes(conn, conn.execute("SELECT code_id, code FROM codes").fetchall())
+    conn.execute(f"PRAGMA user_version={catalogue_version()}")
 
 
 def _explained(number: int, code: str) -> tuple[int, str, str, str]:

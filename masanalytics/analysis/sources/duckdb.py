@@ -16,7 +16,7 @@ from masanalytics.analysis.sources.duckdb_relation import (
     without_progress_bar,
 )
 from masanalytics.analysis.sources.duckdb_words import DuckDBWords, Grouping, first_edge, grouped_by
-from masanalytics.analysis.sources.narwhals import NarwhalsMessages, as_counts
+from masanalytics.analysis.sources.narwhals import NarwhalsMessages, as_counts, whole_numbers
 from masanalytics.export_folder import Partition, exported_parts
 
 if TYPE_CHECKING:
@@ -122,7 +122,14 @@ class DuckDBMessages(NarwhalsMessages):
 
     def _taken(self, relation: Any) -> pd.DataFrame:
         """Run the query of a relation."""
+        from pyarrow.types import is_integer
+
         with without_progress_bar(self._given, drawn=self._draws):
+            found = relation.to_arrow_table()
+            counted = [
+                column.name for column in found.schema if column.name.startswith("by") and is_integer(column.type)
+            ]
+            whole = {name: whole_numbers(found[name]) for name in counted}
             # Column by column, each let go of when it is there: both at once are the most memory of all.
-            table: pd.DataFrame = relation.to_arrow_table().to_pandas(split_blocks=True, self_destruct=True)
-        return table
+            table: pd.DataFrame = found.to_pandas(split_blocks=True, self_destruct=True)
+        return table.assign(**whole)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import narwhals as nw
     import pandas as pd
 
-__all__ = ["NarwhalsMessages", "as_counts", "spelled_statuses"]
+__all__ = ["NarwhalsMessages", "as_counts", "spelled_statuses", "whole_numbers"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SPARK = ("PYSPARK", "PYSPARK_CONNECT", "SQLFRAME")
@@ -379,8 +379,22 @@ def _to_pandas(frame: Any) -> pd.DataFrame:
     import narwhals as nw
 
     collected = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
-    table: pd.DataFrame = collected.to_pandas()
-    return table.reset_index(drop=True)
+    table: pd.DataFrame = collected.to_pandas().reset_index(drop=True)
+    counted = {name: collected[name] for name, dtype in collected.schema.items() if _is_dimension(name, dtype)}
+    return table.assign(**{name: whole_numbers(column.to_arrow()) for name, column in counted.items()})
+
+
+def _is_dimension(name: str, dtype: Any) -> bool:
+    return name.startswith("by") and bool(dtype.is_integer())
+
+
+def whole_numbers(column: Any) -> pd.Series:
+    """Return an Arrow column of integers, which stay integers where some are missing: as floats two long ones could be one."""
+    import pandas as pd
+    import pyarrow as pa
+
+    kinds = {pa.int64(): pd.Int64Dtype()} if column.null_count else {}
+    return pd.Series(column.cast(pa.int64()).to_pandas(types_mapper=kinds.get))
 
 
 def _floats(column: pd.Series) -> Any:
