@@ -171,6 +171,17 @@ def test_polars_gives_the_same() -> None:
     pd.testing.assert_frame_equal(mas.anomalies(messages), mas.anomalies(pl.from_pandas(messages)))
 
 
+def test_nullable_text_gives_the_same() -> None:
+    """Of what was delivered the error code is missing, and so are carriers."""
+    messages = broken(weeks(), day_of(weeks()) == 15)
+    messages.loc[messages.index[::50], "carrier"] = None
+
+    plain = mas.anomalies(messages, language="en")
+    for nullable in (messages.convert_dtypes(), messages.convert_dtypes(dtype_backend="pyarrow")):
+        found = mas.anomalies(nullable, language="en")
+        assert found["sentence"].tolist() == plain["sentence"].tolist()
+
+
 def test_too_little_to_judge_is_said() -> None:
     messages = weeks()
     found = mas.anomalies(messages[day_of(messages) > 16])

@@ -419,7 +419,7 @@ def test_campaigns_of_different_days_are_read_with_how_much_days_differ() -> Non
     assert np.isnan(row["p_value"])
     assert row["design_effect"] == pytest.approx((pooled + 2 * variance) / pooled)
     assert row["low"] < 0 < row["high"]
-    assert f"days of campaigns differ by ±{reach:.1f} points without a cause" in row["sentence"]
+    assert f"days of other campaigns differ by ±{reach:.1f} points without a cause" in row["sentence"]
 
 
 def test_a_pair_without_other_campaigns_says_that_its_interval_leaves_days_out() -> None:
@@ -429,9 +429,24 @@ def test_a_pair_without_other_campaigns_says_that_its_interval_leaves_days_out()
     sentence = analysis.compare(messages, "campaign", "a", "b", language="en")["sentence"][0]
 
     assert sentence == (
-        "b delivers 5.0 points less than a (2.7 to 7.3), no p-value: fewer than five days of campaigns on a side do not tell "
-        "how much days differ, and the interval leaves it out."
+        "Whether a and b differ cannot be told: -5.0 points (-7.3 to -2.7 if every message failed by itself), no p-value: fewer than five "
+        "days of campaigns on a side do not tell how much days differ."
     )
+
+
+def test_arms_of_one_batch_each_have_no_verdict() -> None:
+    """A split that went out in two requests: what makes two batches differ is not known, in either language, nor drawn as clear."""
+    messages = two_arms([(999, 930)], [(999, 960)])
+
+    english, chinese = (
+        analysis.compare(messages, "arm", "A", "B", language=code)["sentence"][0] for code in ("en", "zh")
+    )
+
+    assert english == (
+        "Whether A and B differ cannot be told: +3.0 points (+1.0 to +5.0 if every message failed by itself), no p-value: fewer than "
+        "five batches on a side do not tell how much batches differ."
+    )
+    assert chinese.startswith("无从判断 A 与 B 是否有差异：+3.0 个百分点")
 
 
 def test_carriers_within_batches_are_compared_within_them() -> None:

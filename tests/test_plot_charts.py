@@ -303,6 +303,25 @@ def test_compare_marks_by_the_corrected_p_value() -> None:
     assert "p = 0.63" in texts(ax)
 
 
+def test_compare_without_a_p_value_is_drawn_by_its_interval_unless_that_leaves_clusters_out() -> None:
+    """Clear beside 0, hollow around it, dashed where one batch an arm does not tell."""
+    row = {"accepted_a": 200, "accepted_b": 200, "rate_a": 0.8, "rate_b": 0.9, "difference": 0.1, "p_value": np.nan}
+    rows = [
+        {**row, "a": "A", "b": name, "low": low, "high": 0.2, "design_effect": effect}
+        for name, low, effect in (("beside", 0.01, 2.0), ("around", -0.1, 2.0), ("one batch", 0.01, np.nan))
+    ]
+
+    ax = plot.compare(pd.DataFrame(rows), language="en")
+
+    lines = [line for line in ax.lines if len(line.get_xdata()) == 2 and line.get_xdata()[0] != line.get_xdata()[1]]
+    assert [(line.get_color() == "#0072B2", line.is_dashed()) for line in lines] == [
+        (True, False),
+        (False, False),
+        (False, True),
+    ]
+    assert "cannot be told" in [text.get_text() for text in ax.figure.findobj(mpl.text.Text)]
+
+
 def test_compare_in_a_small_place_tells_long_names_apart() -> None:
     """By what they do not share; both rates keep their place, with the sizes below them."""
     names = {"a": "spring member offer, evening, short", "b": "spring member offer, evening, long"}

@@ -253,15 +253,18 @@ def _row(cells: Cells, finding: Finding, names: list[str], tests: int) -> dict[s
 
 def _leading(cells: Cells, finding: Finding, inside: Any) -> list[tuple[str, float]]:
     """Return the error codes (or silence) whose share rose most in the cell against its other stretches, with the rise."""
+    import pandas as pd
+
     rows = np.ones(len(inside), dtype=bool)
     for name, value in finding.cell:
         column = cells.counts.keys[name]
-        rows &= (column.isna() if value != value or value is None else column == value).to_numpy(dtype=bool)
+        is_missing = bool(column.isna().any()) and (value is None or value is pd.NA or value != value)
+        rows &= (column.isna() if is_missing else column == value).to_numpy(dtype=bool, na_value=False)
     rises: dict[str, float] = {}
     sizes = [max(1.0, float(cells.counts.n[rows & part].sum())) for part in (inside, ~inside)]
     codes = cells.codes[rows & inside].dropna().unique() if "error_code" in cells.counts.keys.columns else []
     for code in codes:
-        failed = (cells.codes == code).to_numpy(dtype=bool) & rows
+        failed = (cells.codes == code).to_numpy(dtype=bool, na_value=False) & rows
         now, before = (
             float(cells.counts.n[failed & part].sum()) / size
             for part, size in zip((inside, ~inside), sizes, strict=True)

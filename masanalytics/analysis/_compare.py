@@ -135,7 +135,8 @@ def compare(
           do not tell how much clusters differ; ``p_adjusted`` (Holm, over the rows)
         - ``p_value_naive``: what the p-value would be if every message stood for itself
         - ``clusters_a, clusters_b`` (0 where nothing tells them); ``design_effect``: how many times as much the difference
-          varies as with independent messages (below 1 where batches happen to be more alike than chance makes them). Arms of different campaigns with fewer than five days each are read with how
+          varies as with independent messages (below 1 where batches happen to be more alike than chance makes them; NaN where
+          nothing tells, as with one batch an arm: ``low, high`` leave it out, and ``sentence`` gives no verdict). Arms of different campaigns with fewer than five days each are read with how
           much the days of the other campaigns in `data` differ: that is in the interval, and there is no p-value
         - ``detectable``: the smallest change that these numbers, divided by their design effect, show four times in five (80 %
           power) at the corrected level, of either arm and in either direction, from the rate of both together (drawn towards one half as by Agresti and Coull, so that few

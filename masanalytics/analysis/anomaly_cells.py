@@ -183,7 +183,7 @@ class Cells:
         if measure.name == "slow":
             happened = self.counts.seconds > slow_s
         elif measure.name == "code":
-            happened = (self.codes == measure.code).to_numpy(dtype=bool)
+            happened = (self.codes == measure.code).to_numpy(dtype=bool, na_value=False)
         else:
             happened = self.delivered if measure.name == "delivered" else self.reported
         totals, counts = (

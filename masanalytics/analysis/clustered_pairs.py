@@ -60,6 +60,11 @@ class PairClusters:
         """Whether there are clusters enough of the arms' own for a p-value."""
         return self.found.is_enough and not np.isnan(self.found.effect)
 
+    @property
+    def is_left_out(self) -> bool:
+        """Whether how much clusters differ is not in the interval: too few tell it, and no other campaigns do."""
+        return bool(np.isnan(self.found.effect))
+
 
 def pair_clusters(
     counts: ClusterCounts, rows: tuple[Booleans, Booleans], days: Callable[[list[Any]], Days | None]
@@ -113,12 +118,12 @@ def _between(
         rate = float(counts.delivered[both].sum() / counts.accepted[both].sum())
         at_rate = history[0] * (rate * (1 - rate)) ** 2, history[1]
         return replace(_told(counts, rows, "day", unit, between=at_rate), days=at_rate)
-    if counts.batch is None or min(own.found.clusters_a, own.found.clusters_b) >= LEAST_CLUSTERS:
+    if counts.batch is None or not np.isnan(own.found.effect):
         return own
-    # How much days differ is not known: batches tell the part of it that they see.
+    # How much days differ is not known: batches tell the part of it that they see, and the whole stays unknown.
     batches = _told(counts, rows, "batch", counts.batch).found
     days_of = {name: getattr(own.found, name) for name in ("clusters_a", "clusters_b", "effective_a", "effective_b")}
-    return replace(own, found=batches._replace(**days_of))
+    return replace(own, found=batches._replace(**days_of, effect=float("nan")))
 
 
 def _are_apart(counts: ClusterCounts, rows: tuple[Booleans, Booleans]) -> bool:

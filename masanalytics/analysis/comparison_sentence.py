@@ -51,8 +51,10 @@ def sentence(
         return _("{a} and {b} cannot be compared: one has no messages observed that long.", **names)
     age = "" if np.isnan(row["within_s"]) else _(" within {age}", age=duration(row["within_s"]))
     sure = _p(row["p_adjusted"]) if clusters is None or not np.isnan(row["p_adjusted"]) else _no_p(row, clusters)
-    is_different = _is_different(row)
-    said = _difference(row, names, age, sure) if is_different else _no_difference(row, names, age, sure)
+    is_told = clusters is None or not clusters.is_left_out
+    is_different = is_told and _is_different(row)
+    say = (_difference if is_different else _no_difference) if is_told else _not_told
+    said = say(row, names, age, sure)
     mix = _mix(row, strata, is_different=is_different) if strata else ""
     return _("{difference}{mix}.", difference=said + _carried(row, clusters), mix=mix)
 
@@ -97,6 +99,22 @@ def _difference(row: Mapping[str, Any], names: dict[str, Any], age: str, sure: s
     return _("{b} delivers {size:.1f} points less than {a}{age} ({low:.1f} to {high:.1f}), {p}", **values)
 
 
+def _not_told(row: Mapping[str, Any], names: dict[str, Any], age: str, sure: str) -> str:
+    """Say the difference without a verdict: how much clusters differ is not in its interval."""
+    values = {**names, "age": age, **{name: 100 * row[name] for name in ("difference", "low", "high")}, "p": sure}
+    if "what" in names:
+        return _(
+            "Whether {a} and {b} differ in {what}{age} cannot be told: {difference:+.2f} points ({low:+.2f} to {high:+.2f} if every message "
+            "stood for itself), {p}",
+            **values,
+        )
+    return _(
+        "Whether {a} and {b} differ{age} cannot be told: {difference:+.1f} points ({low:+.1f} to {high:+.1f} if every message failed by "
+        "itself), {p}",
+        **values,
+    )
+
+
 def _no_difference(row: Mapping[str, Any], names: dict[str, Any], age: str, sure: str) -> str:
     detectable = 100 * row["detectable"]
     values = {**names, "age": age, "low": 100 * row["low"], "high": 100 * row["high"], "p": sure}
@@ -134,20 +152,16 @@ def _no_p(row: Mapping[str, Any], clusters: PairClusters) -> str:
         variance, freedom = clusters.days
         reach = 100 * sqrt(variance) * float(student_quantiles(0.975, np.array([freedom]))[0])
         return _(
-            "no p-value of their own: days of campaigns differ by ±{days:.1f} points without a cause, which the interval holds",
+            "no p-value, but an interval: days of other campaigns differ by ±{days:.1f} points without a cause, which it holds",
             days=reach,
         )
     if min(clusters.found.clusters_a, clusters.found.clusters_b) >= LEAST_CLUSTERS:
         return _uneven(row, clusters)
     if clusters.level == "batch":
-        why = _("no p-value: fewer than five batches on a side do not tell how much batches differ")
-    elif clusters.level == "day":
-        why = _("no p-value: fewer than five days of campaigns on a side do not tell how much days differ")
-    else:
-        why = _("no p-value: fewer than five clusters on a side do not tell how much they differ")
-    if clusters.level == "day" or np.isnan(clusters.found.effect):
-        return _("{why}, and the interval leaves it out", why=why)
-    return why
+        return _("no p-value: fewer than five batches on a side do not tell how much batches differ")
+    if clusters.level == "day":
+        return _("no p-value: fewer than five days of campaigns on a side do not tell how much days differ")
+    return _("no p-value: fewer than five clusters on a side do not tell how much they differ")
 
 
 def _uneven(row: Mapping[str, Any], clusters: PairClusters) -> str:

@@ -29,6 +29,7 @@ __all__ = ["compare"]
 _COLUMNS = ("a", "b", "rate_a", "rate_b", "difference", "low", "high", "p_value")
 _SENTENCES = 3
 _SIGNIFICANT = 0.05
+_DASHED = (0, (2, 1))
 _ROOM_FOR_SENTENCES = 7.0
 _LABEL_WIDTH = 30
 _ROOM_FOR_ENDS = 70
@@ -56,14 +57,14 @@ def compare(
     """Draw how much more the second of each pair delivers (or is answered) than the first, with its 95 % interval.
 
     A difference whose p-value (corrected where several pairs are compared) is not below 0.05 is grey and hollow: chance
-    alone makes such. So is one without a p-value, whose batches or days are too few to tell. The intervals hold for all pairs
-    together.
+    alone makes such. One without a p-value is drawn by its interval; where that leaves out how much batches or days differ, it is
+    dashed, as whether there is a difference cannot be told. The intervals hold for all pairs together.
 
     Parameters
     ----------
     data : Store, DataFrame of messages, or result of ``compare``
         A result needs ``a, b, accepted_a, accepted_b, rate_a, rate_b, difference, low, high, p_value`` (of replies
-        ``delivered_a, delivered_b``); ``p_adjusted``, ``within_s`` and ``sentence`` are shown where it has them.
+        ``delivered_a, delivered_b``); ``p_adjusted``, ``design_effect``, ``within_s`` and ``sentence`` are shown where it has them.
     by, a, b, **keywords
         Handed to ``compare`` when `data` holds messages.
     ax : Axes, optional
@@ -143,11 +144,12 @@ def _shared(first: str, second: str) -> str:
 
 def _draw(ax: Axes, pairs: pd.DataFrame, all_pairs: int, by: str | None, what: Text | None) -> Drawn:
     p_values = pairs["p_adjusted" if "p_adjusted" in pairs else "p_value"]
-    is_clear = (p_values < _SIGNIFICANT).tolist()
+    is_open = _is_open(pairs, p_values)
+    is_clear = ((p_values < _SIGNIFICANT) | (p_values.isna() & (pairs["low"] * pairs["high"] > 0) & ~is_open)).tolist()
     records = pairs.to_dict("records")
-    for row, (pair, clear) in enumerate(zip(records, is_clear, strict=True)):
-        colour = BLUE if clear else GREY
-        ax.plot([pair["low"], pair["high"]], [row, row], color=colour, lw=2.4, solid_capstyle="butt")
+    for row, (pair, clear, unknown) in enumerate(zip(records, is_clear, is_open.tolist(), strict=True)):
+        colour, style = BLUE if clear else GREY, _DASHED if unknown else "-"
+        ax.plot([pair["low"], pair["high"]], [row, row], color=colour, lw=2.4, ls=style, solid_capstyle="butt")
         ax.plot(pair["difference"], row, "o", ms=8, color=colour, mfc=colour if clear else "white", mew=1.6)
     columns = _numbers(records, p_values)
     give_up: tuple[int, ...] = (2, 0, 1)
@@ -159,7 +161,13 @@ def _draw(ax: Axes, pairs: pd.DataFrame, all_pairs: int, by: str | None, what: T
         )
     beside_rows(ax, columns, muted=[not clear for clear in is_clear], give_up=give_up)
     _draw_axis(ax, pairs, by, what)
-    return Drawn(legend=_legend(), notes=_notes(ax, pairs, all_pairs))
+    return Drawn(legend=_legend(with_open=bool(is_open.any())), notes=_notes(ax, pairs, all_pairs))
+
+
+def _is_open(pairs: pd.DataFrame, p_values: pd.Series) -> pd.Series:
+    """Return where whether there is a difference cannot be told: no p-value, and clusters that are not in the interval."""
+    effect = pairs["design_effect"] if "design_effect" in pairs else pd.Series(np.nan, index=pairs.index)
+    return p_values.isna() & effect.isna() & pairs["low"].notna()
 
 
 def _numbers(records: list[dict[Any, Any]], p_values: pd.Series) -> list[list[str]]:
@@ -226,7 +234,11 @@ def _named_ends(ax: Axes, pair: dict[Any, Any], by: str | None, what: Text | Non
     )
 
 
-def _legend() -> list[tuple[Artist, str]]:
+def _legend(*, with_open: bool) -> list[tuple[Artist, str]]:
     solid = Line2D([], [], marker="o", ms=8, lw=2.4, color=BLUE)
     hollow = Line2D([], [], marker="o", ms=8, lw=2.4, color=GREY, mfc="white", mew=1.6)
-    return [(solid, _("difference, 95% interval")), (hollow, _("no difference shown"))]
+    entries: list[tuple[Artist, str]] = [(solid, _("difference, 95% interval")), (hollow, _("no difference shown"))]
+    if with_open:
+        dashed = Line2D([], [], marker="o", ms=8, lw=2.4, color=GREY, mfc="white", mew=1.6, ls=_DASHED)
+        entries.append((dashed, _("cannot be told")))
+    return entries
