@@ -204,3 +204,25 @@ def test_the_list_for_its_owner_says_what_came_last(sim: Simulator, store: mas.S
     with_cap = planned(store, table(A), "two", cap=(1, "7d")).excluded_to_excel(tmp_path / "b.csv")
     assert list(mas.read_sheet(without).columns) == ["row", "position", "phone", "reason", "meaning"]
     assert list(mas.read_sheet(with_cap).columns)[5:] == ["last campaign", "last sent at"]
+
+
+@pytest.mark.parametrize("polls", [True, False])
+def test_a_clock_that_is_weeks_ahead_lets_nobody_get_more(
+    sim: Simulator, store: mas.Store, clock: ManualClock, polls: bool
+) -> None:
+    """Once the platform has said what time it is, what was sent yesterday was sent yesterday."""
+    go(planned(store, table(A, B), "one"), sim, store)
+    clock.sleep(DAY_S)
+    ahead = ManualClock(start=clock.now() + 40 * DAY_S)
+    with mas.Store(store.path, clock=ahead) as late, mas.Client(sim.account(), clock=ahead) as client:
+        if polls:
+            mas.Collector(client, late, say=lambda _text: None).collect()
+        else:
+            mas.send(planned(late, table(D), "warm-up"), client, late, progress=False)
+        made = planned(late, table(A, B, C), "two", cap=(1, "7d"))
+        assert made.messages["phone"].tolist() == [C]
+        assert mas.send(made, client, late, progress=False).accepted == 1
+        assert planned(late, table(C), "three", cap=(1, "7d")).excluded["reason"].tolist() == ["over_cap"]
+    with mas.Store(store.path, clock=clock) as right:  # the clock is set right: only what was sent lately counts
+        clock.sleep(7 * DAY_S + 1)
+        assert len(planned(right, table(A, B, C), "four", cap=(1, "7d"))) == 3

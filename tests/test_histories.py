@@ -102,6 +102,9 @@ PUT_BACK: dict[str, tuple[str, dict[str, Any], list[Action]]] = {
     "a cap is asked only when planning": (
         "cap", {"store.claim_rules.hold_over_cap": lambda *_: None}, KNOWN["two campaigns planned before either is sent"],
     ),
+    "a cap looks back by our clock alone": (
+        "cap", {"store.contacts.earliest_now": lambda _conn, now: now}, KNOWN["a cap while the clock is weeks ahead"],
+    ),
     "what was claimed leaves on any day": (
         "budget",
         {"sending.sender.Sender._may_leave": lambda *_: True},

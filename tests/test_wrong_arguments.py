@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
+import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -277,3 +280,15 @@ def test_an_error_shows_no_row_of_a_table() -> None:
     with pytest.raises(InputError) as caught:
         mas.plan(FRAME, phone="手机号", text="好", campaign="c", price=FRAME)  # type: ignore[arg-type]
     assert caught.value.text("en") == "price=<DataFrame 9 × 2> is not a number above 0"
+
+
+@pytest.mark.parametrize("copied", [pickle.dumps, copy.deepcopy])
+def test_what_stays_in_its_process_says_what_to_hand_on(
+    client: Client, store: Store, copied: Callable[[object], object]
+) -> None:
+    """A store or client given to another process is refused with what to do; an account may be handed on."""
+    with pytest.raises(InputError, match=r"hand its path on and open Store\(path\) there"):
+        copied({"of a task": [store]})
+    with pytest.raises(InputError, match=r"hand its account on and make Client\(account\) there"):
+        copied((client,))
+    assert pickle.loads(pickle.dumps(client.account)) == client.account

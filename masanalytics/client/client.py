@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from types import TracebackType
+from typing import Never
 
 from masanalytics.account import Account, check_add_serial
 from masanalytics.account.machine_pace import own_turn
@@ -103,6 +104,10 @@ class Client:
 
     def __repr__(self) -> str:
         return f"Client({self.account.name} at {self.account.url}, tls {self.account.tls})"
+
+    def __reduce__(self) -> Never:
+        """Refuse to be copied or pickled: connections belong to their process."""
+        raise InputError("a client stays in its process: hand its account on and make Client(account) there")
 
     def __enter__(self) -> Client:
         return self

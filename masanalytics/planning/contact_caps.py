@@ -133,8 +133,8 @@ def _got(
     asked = list(
         dict.fromkeys(one for number in map(str, np.unique(numbers).tolist()) for one in kin.get(number, (number,)))
     )
-    since = store.clock.now() - cap.seconds
+    now = store.clock.now()
     got: dict[str, Contact] = {}
     for start in range(0, len(asked), _CHUNK):
-        got |= store.sends.contacts(asked[start : start + _CHUNK], since)
+        got |= store.sends.contacts(asked[start : start + _CHUNK], cap.seconds, now)
     return got

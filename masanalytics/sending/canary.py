@@ -155,8 +155,8 @@ class Canary:
 
 def _not_reported_yet(progress: CampaignProgress, expected: int) -> Text:
     return Text(
-        "the canary: {reported:,} of {expected:,} are reported by now. Collect and run it again, or say canary= once more to wait for"
-        " them; only canary='go on' lets the rest go without",
+        "the canary: {reported:,} of {expected:,} are reported by now. Let reports come in (by a collector, or over HTTP a receiver) and run it"
+        " again, or say canary= once more to wait for them; only canary='go on' lets the rest go without",
         code="canary_not_reported",
         reported=progress.reported,
         expected=expected,

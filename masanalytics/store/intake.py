@@ -19,6 +19,7 @@ from masanalytics.store import (
     lookups,
     part_rules,
     parts,
+    platform_clock,
     poll_ingestion,
     poll_log,
     progress,
@@ -93,6 +94,7 @@ class Intake:
             poll_log.give_back(conn, account, clock)
             if answer.server_time is not None:
                 holes.reach(conn, poll_id, answer.answered_at, answer.server_time)
+                platform_clock.note_offset(conn, answer.answered_at, answer.server_time)
             # What is written now is not later than now: an instant beyond it was written by a clock that was ahead.
             now = max(clock.now(), answer.server_time or 0.0)
             coverage.disbelieve(

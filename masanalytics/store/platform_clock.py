@@ -12,10 +12,21 @@ from typing import Final, NamedTuple
 
 from masanalytics.timezone import CHINA_OFFSET_S, parse_platform_time
 
-__all__ = ["Offset", "correct_day", "date_messages", "group_time", "offsets_near", "seconds_behind", "time_told_at"]
+__all__ = [
+    "Offset",
+    "correct_day",
+    "date_messages",
+    "earliest_now",
+    "group_time",
+    "note_offset",
+    "offsets_near",
+    "seconds_behind",
+    "time_told_at",
+]
 
 _NEIGHBOURS: Final = 4
 _NEAR_S: Final = 86_400
+_NOTED_AGAIN_S: Final = 3600
 _UNLEARNED_S: Final = 120
 """How far our clock may be off where nothing tells."""
 
@@ -85,6 +96,29 @@ def correct_day(conn: sqlite3.Connection, batch_id: int, behind_s: int) -> bool:
         [batch_id],
     )
     return True
+
+
+def note_offset(conn: sqlite3.Connection, answered_at: float, server_time: float | None) -> None:
+    """Keep by how much our clock is off, as the last answer of the platform tells; nothing is written where it is right."""
+    if server_time is None:
+        return
+    ours, behind_s = int(answered_at), int(server_time - answered_at)
+    row = conn.execute("SELECT ours, behind_s FROM clock_offset").fetchone()
+    if abs(behind_s) <= _UNLEARNED_S:
+        if row is not None:
+            conn.execute("DELETE FROM clock_offset")
+    elif row is None or abs(row[1] - behind_s) > _UNLEARNED_S or not 0 <= ours - row[0] <= _NOTED_AGAIN_S:
+        conn.execute("INSERT OR REPLACE INTO clock_offset (id, ours, behind_s) VALUES (1, ?, ?)", [ours, behind_s])
+
+
+def earliest_now(conn: sqlite3.Connection, now: float) -> float:
+    """Return the earliest that it may be on the platform while our clock says `now`.
+
+    What a clock said before a day, or says later than now, tells nothing: it may have been set since.
+    """
+    row = conn.execute("SELECT ours, behind_s FROM clock_offset").fetchone()
+    is_of_now = row is not None and 0 <= now - row[0] <= _NEAR_S
+    return now + min(0, row[1]) if is_of_now else now
 
 
 def _taken_at(conn: sqlite3.Connection, batch_id: int) -> int | None:

@@ -467,3 +467,11 @@ def m026_claims_by_our_clock(db: Database) -> None:
     db.execute(
         "CREATE INDEX batches_spent ON batches (account_id, requested_at, state, messages, segments, claimed_at)"
     )
+
+
+@migrations()
+def m027_offset_of_our_clock(db: Database) -> None:
+    """Keep by how much our clock was behind the platform's when it answered last, where it was wrong; caps look back by both."""
+    db.execute(
+        "CREATE TABLE clock_offset (id INTEGER PRIMARY KEY CHECK (id = 1), ours INTEGER NOT NULL, behind_s INTEGER NOT NULL) STRICT"
+    )

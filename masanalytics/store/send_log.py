@@ -493,6 +493,7 @@ def _record_answer(conn: sqlite3.Connection, batch_id: int, result: SubmitResult
         "UPDATE messages SET status_id = ? WHERE batch_id = ? AND reports = 0",
         [int(STATUS_OF_STATE[result.outcome]), batch_id],
     )
+    platform_clock.note_offset(conn, result.answered_at, result.server_time)
     behind_s = _correct_day(conn, batch_id, result)
     if result.outcome == "accepted":
         _note_platform_time(conn, batch_id, int(result.answered_at) + behind_s)

@@ -111,10 +111,10 @@ class Sends:
                 np.array(forgetting.is_listed(conn, elsewhere, phones), dtype=bool),
             )
 
-    def contacts(self, phones: Sequence[str], since: float) -> dict[str, Contact]:
-        """Return number -> how many messages it got after `since`, of all campaigns, for those that got any."""
+    def contacts(self, phones: Sequence[str], seconds: float, now: float) -> dict[str, Contact]:
+        """Return number -> how many messages it got in the last `seconds`, of all campaigns, for those that got any."""
         with self._connections.reading() as conn:
-            return contacts.contacts(conn, phones, since)
+            return contacts.contacts(conn, phones, seconds, now)
 
     def over_cap(self, rules: ClaimRules, phones: Sequence[str], now: float) -> npt.NDArray[np.bool_]:
         """Return, number by number, whether the cap of these rules is reached by now; False where there is none."""

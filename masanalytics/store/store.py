@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace as replace_fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Never
 
 import numpy as np
 import numpy.typing as npt
@@ -151,6 +151,12 @@ class Store:
         if self._remove is not None:
             self._connections.is_gone = True
             self._remove()
+
+    def __reduce__(self) -> Never:
+        """Refuse to be copied or pickled: an open file belongs to its process."""
+        raise InputError(
+            "an open store stays in its process, and so does whatever uses it: hand its path on and open Store(path) there"
+        )
 
     def __enter__(self) -> Store:
         return self

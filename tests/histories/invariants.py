@@ -87,7 +87,8 @@ def _judge_canary(world: World, place: tuple[str, str], canary: CanaryState) -> 
 def judge_limits(world: World, taken: Taken) -> None:
     """No day of China, as the user's machine has it, sees more than the budget, and nobody gets more than the cap.
 
-    What the user has wrongly said of a request was not sent is excused, and so are caps where the clock jumped.
+    What the user has wrongly said of a request was not sent is excused, and so are caps where the clock jumped and the platform
+    has not said since what time it is.
     """
     scope = world.scope
     known = [one for one in world.ledger.taken if one.group not in world.settled_wrongly]
@@ -95,7 +96,7 @@ def judge_limits(world: World, taken: Taken) -> None:
         sent = sum(len(one.phones) for one in known if _day(one.asked_at) == _day(taken.asked_at))
         if sent > scope.budget:
             world.broken("budget", f"{sent} messages in a day that may have {scope.budget}")
-    if scope.cap and not world.clock_jumped:
+    if scope.cap and world.knows_time:
         since = taken.taken_at - product.CAP_DAYS * _DAY_S + _ROUNDING_S
         got = Counter(phone for one in known if one.taken_at > since for phone in one.phones)
         over = [phone for phone in taken.phones if got[phone] > scope.cap]

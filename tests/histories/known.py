@@ -36,6 +36,15 @@ KNOWN: Final[dict[str, list[Action]]] = {
         Send(via="kept", cap=1, limit=1), Send(campaign="B", cap=1), Send(via="kept", cap=1), Wait(30 * 86_400.0),
         Send(via="kept", cap=1),
     ],
+    "a cap while the clock is weeks ahead": [
+        Send(campaign="A"), Clock(40 * 86_400.0), Collect(), Send(campaign="B", cap=1),
+    ],
+    "a cap where the clock has been ahead all along": [
+        Clock(40 * 86_400.0), Send(campaign="A"), Send(campaign="B", cap=1), Wait(2 * 86_400.0), Send(campaign="C", cap=1),
+    ],
+    "a cap where the clock was set while a request was under way": [
+        Send(campaign="A", during=During(actions=(Clock(40 * 86_400.0),))), Send(campaign="B", cap=1),
+    ],
     "a repeat in parts begins anew with each part": [
         Fate("silent"), Send(), Send(round="2", limit=10), Send(round="2", limit=10), Send(round="2", limit=10),
     ],

@@ -88,6 +88,8 @@ class Wire:
             return Failure(kind != "unreachable", requests.ConnectionError(kind), asked_at, answered_at)
         if record is not None and not said:
             record.arrived = world.is_clock_told = True
+            if world.scopes:
+                world.scope.told_at = world.clock.now()
         headers = {"Date": formatdate(world.platform.now(), usegmt=True)}
         return Answer(
             status, headers, _damaged(whole, said), complete=True, requested_at=asked_at, answered_at=answered_at

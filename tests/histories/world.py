@@ -44,6 +44,7 @@ __all__ = ["Violation", "World", "replay"]
 _PEOPLE = 100
 _POLL_INTERVAL_S = 5.0
 _ACTION_TIME_S = 1.0
+_TOLD_FOR_S = 23 * 3600.0
 
 
 class Violation(NamedTuple):
@@ -74,6 +75,8 @@ class Scope:
     taken: int = 0
     budget: int = 0
     cap: int = 0
+    told_at: float | None = None
+    """When the platform answered it last; None where that was before the clock was set."""
 
     def next_fault(self, *, is_submit: bool) -> str:
         """Count a request of the call's own kind and return what happens to it: the polls of a send are left alone."""
@@ -115,6 +118,9 @@ class World:
         self.held: dict[tuple[str, str], bool] = {}
         self.clock_jumped = False
         self.is_clock_told = True  # whether the platform has answered since the clock was set
+        self.told_at: float | None = (
+            None  # when it last answered a call that came to its end, if after the clock was set
+        )
         self.account = self.simulator.account(poll_interval=_POLL_INTERVAL_S)
         self.pushes: Pushes | None = None
         self._users: dict[str, product.User] = {}
@@ -152,7 +158,9 @@ class World:
                 self.clock.sleep(action.seconds)
             case Clock():
                 self.machine.clock.wrong_by += action.seconds
-                self.clock_jumped, self.is_clock_told = True, False
+                self.clock_jumped, self.is_clock_told, self.told_at = True, False, None
+                for scope in self.scopes:
+                    scope.told_at = None
             case Disk():
                 self.machine.disk.full = action.full
             case Fate():
@@ -163,6 +171,11 @@ class World:
                 self._foreign_submit(action)
             case ForeignPoll():
                 self._foreign_poll()
+
+    @property
+    def knows_time(self) -> bool:
+        """Whether the store can know by how much the clock is off, if it is."""
+        return not self.clock_jumped or (self.told_at is not None and self.clock.now() - self.told_at < _TOLD_FOR_S)
 
     def broken(self, name: str, detail: str) -> None:
         """Note a violation."""
@@ -291,6 +304,8 @@ class World:
         self.scopes.append(scope)
         try:
             yield self.scopes[-1]
+            if scope.told_at is not None and not self.machine.disk.full:
+                self.told_at = scope.told_at
         finally:
             self.scopes.pop()
 
