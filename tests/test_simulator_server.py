@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import http.client
 import json
@@ -16,10 +17,14 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from masanalytics import simulator
+from masanalytics.cli import main
 from masanalytics.clock import ManualClock
 from masanalytics.errors import InputError, MissingExtraError
 from masanalytics.simulator import PlatformAccount, Scripted, Simulator, Style, serve
@@ -351,3 +356,55 @@ def test_no_name_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
         connection = connect(sim)
         assert ask(connection, "/sms/report", POLL)[2] == b"[]"
         connection.close()
+
+
+def test_the_command_lets_things_go_wrong_and_ends_with_what_it_saw(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second of three submits is taken and not answered; what was wrong with requests is said, each kind once."""
+    started: list[Simulator] = []
+
+    def start(**options: Any) -> Simulator:
+        started.append(serve(**options))
+        return started[0]
+
+    def client(_seconds: float) -> None:
+        for body in (body_for("13800138000"), body_for("13800138001"), body_for("13800138002", content="您好")):
+            connection = connect(started[0])
+            with contextlib.suppress(http.client.RemoteDisconnected):
+                ask(connection, "/sms/submit", body)
+            connection.close()
+        connection = connect(started[0])
+        for _ in range(2):
+            ask(connection, "/sms/submit", body_for("13800138003").swapcase())
+        connection.close()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(simulator, "serve", start)
+    monkeypatch.setattr("masanalytics.cli.commands.time", SimpleNamespace(sleep=client))
+    options = ["--http", "--port", "0", "--fault", "drop_after,endpoint=submit,after=1,times=1"]
+    done = CliRunner().invoke(main, ["simulator", *options], catch_exceptions=False)
+
+    assert started[0].counts["faults"] == 1
+    assert done.output.splitlines()[-2:] == [
+        "Requests: 5; messages taken: 3; polls: 0; reports handed out: 0; replies: 0",
+        "submit: 2 × InvalidMessage (the Base64 does not hold JSON)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("drop_afterr", "no fault is called 'drop_afterr': use one of refuse, drop_before, drop_after,"),
+        (
+            "hang,second=3",
+            "hang,second=3: a fault has no 'second': use endpoint, times, every, probability, after, seconds,",
+        ),
+        ("hang,seconds=long", "hang,seconds=long: seconds takes a number, not 'long'"),
+        ("hang,endpoint=sumbit", "no endpoint is called 'sumbit': use one of submit,"),
+    ],
+)
+def test_a_fault_that_is_misspelt_ends_the_command_before_it_listens(written: str, said: str) -> None:
+    """It says what there is."""
+    done = CliRunner().invoke(main, ["simulator", "--http", "--port", "0", "--fault", written])
+
+    assert done.exit_code == 1
+    assert said in done.output

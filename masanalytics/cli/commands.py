@@ -151,9 +151,16 @@ def codes(codes: tuple[str, ...], carrier: str | None) -> None:
 @option("--push", metavar="URL", help="Push reports and replies there, as to an HTTP account; plain HTTP then.")
 @option("--push-replies", metavar="URL", help="Push replies there instead.")
 @option("--minutes", is_flag=True, help="Reports whose times have no seconds.")
+@option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="KIND[,NAME=VALUE]",
+    help="What goes wrong on purpose, such as drop_after,endpoint=submit,every=20; may be repeated.",
+)
 def simulator(**asked: Any) -> None:
     """Run a local platform that takes messages and hands out reports and replies, for any client in any language."""
-    from masanalytics.simulator import Push, Style, asked_accounts, serve
+    from masanalytics.simulator import Push, Style, asked_accounts, asked_fault, closing_lines, serve
 
     settings = {name: asked[name] for name in ("port", "host", "seed", "speed", "strict")}
     pushed = asked["push"] or asked["push_replies"]
@@ -162,7 +169,10 @@ def simulator(**asked: Any) -> None:
     changes["templates"] = dict(map(_named_text, asked["templates"]))
     accounts = asked_accounts(asked["account"], mine=asked["mine"], changes=changes)
     style = Style(minutes=asked["minutes"])
+    faults = list(map(asked_fault, asked["faults"]))
     with serve(https=not (asked["http"] or push), push=push, style=style, accounts=accounts, **settings) as platform:
+        for fault in faults:
+            platform.fault(fault)
         click.echo(_("Simulator running; stop it with Ctrl-C."))
         for name, value in platform.settings().items():
             click.echo(f"{name}={value}")
@@ -170,7 +180,7 @@ def simulator(**asked: Any) -> None:
             while True:
                 time.sleep(3600)
         except KeyboardInterrupt:
-            click.echo()
+            click.echo("\n" + "\n".join(closing_lines(platform)))
 
 
 def _named_text(written: str) -> tuple[str, str]:

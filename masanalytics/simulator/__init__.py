@@ -9,7 +9,7 @@ keeps count), `platform` (all of it together), `push` (HTTP accounts), `faults` 
 Nothing here imports the toolkit's own ``protocol``: a mistake there must not hide here too.
 """
 
-from masanalytics.simulator._serve import asked_accounts, serve
+from masanalytics.simulator._serve import asked_accounts, asked_fault, closing_lines, serve
 from masanalytics.simulator.audit_log import Deviation, HandedOut, Message, Request
 from masanalytics.simulator.behaviour import Behaviour, Draw, Fates, Reply, Scripted
 from masanalytics.simulator.faults import KINDS, Fault
@@ -39,5 +39,7 @@ __all__ = [
     "Simulator",
     "Style",
     "asked_accounts",
+    "asked_fault",
+    "closing_lines",
     "serve",
 ]

@@ -9,16 +9,21 @@ from pathlib import Path
 from typing import Any, Final
 
 from masanalytics.account.config import environment_settings
-from masanalytics.errors import ConfigError
+from masanalytics.errors import ConfigError, InputError
+from masanalytics.i18n import _
+from masanalytics.simulator.faults import Fault
 from masanalytics.simulator.settings import DEFAULT_ACCOUNT, PlatformAccount
 from masanalytics.simulator.simulator import Simulator
 from masanalytics.text import nearest
 
-__all__ = ["account_of", "asked_accounts", "read_accounts", "serve"]
+__all__ = ["account_of", "asked_accounts", "asked_fault", "closing_lines", "read_accounts", "serve"]
 
 # Settings of a client that say nothing of the account at the platform.
 _OF_THE_CLIENT: Final = ("url", "tls", "add_serial", "poll_interval", "allow_only", "budget", "budget_unit", "cap")
 _NAMES: Final = tuple(field.name for field in fields(PlatformAccount))
+_OF_A_FAULT: Final[Mapping[str, type[str] | type[int] | type[float]]] = {
+    "endpoint": str, "times": int, "every": int, "probability": float, "after": int, "seconds": float, "status": int, "megabytes": float,
+}  # fmt: skip
 
 
 def serve(host: str = "127.0.0.1", port: int = 0, **options: Any) -> Simulator:
@@ -115,3 +120,58 @@ def asked_accounts(
     if "templates" in changes:
         changes["templates"] = {**accounts[0].templates, **changes["templates"]}
     return (replace(accounts[0], **changes), *accounts[1:])
+
+
+def asked_fault(written: str) -> Fault:
+    """Return a fault as a command line names it: its kind, and parameters of `Fault` after commas.
+
+    Raises
+    ------
+    InputError
+        If there is no such kind, parameter or endpoint, or a value is no number.
+
+    Examples
+    --------
+    >>> fault = asked_fault("drop_after,endpoint=submit,every=20")
+    >>> fault.kind, fault.endpoint, fault.every
+    ('drop_after', 'submit', 20)
+    """
+    kind, *named = (part.strip() for part in written.split(","))
+    options: dict[str, Any] = {}
+    for name, value in (
+        (name.strip(), value.strip()) for name, _equals, value in (one.partition("=") for one in named)
+    ):
+        if name not in _OF_A_FAULT:
+            names = ", ".join(_OF_A_FAULT)
+            raise InputError("{written}: a fault has no {name!r}: use {names}", written=written, name=name, names=names)
+        try:
+            options[name] = _OF_A_FAULT[name](value)
+        except ValueError:
+            raise InputError(
+                "{written}: {name} takes a number, not {value!r}", written=written, name=name, value=value
+            ) from None
+    return Fault(kind, **options)
+
+
+def closing_lines(simulator: Simulator) -> list[str]:
+    """Return what a simulator saw, as it is said when it ends: how much, and what was wrong with requests, each kind once.
+
+    Examples
+    --------
+    >>> with serve(https=False) as sim:
+    ...     closing_lines(sim)
+    ['Requests: 0; messages taken: 0; polls: 0; reports handed out: 0; replies: 0']
+    """
+    counts = simulator.counts
+    seen = {name: counts[name] for name in ("requests", "accepted", "polls", "reports", "uplinks")}
+    wrong = [
+        f"{one.endpoint}: {one.times:,} × {one.kind} ({one.detail})" for one in simulator.platform.audit_log.remarks()
+    ]
+    return [
+        _(
+            "Requests: {requests:,}; messages taken: {accepted:,}; polls: {polls:,}; reports handed out: {reports:,}; "
+            "replies: {uplinks:,}",
+            **seen,
+        ),
+        *wrong,
+    ]

@@ -15,7 +15,7 @@ from masanalytics.masking import mask_phone, mask_phones_in
 from masanalytics.simulator.queues import Page
 from masanalytics.simulator.random_keys import Floats, Ints
 
-__all__ = ["AuditLog", "Deviation", "HandedOut", "HandedPage", "Message", "Request", "TakenBatch", "row_of"]
+__all__ = ["AuditLog", "Deviation", "HandedOut", "HandedPage", "Message", "Remark", "Request", "TakenBatch", "row_of"]
 
 _T = TypeVar("_T")
 _RECENT = 1000
@@ -68,6 +68,15 @@ class Deviation(NamedTuple):
     request: int
     endpoint: str
     kind: str
+    detail: str
+
+
+class Remark(NamedTuple):
+    """How often requests to an endpoint were rejected with a rspcod, or differed in a kind; `detail` is of the first."""
+
+    endpoint: str
+    kind: str
+    times: int
     detail: str
 
 
@@ -139,6 +148,7 @@ class AuditLog:
         self.deviations: list[Deviation] = []
         self.failures: list[BaseException] = []
         self.min_poll_gap = math.inf
+        self._remarks: dict[tuple[str, str], Remark] = {}
         self._batches: list[TakenBatch] = []
         self._pages: list[HandedPage] = []
         self._numbers = 0
@@ -167,8 +177,27 @@ class AuditLog:
             with self._lock:
                 self.counts["deviations"] += len(found)
                 self.deviations += [Deviation(request.number, request.endpoint, kind, text) for kind, text in found]
+                for kind, text in found:
+                    self._remark(request, kind, text)
                 if not self.keep:
                     del self.deviations[:-_RECENT]
+
+    def add_rejection(self, request: Request, rspcod: str, reason: str) -> None:
+        """Write down that a request was rejected, and why."""
+        with self._lock:
+            self.counts["rejected"] += 1
+            request.outcome, request.note = rspcod, reason
+            self._remark(request, rspcod, reason)
+
+    def _remark(self, request: Request, kind: str, detail: str) -> None:
+        place = (request.endpoint, kind)
+        known = self._remarks.get(place, Remark(*place, 0, detail))
+        self._remarks[place] = known._replace(times=known.times + 1)
+
+    def remarks(self) -> list[Remark]:
+        """Return what was wrong with requests, each kind once, in the order in which it was first seen."""
+        with self._lock:
+            return list(self._remarks.values())
 
     def add_batch(self, batch: TakenBatch, request: Request) -> None:
         """Write down a batch that was taken."""

@@ -39,21 +39,7 @@ KINDS: Final = {
     "huge": True,
     "delay": True,
 }
-"""Kind of fault -> whether the platform takes the request (unless `Fault.taken` says otherwise).
-
-- ``refuse``: the connection is reset before anything is read; where no endpoint is named, before the TLS handshake.
-- ``drop_before``, ``drop_after``: the request is read and the connection closed without an answer, before or after the
-  platform has taken it.
-- ``hang``: no answer until the client gives up, `seconds` have passed, or the simulator stops.
-- ``truncate``: the connection is closed in the middle of the answer. ``half``: HTTP calls the answer whole, but it is the
-  first half of the JSON.
-- ``garbage``: bytes that mean nothing, with status 200. ``html200``: a web page with status 200. ``status``: an HTML page
-  with status `status`.
-- ``not_white_ip``: the rejection of an address that is not on the account's list. ``too_soon``: the answer to hasty polls.
-- ``broken_record``: the middle row of a page means nothing, though it is JSON. ``torn_record``: it is not even JSON.
-  ``invalid_utf8``: it holds bytes that are not UTF-8. All three wait for a page with rows.
-- ``huge``: the answer is padded to `megabytes`. ``delay``: the answer takes `seconds` (real ones) longer.
-"""
+"""Kind of fault -> whether the platform takes the request (unless `Fault.taken` says otherwise); see `Fault`."""
 
 _NEEDS_ROWS = frozenset({"broken_record", "torn_record", "invalid_utf8"})
 _ENDPOINTS: Final = {
@@ -75,7 +61,7 @@ class Fault:
     Parameters
     ----------
     kind : str
-        One of `KINDS`.
+        What goes wrong; see below.
     endpoint : str
         ``submit``, ``tmpsubmit``, ``report``, ``deliver``, ``send`` (the first two), ``poll`` (the last two); any by
         default.
@@ -102,6 +88,23 @@ class Fault:
     ----------
     fired : int
         How often it has struck.
+
+    Notes
+    -----
+    The kinds:
+
+    - ``refuse``: the connection is reset before anything is read; where no endpoint is named, before the TLS handshake.
+    - ``drop_before``, ``drop_after``: the request is read and the connection closed without an answer, before or after the
+      platform has taken it.
+    - ``hang``: no answer until the client gives up, ``seconds`` have passed, or the simulator stops.
+    - ``truncate``: the connection is closed in the middle of the answer. ``half``: HTTP calls the answer whole, but it is the
+      first half of the JSON.
+    - ``garbage``: bytes that mean nothing, with status 200. ``html200``: a web page with status 200. ``status``: an HTML page
+      with the status of ``status``.
+    - ``not_white_ip``: the rejection of an address that is not on the account's list. ``too_soon``: the answer to hasty polls.
+    - ``broken_record``: the middle row of a page means nothing, though it is JSON. ``torn_record``: it is not even JSON.
+      ``invalid_utf8``: it holds bytes that are not UTF-8. All three wait for a page with rows.
+    - ``huge``: the answer is padded to ``megabytes``. ``delay``: the answer takes ``seconds`` (real ones) longer.
     """
 
     kind: str

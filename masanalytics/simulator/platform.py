@@ -178,8 +178,7 @@ class Platform:
         return first, second, third, fourth
 
     def _reject(self, rejection: Rejection, request: Request) -> Answer:
-        self.audit_log.add("rejected")
-        request.outcome, request.note = rejection.rspcod, rejection.reason
+        self.audit_log.add_rejection(request, rejection.rspcod, rejection.reason)
         return Answer(rejection_text(rejection.rspcod, self.style), note=rejection.reason)
 
     def _accept(self, submission: Submission, request: Request) -> str:
