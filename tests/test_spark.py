@@ -1,8 +1,12 @@
-"""Spark in local mode: the same tables, and nothing but counts comes to the driver."""
+"""Spark in local mode: the same tables, and nothing but counts comes to the driver.
+
+``MAS_SPARK_MASTER="local-cluster[2,1,512]"`` asks two executors that are processes of their own, as `.ci/run spark` does too.
+"""
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +26,7 @@ pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("pyspark") is None, reason="pyspark is not installed"),
 ]
 
+MASTER = os.environ.get("MAS_SPARK_MASTER", "local[2]")
 DISTINCT, TIMES = 200, 10
 MESSAGES = pd.concat([in_batches(random_messages(DISTINCT, seed=9))] * TIMES, ignore_index=True).assign(
     message_id=range(DISTINCT * TIMES)
@@ -42,6 +47,7 @@ ASKED: dict[str, Callable[[Any], pd.DataFrame]] = {
     "funnel": analysis.funnel,
     "health of some": lambda data: analysis.number_health(data, phones=MESSAGES["phone"].head(5).tolist()),
     "replies": lambda data: analysis.replies(data, uplinks=REPLIES),
+    "suppression": lambda data: analysis.suppression_value(data, 0.05),
     "several costs": lambda data: analysis.costs(data, 0.05, ["campaign", "category"]),
 }
 
@@ -53,8 +59,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     path = tmp_path_factory.mktemp("spark") / "messages.parquet"
     MESSAGES.astype({"submitted_at": "datetime64[us, Asia/Shanghai]"}).to_parquet(path)
     session = (
-        SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
-        .config("spark.sql.shuffle.partitions", "2").config("spark.sql.session.timeZone", "America/New_York").getOrCreate()
+        SparkSession.builder.master(MASTER).config("spark.ui.enabled", "false")
+        .config("spark.sql.shuffle.partitions", "2").config("spark.sql.session.timeZone", "America/New_York")
+        # On a busy machine an executor is long in starting; it would be taken for dead, and another one started.
+        .config("spark.executor.memory", "512m").config("spark.network.timeout", "600s").getOrCreate()
     )  # fmt: skip
     yield session.read.parquet(str(path)).repartition(4)
     session.stop()
@@ -81,6 +89,16 @@ def test_spark_answers_alike_and_only_counts_travel(data: Any, question: str, tr
 
     pd.testing.assert_frame_equal(found, ASKED[question](MESSAGES), check_dtype=False)
     assert max(travelled) <= DISTINCT
+
+
+@pytest.mark.skipif(
+    not MASTER.startswith("local-cluster[2,"), reason="one process: MAS_SPARK_MASTER asks for executors"
+)
+def test_the_executors_are_processes_of_their_own(data: Any) -> None:
+    """Two of them beside the driver, which runs no part of a question itself."""
+    assert data.count() == len(MESSAGES)
+
+    assert data.sparkSession.sparkContext._jsc.sc().getExecutorMemoryStatus().size() == 3
 
 
 def test_a_report_brings_counts_only(data: Any, tmp_path: Path, travelled: list[int]) -> None:

@@ -9,6 +9,10 @@ import pandas as pd
 import pytest
 
 import masanalytics as mas
+from masanalytics.analysis.sources.duckdb import DuckDBMessages
+from masanalytics.analysis.sources.narwhals import NarwhalsMessages
+from masanalytics.vocabulary import CARRIERS
+from tests.random_messages import as_duckdb, as_lazy_polars, random_messages
 
 EMPTY, OFF, BLACK = "MK:0001", "MN:0090", "DB:0141"
 
@@ -161,3 +165,63 @@ def test_no_messages_give_no_rows_and_the_sentence_is_in_both_languages() -> Non
         "never written to: 100% of what was sent arrived (20.7% to 100%). Had they been dropped: 0.05 saved, deliveries lost: 1."
     )
     assert "送达" in mas.suppression_value(messages, 0.05, language="zh")["sentence"][0]
+
+
+def many_to_few(n: int = 3_000) -> pd.DataFrame:
+    """Random messages to 150 numbers, several in the same second, of every code and carrier, some not billed."""
+    rng = np.random.default_rng(5)
+    found = random_messages(n, seed=5)
+    number = rng.integers(0, 150, n)
+    gone = number % 10 == 0  # numbers that do not exist fail alike
+    codes = pd.Series(np.where(gone, EMPTY, rng.choice([EMPTY, OFF, BLACK, "weird"], n)), dtype="str")
+    found["status"] = found["status"].mask(gone & (found["status"] == "delivered"), "failed")
+    return found.assign(
+        phone=pd.Series([f"138{one:08d}" for one in number], dtype="str"),
+        received_at=found["submitted_at"] + pd.to_timedelta(found["latency_s"].astype("float"), unit="s"),
+        submitted_at=found["submitted_at"].dt.floor("12h"), message_id=range(n),
+        error_code=codes.where(found["status"] == "failed"), segments=found["segments"].mask(rng.random(n) < 0.05),
+    )  # fmt: skip
+
+
+STATES = ["verdict", "last_category", "failed_in_a_row", "months_since_alive"]
+
+
+@pytest.mark.parametrize("made", [as_duckdb, as_lazy_polars])
+@pytest.mark.parametrize("by", ["verdict", STATES])
+def test_engines_count_where_the_data_is(made: Any, by: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same as of the messages in Python; a row a state travels, and one a kind of message, but no message."""
+    messages = many_to_few()
+    if by != "verdict":  # hashes as an export writes them, each of one person
+        messages["phone"] = "138~" + messages["phone"].str[5:].str.translate(str.maketrans("0123456789", "abcdefghij"))
+    data, brought = made(messages), []
+    kind = DuckDBMessages if made is as_duckdb else NarwhalsMessages
+    collect = kind._collected
+
+    def spied(self: Any, frame: Any) -> pd.DataFrame:
+        found = collect(self, frame)
+        brought.append(len(found))
+        return found
+
+    monkeypatch.setattr(kind, "_collected", spied)
+    found: Any = mas.suppression_value(data, {"unknown": 0.04, **dict.fromkeys(CARRIERS, 0.05)}, by)
+    wanted: Any = mas.suppression_value(messages, {"unknown": 0.04, **dict.fromkeys(CARRIERS, 0.05)}, by)
+
+    pd.testing.assert_frame_equal(found, wanted)
+    assert mas.notes_of(found) == mas.notes_of(wanted)
+    assert set(wanted["verdict"]) >= {"unseen", "good", "doubtful", "dead", "blocked"}
+    assert max(brought) < 300
+
+
+def test_numbers_spelled_in_several_ways_are_read_one_by_one() -> None:
+    """+86 and spaces are the same person: the dead number is known as such."""
+    messages = history(*[(phone, "failed", EMPTY, f"2026-01-0{day}") for day, phone in enumerate(
+        ["13800000001", "+86 138 0000 0001", "13800000001", "138-0000-0001"], 1)])  # fmt: skip
+
+    found = mas.suppression_value(as_lazy_polars(messages), 1)
+
+    assert found[["verdict", "sent"]].values.tolist() == [["unseen", 1], ["doubtful", 2], ["dead", 1]]
+
+
+def test_masked_numbers_of_an_engine_are_refused() -> None:
+    with pytest.raises(mas.InputError, match="masked"):
+        mas.suppression_value(as_duckdb(history(("138****0001", "failed", EMPTY, "2026-01-01"))), 1)

@@ -13,11 +13,13 @@ from masanalytics.analysis._number_health import HealthRule
 from masanalytics.analysis.dimensions import as_names, columns_behind
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import group_rows, messages_with
-from masanalytics.analysis.number_places import number_places, rate_by_person
+from masanalytics.analysis.judged_states import MONTH_S, MOST, JudgedStates, StateTotals
+from masanalytics.analysis.number_places import PersonSums, number_places, rate_of_people
 from masanalytics.analysis.prices import checked_price, price_of_each
 from masanalytics.analysis.results import finished
-from masanalytics.analysis.sources import MessageSource, as_source, asks_once
+from masanalytics.analysis.sources import MessageSource, RememberedMessages, as_source, asks_once
 from masanalytics.analysis.sources.base import status_numbers
+from masanalytics.analysis.sources.judged_rows import LendsRows
 from masanalytics.analysis.sources.pandas import as_floats, epoch_seconds
 from masanalytics.errors import InputError
 from masanalytics.formatting import group_label, percent
@@ -38,8 +40,6 @@ STATES: Final = ("verdict", "last_category", "failed_in_a_row", "months_since_al
 """What was known of a number before a message: what `by` can name."""
 
 _VERDICTS = np.array(["unseen", "good", "doubtful", "dead", "blocked"], dtype=object)
-_MONTH_S = 30 * 86_400
-_MOST = 12  # failures in a row, and months: so many and more are one
 
 
 @named_arguments
@@ -117,23 +117,35 @@ def suppression_value(
     prices = checked_price(price)
     filters = Filters.parse(where)
     source = as_source(data)
-    messages, open_yet, unpriced = _messages(source, filters, prices)
-    states = _states(messages, rule or HealthRule())
-    result = _table(messages, states[names], names)
+    found = _totals(source, filters, JudgedStates(names, rule or HealthRule(), prices))
+    result = _table(found, names)
     result = finished(
         result,
         source,
         where=filters,
         denominator="sent",
-        notes=_notes(open_yet, unpriced),
+        notes=_notes(found.open_yet, found.unpriced),
         counted=result["sent"].tolist(),
     )
     result.attrs["price"] = prices
     return result
 
 
+def _totals(source: MessageSource, filters: Filters, asked: JudgedStates) -> StateTotals:
+    """Return what became of messages by what was known: from where the data is, or from the messages where a source lends none."""
+    plain = source.plain if isinstance(source, RememberedMessages) else source
+    pushed, derived = filters.divided(source.message_columns())
+    if isinstance(plain, LendsRows) and not derived:
+        found = plain.lend_rows(pushed, asked)
+        if found is not None:
+            return found
+    messages, open_yet, unpriced = _messages(source, filters, asked.price)
+    states = _states(messages, asked.rule)[list(asked.names)]
+    return StateTotals(*_added_up(messages, states), open_yet, unpriced)
+
+
 def _messages(
-    source: MessageSource, filters: Filters, price: float | dict[str, float]
+    source: MessageSource, filters: Filters, price: float | Mapping[str, float]
 ) -> tuple[pd.DataFrame, int, int]:
     """Return the messages whose end is known, in the order of number and time; how many are open; how many have no length."""
     import pandas as pd
@@ -141,7 +153,7 @@ def _messages(
     available = source.message_columns()
     optional = [name for name in ("received_at", "waited_s", "carrier") if name in available]
     needed = ["phone", "status", "submitted_at", "error_code", "segments"]
-    needed += ["carrier"] if isinstance(price, dict) and "carrier" not in optional else []
+    needed += ["carrier"] if isinstance(price, Mapping) and "carrier" not in optional else []
     pushed, derived = filters.divided(available)
     columns = columns_behind([*needed, *optional, *derived], available)
     rows = messages_with(source.message_rows(columns, where=pushed), derived)
@@ -155,7 +167,7 @@ def _messages(
     usable = (status >= Status.pending) & (phone >= 0) & ~np.isnan(sent)
     young = usable & (status == Status.pending) & ~(waited >= UNREPORTED_AFTER_S)
     cost = np.nan_to_num(segments) * (
-        price_of_each(rows["carrier"], price, usable) if isinstance(price, dict) else price
+        price_of_each(rows["carrier"], price, usable) if isinstance(price, Mapping) else price
     )
     table = pd.DataFrame(
         {
@@ -164,7 +176,10 @@ def _messages(
         }
     )  # fmt: skip
     kept = usable & ~young
-    table = table[kept].sort_values(["phone", "sent_at", "heard_at"], kind="stable").reset_index(drop=True)
+    # In the same second as the engines have them.
+    table["rank"] = np.where(status == Status.failed, pd.factorize(table["category"], sort=True)[0], len(table))
+    order = ["phone", "sent_at", "heard_at", "status", "rank", "cost"]
+    table = table[kept].sort_values(order, kind="stable").reset_index(drop=True)
     return table, int(young.sum()), int(np.isnan(segments[kept]).sum())
 
 
@@ -241,39 +256,56 @@ def _states(messages: pd.DataFrame, rule: HealthRule) -> pd.DataFrame:
     seen = place > born
     verdict = np.select([~seen, blocked, dead, run > 0], [0, 4, 3, 2], 1)
     alive, fault = line.last(line.delivered, born), line.last(line.failed, born)
-    months = np.where(alive >= 0, (line.at - line.at[alive]) // _MONTH_S, np.nan)
+    months = np.where(alive >= 0, (line.at - line.at[alive]) // MONTH_S, np.nan)
     here = np.flatnonzero(line.message >= 0)
     here = here[np.argsort(line.message[here], kind="stable")]
     table = {
         "verdict": verdict[here],
         "last_category": pd.array(np.where(fault >= 0, line.category[fault], None)[here], dtype="str"),
-        "failed_in_a_row": np.minimum(run[here], _MOST),
-        "months_since_alive": pd.array(np.minimum(months, _MOST)[here]).astype("Int64"),
+        "failed_in_a_row": np.minimum(run[here], MOST),
+        "months_since_alive": pd.array(np.minimum(months, MOST)[here]).astype("Int64"),
     }
     return pd.DataFrame(table)
 
 
-def _table(messages: pd.DataFrame, states: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+def _added_up(messages: pd.DataFrame, states: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the states there are, and what became of the messages in each: as `StateTotals` has them."""
     import pandas as pd
 
     group, groups = group_rows(states)
+    arrived = (messages["status"] == Status.delivered).to_numpy().astype(np.int64)
+    backwards = messages.assign(arrived=arrived)[["phone", "arrived", "cost"]][::-1].groupby("phone").cumsum()[::-1]
+    rows = pd.DataFrame(
+        {
+            "group": group, "phone": messages["phone"], "arrived": arrived, "cost": messages["cost"],
+            "lost": backwards["arrived"], "saved": backwards["cost"],
+        }
+    )  # fmt: skip
+    each = rows.groupby(["group", "phone"], as_index=False).agg(
+        n=("arrived", "size"), k=("arrived", "sum"), cost=("cost", "sum"), lost=("lost", "max"), saved=("saved", "max")
+    )
+    each = each.assign(both=each["n"] * each["k"], squares=each["k"] ** 2, sent_squares=each["n"] ** 2)
+    by = each.groupby("group")
+    sums = by[["n", "k", "cost", "lost", "saved", "both", "squares", "sent_squares"]].sum()
+    return groups, sums.rename(columns={"n": "sent", "k": "delivered"}).assign(numbers=by.size()).reset_index(drop=True)
+
+
+def _table(found: StateTotals, names: list[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    place, groups = group_rows(found.states)
+    totals = found.totals.set_axis(place, axis=0).sort_index()
     if "verdict" in names:
         groups["verdict"] = pd.array(_VERDICTS[groups["verdict"].to_numpy()], dtype="str")
-    phone, cost = messages["phone"].to_numpy(), messages["cost"].to_numpy()
-    arrived = (messages["status"] == Status.delivered).to_numpy()
     rows = []
-    for number in range(len(groups)):
-        inside = group == number
-        first = np.full(int(phone.max()) + 1, len(phone))
-        np.minimum.at(first, phone[inside], np.flatnonzero(inside))
-        dropped = np.arange(len(phone)) >= first[phone]  # messages stand in the order of time within each number
-        rate, low, high, _effect = rate_by_person(phone[inside], arrived[inside])
-        lost, saved = int(arrived[dropped].sum()), float(cost[dropped].sum())
+    for number, of in enumerate(totals.to_dict("records")):
+        sums = PersonSums(of["sent"], of["delivered"], of["both"], of["squares"], of["sent_squares"])
+        rate, low, high, _effect = rate_of_people(int(of["numbers"]), sums)
+        lost, saved = int(of["lost"]), float(of["saved"])
         row = {
-            "numbers": len(np.unique(phone[inside])), "sent": int(inside.sum()), "delivered": int(arrived[inside].sum()),
-            "delivery_rate": rate, "low": low, "high": high, "cost": float(cost[inside].sum()),
-            "lost_deliveries_if_dropped": lost, "saved_cost_if_dropped": saved,
-            "saved_per_lost": saved / lost if lost else float("nan"),
+            "numbers": int(of["numbers"]), "sent": int(of["sent"]), "delivered": int(of["delivered"]), "delivery_rate": rate,
+            "low": low, "high": high, "cost": float(of["cost"]), "lost_deliveries_if_dropped": lost,
+            "saved_cost_if_dropped": saved, "saved_per_lost": saved / lost if lost else float("nan"),
         }  # fmt: skip
         rows.append(row | {"sentence": _sentence(row, group_label(names, groups.iloc[number].tolist()))})
     table = pd.DataFrame(rows, columns=list(SUPPRESSION_COLUMNS), index=groups.index).astype({"sentence": "str"})

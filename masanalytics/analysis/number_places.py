@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from masanalytics.stats.proportions import effective_wilson
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["number_places", "rate_by_person"]
+__all__ = ["PersonSums", "number_places", "rate_by_person", "rate_of_people"]
 
 _USUAL: Final = "1[0-9]{10}"
 
@@ -68,14 +68,35 @@ def rate_by_person(person: Numbers, hit: Booleans) -> tuple[float, float, float,
     >>> [round(one, 3) for one in rate_by_person(np.array([1, 1, 2, 2]), np.array([True, True, False, False]))]
     [0.5, 0.055, 0.945, 4.0]
     """
-    n = len(person)
+    _people, place = np.unique(person, return_inverse=True)
+    n, k = np.bincount(place).astype(float), np.bincount(place, weights=hit)
+    return rate_of_people(len(_people), PersonSums(n.sum(), k.sum(), (k * n).sum(), (k * k).sum(), (n * n).sum()))
+
+
+class PersonSums(NamedTuple):
+    """Sums over people: messages and hits, their product, and the squares of either."""
+
+    n: float
+    k: float
+    both: float
+    squares: float
+    n_squares: float
+
+
+def rate_of_people(people: int, sums: PersonSums) -> tuple[float, float, float, float]:
+    """Return the same from sums over so many people.
+
+    Examples
+    --------
+    >>> [round(one, 3) for one in rate_of_people(2, PersonSums(n=4, k=2, both=4, squares=4, n_squares=8))]
+    [0.5, 0.055, 0.945, 4.0]
+    """
+    n = sums.n
     if not n:
         return (np.nan,) * 4
-    share = float(hit.mean())
-    _people, place = np.unique(person, return_inverse=True)
-    people = len(_people)
-    excess = np.bincount(place, weights=hit - share)
-    clustered = people / max(people - 1, 1) * float((excess**2).sum()) / n**2
+    share = sums.k / n
+    excess = max(sums.squares - 2 * share * sums.both + share**2 * sums.n_squares, 0.0)
+    clustered = people / max(people - 1, 1) * excess / n**2
     alone = share * (1 - share) / n
     low, high = effective_wilson(share, max(alone, clustered), people)
     return share, float(low), float(high), max(clustered / alone, 1.0) if alone > 0 else 1.0

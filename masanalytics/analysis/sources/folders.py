@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.base import ColumnKind, MessageSource, RawCounts, Seconds
 from masanalytics.analysis.sources.duckdb import DuckDBMessages
+from masanalytics.analysis.sources.judged_rows import Ask, LendsRows
 from masanalytics.analysis.sources.narwhals import NarwhalsMessages
 from masanalytics.analysis.sources.number_totals import NumberTotals, TotalsNumbers
 from masanalytics.analysis.sources.pandas import PandasMessages
@@ -91,6 +92,12 @@ class ExportedMessages:
         """Return what the messages of each number come to; None where that takes their rows."""
         return self._of_one_state(
             lambda source: source.number_totals(where, among) if isinstance(source, TotalsNumbers) else None
+        )
+
+    def lend_rows(self, where: Filters, ask: Ask[_T]) -> _T | None:
+        """Return what `ask` finds out of the accepted messages; None where their rows have to be read."""
+        return self._of_one_state(
+            lambda source: source.lend_rows(where, ask) if isinstance(source, LendsRows) else None
         )
 
     def column_kind(self, name: str) -> ColumnKind | None:

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, reduce
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 
@@ -25,6 +25,14 @@ from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources import polars_frame
 from masanalytics.analysis.sources.base import ColumnKind, RawCounts, Seconds, columns_needed, status_numbers
 from masanalytics.analysis.sources.duckdb_relation import epoch_name, with_epochs
+from masanalytics.analysis.sources.judged_rows import (
+    DELIVERED,
+    FAILED,
+    OPEN,
+    UNREPORTED,
+    Ask,
+    spelled_oddly,
+)
 from masanalytics.analysis.sources.narwhals_times import at_night, digits_as_epoch
 from masanalytics.analysis.sources.number_totals import NumberTotals, spelled_otherwise, totals_of
 from masanalytics.analysis.sources.polars_frame import is_polars
@@ -38,6 +46,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["NarwhalsMessages", "as_counts", "spelled_statuses", "whole_numbers"]
+
+_T = TypeVar("_T")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SPARK = ("PYSPARK", "PYSPARK_CONNECT", "SQLFRAME")
@@ -144,6 +154,45 @@ class NarwhalsMessages:
         if among is not None and self._frame.implementation.name not in _SPARK and isinstance(chosen, nw.LazyFrame):
             chosen = self._gathered(chosen)  # the messages of few: both tables need them, some of it twice
         return NumberTotals(*(self._collected(table) for table in totals_of(chosen)))
+
+    def lend_rows(self, where: Filters, ask: Ask[_T]) -> _T | None:
+        """Return what `ask` finds out of the accepted messages; None where a column holds neither texts nor times."""
+        import narwhals as nw
+
+        needed = ("phone", "status", "submitted_at", "error_code", "segments")
+        times = [name for name in ("submitted_at", "received_at") if name in self._schema]
+        texts = [name for name in ("phone", "error_code", "carrier") if name in self._schema]
+        known = all(name in self._schema for name in needed) and self._schema["segments"].is_integer()
+        if not known or not all(self.column_kind(name) == "text" for name in texts):
+            return None
+        if not all(isinstance(self._schema[name], nw.Datetime) for name in times):
+            return None
+        rows = self._kept(where).select(**self._judged()).filter(~nw.col("outcome").is_null())
+        return ask(rows.filter(~nw.col("phone").is_null() & ~nw.col("sent").is_null()), self._collected)
+
+    def _judged(self) -> dict[str, nw.Expr]:
+        """Return the columns of `lend_rows`."""
+        import narwhals as nw
+
+        kind, status, phone = self._schema["status"], nw.col("status"), self._dimension("phone")
+        pending = nw.lit(UNREPORTED)
+        if "waited_s" in self._schema:
+            pending = nw.when(self._whole("waited_s") >= UNREPORTED_AFTER_S).then(pending).otherwise(nw.lit(OPEN))
+        outcome: Any = None
+        for one, number in (
+            (Status.pending, pending), (Status.failed, nw.lit(FAILED)), (Status.delivered, nw.lit(DELIVERED)),
+        ):  # fmt: skip
+            is_one = nw.when(status.is_in(spelled_statuses(kind, one))).then(number)
+            outcome = is_one if outcome is None else is_one.otherwise(outcome)
+        sent = self._epoch("submitted_at")
+        heard = nw.coalesce(self._epoch("received_at"), sent) if "received_at" in self._schema else sent
+        nothing = {"carrier": nw.lit(None, nw.String), "message_id": nw.lit(0)}
+        return {
+            "phone": phone, "outcome": outcome, "sent": sent, "heard": heard, "error_code": self._dimension("error_code"),
+            "segments": nw.col("segments"),
+            "odd": nw.when(spelled_oddly(phone)).then(nw.lit(1)).otherwise(nw.lit(0)),
+            **{name: self._dimension(name) if name in self._schema else empty for name, empty in nothing.items()},
+        }  # fmt: skip
 
     def column_kind(self, name: str) -> ColumnKind | None:
         """Return what a column holds."""
