@@ -185,6 +185,36 @@ def campaigns(runs: int) -> None:
             print(f"| sd {spread:g}, {size:,} | {100 * ours / runs:.1f} % ({100 * naive / runs:.0f} %) |")
 
 
+def splits(runs: int) -> None:
+    """Print how often the interval of two arms of one batch each leaves out 0, where batches of other campaigns tell how much batches differ."""
+    print("\nTwo arms of a batch of 999 each, beside other campaigns: interval without 0 (message by message)")
+    for campaigns_before, batches in ((3, 3), (6, 2), (12, 3), (30, 4)):
+        cells = []
+        for spread in SPREADS:
+            rng = np.random.default_rng(10)
+            stratum = np.repeat(np.arange(campaigns_before), batches)
+            n, ours, naive = np.full(len(stratum), 999.0), 0, 0
+            for _ in range(runs):
+                own = np.repeat(rng.normal(0, 0.25, campaigns_before), batches) + rng.normal(0, spread, len(stratum))
+                found = between_clusters(n, rng.binomial(999, 1 / (1 + np.exp(-(BASE + own)))).astype(float), stratum)
+                k = rng.binomial(999, rates(rng, spread, 2)).astype(float)
+                share = k.sum() / 1998
+                others = found and (found[0] * (share * (1 - share)) ** 2, found[1])
+                two = clustered_pair(np.array([999.0, 0]), k * [1, 0], np.array([0, 999.0]), k * [0, 1], between=others)
+                pair = PairRates(
+                    int(k[0]),
+                    999,
+                    int(k[1]),
+                    999,
+                    PairClusters("batch", two, others, np.zeros(0, dtype=np.int64), None),
+                )
+                low, high = pair.interval(0.95, float("nan"))
+                ours += low > 0 or high < 0
+                naive += pair.naive_p_value < 0.05
+            cells.append(f"{100 * ours / runs:.1f} % ({100 * naive / runs:.0f})")
+        print(f"| {campaigns_before} of {batches} | " + " | ".join(cells) + " |", flush=True)
+
+
 def months(runs: int) -> None:
     """Print how many points of a quiet month lie outside, in how many months any does, and how often a bad day is found."""
     print("\nMonths of 28 days of 20,000: points outside, months with one, a day at 80 % found")
@@ -311,6 +341,7 @@ if __name__ == "__main__":
     unequal(times)
     latencies(max(times // 2, 1))
     campaigns(times)
+    splits(times)
     months(times)
     held(max(times // 2, 1))
     rhythms(max(times // 4, 1))

@@ -287,6 +287,15 @@ def many_names(rng: Rng) -> tuple[list[Sent], Sent]:
     return past, Sent(BASE.drawn(rng), 0, "concert", 2000)
 
 
+def holiday(rng: Rng) -> tuple[list[Sent], Sent]:
+    """Let twice as many be slow today as in any past campaign, all of which had the same speed."""
+
+    def own(fast: float) -> World:
+        return replace(BASE.drawn(rng), fast=fast)
+
+    return [Sent(own(0.85), day) for day in MONTH], Sent(own(0.7), n=2000)
+
+
 @dataclass(frozen=True)
 class Case:
     """A world with its name in both languages."""
@@ -330,5 +339,6 @@ CASES = [
     Case("own: speeds of every kind", "自拟：快慢各异", speeds),
     Case("own: a name of its own each", "自拟：活动名各不相同", many_names),
     Case("own: eight days of history, 40 today", "自拟：历史八天，今天 40 条", plain(days=range(4, 12), today=40)),
+    Case("own: twice as many slow as ever (a holiday)", "自拟：慢的短信为历来两倍（假日）", holiday),
 ]
 """The worlds of the table."""

@@ -449,6 +449,42 @@ def test_arms_of_one_batch_each_have_no_verdict() -> None:
     assert chinese.startswith("无从判断 A 与 B 是否有差异：+3.0 个百分点")
 
 
+def test_arms_of_few_batches_are_read_with_how_much_batches_of_other_campaigns_differ() -> None:
+    """Four other campaigns of four batches each, whose rates differ within them; a lost batch among them has a cause, and is left out."""
+    rates = [[0.95, 0.93, 0.96, 0.92], [0.90, 0.88, 0.91, 0.86], [0.94, 0.95, 0.91, 0.93], [0.97, 0.96, 0.94, 0.95]]
+    parts = [
+        batches([(1000, round(1000 * rate)) for rate in own], campaign=f"c{place}") for place, own in enumerate(rates)
+    ]
+    parts[0] = pd.concat([parts[0], batches([(1000, 0)], campaign="c0").assign(batch_id=9)])
+    parts = [part.assign(batch_id=part["batch_id"] + 100 * place) for place, part in enumerate(parts)]
+    arms = two_arms([(1000, 930)], [(1000, 960)], campaign="split").assign(batch_id=lambda own: own["batch_id"] + 1000)
+
+    found = analysis.compare(pd.concat([*parts, arms]), "arm", "A", "B", campaign="split", language="en").iloc[0]
+
+    delivered = 1000 * np.array(rates) + 0.5
+    odds, chance = np.log(delivered / (1001 - delivered)), 1 / delivered + 1 / (1001 - delivered)
+    variance = ((odds - odds.mean(axis=1, keepdims=True)) ** 2).sum() / 12 - chance.mean()  # of the log odds
+    variance *= (0.945 * 0.055) ** 2  # of rates about that of the two
+    reach = 100 * stats.t.ppf(0.975, 12) * np.sqrt(variance)
+    pooled = 0.945 * 0.055 / 1000
+    assert found["design_effect"] == pytest.approx((pooled + variance) / pooled)
+    assert np.isnan(found["p_value"])
+    assert found["low"] < 0 < found["high"]
+    assert f"no p-value, but an interval: batches of other campaigns differ by ±{reach:.1f} points" in found["sentence"]
+
+
+def test_carriers_of_one_batch_are_compared_though_its_own_rate_is_not_known() -> None:
+    """What befalls a batch that both are in befalls both."""
+    messages = pd.concat(
+        batches([(200, k)], carrier=carrier) for carrier, k in (("China Mobile", 190), ("China Unicom", 150))
+    )
+
+    row = analysis.compare(messages, "carrier", "China Mobile", "China Unicom", language="en").iloc[0]
+
+    assert row["sentence"].startswith("China Unicom delivers 20.0 points less than China Mobile")
+    assert np.isnan(row["p_value"])
+
+
 def test_carriers_within_batches_are_compared_within_them() -> None:
     """Every batch has its own rate, the same for both carriers: their difference is as sure as if batches were alike."""
     rates = [0.95, 0.60, 0.90, 0.80, 0.99, 0.70, 0.85, 0.92]

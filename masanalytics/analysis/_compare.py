@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from numbers import Real
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from masanalytics.aliases import Booleans, Columns, Figures, Filter, Length, Messages
-from masanalytics.analysis.clustered_pairs import Days, differing_days, pair_clusters, stratified_cells
+from masanalytics.analysis.clustered_pairs import FindOthers, other_campaigns, pair_clusters, stratified_cells
 from masanalytics.analysis.clusters import UNCLUSTERED, Cluster, ClusterCounts, cluster_counts, clustered_note
 from masanalytics.analysis.comparison_ages import age_notes
 from masanalytics.analysis.comparison_latency import latency_columns, latency_cuts, slow_together
@@ -137,7 +137,8 @@ def compare(
         - ``clusters_a, clusters_b`` (0 where nothing tells them); ``design_effect``: how many times as much the difference
           varies as with independent messages (below 1 where batches happen to be more alike than chance makes them; NaN where
           nothing tells, as with one batch an arm: ``low, high`` leave it out, and ``sentence`` gives no verdict). Arms of different campaigns with fewer than five days each are read with how
-          much the days of the other campaigns in `data` differ: that is in the interval, and there is no p-value
+          much the days of the other campaigns in `data` differ, and arms of fewer than five batches each with how much batches within
+          these do: that is in the interval, and there is no p-value
         - ``detectable``: the smallest change that these numbers, divided by their design effect, show four times in five (80 %
           power) at the corrected level, of either arm and in either direction, from the rate of both together (drawn towards one half as by Agresti and Coull, so that few
           messages never seem to show everything); NaN where they are too few to show any
@@ -292,7 +293,7 @@ class _Arms:
     cluster: Cluster
     at: dict[float | None, Counts] = field(default_factory=dict)
     clusters_at: dict[float | None, ClusterCounts | None] = field(default_factory=dict)
-    days_at: dict[float | None, Callable[[list[Any]], Days | None]] = field(default_factory=dict)
+    others_at: dict[float | None, FindOthers] = field(default_factory=dict)
     read_at: dict[float | None, list[Any]] = field(default_factory=dict)
 
     def compared(self, pair: tuple[Any, Any], asked: float | None) -> _Pair:
@@ -309,7 +310,7 @@ class _Arms:
             values |= latency_columns(counts, chosen, timed, None)
             return _Pair(values, PairRates(ka, na, kb, nb, None), self._strata(counts, chosen, age), None)
         rows = self._chosen(clustered.counts, pair)
-        clusters = pair_clusters(clustered, rows, self.days_at[age])
+        clusters = pair_clusters(clustered, rows, self.others_at[age])
         slow = None if clusters is None else slow_together(clustered, rows, clusters)
         values |= latency_columns(counts, chosen, timed, slow)
         cells = None
@@ -336,7 +337,7 @@ class _Arms:
             self.at[age] = counts.taken(counts.accepted())
             cuts = latency_cuts(self.at[age], _timed(self.at[age], age))
             self.clusters_at[age] = cluster_counts(messages, question, self.cluster, age=age, cuts=cuts)
-            self.days_at[age] = differing_days(messages, self.question.where, self.cluster, age)
+            self.others_at[age] = other_campaigns(messages, self.question.where, self.cluster, age)
         return self.at[age]
 
     def _strata(self, counts: Counts, chosen: tuple[Booleans, Booleans], age: float | None) -> list[Figures]:

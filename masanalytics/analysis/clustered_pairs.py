@@ -1,4 +1,4 @@
-"""Which clusters a comparison of two rests on, and what days have shown of themselves where it has too few of its own."""
+"""Which clusters a comparison of two rests on, and what those of other campaigns have shown where it has too few of its own."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ from masanalytics.stats.clusters import ClusteredPair, between_clusters, cluster
 from masanalytics.stats.enough_clusters import LEAST_CLUSTERS, effective_clusters, is_enough
 from masanalytics.stats.jackknife import StratifiedCells
 
-__all__ = ["Days", "Level", "PairClusters", "differing_days", "pair_clusters", "stratified_cells"]
+__all__ = ["FindOthers", "Level", "Others", "PairClusters", "other_campaigns", "pair_clusters", "stratified_cells"]
 
 Level = Literal["batch", "day", "asked"]
-Days = tuple[float, float]
-"""The variance between days of campaigns beyond chance (of their log odds, or at a rate of their rates), its degrees of freedom."""
+Others = tuple[float, float]
+"""The variance between clusters of other campaigns beyond chance (of their log odds, or at a rate of their rates), its degrees of freedom."""
+
+FindOthers = Callable[[list[Any], Level], "Others | None"]
+"""From the campaigns compared, and what clusters are, to how much those of others differ."""
 
 _UNIT_MESSAGES = 20
 
@@ -35,8 +38,8 @@ class PairClusters:
         What the clusters are.
     found : ClusteredPair
         How much less the messages tell.
-    days : (float, float), optional
-        How much days differ at the rate of the two, from other campaigns, where the two have too few of their own.
+    others : (float, float), optional
+        How much clusters of other campaigns differ, at the rate of the two, where the two have too few of their own.
     cluster : array of int
         Of each row of the counts, from 0; -1 for those of neither arm.
     carrying : "a", "b" or None
@@ -49,7 +52,7 @@ class PairClusters:
 
     level: Level
     found: ClusteredPair
-    days: Days | None
+    others: Others | None
     cluster: Numbers
     carrying: Literal["a", "b"] | None
     strata: Numbers | None = None
@@ -66,13 +69,12 @@ class PairClusters:
         return bool(np.isnan(self.found.effect))
 
 
-def pair_clusters(
-    counts: ClusterCounts, rows: tuple[Booleans, Booleans], days: Callable[[list[Any]], Days | None]
-) -> PairClusters | None:
+def pair_clusters(counts: ClusterCounts, rows: tuple[Booleans, Booleans], others: FindOthers) -> PairClusters | None:
     """Return the clusters that two arms are compared by, None where nothing tells any.
 
     Within one campaign they are batches; between campaigns they are days of campaigns. Arms that share several campaigns are
     compared by the days of those; where these are few, or one outweighs the others, by their batches, each with others of its campaign.
+    Where their own are too few, those of other campaigns tell how much such clusters differ.
 
     Parameters
     ----------
@@ -80,8 +82,8 @@ def pair_clusters(
         Of both.
     rows : pair of array of bool
         The rows of a, and of b.
-    days : callable
-        From the campaigns compared to how much the days of others differ.
+    others : callable
+        Finds how much clusters of other campaigns than those compared differ.
     """
     rows = (rows[0] & (counts.accepted > 0), rows[1] & (counts.accepted > 0))
     if counts.asked is not None:
@@ -91,10 +93,14 @@ def pair_clusters(
     ours, theirs = (set(counts.campaign[row].tolist()) for row in rows)
     unit = counts.campaign if counts.unit is None else counts.unit
     if len(ours | theirs) > 1 and not ours & theirs:
-        return _between(counts, rows, unit, days)
+        return _between(counts, rows, unit, others)
     if len(ours | theirs) > 1 and _are_enough(unit, counts.accepted, rows[0] | rows[1]):
         return _told(counts, rows, "day", unit)
-    return None if counts.batch is None else _told(counts, rows, "batch", counts.batch, counts.campaign)
+    if counts.batch is None:
+        return None
+    own = _told(counts, rows, "batch", counts.batch, counts.campaign)
+    are_shared = bool(set(counts.batch[rows[0]].tolist()) & set(counts.batch[rows[1]].tolist()))
+    return own if own.is_tested or are_shared else _by_others(own, counts, rows, counts.batch, others) or own
 
 
 def _are_enough(unit: Numbers, accepted: Figures, rows: Booleans) -> bool:
@@ -104,26 +110,33 @@ def _are_enough(unit: Numbers, accepted: Figures, rows: Booleans) -> bool:
     return is_enough(len(days), effective_clusters(n))
 
 
-def _between(
-    counts: ClusterCounts, rows: tuple[Booleans, Booleans], unit: Numbers, days: Callable[[list[Any]], Days | None]
-) -> PairClusters:
+def _between(counts: ClusterCounts, rows: tuple[Booleans, Booleans], unit: Numbers, others: FindOthers) -> PairClusters:
     """Return the clusters of arms of different campaigns: their days, or too few, what days of others have shown."""
     own = _told(counts, rows, "day", unit)
     if own.is_tested:
         return replace(own, is_apart=_are_apart(counts, rows))
-    campaigns = counts.counts.keys["campaign"][rows[0] | rows[1]].unique().tolist()
-    history = days(campaigns)
-    if history is not None:
-        both = rows[0] | rows[1]
-        rate = float(counts.delivered[both].sum() / counts.accepted[both].sum())
-        at_rate = history[0] * (rate * (1 - rate)) ** 2, history[1]
-        return replace(_told(counts, rows, "day", unit, between=at_rate), days=at_rate)
+    by_others = _by_others(own, counts, rows, unit, others)
+    if by_others is not None:
+        return by_others
     if counts.batch is None or not np.isnan(own.found.effect):
         return own
     # How much days differ is not known: batches tell the part of it that they see, and the whole stays unknown.
     batches = _told(counts, rows, "batch", counts.batch).found
     days_of = {name: getattr(own.found, name) for name in ("clusters_a", "clusters_b", "effective_a", "effective_b")}
     return replace(own, found=batches._replace(**days_of, effect=float("nan")))
+
+
+def _by_others(
+    own: PairClusters, counts: ClusterCounts, rows: tuple[Booleans, Booleans], code: Numbers, others: FindOthers
+) -> PairClusters | None:
+    """Return the same arms with how much clusters of other campaigns differ; None where there are too few of these too."""
+    both = rows[0] | rows[1]
+    found = others(counts.counts.keys["campaign"][both].unique().tolist(), own.level)
+    if found is None:
+        return None
+    rate = float(counts.delivered[both].sum() / counts.accepted[both].sum())
+    at_rate = found[0] * (rate * (1 - rate)) ** 2, found[1]
+    return replace(_told(counts, rows, own.level, code, between=at_rate), others=at_rate)
 
 
 def _are_apart(counts: ClusterCounts, rows: tuple[Booleans, Booleans]) -> bool:
@@ -141,7 +154,7 @@ def _told(
     level: Level,
     code: Numbers,
     stratum: Numbers | None = None,
-    between: Days | None = None,
+    between: Others | None = None,
 ) -> PairClusters:
     both = rows[0] | rows[1]
     distinct, place = np.unique(code[both], return_inverse=True)
@@ -175,25 +188,26 @@ def _carrying(na: Figures, ka: Figures, nb: Figures, kb: Figures) -> Literal["a"
     return arm if least[arm] < abs(difference) / 2 else None
 
 
-def differing_days(
-    data: Messages, where: Filters, cluster: Cluster, age: float | None
-) -> Callable[[list[Any]], Days | None]:
-    """Return what finds how much the log odds of campaigns' days differ, others than those named; the messages are counted once."""
+def other_campaigns(data: Messages, where: Filters, cluster: Cluster, age: float | None) -> FindOthers:
+    """Return what finds how much the log odds of other campaigns' days, or batches within them, differ; messages are counted once."""
     known: list[ClusterCounts | None] = []
 
-    def find(campaigns: list[Any]) -> Days | None:
+    def find(campaigns: list[Any], level: Level) -> Others | None:
         if not known:
             values = {name: options for name, options in where.values.items() if name != "campaign"}
             aged = replace(where, values=values, waited_at_least=None if age is None else int(age))
             known.append(cluster_counts(data, Question((), (), aged), cluster, age=age))
         counts = known[0]
-        if counts is None or counts.unit is None:
+        if counts is None or counts.campaign is None or (counts.batch if level == "batch" else counts.unit) is None:
             return None
         keys = counts.counts.keys
         rows = ~keys["campaign"].isin(campaigns).to_numpy(dtype=bool) & keys["campaign"].notna().to_numpy(dtype=bool)
-        unit, _ = group_rows(keys.loc[rows, [name for name in ("day", "campaign") if name in keys.columns]])
+        wanted = ("campaign", "batch_id") if level == "batch" else ("day", "campaign")
+        unit, units = group_rows(keys.loc[rows, [name for name in wanted if name in keys.columns]])
         n, k = (np.bincount(unit, weights=values[rows]).astype(float) for values in (counts.accepted, counts.delivered))
-        return between_clusters(n[n >= _UNIT_MESSAGES], k[n >= _UNIT_MESSAGES])
+        some = n >= _UNIT_MESSAGES
+        stratum = group_rows(units[["campaign"]])[0][some] if level == "batch" else None
+        return between_clusters(n[some], k[some], stratum)
 
     return find
 

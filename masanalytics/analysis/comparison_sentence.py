@@ -148,12 +148,18 @@ def _p(p: float) -> str:
 
 def _no_p(row: Mapping[str, Any], clusters: PairClusters) -> str:
     """Say why there is no p-value."""
-    if clusters.days is not None:
-        variance, freedom = clusters.days
+    if clusters.others is not None:
+        variance, freedom = clusters.others
         reach = 100 * sqrt(variance) * float(student_quantiles(0.975, np.array([freedom]))[0])
+        values = {"reach": reach}
+        if clusters.level == "batch":
+            return _(
+                "no p-value, but an interval: batches of other campaigns differ by ±{reach:.1f} points without a cause, which it holds",
+                **values,
+            )
         return _(
-            "no p-value, but an interval: days of other campaigns differ by ±{days:.1f} points without a cause, which it holds",
-            days=reach,
+            "no p-value, but an interval: days of other campaigns differ by ±{reach:.1f} points without a cause, which it holds",
+            **values,
         )
     if min(clusters.found.clusters_a, clusters.found.clusters_b) >= LEAST_CLUSTERS:
         return _uneven(row, clusters)

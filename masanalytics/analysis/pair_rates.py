@@ -74,8 +74,8 @@ class PairRates:
         Interval and test are not the same formula, and Holm's correction is finer than that of the interval: where they part,
         the test decides on which side of 0 the near bound lies.
         """
-        if self.clusters is not None and self.clusters.days is not None:
-            return self._interval_of_days(level)
+        if self.clusters is not None and self.clusters.others is not None:
+            return self._interval_of_others(level)
         effect_a, effect_b = self._effects
         size_a, size_b = self.accepted_a / effect_a, self.accepted_b / effect_b
         bounds = newcombe(
@@ -91,8 +91,8 @@ class PairRates:
             return max(low, tiny), max(high, tiny)
         return min(low, -tiny), min(high, -tiny)
 
-    def _interval_of_days(self, level: float) -> tuple[float, float]:
-        """Return the bounds where days of other campaigns say how much rates differ: they differ so on the log odds."""
+    def _interval_of_others(self, level: float) -> tuple[float, float]:
+        """Return the bounds where clusters of other campaigns say how much rates differ: they differ so on the log odds."""
         k, n = np.array([self.delivered_a, self.delivered_b]), np.array([self.accepted_a, self.accepted_b])
         share = k.sum() / n.sum()
         beyond = np.zeros(2) if share in (0, 1) else (np.array(self._effects) - 1) / (n * share * (1 - share))
@@ -162,7 +162,7 @@ class PairRates:
         if self.clusters is None or cells is None or isnan(variance):
             return Doubt(level=level)
         found = self.clusters.found
-        if self.clusters.days is not None:
+        if self.clusters.others is not None:
             beyond = self._pooled_variance(*self._effects) - self._pooled_variance(1.0, 1.0)
             return Doubt(variance + beyond, found.freedom, level)
         clustered, freedom = jackknife(cells)

@@ -197,9 +197,11 @@ def _by_counts(
     if binomial_a <= 0:
         return ClusteredPair(*counted, 1.0, 1.0, 1.0, float("inf"))
     where = np.zeros(len(na), dtype=np.int64) if stratum is None else stratum
-    if between is None and (counted[0] < 2 or counted[1] < 2):
-        return ClusteredPair(*counted, 1.0, 1.0, float("nan"), float("inf"))
-    if between is None and ((na > 0) & (nb > 0)).any():
+    are_shared = bool(((na > 0) & (nb > 0)).any())
+    if between is None and min(counted) < 2:
+        # What befalls a cluster that both are in befalls both.
+        return ClusteredPair(*counted, 1.0, 1.0, 1.0 if are_shared else float("nan"), float("inf"))
+    if between is None and are_shared:
         extra, freedom = _crossed(na, ka, nb, kb, where)
         extra_a = extra * binomial_a / (binomial_a + binomial_b)
         extra_b = extra - extra_a
@@ -302,8 +304,10 @@ def _crossed(na: Figures, ka: Figures, nb: Figures, kb: Figures, stratum: Number
     return extra, max(freedom, 1.0)
 
 
-def between_clusters(n: Figures, k: Figures) -> tuple[float, float] | None:
-    """Return the variance between the log odds of clusters beyond chance, and its degrees of freedom; None of fewer than five.
+def between_clusters(n: Figures, k: Figures, stratum: Numbers | None = None) -> tuple[float, float] | None:
+    """Return the variance between the log odds of clusters beyond chance, and its degrees of freedom; None where these are below four.
+
+    Clusters are compared with those of the same `stratum` (batches within their campaign); those that are alone in it tell nothing.
 
     Every cluster counts alike, as the next one will be one like them, whatever its size. Clusters that lie farther from the
     median than three standard errors (of the median absolute deviation) have a cause and are left out. On the log odds a rate near
@@ -315,15 +319,41 @@ def between_clusters(n: Figures, k: Figures) -> tuple[float, float] | None:
     >>> round(variance**0.5, 2), freedom
     (0.22, 5.0)
     """
-    some: Booleans = n > 0
-    if some.sum() < LEAST_CLUSTERS:
+    group = np.zeros(len(n), dtype=np.int64) if stratum is None else np.asarray(stratum)
+    some: Booleans = (n > 0) & (np.bincount(group, weights=n > 0, minlength=int(group.max(initial=0)) + 1)[group] > 1)
+    _, group = np.unique(group[some], return_inverse=True)
+    size = np.bincount(group)
+    if some.sum() - len(size) < LEAST_CLUSTERS - 1:
         return None
     odds, chance = log_odds(k[some], n[some])
-    away = np.abs(odds - np.median(odds))
-    usual = max(_MAD_OF_NORMAL * float(np.median(away)), float(np.sqrt(np.median(chance))))
-    kept = away <= student_quantile(_OUTSIDE, _MAD_EFFICIENCY * (len(odds) - 1)) * usual
-    beyond = float(np.var(odds[kept], ddof=1)) - float(chance[kept].mean())
-    return max(beyond, 0.0), float(kept.sum() - 1)
+    middle = np.array([np.median(odds[group == one]) for one in range(len(size))])
+    away = np.abs(odds - middle[group])
+    usual = max(_MAD_OF_NORMAL * _median_away(away, group, size), float(np.sqrt(np.median(chance))))
+    kept = away <= student_quantile(_OUTSIDE, _MAD_EFFICIENCY * (len(odds) - len(size))) * usual
+    odds, chance, group = odds[kept], chance[kept], group[kept]
+    left = np.bincount(group, minlength=len(size))
+    mean = np.bincount(group, weights=odds, minlength=len(size)) / np.maximum(left, 1)
+    freedom = float(len(odds) - np.count_nonzero(left))
+    if freedom < LEAST_CLUSTERS - 1:
+        return None
+    beyond = float(((odds - mean[group]) ** 2).sum()) / freedom - float(chance.mean())
+    return max(beyond, 0.0), freedom
+
+
+def _median_away(away: Figures, group: Numbers, size: Numbers) -> float:
+    """Return the median distance from the middle of a group, as of groups without end.
+
+    Of an odd number the middle one is no distance away by nature, and few are nearer to their own middle than to that of all.
+    """
+    order = np.lexsort((away, group))
+    first = np.cumsum(size) - size
+    counted = np.ones(len(away), dtype=bool)
+    counted[order[first[size % 2 == 1]]] = False
+    even = np.where(
+        size == 2, np.sqrt(2), 1 + 1.55 / size
+    )  # by simulation of normal values: 1.39 of four, 1.28 of six, 1.15 of ten
+    by_size = np.where(size % 2 == 0, even, 1.0)
+    return float(np.median((away * by_size[group])[counted]))
 
 
 def log_odds(k: Figures, n: Figures) -> tuple[Figures, Figures]:
