@@ -17,7 +17,7 @@ from masanalytics.stats.competing_risks import incidence_at
 __all__ = ["Development", "development"]
 
 _LEAST_EVENTS = 5
-_DOUBTFUL_SCORE = 3.0
+_DOUBTFUL_SCORE = 2.5
 _EARLY, _RECENT, _CAUGHT_UP = 8, 0.75, 0.6
 _NEARLY_ALL = 0.9
 
