@@ -9,9 +9,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import wraps
 from numbers import Integral, Real
-from typing import Final, ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeGuard, TypeVar
 
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
@@ -30,6 +31,8 @@ __all__ = [
     "WORDS",
     "Kind",
     "check_kind",
+    "checked_number",
+    "is_number",
     "takes",
     "wrong_kind",
 ]
@@ -58,12 +61,24 @@ def _is_truth(value: object) -> bool:
     return isinstance(value, bool) or type(value).__name__ in ("bool_", "bool")
 
 
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether it is a number: True is none, nor is a length of time of numpy's, which says of itself that it is one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> is_number(np.int64(5)), is_number(True), is_number(np.timedelta64(5, "m")), is_number("5")
+    (True, False, False, False)
+    """
+    return isinstance(value, (Real, Decimal)) and not isinstance(value, bool) and type(value).__name__ != "timedelta64"
+
+
 def _is_whole(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and 0 <= int(value) < _LARGEST
+    return isinstance(value, Integral) and is_number(value) and 0 <= int(value) < _LARGEST
 
 
 def _is_length(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and 0 <= float(value) < _LARGEST
+    return is_number(value) and 0 <= float(value) < _LARGEST
 
 
 def _are_several(value: object) -> bool:
@@ -113,6 +128,36 @@ def check_kind(argument: str, value: object, kind: Kind) -> None:
     """Raise InputError if the value is of another kind."""
     if not kind.is_right(value):
         raise wrong_kind(argument, value, kind.wanted)
+
+
+def checked_number(argument: str, value: object) -> float:
+    """Return a number as one of Python's.
+
+    Raises
+    ------
+    InputError
+        If it is none, with the number that a text such as "2%" means.
+
+    Examples
+    --------
+    >>> checked_number("rate", 0.5)
+    0.5
+    >>> checked_number("change", "2%")
+    Traceback (most recent call last):
+    masanalytics.errors.InputError: change='2%' is a text: write it as a number, 0.02
+    """
+    if is_number(value):
+        return float(value)
+    if not isinstance(value, str):
+        raise wrong_kind(argument, value, Text("a number"))
+    written = value.strip().replace("％", "%")
+    try:
+        meant = float(written.removesuffix("%")) / (100 if written.endswith("%") else 1)
+    except ValueError:
+        raise wrong_kind(argument, value, Text("a number")) from None
+    raise InputError(
+        "{argument}={value!r} is a text: write it as a number, {meant:.6g}", argument=argument, value=value, meant=meant
+    )
 
 
 def takes(**kinds: Kind) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:

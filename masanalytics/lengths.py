@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import numbers
 import re
 
 from masanalytics.aliases import Length
+from masanalytics.argument_kinds import is_number
 from masanalytics.errors import InputError
 
 __all__ = ["to_seconds"]
@@ -16,7 +16,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 def to_seconds(value: Length) -> int:
-    """Return whole seconds for ``"10min"``, ``"2h"``, a timedelta or a number of seconds.
+    """Return whole seconds for ``"10min"``, ``"2h"``, a timedelta (numpy's and pandas' too) or a number of seconds.
 
     A number in text has to say its unit: pandas would read ``"600"`` as nanoseconds.
 
@@ -33,16 +33,17 @@ def to_seconds(value: Length) -> int:
     import pandas as pd
 
     written = _LENGTH.fullmatch(value.strip().lower()) if isinstance(value, str) else None
-    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+    if is_number(value):
         seconds = float(value)
     elif written is not None:
         seconds = float(written[1]) * _UNITS[written[2][0]]
     elif isinstance(value, str) and not _WITH_UNITS.fullmatch(value.strip()):
         raise _no_unit(value)
     else:
-        try:
-            seconds = pd.Timedelta(value).total_seconds()
-        except (ValueError, TypeError) as error:
+        try:  # True is no length, nor is a number of numpy's without a unit
+            is_none = isinstance(value, bool) or str(getattr(value, "dtype", "")) == "timedelta64"
+            seconds = float("nan") if is_none else pd.Timedelta(value).total_seconds()
+        except (ValueError, TypeError, OverflowError) as error:
             raise _no_length(value) from error
     if not 0 <= seconds < float("inf"):
         raise _no_length(value)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import numbers
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 from masanalytics.aliases import Instant
+from masanalytics.argument_kinds import is_number
 from masanalytics.errors import InputError
 
 __all__ = [
@@ -25,7 +25,8 @@ CHINA_OFFSET_S = 8 * 3600
 # All platform times lie after 1991, when China last had daylight saving: a fixed offset is exact, and 20 x faster.
 _FIXED = timezone(timedelta(hours=8))
 _FIRST_YEAR, _LAST_YEAR = 2000, 2089
-_LARGEST = 2.0**62
+_FIRST_EPOCH, _LAST_EPOCH = 946_684_800, 3_786_912_000  # of those years
+_DAY_DIGITS = re.compile(r"((?:19|20)\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])((?:[01]\d|2[0-3])[0-5]\d(?:[0-5]\d)?)?")
 _DAY_TIME = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)")
 _SHAPE = re.compile(r"(\d{4})[-/.]?(\d{2})[-/.]?(\d{2})[T ]?(\d{2}):?(\d{2}):?(\d{2})(?:\.\d+)?")
 
@@ -104,12 +105,12 @@ def format_instant(instant: float | None) -> str:
 
 
 def to_instant(value: Instant) -> int:
-    """Return epoch seconds for a text, a date, a datetime (without a zone: China time) or epoch seconds.
+    """Return epoch seconds for a text, a date, a datetime (without a zone: China time) or epoch seconds of 2000 to 2089.
 
     Raises
     ------
     InputError
-        If it cannot be read as a time.
+        If it cannot be read as a time, or is a number that counts no such seconds, such as a day written as digits.
 
     Examples
     --------
@@ -119,10 +120,8 @@ def to_instant(value: Instant) -> int:
     """
     import pandas as pd
 
-    if isinstance(value, numbers.Real) and not isinstance(value, bool):
-        if not abs(float(value)) < _LARGEST:
-            raise _no_time(value)
-        return int(float(value))
+    if is_number(value):
+        return _plausible(value)
     try:
         stamp = pd.Timestamp(value)
     except (ValueError, TypeError) as error:
@@ -132,6 +131,27 @@ def to_instant(value: Instant) -> int:
     if stamp.tzinfo is None:
         return int(stamp.tz_localize("UTC").timestamp()) - CHINA_OFFSET_S
     return int(stamp.timestamp())
+
+
+def _plausible(value: float) -> int:
+    """Return epoch seconds of the platform's years."""
+    seconds = float(value)
+    if _FIRST_EPOCH <= seconds < _LAST_EPOCH:
+        return int(seconds)
+    written = _DAY_DIGITS.fullmatch(f"{seconds:.15g}")
+    if written is not None:
+        day, clock = "-".join(written.groups()[:3]), written[4] or ""
+        meant = f"{day} {clock[:2]}:{clock[2:4]}" if clock else day
+        raise InputError(
+            "{value:.15g} is a day written as digits, and a number means seconds since 1970: write '{meant}' (China time)",
+            value=seconds,
+            meant=meant,
+        )
+    if _FIRST_EPOCH <= seconds / 1000 < _LAST_EPOCH:
+        raise InputError(
+            "{value:.15g} counts milliseconds, and a number means seconds since 1970: divide it by 1000", value=seconds
+        )
+    raise _no_time(value)
 
 
 def _no_time(value: object) -> InputError:

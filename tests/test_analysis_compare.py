@@ -357,8 +357,13 @@ def test_nothing_is_said_of_the_age_of_no_messages() -> None:
     messages = arm("A", [("delivered", 5, 10)], 5 * DAY)
 
     for within in (None, "10min"):
-        assert notes_of(analysis.compare(messages[:0], "arm", within=within), "en") == []
-        assert notes_of(analysis.explain_change(messages, messages[:0], by="arm", within=within), "en") == []
+        assert notes_of(analysis.compare(messages[:0], "arm", within=within), "en") == ["there are no messages"]
+        assert notes_of(analysis.explain_change(messages, messages[:0], by="arm", within=within), "en") == [
+            "there is nothing to compare with afterwards: there are no messages"
+        ]
+        assert notes_of(analysis.explain_change(messages[:0], messages, by="arm", within=within), "en") == [
+            "there is nothing to compare with before: there are no messages"
+        ]
 
 
 # ---- explain_change ---------------------------------------------------------------------------------------------------

@@ -249,7 +249,7 @@ def test_health_does_not_mind_the_order_of_rows_and_of_nothing_there_is_none() -
 
     pd.testing.assert_frame_equal(found, analysis.number_health(messages.sample(frac=1, random_state=3)))
     nothing = analysis.number_health(messages[:0])
-    assert (nothing.columns.tolist(), notes_of(nothing)) == (found.columns.tolist(), [])
+    assert (nothing.columns.tolist(), notes_of(nothing, "en")) == (found.columns.tolist(), ["there are no messages"])
 
 
 # ---- costs ------------------------------------------------------------------------------------------------------------

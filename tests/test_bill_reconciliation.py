@@ -122,6 +122,28 @@ def test_short_texts_all_delivered_cannot_tell_the_rules_apart() -> None:
     )
 
 
+@pytest.mark.parametrize(("times", "more"), [(3, 0), (1, 100)])
+def test_a_bill_that_no_rule_fits_is_put_down_to_none(times: int, more: int) -> None:
+    """Three times what was delivered, and 100 too many a row, are no rule."""
+    messages = month()
+    bill = billed(messages, RULES["delivered_segments"](messages))
+    found = mas.reconciliation(messages, bill.assign(条数=bill["条数"] * times + more), columns=COLUMNS)
+
+    assert found.attrs["rule"] is None
+    assert mas.notes_of(found, "en")[0].startswith("no rule fits the bill: the parts of ")
+    assert f"where the bill has {bill['条数'].sum() * times + 30 * more:,}; row by row " in mas.notes_of(found, "en")[0]
+
+
+def test_a_bill_between_two_rules_is_put_down_to_neither() -> None:
+    """The half of the failed is billed: what was accepted and what was delivered are as far from it."""
+    messages = month()
+    half = (RULES["accepted_segments"](messages) + RULES["delivered_segments"](messages)) / 2
+    found = mas.reconciliation(messages, billed(messages, half), columns=COLUMNS)
+
+    assert found.attrs["rule"] is None
+    assert len(set(found.attrs["rules"])) == 6
+
+
 def test_a_bill_by_the_month_is_added_up() -> None:
     messages = month()
     bill = pd.DataFrame({"month": ["2026-03"], "count": [f"{messages['segments'].sum():,}"]})

@@ -134,13 +134,61 @@ def test_events_are_matched_by_person_and_window() -> None:
 
         assert found[["arm", "converted"]].values.tolist() == [["A", 5], ["hold", 1]]
         assert notes_of(found, "en")[:6] == [
-            "2 events have no mobile number, or no time, and are not counted",
+            "14.3% of the events cannot be used, so that all rates are too low, and differences too small: 1 without a mobile number, "
+            "1 without a time",
             "2 events were before the message, and are not counted",
             "1 event came later than 7 d after the message, and is not counted",
             "1 event is of somebody who was not planned for, and is not counted",
             "2 people have several events: converted once, amounts added",
             "1 event repeats another of the same person, time and amount: amounts count twice if the export doubled it",
         ]
+
+
+def test_events_that_cannot_be_used_are_refused_with_the_reason() -> None:
+    """Masked numbers are many people's, and what has no time lies in no window."""
+    store, bought = SilentStore({"A": 10}, 10), events(TOLD[:3])
+    masked = bought.assign(phone="138****0001")
+
+    with pytest.raises(InputError, match=r"no event of the 3 in the table can be used: 3 with a masked number"):
+        brought(store, masked)
+    with pytest.raises(InputError, match="no event of the 3 in the table can be used: 3 without a time"):
+        brought(store, bought.assign(at=pd.Series(pd.NaT, index=bought.index)))
+    with pytest.raises(InputError, match="price True is not an amount of money"):
+        brought(store, bought, price=True)
+    few = notes_of(brought(store, pd.concat([masked[:1], *[events(TOLD[:10])] * 10], ignore_index=True)), "en")
+    assert "1 of 101 events cannot be used: 1 with a masked number (138****0000), which is many people's" in few
+
+
+@pytest.mark.parametrize(
+    ("happened", "said"),
+    [
+        (
+            events(TOLD[:3], -6 * 3600),
+            "no event of the 3 in the table counts: 3 events were before the message, and are not counted. Times",
+        ),
+        (
+            events(["13700000000"]),
+            "no event of the 1 in the table counts: 1 event is of somebody who was not planned for",
+        ),
+        (events([]), "the table of events is empty"),
+    ],
+)
+def test_without_an_event_that_counts_nothing_is_said_to_be_shown(happened: pd.DataFrame, said: str) -> None:
+    """Times in UTC are eight hours before the message: no power is claimed of them."""
+    found = brought(SilentStore({"A": 1000}, 500), happened)
+
+    assert found["sentence"][0] == "Nothing can be said of A against hold: no event counts."
+    assert np.isnan(found["detectable"][0])
+    assert any(note.startswith(said) for note in notes_of(found, "en"))
+
+
+def test_a_table_without_the_silent_people_has_a_note() -> None:
+    """Orders by the campaign's link are of those who got it; one of the others, whenever it was, shows that the table has all."""
+    store, said = SilentStore({"A": 100}, 50), "there is no event of anybody in hold (50 people), at any time"
+
+    assert any(said in note for note in notes_of(brought(store, events(TOLD[:9])), "en"))
+    everybody = pd.concat([events(TOLD[:9]), events(HOLD[:1], -DAY)], ignore_index=True)
+    assert not any(said in note for note in notes_of(brought(store, everybody), "en"))
 
 
 def test_days_count_from_the_day_of_sending() -> None:

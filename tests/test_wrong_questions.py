@@ -14,6 +14,7 @@ from masanalytics.analysis import notes_of
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.pandas import PandasMessages
 from masanalytics.errors import InputError
+from masanalytics.lengths import to_seconds
 from masanalytics.store import Store
 from tests.random_messages import as_arrow, as_duckdb, as_polars, fill, random_messages
 
@@ -232,14 +233,165 @@ def test_a_part_of_many_rows_is_a_part_of_every_kind() -> None:
 
 
 def test_a_window_that_cannot_be_meant_is_refused() -> None:
-    """A date in digits is a number of seconds of 1970, and a window that ends before it begins holds nothing."""
+    """A window that ends before it begins holds nothing."""
     messages = pd.DataFrame(
         {"submitted_at": pd.to_datetime(["2026-03-05"]), "status": ["delivered"], "latency_s": [5], "waited_s": [9000]}
     )
 
-    with pytest.raises(
-        InputError, match="since=20260305 is a number of seconds since 1970: write the date as '2026-03-05'"
-    ):
-        analysis.delivery_rates(messages, since=20260305)
     with pytest.raises(InputError, match="until='2026-03-01' is not after since='2026-04-01'"):
         analysis.delivery_rates(messages, since="2026-04-01", until="2026-03-01")
+
+
+WINDOW: dict[str, Any] = {
+    "submitted_at": pd.date_range("2026-03-01 10:00", periods=4, freq="D", tz="Asia/Shanghai").repeat(25)
+}
+KINDS: dict[str, Any] = {"carrier": "China Mobile", "error_code": None, "segments": 1, "batch_id": 1}
+
+
+@engines
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ({"since": "2029-01-01"}, "was submitted since 2029-01-01 00:00:00: they are of 2026-03-01 to 2026-03-04"),
+        ({"until": "2020-01-01"}, "was submitted before 2020-01-01 00:00:00: they are of 2026-03-01 to 2026-03-04"),
+        ({"waited_s": 5}, "has waited_s = 5; there is 432000"),
+        ({"segments": [2, 3]}, "has segments = 2 / 3; there is 1"),
+        ({"hour": 3}, "has hour = 3; there is 10"),
+        ({"prefix": "139", "segments": 1}, "has prefix = 139; there is 138"),
+        ({"within": "400d"}, "has been observed for 400 d: the longest is 5 d"),
+    ],
+)
+def test_an_empty_answer_says_why(make: Callable[[pd.DataFrame], Any], where: dict[str, Any], said: str) -> None:
+    """What the messages have is said beside what was asked for."""
+    found = analysis.delivery_rates(make(messages(phone="13800138000", **WINDOW, **KINDS)), **where)
+
+    assert len(found) == 0
+    assert notes_of(found, "en")[0] == f"no message asked about {said}"
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        analysis.latency, analysis.error_codes, analysis.funnel, analysis.arrivals, analysis.anomalies, analysis.backtest,
+        lambda data, **where: analysis.compare(data, "carrier", **where),
+        lambda data, **where: analysis.timeline(data, "D", **where),
+        lambda data, **where: analysis.costs(data, 0.05, **where),
+        lambda data, **where: analysis.sample_size(0.9, 0.02, data=data, **where),
+    ],
+)  # fmt: skip
+def test_every_question_says_why_there_is_nothing(ask: Callable[..., Any]) -> None:
+    """Of no messages, too, and of messages that are all of another kind."""
+    data = messages(**WINDOW, **KINDS)
+
+    assert " 2029-01-01 00:00:00" in notes_of(ask(data, since="2029-01-01"), "en")[0]
+    assert notes_of(ask(data[:0]), "en")[0] == "there are no messages"
+
+
+def test_messages_of_another_kind_are_said_to_be_it() -> None:
+    """No code among the delivered."""
+    found = analysis.error_codes(messages(100, 100, **KINDS))
+
+    assert notes_of(found, "en") == [
+        "of the 100 messages asked about (100 delivered) none is among those that this answer is about"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (20260305, "20260305 is a day written as digits, .* write '2026-03-05'"),
+        (np.int64(20260305093000), "write '2026-03-05 09:30'"),
+        (1_767_196_800_000, "counts milliseconds"),
+        (202603, "202603 is not a time"),
+        (np.timedelta64(5, "m"), "is not a time"),
+        (True, "True is not a time"),
+    ],
+)
+def test_numbers_that_are_no_epoch_seconds_are_refused(value: Any, said: str) -> None:
+    """A day in digits was one of August 1970, and all messages came after it."""
+    data = messages(**WINDOW)
+
+    for ask in ({"since": value}, {"until": value}):
+        with pytest.raises(InputError, match=said):
+            analysis.delivery_rates(data, **ask)
+    with pytest.raises(InputError, match=said):
+        analysis.explain_change(data.assign(**KINDS), at=value)
+    assert len(analysis.delivery_rates(data, since=1_767_196_800)) == 1
+
+
+@engines
+def test_days_in_eight_digits_are_days(make: Callable[[pd.DataFrame], Any]) -> None:
+    """As the platform's fourteen digits are instants: they were seconds of 1970."""
+    found = analysis.delivery_rates(make(messages(2, 2, submitted_at=[20240229, 20260305])), by="day")
+
+    assert found["day"].astype(str).tolist() == ["2024-02-29", "2026-03-05"]
+
+
+@pytest.mark.parametrize("unit", ["ns", "us", "ms", "s", "m", "h", "D", "W"])
+def test_lengths_of_numpy_are_read_in_every_unit(unit: Any) -> None:
+    """A week in each; a month is no length, and a number without a unit none either."""
+    week: Any = np.timedelta64(1, "W").astype(f"m8[{unit}]")
+
+    assert analysis.delivery_rates(messages(), within=week).attrs["within_s"] == 7 * DAY
+    assert to_seconds(week) == 7 * DAY
+    for strange in (np.timedelta64(1, "M"), np.timedelta64(10), np.timedelta64("NaT"), True):
+        with pytest.raises(InputError, match="is not a length of time"):
+            to_seconds(strange)  # type: ignore[arg-type]
+
+
+@engines
+def test_a_status_of_one_and_zero_is_refused(make: Callable[[pd.DataFrame], Any]) -> None:
+    """They were read as not sent and planned; the store's numbers are read as such."""
+    with pytest.raises(InputError, match="the column 'status' holds nothing but 0 and 1"):
+        analysis.delivery_rates(make(messages().assign(status=[1] * 90 + [0] * 10)))
+    assert analysis.delivery_rates(make(messages().assign(status=[5] * 90 + [6] * 10)))["delivered"].tolist() == [90]
+
+
+@pytest.mark.parametrize(
+    ("price", "said"),
+    [
+        (True, "price True is not an amount of money"),
+        ({"China Mobile": True}, "price True of China Mobile is not an amount"),
+        (
+            {"China Mobile": 1, "China Mobil": 2},
+            "price= has 'China Mobil', which is no carrier of these messages: China Mobile",
+        ),
+        ({"China Mobile": 1, "中国移动": 2}, "price= has two prices for China Mobile"),
+        ({"China Unicom": 1}, "no price for China Mobile"),
+    ],
+)
+def test_prices_that_cannot_be_are_refused(price: Any, said: str) -> None:
+    """Whatever asks for one; a carrier may be named in Chinese, as in a filter."""
+    data = messages(phone="13800138000", **WINDOW, **KINDS)
+
+    for ask in (analysis.costs, analysis.suppression_value):
+        with pytest.raises(InputError, match=said):
+            ask(data, price)
+    assert analysis.costs(data, {"中国移动": 0.05})["cost"].tolist() == pytest.approx([5])
+    with pytest.raises(InputError, match="the column 'segments' holds -1"):
+        analysis.costs(data.assign(segments=-1), 0.05)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"rate": "95%", "change": 0.01}, "rate='95%' is a text: write it as a number, 0.95"),
+        ({"rate": 0.95, "change": "2%"}, "change='2%' is a text: write it as a number, 0.02"),
+        ({"rate": 0.95, "change": ["-0.02"]}, "change='-0.02' is a text: write it as a number, -0.02"),
+        ({"rate": True, "change": 0.01}, "rate= is of type bool: it must be a number"),
+        ({"rate": 0.95, "change": "much"}, "change= is of type str: it must be a number"),
+    ],
+)
+def test_numbers_as_texts_are_refused_with_the_number(asked: dict[str, Any], said: str) -> None:
+    """It was taken letter by letter."""
+    with pytest.raises(InputError, match=said):
+        analysis.sample_size(**asked)
+
+
+def test_both_sides_of_a_change_stay_in_the_window() -> None:
+    """The cut narrows the window that was asked for, and does not take its place."""
+    data = messages(**WINDOW, **KINDS)
+
+    found = analysis.explain_change(data, at="2026-03-03", since="2026-03-02", until="2026-03-04")
+
+    assert found.attrs["filters"] == {"since": "2026-03-03 00:00:00", "until": "2026-03-04 00:00:00"}

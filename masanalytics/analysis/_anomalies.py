@@ -155,7 +155,7 @@ def anomalies(
     result = _table(cells, found, names, tests)
     detectable = {_name(cell): _detectable(row, tests, rules.level) for cell, *row in latest}
     notes = [_summary(result, latest, detectable, cells), *_unjudged(cells, names, latest)]
-    result = finished(result, source, where=filters, notes=notes)
+    result = finished(result, source, where=filters, notes=notes, is_empty=not counts.n.sum())
     result.attrs |= {"tests": tests, "detectable": detectable, "within_s": rules.age, "freq": freq}
     return result
 

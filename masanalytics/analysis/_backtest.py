@@ -106,7 +106,14 @@ def backtest(
     frame = frame.astype(
         {**dtypes, **{name: "float64" for name in BACKTEST_COLUMNS if "rate" in name or "error" in name}}
     )
-    return finished(frame, source, where=filters, notes=_summaries(frame), counted=frame["accepted"].tolist())
+    return finished(
+        frame,
+        source,
+        where=filters,
+        notes=_summaries(frame) or [_NONE],
+        is_empty=counts is None,
+        counted=frame["accepted"].tolist(),
+    )
 
 
 def _age(value: Length) -> int:
@@ -153,6 +160,11 @@ def _as_it_was(own: Counts, age: int) -> Counts:
     keys = own.keys.assign(**{WINDOW: YOUNG})
     status, seconds = np.where(later, int(Status.pending), own.status), np.where(later, float(age), own.seconds)
     return Counts(keys, status, seconds, own.n, [])
+
+
+_NONE = Text(
+    "no campaign has messages enough with 72 h behind them: there is nothing to look back on", code="no_campaigns"
+)
 
 
 def _summaries(frame: pd.DataFrame) -> list[Text]:

@@ -209,8 +209,9 @@ def compare(
         notes += [MINUTES_ONLY] if any(counts.has_minutes_only() for counts in arms.at.values()) else []
     ratio_notes, ratio = checked_sizes(data, names[0], filters, shares)
     result = finished(
-        result, source, where=filters, denominator=compared.denominator, notes=[*alone, *ratio_notes, *notes]
-    )
+        result, source, where=filters, denominator=compared.denominator, notes=[*alone, *ratio_notes, *notes],
+        is_empty=not waited.n.sum(),
+    )  # fmt: skip
     result.attrs |= {"adjust": strata, "outcome": outcome} | ({} if ratio is None else {"sample_ratio": ratio})
     return result
 

@@ -12,7 +12,7 @@ from masanalytics.analysis._number_health import HealthRule
 from masanalytics.analysis.dimensions import as_names
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages
-from masanalytics.analysis.prices import checked_price, price_of_each
+from masanalytics.analysis.prices import checked_price, parts_of, price_of_each
 from masanalytics.analysis.results import finished, refuse_taken_names
 from masanalytics.analysis.sources import asks_once
 from masanalytics.errors import InputError
@@ -95,7 +95,7 @@ def costs(
     also = ["segments", "category", *(["carrier"] if isinstance(price, Mapping) else [])]
     asked = count_messages(data, Question([*names, *also], (), filters, None))
     counts, source = asked[0].regrouped(names), asked[1]
-    segments = counts.keys["segments"].to_numpy(dtype=float, na_value=np.nan)
+    segments = parts_of(counts.keys["segments"])
     bill: Figures = np.where(np.isin(counts.status, _BILLED[billed]), np.nan_to_num(segments), 0.0) * counts.n
     result = _table(counts, np.isnan(segments), bill, bill * _prices(counts, price))
     notes = _notes(int(counts.n[counts.accepted() & np.isnan(segments)].sum()))

@@ -26,6 +26,7 @@ from masanalytics.analysis.clusters import (
 )
 from masanalytics.analysis.contributions import Side, clustered_variance, contribution_variance
 from masanalytics.analysis.dimensions import as_names
+from masanalytics.analysis.empty_answers import why_empty
 from masanalytics.analysis.equal_age import common_age, equal_age_notes, waited_counts
 from masanalytics.analysis.filter_checks import outcome_filter_note
 from masanalytics.analysis.filters import Filters, to_instant, to_seconds
@@ -137,7 +138,7 @@ def explain_change(
     result = result.assign(leading_codes=codes).iloc[order].reset_index(drop=True)
     source = as_source(sides[1][0])
     notes = [*equal_age_notes(age, *waited, asked=within is not None), *_cell_notes(result, cluster, clusters)]
-    notes += outcome_filter_note(sides[1][1])
+    notes += [*outcome_filter_note(sides[1][1]), *_one_sided(sides, waited)]
     result = finished(result, source, where=sides[1][1], notes=notes)
     result.attrs["change"] = change
     result.attrs["within_s"] = age
@@ -151,7 +152,9 @@ def _sides(
         return [(before, where), (after, where)]
     if after is None and at is not None:
         cut = to_instant(at)
-        return [(before, replace(where, until=cut)), (before, replace(where, since=cut))]
+        until = cut if where.until is None else min(cut, where.until)
+        since = cut if where.since is None else max(cut, where.since)
+        return [(before, replace(where, until=until)), (before, replace(where, since=since))]
     raise InputError(
         "say what to compare with: explain_change(before, after), or explain_change(data, at='2026-01-05')"
     )
@@ -173,6 +176,18 @@ def _refuse_empty(waited: list[Counts], at: Instant | None) -> None:
         at=at,
         count=after,
     )
+
+
+def _one_sided(sides: list[tuple[Messages, Filters]], waited: list[Counts]) -> list[Text]:
+    """Return why there is nothing on one of the sides."""
+    empty = [place for place, part in enumerate(waited) if not part.n.sum()]
+    if len(empty) != 1:
+        return []
+    data, filters = sides[empty[0]]
+    why = why_empty(as_source(data), filters)
+    if empty[0]:
+        return [Text("there is nothing to compare with afterwards: {why}", code="one_sided", why=why)]
+    return [Text("there is nothing to compare with before: {why}", code="one_sided", why=why)]
 
 
 def _at_age(data: Messages, names: list[str], filters: Filters, age: float | None) -> Counts:

@@ -13,7 +13,7 @@ from masanalytics.analysis.grouped_count import group_rows, messages_with
 from masanalytics.analysis.number_places import number_places, rate_by_person
 from masanalytics.analysis.results import finished
 from masanalytics.analysis.sources import MessageSource, as_source, asks_once
-from masanalytics.analysis.sources.base import status_numbers
+from masanalytics.analysis.sources.base import column_statuses
 from masanalytics.analysis.sources.pandas import as_floats, epoch_seconds
 from masanalytics.analysis.timely_replies import REPLY_WINDOW, timely_replies
 from masanalytics.errors import InputError
@@ -138,7 +138,7 @@ def _messages(source: MessageSource, filters: Filters, window: int) -> tuple[pd.
     columns = ["message_id", "phone", "status", "submitted_at", *strata, *({"waited_s"} & set(available))]
     rows = source.message_rows(columns, where=Filters())
     codes, distinct = pd.factorize(rows["status"], use_na_sentinel=False)
-    status = np.array([*status_numbers(distinct), -1], dtype=np.int64)[codes]
+    status = np.array([*column_statuses(distinct), -1], dtype=np.int64)[codes]
     phone, _numbers = number_places(rows["phone"])
     sent = epoch_seconds(rows["submitted_at"])
     waited = as_floats(rows["waited_s"]) if "waited_s" in rows else np.full(len(rows), np.inf)

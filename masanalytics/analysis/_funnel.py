@@ -8,7 +8,7 @@ from masanalytics.aliases import Filter, Messages
 from masanalytics.analysis._replies import replies
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import Question, count_messages
-from masanalytics.analysis.results import finished, refuse_unknown_names
+from masanalytics.analysis.results import finished
 from masanalytics.analysis.sources import as_source, asks_once, uplinks_of
 from masanalytics.vocabulary import ACCEPTED, Status
 
@@ -46,8 +46,6 @@ def funnel(data: Messages, **where: Filter) -> pd.DataFrame:
     filters = Filters.parse(where)
     waited = "waited_s" in as_source(data).message_columns()
     counts, source = count_messages(data, Question((), (), filters, seconds="waited" if waited else None))
-    if not len(counts.n):
-        refuse_unknown_names(source, filters)
     of_status = {status: int(counts.n[counts.status == status].sum()) for status in Status}
     rows = [
         ("planned", sum(of_status.values()), 0),
@@ -62,4 +60,5 @@ def funnel(data: Messages, **where: Filter) -> pd.DataFrame:
         answers = replies(data, by=None, **where)
         # A step holds part of the one before: who answered a message that is not known to be delivered is left out.
         rows.append(("replied", int(answers["answered_delivered"].sum()), 0))
-    return finished(pd.DataFrame(rows, columns=["step", "count", "pending"]), source, where=filters)
+    steps = pd.DataFrame(rows, columns=["step", "count", "pending"])
+    return finished(steps, source, where=filters, is_empty=not len(counts.n))

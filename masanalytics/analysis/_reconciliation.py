@@ -14,6 +14,7 @@ from masanalytics.analysis.bill import month_start, read_bill
 from masanalytics.analysis.dimensions import DAY_S, as_names
 from masanalytics.analysis.filters import Filters, to_instant
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages
+from masanalytics.analysis.prices import parts_of
 from masanalytics.analysis.results import finished
 from masanalytics.analysis.sources import asks_once
 from masanalytics.analysis.sources.base import MessageSource
@@ -43,6 +44,8 @@ RULES: Final = {
 
 _TOLERANCE = 0.005
 _TELLS_APART = 0.01
+_FITS = 0.05
+_CLEARLY = 2.0
 _LONGEST_SIGNATURE = 30
 
 
@@ -86,7 +89,7 @@ def reconciliation(
           (messages of other systems), ``unpriced`` (templates without a text); where it has less, ``failed``, ``pending`` (not
           billed); ``unexplained``
 
-        ``.attrs["rule"]`` is the name of the rule that fits best, None where the bill cannot tell; ``.attrs["rules"]`` what each
+        ``.attrs["rule"]`` is the name of the rule that fits, None where none does, or several do as well; ``.attrs["rules"]`` what each
         leaves over as a share of the bill. A note says it in words.
 
     Raises
@@ -97,7 +100,8 @@ def reconciliation(
 
     Notes
     -----
-    Rules whose totals differ by less than one percent of the bill cannot be told apart.
+    Rules whose totals differ by less than one percent of the bill cannot be told apart, nor can those of which none leaves less than
+    half of what another does. A rule that leaves more than 5 % of the bill does not fit it.
 
     Examples
     --------
@@ -124,7 +128,7 @@ def reconciliation(
     ours = _ours(counts, _parts_of_70(store, names, filters, counts))
     result, rules, tied = _fitted(ours, billed, names)
     result = finished(result, source, where=filters, notes=_notes(rules, tied, result, names))
-    result.attrs["rule"] = None if len(tied) > 1 else tied[0]
+    result.attrs["rule"] = tied[0] if len(tied) == 1 and rules[tied[0]] <= _FITS else None
     result.attrs["rules"] = rules
     return result
 
@@ -158,7 +162,7 @@ def _counted(store: Messages, names: list[str], filters: Filters) -> tuple[Count
 def _segments(counts: Counts) -> Figures:
     if "segments" not in counts.keys.columns:
         raise InputError("the messages have no column 'segments': without it nobody knows what would be billed")
-    return counts.keys["segments"].to_numpy(dtype=float, na_value=np.nan)
+    return parts_of(counts.keys["segments"])
 
 
 def _foreign(counts: Counts) -> Booleans:
@@ -266,6 +270,8 @@ def _fitted(
     totals = {rule: float(both[rule][shared].sum()) for rule in there}
     tied = [rule for rule in rules if abs(totals[rule] - totals[best]) < _TELLS_APART * whole]
     tied = [rule for rule in tied if rules[rule] < rules[best] + _TELLS_APART]
+    # With much left over, a rule that leaves little more may be the one as well.
+    tied += [rule for rule in rules if rule not in tied and rules[rule] < _CLEARLY * rules[best]]
     expected = both[best].fillna(0.0).to_numpy(dtype=float)
     difference = np.where(np.isnan(amount), 0.0, amount) - expected
     reasons = [_reason(row, float(gap), best) for row, gap in zip(both.to_dict("records"), difference, strict=True)]
@@ -302,22 +308,38 @@ def _reason(row: Mapping[Any, Any], gap: float, rule: str) -> str:
     return "unexplained"
 
 
-def _notes(rules: Mapping[str, float], tied: list[str], result: pd.DataFrame, names: list[str]) -> list[Text]:
+def _said_of_rules(rules: Mapping[str, float], tied: list[str], result: pd.DataFrame) -> Text:
+    """Return which rule the bill counts by, or that none fits, and by how much."""
     left = percent(rules[tied[0]])
+    if rules[tied[0]] > _FITS:
+        shared = result["bill"].notna() & ~result["explained_by"].isin(["missing_in_bill", "missing_in_ours"])
+        bill, ours = (float(result.loc[shared, name].sum()) for name in ("bill", "expected"))
+        return Text(
+            "no rule fits the bill: {rule} comes nearest and gives {ours:,.0f} where the bill has {bill:,.0f}; row by row {left} of it is "
+            "left over",
+            code="no_rule",
+            rule=Text(RULES[tied[0]]),
+            ours=ours,
+            bill=bill,
+            left=left,
+        )
     if len(tied) > 1:
-        said = Text(
-            "cannot tell what the bill counts: {rules} give the same to within 1%; {left} of it is left over",
+        return Text(
+            "cannot tell what the bill counts: {rules} fit about as well; at best {left} of it is left over",
             code="rule_unclear",
             rules=[Text(RULES[rule]) for rule in tied],
             left=left,
         )
-    else:
-        said = Text(
-            "the bill fits best if it counts {rule}; {left} of it is left over",
-            code="rule",
-            rule=Text(RULES[tied[0]]),
-            left=left,
-        )
+    return Text(
+        "the bill fits best if it counts {rule}; {left} of it is left over",
+        code="rule",
+        rule=Text(RULES[tied[0]]),
+        left=left,
+    )
+
+
+def _notes(rules: Mapping[str, float], tied: list[str], result: pd.DataFrame, names: list[str]) -> list[Text]:
+    said = _said_of_rules(rules, tied, result)
     absent = result[result["explained_by"] == "missing_in_bill"]
     if absent.empty or not names:
         return [said]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil, comb
 from typing import TYPE_CHECKING, Any
@@ -13,8 +13,9 @@ from masanalytics.aliases import Filter, Messages
 from masanalytics.analysis.equal_age import waited_counts
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import Counts, Question, group_rows
-from masanalytics.analysis.results import finished, refuse_unknown_names
+from masanalytics.analysis.results import finished
 from masanalytics.analysis.sources.base import MessageSource
+from masanalytics.argument_kinds import checked_number
 from masanalytics.errors import InputError
 from masanalytics.formatting import percent
 from masanalytics.i18n import Text, _, ngettext, speaks
@@ -103,10 +104,13 @@ def sample_size(
     """
     import pandas as pd
 
-    if isinstance(change, str):
-        raise InputError("change={change!r}: write it as a number, 0.02 for two points", change=change)
-    changes = [float(change)] if isinstance(change, (int, float, np.number)) else [float(one) for one in change]
+    several = isinstance(change, Iterable) and not isinstance(change, str)
+    changes = [checked_number("change", one) for one in (change if several else [change])]  # type: ignore[union-attr]
+    numbers = {"rate": rate, "power": power, "arms": arms}
+    for name, value in (numbers if design_effect is None else numbers | {"design_effect": design_effect}).items():
+        checked_number(name, value)
     _refuse(rate, changes, power, arms, design_effect)
+    arms = int(arms)
     known = _Known(1.0 if design_effect is None else float(design_effect))
     source: MessageSource | None = None
     notes: list[Text] = []
@@ -116,7 +120,7 @@ def sample_size(
     rows = [_row(rate, one, power, arms, known) for one in changes]
     result = pd.DataFrame(rows, columns=list(SAMPLE_SIZE_COLUMNS)).astype({"sentence": "str"})
     if source is not None:
-        return finished(result, source, where=filters, notes=notes)
+        return finished(result, source, where=filters, notes=notes, is_empty=not known.messages)
     result.attrs["notes"] = []
     return result
 
@@ -127,6 +131,7 @@ class _Known:
 
     design_effect: float
     per_day: float = float("nan")
+    messages: int = 0
 
 
 def _refuse(rate: float, changes: Sequence[float], power: float, arms: int, design_effect: float | None) -> None:
@@ -191,10 +196,9 @@ def _from(data: Messages, filters: Filters, given: float | None) -> tuple[_Known
     """Return what `data` says of the design effect and of messages a day."""
     question = Question(["day"], ("campaign", "batch_id"), filters)
     counts, source = waited_counts(data, question)
-    refuse_unknown_names(source, filters, is_empty=not counts.n.sum())
-    per_day = _per_day(counts)
+    per_day, total = _per_day(counts), int(counts.n.sum())
     if given is not None:
-        return _Known(float(given), per_day), source, []
+        return _Known(float(given), per_day, total), source, []
     effect, batches = _design_effect(counts.taken(counts.seconds >= UNREPORTED_AFTER_S))
     if batches < _LEAST_BATCHES:
         few = Text(
@@ -203,7 +207,7 @@ def _from(data: Messages, filters: Filters, given: float | None) -> tuple[_Known
             code="few_batches",
             count=batches,
         )
-        return _Known(1.0, per_day), source, [few]
+        return _Known(1.0, per_day, total), source, [few]
     estimated = Text(
         "messages of a batch fail together: the arms need {effect:.1f} times as many people as chance alone asks for "
         "({count:,} batches)",
@@ -211,7 +215,7 @@ def _from(data: Messages, filters: Filters, given: float | None) -> tuple[_Known
         effect=effect,
         count=batches,
     )
-    return _Known(effect, per_day), source, [estimated] if effect > 1 else []
+    return _Known(effect, per_day, total), source, [estimated] if effect > 1 else []
 
 
 def _per_day(counts: Counts) -> float:

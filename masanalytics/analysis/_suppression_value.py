@@ -15,10 +15,10 @@ from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import group_rows, messages_with
 from masanalytics.analysis.judged_states import MONTH_S, MOST, JudgedStates, StateTotals
 from masanalytics.analysis.number_places import PersonSums, number_places, rate_of_people
-from masanalytics.analysis.prices import checked_price, price_of_each
+from masanalytics.analysis.prices import checked_price, parts_of, price_of_each
 from masanalytics.analysis.results import finished
 from masanalytics.analysis.sources import MessageSource, RememberedMessages, as_source, asks_once
-from masanalytics.analysis.sources.base import status_numbers
+from masanalytics.analysis.sources.base import column_statuses
 from masanalytics.analysis.sources.judged_rows import LendsRows
 from masanalytics.analysis.sources.pandas import as_floats, epoch_seconds
 from masanalytics.errors import InputError
@@ -158,12 +158,12 @@ def _messages(
     columns = columns_behind([*needed, *optional, *derived], available)
     rows = messages_with(source.message_rows(columns, where=pushed), derived)
     codes, distinct = pd.factorize(rows["status"], use_na_sentinel=False)
-    status = np.array([*status_numbers(distinct), -1], dtype=np.int64)[codes]
+    status = np.array([*column_statuses(distinct), -1], dtype=np.int64)[codes]
     phone, _numbers = number_places(rows["phone"])
     sent = epoch_seconds(rows["submitted_at"])
     heard = epoch_seconds(rows["received_at"]) if "received_at" in optional else sent
     waited = as_floats(rows["waited_s"]) if "waited_s" in optional else np.full(len(rows), np.inf)
-    segments = as_floats(rows["segments"])
+    segments = parts_of(rows["segments"])
     usable = (status >= Status.pending) & (phone >= 0) & ~np.isnan(sent)
     young = usable & (status == Status.pending) & ~(waited >= UNREPORTED_AFTER_S)
     cost = np.nan_to_num(segments) * (

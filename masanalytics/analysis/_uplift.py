@@ -14,6 +14,7 @@ from masanalytics.analysis.filters import to_seconds
 from masanalytics.analysis.own_events import Deeds, EventColumns, Window, deeds_of
 from masanalytics.analysis.pair_rates import PairRates
 from masanalytics.analysis.planned_people import HoldsSilentArms, PlannedPeople, planned_people
+from masanalytics.analysis.prices import amount_of
 from masanalytics.analysis.results import finished
 from masanalytics.errors import InputError
 from masanalytics.formatting import duration, duration_text, percent
@@ -97,7 +98,7 @@ def uplift(
         - ``converted, rate, low, high``: people with an event in their window; of all people, with Wilson's 95 % interval
         - ``difference, diff_low, diff_high``: rate less that of `against`, with Newcombe's interval, which for several arms holds for
           all together (Bonferroni); ``p_value`` (pooled two-proportion z-test), ``p_adjusted`` (Holm); ``detectable``: the smallest
-          difference that these numbers show four times in five; ``relative``: difference ÷ rate of `against`
+          difference that these numbers show four times in five, NaN where no event counts; ``relative``: difference ÷ rate of `against`
         - ``per_delivered, per_delivered_low, per_delivered_high``: the difference among those reached: difference ÷ share delivered
           (Bloom 1984), with the interval of the difference so divided; where people of `against` got nothing
         - ``value_per_person``, ``value_difference, value_low, value_high``, ``value_p_value`` (not corrected): amounts of all people, those without any
@@ -113,7 +114,7 @@ def uplift(
     Raises
     ------
     InputError
-        If there is no such round or arm, somebody is in two arms, a column is missing, or an amount is no number; if `before` comes without `value`.
+        If none of the events can be used, there is no such round or arm, somebody is in two arms, a column is missing, or an amount is no number; if `before` comes without `value`.
 
     Examples
     --------
@@ -134,14 +135,17 @@ def uplift(
         raise InputError("uplift needs the Store: a frame of messages does not know who got nothing")
     if before is not None and value is None:
         raise InputError("before={before!r} sharpens amounts: say value=, the column that holds them", before=before)
+    price = None if price is None else amount_of(price)
     window = Window(to_seconds(within), None if before is None else to_seconds(before))
     planned = planned_people(store, plain_name(campaign), plain_name(round))
     deeds = deeds_of(events, EventColumns(phone, at, value), planned.table, window, store.clock.now())
     arms = _arms(planned, deeds)
     base = _against(arms, against)
     others = [arm for arm in arms if arm is not base]
-    table, left = _table(others, base, price, is_valued=value is not None, window=window.after)
-    notes = [*_sizes_note(planned, arms), *planned.notes, *deeds.notes]
+    told = _Told(window.after, deeds.uncounted is None)
+    table, left = _table(others, base, price, is_valued=value is not None, told=told)
+    notes = [*_sizes_note(planned, arms), *planned.notes, *_without_events(arms), *deeds.notes]
+    notes += [] if deeds.uncounted is None else [deeds.uncounted]
     notes += _sharpened(left, window.before)
     found = finished(
         table,
@@ -167,6 +171,7 @@ class _Arm:
     converted: Booleans
     value: Figures
     before: Figures
+    seen: int
 
     @property
     def people(self) -> int:
@@ -177,13 +182,37 @@ class _Arm:
         return int(self.converted.sum())
 
 
+@dataclass(frozen=True)
+class _Told:
+    """What the sentences are about: the window in seconds, and whether any event counts."""
+
+    window: int
+    is_any: bool
+
+
+def _without_events(arms: list[_Arm]) -> list[Text]:
+    """Return that silent people are in none of the events, at no time: a table made from the campaign's links has only the others."""
+    without = [arm for arm in arms if arm.is_silent and not arm.seen]
+    if not without or not any(arm.seen for arm in arms):
+        return []
+    return [
+        Text(
+            "there is no event of anybody in {arm} ({people:,} people), at any time: if the table has only people who were written to "
+            "(orders by the campaign's link or tag), the difference is not the campaign's. Give the events of everybody",
+            code="silent_without_events",
+            arm=without[0].name,
+            people=without[0].people,
+        )
+    ]
+
+
 def _arms(planned: PlannedPeople, deeds: Deeds) -> list[_Arm]:
     arms = []
     for name, rows in planned.table.groupby("arm").indices.items():
         of_arm = planned.table.iloc[rows]
         delivered, segments = int(of_arm["delivered"].sum()), int(of_arm["segments"].sum())
         is_silent = bool(of_arm["silent"].all())
-        did = deeds.converted[rows], deeds.value[rows], deeds.before[rows]
+        did = deeds.converted[rows], deeds.value[rows], deeds.before[rows], int(deeds.seen[rows].sum())
         arms.append(_Arm(str(name), is_silent, delivered, segments, *did))
     return arms
 
@@ -211,7 +240,7 @@ def _against(arms: list[_Arm], asked: str | None) -> _Arm:
 
 
 def _table(
-    arms: list[_Arm], base: _Arm, price: float | None, *, is_valued: bool, window: int
+    arms: list[_Arm], base: _Arm, price: float | None, *, is_valued: bool, told: _Told
 ) -> tuple[pd.DataFrame, dict[str, float]]:
     """Return the result, and by arm the share of the amounts' variance that is left."""
     import pandas as pd
@@ -229,9 +258,13 @@ def _table(
             row |= amounts
         if p_adjusted < _SIGNIFICANT and row["difference"] > 0:
             row["cost_per_extra"] = row["cost"] / (row["difference"] * arm.people)
-        rows.append({**row, "sentence": _sentence(row, base, window)})
+        if not told.is_any:
+            row["detectable"] = nan
+        rows.append({**row, "sentence": _sentence(row, base, told)})
     whole = dict.fromkeys(UPLIFT_COLUMNS, nan) | _own(base, price, is_valued=is_valued)
-    table = pd.DataFrame([*rows, {**whole, "sentence": _base_sentence(whole, window)}], columns=list(UPLIFT_COLUMNS))
+    table = pd.DataFrame(
+        [*rows, {**whole, "sentence": _base_sentence(whole, told.window)}], columns=list(UPLIFT_COLUMNS)
+    )
     return table.astype({"arm": "str", "sentence": "str"}), left
 
 
@@ -313,13 +346,15 @@ def _base_sentence(row: Mapping[str, Any], window: int) -> str:
     )
 
 
-def _sentence(row: Mapping[str, Any], base: _Arm, window: int) -> str:
+def _sentence(row: Mapping[str, Any], base: _Arm, told: _Told) -> str:
+    if not told.is_any:
+        return _("Nothing can be said of {arm} against {base}: no event counts.", arm=row["arm"], base=base.name)
     low, high, size = (100 * row[name] for name in ("diff_low", "diff_high", "difference"))
     p_value = row["p_adjusted"]
     sure = "p < 0.0001" if p_value < 0.0001 else f"p = {p_value:.4f}" if p_value < 0.01 else f"p = {p_value:.2f}"
     values = {
         "arm": row["arm"], "base": base.name, "rate": percent(row["rate"]), "other": percent(base.count / base.people),
-        "window": duration(window), "low": low, "high": high, "p": sure,
+        "window": duration(told.window), "low": low, "high": high, "p": sure,
     }  # fmt: skip
     if not p_value < _SIGNIFICANT:
         if np.isnan(row["detectable"]):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from numbers import Integral
 from typing import Any
 
 from masanalytics.analysis.dimensions import is_column, is_derived, unknown_argument
@@ -17,8 +15,6 @@ from masanalytics.timezone import format_instant, to_instant
 from masanalytics.vocabulary import carrier_of_name
 
 __all__ = ["Filters", "to_instant", "to_seconds"]
-
-_DATE_IN_DIGITS = re.compile(r"(20\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 
 
 @dataclass(frozen=True)
@@ -150,17 +146,8 @@ def _window(since: Any, until: Any) -> tuple[int | None, int | None]:
     Raises
     ------
     InputError
-        If a number is a date in digits, or the window ends before it begins.
+        If the window ends before it begins.
     """
-    for name, value in (("since", since), ("until", until)):
-        if isinstance(value, Integral) and not isinstance(value, bool) and _DATE_IN_DIGITS.fullmatch(str(value)):
-            year, month, day = _DATE_IN_DIGITS.fullmatch(str(value)).groups()  # type: ignore[union-attr]
-            raise InputError(
-                "{name}={value!r} is a number of seconds since 1970: write the date as '{date}'",
-                name=name,
-                value=int(value),
-                date=f"{year}-{month}-{day}",
-            )
     start, end = (None if value is None else to_instant(value) for value in (since, until))
     if start is not None and end is not None and end <= start:
         raise InputError(

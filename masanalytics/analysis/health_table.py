@@ -13,7 +13,7 @@ from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import group_rows, messages_with
 from masanalytics.analysis.number_places import number_places
 from masanalytics.analysis.sources import MessageSource, RememberedMessages
-from masanalytics.analysis.sources.base import status_numbers
+from masanalytics.analysis.sources.base import column_statuses
 from masanalytics.analysis.sources.number_totals import KeepsPlainNumbers, NumberTotals, TotalsNumbers
 from masanalytics.analysis.sources.pandas import epoch_seconds
 from masanalytics.vocabulary import Status
@@ -131,7 +131,7 @@ def _messages(
         rows = messages_with(rows, derived)
         phone, names = number_places(rows["phone"])
     codes, distinct = pd.factorize(rows["status"], use_na_sentinel=False)
-    status = np.array([*status_numbers(distinct), -1], dtype=np.int64)[codes]
+    status = np.array([*column_statuses(distinct), -1], dtype=np.int64)[codes]
     pair, code, category = _categories(rows)
     sent = epoch_seconds(rows["submitted_at"])
     received = epoch_seconds(rows["received_at"]) if "received_at" in optional else sent

@@ -12,7 +12,7 @@ from masanalytics.aliases import Booleans, Figures, Table
 from masanalytics.analysis.dimensions import DAY_S
 from masanalytics.analysis.sources.pandas import epoch_seconds
 from masanalytics.errors import InputError, missing_columns
-from masanalytics.formatting import duration_text
+from masanalytics.formatting import duration_text, percent
 from masanalytics.i18n import Text
 from masanalytics.phones import normalise_phones
 from masanalytics.timezone import CHINA_OFFSET_S, format_instant
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Deeds", "EventColumns", "Window", "deeds_of"]
 
 _AMOUNT: Final = "_value"
+_FEW_LOST: Final = 0.01
 
 
 @dataclass(frozen=True)
@@ -54,14 +55,20 @@ class Deeds:
         The sum of their amounts.
     before : array of float
         The sum of their amounts before the message; none where nothing was asked for.
+    seen : array of bool
+        Person by person, whether there was an event at any time.
     notes : list of Text
         What was not counted, and what to mind.
+    uncounted : Text, optional
+        Why none of the events counts, where none does.
     """
 
     converted: Booleans
     value: Figures
     before: Figures
+    seen: Booleans
     notes: list[Text]
+    uncounted: Text | None = None
 
 
 def deeds_of(events: Table, columns: EventColumns, people: pd.DataFrame, window: Window, now: float) -> Deeds:
@@ -83,7 +90,7 @@ def deeds_of(events: Table, columns: EventColumns, people: pd.DataFrame, window:
     Raises
     ------
     InputError
-        If a column is missing, or an amount is no number.
+        If a column is missing, an amount is no number, or none of the events has a number that can be read and a time.
     """
     rows, notes = _read(_as_pandas(events), columns)
     begins = people["at"].to_numpy(dtype=float)
@@ -101,7 +108,8 @@ def deeds_of(events: Table, columns: EventColumns, people: pd.DataFrame, window:
         np.bincount(person[chosen], weights=amounts[chosen], minlength=len(people)).astype(float)
         for chosen in (counts, earlier)
     )
-    notes += _left_out(int((person < 0).sum()), early, late, duration_text(window.after))
+    left_out = _left_out(int((person < 0).sum()), early, late, duration_text(window.after))
+    notes += left_out
     if window.before is not None and not earlier.any():
         notes.append(
             Text(
@@ -116,7 +124,8 @@ def deeds_of(events: Table, columns: EventColumns, people: pd.DataFrame, window:
         notes.append(
             Text("the window is open until {time}: more may come", code="open_window", time=format_instant(int(end)))
         )
-    return Deeds(events_of > 0, value, before, notes)
+    seen = np.bincount(person[person >= 0], minlength=len(people)) > 0
+    return Deeds(events_of > 0, value, before, seen, notes, None if counts.any() else _uncounted(len(rows), left_out))
 
 
 def _as_pandas(events: Table) -> pd.DataFrame:
@@ -145,14 +154,62 @@ def _read(events: pd.DataFrame, columns: EventColumns) -> tuple[pd.DataFrame, li
     at = epoch_seconds(events[columns.at])
     table = pd.DataFrame({"phone": phones.to_numpy(), "at": at, _AMOUNT: _amounts(events, columns.value)})
     whole = table["phone"].notna() & table["at"].notna()
-    lost = int((~whole).sum())
+    masked = table["phone"].isna() & events[columns.phone].astype("str").str.contains("*", regex=False).to_numpy()
+    reasons = _reasons(
+        masked=int(masked.sum()),
+        numberless=int((table["phone"].isna() & ~masked).sum()),
+        timeless=int((table["phone"].notna() & table["at"].isna()).sum()),
+    )
+    if reasons and not whole.any():
+        raise InputError(
+            "no event of the {total:,} in the table can be used: {reasons}", total=len(table), reasons=reasons
+        )
+    return table[whole].reset_index(drop=True), _unusable(int((~whole).sum()), len(table), reasons)
+
+
+def _reasons(*, masked: int, numberless: int, timeless: int) -> list[Text]:
+    """Return why events cannot be used, each with how many."""
+    reasons = [
+        (masked, Text("{count:,} with a masked number (138****0000), which is many people's", count=masked)),
+        (numberless, Text("{count:,} without a mobile number", count=numberless)),
+        (timeless, Text("{count:,} without a time", count=timeless)),
+    ]
+    return [said for count, said in reasons if count]
+
+
+def _unusable(lost: int, total: int, reasons: list[Text]) -> list[Text]:
+    """Return how many events are not counted and why; where they are more than a few, what that does to the rates."""
+    if not lost:
+        return []
     note = Text(
-        "{count:,} event has no mobile number, or no time, and is not counted",
-        "{count:,} events have no mobile number, or no time, and are not counted",
+        "{count:,} of {total:,} events cannot be used: {reasons}",
         code="unreadable_events",
         count=lost,
+        total=total,
+        reasons=reasons,
     )
-    return table[whole].reset_index(drop=True), [note] if lost else []
+    if lost <= _FEW_LOST * total:
+        return [note]
+    return [
+        Text(
+            "{share} of the events cannot be used, so that all rates are too low, and differences too small: {reasons}",
+            code="many_unreadable_events",
+            share=percent(lost / total),
+            reasons=reasons,
+        )
+    ]
+
+
+def _uncounted(total: int, left_out: list[Text]) -> Text:
+    """Return why none of the events counts."""
+    if not total:
+        return Text("the table of events is empty: nobody did anything, or it is not the right one", code="no_events")
+    return Text(
+        "no event of the {total:,} in the table counts: {reasons}. Times without a zone are read as China time: those in UTC need one",
+        code="no_event_counts",
+        total=total,
+        reasons=left_out,
+    )
 
 
 def _amounts(events: pd.DataFrame, column: Hashable | None) -> Figures:

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from masanalytics.analysis.empty_answers import why_empty
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.known_holes import holes_text
 from masanalytics.analysis.sources import MessageSource
@@ -95,22 +96,31 @@ def finished(
     denominator: str = "accepted",
     notes: Iterable[Text] = (),
     counted: Sequence[int] | None = None,
+    is_empty: bool | None = None,
 ) -> pd.DataFrame:
-    """Return `frame` with its attrs set; `counted` is how many messages each row rests on.
+    """Return `frame` with its attrs set, and, where it is empty, why.
+
+    Parameters
+    ----------
+    counted : sequence of int, optional
+        How many messages each row rests on.
+    is_empty : bool, optional
+        Whether there were no messages to answer from; by default whether `frame` has no rows.
 
     Raises
     ------
     InputError
         If it is empty because no message has a name it is narrowed to.
     """
-    refuse_unknown_names(source, where, is_empty=frame.empty)
+    is_empty = frame.empty if is_empty is None else is_empty
+    refuse_unknown_names(source, where, is_empty=is_empty)
     pushed, _ = where.divided(source.message_columns())
     coverage = dict(source.coverage_summary(pushed))
     frame.attrs["as_of"] = format_instant(coverage.get("as_of"))
     frame.attrs["coverage"] = {name: _plain(coverage.get(name)) for name in ("end", "gaps", "holes")}
     frame.attrs["denominator"] = denominator
     frame.attrs["filters"] = where.describe()
-    all_notes = list(notes)
+    all_notes = [*([why_empty(source, where)] if is_empty else []), *notes]
     missing = holes_text(coverage.get("holes") or ())
     if missing is not None:
         all_notes.append(missing)

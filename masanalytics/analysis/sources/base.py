@@ -13,6 +13,7 @@ from masanalytics.aliases import Figures, Numbers
 from masanalytics.analysis.dimensions import NIGHT, WINDOW, late_after, missing_in_messages, time_part
 from masanalytics.analysis.filters import Filters
 from masanalytics.errors import InputError
+from masanalytics.i18n import Text
 from masanalytics.vocabulary import Status
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ __all__ = [
     "MessageSource",
     "RawCounts",
     "Seconds",
+    "column_statuses",
     "columns_needed",
     "refuse_doubled",
     "status_numbers",
@@ -173,6 +175,33 @@ def status_numbers(distinct: Iterable[Any]) -> list[int]:
                 names=list(names),
             )
     return numbers
+
+
+def column_statuses(distinct: Iterable[Any], where: Filters | None = None) -> list[int]:
+    """Return the distinct statuses of messages, narrowed by `where`, as `status_numbers` does.
+
+    Raises
+    ------
+    InputError
+        If one is not a status, or they are 1 and 0, which is how other systems write yes and no.
+
+    Examples
+    --------
+    >>> column_statuses(["delivered", None, 4])
+    [5, -1, 4]
+    >>> column_statuses([1, 0])
+    Traceback (most recent call last):
+    masanalytics.errors.InputError: the column 'status' holds nothing but 0 and 1: write 'delivered' and 'failed', not yes and no
+    """
+    found = status_numbers(values := list(distinct))
+    said = {number for number in found if number >= 0}
+    is_asked = where is not None and "status" in where.values
+    if said and said <= {0, 1} and not is_asked and not any(isinstance(value, str) for value in values):
+        raise InputError(
+            "the column 'status' holds nothing but {values}: write 'delivered' and 'failed', not yes and no",
+            values=Text("0 and 1") if len(said) > 1 else said.pop(),
+        )
+    return found
 
 
 def columns_needed(by: Sequence[str], where: Filters, *, seconds: Seconds | None, available: Sequence[str]) -> set[str]:

@@ -41,13 +41,13 @@ class DuckDBMessages(NarwhalsMessages):
         """Count rows by the source dimensions, status and whole seconds."""
         self._check(by, where, seconds)
         found = self._grouped(by, where, self._words.seconds(seconds))
-        return super().grouped_count(by, where=where, seconds=seconds) if found is None else as_counts(found, by)
+        return super().grouped_count(by, where=where, seconds=seconds) if found is None else as_counts(found, by, where)
 
     def binned_count(self, by: Sequence[str], *, where: Filters, edges: Sequence[int]) -> RawCounts:
         """Count rows by the source dimensions, status, and the first of the `edges` that is no less than their seconds."""
         self._check(by, where, "outcome")
         found = self._grouped(by, where, self._words.seconds("outcome"), edges)
-        return super().binned_count(by, where=where, edges=edges) if found is None else as_counts(found, by)
+        return super().binned_count(by, where=where, edges=edges) if found is None else as_counts(found, by, where)
 
     def repeated_messages(self) -> int:
         """Return how many rows show a message that another row shows too."""

@@ -23,7 +23,14 @@ from masanalytics.analysis.dimensions import (
 )
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources import polars_frame
-from masanalytics.analysis.sources.base import ColumnKind, RawCounts, Seconds, columns_needed, status_numbers
+from masanalytics.analysis.sources.base import (
+    ColumnKind,
+    RawCounts,
+    Seconds,
+    column_statuses,
+    columns_needed,
+    status_numbers,
+)
 from masanalytics.analysis.sources.duckdb_relation import epoch_name, with_epochs
 from masanalytics.analysis.sources.judged_rows import (
     DELIVERED,
@@ -84,7 +91,7 @@ class NarwhalsMessages:
     def grouped_count(self, by: Sequence[str], *, where: Filters, seconds: Seconds | None = "outcome") -> RawCounts:
         """Count rows by the source dimensions, status and whole seconds."""
         self._check(by, where, seconds)
-        return as_counts(self._collected(self._counted(by, where, seconds)), by)
+        return as_counts(self._collected(self._counted(by, where, seconds)), by, where)
 
     def binned_count(self, by: Sequence[str], *, where: Filters, edges: Sequence[int]) -> RawCounts:
         """Count rows by the source dimensions, status, and the first of the `edges` that is no less than their seconds."""
@@ -94,7 +101,7 @@ class NarwhalsMessages:
         names = [*(f"by{number}" for number in range(len(by))), "status", "seconds"]
         # The exact seconds are few by then.
         binned = _in_bins(self._counted(by, where, "outcome"), edges).group_by(names).agg(n=nw.col("n").sum())
-        return as_counts(self._collected(binned.with_columns(n=nw.col("n").cast(nw.Int64))), by)
+        return as_counts(self._collected(binned.with_columns(n=nw.col("n").cast(nw.Int64))), by, where)
 
     def _check(self, by: Sequence[str], where: Filters, seconds: Seconds | None) -> None:
         """Raise if the columns cannot answer."""
@@ -376,13 +383,13 @@ class NarwhalsMessages:
         return nw.when(reported).then(latency).otherwise(waited)
 
 
-def as_counts(table: pd.DataFrame, by: Sequence[str]) -> RawCounts:
+def as_counts(table: pd.DataFrame, by: Sequence[str], where: Filters) -> RawCounts:
     """Return a counted table, whose dimensions are called ``by0, by1, …``, as a source gives it."""
     import pandas as pd
 
     keys = {name: table[f"by{number}"] for number, name in enumerate(by)}
     names, distinct = pd.factorize(table["status"], use_na_sentinel=False)
-    status = np.array(status_numbers(distinct), dtype=np.int64)[names] if len(table) else np.zeros(0, np.int64)
+    status = np.array(column_statuses(distinct, where), dtype=np.int64)[names] if len(table) else np.zeros(0, np.int64)
     seconds = _floats(table["seconds"]) if "seconds" in table.columns else np.full(len(table), np.nan)
     return RawCounts(pd.DataFrame(keys, index=table.index), status, seconds, table["n"].to_numpy(dtype=np.int64))
 

@@ -14,13 +14,16 @@ __all__ = ["at_night", "digits_as_epoch"]
 
 _HOUR: Final = TimePart(3600, 24)
 _FIRST_DIGITS: Final = 19_700_101_000000
+_FIRST_DAY, _LAST_DAY = 19_700_101, 21_001_231
 
 
 def digits_as_epoch(digits: nw.Expr) -> nw.Expr:
-    """Return whole numbers as epoch seconds, the platform's fourteen digits (20260131090000) read as such."""
+    """Return whole numbers as epoch seconds, the platform's fourteen digits (20260131090000) and days (20260131) read as such."""
     import narwhals as nw
 
     value = digits.cast(nw.Int64)
+    is_day = (value >= _FIRST_DAY) & (value <= _LAST_DAY)
+    value = nw.when(is_day).then(value * 10**6).otherwise(value)
     year, month, day = value // 10**10, value // 10**8 % 100, value // 10**6 % 100
     # Days since 1970 by H. Hinnant's arithmetic on a year that begins in March.
     shifted = nw.when(month <= 2).then(year - 1).otherwise(year)

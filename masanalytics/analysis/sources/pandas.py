@@ -22,9 +22,9 @@ from masanalytics.analysis.sources.base import (
     ColumnKind,
     RawCounts,
     Seconds,
+    column_statuses,
     columns_needed,
     refuse_doubled,
-    status_numbers,
 )
 from masanalytics.errors import InputError
 from masanalytics.own_columns import as_texts
@@ -41,6 +41,7 @@ _LARGEST_KEY = 2**62
 _DENSE_ROOM = 2**20
 _WIDE = 2**36
 _FIRST_DIGITS, _LAST_DIGITS = 19_700_101_000000, 21_000_101_000000
+_FIRST_DAY, _LAST_DAY = 19_700_101, 21_001_231
 _FIRST_SERIAL, _LAST_SERIAL = 36_526, 73_051  # the days of 2000 to 2099 in a spreadsheet
 _LAST_EPOCH = 2**40
 _TIME_TEXT = r"\s*\d{4}[-/.年]\d{1,2}[-/.月]\d{1,2}日?(?:[T\s].*)?|\s*\d{14}\s*|\s*\d{8}\s*|\s*"
@@ -65,7 +66,7 @@ class PandasMessages:
         frame = self._kept(where, need)
         dimensions = [_window(frame) if name == WINDOW else factorize(self._dimension(frame, name)) for name in by]
         status, distinct = factorize(frame["status"])
-        numbers = np.array(status_numbers(distinct), dtype=np.int64)
+        numbers = np.array(column_statuses(distinct, where), dtype=np.int64)
         status = numbers[status] + 1
         columns = [codes for codes, _ in dimensions]
         sizes = [len(values) for _, values in dimensions]
@@ -272,11 +273,13 @@ def epoch_seconds(column: pd.Series) -> Figures:
 
 
 def _numbers_as_epoch(column: pd.Series) -> Figures:
-    """Return numbers as epoch seconds, the platform's fourteen digits read as such; days of a spreadsheet are refused."""
+    """Return numbers as epoch seconds, the platform's fourteen digits and days in eight read as such; days of a spreadsheet are refused."""
     import pandas as pd
 
     values = as_floats(column)
     known = values[np.isfinite(values)]
+    if len(known) and ((known >= _FIRST_DAY) & (known <= _LAST_DAY)).all():
+        return _numbers_as_epoch(pd.Series(values * 10**6, name=column.name))
     if len(known) and ((known >= _FIRST_DIGITS) & (known < _LAST_DIGITS)).all():
         digits = pd.Series(values).astype("Int64").astype("string")
         return epoch_seconds(pd.to_datetime(digits, format="%Y%m%d%H%M%S", errors="coerce"))
