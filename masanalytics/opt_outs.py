@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final, Literal
 
 __all__ = ["DEFAULT_WORDS", "match_opt_out"]
@@ -56,10 +57,14 @@ def match_opt_out(text: str, words: Iterable[str] = DEFAULT_WORDS) -> Literal["o
     reply = _trimmed(text[:_LONGEST])
     if not reply:
         return None
-    agreed = {_joined(word) for word in words}
-    if whole and {_joined(reply), _joined(_ANSWER.sub("", reply))} & agreed:
+    if whole and {_joined(reply), _joined(_ANSWER.sub("", reply))} & _agreed(tuple(words)):
         return "opt_out"
     return "review" if _SUSPECT.search(reply) or _DAMAGED in text else None
+
+
+@lru_cache
+def _agreed(words: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(map(_joined, words))
 
 
 def _joined(text: str) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import itertools
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,22 +20,56 @@ from masanalytics.report.pictures import Picture
 from masanalytics.simulator import Simulator
 from masanalytics.store import Store
 from tests.bench import Bench, PlainBatch, report
+from tests.examples import ALL, examples
 from tests.processes import Launcher
 
+# The processes that tests start, and the next run, read the code as it was compiled once, also where the system tells Python
+# to write none: otherwise each of them compiles all of it.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # How long an example takes says how busy the machine is: speed is measured in benchmarks/.
-settings.register_profile("no deadline", deadline=None)
+settings.register_profile("no deadline", deadline=None, max_examples=examples(100))
 settings.load_profile("no deadline")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Leave what is there before the first test to itself: the garbage collector would look through all of it, again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of properties that try all their examples are slow ones (see `tests.examples`)."""
+    for item in items:
+        if ALL and hasattr(getattr(item, "obj", None), "is_hypothesis_test"):
+            item.add_marker(pytest.mark.slow)
+
+
+_numbers = itertools.count()
+
+
 @pytest.fixture(autouse=True)
-def _plain_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """English messages, and nobody's own settings or remembered certificates."""
+def _plain_surroundings(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """English messages, and nobody's own settings or remembered certificates: a test has those of its folder, if it has one."""
+    has_folder = "tmp_path" in request.fixturenames
+    folder = tmp_path_factory.getbasetemp() / f"nobody-{next(_numbers)}"
     for name in ("MAS_URL", "MAS_EC_NAME", "MAS_AP_ID", "MAS_SECRET_KEY", "MAS_SIGN", "MAS_ADD_SERIAL",
                  "MAS_SERVICE_CODE", "MAS_TLS", "MAS_SIGNATURE", "MAS_BUDGET_DAY", "MAS_BUDGET_MONTH", "MAS_BUDGET_UNIT",
                  "MAS_CAP"):  # fmt: skip
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MAS_LANGUAGE", "en")
-    monkeypatch.setenv("MAS_CONFIG_DIR", str(tmp_path / "config"))
+    monkeypatch.setenv(
+        "MAS_CONFIG_DIR", str((request.getfixturevalue("tmp_path") if has_folder else folder) / "config")
+    )
 
 
 @pytest.fixture

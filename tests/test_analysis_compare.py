@@ -18,6 +18,7 @@ from masanalytics.analysis._explain_change import _decomposed
 from masanalytics.errors import InputError
 from masanalytics.stats.order_statistics import median_difference
 from masanalytics.stats.proportions import two_proportion_p_value
+from tests.examples import examples
 
 DAY = 86_400
 
@@ -239,7 +240,7 @@ def test_a_handful_shows_nothing() -> None:
 
 
 @given(n=st.integers(2, 400), share=st.sampled_from([0.0, 1.0]))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_what_can_be_seen_is_never_finer_than_the_interval(n: int, share: float) -> None:
     """However few or many agree entirely, the detectable difference, if any, is not below half the interval's width."""
     good = round(n * share)
@@ -428,7 +429,7 @@ cells = st.dictionaries(
 )
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(cells, cells)
 def test_contributions_always_add_up(before: Any, after: Any) -> None:
     """Whatever the cells, and by whatever dimensions, the contributions are the change."""

@@ -15,6 +15,7 @@ from masanalytics.analysis import notes_of
 from masanalytics.errors import InputError
 from masanalytics.stats.control_chart import control_chart
 from masanalytics.stats.order_statistics import counted_times
+from tests.examples import examples
 
 DAY = 86_400
 
@@ -209,7 +210,7 @@ def test_latency_follows_from_the_times_where_it_is_no_column() -> None:
     assert analysis.latency(messages)[["p50_s", "max_s"]].values.tolist() == [[6, 8]]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(-10, 500)), min_size=1, max_size=60))
 def test_quantiles_are_those_of_pandas(rows: list[tuple[str, int]]) -> None:
     """Every quantile, the mean and the maximum equal pandas' on the messages themselves."""

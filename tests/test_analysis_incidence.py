@@ -19,6 +19,7 @@ from masanalytics.stats.competing_risks import (
     incidence_quantile,
     project,
 )
+from tests.examples import examples
 
 DELIVERED, FAILED, PENDING = 5, 6, 4
 rows = st.lists(
@@ -52,7 +53,7 @@ def test_events_come_before_censoring_at_the_same_second() -> None:
     assert curves.delivered_incidence.tolist() == [0.5]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(rows)
 def test_it_is_that_of_statsmodels(cells: list[tuple[int, int, int]]) -> None:
     """Incidence and standard error equal statsmodels' CumIncidenceRight."""

@@ -20,6 +20,7 @@ from masanalytics.stats.proportions import (
     two_proportion_p_value,
     wilson,
 )
+from tests.examples import examples
 
 counts = st.integers(0, 2000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
@@ -81,7 +82,7 @@ def test_two_arms_that_all_failed_or_all_arrived_do_not_differ(k1: int, k2: int)
     assert float(two_proportion_p_value(k1, 50, k2, 80)) == 1.0
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_is_that_of_statsmodels(p_values: list[float]) -> None:
     """Holm's correction equals statsmodels'."""

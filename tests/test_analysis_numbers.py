@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from masanalytics import analysis
 from masanalytics.analysis import HealthRule, notes_of
 from masanalytics.errors import InputError
+from tests.examples import examples
 
 EMPTY, OFF, BLACK, BLOCKED_TEXT = "MK:0001", "MN:0090", "DB:0141", "REJECT:content"
 
@@ -189,7 +190,7 @@ messages_of_few_seconds = st.lists(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(messages_of_few_seconds.flatmap(lambda rows: st.tuples(st.just(rows), st.permutations(rows))))
 def test_the_order_of_rows_never_matters(both: Any) -> None:
     """Whatever the times, missing and alike, shuffled rows give the same table."""
@@ -418,7 +419,7 @@ def test_rates_are_of_the_delivered_and_answers_come_after_the_message() -> None
     assert "1 reply answers no known message (or is dated before it)" in notes_of(found, "en")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     st.lists(st.sampled_from(["delivered", "pending", "failed", "unknown"]), min_size=1, max_size=8),
     st.lists(st.tuples(st.integers(1, 9), st.integers(-50, 900_000)), max_size=12),

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from masanalytics import analysis
 from masanalytics.analysis import notes_of
 from masanalytics.errors import InputError
+from tests.examples import examples
 
 DAY = 86_400
 COLUMNS = [
@@ -346,7 +347,7 @@ def random_frame(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
     return found.assign(latency_s=found["latency_s"].where(found["status"].isin(["delivered", "failed"])))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(messages_strategy)
 def test_cells_add_up_to_the_whole(rows: list[tuple[Any, ...]]) -> None:
     """Counts by carrier sum to the counts of all, and accepted is its parts."""
@@ -363,7 +364,7 @@ def test_cells_add_up_to_the_whole(rows: list[tuple[Any, ...]]) -> None:
     assert (some["delivery_rate"] <= some["most"]).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(messages_strategy, st.randoms())
 def test_the_order_of_rows_does_not_matter(rows: list[tuple[Any, ...]], random: Any) -> None:
     """Shuffled messages give the same table."""

@@ -22,6 +22,7 @@ from masanalytics.analysis.sources.pandas import count_combinations
 from masanalytics.errors import InputError
 from masanalytics.store import Store
 from masanalytics.vocabulary import Status
+from tests.examples import examples
 from tests.random_messages import (
     END,
     QUESTIONS,
@@ -163,7 +164,7 @@ ABSURD_TIMES = given(
 
 
 @ABSURD_TIMES
-@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(5), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_instant_falsifies_a_count(
     tmp_path_factory: pytest.TempPathFactory, times: list[tuple[int, int]], reports: int
 ) -> None:
@@ -173,7 +174,7 @@ def test_no_instant_falsifies_a_count(
 
 @pytest.mark.slow
 @ABSURD_TIMES
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_none_of_many_instants_does(
     tmp_path_factory: pytest.TempPathFactory, times: list[tuple[int, int]], reports: int
 ) -> None:

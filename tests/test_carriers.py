@@ -16,6 +16,7 @@ from phonenumbers import carrier
 from masanalytics.carriers import carrier_codes, carriers_of, load_regions, place_names, region_codes
 from masanalytics.errors import InputError
 from masanalytics.vocabulary import CARRIERS
+from tests.examples import examples
 
 
 def test_one_number_of_each_carrier() -> None:
@@ -76,7 +77,7 @@ def test_a_newer_file_can_be_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.lists(st.one_of(st.text(max_size=14), st.integers(13 * 10**9, 2 * 10**10 - 1), st.none())))
 def test_every_number_has_a_carrier_of_the_list(phones: list[object]) -> None:
     """Whatever is asked, there is one answer for each, from the list of carriers."""

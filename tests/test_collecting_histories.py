@@ -12,7 +12,7 @@ from tests.histories.collecting import play
 
 # The whole measure is MAS_COLLECTING_HISTORIES=1000; MAS_COLLECTING_HISTORIES_FIRST begins with another seed.
 HISTORIES = int(os.environ.get("MAS_COLLECTING_HISTORIES", "12"))
-QUICK = 3
+QUICK = 1
 FIRST = int(os.environ.get("MAS_COLLECTING_HISTORIES_FIRST", "0"))
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from masanalytics import phones
 from masanalytics.phones import REASONS, normalise_phones, parse_phones
+from tests.examples import examples
 
 NUMBERS = st.from_regex(r"\A1[3-9][0-9]{9}\Z")
 
@@ -247,14 +248,14 @@ def valid(number: str) -> bool:
 
 
 @pytest.mark.slow
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(NUMBERS)
 def test_valid_means_what_libphonenumber_means(number: str) -> None:
     """At level "valid" a plain number is taken exactly where libphonenumber calls it valid."""
     assert (parse_phones(pd.Series([number]), "valid")[0][0] > 0) == valid(number)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(
     NUMBERS.filter(valid),
     st.sampled_from(["", "+86", "86", "0086", "+86 ", "86-", "0086 "]),
@@ -284,7 +285,7 @@ CELLS = st.one_of(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(st.lists(CELLS, max_size=12))
 def test_every_cell_ends_one_way_or_the_other(cells: list[object]) -> None:
     """Whatever a cell holds, it is one eleven-digit number or has one known reason, alone as among others."""
@@ -300,7 +301,7 @@ def test_every_cell_ends_one_way_or_the_other(cells: list[object]) -> None:
         assert (int(slow or 0), why) == (number, REASONS[reason] if reason >= 0 else "")
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.text(alphabet="0123456789+- ()", max_size=20))
 def test_no_digit_is_ever_dropped_or_made_up(text: str) -> None:
     """A number that is read is the end of the digits in the cell; before it stands a country code, a 0 or a dial-in code."""

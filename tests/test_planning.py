@@ -24,6 +24,7 @@ from masanalytics.planning import Limits, plan
 from masanalytics.sheets import read_sheet, write_sheet
 from masanalytics.store.sends import Held
 from masanalytics.vocabulary import EXCLUSIONS
+from tests.examples import examples
 
 A, B, C, D = "13800138000", "13900139000", "18600186000", "18900189000"
 
@@ -196,7 +197,7 @@ def as_written(value: Any) -> str:
     return str(int(value)) if value == 3.0 else str(value).strip()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.lists(st.tuples(NASTY, VALUES, VALUES), max_size=25), st.sampled_from([None, "乙"]), st.data())
 def test_planned_and_excluded_are_all_rows(
     rows: list[tuple[Any, Any, Any]], key: str | None, data: st.DataObject

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from masanalytics.errors import InputError
 from masanalytics.planning.batching import Cut, Limits, cut_contents, cut_templates, interleave
 from masanalytics.vocabulary import MODES
+from tests.examples import examples
 
 
 def cut(sizes: list[int], limits: Limits | None = None) -> list[tuple[str, int]]:
@@ -64,7 +65,7 @@ def fewest(sizes: list[int], limits: Limits) -> int:
     return min(best)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=8), st.integers(1, 12), st.integers(1, 9))
 def test_no_choice_needs_fewer_requests(sizes: list[int], many_to_one: int, many_to_many: int) -> None:
     """The number of requests is the smallest of all ways to divide texts, and no request is too large."""
@@ -74,7 +75,7 @@ def test_no_choice_needs_fewer_requests(sizes: list[int], many_to_one: int, many
     assert all(size <= (many_to_many if mode == "many_to_many" else many_to_one) for mode, size in requests)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), unique=True, max_size=24), st.integers(1, 5))
 def test_a_number_stands_in_a_request_once(pairs: list[tuple[int, int]], most: int) -> None:
     """However often a number gets a different text, no request holds it twice, and as few more requests as that needs are made."""

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from masanalytics.segments import bracketed, count_segments, segments_of, segments_of_units, split_segments, utf16_units
+from tests.examples import examples
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ def test_a_pair_moves_to_the_next_part_whole() -> None:
     assert parts == ["一" * 66, "😀" + "二" * 10]
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(st.text(alphabet=st.sampled_from("一二ab \n😀𠮷"), max_size=300))
 def test_parts_hold_the_text_and_no_part_is_too_long(text: str) -> None:
     """The parts joined are the text; each is as full as it can be, and their number is what is counted."""
@@ -56,7 +57,7 @@ def test_parts_hold_the_text_and_no_part_is_too_long(text: str) -> None:
         assert size + len(following[0].encode("utf-16-le")) // 2 > 67
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.lists(st.text(max_size=150), max_size=20), st.sampled_from(["", "示例", "😀"]))
 def test_many_at_once_as_one_by_one(texts: list[str], signature: str) -> None:
     """Counting many texts at once is counting each."""

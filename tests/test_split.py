@@ -20,6 +20,7 @@ from masanalytics.sending import send
 from masanalytics.simulator import Simulator
 from masanalytics.stats.power import detectable_difference
 from masanalytics.store import Store
+from tests.examples import examples
 
 
 def test_a_split_is_a_copy_with_arms() -> None:
@@ -45,7 +46,7 @@ def test_the_same_seed_gives_the_same_arms() -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(["a", "b", "c", None]), st.sampled_from([1, 2])), max_size=80),
     st.integers(2, 4),

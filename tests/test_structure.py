@@ -110,6 +110,8 @@ def module_of(name: str) -> str:
 def imports(node: ast.AST) -> Iterator[tuple[str, str]]:
     """Yield every import below a node, inside functions too, as a module and a name; those for type checkers left out."""
     for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.expr):  # an import is a statement, and there are far more expressions
+            continue
         if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
             yield from (found for other in child.orelse for found in imports(other))
         elif isinstance(child, ast.Import):
@@ -120,6 +122,7 @@ def imports(node: ast.AST) -> Iterator[tuple[str, str]]:
             yield from imports(child)
 
 
+@cache
 def graph() -> dict[str, set[str]]:
     """Return for every module of the package those that it imports by name."""
     modules = {module_of(name): name for name in FILES}
@@ -197,6 +200,8 @@ def test_files_have_a_size_that_is_read_at_one_sitting() -> None:
 def functions(node: ast.AST, inside: str = "") -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
     """Yield every function and method below a node with its name."""
     for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.expr):
+            continue
         if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             name = f"{inside}.{child.name}".lstrip(".")
             if not isinstance(child, ast.ClassDef):
