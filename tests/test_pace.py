@@ -238,6 +238,19 @@ def test_the_window_is_asked_after_the_commit(sim: Simulator, client: Client, st
     assert set(sim.accepted.values()) == {1}
 
 
+def test_the_hours_of_the_plan_and_of_the_call_hold_both(
+    sim: Simulator, client: Client, store: Store, clock: ManualClock
+) -> None:
+    """What the plan says of its hours is not overruled: the call narrows them, and hours that do not meet are refused."""
+    plan = _plan(20, store, spread=("09:00", "17:00"))
+    with pytest.raises(InputError, match=r"window=18:00-20:00, but the plan goes between 09:00-17:00 \(spread=\)"):
+        mas.send(plan, client, store, window=("18:00", "20:00"), wait=True, progress=False)
+
+    result = mas.send(plan, client, store, window=("08:00", "12:00"), wait=True, progress=False)
+    assert result.accepted == 20
+    assert {int(at + 8 * HOUR) % 86_400 // HOUR for at, _size in _submits(sim)} <= {9, 10, 11}
+
+
 @pytest.mark.slow
 def test_waiting_pauses_until_the_window_opens(
     sim: Simulator, client: Client, store: Store, clock: ManualClock, capsys: pytest.CaptureFixture[str]

@@ -329,6 +329,7 @@ def test_a_sheet_without_a_header_does_not_show_its_numbers() -> None:
         ({"text": "好", "rate": -1}, "rate=-1 is not"),
         ({"text": "好", "round": 2}, "round=2: give the round a name, as text"),
         ({"text": "好", "key": ["n"]}, "key=list: it must name the column"),
+        ({"text": "好", "key": "p"}, "key='p' is the column of the numbers: without key= each number gets one message"),
         ({"text": "好", "add_serial": "12a"}, "digits only"),
         ({"text": "好", "add_serial": "1" * 21}, "more than 20 digits"),
         ({"text": "好", "add_serial": {"A": "1"}}, "not for None"),

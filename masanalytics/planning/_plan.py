@@ -196,7 +196,7 @@ def plan(
         suppress=suppress,
         allow_only=None if account is None else account.allow_only,
         round=checked_round(round),
-        key=checked_key(key),
+        key=checked_key(key, phone),
         capping=cap_rule(cap, cap_by, account, transactional=transactional),
     )
     sending = Sending(

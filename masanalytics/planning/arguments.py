@@ -144,14 +144,20 @@ def checked_round(label: object) -> str:
     return plain_name(label)
 
 
-def checked_key(key: Hashable | None) -> str | None:
-    """Return the name of the column of keys; raise InputError where it is none."""
+def checked_key(key: Hashable | None, phone: Hashable) -> str | None:
+    """Return the name of the column of keys; raise InputError where it is none, or the column of the numbers."""
     if key is None:
         return None
     if not isinstance(key, Hashable) or not plain_name(str(key)):
         raise InputError(
             "key={value}: it must name the column that tells several messages to one number apart, such as key='订单号'",
             value=type(key).__name__,
+        )
+    if plain_name(str(key)) == plain_name(str(phone)):
+        raise InputError(
+            "key={key!r} is the column of the numbers: without key= each number gets one message, however it is written; key= names the"
+            " column that tells several messages to one number apart, such as key='订单号'. Nothing was sent",
+            key=key,
         )
     return plain_name(str(key))
 

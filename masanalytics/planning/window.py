@@ -40,6 +40,29 @@ class Window:
             )
         return cls(start, end)
 
+    def narrowed(self, other: Window) -> Window:
+        """Return the hours that lie in both.
+
+        Raises
+        ------
+        InputError
+            If none do.
+
+        Examples
+        --------
+        >>> str(Window.parse(("09:00", "17:00")).narrowed(Window.parse(("08:00", "12:00"))))
+        '09:00-12:00'
+        """
+        start, end = max(self.start, other.start), min(self.end, other.end)
+        if start >= end:
+            raise InputError(
+                "window={window}, but the plan goes between {hours} (spread=), and these hours do not meet: plan it for those that you"
+                " mean. Nothing was sent",
+                window=str(other),
+                hours=str(self),
+            )
+        return Window(start, end)
+
     def allows(self, instant: float) -> bool:
         """Whether a message may go at this instant."""
         local = datetime.fromtimestamp(instant, UTC).astimezone(CHINA)

@@ -95,7 +95,7 @@ def send(
         were cut: another one is refused. The pace is the account's, between stores and processes of this user too.
     window : (str, str), optional
         Hours in China time, such as ``("08:00", "21:00")``: a run that would end outside is refused, and one that reaches
-        the edge stops there and says so. By default those that the plan's ``spread=`` named.
+        the edge stops there and says so. Of a plan whose ``spread=`` named hours, only those that lie in both.
     wait : bool, optional
         Pause while the window is closed, collecting goes on, and send the rest when it opens. The process must live on.
     canary : int, Canary or "go on", optional
@@ -177,14 +177,16 @@ def send(
 
 
 def check_hours(plan: Plan, window: tuple[str, str] | None, now: float, *, waits: bool) -> Window | None:
-    """Return the hours of the day in which a plan goes, the call's or its own; None where it may go at any time.
+    """Return the hours of the day in which a plan goes, by the call and by its own; None where it may go at any time.
 
     Raises
     ------
     InputError
-        If they are none, or do not hold the plan from now on, and are not waited for.
+        If they are none, have none in common, or do not hold the plan from now on, and are not waited for.
     """
-    hours = Window.parse(plan.window if window is None else window)
+    hours, own = Window.parse(window), Window.parse(plan.window)
+    if own is not None:
+        hours = own if hours is None else own.narrowed(hours)
     if hours is not None and len(plan) and not waits:
         hours.check(now, plan.seconds)
     return hours
