@@ -351,3 +351,14 @@ def test_a_clock_that_is_days_off_spends_of_both_days(
         assert spent(clock.now() + 70 * DAY_S) == [0, 0]
         with pytest.raises(BudgetError, match=r"2 of 5 messages left today"):
             go(people(3, first=50), sim, store, budget={"day": 5}, campaign="D", text="y")
+
+
+@pytest.mark.parametrize("over_budget", ["refuse", "hold"])
+def test_a_message_that_no_day_holds_is_refused(sim: Simulator, store: mas.Store, over_budget: str) -> None:
+    """It would be held every day for ever: the error says so, and that no reset lets it go."""
+    with pytest.raises(
+        InputError, match=r"3 messages of up to 5 segments are each more than the whole budget \(3 of 3 segments"
+    ):
+        go(people(3), sim, store, text="长" * 300, budget={"day": 3}, unit="segments", over_budget=over_budget)
+
+    assert sim.requests == []

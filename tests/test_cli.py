@@ -136,6 +136,28 @@ def test_send_shows_the_plan_and_asks(platform: Simulator, people: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--canary", "1", "--go-on"], "--canary and --go-on contradict each other"),
+        (["--to", "13800138000", "--limit", "1", "--canary", "1"], "leave out --canary, --limit"),
+        (["--wait"], "--wait pauses outside of hours, and none are named"),
+        (["--wait", "--spread", "4h"], "--wait pauses outside of hours, and none are named"),
+        (["--canary", "0"], "0 is not in the range x>=1"),
+        (["--workers", "0"], "0 is not in the range x>=1"),
+    ],
+)
+def test_options_of_which_one_would_be_dropped_are_refused_before_the_question(
+    platform: Simulator, people: str, options: list[str], said: str
+) -> None:
+    shown = _run("send", people, "--phone", "手机号", "--text", "您好", "--campaign", "问候", "--yes", *options)
+
+    assert shown.exit_code != 0
+    assert said in shown.output
+    assert "message" not in shown.output.split(said)[0]
+    assert platform.requests == []
+
+
+@pytest.mark.parametrize(
     ("options", "asked"),
     [
         ([], "Send 2 messages?"),

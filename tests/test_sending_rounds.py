@@ -313,3 +313,41 @@ def test_keys_of_an_older_file_are_brought_along(sim: Simulator, tmp_path: Any) 
         again = go(days, sim, store, key="day")
 
     assert (again.planned, times(sim)) == (0, {1: 2})
+
+
+def test_a_key_is_the_same_with_and_without_pandas_zeros(sim: Simulator, store: mas.Store, tmp_path: Any) -> None:
+    """A column of order numbers with one blank, made text, says "2.0": the same order, also in an older file."""
+    orders = pd.Series([2, None, 3]).astype(str)
+    go(people(3).assign(order=orders), sim, store, key="order")
+    again = go(people(3).assign(order=["2", "1", "3"]), sim, store, key="order")
+    assert (again.planned, times(sim)) == (1, {1: 3})
+
+    with mas.Store(tmp_path / "a.db", clock=sim.clock) as older:
+        go(people(2).assign(order=["7", "8"]), sim, older, key="order", campaign="older")
+        older.db.execute("UPDATE messages SET key = key || '.0'")
+        older.db.execute("DELETE FROM _sqlite_migrations WHERE name = 'm028_keys_that_are_whole_numbers'")
+        older.db.conn.commit()
+    with mas.Store(tmp_path / "a.db", clock=sim.clock) as older:
+        assert go(people(2).assign(order=[7, 8]), sim, older, key="order", campaign="older").planned == 0
+
+
+def test_what_was_sent_again_by_the_users_word_is_said_when_it_shows(store: mas.Store, clock: ManualClock) -> None:
+    """Taking the word back comes too late, and says so; reports of the first sending say of the batch how many got it twice."""
+    with Simulator(https=False, poll_interval=0, behaviour=Scripted(default=("DELIVRD", 1.0)), clock=clock) as sim:
+        _sent_twice(sim, store, clock)
+
+
+def _sent_twice(sim: Simulator, store: mas.Store, clock: ManualClock) -> None:
+    sim.fault("drop_after", endpoint="submit", times=1)
+    go(people(20), sim, store)
+    store.settle(1, "not_sent")
+    assert go(people(20), sim, store).accepted == 20
+
+    with pytest.raises(InputError, match="20 messages of batch 1 were sent again meanwhile"):
+        store.settle(1, "accepted")
+    clock.sleep(4000)
+    with sim.client() as client:
+        mas.Collector(client, store, say=lambda _text: None).drain()
+    first = store.batches().set_index("batch_id").loc[1]
+    assert first["state"] == "accepted"
+    assert "20 of its messages were sent again meanwhile" in str(first["notice"])

@@ -44,13 +44,13 @@ __all__ = ["send"]
 @option("--add-serial", help="The extension of the service code that replies go to.")
 @option("--suppress", type=UserPath(exists=True, dir_okay=False), help="A sheet of numbers that must not get it.")
 @option("--price", type=float, help="Price of one segment, to show the cost.")
-@option("--canary", type=int, help="Send so many first, and go on only if their reports look normal.")
-@option("--limit", type=int, help="Send at most so many.")
+@option("--canary", type=click.IntRange(min=1), help="Send so many first, and go on only if their reports look normal.")
+@option("--limit", type=click.IntRange(min=1), help="Send at most so many.")
 @option("--rate", type=float, help="Messages a second.")
 @option("--spread", help="Take so long, such as 4h, or stay within hours such as 09:00-17:00.")
 @option("--window", help="Hours in China time, such as 08:00-21:00.")
 @option("--wait", is_flag=True, help="Pause while the window is closed, and go on when it opens.")
-@option("--workers", type=int, default=2, show_default=True, help="Requests under way at once.")
+@option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Requests under way at once.")
 @option("--to", multiple=True, help="Send the first message to this number instead, as a proof; repeat it.")
 @option("--confirm", type=int, help="Do not run unless the plan is for exactly so many.")
 @option(
@@ -93,6 +93,7 @@ def send(ctx: click.Context, /, **_given: object) -> None:
             "--again is gone: name the repetition, such as --round 2026-12. The same name is the same round, whatever was"
             " interrupted. Nothing was sent"
         )
+    _refuse_contradictions(options)
     account = find_account(options["profile"], options["env_file"])
     with Store(options["db"]) as store:
         if options["older_copy"]:
@@ -119,6 +120,24 @@ def send(ctx: click.Context, /, **_given: object) -> None:
             )
     click.echo(result.text())
     ctx.exit(0 if result.ok else 2)
+
+
+def _refuse_contradictions(options: dict[str, Any]) -> None:
+    """Raise InputError where one option would be dropped for another."""
+    if options["canary"] and options["go_on"]:
+        raise InputError(
+            "--canary and --go-on contradict each other: one holds the rest until the reports of the first messages look normal, the"
+            " other lets it go all the same. Leave one out. Nothing was sent"
+        )
+    dropped = [f"--{name.replace('_', '-')}" for name in ("canary", "limit", "go_on") if options[name]]
+    if options["to"] and dropped:
+        raise InputError(
+            "--to sends a proof and nothing else: leave out {options}. Nothing was sent", options=", ".join(dropped)
+        )
+    if options["wait"] and not options["window"] and ":" not in (options["spread"] or ""):
+        raise InputError(
+            "--wait pauses outside of hours, and none are named: add --window 08:00-21:00, or --spread with hours. Nothing was sent"
+        )
 
 
 def _planned(options: dict[str, Any], account: Account, store: Store) -> Plan:

@@ -23,7 +23,8 @@ __all__ = ["as_frame", "cell_texts", "check_names", "labels_by_name", "take_colu
 
 
 _OTHER_SEPARATORS: Final = (",", "\t", ";", "|", "，", "；", "、", "｜", ":", "：", "^", "#", "~", " ")
-_MIDNIGHT: Final = re.compile(r"(\d{4}-\d{2}-\d{2})[ T]00:00:00")
+_MORE_THAN_WHOLE: Final = re.compile(r"(\d{4}-\d{2}-\d{2})[ T]00:00:00|(\d+)\.0")
+"""A day with a midnight, and a whole number as pandas writes it as text where the column has a blank."""
 _EXACT_BELOW: Final = 2**53  # beyond, neighbouring whole numbers are the same float
 
 
@@ -218,18 +219,18 @@ def whole_texts(column: pd.Series[Any]) -> npt.NDArray[np.object_]:
     """Return the cells of a column that tells things apart; raise where digits of some are lost: two orders would be one.
 
     The same order is the same text, whatever type its sheet has made of it: a day is one with and without a midnight, a number
-    with and without its zeros.
+    with and without its zeros, as pandas writes whole numbers of a column with a blank.
 
     Examples
     --------
     >>> from decimal import Decimal
-    >>> whole_texts(pd.Series([Decimal("5.00"), pd.Timestamp("2026-01-01"), "2026-01-01"], dtype=object)).tolist()
-    ['5', '2026-01-01', '2026-01-01']
+    >>> whole_texts(pd.Series([Decimal("5.00"), pd.Timestamp("2026-01-01"), "2026-01-01", "5.0"], dtype=object)).tolist()
+    ['5', '2026-01-01', '2026-01-01', '5']
     """
     plain = pd.Series(list(map(_plain_cell, column.tolist())), dtype=object) if column.dtype == object else column
     texts = cell_texts(plain)
-    if any(_MIDNIGHT.fullmatch(text) for text in pd.unique(texts) if text is not None):
-        texts = np.array([text and _MIDNIGHT.sub(r"\1", text) for text in texts], dtype=object)
+    if any(_MORE_THAN_WHOLE.fullmatch(text) for text in pd.unique(texts) if text is not None):
+        texts = np.array([text and _MORE_THAN_WHOLE.sub(r"\1\2", text) for text in texts], dtype=object)
     broken = {cell for cell in pd.unique(column.astype(object)) if _lost_digits(cell)}
     if broken:
         lost = np.flatnonzero([cell in broken for cell in column.tolist()])

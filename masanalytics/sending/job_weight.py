@@ -74,7 +74,7 @@ def weigh(
     BudgetError
         If it does not fit, and what does not is not to be held.
     InputError
-        If the budget is in segments and those of a template are not known.
+        If the budget is in segments and those of a template are not known, or a message is more than a whole day's or month's.
     """
     check_over_budget(over_budget)
     budget = Budget.of(account)
@@ -90,6 +90,7 @@ def weigh(
     total = int(weights.sum())
     if total <= tightest.left:
         return JobWeight()
+    _refuse_never(weights, min(periods, key=lambda period: period.limit))
     if over_budget == "refuse":
         raise _too_large(total, tightest)
     return JobWeight(int((np.cumsum(weights) <= tightest.left).sum()), tightest)
@@ -131,6 +132,21 @@ def _left_weights(
     for phones, keys in plan.identities():
         yield weights[start : start + len(phones)][~out(phones, keys)]
         start += len(phones)
+
+
+def _refuse_never(weights: npt.NDArray[np.int64], smallest: Period) -> None:
+    """Raise InputError where a message is more than the whole budget: no reset would ever let it go."""
+    heavy = weights[weights > smallest.limit]
+    if len(heavy):
+        raise InputError(
+            "{count:,} message of up to {segments:,} segments is more than the whole budget ({left}), and could never go: raise the"
+            " account's budget, or shorten the text. Nothing was sent",
+            "{count:,} messages of up to {segments:,} segments are each more than the whole budget ({left}), and could never go: raise"
+            " the account's budget, or shorten the text. Nothing was sent",
+            count=len(heavy),
+            segments=int(heavy.max()),
+            left=smallest.words(),
+        )
 
 
 def _too_large(weight: int, period: Period) -> BudgetError:

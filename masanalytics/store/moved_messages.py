@@ -11,9 +11,9 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from masanalytics.store.lookups import RESENDABLE, STATUS_OF_STATE, STILL_TO_SEND
+from masanalytics.store.lookups import MAY_BE_OUT, RESENDABLE, STATUS_OF_STATE, STILL_TO_SEND
 
-__all__ = ["NUMBERS_OF_BATCH", "may_come_back", "note_moves", "pull_back", "return_taken", "withdraw"]
+__all__ = ["NUMBERS_OF_BATCH", "may_come_back", "note_moves", "pull_back", "return_taken", "sent_again", "withdraw"]
 
 _MAY_BE_OUT: Final = (
     "(b.state = 'rejected' OR (b.state = 'not_sent' AND b.settled_by_user)) AND b.requested_at IS NOT NULL"
@@ -47,6 +47,16 @@ def note_moves(conn: sqlite3.Connection, round_id: int) -> None:
 def pull_back(conn: sqlite3.Connection, batch_id: int) -> int:
     """Bring back what was moved from a batch and has not left since; return how many messages."""
     return len(_go_back(conn, "v.batch_id = ? AND m.batch_id <> v.batch_id", batch_id, f"m.status_id {RESENDABLE}"))
+
+
+def sent_again(conn: sqlite3.Connection, batch_id: int) -> int:
+    """Return how many messages that were moved from a batch have left since, or may have."""
+    count: int = conn.execute(
+        "SELECT count(*) FROM moved v JOIN messages n USING (message_id) WHERE v.batch_id = ? AND n.batch_id <> v.batch_id"
+        f" AND n.status_id {MAY_BE_OUT}",
+        [batch_id],
+    ).fetchone()[0]
+    return count
 
 
 def return_taken(conn: sqlite3.Connection, batch_id: int) -> set[int]:

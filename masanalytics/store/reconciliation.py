@@ -21,7 +21,7 @@ from masanalytics.i18n import Text
 from masanalytics.store.kept_texts import keep_text
 from masanalytics.store.lookups import STATUS_OF_STATE
 from masanalytics.store.message_outcomes import refresh
-from masanalytics.store.moved_messages import NUMBERS_OF_BATCH, pull_back
+from masanalytics.store.moved_messages import NUMBERS_OF_BATCH, pull_back, sent_again
 from masanalytics.store.platform_clock import date_messages, group_time, offsets_near
 from masanalytics.vocabulary import Status
 
@@ -185,9 +185,18 @@ def give_back(conn: sqlite3.Connection, batch_id: int) -> None:
 
 
 def _accept(conn: sqlite3.Connection, batch_id: int) -> None:
+    count = sent_again(conn, batch_id)
+    notice = _SHOWN_BY_REPORTS
+    if count:
+        notice = Text(
+            "accepted, as its reports show; {count:,} of its messages was sent again meanwhile, since it was said not to have been sent",
+            "accepted, as its reports show; {count:,} of its messages were sent again meanwhile, since it was said not to have been sent",
+            code="taken_twice",
+            count=count,
+        )
     conn.execute(
         "UPDATE batches SET state = 'accepted', inferred = 1, settled_by_user = 0, notice = ? WHERE batch_id = ?",
-        [keep_text(_SHOWN_BY_REPORTS), batch_id],
+        [keep_text(notice), batch_id],
     )
     _settle_messages(conn, batch_id, Status.pending)
     date_messages(conn, batch_id)

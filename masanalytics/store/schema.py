@@ -475,3 +475,14 @@ def m027_offset_of_our_clock(db: Database) -> None:
     db.execute(
         "CREATE TABLE clock_offset (id INTEGER PRIMARY KEY CHECK (id = 1), ours INTEGER NOT NULL, behind_s INTEGER NOT NULL) STRICT"
     )
+
+
+@migrations()
+def m028_keys_that_are_whole_numbers(db: Database) -> None:
+    """Write keys that are whole numbers as they are read now, without a ``.0``: the same number is the same key."""
+    for table in ("messages", "archived"):
+        db.execute(
+            f"UPDATE OR IGNORE {table} SET key = substr(key, 1, length(key) - 2) WHERE key GLOB '[0-9]*.0' AND"
+            " substr(key, 1, length(key) - 2) NOT GLOB '*[^0-9]*' AND round_id IN (SELECT round_id FROM rounds WHERE key_column"
+            " IS NOT NULL)"
+        )

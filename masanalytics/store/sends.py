@@ -19,6 +19,7 @@ from masanalytics.store import (
     forgetting,
     held_out,
     ledger_copies,
+    moved_messages,
     progress,
     reconciliation,
     rounds,
@@ -300,8 +301,19 @@ class Sends:
         if state not in ("accepted", "not_sent"):
             raise InputError("{state!r}: say 'accepted' or 'not_sent'", state=state)
         with self._connections.writing(durable=True) as conn:
-            settled = reconciliation.settle(conn, batch_id, state)
+            is_empty = conn.execute("SELECT 1 FROM messages WHERE batch_id = ? LIMIT 1", [batch_id]).fetchone() is None
+            again = moved_messages.sent_again(conn, batch_id) if state == "accepted" and is_empty else 0
+            settled = again == 0 and reconciliation.settle(conn, batch_id, state)
             is_known = conn.execute("SELECT 1 FROM batches WHERE batch_id = ?", [batch_id]).fetchone() is not None
+        if again:
+            raise InputError(
+                "{count:,} message of batch {batch_id} was sent again meanwhile, since it was said not to have been sent: what became of"
+                " it, that batch tells",
+                "{count:,} messages of batch {batch_id} were sent again meanwhile, since it was said not to have been sent: what became"
+                " of them, those batches tell",
+                count=again,
+                batch_id=batch_id,
+            )
         if not is_known:
             raise InputError(
                 "there is no batch {batch_id}: store.batches(state='unknown') lists those of unknown outcome",
