@@ -9,7 +9,7 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
@@ -30,6 +30,9 @@ def _fault(url: str, schemes: tuple[str, ...]) -> str:
     try:
         with urlopen(Request(url, headers={"User-Agent": "masanalytics-release"}), timeout=_SECONDS):  # noqa: S310
             return ""
+    except HTTPError as error:
+        with error:  # it holds the connection
+            return f"does not answer: {error}"
     except (URLError, OSError, ValueError) as error:
         return f"does not answer: {error}"
 
