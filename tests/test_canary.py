@@ -215,6 +215,27 @@ def test_who_does_not_wait_says_only_what_is_reported(store: mas.Store) -> None:
         assert "after" not in later.stopped_because
 
 
+def test_a_second_run_waits_for_the_canary_that_the_first_has_on_the_wire(
+    store: mas.Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its answer is awaited: the run that begins meanwhile does not call it not taken, and takes over nothing."""
+    with platform(NORMAL) as sim, sim.client() as client:
+        submit, said = client.submit, list[SendResult]()
+
+        def slow(*args: Any, **more: Any) -> Any:
+            if not said:
+                said.append(go(sim, store))
+            return submit(*args, **more)
+
+        monkeypatch.setattr(client, "submit", slow)
+        first = mas.send(PEOPLE, client, store, canary=50, progress=False, **PLANNING)
+
+        assert [(one.held_because, one.stopped and one.stopped.code) for one in said] == [
+            ({"canary": 950}, "canary_under_way")
+        ]
+        assert (first.accepted, first.ok, set(sim.accepted.values())) == (1000, True, {1})
+
+
 def test_a_canary_judged_by_no_report_is_refused() -> None:
     """Until it is judged normal by its own reports nothing else goes, so some report is needed."""
     with pytest.raises(InputError, match="a share above 0"):

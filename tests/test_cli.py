@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -24,6 +25,7 @@ from masanalytics.errors import RefusedError
 from masanalytics.sending import Canary, send
 from masanalytics.simulator import Scripted, Simulator
 from masanalytics.store import Store
+from masanalytics.store.sends import Sends
 from masanalytics.timezone import to_platform_time
 
 COMMANDS = (
@@ -155,6 +157,41 @@ def test_options_of_which_one_would_be_dropped_are_refused_before_the_question(
     assert said in shown.output
     assert "message" not in shown.output.split(said)[0]
     assert platform.requests == []
+
+
+def test_the_rows_left_out_never_replace_the_sheet(
+    platform: Simulator, people: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Written under another spelling of its own path, the list of customers would be gone."""
+    before = Path(people).read_bytes()
+    monkeypatch.chdir(Path(people).parent)
+    shown = _run("send", people, "--phone", "手机号", "--text", "您好", "--campaign", "问候", "--yes",
+                 "--excluded", f"./{Path(people).name}")  # fmt: skip
+
+    assert shown.exit_code == 1
+    assert "--excluded would replace SHEET" in shown.output
+    assert Path(people).read_bytes() == before
+    assert platform.requests == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM that is delivered")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_sending_is_an_early_end(
+    platform: Simulator, people: str, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, interruptible: None
+) -> None:
+    """Ctrl-C and SIGTERM: what is on the wire is waited for, the end is said, and the exit code is 2."""
+    register = Sends.register
+
+    def interrupted(*args: Any, **more: Any) -> dict[int, int]:
+        signal.raise_signal(number)
+        return register(*args, **more)
+
+    monkeypatch.setattr(Sends, "register", interrupted)
+    shown = _run("send", people, "--phone", "手机号", "--text", "您好", "--campaign", "问候", "--yes")
+
+    assert (shown.exit_code, platform.requests) == (2, [])
+    assert "interrupted" in shown.output
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 @pytest.mark.parametrize(

@@ -195,6 +195,21 @@ def test_an_older_copy_put_back_asks_for_the_users_word(sim: Simulator, client: 
         assert mas.send(PEOPLE, client, store, **SENDING).planned == 0
 
 
+def test_the_word_for_one_copy_is_none_for_the_others(sim: Simulator, client: Client, tmp_path: Path) -> None:
+    """Whichever copy is gone on with, the other one does not know what it sends, and asks before it sends again."""
+    first, second = tmp_path / "a.db", tmp_path / "b.db"
+    with mas.Store(first) as a:
+        mas.send(PEOPLE, client, a, limit=1, **SENDING)
+        _copied(a, second)
+        with mas.Store(second) as b:
+            mas.send(PEOPLE, client, b, limit=1, **SENDING)
+            a.accept_older_copy()
+            assert mas.send(PEOPLE, client, a, **SENDING).accepted == 4
+            with pytest.raises(StoreError, match="an older copy"):
+                mas.send(PEOPLE, client, b, **SENDING)
+    assert len(sim.messages) == 6
+
+
 def test_a_copy_made_in_the_middle_of_a_run_is_noticed_too(
     client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

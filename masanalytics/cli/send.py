@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +17,8 @@ from masanalytics.errors import InputError
 from masanalytics.i18n import _, ngettext
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from types import FrameType
 
     from masanalytics.account import Account
     from masanalytics.planning import Plan
@@ -107,7 +112,7 @@ def send(ctx: click.Context, /, **_given: object) -> None:
         if not options["to"]:
             check_hours(planned, hours, store.clock.now(), waits=options["wait"])
         _let_go(ctx, planned, store, weight)
-        with Client(account) as client:
+        with _until_interrupted(ctx), Client(account) as client:
             result = send_plan(
                 planned,
                 client,
@@ -122,6 +127,29 @@ def send(ctx: click.Context, /, **_given: object) -> None:
     ctx.exit(0 if result.ok else 2)
 
 
+@contextmanager
+def _until_interrupted(ctx: click.Context) -> Iterator[None]:
+    """Take SIGTERM and a closed terminal as Ctrl-C: what is on the wire is waited for; the exit code is that of an early end."""
+    before: dict[int, Any] = {}
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    for number in numbers if threading.current_thread() is threading.main_thread() else []:
+        if signal.getsignal(number) == signal.SIG_DFL:
+            before[number] = signal.signal(number, _as_ctrl_c)
+    try:
+        yield
+    except KeyboardInterrupt:
+        ctx.exit(2)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _as_ctrl_c(_number: int, _frame: FrameType | None) -> None:
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGINT)
+
+
 def _refuse_contradictions(options: dict[str, Any]) -> None:
     """Raise InputError where one option would be dropped for another."""
     if options["canary"] and options["go_on"]:
@@ -129,6 +157,10 @@ def _refuse_contradictions(options: dict[str, Any]) -> None:
             "--canary and --go-on contradict each other: one holds the rest until the reports of the first messages look normal, the"
             " other lets it go all the same. Leave one out. Nothing was sent"
         )
+    inputs = {"SHEET": options["sheet"], "--suppress": options["suppress"], "--db": options["db"]}
+    for name, path in inputs.items():
+        if options["excluded"] and path and Path(path).resolve() == Path(options["excluded"]).resolve():
+            raise InputError("--excluded would replace {name}: name another file. Nothing was sent", name=name)
     dropped = [f"--{name.replace('_', '-')}" for name in ("canary", "limit", "go_on") if options[name]]
     if options["to"] and dropped:
         raise InputError(

@@ -114,6 +114,8 @@ class Canary:
     ) -> Text | None:
         """Return why the rest may not go; None where the reports look normal."""
         failed = progress.counts.get("failed", 0)
+        if progress.accepted < self.reported * expected and sender.sends.under_way(batch_ids):
+            return _under_way(expected)
         if progress.accepted < self.reported * expected:
             return _not_taken(progress, expected)
         if progress.reported < self.reported * expected and not waited:
@@ -132,7 +134,8 @@ class Canary:
         enough = self.reported * expected
         while True:
             progress = sender.sends.progress(batch_ids)
-            is_over = progress.reported >= enough or progress.accepted < enough or sender.clock.monotonic() >= end
+            cannot_come = progress.accepted + sender.sends.under_way(batch_ids) < enough
+            is_over = progress.reported >= enough or cannot_come or sender.clock.monotonic() >= end
             if is_over or sender.is_stopped:
                 return progress
             if collector is not None:
@@ -159,6 +162,15 @@ def _not_reported_yet(progress: CampaignProgress, expected: int) -> Text:
         " again, or say canary= once more to wait for them; only canary='go on' lets the rest go without",
         code="canary_not_reported",
         reported=progress.reported,
+        expected=expected,
+    )
+
+
+def _under_way(expected: int) -> Text:
+    return Text(
+        "the canary: another run is sending its {expected:,}. Run it again when that has come to an end, or say canary= once more to wait"
+        " for it",
+        code="canary_under_way",
         expected=expected,
     )
 

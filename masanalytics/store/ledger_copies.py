@@ -33,9 +33,11 @@ def next_turn(conn: sqlite3.Connection) -> LedgerTurn:
     return LedgerTurn(*conn.execute("SELECT ledger_id, turns FROM ledger").fetchone())
 
 
-def rename(conn: sqlite3.Connection) -> None:
-    """Give the file another identity, of which nothing is remembered."""
+def rename(conn: sqlite3.Connection) -> LedgerTurn:
+    """Give the file another identity, of which nothing is remembered; return the turn by which all its copies are older ones."""
+    ledger_id, turns = conn.execute("SELECT ledger_id, turns FROM ledger").fetchone()
     conn.execute("UPDATE ledger SET ledger_id = lower(hex(randomblob(16))), turns = 0")
+    return LedgerTurn(ledger_id, max(turns, _remembered(ledger_id)) + 1)
 
 
 def check_newest(turn: LedgerTurn, path: Path) -> None:
@@ -43,7 +45,7 @@ def check_newest(turn: LedgerTurn, path: Path) -> None:
     missing = _remembered(turn.ledger_id) - (turn.number - 1)
     if missing > 0:
         raise StoreError(
-            "{path} is an older copy: this machine has sent with a newer one since. Who got messages meanwhile is not known in "
+            "{path} is an older copy: this machine has sent with another one since. Who got messages meanwhile is not known in "
             "it, and would get them again. Put the newer file back; or, if you are sure, say store.accept_older_copy() (in the "
             "shell: --older-copy) and send again. Nothing was sent",
             path=str(path),

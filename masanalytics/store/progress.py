@@ -19,6 +19,7 @@ __all__ = [
     "campaigns",
     "codes_of_failed",
     "round_progress",
+    "under_way",
 ]
 
 
@@ -94,6 +95,14 @@ def batches_progress(conn: sqlite3.Connection, batch_ids: Sequence[int]) -> Camp
     """Return the counts of some batches."""
     select = "SELECT status_id, count(*) FROM messages WHERE batch_id = ? GROUP BY status_id"
     return CampaignProgress.of(row for batch_id in batch_ids for row in conn.execute(select, [batch_id]))
+
+
+def under_way(conn: sqlite3.Connection, batch_ids: Sequence[int]) -> int:
+    """Return how many messages of some batches are in requests whose answer is awaited."""
+    select = (
+        "SELECT count(*) FROM messages m JOIN batches b USING (batch_id) WHERE batch_id = ? AND b.state = 'submitting'"
+    )
+    return sum(int(conn.execute(select, [batch_id]).fetchone()[0]) for batch_id in batch_ids)
 
 
 def codes_of_failed(conn: sqlite3.Connection, batch_ids: Sequence[int], most: int) -> list[tuple[str, int]]:

@@ -174,9 +174,11 @@ class Sends:
             ledger_copies.remember(turn)
 
     def begin_own_ledger(self) -> None:
-        """Make the file a ledger of its own, whatever this machine remembers of others."""
+        """Make the file a ledger of its own, whatever this machine remembers of others; its copies do not know what it sends."""
         with self._connections.writing(durable=True) as conn:
-            ledger_copies.rename(conn)
+            of_copies = ledger_copies.rename(conn)
+        if self._is_kept:
+            ledger_copies.remember(of_copies)
 
     def register(
         self, run: RunRecord, batches: Iterable[PlannedBatch], now: float, *, canary: bool = False
@@ -279,6 +281,11 @@ class Sends:
         """Return the messages of some batches by status."""
         with self._connections.reading() as conn:
             return progress.batches_progress(conn, batch_ids)
+
+    def under_way(self, batch_ids: Sequence[int]) -> int:
+        """Return how many messages of some batches are in requests whose answer is awaited, of this run or another."""
+        with self._connections.reading() as conn:
+            return progress.under_way(conn, batch_ids)
 
     def codes_of_failed(self, batch_ids: Sequence[int], most: int) -> list[tuple[str, int]]:
         """Return the commonest error codes of the failed messages of some batches, with counts."""

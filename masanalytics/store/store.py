@@ -141,7 +141,7 @@ class Store:
         """Go on with a file that was put back from an older copy, which `send` refuses on the machine that wrote the newer one.
 
         The file does not know who was sent to since the copy was made, and sends to them again. From here on it is a ledger of
-        its own: the newer one, where it still exists, is another.
+        its own: the newer one, where it still exists, is another, and asks for the same word before it sends.
         """
         self.sends.begin_own_ledger()
 
