@@ -32,6 +32,7 @@ __all__ = [
     "group_label",
     "money",
     "percent",
+    "percents",
     "plain_card",
     "shorten",
     "wrap",
@@ -64,6 +65,23 @@ def percent(share: float, digits: int = 1) -> str:
     if 1 - edge < share < 1:
         return f">{100 - 10**-digits:.{digits}f}%"
     return f"{share:.{digits}%}"
+
+
+def percents(*shares: float) -> list[str]:
+    """Return shares that stand in one sentence as percentages, with digits enough to tell apart those that differ.
+
+    Examples
+    --------
+    >>> percents(0.942, 0.918), percents(0.999, 0.9989), percents(0.5, 0.5)
+    (['94.2%', '91.8%'], ['99.90%', '99.89%'], ['50.0%', '50.0%'])
+    """
+    different = len({round(share, 6) for share in shares if not _is_missing(share)})
+    digits = next(
+        digits
+        for digits in (1, 2, 3, 4)
+        if digits == 4 or len({percent(share, digits) for share in shares if not _is_missing(share)}) == different
+    )
+    return [percent(share, digits) for share in shares]
 
 
 def count(number: float) -> str:

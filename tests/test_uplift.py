@@ -182,6 +182,25 @@ def test_without_an_event_that_counts_nothing_is_said_to_be_shown(happened: pd.D
     assert any(note.startswith(said) for note in notes_of(found, "en"))
 
 
+def test_a_silent_arm_is_no_side_of_a_comparison_of_messages() -> None:
+    """It has none, which is no mistake of spelling: what to ask is said."""
+    store = cast("mas.Store", SilentStore({"A": 10, "B": 10}, 10, waited_s=5 * DAY, latency_s=5))
+
+    with pytest.raises(InputError, match=r"'hold' is a silent arm: .* uplift\(store, events"):
+        mas.compare(store, "arm", "A", "hold")
+    with pytest.raises(InputError, match="no message has arm = 'hald'; there are: A, B"):
+        mas.compare(store, "arm", "A", "hald")
+
+
+def test_rates_that_differ_are_written_so_that_they_do() -> None:
+    """0.04 % is not 0.0 %, and not 0.0 % of both."""
+    store = SilentStore({"A": 2500}, 2500)
+
+    said = brought(store, events([*TOLD[:3], *HOLD[:2]]))["sentence"][0]
+
+    assert said.startswith("No effect of A shown: 0.12% within 7 d against 0.08% of hold")
+
+
 def test_a_table_without_the_silent_people_has_a_note() -> None:
     """Orders by the campaign's link are of those who got it; one of the others, whenever it was, shows that the table has all."""
     store, said = SilentStore({"A": 100}, 50), "there is no event of anybody in hold (50 people), at any time"

@@ -395,3 +395,33 @@ def test_both_sides_of_a_change_stay_in_the_window() -> None:
     found = analysis.explain_change(data, at="2026-03-03", since="2026-03-02", until="2026-03-04")
 
     assert found.attrs["filters"] == {"since": "2026-03-03 00:00:00", "until": "2026-03-04 00:00:00"}
+
+
+@pytest.mark.parametrize("name", ["status", "category", "error_code", "latency_s"])
+def test_an_outcome_is_no_cluster(name: str) -> None:
+    """What is known afterwards makes all of a cluster alike."""
+    with pytest.raises(InputError, match=f"cluster='{name}' is part of the outcome: name what was known before"):
+        analysis.delivery_rates(messages(**WINDOW, **KINDS), cluster=name)
+
+
+def test_a_change_is_not_explained_by_the_outcome_itself() -> None:
+    """That more failed is no reason why less was delivered; what they failed of is one."""
+    data = messages(**WINDOW, **KINDS)
+
+    with pytest.raises(InputError, match="by='status' is the outcome itself"):
+        analysis.explain_change(data, by="status", at="2026-03-03")
+    assert len(analysis.explain_change(data, by="category", at="2026-03-03"))
+
+
+def test_prices_go_by_the_names_that_the_messages_have() -> None:
+    """Frames whose carriers are in Chinese, and prices in either language, on every engine."""
+    phones = [f"138{number:08d}" for number in range(100)]
+    data = messages(phone=phones, **WINDOW, **(KINDS | {"carrier": "中国移动"}))
+    wanted = analysis.suppression_value(data, 0.05)["saved_cost_if_dropped"].tolist()
+
+    for make in ENGINES:
+        for name in ("China Mobile", "中国移动"):
+            found = analysis.suppression_value(make(data), {name: 0.05})
+            assert found["saved_cost_if_dropped"].tolist() == pytest.approx(wanted)
+        with pytest.raises(InputError, match="the column 'segments' holds -2"):
+            analysis.suppression_value(make(data.assign(segments=-2)), 0.05)

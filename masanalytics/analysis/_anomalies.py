@@ -19,7 +19,7 @@ from masanalytics.analysis.grouped_count import Counts, Question, count_messages
 from masanalytics.analysis.results import finished, refuse_taken_names
 from masanalytics.analysis.sources import as_source, asks_once
 from masanalytics.errors import InputError
-from masanalytics.formatting import duration, duration_text, group_label, percent
+from masanalytics.formatting import duration, duration_text, group_label, percents
 from masanalytics.i18n import N_, Text, _, speaks
 from masanalytics.near_names import named_arguments
 from masanalytics.stats.alarms import threshold, usual_range
@@ -301,13 +301,14 @@ def _sentence(
         _("{rise:+.1f} points without a report by then", rise=100 * rise) for code, rise in leading if code == _SILENT
     ]
     why = [*([_("more of {codes}", codes=codes)] if codes else []), *silent]
+    share, low, high = percents(finding.count / finding.total, *usual)
     return _(
         "{subject}: {share} {what} where {low} to {high} is usual, {when} ({count:,} messages){why}.",
         subject=_name(finding.cell),
-        share=percent(finding.count / finding.total),
+        share=share,
         what=what,
-        low=percent(usual[0]),
-        high=percent(usual[1]),
+        low=low,
+        high=high,
         when=when,
         count=round(finding.total),
         why=_(": {reasons}", reasons=why) if why else "",

@@ -23,6 +23,7 @@ from masanalytics.analysis.filter_checks import outcome_filter_note
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
 from masanalytics.analysis.pair_rates import PairRates
+from masanalytics.analysis.planned_people import HoldsSilentArms
 from masanalytics.analysis.results import MINUTES_ONLY, finished
 from masanalytics.analysis.sample_ratio import checked_sizes
 from masanalytics.analysis.sources import asks_once
@@ -195,7 +196,7 @@ def compare(
             by=by,
         )
     waited, source = waited_counts(compared.messages, Question(names, (), filters))
-    pairs = _pairs(waited.groups[names[0]], names[0], a, b)
+    pairs = _pairs(waited.groups[names[0]], names[0], a, b, data)
     alone = [] if pairs or waited.groups.empty else [_nothing_beside(names[0], waited.groups[names[0]])]
     asked = None if within is None else float(to_seconds(within))
     arms = _Arms(compared, Question(list(dict.fromkeys([*names, *strata])), (), filters), strata, waited, cluster)
@@ -237,7 +238,7 @@ def _refuse_outcomes(strata: Sequence[str]) -> None:
         )
 
 
-def _pairs(values: pd.Series, by: str, a: object, b: object) -> list[tuple[Any, Any]]:
+def _pairs(values: pd.Series, by: str, a: object, b: object, data: Messages) -> list[tuple[Any, Any]]:
     """Return the pairs of values to compare."""
     there = values.dropna().tolist()
     if a is None and b is None:
@@ -254,6 +255,7 @@ def _pairs(values: pd.Series, by: str, a: object, b: object) -> list[tuple[Any, 
     wanted = [value for value in there if value != a] if b is None else named
     for value in [a, *wanted]:
         if value not in there:
+            _refuse_silent(by, value, data)
             raise InputError(
                 "no message has {by} = {value!r}; there are: {known}",
                 by=by,
@@ -263,6 +265,16 @@ def _pairs(values: pd.Series, by: str, a: object, b: object) -> list[tuple[Any, 
     if a in wanted:
         raise InputError("{by} = {value!r} is to be compared with itself: say another", by=by, value=a)
     return [(a, value) for value in wanted]
+
+
+def _refuse_silent(by: str, value: Any, data: Messages) -> None:
+    """Raise if the value is an arm whose people got nothing: that it has no messages is no mistake of spelling."""
+    if by == "arm" and isinstance(data, HoldsSilentArms) and value in set(data.held_out()["arm"]):
+        raise InputError(
+            "{value!r} is a silent arm: its people got no message that could arrive. What the others did because of theirs is said by "
+            "uplift(store, events, …)",
+            value=value,
+        )
 
 
 def _nothing_beside(by: str, values: pd.Series) -> Text:

@@ -28,7 +28,7 @@ from masanalytics.analysis.contributions import Side, clustered_variance, contri
 from masanalytics.analysis.dimensions import as_names
 from masanalytics.analysis.empty_answers import why_empty
 from masanalytics.analysis.equal_age import common_age, equal_age_notes, waited_counts
-from masanalytics.analysis.filter_checks import outcome_filter_note
+from masanalytics.analysis.filter_checks import OUTCOME_COLUMNS, outcome_filter_note
 from masanalytics.analysis.filters import Filters, to_instant, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
 from masanalytics.analysis.results import finished, refuse_taken_names
@@ -124,6 +124,12 @@ def explain_change(
     """
     names = as_names(by)
     refuse_taken_names(names, CHANGE_COLUMNS)
+    outcomes = [name for name in names if name in OUTCOME_COLUMNS and name not in _OUTCOME_COLUMNS]
+    if outcomes:
+        raise InputError(
+            "by={by!r} is the outcome itself: explain by what was known before sending, such as 'carrier', or by 'category'",
+            by=outcomes[0],
+        )
     sides = _sides(before, after, at, Filters.parse(where))
     waited = [waited_counts(data, Question((), (), filters))[0] for data, filters in sides]
     if after is None:

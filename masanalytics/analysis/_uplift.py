@@ -17,7 +17,7 @@ from masanalytics.analysis.planned_people import HoldsSilentArms, PlannedPeople,
 from masanalytics.analysis.prices import amount_of
 from masanalytics.analysis.results import finished
 from masanalytics.errors import InputError
-from masanalytics.formatting import duration, duration_text, percent
+from masanalytics.formatting import duration, duration_text, percent, percents
 from masanalytics.i18n import Text, _, speaks
 from masanalytics.near_names import named_arguments
 from masanalytics.stats.means import adjusted_mean_difference
@@ -352,8 +352,9 @@ def _sentence(row: Mapping[str, Any], base: _Arm, told: _Told) -> str:
     low, high, size = (100 * row[name] for name in ("diff_low", "diff_high", "difference"))
     p_value = row["p_adjusted"]
     sure = "p < 0.0001" if p_value < 0.0001 else f"p = {p_value:.4f}" if p_value < 0.01 else f"p = {p_value:.2f}"
+    rate, other = percents(row["rate"], base.count / base.people)
     values = {
-        "arm": row["arm"], "base": base.name, "rate": percent(row["rate"]), "other": percent(base.count / base.people),
+        "arm": row["arm"], "base": base.name, "rate": rate, "other": other,
         "window": duration(told.window), "low": low, "high": high, "p": sure,
     }  # fmt: skip
     if not p_value < _SIGNIFICANT:

@@ -13,6 +13,7 @@ import numpy as np
 
 from masanalytics.aliases import Booleans, Columns, Figures, Messages, Numbers
 from masanalytics.analysis.dimensions import as_names, late_dimension
+from masanalytics.analysis.filter_checks import OUTCOME_COLUMNS
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
@@ -263,6 +264,12 @@ def _asked_for(cluster: Cluster) -> list[str] | None:
     names = as_names(cluster)
     if not names:
         raise InputError("cluster={cluster!r}: name a column, or give None for none", cluster=cluster)
+    outcomes = [name for name in names if name in OUTCOME_COLUMNS]
+    if outcomes:
+        raise InputError(
+            "cluster={cluster!r} is part of the outcome: name what was known before sending, such as 'batch_id' or 'day'",
+            cluster=outcomes[0],
+        )
     return names
 
 

@@ -14,7 +14,7 @@ from operator import or_
 from typing import TYPE_CHECKING, Any, Final
 
 from masanalytics.analysis._number_health import HealthRule
-from masanalytics.analysis.prices import price_of_each
+from masanalytics.analysis.prices import parts_of, price_of_each
 from masanalytics.analysis.sources.judged_rows import DELIVERED, FAILED, OPEN
 
 if TYPE_CHECKING:
@@ -77,33 +77,27 @@ class JudgedStates:
 
         flags = ["error_code", "carrier", "outcome", "odd"]
         unknown = nw.when(nw.col("segments").is_null()).then(nw.lit(1)).otherwise(nw.lit(0))
-        kinds = collect(rows.with_columns(unknown=unknown).group_by(*flags, "unknown").agg(n=nw.len()))
+        kinds = collect(
+            rows.with_columns(unknown=unknown)
+            .group_by(*flags, "unknown")
+            .agg(n=nw.len(), fewest=nw.col("segments").min())
+        )
         if (kinds["odd"] > 0).any():
             return None
-        if isinstance(self.price, Mapping):
-            price_of_each(kinds["carrier"], self.price, (kinds["n"] > 0).to_numpy(dtype=bool))
+        parts_of(kinds["fewest"])
+        by_carrier = None
+        if isinstance(self.price, Mapping):  # by the carriers' names as these messages have them
+            prices = price_of_each(kinds["carrier"], self.price, (kinds["n"] > 0).to_numpy(dtype=bool))
+            by_carrier = dict(zip(kinds["carrier"].fillna("unknown"), prices.tolist(), strict=True))
         names, codes = _categories(kinds[kinds["outcome"] == FAILED])
         kept = rows.filter(nw.col("outcome") != OPEN)
-        kept = kept.with_columns(amount=self._amount(), category=_category_number(codes, len(names)))
+        kept = kept.with_columns(amount=_amount(by_carrier), category=_category_number(codes, len(names)))
         found = collect(judged_states(kept, names, self.names, self.rule))
         ended = kinds["outcome"] != OPEN
         states, totals = self._shown(found, names)
         return StateTotals(
             states, totals, int(kinds["n"][~ended].sum()), int(kinds["n"][ended & (kinds["unknown"] > 0)].sum())
         )
-
-    def _amount(self) -> Any:
-        """Return what a message costs, or its segments, which one price makes money of."""
-        import narwhals as nw
-
-        segments = nw.when(~nw.col("segments").is_null()).then(nw.col("segments")).otherwise(nw.lit(0))
-        if not isinstance(self.price, Mapping):
-            return segments
-        carrier = nw.when(~nw.col("carrier").is_null()).then(nw.col("carrier")).otherwise(nw.lit("unknown"))
-        price: Any = nw.lit(0.0)
-        for name, one in self.price.items():
-            price = nw.when(carrier == name).then(nw.lit(float(one))).otherwise(price)
-        return segments * price
 
     def _shown(self, found: pd.DataFrame, names: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return the states as they are shown, and their totals with money."""
@@ -135,6 +129,20 @@ def _categories(failures: pd.DataFrame) -> tuple[list[str], dict[tuple[Any, Any]
     of = {(code, carrier): category_of(code, carrier) for code, carrier in pairs}
     names = sorted(set(of.values()))
     return names, {pair: names.index(name) for pair, name in of.items()}
+
+
+def _amount(prices: Mapping[str, float] | None) -> Any:
+    """Return what a message costs by the prices of its carrier, or its segments, which one price makes money of."""
+    import narwhals as nw
+
+    segments = nw.when(~nw.col("segments").is_null()).then(nw.col("segments")).otherwise(nw.lit(0))
+    if prices is None:
+        return segments
+    carrier = nw.when(~nw.col("carrier").is_null()).then(nw.col("carrier")).otherwise(nw.lit("unknown"))
+    price: Any = nw.lit(0.0)
+    for name, one in prices.items():
+        price = nw.when(carrier == name).then(nw.lit(float(one))).otherwise(price)
+    return segments * price
 
 
 def _category_number(codes: Mapping[tuple[Any, Any], int], other: int) -> Any:
