@@ -70,7 +70,8 @@ def rate_by_person(person: Numbers, hit: Booleans) -> tuple[float, float, float,
     """
     _people, place = np.unique(person, return_inverse=True)
     n, k = np.bincount(place).astype(float), np.bincount(place, weights=hit)
-    return rate_of_people(len(_people), PersonSums(n.sum(), k.sum(), (k * n).sum(), (k * k).sum(), (n * n).sum()))
+    sums = (float(one.sum()) for one in (n, k, k * n, k * k, n * n))
+    return rate_of_people(len(_people), PersonSums(*sums))
 
 
 class PersonSums(NamedTuple):
