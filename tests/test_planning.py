@@ -333,7 +333,8 @@ def test_a_sheet_without_a_header_does_not_show_its_numbers() -> None:
         ({"text": "好", "add_serial": "12a"}, "digits only"),
         ({"text": "好", "add_serial": "1" * 21}, "more than 20 digits"),
         ({"text": "好", "add_serial": {"A": "1"}}, "not for None"),
-        ({"text": {"A": "好"}}, "no arm column"),
+        ({"text": {"A": "好"}}, "text= has a text for each arm, but there is no arm column: name it with arm="),
+        ({"text": "{n:99999999999d}"}, "asks for more than 1,000 characters"),
         ({"text": "好", "suppress": "13800138000"}, "a list of numbers or the path of a file is needed"),
         (
             {"text": "好", "suppress": 5},

@@ -249,12 +249,15 @@ def cap_rule(cap: object, by: Hashable | None, account: Account | None, *, trans
     if not isinstance(transactional, bool):
         raise InputError("transactional={value}: True or False", value=shown_value(transactional))
     if transactional and cap is not None:
-        raise InputError("transactional messages are held by no cap: leave cap= out, or transactional=True")
+        raise InputError(
+            "transactional messages are held by no cap: leave cap= (--cap) out, or transactional=True (--transactional)"
+        )
     known = None if account is None or transactional else account.cap
     found = known if cap is None else FrequencyCap.parse(cap)
     if by is not None and found is None:
         raise InputError(
-            "cap_by={name} says who is one person, but there is no cap: give cap=(2, '7d')", name=shown_value(by)
+            "cap_by={name} says who is one person, but there is no cap: give cap=(2, '7d') (in the shell: --cap 2/7d)",
+            name=shown_value(by),
         )
     return CapRule(found if isinstance(found, FrequencyCap) else None, by, transactional)
 

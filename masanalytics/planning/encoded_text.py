@@ -17,7 +17,6 @@ import pandas as pd
 
 from masanalytics.aliases import Numbers
 from masanalytics.errors import InputError
-from masanalytics.i18n import Text
 from masanalytics.phones import REASONS
 from masanalytics.planning.encoded_column import (
     DIGITS_LOST,
@@ -241,10 +240,12 @@ def _filled_by_arm(
 ) -> tuple[EncodedText, npt.NDArray[np.int8]]:
     """Write out the text of each row's own arm; return the texts and the problem of each row."""
     without_text = set() if arms is None else set(arms.tolist()) - set(by_arm)
-    if without_text or arms is None:
+    if arms is None:
+        raise InputError("text= has a text for each arm, but there is no arm column: name it with arm=")
+    if without_text:
         raise InputError(
             "text= has a text for each arm, but not for {arms}; give arm= and a text for each of its values",
-            arms=", ".join(sorted(map(repr, without_text))) or Text("no arm column"),
+            arms=", ".join(sorted(map(repr, without_text))),
         )
     contents = np.full(size, None, dtype=object)
     codes = np.zeros(size, dtype=np.int32)

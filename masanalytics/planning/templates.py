@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
@@ -27,6 +27,7 @@ __all__ = [
     "parse_wording",
 ]
 
+_WIDEST: Final = 1000
 _WIDE_BRACES = re.compile(r"｛([^｛｝{}]+)｝")
 Labels: TypeAlias = Mapping[Hashable, Hashable]
 
@@ -255,6 +256,16 @@ def _literals_and_fields(text: str) -> Iterator[tuple[str, str]]:
             start = end + 1
 
 
+def _refuse_huge(inside: str, spec: str) -> None:
+    """Raise InputError for a width or precision that no text message has room for."""
+    if any(int(digits) > _WIDEST for digits in re.findall(r"[0-9]+", spec)):
+        raise InputError(
+            "the placeholder {field} asks for more than {widest:,} characters: give a smaller width or precision",
+            field=f"{{{inside}}}",
+            widest=_WIDEST,
+        )
+
+
 def _field(inside: str, labels: Labels) -> Field:
     """Resolve what stands between two braces: the longest name that is a column, the rest its format."""
     for written in (inside, inside.strip()):
@@ -272,6 +283,7 @@ def _field(inside: str, labels: Labels) -> Field:
                 wide=f"{{{inside}}}",
                 right=f"{{{before}:{behind}}}",
             )
+        _refuse_huge(inside, behind)
         return Field(labels[name], behind, found=True)
     name, _, spec = inside.partition(":")
     return Field(name.strip(), spec, found=False)
