@@ -425,3 +425,31 @@ def test_prices_go_by_the_names_that_the_messages_have() -> None:
             assert found["saved_cost_if_dropped"].tolist() == pytest.approx(wanted)
         with pytest.raises(InputError, match="the column 'segments' holds -2"):
             analysis.suppression_value(make(data.assign(segments=-2)), 0.05)
+
+
+@engines
+@pytest.mark.parametrize(("held", "asked"), [(1.0, 1), (1, 1.0), (1.0, [1, 2]), (1, [1.0, 2.0]), (1, np.int32(1))])
+def test_whole_numbers_and_others_are_the_same_numbers(
+    make: Callable[[pd.DataFrame], Any], held: Any, asked: Any
+) -> None:
+    """A column with blanks is one of floats: who asks for shop 1 means it, on every engine; 2.5 is another."""
+    data = make(pd.concat([messages(shop=held), messages(shop=2 * held), messages(shop=3 * held)], ignore_index=True))
+
+    assert analysis.delivery_rates(data, shop=asked)["accepted"].tolist() == [100 * np.size(asked)]
+    with pytest.raises(InputError, match=r"no message has shop 2\.5"):
+        analysis.delivery_rates(data, shop=[1, 2.5])
+
+
+@pytest.mark.parametrize(
+    ("ask", "asked", "said"),
+    [
+        (analysis.anomalies, {"level": "5%"}, "level='5%' is a text: write it as a number, 0.05"),
+        (analysis.anomalies, {"min_n": "200"}, "min_n='200' is a text: write it as a number, 200"),
+        (analysis.error_codes, {"top": "3"}, "top= is of type str: it must be a whole number"),
+        (analysis.backtest, {"campaigns": "3"}, "campaigns= is of type str: it must be a whole number"),
+    ],
+)
+def test_texts_where_numbers_belong_are_refused(ask: Callable[..., Any], asked: dict[str, Any], said: str) -> None:
+    """In a sentence that names the argument."""
+    with pytest.raises(InputError, match=said):
+        ask(messages(**WINDOW, **KINDS), **asked)

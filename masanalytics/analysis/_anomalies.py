@@ -18,6 +18,7 @@ from masanalytics.analysis.filters import Filters, to_instant, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages
 from masanalytics.analysis.results import finished, refuse_taken_names
 from masanalytics.analysis.sources import as_source, asks_once
+from masanalytics.argument_kinds import checked_number
 from masanalytics.errors import InputError
 from masanalytics.formatting import duration, duration_text, group_label, percents
 from masanalytics.i18n import N_, Text, _, speaks
@@ -177,6 +178,8 @@ def _rules(names: Sequence[str], freq: str, within: Length, min_n: int, runs: in
         raise InputError("freq={freq!r}: write it as 'h', '6h' or 'D'", freq=freq) from error
     if not 60 <= width <= 7 * 86_400:
         raise InputError("freq={freq!r}: a stretch is between a minute and a week wide", freq=freq)
+    for name, value in (("min_n", min_n), ("runs", runs), ("level", level)):
+        checked_number(name, value)
     if min_n < 1 or runs < 1 or not 0 < level < 1:
         raise InputError(
             "min_n={min_n!r}, runs={runs!r}, level={level!r}: min_n and runs are 1 and more, level between 0 and 1",

@@ -15,6 +15,7 @@ from masanalytics.analysis.grouped_count import Counts
 from masanalytics.analysis.matured_history import MaturedHistory, history_of, matured_counts
 from masanalytics.analysis.results import finished
 from masanalytics.analysis.sources import as_source, asks_once
+from masanalytics.argument_kinds import WHOLE, check_kind
 from masanalytics.errors import InputError
 from masanalytics.formatting import duration_text
 from masanalytics.i18n import Text
@@ -93,6 +94,7 @@ def backtest(
     import pandas as pd
 
     seconds = [_age(age) for age in ([ages] if isinstance(ages, (str, int, float)) else ages)]
+    check_kind("campaigns", campaigns, WHOLE)
     filters = Filters.parse(where)
     source = as_source(data)
     counts = matured_counts(source, by_carrier="carrier" in source.message_columns(), where=filters)

@@ -12,6 +12,7 @@ from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
 from masanalytics.analysis.results import finished, refuse_taken_names
 from masanalytics.analysis.sources import asks_once
+from masanalytics.argument_kinds import WHOLE, check_kind
 from masanalytics.formatting import duration_text
 from masanalytics.i18n import Text, ngettext, speaks
 from masanalytics.near_names import named_arguments
@@ -97,6 +98,8 @@ def error_codes(
     [['DB:0141', 2, 0.5, 'blacklist'], ['MN:0090', 1, 0.25, 'unreachable']]
     """
     names = as_names(by)
+    if top is not None:
+        check_kind("top", top, WHOLE)
     refuse_taken_names([name for name in names if name != "category"], ERROR_COLUMNS)
     age = None if within is None else to_seconds(within)
     filters = Filters.parse(where, waited_at_least=age)

@@ -23,6 +23,7 @@ from masanalytics.analysis.empty_answers import why_empty
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.known_holes import holes_text
 from masanalytics.analysis.sources import MessageSource
+from masanalytics.argument_kinds import is_number
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text, speaks
 from masanalytics.masking import mask_phones_in
@@ -183,7 +184,7 @@ def refuse_unknown_names(source: MessageSource, where: Filters, *, is_empty: boo
         if name not in available or not options or (not is_empty and len(where.values[name]) == 1):
             continue
         found = source.grouped_count([name], where=Filters({name: options}), seconds=None)[0][name]
-        there = {str(value) for value in found.dropna().tolist()}
+        there = {value if isinstance(value, str) else _said(value) for value in found.dropna().tolist()}
         missing = [option for option in options if _said(option) not in there]
         # A carrier may be named in either language: one of the two spellings is enough.
         spelled = {carrier_of_name(option) for option in options if _said(option) in there}
@@ -203,6 +204,8 @@ def _unproved(name: str, options: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _said(option: Any) -> str:
+    if is_number(option):  # 1 and 1.0 are one
+        return f"{float(option):.15g}"
     return plain_name(option) if isinstance(option, str) else str(option)
 
 

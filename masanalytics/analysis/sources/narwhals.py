@@ -43,6 +43,7 @@ from masanalytics.analysis.sources.judged_rows import (
 from masanalytics.analysis.sources.narwhals_times import at_night, digits_as_epoch
 from masanalytics.analysis.sources.number_totals import NumberTotals, spelled_otherwise, totals_of
 from masanalytics.analysis.sources.polars_frame import is_polars
+from masanalytics.argument_kinds import is_number
 from masanalytics.errors import InputError
 from masanalytics.own_columns import as_texts
 from masanalytics.timezone import CHINA_OFFSET_S
@@ -268,11 +269,19 @@ class NarwhalsMessages:
         """Run a query, and bring what comes of it."""
         return _to_pandas(frame)
 
+    def _like(self, name: str, options: Sequence[Any]) -> list[Any]:
+        """Return numbers as those of the column: 1 and 1.0 are one, and no whole number is 2.5."""
+        dtype = self._schema.get(name)
+        if dtype is None or not (dtype.is_float() or dtype.is_integer()):
+            return list(options)
+        like = float if dtype.is_float() else int
+        return [like(one) if is_number(one) else one for one in options if not is_number(one) or like(one) == one]
+
     def _kept(self, where: Filters) -> Any:
         import narwhals as nw
 
         tests = [
-            _one_of(name, as_texts(options) if self._schema.get(name) == nw.String else options)
+            _one_of(name, as_texts(options) if self._schema.get(name) == nw.String else self._like(name, options))
             for name, options in where.values.items()
         ]
         if where.is_without_proofs and {"campaign", "round"} <= set(self._schema.names()):
