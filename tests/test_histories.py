@@ -18,7 +18,7 @@ from tests.histories.world import Violation, replay
 # The whole measure is MAS_HISTORIES=10000; MAS_HISTORIES_FIRST begins with another seed. As many of them as half run over HTTP.
 HISTORIES = int(os.environ.get("MAS_HISTORIES", "100"))
 FIRST = int(os.environ.get("MAS_HISTORIES_FIRST", "0"))
-BLOCK = 10
+BLOCK = 5
 
 
 def _blocks(count: int) -> list[Any]:

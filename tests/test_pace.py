@@ -67,7 +67,7 @@ def test_no_minute_has_more_than_the_rate_allows(
     assert took == pytest.approx(plan.seconds, rel=0.05, abs=2)
 
 
-@pytest.mark.parametrize("spread", ["4h", "30min", 600])
+@pytest.mark.parametrize("spread", [pytest.param("4h", marks=pytest.mark.slow), "30min", 600])
 def test_a_spread_takes_its_time_evenly(
     sim: Simulator, client: Client, store: Store, clock: ManualClock, spread: str | int
 ) -> None:

@@ -73,6 +73,7 @@ def test_shares_are_kept_exactly() -> None:
     assert abs((result[result["x"] == "a"]["arm"] == "B").sum() - 60) <= 1
 
 
+@pytest.mark.slow
 def test_every_row_is_as_likely_to_be_in_either_arm() -> None:
     """Over many seeds each row is in arm A in its share of them, and neighbours are not tied together."""
     df = pd.DataFrame({"x": ["a", "b", "b", "c", "c", "c", "d"]})
