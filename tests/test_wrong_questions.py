@@ -327,6 +327,7 @@ def test_days_in_eight_digits_are_days(make: Callable[[pd.DataFrame], Any]) -> N
     assert found["day"].astype(str).tolist() == ["2024-02-29", "2026-03-05"]
 
 
+@pytest.mark.filterwarnings("ignore:The .generic. unit:DeprecationWarning")  # NumPy 2.5 will give it up
 @pytest.mark.parametrize("unit", ["ns", "us", "ms", "s", "m", "h", "D", "W"])
 def test_lengths_of_numpy_are_read_in_every_unit(unit: Any) -> None:
     """A week in each; a month is no length, and a number without a unit none either."""
