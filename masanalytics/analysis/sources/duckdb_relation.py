@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from masanalytics.analysis.sources.narwhals_times import digits_as_epoch
+
 __all__ = [
     "draws_progress_bar",
     "epoch_name",
@@ -43,12 +45,16 @@ def epoch_name(name: str) -> str:
 def with_epochs(frame: Any) -> Any:
     """Return the relation with its times as epoch seconds beside them; nothing is read that is not asked for.
 
-    A time less 1970 is an interval, of which DuckDB takes the seconds ten times more slowly.
+    A time less 1970 is an interval, of which DuckDB takes the seconds ten times more slowly; and what makes a time of digits is long,
+    so that it stands once, not wherever the time is asked for.
     """
     import narwhals as nw
 
     schema = frame.collect_schema()
-    times = [name for name in _TIMES if isinstance(schema.get(name), nw.Datetime) and epoch_name(name) not in schema]
+    known = {name for name in _TIMES if name in schema and epoch_name(name) not in schema}
+    digits = {epoch_name(name): digits_as_epoch(nw.col(name)) for name in known if schema[name].is_integer()}
+    frame = frame.with_columns(**digits) if digits else frame
+    times = [name for name in _TIMES if name in known and isinstance(schema[name], nw.Datetime)]
     if not times:
         return frame
     added = (f'epoch_us("{name}") // 1000000 AS "{epoch_name(name)}"' for name in times)

@@ -339,7 +339,7 @@ class NarwhalsMessages:
 
         dtype = self._schema[name]
         if dtype.is_integer():
-            return digits_as_epoch(nw.col(name))
+            return nw.col(epoch_name(name)) if _is_duckdb(self._frame) else digits_as_epoch(nw.col(name))
         if not isinstance(dtype, nw.Datetime):
             raise InputError(
                 "column {name!r} does not hold times but {dtype}: make it a column of times first",
