@@ -16,6 +16,7 @@ import numpy as np
 
 from masanalytics.aliases import Figures
 from masanalytics.stats.alarms import alarms, beside, line_of, threshold
+from masanalytics.stats.rhythm import rhythm_of
 
 SHARES = np.array([0.6, 0.22, 0.18])
 RATES = np.array([0.96, 0.935, 0.93])
@@ -23,6 +24,7 @@ HOURS = np.arange(28 * 24)
 MEASURES = 3
 RUNS = 2
 LEAST = 200
+MONDAY = 20_514 * 86_400  # 2 March 2026, in seconds of local time
 
 
 def month(rng: np.random.Generator, hourly: int, differ: float) -> tuple[Figures, Figures]:
@@ -39,13 +41,15 @@ def judged(messages: Figures, delivered: Figures) -> list[list[tuple[int, int, f
     totals = np.column_stack([messages.sum(axis=1), messages])
     counts = np.column_stack([delivered.sum(axis=1), delivered])
     hours = HOURS[: len(messages)]
-    day, lines = hours // 24, []
+    day, lines, at = hours // 24, [], MONDAY + 3600 * hours
+    whole = rhythm_of(counts[:, 0], totals[:, 0], at, 3600)
     for one in range(4):
         # All messages together have no others beside them.
         rest = (counts[:, 0] - counts[:, one], totals[:, 0] - totals[:, one])
         enough = totals[:, one] >= LEAST
         own = np.where(enough, counts[:, one], 0), np.where(enough, totals[:, one], 0)
-        lines.append(line_of(*own, worse=-1, band=hours % 24 // 6, day=day, others=beside(*rest, day, LEAST)))
+        rhythm, others = rhythm_of(*own, at, 3600, given=whole), beside(*rest, day, LEAST, whole)
+        lines.append(line_of(*own, worse=-1, band=hours % 24 // 6, day=day, others=others, rhythm=rhythm))
     tests = MEASURES * RUNS * sum(int((~np.isnan(line.scores)).sum()) for line in lines if line)
     return [alarms(line, tests=tests, level=0.05, runs=RUNS) if line else [] for line in lines]
 

@@ -16,7 +16,7 @@ from masanalytics.analysis.dimensions import as_names
 from masanalytics.analysis.filter_checks import OUTCOME_COLUMNS
 from masanalytics.analysis.filters import Filters, to_instant, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages
-from masanalytics.analysis.results import finished, refuse_taken_names
+from masanalytics.analysis.results import NO_RHYTHM, finished, refuse_taken_names
 from masanalytics.analysis.sources import as_source, asks_once
 from masanalytics.argument_kinds import checked_number
 from masanalytics.errors import InputError
@@ -82,7 +82,9 @@ def anomalies(
         What an anomaly can be narrowed to, such as ``["carrier", "province"]``; at most three.
     freq : str
         The width of a stretch: ``"h"``, ``"6h"``, ``"D"``. Stretches of less than a day are compared with those of their part of
-        the day (a quarter of it), where there are sixteen of them.
+        the day (a quarter of it), where there are sixteen of them. Where hours or days of the week differ steadily a stretch is
+        compared with what is usual for its own: Saturdays with Saturdays (from three weeks on; before, a note says so), nine
+        o'clock with nine o'clock (from four days on).
     within : str, timedelta or number of seconds
         The age at which messages are read. A stretch is judged once all of its messages are so old.
     at : str, date, datetime or number, optional
@@ -156,6 +158,7 @@ def anomalies(
     result = _table(cells, found, names, tests)
     detectable = {_name(cell): _detectable(row, tests, rules.level) for cell, *row in latest}
     notes = [_summary(result, latest, detectable, cells), *_unjudged(cells, names, latest)]
+    notes += [NO_RHYTHM] if latest and not cells.knows_weeks() else []
     result = finished(result, source, where=filters, notes=notes, is_empty=not counts.n.sum())
     result.attrs |= {"tests": tests, "detectable": detectable, "within_s": rules.age, "freq": freq}
     return result

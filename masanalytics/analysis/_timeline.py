@@ -15,12 +15,13 @@ from masanalytics.analysis.dimensions import DAY_S, as_names
 from masanalytics.analysis.filter_checks import outcome_filter_note
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
-from masanalytics.analysis.results import MINUTES_ONLY, finished, refuse_taken_names
+from masanalytics.analysis.results import MINUTES_ONLY, NO_RHYTHM, finished, refuse_taken_names
 from masanalytics.analysis.sources import asks_once
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
 from masanalytics.near_names import named_arguments
 from masanalytics.stats.control_chart import LEAST_POINTS, control_chart
+from masanalytics.stats.rhythm import Rhythm, rhythm_of
 from masanalytics.vocabulary import Status
 
 if TYPE_CHECKING:
@@ -79,9 +80,10 @@ def timeline(
         - ``delivery_rate, low, high``: with Wilson's 95 % interval, as for `delivery_rates`
         - ``p50_s, p90_s`` (seconds): latency of the delivered; without seconds in the reports, the ends of minutes as in `latency`
         - ``limit_low, limit_high``: between them lie all buckets of 95 lines in 100 where nothing happens: chance, and how much
-          buckets of the line differ anyway (Laney's p′ chart: from neighbours, buckets outside left out), three standard errors at
-          least and as many more as the number of buckets asks for; NaN if fewer than eight are settled. A rhythm (weekends, hours) or a slow
-          drift is not known to them: judge such buckets among their like, as by ``weekday=[5, 6]``
+          buckets of the line differ anyway (Laney's p′ chart: from neighbours, or from buckets farther apart where the line drifts;
+          buckets outside left out), three standard errors at least and as many more as the number of buckets asks for; NaN if
+          fewer than eight are settled. They follow the line's own rhythm where it has one: of the week (known from three weeks on) and of
+          the day (from four days on); notes say so
         - ``outside`` (bool): whether the rate lies outside, whatever becomes of the pending messages
         - ``clusters, design_effect``: as for `delivery_rates`
 
@@ -116,13 +118,14 @@ def timeline(
     clusters = cluster_counts(data, Question([*names, f"time/{width}"], (), filters), cluster, age=age)
     if clusters is not None:
         clusters = clusters.with_keys(_calendar_keys(clusters.counts.keys, f"time/{width}", calendar)[[*names, "time"]])
-    result, spreads, notes = _table(counts, names, age, clusters)
+    bucket_s = width * _DAYS.get(calendar or "", 1)
+    result, spreads, notes = _table(counts, names, age, clusters, bucket_s)
     notes += [*counts.without_status_notes(), *outcome_filter_note(filters)]
     notes += [MINUTES_ONLY] if counts.has_minutes_only() else []
     result = finished(result, source, where=filters, notes=notes, counted=result["accepted"].tolist())
     result.attrs["within_s"] = age
     result.attrs["freq"] = freq
-    result.attrs["bucket_s"] = width * _DAYS.get(calendar or "", 1)
+    result.attrs["bucket_s"] = bucket_s
     result.attrs["spread"] = spreads
     return result
 
@@ -163,7 +166,7 @@ def _days(number: pd.Series) -> pd.Series:
 
 
 def _table(
-    counts: Counts, names: list[str], age: int | None, clusters: ClusterCounts | None
+    counts: Counts, names: list[str], age: int | None, clusters: ClusterCounts | None, width: int
 ) -> tuple[pd.DataFrame, dict[str, float], list[Text]]:
     import pandas as pd
 
@@ -174,7 +177,7 @@ def _table(
         delivered &= ~(counts.seconds > age)
     groups = counts.groups
     times = delivery_times(counts, delivered)
-    limits, spreads = _limits(groups, names, rates, unsettled == 0)
+    limits, spreads, rhythms = _limits(groups, names, rates, unsettled == 0, width)
     most = rates["delivery_rate"] if age is not None else rates["most"]
     outside = (rates["delivery_rate"] > limits[1]) | (most < limits[0])
     clustered = cluster_columns(clusters, groups, rates)
@@ -191,25 +194,44 @@ def _table(
         **clustered,
     }
     result = pd.concat([groups, pd.DataFrame(columns, index=groups.index)], axis=1)
-    return result, spreads, _notes(result, unsettled, max(spreads.values(), default=1.0))
+    return result, spreads, [*_notes(result, unsettled, max(spreads.values(), default=1.0)), *_rhythm_notes(rhythms)]
 
 
 def _limits(
-    groups: pd.DataFrame, names: list[str], rates: dict[str, Any], settled: Booleans
-) -> tuple[tuple[Figures, Figures], dict[str, float]]:
-    """Return the limits of each bucket, from the settled buckets of its line in the order of time, and the lines' spreads."""
+    groups: pd.DataFrame, names: list[str], rates: dict[str, Any], settled: Booleans, width: int
+) -> tuple[tuple[Figures, Figures], dict[str, float], list[Rhythm]]:
+    """Return the limits of each bucket, from the settled buckets of its line in the order of time, the lines' spreads and rhythms."""
     line, lines = group_rows(groups[names]) if names else (np.zeros(len(groups), dtype=np.int64), None)
     low, high = np.full(len(groups), np.nan), np.full(len(groups), np.nan)
     spreads: dict[str, float] = {}
+    rhythms: list[Rhythm] = []
+    starts = _local_seconds(groups["time"])
+    counts, totals = (np.where(settled, rates[name], 0.0) for name in ("delivered", "accepted"))
     order = np.argsort(line, kind="stable")
     for rows in np.split(order, np.flatnonzero(np.diff(line[order])) + 1) if len(order) else []:
-        known = rows[settled[rows]]
-        chart = control_chart(rates["delivered"][known], rates["accepted"][known])
+        rhythm = rhythm_of(counts[rows], totals[rows], starts[rows], width)
+        chart = control_chart(counts[rows], totals[rows], rhythm)
         if chart is not None:
-            low[rows], high[rows] = chart.limits(rates["accepted"][rows])
+            rhythms.append(rhythm)
+            low[rows], high[rows] = chart.limits(rates["accepted"][rows], rhythm.offsets)
             values = [] if lines is None else lines.iloc[int(line[rows[0]])].tolist()
             spreads[" · ".join(map(str, values))] = chart.spread
-    return (low, high), spreads
+    return (low, high), spreads, rhythms
+
+
+def _local_seconds(times: pd.Series) -> Numbers:
+    """Return the times as seconds of China time."""
+    return np.asarray(times.dt.tz_localize(None).to_numpy().astype("datetime64[s]").astype(np.int64))
+
+
+def _rhythm_notes(rhythms: list[Rhythm]) -> list[Text]:
+    """Return which rhythm the limits follow, and whether weeks are too few to tell one."""
+    notes = []
+    if any(rhythm.week for rhythm in rhythms):
+        notes.append(Text("the limits follow a rhythm of the week", code="rhythm_of_week"))
+    if any(rhythm.day for rhythm in rhythms):
+        notes.append(Text("the limits follow a rhythm of the day", code="rhythm_of_day"))
+    return notes if all(rhythm.weeks_known for rhythm in rhythms) else [*notes, NO_RHYTHM]
 
 
 def _notes(result: pd.DataFrame, unsettled: Numbers, spread: float) -> list[Text]:

@@ -13,6 +13,7 @@ import numpy as np
 from masanalytics.aliases import Booleans, Figures, Numbers
 from masanalytics.analysis.grouped_count import Counts, group_rows
 from masanalytics.stats.alarms import BACK_WITHIN, Line, alarms, beside, line_of
+from masanalytics.stats.rhythm import rhythm_of
 from masanalytics.vocabulary import Status
 
 if TYPE_CHECKING:
@@ -197,8 +198,18 @@ class Cells:
         counts, totals = self.points(rows, measure, slow_s)
         at = self.start + 8 * 3600 + np.arange(self.buckets) * self.rules.width
         band, day = (at % DAY_S) // _BAND_S if self.rules.width < DAY_S else None, at // DAY_S
-        others = beside(*self._points(~rows, measure, slow_s), day, self.rules.least)
-        return counts, totals, line_of(counts, totals, worse=measure.worse, band=band, day=day, others=others)
+        # A small cell has the rhythm of all messages until its own departs from that.
+        whole = rhythm_of(*self.points(np.ones(len(rows), dtype=bool), measure, slow_s), at, self.rules.width)
+        rhythm = rhythm_of(counts, totals, at, self.rules.width, given=whole)
+        others = beside(*self._points(~rows, measure, slow_s), day, self.rules.least, whole)
+        line = line_of(counts, totals, worse=measure.worse, band=band, day=day, others=others, rhythm=rhythm)
+        return counts, totals, line
+
+    def knows_weeks(self) -> bool:
+        """Return whether there are weeks enough to tell a rhythm of all messages, or no weekends to need one."""
+        at = self.start + 8 * 3600 + np.arange(self.buckets) * self.rules.width
+        totals = self.points(np.ones(len(self.counts.n), dtype=bool), Measure("delivered", -1), float("nan"))[1]
+        return rhythm_of(totals / 2, totals, at, self.rules.width).weeks_known
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from masanalytics.argument_kinds import is_number
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text, speaks
 from masanalytics.masking import mask_phones_in
+from masanalytics.stats.rhythm import LEAST_WEEKS
 from masanalytics.text import nearest, plain_name
 from masanalytics.timezone import format_instant
 from masanalytics.vocabulary import CARRIERS, DERIVED, MESSAGE_COLUMNS, MODES, Status, carrier_of_name
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MINUTES_ONLY",
+    "NO_RHYTHM",
     "SMALL_GROUP",
     "finished",
     "note_texts",
@@ -50,6 +52,12 @@ SMALL_GROUP = 30
 MINUTES_ONLY = Text(
     "the reports' times have no seconds: latencies are true to a minute either way (±60 s); quantiles are the ends of minutes, so that 60 s is within a minute",
     code="minutes_only",
+)
+
+NO_RHYTHM = Text(
+    "no rhythm of the week is known from fewer than {least} weeks: weekends are judged as other days are",
+    code="no_rhythm",
+    least=LEAST_WEEKS,
 )
 
 _NAMES = ("campaign", "account", "arm", "province", "city", "template_id", "carrier", "status", "mode")

@@ -1,7 +1,7 @@
 """Which points of a rate are unusual for the worse, with few false alarms over many points and many lines.
 
 Each line (a carrier, say) is judged by itself, each band of the day by itself where there are points enough. A point's score is
-its distance from the usual rate in standard errors: chance, and how much points differ anyway. What a day does to all is no doubt about
+its distance from the usual rate of its weekday and hour in standard errors: chance, and how much points differ anyway. What a day does to all is no doubt about
 one line: as far as the line has gone with all others before, its usual rate moves with theirs. An alarm is a point, or a few in
 a row taken together, whose score is beyond what all points of all lines reach by chance.
 
@@ -21,6 +21,7 @@ import numpy as np
 from masanalytics.aliases import Booleans, Figures, Numbers
 from masanalytics.stats.control_chart import LEAST_POINTS, control_chart
 from masanalytics.stats.proportions import student_p_value, student_quantile
+from masanalytics.stats.rhythm import Rhythm
 
 __all__ = ["BACK_WITHIN", "Line", "alarms", "beside", "line_of", "tail_probability", "threshold", "usual_range"]
 
@@ -66,6 +67,7 @@ def line_of(
     band: Numbers | None = None,
     day: Numbers | None = None,
     others: Figures | None = None,
+    rhythm: Rhythm | None = None,
 ) -> Line | None:
     """Return the points of a line, judged by the line itself; None where it has fewer than eight.
 
@@ -81,6 +83,8 @@ def line_of(
         The day of each point: points of one day rise and fall together.
     others : array of float, optional
         How far all other messages were from their usual rate on the day of each point (`beside`).
+    rhythm : Rhythm, optional
+        How far each point usually is from the others by its weekday and hour.
 
     Examples
     --------
@@ -99,10 +103,11 @@ def line_of(
     rest = ~np.any(groups, axis=0) if groups else np.ones(size, dtype=bool)
     for chosen in (*groups, rest):
         judged = chosen & (totals > 0)
-        chart = control_chart(counts[judged], totals[judged])
+        own_rhythm = None if rhythm is None else rhythm.taken(judged)
+        chart = control_chart(counts[judged], totals[judged], own_rhythm)
         if chart is None:
             continue
-        usual = np.full(int(judged.sum()), np.clip(chart.centre, chart.variance / 2, 1 - chart.variance / 2))
+        usual = chart.expected(np.zeros(int(judged.sum())) if own_rhythm is None else own_rhythm.offsets)
         by_chance, away = _deviations(counts[judged], totals[judged], usual)
         if others is not None:
             moved = _slope(away, others[judged], days[judged]) * others[judged]
@@ -112,14 +117,17 @@ def line_of(
         width = _spread(*_deviations(counts[judged], totals[judged], usual, by=0.0))
         found = _scores(by_chance, away, width)
         centre[judged], spread[judged], scores[judged] = usual, width, worse * found
-        degrees[judged] = max(_EFFICIENCY * (_independent(found, days[judged]) - 1), 1.0)
+        learned = 1.0 if own_rhythm is None else 1.0 + own_rhythm.parameters
+        degrees[judged] = max(_EFFICIENCY * (_independent(found, days[judged]) - learned), 1.0)
     return None if np.isnan(scores).all() else Line(centre, spread, scores, degrees)
 
 
-def beside(counts: Figures, totals: Figures, day: Numbers, least: float) -> Figures | None:
+def beside(
+    counts: Figures, totals: Figures, day: Numbers, least: float, rhythm: Rhythm | None = None
+) -> Figures | None:
     """Return how far these messages were from their usual rate on the day of each point, in log-odds; None of fewer than eight days.
 
-    Days of fewer than `least` messages are as usual; and a day farther out than five standard deviations is taken to be no
+    What the `rhythm` expects of a day is taken off. Days of fewer than `least` messages are as usual; and a day farther out than five standard deviations is taken to be no
     farther, so that what befalls some is not expected of all.
 
     Examples
@@ -134,6 +142,8 @@ def beside(counts: Figures, totals: Figures, day: Numbers, least: float) -> Figu
     if some.sum() < LEAST_POINTS:
         return None
     odds = np.log((k + 0.5) / (n - k + 0.5))
+    if rhythm is not None:
+        odds -= np.bincount(place, weights=totals * rhythm.offsets) / np.maximum(n, 1)
     away = odds - np.median(odds[some])
     most = _FAR * _MAD * float(np.median(np.abs(away[some])))
     return np.asarray(np.where(some, np.clip(away, -most, most), 0.0)[place], dtype=float)
