@@ -26,7 +26,7 @@ PO = DOCS / "locale" / "zh_CN" / "LC_MESSAGES"
 ENGLISH_ONLY = {"changelog.pot"}  # long, and for people who read the code, which is English too
 FRAME = "sphinx.po"  # the words around every page, by hand
 SAME_IN_BOTH = re.compile(
-    r"[^A-Za-z]*|\W*`[^`]*`\W*|:\w+:`[^`]*`|[\w.]+\(?\)?|\*\*(\\\*|[^ *])+\*\*|\*\*(\w+, )+\**\w+\*\*|!\[.*"
+    r"[^A-Za-z]*|\W*`[^`]*`\W*|:\w+:`[^`]*`|(?![A-Za-z]+$)[\w.]+\(?\)?|(?:Spark|Clock|Archived|hashable)|\*\*(\\\*|[^ *])+\*\*|\*\*(\w+, )+\**\w+\*\*|!\[.*"
 )
 
 IN_CODE = re.compile(r"`([^`]+)`")
