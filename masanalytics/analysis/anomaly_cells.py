@@ -13,7 +13,7 @@ import numpy as np
 from masanalytics.aliases import Booleans, Figures, Numbers
 from masanalytics.analysis.grouped_count import Counts, group_rows
 from masanalytics.stats.alarms import BACK_WITHIN, Line, alarms, beside, line_of
-from masanalytics.stats.rhythm import rhythm_of
+from masanalytics.stats.rhythm import Rhythm, rhythm_of
 from masanalytics.vocabulary import Status
 
 if TYPE_CHECKING:
@@ -199,11 +199,24 @@ class Cells:
         at = self.start + 8 * 3600 + np.arange(self.buckets) * self.rules.width
         band, day = (at % DAY_S) // _BAND_S if self.rules.width < DAY_S else None, at // DAY_S
         # A small cell has the rhythm of all messages until its own departs from that.
-        whole = rhythm_of(*self.points(np.ones(len(rows), dtype=bool), measure, slow_s), at, self.rules.width)
+        whole = self._rhythm_of_all(measure, slow_s, at)
         rhythm = rhythm_of(counts, totals, at, self.rules.width, given=whole)
         others = beside(*self._points(~rows, measure, slow_s), day, self.rules.least, whole)
         line = line_of(counts, totals, worse=measure.worse, band=band, day=day, others=others, rhythm=rhythm)
         return counts, totals, line
+
+    def _rhythm_of_all(self, measure: Measure, slow_s: float, at: Numbers) -> Rhythm:
+        known = self._rhythms
+        key = measure, None if np.isnan(slow_s) else slow_s
+        if key not in known:
+            all_rows = np.ones(len(self.counts.n), dtype=bool)
+            known[key] = rhythm_of(*self.points(all_rows, measure, slow_s), at, self.rules.width)
+        return known[key]
+
+    @cached_property
+    def _rhythms(self) -> dict[tuple[Measure, float | None], Rhythm]:
+        """The rhythm of all messages by what is judged: the same for every cell."""
+        return {}
 
     def knows_weeks(self) -> bool:
         """Return whether there are weeks enough to tell a rhythm of all messages, or no weekends to need one."""
