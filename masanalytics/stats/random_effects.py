@@ -244,7 +244,7 @@ def _between_at(deviation: Figures, variance: Figures, kept: Booleans, target: F
         )
         over = (weight * error**2).sum(axis=-1) - target
         slope = (weight**2 * error**2).sum(axis=-1)
-        step = np.where((over > 0) & (slope > 0), over / np.where(slope > 0, slope, 1.0), 0.0)
+        step = np.divide(over, slope, out=np.zeros_like(over), where=(over > 0) & (slope > 0))
         between = between + step
         if (step <= 1e-10 * between).all():
             break
