@@ -315,6 +315,18 @@ def test_keys_of_an_older_file_are_brought_along(sim: Simulator, tmp_path: Any) 
     assert (again.planned, times(sim)) == (0, {1: 2})
 
 
+def test_a_key_keeps_the_zero_in_its_middle(sim: Simulator, store: mas.Store) -> None:
+    """Beside "2.0", which is 2, "1.05" is not 15, nor a day with its midnight in a longer text another day."""
+    keys = ["2.0", "1.05", "15", "A2.0", "A2"]
+    sent = mas.plan(pd.DataFrame({"p": ["13800138000"] * 5, "order": keys}), phone="p", text="x", campaign="C",
+                    key="order", store=store)  # fmt: skip
+
+    assert sent.messages["key"].tolist() == ["2", "1.05", "15", "A2.0", "A2"]
+    days = pd.DataFrame({"p": ["13800138000"] * 2, "day": ["2026-01-01 00:00:00", "x 2026-01-01 00:00:00"]})
+    planned = mas.plan(days, phone="p", text="x", campaign="D", key="day", store=store)
+    assert planned.messages["key"].tolist() == ["2026-01-01", "x 2026-01-01 00:00:00"]
+
+
 def test_a_key_is_the_same_with_and_without_pandas_zeros(sim: Simulator, store: mas.Store, tmp_path: Any) -> None:
     """A column of order numbers with one blank, made text, says "2.0": the same order, also in an older file."""
     orders = pd.Series([2, None, 3]).astype(str)

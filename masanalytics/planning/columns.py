@@ -224,13 +224,16 @@ def whole_texts(column: pd.Series[Any]) -> npt.NDArray[np.object_]:
     Examples
     --------
     >>> from decimal import Decimal
-    >>> whole_texts(pd.Series([Decimal("5.00"), pd.Timestamp("2026-01-01"), "2026-01-01", "5.0"], dtype=object)).tolist()
-    ['5', '2026-01-01', '2026-01-01', '5']
+    >>> whole_texts(pd.Series([Decimal("5.00"), pd.Timestamp("2026-01-01"), "5.0", "1.05"], dtype=object)).tolist()
+    ['5', '2026-01-01', '5', '1.05']
     """
     plain = pd.Series(list(map(_plain_cell, column.tolist())), dtype=object) if column.dtype == object else column
     texts = cell_texts(plain)
-    if any(_MORE_THAN_WHOLE.fullmatch(text) for text in pd.unique(texts) if text is not None):
-        texts = np.array([text and _MORE_THAN_WHOLE.sub(r"\1\2", text) for text in texts], dtype=object)
+    whole = {
+        text: found[1] or found[2] for text in pd.unique(texts) if text and (found := _MORE_THAN_WHOLE.fullmatch(text))
+    }
+    if whole:
+        texts = np.array([whole.get(text, text) for text in texts], dtype=object)
     broken = {cell for cell in pd.unique(column.astype(object)) if _lost_digits(cell)}
     if broken:
         lost = np.flatnonzero([cell in broken for cell in column.tolist()])
