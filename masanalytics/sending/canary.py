@@ -134,7 +134,8 @@ class Canary:
         enough = self.reported * expected
         while True:
             progress = sender.sends.progress(batch_ids)
-            cannot_come = progress.accepted + sender.sends.under_way(batch_ids) < enough
+            missing = enough - progress.accepted
+            cannot_come = missing > 0 and sender.sends.under_way(batch_ids) < missing
             is_over = progress.reported >= enough or cannot_come or sender.clock.monotonic() >= end
             if is_over or sender.is_stopped:
                 return progress
