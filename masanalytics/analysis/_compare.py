@@ -19,7 +19,7 @@ from masanalytics.analysis.comparison_outcome import ComparedOutcome, compared_o
 from masanalytics.analysis.comparison_sentence import always_sentence, sentence
 from masanalytics.analysis.dimensions import as_names
 from masanalytics.analysis.equal_age import waited_counts
-from masanalytics.analysis.filter_checks import outcome_filter_note
+from masanalytics.analysis.filter_checks import OUTCOME_COLUMNS, outcome_filter_note
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
 from masanalytics.analysis.pair_rates import PairRates
@@ -56,7 +56,6 @@ _APART = Text(
     "days that are like those before them tell less than the interval and the p-value suppose",
     code="apart",
 )
-_OUTCOMES = ("category", "error_code", "report_status", "status", "received_at", "latency_s")
 _ALL_PAIRS_OF = 12
 _SIGNIFICANT = 0.05
 
@@ -190,7 +189,7 @@ def compare(
     _refuse_outcomes(strata)
     filters = Filters.parse(where)
     compared = compared_outcome(data, outcome, uplinks, within)
-    if compared.is_delivery and names[0] in _OUTCOMES:
+    if compared.is_delivery and names[0] in OUTCOME_COLUMNS:
         raise InputError(
             "by={by!r} is part of the outcome: compare by what was known before sending, such as 'arm' or 'campaign'",
             by=by,
@@ -229,7 +228,7 @@ def _planned(asked: float) -> float | None:
 
 
 def _refuse_outcomes(strata: Sequence[str]) -> None:
-    known_later = [name for name in strata if name in _OUTCOMES]
+    known_later = [name for name in strata if name in OUTCOME_COLUMNS]
     if known_later:
         raise InputError(
             "adjust={name!r} is part of the outcome, so that within it nothing is left to compare: adjust for what was "

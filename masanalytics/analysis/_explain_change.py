@@ -51,7 +51,7 @@ CHANGE_COLUMNS = (
     "share_before", "share_after", "rate_before", "rate_after", "mix_effect", "rate_effect", "contribution", "low", "high",
     "p_value", "q_value", "clusters", "design_effect", "leading_codes",
 )  # fmt: skip
-_OUTCOME_COLUMNS = ("category", "error_code", "report_status")
+_KINDS_OF_FAILURE = ("category", "error_code", "report_status")
 _WORST_CELLS = 5
 _FALSE_DISCOVERIES = 0.05
 _LEADING_CODES = 3
@@ -124,7 +124,7 @@ def explain_change(
     """
     names = as_names(by)
     refuse_taken_names(names, CHANGE_COLUMNS)
-    outcomes = [name for name in names if name in OUTCOME_COLUMNS and name not in _OUTCOME_COLUMNS]
+    outcomes = [name for name in names if name in OUTCOME_COLUMNS and name not in _KINDS_OF_FAILURE]
     if outcomes:
         raise InputError(
             "by={by!r} is the outcome itself: explain by what was known before sending, such as 'carrier', or by 'category'",
@@ -204,7 +204,7 @@ def _at_age(data: Messages, names: list[str], filters: Filters, age: float | Non
         return counts
     # What is only known later than the age compared at is not known in either side.
     late = (counts.seconds > age) & (counts.status != Status.pending)
-    outcome = [name for name in counts.keys.columns if name in _OUTCOME_COLUMNS]
+    outcome = [name for name in counts.keys.columns if name in _KINDS_OF_FAILURE]
     keys = counts.keys.assign(**{name: counts.keys[name].mask(late) for name in outcome})
     return Counts(keys, np.where(late, int(Status.pending), counts.status), counts.seconds, counts.n, counts.by)
 
@@ -230,7 +230,7 @@ def _side_clusters(
         if code is None:
             return None
         keys = part.counts.keys[names]
-        outcome = [name for name in names if name in _OUTCOME_COLUMNS]
+        outcome = [name for name in names if name in _KINDS_OF_FAILURE]
         keys = keys.assign(**{name: keys[name].mask(part.late) for name in outcome})
         result.append(part.cells(places_among(cells[names], keys), code))
     return result
