@@ -90,6 +90,12 @@ def compared(rng: np.random.Generator, sizes: tuple[Sequence[int], Sequence[int]
     return PairRates(int(ka.sum()), int(a.sum()), int(kb.sum()), int(b.sum()), clusters)
 
 
+def drawn_pairs(sizes: tuple[Sequence[int], Sequence[int]], spread: float, runs: int) -> list[PairRates]:
+    """Return so many A/A tests, the same ones each time."""
+    rng = np.random.default_rng(1)
+    return [compared(rng, sizes, spread) for _ in range(runs)]
+
+
 def unequal(runs: int) -> None:
     """Print how often an A/A test of unequal batches is significant at 5 %, were a p-value always given, and where one is given."""
     print(
@@ -99,8 +105,7 @@ def unequal(runs: int) -> None:
     for name, sizes in UNEQUAL.items():
         cells = []
         for spread in SPREADS:
-            rng = np.random.default_rng(1)
-            drawn = [compared(rng, sizes, spread) for _ in range(runs)]
+            drawn = drawn_pairs(sizes, spread, runs)
             always = f"{100 * np.mean([tested(pair).p_value < 0.05 for pair in drawn]):.1f} %"
             cells.append(f"({always})" if np.isnan(drawn[0].p_value) else always)
         count = [f"{effective_clusters(np.array(part, dtype=float)):.1f}" for part in sizes]
@@ -122,8 +127,7 @@ def arms(runs: int) -> None:
     for name, sizes in ARMS.items():
         cells = []
         for spread in SPREADS:
-            rng = np.random.default_rng(1)
-            drawn = [compared(rng, sizes, spread) for _ in range(runs)]
+            drawn = drawn_pairs(sizes, spread, runs)
             ours = np.mean([pair.p_value < 0.05 for pair in drawn])
             naive = np.mean([pair.naive_p_value < 0.05 for pair in drawn])
             cells.append(f"{100 * ours:.1f} % ({100 * naive:.0f} %)")

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -129,6 +130,29 @@ def collector(client: Client, store: Store) -> Iterator[Collector]:
     one = Collector(client, store, say=lambda _text: None)
     yield one
     one.stop()
+
+
+@pytest.fixture
+def travelled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many rows each answer of DuckDB, polars or Arrow brings into Python, from here on."""
+    from masanalytics.analysis.sources.duckdb import DuckDBMessages
+    from masanalytics.analysis.sources.narwhals import NarwhalsMessages
+
+    rows: list[int] = []
+
+    def spied(kind: type[NarwhalsMessages]) -> None:
+        collect = kind._collected
+
+        def counted(source: Any, frame: Any) -> Any:
+            found = collect(source, frame)
+            rows.append(len(found))
+            return found
+
+        monkeypatch.setattr(kind, "_collected", counted)
+
+    for kind in (NarwhalsMessages, DuckDBMessages):
+        spied(kind)
+    return rows
 
 
 @pytest.fixture

@@ -101,29 +101,11 @@ def test_one_number_of_a_store_is_looked_up(store: Store, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("make", [as_polars, as_duckdb])
 def test_only_a_row_a_number_and_failure_code_travels(
-    make: Callable[[pd.DataFrame], Any], monkeypatch: pytest.MonkeyPatch
+    make: Callable[[pd.DataFrame], Any], travelled: list[int]
 ) -> None:
     """Two thousand messages to four numbers: four totals, at most twenty of failures; for one number one total."""
-    from masanalytics.analysis.sources.duckdb import DuckDBMessages
-    from masanalytics.analysis.sources.narwhals import NarwhalsMessages
-
     messages = to_few_numbers(2000, seed=3).dropna(subset=["submitted_at"])
     messages["received_at"] = messages["received_at"].mask(messages["received_at"].notna(), messages["submitted_at"])
-    travelled: list[int] = []
-
-    def spied(kind: type[NarwhalsMessages]) -> None:
-        collect = kind._collected
-
-        def counted(source: Any, frame: Any) -> pd.DataFrame:
-            found = collect(source, frame)
-            travelled.append(len(found))
-            return found
-
-        monkeypatch.setattr(kind, "_collected", counted)
-
-    for kind in (NarwhalsMessages, DuckDBMessages):
-        spied(kind)
-
     analysis.number_health(make(messages))
     every = max(travelled)
     travelled.clear()
