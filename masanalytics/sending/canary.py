@@ -114,7 +114,7 @@ class Canary:
     ) -> Text | None:
         """Return why the rest may not go; None where the reports look normal."""
         failed = progress.counts.get("failed", 0)
-        if progress.accepted < self.reported * expected and sender.sends.under_way(batch_ids):
+        if progress.accepted < self.reported * expected and progress.under_way:
             return _under_way(expected)
         if progress.accepted < self.reported * expected:
             return _not_taken(progress, expected)
@@ -135,7 +135,7 @@ class Canary:
         while True:
             progress = sender.sends.progress(batch_ids)
             missing = enough - progress.accepted
-            cannot_come = missing > 0 and sender.sends.under_way(batch_ids) < missing
+            cannot_come = progress.under_way < missing
             is_over = progress.reported >= enough or cannot_come or sender.clock.monotonic() >= end
             if is_over or sender.is_stopped:
                 return progress

@@ -19,23 +19,23 @@ __all__ = [
     "campaigns",
     "codes_of_failed",
     "round_progress",
-    "under_way",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class CampaignProgress:
-    """A campaign's messages by status."""
+    """A campaign's messages by status, and how many of them are in requests whose answer is awaited."""
 
     counts: dict[str, int]
+    under_way: int = 0
 
     @classmethod
-    def of(cls, rows: Iterable[tuple[int, int]]) -> CampaignProgress:
+    def of(cls, rows: Iterable[tuple[int, int]], under_way: int = 0) -> CampaignProgress:
         """Add up (status as the store keeps it, how many)."""
         counts: Counter[str] = Counter()
         for status, count in rows:
             counts[Status(status).name] += count
-        return cls(dict(counts))
+        return cls(dict(counts), under_way)
 
     @property
     def accepted(self) -> int:
@@ -92,17 +92,15 @@ def before_run(conn: sqlite3.Connection, round_id: int) -> dict[str, int]:
 
 
 def batches_progress(conn: sqlite3.Connection, batch_ids: Sequence[int]) -> CampaignProgress:
-    """Return the counts of some batches."""
-    select = "SELECT status_id, count(*) FROM messages WHERE batch_id = ? GROUP BY status_id"
-    return CampaignProgress.of(row for batch_id in batch_ids for row in conn.execute(select, [batch_id]))
-
-
-def under_way(conn: sqlite3.Connection, batch_ids: Sequence[int]) -> int:
-    """Return how many messages of some batches are in requests whose answer is awaited."""
+    """Return the counts of some batches, of this run or another, with what is under way by the same state of the file."""
     select = (
-        "SELECT count(*) FROM messages m JOIN batches b USING (batch_id) WHERE batch_id = ? AND b.state = 'submitting'"
+        "SELECT m.status_id, count(*), b.state = 'submitting' FROM messages m JOIN batches b USING (batch_id)"
+        " WHERE batch_id = ? GROUP BY m.status_id"
     )
-    return sum(int(conn.execute(select, [batch_id]).fetchone()[0]) for batch_id in batch_ids)
+    rows = [row for batch_id in batch_ids for row in conn.execute(select, [batch_id])]
+    return CampaignProgress.of(
+        ((status, count) for status, count, _ in rows), sum(count for _, count, is_under_way in rows if is_under_way)
+    )
 
 
 def codes_of_failed(conn: sqlite3.Connection, batch_ids: Sequence[int], most: int) -> list[tuple[str, int]]:

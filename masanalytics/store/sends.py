@@ -282,11 +282,6 @@ class Sends:
         with self._connections.reading() as conn:
             return progress.batches_progress(conn, batch_ids)
 
-    def under_way(self, batch_ids: Sequence[int]) -> int:
-        """Return how many messages of some batches are in requests whose answer is awaited, of this run or another."""
-        with self._connections.reading() as conn:
-            return progress.under_way(conn, batch_ids)
-
     def codes_of_failed(self, batch_ids: Sequence[int], most: int) -> list[tuple[str, int]]:
         """Return the commonest error codes of the failed messages of some batches, with counts."""
         with self._connections.reading() as conn:
