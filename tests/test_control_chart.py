@@ -31,6 +31,14 @@ def test_limits_of_a_line_that_swings_are_as_computed_by_hand() -> None:
     assert chart.in_control.all()
 
 
+def test_a_point_without_messages_has_no_limits_but_0_and_1() -> None:
+    """Points that differ as chance does, and points that differ more: no number is made of nothing, and nothing warns."""
+    for counts in ([900] * 8, [880, 920] * 4):
+        chart = control_chart(counts, [1000] * 8)
+        assert chart is not None
+        assert [side.tolist() for side in chart.limits([0])] == [[0], [1]]
+
+
 def test_limits_of_many_points_are_farther_out() -> None:
     """Three standard errors of eight points; of a month of hours 3.96, where one of twenty lines has a point outside."""
     few, many = control_chart([950] * 8, [1000] * 8), control_chart([950] * 672, [1000] * 672)

@@ -159,6 +159,19 @@ def test_rates_of_messages_chosen_by_their_outcome_have_a_note_and_no_forecast(
         assert any(said in note for note in notes_of(result, "en"))
 
 
+@pytest.mark.parametrize("by", ["status", "category", "error_code"])
+def test_rates_of_groups_made_by_the_outcome_have_a_note_and_no_forecast(filled: Store, by: str) -> None:
+    """Who was delivered is in the row of the delivered; only the row of all has an end to be forecast."""
+    found = analysis.delivery_rates(filled, by=by, total=True)
+
+    assert found["expected_rate"][:-1].isna().all()
+    assert set(list(found.attrs["expected_reason"].values())[: len(found) - 1]) == {"outcome_groups"}
+    assert found["expected_rate"].iloc[-1] == analysis.delivery_rates(filled)["expected_rate"].iloc[0]
+    said = f"grouped by '{by}', which is part of the outcome: what a message became decides in which row it is"
+    for result in (found, analysis.timeline(filled, "D", by=by), analysis.latency(filled, by=by)):
+        assert any(said in note for note in notes_of(result, "en"))
+
+
 def test_times_of_arrow_are_the_instants_they_are() -> None:
     """A zoned column of pyarrow's, zoned objects, and plain times in China time: the same hour and day in all."""
     at = pd.Series(pd.to_datetime(["2026-03-26 07:30"])).dt.tz_localize("Asia/Shanghai")

@@ -19,7 +19,7 @@ from masanalytics.analysis.comparison_outcome import ComparedOutcome, compared_o
 from masanalytics.analysis.comparison_sentence import always_sentence, sentence
 from masanalytics.analysis.dimensions import as_names
 from masanalytics.analysis.equal_age import waited_counts
-from masanalytics.analysis.filter_checks import OUTCOME_COLUMNS, outcome_filter_note
+from masanalytics.analysis.filter_checks import OUTCOME_COLUMNS, outcome_notes
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
 from masanalytics.analysis.pair_rates import PairRates
@@ -205,7 +205,7 @@ def compare(
     notes += _cluster_notes(rows, cluster)
     notes += _latency_notes(rows)
     if compared.is_delivery:
-        notes += outcome_filter_note(filters)
+        notes += outcome_notes(filters, ())
         notes += [MINUTES_ONLY] if any(counts.has_minutes_only() for counts in arms.at.values()) else []
     ratio_notes, ratio = checked_sizes(data, names[0], filters, shares)
     result = finished(

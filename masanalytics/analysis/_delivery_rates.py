@@ -20,7 +20,7 @@ from masanalytics.analysis.clusters import (
 )
 from masanalytics.analysis.dimensions import WINDOW, as_names
 from masanalytics.analysis.expectation import Expectation
-from masanalytics.analysis.filter_checks import outcome_filter_note
+from masanalytics.analysis.filter_checks import outcome_notes
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.forecast import expected_ends
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages
@@ -153,7 +153,7 @@ def delivery_rates(
         groups = pd.concat([groups, _labelled(below, groups, names)], ignore_index=True)
         expectation = expectation.followed_by(expected_below)
         sizes.append(1)
-    chosen = outcome_filter_note(filters)
+    chosen = outcome_notes(filters, names)
     forecast_notes = chosen or expectation.all_notes()
     result = finished(
         groups,
@@ -167,9 +167,14 @@ def delivery_rates(
     result.attrs["within_s"] = age
     result.attrs["expected_reason"] = expectation.reasons()
     if chosen:  # of messages chosen by their outcome no end can be forecast
-        result[["expected_rate", "expected_low", "expected_high"]] = np.nan
-        result.attrs["expected_reason"] = dict.fromkeys(map(str, result.index), "outcome_filter")
+        _forget_expected(result, chosen[0].code, sizes[0] if chosen[0].code == "outcome_groups" else len(result))
     return result
+
+
+def _forget_expected(result: pd.DataFrame, code: str, rows: int) -> None:
+    """Say nothing of where the first `rows` will end, because of `code`."""
+    result.loc[result.index[:rows], ["expected_rate", "expected_low", "expected_high"]] = np.nan
+    result.attrs["expected_reason"] |= dict.fromkeys(map(str, result.index[:rows]), code)
 
 
 def _cluster_notes(rows: pd.DataFrame) -> list[Text]:

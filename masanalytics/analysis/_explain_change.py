@@ -28,7 +28,7 @@ from masanalytics.analysis.contributions import Side, clustered_variance, contri
 from masanalytics.analysis.dimensions import as_names
 from masanalytics.analysis.empty_answers import why_empty
 from masanalytics.analysis.equal_age import common_age, equal_age_notes, waited_counts
-from masanalytics.analysis.filter_checks import OUTCOME_COLUMNS, outcome_filter_note
+from masanalytics.analysis.filter_checks import OUTCOME_COLUMNS, outcome_notes
 from masanalytics.analysis.filters import Filters, to_instant, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
 from masanalytics.analysis.results import finished, refuse_taken_names
@@ -144,7 +144,7 @@ def explain_change(
     result = result.assign(leading_codes=codes).iloc[order].reset_index(drop=True)
     source = as_source(sides[1][0])
     notes = [*equal_age_notes(age, *waited, asked=within is not None), *_cell_notes(result, cluster, clusters)]
-    notes += [*outcome_filter_note(sides[1][1]), *_one_sided(sides, waited)]
+    notes += [*outcome_notes(sides[1][1], ()), *_one_sided(sides, waited)]
     result = finished(result, source, where=sides[1][1], notes=notes)
     result.attrs["change"] = change
     result.attrs["within_s"] = age

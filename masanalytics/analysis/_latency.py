@@ -9,6 +9,7 @@ import numpy as np
 from masanalytics.aliases import Columns, Filter, Length, Messages
 from masanalytics.analysis.delivery_times import accepted_incidence, delivery_times
 from masanalytics.analysis.dimensions import WINDOW, as_names
+from masanalytics.analysis.filter_checks import outcome_notes
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages
 from masanalytics.analysis.results import MINUTES_ONLY, finished, refuse_taken_names
@@ -88,7 +89,13 @@ def latency(
     counts, source = count_messages(data, Question(names, (WINDOW, "account"), filters))
     faults = _faults(counts)
     result = _table(counts, age)
-    result = finished(result, source, where=filters, notes=_notes(counts, faults), counted=result["delivered"].tolist())
+    result = finished(
+        result,
+        source,
+        where=filters,
+        notes=[*outcome_notes(filters, names), *_notes(counts, faults)],
+        counted=result["delivered"].tolist(),
+    )
     result.attrs["faults"] = faults
     result.attrs["within_s"] = age
     return result

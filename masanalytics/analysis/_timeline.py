@@ -12,7 +12,7 @@ from masanalytics.analysis._delivery_rates import rate_columns
 from masanalytics.analysis.clusters import Cluster, ClusterCounts, cluster_columns, cluster_counts
 from masanalytics.analysis.delivery_times import delivery_times
 from masanalytics.analysis.dimensions import DAY_S, as_names
-from masanalytics.analysis.filter_checks import outcome_filter_note
+from masanalytics.analysis.filter_checks import outcome_notes
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
 from masanalytics.analysis.results import MINUTES_ONLY, NO_RHYTHM, finished, refuse_taken_names
@@ -120,7 +120,7 @@ def timeline(
         clusters = clusters.with_keys(_calendar_keys(clusters.counts.keys, f"time/{width}", calendar)[[*names, "time"]])
     bucket_s = width * _DAYS.get(calendar or "", 1)
     result, spreads, notes = _table(counts, names, age, clusters, bucket_s)
-    notes += [*counts.without_status_notes(), *outcome_filter_note(filters)]
+    notes += [*counts.without_status_notes(), *outcome_notes(filters, names)]
     notes += [MINUTES_ONLY] if counts.has_minutes_only() else []
     result = finished(result, source, where=filters, notes=notes, counted=result["accepted"].tolist())
     result.attrs["within_s"] = age

@@ -15,7 +15,7 @@ from masanalytics.masking import mask_phones_in
 from masanalytics.text import nearest
 from masanalytics.vocabulary import categories
 
-__all__ = ["OUTCOME_COLUMNS", "outcome_filter_note", "refuse_impossible", "refuse_wrong_kinds"]
+__all__ = ["OUTCOME_COLUMNS", "outcome_notes", "refuse_impossible", "refuse_wrong_kinds"]
 
 OUTCOME_COLUMNS: Final = (
     "status",
@@ -120,15 +120,25 @@ def _shown(value: Any) -> Any:
     return value if hidden == str(value) else hidden
 
 
-def outcome_filter_note(where: Filters) -> list[Text]:
-    """Return what to know of rates of messages that were chosen by what became of them."""
+def outcome_notes(where: Filters, names: Sequence[str]) -> list[Text]:
+    """Return what to know of rates of messages that were chosen, or grouped by the dimensions `names`, by what became of them."""
     chosen = [name for name in where.values if name in OUTCOME_COLUMNS]
-    if not chosen:
-        return []
-    return [
-        Text(
-            "narrowed by {column!r}, which is part of the outcome: the rates are of the messages so chosen, not of what was sent",
-            code="outcome_filter",
-            column=chosen[0],
-        )
-    ]
+    if chosen:
+        return [
+            Text(
+                "narrowed by {column!r}, which is part of the outcome: the rates are of the messages so chosen, not of what was sent",
+                code="outcome_filter",
+                column=chosen[0],
+            )
+        ]
+    grouped = [name for name in names if name in OUTCOME_COLUMNS]
+    if grouped:
+        return [
+            Text(
+                "grouped by {column!r}, which is part of the outcome: what a message became decides in which row it is, so the"
+                " rates of the rows say nothing of what was sent",
+                code="outcome_groups",
+                column=grouped[0],
+            )
+        ]
+    return []

@@ -100,7 +100,7 @@ class ControlChart:
         plain = float(np.clip(self.centre, self.variance / 2, 1 - self.variance / 2))
         usual, variance = _moved(plain, self.variance, offsets)
         centre = self.centre + (usual - plain)
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):  # without messages the limits are 0 and 1
             chance = errors * np.sqrt(variance / n)
             beyond = errors * np.sqrt((self.spread**2 - 1) / (n * variance))
             middle = np.log(usual / (1 - usual))
