@@ -12,7 +12,7 @@ import time
 import uuid
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 __all__ = ["Clock", "FastClock", "ManualClock", "SystemClock", "is_simulated"]
 
@@ -161,6 +161,10 @@ class ManualClock:
         self._start = start
         self._elapsed = 0.0
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Keep where it stands: a copy goes on from there by itself."""
+        return _standing_at, (self._start, self._elapsed)
+
     def now(self) -> float:
         """Return this clock's instant."""
         with self._lock:
@@ -186,3 +190,10 @@ class ManualClock:
         """Set the wall clock forward or back without any time passing."""
         with self._lock:
             self._start += seconds
+
+
+def _standing_at(start: float, elapsed: float) -> ManualClock:
+    """Return a manual clock that stands where another did."""
+    clock = ManualClock(start)
+    clock.sleep(elapsed)
+    return clock

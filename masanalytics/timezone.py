@@ -15,6 +15,7 @@ __all__ = [
     "CHINA_OFFSET_S",
     "day_minutes",
     "format_instant",
+    "format_near",
     "parse_platform_time",
     "to_instant",
     "to_platform_time",
@@ -102,6 +103,18 @@ def format_instant(instant: float | None) -> str:
     if instant is None:
         return "-"
     return datetime.fromtimestamp(instant, UTC).astimezone(_FIXED).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def format_near(instant: float, now: float) -> str:
+    """Return an instant as day and minute in China time, with its year where that is not the present one.
+
+    Examples
+    --------
+    >>> format_near(1767258000, now=1767225600), format_near(1798794000, now=1767225600)
+    ('01-01 17:00', '2027-01-01 17:00')
+    """
+    text = format_instant(instant)[:16]
+    return text if text[:4] != format_instant(now)[:4] else text[5:]
 
 
 def to_instant(value: Instant) -> int:

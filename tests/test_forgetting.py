@@ -11,8 +11,11 @@ from click.testing import CliRunner, Result
 
 import masanalytics as mas
 from masanalytics.cli import main as cli
+from masanalytics.client import Client
 from masanalytics.clock import ManualClock
+from masanalytics.collecting import Collector
 from masanalytics.errors import InputError
+from masanalytics.simulator import Simulator
 from masanalytics.store import Store
 from tests.bench import Bench, PlainBatch, report
 
@@ -111,6 +114,23 @@ def test_what_is_open_is_not_forgotten_unless_forced(bench: Bench) -> None:
     bench.store.forget(phones=PEOPLE, force=True)
     log = bench.store.db.execute("SELECT numbers, messages, replies, opt_outs FROM forgettings").fetchall()
     assert log == [(3, 3, 0, 3)]
+
+
+def test_reports_of_the_forgotten_settle_a_batch_in_doubt_and_bring_no_number_back(
+    sim: Simulator, client: Client, collector: Collector, store: Store, clock: ManualClock
+) -> None:
+    """The answer was lost, two of twenty were forgotten meanwhile: all twenty are the batch's, as they would have been."""
+    people = [f"1380013{number:04d}" for number in range(20)]
+    sim.fault("drop_after", endpoint="submit", times=1)
+    mas.send(pd.DataFrame({"p": people}), client, store, phone="p", text="您好", campaign="c1", progress=False)
+    assert store.batches()["state"].tolist() == ["unknown"]
+    store.forget(phones=people[:2], force=True)
+    clock.sleep(4000)
+    collector.drain()
+
+    assert store.batches()["state"].tolist() == ["accepted"]
+    assert store.messages()["status"].tolist() == ["delivered"] * 20
+    assert store.messages()["phone"].isin(people[:2]).sum() == 0
 
 
 @pytest.mark.parametrize("who", [{}, {"before": "1d", "phones": PEOPLE}, {"before": "soon"}, {"phones": ["x"]}])

@@ -114,6 +114,13 @@ def test_a_spread_of_any_size_ends_in_time(count: int, seconds: int) -> None:
     assert pace.seconds([pace.request] * whole + [rest] * (rest > 0)) <= seconds * 61 / 60 + 1
 
 
+def test_an_end_in_another_year_is_said_with_its_year(store: Store) -> None:
+    """Nearly four hundred days from the first of January 2026 end in February of the next year."""
+    now = store.clock.now()
+    assert "ends: about 2027-02-04 " in _plan(1000, store, spread="400d").text("en", now=now)
+    assert "ends: about 01-01 11:" in _plan(1000, store, spread="4h").text("en", now=now)
+
+
 def test_rate_and_spread_exclude_each_other_and_another_rate_is_refused(client: Client, store: Store) -> None:
     """What was cut to one pace cannot go at another."""
     with pytest.raises(InputError, match="give one of them"):

@@ -22,6 +22,7 @@ from masanalytics.clock import ManualClock
 from masanalytics.errors import InputError
 from masanalytics.planning import Limits, plan
 from masanalytics.sheets import read_sheet, write_sheet
+from masanalytics.store import Store
 from masanalytics.store.sends import Held
 from masanalytics.vocabulary import EXCLUSIONS
 from tests.examples import examples
@@ -568,6 +569,9 @@ def test_the_hash_covers_everything_that_is_sent() -> None:
     first = hashed()
     assert hashed() == first == hashed(content="t", text=None)
     assert pickle.loads(pickle.dumps(plan(plain, phone="p", text="{n}好", campaign="c"))).hash == first
+    with Store(":memory:", clock=ManualClock()) as store:
+        kept = plan(plain, phone="p", text="{n}好", campaign="c", store=store)
+    assert pickle.loads(pickle.dumps(kept)).hash == first
     changed = [
         hashed(text="{n}坏"), hashed(campaign="d"), hashed(add_serial="1"), hashed(plain.assign(arm=["x", "y"])), hashed(plain.iloc[:1]),
         hashed(round="2"), hashed(key="t"), hashed(limits=Limits(many_to_many=1)),

@@ -175,6 +175,8 @@ def test_until_is_a_length_or_a_day() -> None:
     assert "until 2026-04-01 00:00" in day.text("en")
     with pytest.raises(InputError, match="until='soon'"):
         mas.plan(split_of(10), **asked(until="soon"))
+    with pytest.raises(InputError, match="until='soon'"):  # also where nobody is held out
+        mas.plan(pd.DataFrame({"phone": ["13800138000"]}), phone="phone", text="x", campaign="c", until="soon")
 
 
 def test_a_store_knows_what_shares_the_arms_were_meant_to_have(sim: Simulator, store: mas.Store) -> None:

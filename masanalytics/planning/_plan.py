@@ -37,7 +37,7 @@ from masanalytics.planning.columns import as_frame, cell_texts, check_names, lab
 from masanalytics.planning.content_checks import check_contents
 from masanalytics.planning.encoded_text import Arms, RowTexts, write_rows
 from masanalytics.planning.exclusions import ExclusionRules, Exclusions, exclude, plain_names
-from masanalytics.planning.held_out import HELD_OUT, HeldOut, SilentRows, worded_arms
+from masanalytics.planning.held_out import HELD_OUT, HeldOut, HoldRule, SilentRows, worded_arms
 from masanalytics.planning.kept_columns import keep_columns, names_to_keep
 from masanalytics.planning.other_rows import refuse_other_rows
 from masanalytics.planning.pace import pace_of
@@ -228,9 +228,11 @@ def _silent(
     frame: pd.DataFrame, columns: Mapping[Hashable, pd.Series[Any]], arms: Arms, until: Length | Instant
 ) -> SilentRows | None:
     """Return what the sheet says of silent arms; None where it says nothing."""
-    if HELD_OUT not in columns and (arms is None or not frame.attrs):
+    is_there = HELD_OUT in columns or (arms is not None and bool(frame.attrs))
+    if not is_there and until == "7d":  # as nobody said otherwise
         return None
-    return SilentRows.of(frame, columns.get(HELD_OUT), arms, until)
+    rule = HoldRule.of(until)  # refused where it cannot be meant, although nobody is held out
+    return SilentRows.of(frame, columns.get(HELD_OUT), arms, rule) if is_there else None
 
 
 def _check_serial_of_arms(add_serial: AddSerial, arms: Arms, silent: SilentRows | None) -> None:

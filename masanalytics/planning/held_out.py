@@ -115,16 +115,16 @@ class SilentRows:
     shares: Mapping[str, float]
 
     @classmethod
-    def of(cls, frame: pd.DataFrame, column: pd.Series[Any] | None, arms: Arms, until: Length | Instant) -> SilentRows:
+    def of(cls, frame: pd.DataFrame, column: pd.Series[Any] | None, arms: Arms, rule: HoldRule) -> SilentRows:
         """Read the column ``held_out`` of a sheet, and the shares that `split` left with it.
 
         Raises
         ------
         InputError
-            If a cell of the column, or `until`, says nothing.
+            If a cell of the column says nothing.
         """
         rows = held_rows(column, len(frame))
-        return cls(rows, HoldRule.of(until), meant_shares(frame.attrs, arms))
+        return cls(rows, rule, meant_shares(frame.attrs, arms))
 
     def people(self, numbers: Numbers, arms: Arms, reasons: npt.NDArray[np.int8], labels: pd.Index[Any]) -> HeldOut:
         """Return who gets nothing by the sheet's own word: who was held out before is in the store already.

@@ -44,7 +44,7 @@ from masanalytics.planning.window import Window
 from masanalytics.segments import bracketed
 from masanalytics.sheets import write_sheet
 from masanalytics.sheets.receipt import receipt_lines
-from masanalytics.timezone import format_instant
+from masanalytics.timezone import format_instant, format_near
 from masanalytics.vocabulary import EXCLUSIONS, MODE_WORDS, MODES
 
 if TYPE_CHECKING:
@@ -440,10 +440,10 @@ def _ends(plan: Plan, now: float) -> str:
     """Say when sending would end: from now on, or from when the hours that it stays in next hold it."""
     hours = Window.parse(plan.window)
     later_s = 0.0 if hours is None else hours.start_s(now, plan.seconds)
-    end = format_instant(now + later_s + plan.seconds)[5:16]
+    end = format_near(now + later_s + plan.seconds, now)
     if not later_s:
         return _("about {time} China time, if it starts now", time=end)
-    return _("about {time} China time, if it starts on {start}", time=end, start=format_instant(now + later_s)[5:16])
+    return _("about {time} China time, if it starts on {start}", time=end, start=format_near(now + later_s, now))
 
 
 def _rule_facts(plan: Plan, now: float | None) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from masanalytics.errors import InputError
-from masanalytics.timezone import CHINA, day_minutes, format_instant
+from masanalytics.timezone import CHINA, day_minutes, format_instant, format_near
 
 __all__ = ["Window"]
 
@@ -99,12 +99,12 @@ class Window:
         """
         if self._holds(now, seconds):
             return
-        opens = format_instant(now + self.start_s(now, seconds))[5:16]
+        opens = format_near(now + self.start_s(now, seconds), now)
         if not self.allows(now):
             raise InputError(
                 "it is {now} (China time), outside the window {window}, which opens on {opens}: send then, or let it pause until then"
                 " with wait=True (in the shell: --wait). Nothing was sent",
-                now=format_instant(now)[5:16],
+                now=format_near(now, now),
                 window=str(self),
                 opens=opens,
             )
@@ -112,8 +112,8 @@ class Window:
             "sending now would take from {start} to {end} (China time), outside the window {window}: send when it opens next, on"
             " {opens}, raise rate=, widen window=, or let it pause while it is closed with wait=True (in the shell: --wait). Nothing was"
             " sent",
-            start=format_instant(now)[5:16],
-            end=format_instant(now + seconds)[5:16],
+            start=format_near(now, now),
+            end=format_near(now + seconds, now),
             window=str(self),
             opens=opens,
         )

@@ -27,7 +27,7 @@ from masanalytics.sending.job_weight import budget_spent
 from masanalytics.sending.rate_limit import Pacer
 from masanalytics.sending.send_result import SendResult
 from masanalytics.store.sends import Claimed, RunStart, Sends
-from masanalytics.timezone import format_instant
+from masanalytics.timezone import format_instant, format_near
 
 if TYPE_CHECKING:
     from masanalytics.client import Client
@@ -308,7 +308,7 @@ class Sender:
             self.hold("window", Text(_WINDOW_ENDED, code="window_ended", window=str(window)))
         elif not self._is_paused:
             self._is_paused = True
-            to_stderr(_("paused until {time} (China time)", time=format_instant(now + closed_s)[5:16]))
+            to_stderr(_("paused until {time} (China time)", time=format_near(now + closed_s, now)))
 
     def _pause_s(self, waiting: deque[int]) -> float:
         """Return how long the next request has to wait: for the pace, after requests that did not leave, for the window."""

@@ -72,7 +72,7 @@ def take_reports(
     if unmatched:
         made = _foreign_batch_ids(conn, account_id, records, keys, unmatched, foreign)
         for index in unmatched:
-            keys[index] = (made[index], records[index].mobile)
+            keys[index] = (made[index], names.get(records[index].mobile, records[index].mobile))
         foreign.update(made.values())
         carriers = carriers_of([records[index].mobile for index in unmatched]).codes.tolist()
         rows = [(*keys[i], carrier, records[i].submitted_at) for i, carrier in zip(unmatched, carriers, strict=True)]
