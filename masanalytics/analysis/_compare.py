@@ -194,10 +194,12 @@ def compare(
             "by={by!r} is part of the outcome: compare by what was known before sending, such as 'arm' or 'campaign'",
             by=by,
         )
-    waited, source = waited_counts(compared.messages, Question(names, (), filters))
+    question = Question(names, (), filters)
+    waited, source = waited_counts(compared.messages, question)
     pairs = _pairs(waited.groups[names[0]], names[0], a, b, data)
     alone = [] if pairs or waited.groups.empty else [_nothing_beside(names[0], waited.groups[names[0]])]
     asked = None if within is None else float(to_seconds(within))
+    waited = compared.with_exact_ages(waited, question, asked) if pairs else waited
     arms = _Arms(compared, Question(list(dict.fromkeys([*names, *strata])), (), filters), strata, waited, cluster)
     rows = [arms.compared(pair, asked) for pair in pairs]
     result = compared.named(_table(rows, (names[0], strata), _planned(always_valid), compared))

@@ -25,9 +25,15 @@ from masanalytics.analysis.clusters import (
     places_among,
 )
 from masanalytics.analysis.contributions import Side, clustered_variance, contribution_variance
-from masanalytics.analysis.dimensions import as_names
+from masanalytics.analysis.dimensions import as_names, late_dimension
 from masanalytics.analysis.empty_answers import why_empty
-from masanalytics.analysis.equal_age import common_age, equal_age_notes, waited_counts
+from masanalytics.analysis.equal_age import (
+    are_settled,
+    common_age,
+    equal_age_notes,
+    waited_counts,
+    with_exact_ages,
+)
 from masanalytics.analysis.filter_checks import OUTCOME_COLUMNS, outcome_notes
 from masanalytics.analysis.filters import Filters, to_instant, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
@@ -131,7 +137,7 @@ def explain_change(
             by=outcomes[0],
         )
     sides = _sides(before, after, at, Filters.parse(where))
-    waited = [waited_counts(data, Question((), (), filters))[0] for data, filters in sides]
+    waited = _waited(sides, within)
     if after is None:
         _refuse_empty(waited, at)
     age = common_age(*waited) if within is None else float(to_seconds(within))
@@ -166,6 +172,19 @@ def _sides(
     )
 
 
+def _waited(sides: list[tuple[Messages, Filters]], within: Length | None) -> list[Counts]:
+    """Return both sides counted by waiting time, exactly where an age is read."""
+    asked = None if within is None else float(to_seconds(within))
+    questions = [(data, Question((), (), filters)) for data, filters in sides]
+    waited = [waited_counts(data, question)[0] for data, question in questions]
+    if asked is None and are_settled(*waited):
+        return waited
+    return [
+        with_exact_ages(data, question, part, at=asked, has_youngest=asked is None)
+        for (data, question), part in zip(questions, waited, strict=True)
+    ]
+
+
 def _refuse_empty(waited: list[Counts], at: Instant | None) -> None:
     """Raise if all messages were submitted on one side of the cut."""
     before, after = (int(part.n.sum()) for part in waited)
@@ -198,12 +217,13 @@ def _one_sided(sides: list[tuple[Messages, Filters]], waited: list[Counts]) -> l
 
 def _at_age(data: Messages, names: list[str], filters: Filters, age: float | None) -> Counts:
     where = replace(filters, waited_at_least=None if age is None else int(age))
-    counts, _ = count_messages(data, Question(names, ("error_code",), where))
+    lateness = [] if age is None else [late_dimension(int(age))]
+    counts, _ = count_messages(data, Question(names, ("error_code", *lateness), where, seconds=None))
     counts = counts.taken(counts.accepted())
     if age is None:
         return counts
     # What is only known later than the age compared at is not known in either side.
-    late = (counts.seconds > age) & (counts.status != Status.pending)
+    late = (counts.keys[lateness[0]].to_numpy(dtype=np.int64, na_value=0) == 1) & (counts.status != Status.pending)
     outcome = [name for name in counts.keys.columns if name in _KINDS_OF_FAILURE]
     keys = counts.keys.assign(**{name: counts.keys[name].mask(late) for name in outcome})
     return Counts(keys, np.where(late, int(Status.pending), counts.status), counts.seconds, counts.n, counts.by)

@@ -45,7 +45,7 @@ def funnel(data: Messages, **where: Filter) -> pd.DataFrame:
 
     filters = Filters.parse(where)
     waited = "waited_s" in as_source(data).message_columns()
-    counts, source = count_messages(data, Question((), (), filters, seconds="waited" if waited else None))
+    counts, source = count_messages(data, Question((), (), filters, seconds="waited_hours" if waited else None))
     of_status = {status: int(counts.n[counts.status == status].sum()) for status in Status}
     rows = [
         ("planned", sum(of_status.values()), 0),

@@ -195,7 +195,7 @@ def _sentence(row: dict[str, Any]) -> str:
 def _from(data: Messages, filters: Filters, given: float | None) -> tuple[_Known, MessageSource, list[Text]]:
     """Return what `data` says of the design effect and of messages a day."""
     question = Question(["day"], ("campaign", "batch_id"), filters)
-    counts, source = waited_counts(data, question)
+    counts, source = waited_counts(data, question)  # how long is only asked of 72 hours
     per_day, total = _per_day(counts), int(counts.n.sum())
     if given is not None:
         return _Known(float(given), per_day, total), source, []

@@ -79,9 +79,9 @@ class AnsweredMessages(_OtherOutcome):
         """Count the delivered messages: answered as ``delivered``, the others as ``failed``."""
         plain = [name for name in by if late_after(name) is None]
         every = RawCounts(
-            *self.source.grouped_count(plain, where=where, seconds="waited" if seconds == "waited" else None)
+            *self.source.grouped_count(plain, where=where, seconds=None if seconds == "outcome" else seconds)
         )
-        if seconds == "waited":
+        if seconds in ("waited", "waited_hours"):
             status = np.where(every.status == Status.delivered, every.status, _NOT_ASKED)
             return RawCounts(_with_lateness(every.keys, by, None), status, every.seconds, every.n)
         arrived = every.status == Status.delivered
@@ -128,7 +128,7 @@ class MarkedMessages(_OtherOutcome):
             *self.source.grouped_count(
                 list(dict.fromkeys([*plain, self.column])),
                 where=where,
-                seconds="waited" if seconds == "waited" else None,
+                seconds=None if seconds == "outcome" else seconds,
             )
         )
         accepted = np.isin(counted.status, [Status[name] for name in ACCEPTED])
@@ -201,7 +201,11 @@ def _with_lateness(keys: pd.DataFrame, by: Sequence[str], after: Figures | None)
     """Return the dimensions `by`: whether an answer came later than asked is known of the answered only."""
     late = {name: late_after(name) for name in by}
     shown = keys.assign(
-        **{name: 0 if after is None else np.where(after > age, 1, 0) for name, age in late.items() if age is not None}
+        **{
+            name: 0 if after is None else np.searchsorted(ages, after)
+            for name, ages in late.items()
+            if ages is not None
+        }
     )
     return shown[list(by)]
 

@@ -87,7 +87,7 @@ class ClusterCounts:
     asked : array of int, optional
         Each row's cluster, where the caller said what the clusters are.
     cuts : tuple of int
-        The latencies by which the messages are counted too, as dimensions of `counts`.
+        The latencies by which the messages are counted too: how many of them theirs is beyond is a dimension of `counts`.
     """
 
     counts: Counts
@@ -213,7 +213,7 @@ def cluster_counts(
     late = [] if age is None else [late_dimension(int(age))]
     wanted = names or ["campaign", "day", "batch_id"]
     by = list(dict.fromkeys([*question.by, *names]))
-    also = [*question.also, *wanted, *late, *map(late_dimension, cuts)]
+    also = [*question.also, *wanted, *late, *([late_dimension(*cuts)] if cuts else [])]
     counts, _ = count_messages(data, replace(question, by=by, also=list(dict.fromkeys(also)), seconds=None))
     there = [name for name in wanted if name in counts.keys.columns]
     if not names and not {"campaign", "batch_id"} & set(there):

@@ -54,8 +54,7 @@ def slow_together(
     """
     if not counts.cuts:
         return None
-    later = sum(counts.counts.keys[late_dimension(cut)].to_numpy(dtype=np.int64, na_value=0) for cut in counts.cuts)
-    step = np.asarray(later, dtype=np.int64)
+    step = counts.counts.keys[late_dimension(*counts.cuts)].to_numpy(dtype=np.int64, na_value=0)
     n = np.where((counts.delivered > 0) & (step > 0), counts.accepted, 0.0)
     both = rows[0] | rows[1]
     of_step = np.bincount(step[both], weights=n[both], minlength=len(counts.cuts) + 1)

@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING
 from masanalytics.aliases import Length, Messages
 from masanalytics.analysis.answered_messages import AnsweredMessages, MarkedMessages
 from masanalytics.analysis.dimensions import missing_in_messages
-from masanalytics.analysis.equal_age import common_age, equal_age_notes, observed_by_all
+from masanalytics.analysis.equal_age import (
+    are_settled,
+    common_age,
+    equal_age_notes,
+    observed_by_all,
+    with_exact_ages,
+)
 from masanalytics.analysis.filters import to_seconds
-from masanalytics.analysis.grouped_count import Counts
+from masanalytics.analysis.grouped_count import Counts, Question
 from masanalytics.analysis.sources import as_source
 from masanalytics.analysis.timely_replies import REPLY_WINDOW, first_answers, timely_replies
 from masanalytics.errors import InputError
@@ -70,6 +76,14 @@ class ComparedOutcome:
         if self.is_delivery:
             return common_age(*parts)
         return None if self.window_s is None else min(self.window_s, observed_by_all(*parts))
+
+    def with_exact_ages(self, waited: Counts, question: Question, asked: float | None) -> Counts:
+        """Return `waited` (by full hours) exactly where the age is read that its groups are compared at, `asked` or their own."""
+        has_no_age = are_settled(waited) if self.is_delivery else self.window_s is None
+        if asked is None and has_no_age:
+            return waited
+        at = self.window_s if asked is None else asked
+        return with_exact_ages(self.messages, question, waited, at=at, has_youngest=asked is None)
 
     def age_notes(self, age: float | None, part: Counts, is_asked: bool) -> list[Text]:  # noqa: FBT001 - as AgeNotes says
         """Return what to know about the age at which `part` (counted by waiting time) was compared."""

@@ -10,7 +10,8 @@ A source of messages (a frame, a Store) is asked for *source dimensions*: its ow
 ``time/SECONDS``   the epoch second at which the bucket of that width begins
 ``prefix``         the first three digits of ``phone``
 ``#window``        how far the message has been observed (below)
-``#late/SECONDS``  1 where the message's report came later than that after submission, else 0
+``#late/SECONDS``  1 where the message's report came later than that after submission, else 0; with several lengths, divided
+                   by commas, how many of them it came later than
 ``#night``         1 where it was submitted between 21:00 and 08:00, else 0; only of sources that bin seconds
 =================  ======================================================================
 
@@ -22,8 +23,8 @@ open when last seen.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from masanalytics.errors import InputError, missing_columns
 from masanalytics.i18n import Text
@@ -49,6 +50,8 @@ __all__ = [
     "TimePart",
     "as_names",
     "columns_behind",
+    "fold_ages",
+    "how_many_below",
     "is_column",
     "is_derived",
     "late_after",
@@ -59,6 +62,7 @@ __all__ = [
     "unknown_argument",
 ]
 
+_T = TypeVar("_T")
 _COMMON = ("by", "since", "until", "where", "within", "language")
 DAY_S = 86_400
 PREFIX_DIGITS = 3
@@ -107,26 +111,60 @@ def time_part(name: str) -> TimePart | None:
     return _TIME_PARTS.get(name)
 
 
-def late_dimension(age: int) -> str:
-    """Return the dimension that tells whether a report came later than `age` seconds after submission.
+def late_dimension(*ages: int) -> str:
+    """Return the dimension that tells how many of the `ages` (seconds after submission) a report came later than.
 
     Examples
     --------
-    >>> late_dimension(600)
-    '#late/600'
+    >>> late_dimension(600), late_dimension(60, 5)
+    ('#late/600', '#late/5,60')
     """
-    return f"{_LATE}{age}"
+    return _LATE + ",".join(str(age) for age in sorted(ages))
 
 
-def late_after(name: str) -> int | None:
-    """Return the age after which the dimension `name` calls a report late, or None if it is another dimension.
+def late_after(name: str) -> tuple[int, ...] | None:
+    """Return the ages that the dimension `name` compares a report with, in ascending order; None if it is another dimension.
 
     Examples
     --------
-    >>> late_after("#late/600"), late_after("carrier")
-    (600, None)
+    >>> late_after("#late/600"), late_after("#late/5,60"), late_after("carrier")
+    ((600,), (5, 60), None)
     """
-    return int(name.removeprefix(_LATE)) if name.startswith(_LATE) else None
+    return tuple(map(int, name.removeprefix(_LATE).split(","))) if name.startswith(_LATE) else None
+
+
+def fold_ages(
+    ages: Sequence[int], choose: Callable[[int, _T, _T], _T], number: Callable[[int], _T], first: int = 0
+) -> _T:
+    """Return an expression for how many of the ascending `ages` a length of time is beyond, in as few comparisons as can be.
+
+    Parameters
+    ----------
+    ages : sequence of int
+        The ages.
+    choose : callable
+        From an age, and what is true up to it and beyond it, to the expression that chooses; what is unknown is not beyond.
+    number : callable
+        From a number to its expression.
+    first : int
+        How many ages it is beyond already.
+    """
+    if not ages:
+        return number(first)
+    half = len(ages) // 2
+    below = fold_ages(ages[:half], choose, number, first)
+    return choose(ages[half], below, fold_ages(ages[half + 1 :], choose, number, first + half + 1))
+
+
+def how_many_below(ages: Sequence[int], seconds: str) -> str:
+    """Return SQL for how many of the ascending `ages` are less than `seconds`: of unknown ones 0.
+
+    Examples
+    --------
+    >>> how_many_below([5], "s"), how_many_below([1, 5], "s")
+    ('CASE WHEN s > 5 THEN 1 ELSE 0 END', 'CASE WHEN s > 5 THEN 2 ELSE CASE WHEN s > 1 THEN 1 ELSE 0 END END')
+    """
+    return fold_ages(ages, lambda age, below, above: f"CASE WHEN {seconds} > {age} THEN {above} ELSE {below} END", str)
 
 
 def is_derived(name: str, available: Sequence[str]) -> bool:

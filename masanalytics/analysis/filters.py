@@ -29,6 +29,9 @@ class Filters:
         Of ``submitted_at``, epoch seconds: from `since` on, before `until`.
     waited_at_least : int, optional
         Of ``waited_s``: only messages that have been observed this long.
+    waited_in : tuple of pairs of int, optional
+        Of ``waited_s`` in whole seconds: only messages that have been observed for one of these, each from its first number on and
+        shorter than its second.
     every : int
         One message in so many is enough; a source that cannot leave any out counts all.
     named : frozenset of str
@@ -41,6 +44,7 @@ class Filters:
     since: int | None = None
     until: int | None = None
     waited_at_least: int | None = None
+    waited_in: tuple[tuple[int, int], ...] | None = None
     every: int = 1
     named: frozenset[str] = frozenset()
     keeps_proofs_out: bool = False

@@ -54,7 +54,7 @@ class Question:
         Dimensions counted beside them, such as a stratum or the error code; left out where the source has none.
     where : Filters
         Which messages.
-    seconds : {"outcome", "waited"}, optional
+    seconds : {"outcome", "waited", "waited_hours"}, optional
         Which seconds are counted: see `masanalytics.analysis.sources.RawCounts`.
     """
 

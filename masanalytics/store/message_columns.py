@@ -11,7 +11,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from masanalytics.analysis.dimensions import BEYOND, HIDDEN, MATURED, YOUNG, late_after, missing_in_messages
+from masanalytics.analysis.dimensions import (
+    BEYOND,
+    HIDDEN,
+    MATURED,
+    YOUNG,
+    how_many_below,
+    late_after,
+    missing_in_messages,
+)
 from masanalytics.errors import InputError
 from masanalytics.store import kept_columns
 from masanalytics.store.frames import MISSING, china_times
@@ -66,6 +74,7 @@ BATCH_TEXTS = ("msg_group", "mode", "template_id", "params", "arm")
 CODES = {"report_status": "report_status_id", "error_code": "error_code_id"}
 _SMALL_SIZE = 4096
 _DAY_S = 86_400
+_HOUR_S = 3_600
 
 
 @dataclass(frozen=True)
@@ -154,7 +163,8 @@ def _time_column(conn: sqlite3.Connection, name: str, among: Condition) -> Colum
     """Return how a part of ``submitted_at`` is got, or whether the report came late."""
     late = late_after(name)
     if late is not None:
-        return Column(f"ifnull(m.received_at - m.submitted_at > {late}, 0)", _integers(), 2, always=True)
+        below = how_many_below(late, "m.received_at - m.submitted_at")
+        return Column(f"({below})", _integers(), len(late) + 1, always=True)
     if name in ("hour", "weekday"):
         width, modulo, offset = (3600, 24, 0) if name == "hour" else (_DAY_S, 7, 3)  # 1970-01-01 was a Thursday
         # The remainder is taken first and made positive: SQLite's % and / round towards 0, also before 1970.
@@ -210,6 +220,9 @@ def seconds_sql(conn: sqlite3.Connection, seconds: str | None) -> str:
     end = Observation.of(conn).end_sql
     if seconds == "waited":
         return f"CASE WHEN m.status_id {ACCEPTED} THEN {end} - m.submitted_at END"
+    if seconds == "waited_hours":
+        hours = f"max({end} - m.submitted_at, 0) / {_HOUR_S} * {_HOUR_S}"
+        return f"CASE WHEN m.status_id {ACCEPTED} THEN {hours} END"
     outcome = f"WHEN {delivered} THEN m.received_at WHEN {failed} THEN m.received_at WHEN {pending} THEN {end}"
     return f"(CASE m.status_id {outcome} END - m.submitted_at)"
 

@@ -74,6 +74,10 @@ def conditions(conn: sqlite3.Connection, where: Filters) -> Condition:
         tests.append(f"{waited_sql(conn)} >= ?")
         values.append(int(where.waited_at_least))
         latest = max(covered_until(conn).values(), default=0) - int(where.waited_at_least)
+    if where.waited_in is not None:
+        waited = waited_sql(conn)
+        inside = [f"{waited} >= {int(start)} AND {waited} < {int(end)}" for start, end in where.waited_in]
+        tests.append(f"({' OR '.join(inside) or '0'})")
     since = None if where.since is None else int(where.since)
     return Condition(" AND ".join(tests) or "1", values, since, latest, where.every)
 

@@ -85,8 +85,9 @@ class StoredMessages:
             Columns of messages, ``prefix``, or parts of ``submitted_at``: ``hour, weekday, day, time/SECONDS``.
         where : Filters
             Which messages.
-        seconds : {"outcome", "waited"}, optional
-            ``outcome``: latency of delivered and failed, waiting time of pending; ``waited``: waiting time of all; None.
+        seconds : {"outcome", "waited", "waited_hours"}, optional
+            ``outcome``: latency of delivered and failed, waiting time of pending; ``waited``: waiting time of all, or its full hours;
+            None.
 
         Returns
         -------

@@ -34,7 +34,7 @@ __all__ = [
     "status_numbers",
 ]
 
-Seconds = Literal["outcome", "waited"]
+Seconds = Literal["outcome", "waited", "waited_hours"]
 ColumnKind = Literal["text", "number", "boolean"]
 
 
@@ -49,7 +49,8 @@ class RawCounts(NamedTuple):
         As `masanalytics.vocabulary.Status`; -1 where it is missing.
     seconds : array of float
         Whole seconds, NaN where unknown. Asked for as ``"outcome"``: ``latency_s`` of delivered and failed, ``waited_s``
-        of pending, NaN of others. As ``"waited"``: ``waited_s`` of all. As None: all NaN.
+        of pending, NaN of others. As ``"waited"``: ``waited_s`` of all; as ``"waited_hours"`` the full hours of it, in seconds.
+        As None: all NaN.
     n : array of int
         How many messages.
     """
@@ -232,7 +233,7 @@ def columns_needed(by: Sequence[str], where: Filters, *, seconds: Seconds | None
             need.add("submitted_at")
         else:
             need.add("submitted_at" if time_part(name) is not None else name)
-    if where.waited_at_least is not None or seconds is not None:
+    if where.waited_at_least is not None or where.waited_in is not None or seconds is not None:
         need.add("waited_s")
     if seconds == "outcome":
         need |= _latency_columns(available)

@@ -15,6 +15,7 @@ from masanalytics.analysis.dimensions import (
     WINDOW,
     YOUNG,
     TimePart,
+    how_many_below,
     late_after,
     time_part,
 )
@@ -69,7 +70,7 @@ class DuckDBWords:
         late, part = late_after(name), time_part(name)
         if late is not None:
             latency = self._latency()
-            return latency and f"CASE WHEN {latency} > {late} THEN 1 ELSE 0 END"
+            return latency and how_many_below(late, latency)
         return None if part is None else self._time_part(part)
 
     def grouping(self, name: str, *, narrow: bool) -> Grouping | None:
@@ -96,6 +97,8 @@ class DuckDBWords:
         waited = self._whole("waited_s")
         if kind == "waited":
             return waited
+        if kind == "waited_hours":  # what is left of an hour, also of one below 0
+            return waited and f"({waited} - ({waited} % {_HOUR.width} + {_HOUR.width}) % {_HOUR.width})"
         latency, status = self._latency(), self._schema["status"]
         names = status.__class__.__name__ == "String"
         if waited is None or latency is None or not (names or status.is_integer()):

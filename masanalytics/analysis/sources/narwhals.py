@@ -17,6 +17,7 @@ from masanalytics.analysis.dimensions import (
     PREFIX_DIGITS,
     WINDOW,
     YOUNG,
+    fold_ages,
     late_after,
     missing_in_messages,
     time_part,
@@ -58,6 +59,7 @@ __all__ = ["NarwhalsMessages", "as_counts", "spelled_statuses", "whole_numbers"]
 _T = TypeVar("_T")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_HOUR_S = 3600
 _SPARK = ("PYSPARK", "PYSPARK_CONNECT", "SQLFRAME")
 
 
@@ -118,7 +120,9 @@ class NarwhalsMessages:
         named = {f"by{number}": self._dimension(name) for number, name in enumerate(by)}
         named["status"] = nw.col("status")
         if seconds is not None:
-            named["seconds"] = self._outcome_seconds() if seconds == "outcome" else self._whole("waited_s")
+            waited = self._whole("waited_s")
+            kinds = {"waited": waited, "waited_hours": waited // _HOUR_S * _HOUR_S}
+            named["seconds"] = self._outcome_seconds() if seconds == "outcome" else kinds[seconds]
         return self._kept(where).select(**named).group_by(*named).agg(n=nw.len())
 
     def estimated_count(self, where: Filters) -> int:  # noqa: ARG002
@@ -293,6 +297,10 @@ class NarwhalsMessages:
             tests.append(self._instant(where.until, operator.lt))
         if where.waited_at_least is not None:
             tests.append(nw.col("waited_s") >= where.waited_at_least)
+        if where.waited_in is not None:
+            waited = self._whole("waited_s")
+            inside = [(waited >= start) & (waited < end) for start, end in where.waited_in]
+            tests.append(reduce(operator.or_, inside, nw.lit(value=False)))
         return self._frame.filter(reduce(operator.and_, tests)) if tests else self._frame
 
     def _dimension(self, name: str) -> nw.Expr:
@@ -310,7 +318,10 @@ class NarwhalsMessages:
             return at_night(self._epoch("submitted_at"))
         late = late_after(name)
         if late is not None:
-            return nw.when(self._latency() > late).then(nw.lit(1)).otherwise(nw.lit(0))
+            latency = self._latency()
+            return fold_ages(
+                late, lambda age, below, above: nw.when(latency > age).then(above).otherwise(below), nw.lit
+            )
         part = time_part(name)
         if part is None:  # columns_needed has already refused such a name
             raise KeyError(name)

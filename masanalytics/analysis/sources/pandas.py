@@ -43,6 +43,7 @@ _WIDE = 2**36
 _FIRST_DIGITS, _LAST_DIGITS = 19_700_101_000000, 21_000_101_000000
 _FIRST_DAY, _LAST_DAY = 19_700_101, 21_001_231
 _FIRST_SERIAL, _LAST_SERIAL = 36_526, 73_051  # the days of 2000 to 2099 in a spreadsheet
+_HOUR_S = 3600
 _LAST_EPOCH = 2**40
 _TIME_TEXT = r"\s*\d{4}[-/.年]\d{1,2}[-/.月]\d{1,2}日?(?:[T\s].*)?|\s*\d{14}\s*|\s*\d{8}\s*|\s*"
 
@@ -167,6 +168,10 @@ class PandasMessages:
             keep &= epoch_seconds(frame["submitted_at"]) < where.until
         if where.waited_at_least is not None:
             keep &= as_floats(frame["waited_s"]) >= where.waited_at_least
+        if where.waited_in is not None:
+            waited = np.floor(as_floats(frame["waited_s"]) + 0.5)
+            inside = [(waited >= start) & (waited < end) for start, end in where.waited_in]
+            keep &= np.any([np.zeros(len(frame), dtype=bool), *inside], axis=0)
         return frame if keep.all() else frame[keep]
 
     @staticmethod
@@ -179,7 +184,9 @@ class PandasMessages:
             return frame["phone"].astype("str").str.slice(0, PREFIX_DIGITS)
         late = late_after(name)
         if late is not None:
-            return pd.Series((np.floor(latencies(frame) + 0.5) > late).astype(np.int64), index=frame.index)
+            latency = np.floor(latencies(frame) + 0.5)
+            below = np.where(np.isnan(latency), 0, np.searchsorted(late, latency))
+            return pd.Series(below.astype(np.int64), index=frame.index)
         part = time_part(name)
         if part is None:  # columns_needed has already refused such a name
             raise KeyError(name)
@@ -215,6 +222,8 @@ def _asked_seconds(frame: pd.DataFrame, status: Numbers, seconds: Seconds | None
         return None
     if seconds == "waited":
         return as_floats(frame["waited_s"])
+    if seconds == "waited_hours":
+        return np.floor((np.floor(as_floats(frame["waited_s"]) + 0.5)) / _HOUR_S) * _HOUR_S
     values = np.where((status == Status.delivered) | (status == Status.failed), latencies(frame), np.nan)
     pending = np.flatnonzero(status == Status.pending)
     values[pending] = as_floats(frame["waited_s"].take(pending))

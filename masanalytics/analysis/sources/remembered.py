@@ -73,7 +73,7 @@ class Answers:
             for question, (answer, _rows) in list(self._found.items())
             if isinstance(question, _Count)
             and question.where == where
-            and question.seconds in ((seconds,) if seconds is not None else (None, "outcome", "waited"))
+            and seconds in (None, question.seconds)
             and set(by) <= set(question.by)
         ]
         return min(found, key=lambda answer: len(answer.n), default=None)
