@@ -44,6 +44,8 @@ ASKED: dict[str, Callable[[Any], pd.DataFrame]] = {
     "anomalies": lambda data: analysis.anomalies(data, by=["carrier"]),
     "arrivals": lambda data: pd.DataFrame(analysis.arrivals(data, "carrier")),
     "backtest": lambda data: analysis.backtest(data, ages=["10min"], campaigns=3),
+    "fatigue": lambda data: analysis.fatigue(data, "20d", uplinks=REPLIES),
+    "fatigue of one": lambda data: analysis.fatigue(data, "20d", uplinks=REPLIES, campaign="c"),
     "funnel": analysis.funnel,
     "health of some": lambda data: analysis.number_health(data, phones=MESSAGES["phone"].head(5).tolist()),
     "replies": lambda data: analysis.replies(data, uplinks=REPLIES),

@@ -23,7 +23,7 @@ FILES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.r
 SMALLEST, LARGEST, LONGEST = 40, 400, 40
 SMALL_ON_PURPOSE = {
     "stats/enough_clusters.py": "one rule under rates, comparisons and changes",
-    "analysis/sources/judged_rows.py": "what a source and the question of suppression_value agree on",
+    "analysis/sources/lent_rows.py": "what a source and a question by windows agree on",
     "store/exported_uplinks.py": "replies, kept apart from messages, which come by millions",
     "store/exported_reports.py": "the evidence that goes with archived messages",
     "store/part_rules.py": "the rule under outcomes, columns and filters",

@@ -10,7 +10,7 @@ import pytest
 
 import masanalytics as mas
 from masanalytics.vocabulary import CARRIERS
-from tests.random_messages import as_duckdb, as_lazy_polars, random_messages
+from tests.random_messages import as_arrow, as_duckdb, as_lazy_polars, random_messages
 
 EMPTY, OFF, BLACK = "MK:0001", "MN:0090", "DB:0141"
 
@@ -214,3 +214,8 @@ def test_numbers_spelled_in_several_ways_are_read_one_by_one() -> None:
 def test_masked_numbers_of_an_engine_are_refused() -> None:
     with pytest.raises(mas.InputError, match="masked"):
         mas.suppression_value(as_duckdb(history(("138****0001", "failed", EMPTY, "2026-01-01"))), 1)
+
+
+def test_an_engine_without_windows_is_asked_for_its_rows() -> None:
+    messages = many_to_few(300)
+    pd.testing.assert_frame_equal(mas.suppression_value(as_arrow(messages), 1), mas.suppression_value(messages, 1))

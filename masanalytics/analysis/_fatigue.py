@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from masanalytics.aliases import Booleans, Figures, Filter, Length, Messages, Numbers
+from masanalytics.aliases import Figures, Filter, Length, Messages, Numbers
 from masanalytics.analysis.dimensions import columns_behind
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import group_rows, messages_with
-from masanalytics.analysis.number_places import number_places, rate_by_person
+from masanalytics.analysis.number_places import PersonSums, number_places, rate_of_people
+from masanalytics.analysis.received_before import ReceivedBefore, ReceivedTotals, totals_of_rows
 from masanalytics.analysis.results import finished
-from masanalytics.analysis.sources import MessageSource, as_source, asks_once
+from masanalytics.analysis.sources import MessageSource, RememberedMessages, as_source, asks_once
 from masanalytics.analysis.sources.base import column_statuses
+from masanalytics.analysis.sources.lent_rows import LendsRows, Loan
 from masanalytics.analysis.sources.pandas import as_floats, epoch_seconds
 from masanalytics.analysis.timely_replies import REPLY_WINDOW, timely_replies
 from masanalytics.errors import InputError
@@ -112,50 +116,61 @@ def fatigue(
     if isinstance(max, bool) or not isinstance(max, int) or max < 1:
         raise InputError("max={max!r}: a whole number from 1 up", max=max)
     filters, source = Filters.parse(where), as_source(data)
-    rows, open_yet = _messages(source, filters, to_seconds(window))
     said, _strangers = timely_replies(data, source, uplinks, to_seconds(within))
-    ids = rows["message_id"].to_numpy()
-    answered = np.isin(ids, said["_message_id"])
-    stopped = np.isin(ids, said.loc[said["_opt_out"] == "opt_out", "_message_id"])
-    result = _table(rows.assign(answered=answered, stopped=stopped, received=np.minimum(rows["received"], max)))
+    ids, is_out = said["_message_id"].to_numpy(dtype=np.int64), (said["_opt_out"] == "opt_out").to_numpy(dtype=bool)
+    strata = [name for name in ("campaign", "round") if name in source.message_columns()]
+    found = _totals(
+        source, filters, ReceivedBefore(to_seconds(window), max, np.unique(ids), np.unique(ids[is_out]), strata)
+    )
+    result = _table(found)
     notes = [_STAY] if len(result) > 1 else []
     if "campaign" not in source.message_columns() and len(result):
         notes.append(_NO_STRATA)
     counted = result["messages"].tolist()
     result = finished(
-        result, source, where=filters, denominator="delivered", notes=[*notes, *_open(open_yet)], counted=counted
+        result, source, where=filters, denominator="delivered", notes=[*notes, *_open(found.open_yet)], counted=counted
     )
     result.attrs["max"] = max
     return result
 
 
-def _messages(source: MessageSource, filters: Filters, window: int) -> tuple[pd.DataFrame, int]:
-    """Return the messages asked about with how many came before each, and how many are open yet."""
+def _totals(source: MessageSource, filters: Filters, question: ReceivedBefore) -> ReceivedTotals:
+    """Return what became of messages by how many came before: from where the data is, or from the messages where a source lends none."""
+    plain = source.plain if isinstance(source, RememberedMessages) else source
+    pushed, derived = filters.divided(source.message_columns())
+    if isinstance(plain, LendsRows) and not derived:
+        asked = None if filters == Filters() else pushed
+        found = plain.lend_rows(Loan(Filters(), ["message_id", *question.strata], asked=asked), question)
+        if found is not None:
+            return found
+    return _of_messages(source, filters, question)
+
+
+def _of_messages(source: MessageSource, filters: Filters, question: ReceivedBefore) -> ReceivedTotals:
+    """Return the totals of the messages asked about, each with how many came before it."""
     import pandas as pd
 
     available = source.message_columns()
-    strata = [name for name in ("campaign", "round") if name in available]
-    columns = ["message_id", "phone", "status", "submitted_at", *strata, *({"waited_s"} & set(available))]
+    columns = ["message_id", "phone", "status", "submitted_at", *question.strata, *({"waited_s"} & set(available))]
     rows = source.message_rows(columns, where=Filters())
     codes, distinct = pd.factorize(rows["status"], use_na_sentinel=False)
     status = np.array([*column_statuses(distinct), -1], dtype=np.int64)[codes]
     phone, _numbers = number_places(rows["phone"])
     sent = epoch_seconds(rows["submitted_at"])
     waited = as_floats(rows["waited_s"]) if "waited_s" in rows else np.full(len(rows), np.inf)
-    stratum = group_rows(rows[strata])[0] if strata and len(rows) else np.zeros(len(rows), dtype=np.int64)
-    table = pd.DataFrame(
-        {
-            "message_id": rows["message_id"].to_numpy(), "phone": phone, "sent_at": sent, "stratum": stratum,
-            "arrived": status == Status.delivered,
-            "open": (status == Status.pending) & ~(waited >= UNREPORTED_AFTER_S),
-        }
+    is_open = (status == Status.pending) & ~(waited >= UNREPORTED_AFTER_S)
+    usable = np.flatnonzero((status >= Status.pending) & (phone >= 0) & ~np.isnan(sent))
+    order = usable[np.lexsort((sent[usable], phone[usable]))]
+    received = np.zeros(len(rows), dtype=np.int64)
+    received[order] = _received(phone[order], sent[order], question.window)
+    ids = rows["message_id"].to_numpy()
+    asked = np.isin(ids, _asked(source, filters)) if filters != Filters() else np.ones(len(rows), dtype=bool)
+    kept = order[(asked & ~is_open)[order]]
+    table = rows[question.strata].take(kept).assign(
+        phone=phone[kept], received=np.minimum(received[kept], question.most), arrived=status[kept] == Status.delivered,
+        answered=np.isin(ids[kept], question.answered), stopped=np.isin(ids[kept], question.stopped),
     )  # fmt: skip
-    table = table[(status >= Status.pending) & (phone >= 0) & ~np.isnan(sent)]
-    table = table.sort_values(["phone", "sent_at"], kind="stable").reset_index(drop=True)
-    table["received"] = _received(table["phone"].to_numpy(), table["sent_at"].to_numpy(), window)
-    asked = table["message_id"].isin(_asked(source, filters)) if filters != Filters() else pd.Series(True, table.index)
-    kept = asked & ~table["open"]
-    return table[kept].reset_index(drop=True), int((asked & table["open"]).sum())
+    return totals_of_rows(table, question.strata, int((asked & is_open)[usable].sum()))
 
 
 def _received(phone: Numbers, sent: Figures, window: int) -> Numbers:
@@ -173,53 +188,69 @@ def _asked(source: MessageSource, filters: Filters) -> Any:
     return messages_with(source.message_rows(columns, where=pushed), derived)["message_id"]
 
 
-def _table(rows: pd.DataFrame) -> pd.DataFrame:
+def _table(found: ReceivedTotals) -> pd.DataFrame:
     import pandas as pd
 
-    levels = sorted(set(rows["received"].tolist()))
-    found = []
-    for level in levels:
-        inside = rows[rows["received"] == level]
-        reached = inside[inside["arrived"]]
-        rate, low, high, _effect = rate_by_person(inside["phone"].to_numpy(), inside["arrived"].to_numpy())
-        out, out_low, out_high, effect = rate_by_person(reached["phone"].to_numpy(), reached["stopped"].to_numpy())
-        ratio = (np.nan,) * 3 if level == levels[0] else _ratio(rows, levels[0], level, effect)
-        answered = int(reached["answered"].sum())
-        found.append(
+    levels = found.levels.sort_values("received").to_dict("records")
+    outs = _Outs.of(found.strata)
+    rows = []
+    for of in levels:
+        sums = PersonSums(of["messages"], of["delivered"], of["both"], of["squares"], of["sent_squares"])
+        rate, low, high, _effect = rate_of_people(of["people"], sums)
+        sums = PersonSums(of["delivered"], of["opt_outs"], of["out_both"], of["out_squares"], of["squares"])
+        out, out_low, out_high, effect = rate_of_people(of["reached"], sums)
+        first, level = levels[0]["received"], of["received"]
+        ratio = (np.nan,) * 3 if level == first else outs.ratio(first, level, effect)
+        answered = of["answered"] / of["delivered"] if of["delivered"] else np.nan
+        rows.append(
             (
-                level, len(inside), len(reached), rate, low, high, answered,
-                answered / len(reached) if len(reached) else np.nan, int(reached["stopped"].sum()), out, out_low, out_high,
-                *ratio,
+                level, of["messages"], of["delivered"], rate, low, high, of["answered"], answered, of["opt_outs"], out, out_low,
+                out_high, *ratio,
             )
         )  # fmt: skip
     whole = dict.fromkeys(("received", "messages", "delivered", "answered_delivered", "opt_outs"), "int64")
     kinds = {name: whole.get(name, "float64") for name in FATIGUE_COLUMNS}
-    return pd.DataFrame(found, columns=list(FATIGUE_COLUMNS)).astype(kinds)
+    return pd.DataFrame(rows, columns=list(FATIGUE_COLUMNS)).astype(kinds)
 
 
-def _ratio(rows: pd.DataFrame, first: int, level: int, effect: float) -> tuple[float, float, float]:
-    """Return how many times as often people opted out at `level` as at `first`, round by round, with its interval."""
-    reached = rows[rows["arrived"]]
-    n, out = (_by_stratum(reached, (first, level), marked=marked) for marked in (False, True))
-    both = (n[0] > 0) & (n[1] > 0)
-    (n0, n1), (out0, out1) = n[:, both], out[:, both]
-    total = n0 + n1
-    above, below = float((out1 * n0 / total).sum()), float((out0 * n1 / total).sum())
-    if not above or not below:
-        return (np.nan,) * 3
-    variance = float(((n1 * n0 * (out0 + out1) - out0 * out1 * total) / total**2).sum()) / (above * below)
-    half = Z95 * np.sqrt(variance * np.fmax(effect, 1.0))
-    ratio = above / below
-    return ratio, float(ratio * np.exp(-half)), float(ratio * np.exp(half))
+@dataclass(frozen=True)
+class _Outs:
+    """Delivered messages and opt-outs by how many came before, in each round of each campaign: level -> a number a round."""
 
+    delivered: Mapping[int, Figures]
+    opt_outs: Mapping[int, Figures]
 
-def _by_stratum(reached: pd.DataFrame, levels: tuple[int, int], *, marked: bool) -> Figures:
-    """Return how many delivered messages, or opt-outs, each stratum has at either level."""
-    strata = int(reached["stratum"].max()) + 1 if len(reached) else 0
-    counted: Booleans = reached["stopped"].to_numpy() if marked else np.ones(len(reached), dtype=bool)
-    of = [reached["received"].to_numpy() == level for level in levels]
-    stratum = reached["stratum"].to_numpy()
-    return np.array([np.bincount(stratum[chosen & counted], minlength=strata) for chosen in of], dtype=float)
+    @classmethod
+    def of(cls, strata: pd.DataFrame) -> _Outs:
+        keys = [name for name in strata.columns if name not in ("received", "delivered", "opt_outs")]
+        place, groups = group_rows(strata[keys]) if keys else (np.zeros(len(strata), dtype=np.int64), strata[:1])
+        received = strata["received"].to_numpy(dtype=np.int64)
+
+        def by_level(name: str) -> dict[int, Figures]:
+            count = strata[name].to_numpy(dtype=float)
+            return {
+                level: np.bincount(place[received == level], count[received == level], minlength=len(groups)).astype(
+                    float
+                )
+                for level in np.unique(received).tolist()
+            }
+
+        return cls(by_level("delivered"), by_level("opt_outs"))
+
+    def ratio(self, first: int, level: int, effect: float) -> tuple[float, float, float]:
+        """Return how many times as often people opted out at `level` as at `first`, round by round, with its interval."""
+        if first not in self.delivered or level not in self.delivered:
+            return (np.nan,) * 3
+        both = (self.delivered[first] > 0) & (self.delivered[level] > 0)
+        (n0, n1), (out0, out1) = ((of[first][both], of[level][both]) for of in (self.delivered, self.opt_outs))
+        total = n0 + n1
+        above, below = float((out1 * n0 / total).sum()), float((out0 * n1 / total).sum())
+        if not above or not below:
+            return (np.nan,) * 3
+        variance = float(((n1 * n0 * (out0 + out1) - out0 * out1 * total) / total**2).sum()) / (above * below)
+        half = Z95 * np.sqrt(variance * np.fmax(effect, 1.0))
+        ratio = above / below
+        return ratio, float(ratio * np.exp(-half)), float(ratio * np.exp(half))
 
 
 def _open(count: int) -> list[Text]:

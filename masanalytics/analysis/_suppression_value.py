@@ -19,7 +19,7 @@ from masanalytics.analysis.prices import checked_price, parts_of, price_of_each
 from masanalytics.analysis.results import finished
 from masanalytics.analysis.sources import MessageSource, RememberedMessages, as_source, asks_once
 from masanalytics.analysis.sources.base import column_statuses
-from masanalytics.analysis.sources.judged_rows import LendsRows
+from masanalytics.analysis.sources.lent_rows import LendsRows, Loan
 from masanalytics.analysis.sources.pandas import as_floats, epoch_seconds
 from masanalytics.errors import InputError
 from masanalytics.formatting import group_label, percent
@@ -39,6 +39,8 @@ SUPPRESSION_COLUMNS = (
 STATES: Final = ("verdict", "last_category", "failed_in_a_row", "months_since_alive")
 """What was known of a number before a message: what `by` can name."""
 
+_LENT: Final = ("heard", "error_code", "carrier", "segments", "message_id")
+_OPTIONAL: Final = ("heard", "carrier", "message_id")
 _VERDICTS = np.array(["unseen", "good", "doubtful", "dead", "blocked"], dtype=object)
 
 
@@ -136,7 +138,7 @@ def _totals(source: MessageSource, filters: Filters, asked: JudgedStates) -> Sta
     plain = source.plain if isinstance(source, RememberedMessages) else source
     pushed, derived = filters.divided(source.message_columns())
     if isinstance(plain, LendsRows) and not derived:
-        found = plain.lend_rows(pushed, asked)
+        found = plain.lend_rows(Loan(pushed, _LENT, optional=_OPTIONAL), asked)
         if found is not None:
             return found
     messages, open_yet, unpriced = _messages(source, filters, asked.price)

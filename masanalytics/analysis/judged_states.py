@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from masanalytics.analysis._number_health import HealthRule
 from masanalytics.analysis.prices import parts_of, price_of_each
-from masanalytics.analysis.sources.judged_rows import DELIVERED, FAILED, OPEN
+from masanalytics.analysis.sources.lent_rows import DELIVERED, FAILED, OPEN
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from masanalytics.aliases import Booleans, Numbers
+from masanalytics.aliases import Numbers
 from masanalytics.errors import InputError
 from masanalytics.stats.proportions import effective_wilson
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PersonSums", "number_places", "rate_by_person", "rate_of_people"]
+__all__ = ["PersonSums", "number_places", "rate_of_people"]
 
 _USUAL: Final = "1[0-9]{10}"
 
@@ -58,22 +58,6 @@ def number_places(column: pd.Series) -> tuple[Numbers, pd.Series]:
     return rank[np.append(place, -1)[cell]], pd.Series([texts[one] for one in order], dtype="str")
 
 
-def rate_by_person(person: Numbers, hit: Booleans) -> tuple[float, float, float, float]:
-    """Return the share of messages that hit, its interval and its design effect, the messages of one person as one cluster.
-
-    The effect is 1 at least; all is NaN of no messages.
-
-    Examples
-    --------
-    >>> [round(one, 3) for one in rate_by_person(np.array([1, 1, 2, 2]), np.array([True, True, False, False]))]
-    [0.5, 0.055, 0.945, 4.0]
-    """
-    _people, place = np.unique(person, return_inverse=True)
-    n, k = np.bincount(place).astype(float), np.bincount(place, weights=hit)
-    sums = (float(one.sum()) for one in (n, k, k * n, k * k, n * n))
-    return rate_of_people(len(_people), PersonSums(*sums))
-
-
 class PersonSums(NamedTuple):
     """Sums over people: messages and hits, their product, and the squares of either."""
 
@@ -85,7 +69,9 @@ class PersonSums(NamedTuple):
 
 
 def rate_of_people(people: int, sums: PersonSums) -> tuple[float, float, float, float]:
-    """Return the same from sums over so many people.
+    """Return the share of messages that hit, its interval and its design effect, the messages of one person as one cluster.
+
+    The effect is 1 at least; all is NaN of no messages.
 
     Examples
     --------

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.base import ColumnKind, MessageSource, RawCounts, Seconds
 from masanalytics.analysis.sources.duckdb import DuckDBMessages
-from masanalytics.analysis.sources.judged_rows import Ask, LendsRows
+from masanalytics.analysis.sources.lent_rows import Ask, LendsRows, Loan
 from masanalytics.analysis.sources.narwhals import NarwhalsMessages
 from masanalytics.analysis.sources.number_totals import NumberTotals, TotalsNumbers
 from masanalytics.analysis.sources.pandas import PandasMessages
@@ -94,11 +94,9 @@ class ExportedMessages:
             lambda source: source.number_totals(where, among) if isinstance(source, TotalsNumbers) else None
         )
 
-    def lend_rows(self, where: Filters, ask: Ask[_T]) -> _T | None:
+    def lend_rows(self, loan: Loan, ask: Ask[_T]) -> _T | None:
         """Return what `ask` finds out of the accepted messages; None where their rows have to be read."""
-        return self._of_one_state(
-            lambda source: source.lend_rows(where, ask) if isinstance(source, LendsRows) else None
-        )
+        return self._of_one_state(lambda source: source.lend_rows(loan, ask) if isinstance(source, LendsRows) else None)
 
     def column_kind(self, name: str) -> ColumnKind | None:
         """Return what a column holds."""

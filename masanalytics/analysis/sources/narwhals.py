@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, reduce
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
 import numpy as np
 
@@ -33,12 +33,13 @@ from masanalytics.analysis.sources.base import (
     status_numbers,
 )
 from masanalytics.analysis.sources.duckdb_relation import epoch_name, with_epochs
-from masanalytics.analysis.sources.judged_rows import (
+from masanalytics.analysis.sources.lent_rows import (
     DELIVERED,
     FAILED,
     OPEN,
     UNREPORTED,
     Ask,
+    Loan,
     spelled_oddly,
 )
 from masanalytics.analysis.sources.narwhals_times import at_night, digits_as_epoch
@@ -61,6 +62,10 @@ _T = TypeVar("_T")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HOUR_S = 3600
 _SPARK = ("PYSPARK", "PYSPARK_CONNECT", "SQLFRAME")
+_WITH_WINDOWS: Final = ("DUCKDB", "POLARS", *_SPARK)
+_TEXTS: Final = ("phone", "error_code", "carrier")
+_NUMBERS: Final = ("message_id", "segments")
+_TIMES: Final = ("submitted_at", "received_at")
 
 
 class NarwhalsMessages:
@@ -167,26 +172,55 @@ class NarwhalsMessages:
             chosen = self._gathered(chosen)  # the messages of few: both tables need them, some of it twice
         return NumberTotals(*(self._collected(table) for table in totals_of(chosen)))
 
-    def lend_rows(self, where: Filters, ask: Ask[_T]) -> _T | None:
-        """Return what `ask` finds out of the accepted messages; None where a column holds neither texts nor times."""
+    def lend_rows(self, loan: Loan, ask: Ask[_T]) -> _T | None:
+        """Return what `ask` finds out of the accepted messages; None where it cannot be asked by windows."""
         import narwhals as nw
 
-        needed = ("phone", "status", "submitted_at", "error_code", "segments")
-        times = [name for name in ("submitted_at", "received_at") if name in self._schema]
-        texts = [name for name in ("phone", "error_code", "carrier") if name in self._schema]
-        known = all(name in self._schema for name in needed) and self._schema["segments"].is_integer()
-        if not known or not all(self.column_kind(name) == "text" for name in texts):
+        if self._frame.implementation.name not in _WITH_WINDOWS or not self._can_lend(loan):
             return None
-        if not all(isinstance(self._schema[name], nw.Datetime) for name in times):
-            return None
-        rows = self._kept(where).select(**self._judged()).filter(~nw.col("outcome").is_null())
-        return ask(rows.filter(~nw.col("phone").is_null() & ~nw.col("sent").is_null()), self._collected)
+        for where in filter(None, (loan.where, loan.asked)):
+            columns_needed([], where, seconds=None, available=self.message_columns())
+        columns = {"phone": self._dimension("phone"), "outcome": self._outcome(), "sent": self._epoch("submitted_at")}
+        columns["odd"] = nw.when(spelled_oddly(columns["phone"])).then(nw.lit(1)).otherwise(nw.lit(0))
+        among = None if loan.asked is None else self._test(loan.asked)
+        columns["asked"] = nw.lit(1) if among is None else nw.when(among).then(nw.lit(1)).otherwise(nw.lit(0))
+        rows = self._kept(loan.where).select(**columns, **{name: self._lent(name) for name in loan.columns})
+        known = ~nw.col("outcome").is_null() & ~nw.col("phone").is_null() & ~nw.col("sent").is_null()
+        return ask(rows.filter(known), self._collected)
 
-    def _judged(self) -> dict[str, nw.Expr]:
-        """Return the columns of `lend_rows`."""
+    def _can_lend(self, loan: Loan) -> bool:
+        """Return whether the columns that are wanted are there, and of the kinds that they should be."""
         import narwhals as nw
 
-        kind, status, phone = self._schema["status"], nw.col("status"), self._dimension("phone")
+        wanted = ["phone", "submitted_at", *("received_at" if name == "heard" else name for name in loan.columns)]
+        optional = {"received_at" if name == "heard" else name for name in loan.optional}
+        if not {"status", *wanted} - optional <= set(self._schema.names()):
+            return False
+
+        def fits(name: str) -> bool:
+            if name in _TIMES:
+                return isinstance(self._schema[name], nw.Datetime)
+            is_whole = self._schema[name].is_integer() and name not in _TEXTS
+            return is_whole or (self.column_kind(name) == "text" and name not in _NUMBERS)
+
+        return all(fits(name) for name in wanted if name in self._schema)
+
+    def _lent(self, name: str) -> nw.Expr:
+        """Return a column of `lend_rows`, whether it is there or not."""
+        import narwhals as nw
+
+        if name == "heard":
+            sent = self._epoch("submitted_at")
+            return nw.coalesce(self._epoch("received_at"), sent) if "received_at" in self._schema else sent
+        if name in self._schema:
+            return self._dimension(name)
+        return nw.lit(0) if name in _NUMBERS else nw.lit(None, nw.String)
+
+    def _outcome(self) -> nw.Expr:
+        """Return what became of an accepted message; null of others."""
+        import narwhals as nw
+
+        kind, status = self._schema["status"], nw.col("status")
         pending = nw.lit(UNREPORTED)
         if "waited_s" in self._schema:
             pending = nw.when(self._whole("waited_s") >= UNREPORTED_AFTER_S).then(pending).otherwise(nw.lit(OPEN))
@@ -196,15 +230,7 @@ class NarwhalsMessages:
         ):  # fmt: skip
             is_one = nw.when(status.is_in(spelled_statuses(kind, one))).then(number)
             outcome = is_one if outcome is None else is_one.otherwise(outcome)
-        sent = self._epoch("submitted_at")
-        heard = nw.coalesce(self._epoch("received_at"), sent) if "received_at" in self._schema else sent
-        nothing = {"carrier": nw.lit(None, nw.String), "message_id": nw.lit(0)}
-        return {
-            "phone": phone, "outcome": outcome, "sent": sent, "heard": heard, "error_code": self._dimension("error_code"),
-            "segments": nw.col("segments"),
-            "odd": nw.when(spelled_oddly(phone)).then(nw.lit(1)).otherwise(nw.lit(0)),
-            **{name: self._dimension(name) if name in self._schema else empty for name, empty in nothing.items()},
-        }  # fmt: skip
+        return cast("nw.Expr", outcome)
 
     def column_kind(self, name: str) -> ColumnKind | None:
         """Return what a column holds."""
@@ -282,6 +308,12 @@ class NarwhalsMessages:
         return [like(one) if is_number(one) else one for one in options if not is_number(one) or like(one) == one]
 
     def _kept(self, where: Filters) -> Any:
+        """Return the messages that pass `where`."""
+        passes = self._test(where)
+        return self._frame if passes is None else self._frame.filter(passes)
+
+    def _test(self, where: Filters) -> Any:
+        """Return the test that a message passes `where`; None where all do."""
         import narwhals as nw
 
         tests = [
@@ -301,7 +333,7 @@ class NarwhalsMessages:
             waited = self._whole("waited_s")
             inside = [(waited >= start) & (waited < end) for start, end in where.waited_in]
             tests.append(reduce(operator.or_, inside, nw.lit(value=False)))
-        return self._frame.filter(reduce(operator.and_, tests)) if tests else self._frame
+        return reduce(operator.and_, tests) if tests else None
 
     def _dimension(self, name: str) -> nw.Expr:
         import narwhals as nw

@@ -1,0 +1,69 @@
+"""Messages lent where the data is, to what asks by windows over each number's: its answer comes back, not they themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, runtime_checkable
+
+from masanalytics.analysis.filters import Filters
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["DELIVERED", "FAILED", "OPEN", "UNREPORTED", "Ask", "LendsRows", "Loan", "spelled_oddly"]
+
+OPEN, UNREPORTED, FAILED, DELIVERED = 0, 1, 2, 3
+"""The outcome of an accepted message: pending, pending for good, or as reported."""
+
+_ONE_A_PERSON: Final = "^1[0-9]{2}([0-9]{8}|~[a-z]+)$"
+
+_T = TypeVar("_T")
+
+Ask = Callable[[Any, "Callable[[Any], pd.DataFrame]"], _T]
+"""What asks: given a narwhals frame, and what runs a query on it and brings its answer."""
+
+
+@dataclass(frozen=True)
+class Loan:
+    """What is to be lent.
+
+    Attributes
+    ----------
+    where : Filters
+        Which messages.
+    columns : sequence of str
+        What is wanted beside ``phone, outcome, sent, odd, asked``: ``heard, error_code, carrier, segments, message_id`` or any column of
+        texts or whole numbers.
+    optional : sequence of str
+        Those of `columns` that may be missing: a carrier is null then, a message_id 0, and heard as submitted.
+    asked : Filters, optional
+        Which of them are asked about, where the others are only there to be counted; all by default.
+    """
+
+    where: Filters
+    columns: Sequence[str]
+    optional: Sequence[str] = ()
+    asked: Filters | None = None
+
+
+@runtime_checkable
+class LendsRows(Protocol):
+    """A source whose messages can be asked by windows over each number's, where they are."""
+
+    def lend_rows(self, loan: Loan, ask: Ask[_T]) -> _T | None:
+        """Return what `ask` finds; None where the engine has no windows, or a column is missing or of another kind.
+
+        It is given the accepted messages that have a number and a time: ``phone, outcome`` (as above), ``sent`` (epoch seconds), ``odd``
+        (1 where another spelling may be the same person, see `spelled_oddly`), ``asked`` (1 or 0), and the columns of the `loan`;
+        ``heard`` is when the report came (epoch seconds; as submitted, where none did).
+        """
+        ...
+
+
+def spelled_oddly(phone: Any) -> Any:
+    """Return the test that a text is neither a number as it is usually written nor the hash of one.
+
+    It may be several people's, or one of several spellings of a number.
+    """
+    return ~phone.str.contains(_ONE_A_PERSON)
