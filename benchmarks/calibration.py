@@ -14,43 +14,18 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from worlds import CARRIERS, CASES, DAY, World, forecast
 
 from masanalytics.analysis import compare, delivery_rates
 
 AGES = {"1 min": 60, "10 min": 600, "2 h": 7200, "1 day": 86_400, "5 days": 432_000}
 WORLD_AGES = {"10 min": 600, "2 h": 7200, "8 h": 28_800, "1 day": 86_400}
 EARLIER = Path(__file__).with_name("earlier_forecasts.csv")
-CARRIERS = np.array(["China Mobile", "China Unicom", "China Telecom"])
 START = 1_767_225_600
-DAY = 86_400
-
-
-@dataclass(frozen=True)
-class World:
-    """What is true of the simulated campaigns; `spread` is how much they differ (0: not at all)."""
-
-    delivered: float = 0.945
-    never: float = 0.015
-    fast: float = 0.85
-    fast_median_s: float = 6.0
-    slow_mean_s: float = 3600.0
-    spread: float = 0.0
-
-    def drawn(self, rng: np.random.Generator) -> World:
-        """Return one campaign's own truth."""
-        if not self.spread:
-            return self
-
-        def shifted(p: float) -> float:
-            return float(1 / (1 + np.exp(-(np.log(p / (1 - p)) + rng.normal(0, self.spread)))))
-
-        delivered = shifted(self.delivered)
-        return World(delivered, min(self.never, 1 - delivered), shifted(self.fast))
 
 
 def campaign(world: World, n: int, rng: np.random.Generator, over_s: int = 600) -> pd.DataFrame:
@@ -135,14 +110,12 @@ def coverage_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 def worlds_rows(file: Path, runs: int, seed: int) -> pd.DataFrame:
     """Return every forecast of every world, each beside a history of its own; those that are in `file` already are not made again."""
-    import worlds
-
     done = set(pd.read_csv(file)["world"]) if file.exists() else set()
-    for number, case in enumerate(worlds.CASES):
+    for number, case in enumerate(CASES):
         if case.english in done:
             continue
         rng = np.random.default_rng(seed + number)
-        rows = [row for _ in range(runs) for row in worlds.forecast(case.month, rng, WORLD_AGES, todays=1)]
+        rows = [row for _ in range(runs) for row in forecast(case.month, rng, WORLD_AGES, todays=1)]
         made = pd.DataFrame(rows).assign(world=case.english)
         made.to_csv(file, mode="a", header=not file.exists(), index=False)
     return pd.read_csv(file)
@@ -215,11 +188,9 @@ def false_alarms(world: World, runs: int, n: int, seed: int, at_s: int) -> dict[
 
 def worlds_tables(file: Path, runs: int, seed: int) -> None:
     """Print the table of the worlds in both languages, and where rates without a warning hold least."""
-    import worlds
-
     found = worlds_rows(file, runs, seed)
-    print(worlds_text(found, {case.english: case.english for case in worlds.CASES}, "none"))
-    print(worlds_text(found, {case.english: case.chinese for case in worlds.CASES}, "无"))
+    print(worlds_text(found, {case.english: case.english for case in CASES}, "none"))
+    print(worlds_text(found, {case.english: case.chinese for case in CASES}, "无"))
     shares = without_warning(found)
     print(f"\nwithout a warning: {shares.mean():.1f} of 100 on average over {len(shares)} worlds and ages; the lowest:")
     print(shares.head(8).round(1).to_string())

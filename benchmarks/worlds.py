@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from calibration import CARRIERS, DAY, World
 
 from masanalytics.aliases import Booleans, Figures, Numbers
 from masanalytics.analysis.forecast import expected_ends
@@ -20,9 +19,34 @@ from masanalytics.analysis.grouped_count import Counts
 from masanalytics.analysis.matured_history import history_of
 from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
 
+CARRIERS = np.array(["China Mobile", "China Unicom", "China Telecom"])
+DAY = 86_400
 NOON = 10
 MIX = (0.6, 0.22, 0.18)
 Rng = np.random.Generator
+
+
+@dataclass(frozen=True)
+class World:
+    """What is true of the simulated campaigns; `spread` is how much they differ (0: not at all)."""
+
+    delivered: float = 0.945
+    never: float = 0.015
+    fast: float = 0.85
+    fast_median_s: float = 6.0
+    slow_mean_s: float = 3600.0
+    spread: float = 0.0
+
+    def drawn(self, rng: np.random.Generator) -> World:
+        """Return one campaign's own truth."""
+        if not self.spread:
+            return self
+
+        def shifted(p: float) -> float:
+            return float(1 / (1 + np.exp(-(np.log(p / (1 - p)) + rng.normal(0, self.spread)))))
+
+        delivered = shifted(self.delivered)
+        return World(delivered, min(self.never, 1 - delivered), shifted(self.fast))
 
 
 class Reports(NamedTuple):
