@@ -2,7 +2,7 @@
 
 Months of 28 days, judged by the hour: three carriers (60, 22 and 18 % of the messages; 96, 93.5 and 93 % delivered), messages from
 08:00 to 21:00. ``differ`` is the standard deviation, on the scale of log-odds, by which days differ, and once more by which hours of
-a carrier do. The fall is on the last day but one, of the second or third carrier, and counts as found if there is an alarm on it by the
+a carrier do; ``swing`` how far the hours of the day take the rates up and down, and weekends down. The fall is on the last day but one, of the second or third carrier, and counts as found if there is an alarm on it by the
 end of its second hour.
 
 Run ``python benchmarks/alarms.py`` (some four minutes), or with ``--runs 20`` for a first look.
@@ -27,9 +27,11 @@ LEAST = 200
 MONDAY = 20_514 * 86_400  # 2 March 2026, in seconds of local time
 
 
-def month(rng: np.random.Generator, hourly: int, differ: float) -> tuple[Figures, Figures]:
+def month(rng: np.random.Generator, hourly: int, differ: float, swing: float = 0.0) -> tuple[Figures, Figures]:
     """Return the messages and the probability of delivery, by hour and carrier."""
     shift = rng.normal(0, differ, (28, 1, 1)) + rng.normal(0, differ, (28, 24, 3))
+    shift += swing * np.sin(2 * np.pi * (np.arange(24) - 8) / 24)[:, None]  # well in the morning, badly at night
+    shift -= swing * (np.arange(28) % 7 >= 5)[:, None, None]
     rates = 1 / (1 + np.exp(-(np.log(RATES / (1 - RATES)) + shift)))
     messages = rng.poisson(hourly * SHARES, (len(HOURS), 3)).astype(float)
     messages[(HOURS % 24 < 8) | (HOURS % 24 >= 21)] = 0
@@ -74,13 +76,15 @@ def ideal(rng: np.random.Generator, hourly: int, differ: float, runs: int = 20_0
     return float(((scores.max(axis=1) >= limit) | (scores.sum(axis=1) / np.sqrt(2) >= limit)).mean())
 
 
-def rates_of(rng: np.random.Generator, hourly: int, differ: float, runs: int) -> tuple[float, float]:
+def rates_of(
+    rng: np.random.Generator, hourly: int, differ: float, runs: int, swing: float = 0.0
+) -> tuple[float, float]:
     """Return the share of quiet months with an alarm, and the share of falls that are found."""
     false = found = 0
     for _ in range(runs):
-        messages, rates = month(rng, hourly, differ)
+        messages, rates = month(rng, hourly, differ, swing)
         false += any(judged(messages, rng.binomial(messages.astype(int), rates).astype(float)))
-        messages, rates = month(rng, hourly, differ)
+        messages, rates = month(rng, hourly, differ, swing)
         carrier, start = int(rng.integers(1, 3)), 27 * 24 + int(rng.integers(9, 18))
         rates[start : start + 2, carrier] -= 0.1
         seen = judged(messages[: start + 2], rng.binomial(messages.astype(int), rates)[: start + 2].astype(float))
@@ -103,6 +107,11 @@ def main() -> None:
             best = ideal(np.random.default_rng(2), hourly, differ)
             row = f"| {hourly:,} | {differ:.2f} | {100 * false:.1f} % | {100 * found:.0f} % | {100 * best:.0f} % |"
             print(row, flush=True)
+    print("\n| messages an hour | days and hours differ by | swing | quiet months with an alarm | falls found |")
+    print("|---|---|---|---|---|")
+    for hourly, differ, swing in ((2000, 0.05, 0.3), (2000, 0.15, 0.3), (5000, 0.05, 0.6), (5000, 0.15, 0.6)):
+        false, found = rates_of(np.random.default_rng(1), hourly, differ, runs, swing)
+        print(f"| {hourly:,} | {differ:.2f} | {swing:.1f} | {100 * false:.1f} % | {100 * found:.0f} % |", flush=True)
 
 
 if __name__ == "__main__":
