@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -473,16 +474,18 @@ def test_a_proxys_connection_stays_while_it_brings_requests(
     """A connection that is kept alive counts as the proxy's own, whoever the requests are said to be of."""
     from masanalytics.receiving import door, server
 
-    monkeypatch.setattr(door, "_WITHOUT_REQUEST_S", 0.3)
+    moments = [0.0]
+    monkeypatch.setattr(door, "time", SimpleNamespace(monotonic=lambda: moments[-1]))
     monkeypatch.setattr(server, "_SWEEP_S", 0.05)
     with receiver(store, behind_proxy="127.0.0.1") as listening:
         line = http.client.HTTPConnection("127.0.0.1", listening.port, timeout=10)
         line.connect()
         own = line.sock
-        for _ in range(8):
+        for _ in range(4):
             line.request("POST", f"/{PATH}/report", json.dumps(CAPTURED), {"X-Forwarded-For": claimed})
             assert line.getresponse().read() == b"ok\n"
-            time.sleep(0.1)
+            moments.append(moments[-1] + 70)  # a connection without a request is closed after 75 s
+            time.sleep(0.1)  # for the server to look
         assert line.sock is own
         line.close()
 

@@ -229,7 +229,7 @@ def _silent(
 ) -> SilentRows | None:
     """Return what the sheet says of silent arms; None where it says nothing."""
     is_there = HELD_OUT in columns or (arms is not None and bool(frame.attrs))
-    if not is_there and until == "7d":  # as nobody said otherwise
+    if not is_there and isinstance(until, str) and until == "7d":  # as nobody said otherwise
         return None
     rule = HoldRule.of(until)  # refused where it cannot be meant, although nobody is held out
     return SilentRows.of(frame, columns.get(HELD_OUT), arms, rule) if is_there else None
