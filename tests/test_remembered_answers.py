@@ -13,10 +13,11 @@ import pytest
 
 from masanalytics import analysis
 from masanalytics.analysis.filters import Filters
+from masanalytics.analysis.grouped_count import Question, count_messages
 from masanalytics.analysis.sources import as_source, asks_once
 from masanalytics.analysis.sources.base import RawCounts, Seconds
 from masanalytics.analysis.sources.pandas import PandasMessages
-from masanalytics.analysis.sources.remembered import Answers
+from masanalytics.analysis.sources.remembered import Answers, RememberedMessages, _Count
 from masanalytics.report import write_report
 from masanalytics.store import Store
 from tests.random_messages import END, QUESTIONS, fill, in_batches, random_messages
@@ -240,3 +241,51 @@ def test_some_statuses_are_taken_from_a_count_of_all() -> None:
         first, second = tables
         pd.testing.assert_frame_equal(first, second, check_dtype=False)
         assert asked == 0
+
+
+def test_an_answer_that_was_used_stays_longer_than_one_that_was_not() -> None:
+    """Room is made by those asked for longest ago, also where only a coarser count was taken from them."""
+    answers, frame = Answers(), pd.DataFrame({"a": [1], "b": [2]})
+    counted = RawCounts(frame, np.array([5]), np.array([1.0]), np.array([1]))
+    first, second, third = (_Count(((name,), (), "outcome")) for name in "abc")
+    answers.keep(first, counted, 400_000)
+    answers.keep(second, counted, 400_000)
+
+    assert answers.finer(["a"], (), "outcome") is counted
+    answers.keep(third, counted, 400_000)
+
+    assert [answers.get(one) is not None for one in (first, second, third)] == [True, False, True]
+
+
+def test_dimensions_in_another_order_are_the_same_question() -> None:
+    """Their columns come in the order asked for; and the day is the bucket of a day."""
+    data = Holder(random_messages(100, seed=4))
+
+    @asks_once
+    def ask() -> tuple[list[list[str]], list[str]]:
+        keys = [
+            count_messages(data, Question(by, (), Filters(), None))[0].keys
+            for by in (["carrier", "day"], ["day", "carrier"], ["time/86400", "carrier"])
+        ]
+        return [[str(name) for name in one] for one in keys], [
+            str(keys[1]["day"].dtype),
+            str(keys[2]["time/86400"].dtype),
+        ]
+
+    columns, kinds = ask()
+
+    assert columns == [["carrier", "day"], ["day", "carrier"], ["time/86400", "carrier"]]
+    assert kinds == ["datetime64[s]", "datetime64[s, Asia/Shanghai]"]
+    assert len(data.message_source.questions) == 1
+
+
+def test_a_finer_count_that_nothing_is_added_up_in_is_not_kept_twice() -> None:
+    """The coarser answer shares its numbers."""
+    answers = Answers()
+    source = RememberedMessages(PandasMessages(random_messages(50, seed=4).assign(one=1)), answers)
+    finer = source.grouped_count(["phone", "one"], where=Filters())
+
+    coarser = source.grouped_count(["phone"], where=Filters())
+
+    assert coarser.n is finer.n
+    assert list(coarser.keys) == ["phone"]

@@ -142,8 +142,17 @@ class Cells:
         failed = self.reported & (self.counts.status == Status.failed)
         return self.counts.keys["error_code"].where(failed)
 
+    @cached_property
+    def _numbers_of_codes(self) -> tuple[Numbers, dict[str, int]]:
+        """The number of each row's code (-1 for none), and of each code: compared again and again, numbers are quicker."""
+        import pandas as pd
+
+        numbers, distinct = pd.factorize(self.codes, use_na_sentinel=True)
+        return numbers.astype(np.int64), {str(code): number for number, code in enumerate(distinct)}
+
+    @cached_property
     def measures(self) -> list[Measure]:
-        """Return what is judged: three shares, and those of the most frequent error codes."""
+        """What is judged: three shares, and those of the most frequent error codes."""
         common = [Measure("delivered", -1), Measure("reported", -1)]
         common += [Measure("slow", 1)] if not self.counts.has_minutes_only() else []
         if "error_code" not in self.counts.keys.columns:
@@ -184,11 +193,12 @@ class Cells:
         if measure.name == "slow":
             happened = self.counts.seconds > slow_s
         elif measure.name == "code":
-            happened = (self.codes == measure.code).to_numpy(dtype=bool, na_value=False)
+            numbers, number_of = self._numbers_of_codes
+            happened = np.equal(numbers, number_of.get(str(measure.code), -2))
         else:
             happened = self.delivered if measure.name == "delivered" else self.reported
         totals, counts = (
-            np.bincount(self.bucket[chosen], weights=self.counts.n[chosen], minlength=self.buckets).astype(float)
+            np.bincount(self.bucket, weights=self.counts.n * chosen, minlength=self.buckets).astype(float, copy=False)
             for chosen in (base, base & happened)
         )
         return counts, totals
@@ -262,7 +272,7 @@ def _candidates(cells: Cells, names: Sequence[str]) -> list[_Candidate]:
     made = []
     for cell, rows in cells.subjects(names):
         slow_s = cells.threshold(rows)
-        for measure in cells.measures():
+        for measure in cells.measures:
             if measure.name == "code" and len(cell) > 1:
                 continue
             counts, totals, line = cells.judged(rows, measure, slow_s)

@@ -113,8 +113,9 @@ class ClusterCounts:
             if self.unit is None
             else self.unit + (self.batch.max(initial=0) + 1 if self.batch is not None else 0)
         )
-        pairs = np.unique(np.stack([group, self.campaign])[:, self.accepted > 0], axis=1)
-        campaigns = np.bincount(pairs[0], minlength=groups)
+        there = self.accepted > 0
+        (of_group, _), _ = _distinct_pairs(group[there], self.campaign[there])
+        campaigns = np.bincount(of_group, minlength=groups)
         return np.where(campaigns[group] > 1, unit, batch)
 
     def with_keys(self, keys: pd.DataFrame) -> ClusterCounts:
@@ -134,12 +135,19 @@ class ClusterCounts:
     def cells(self, group: Numbers, cluster: Numbers) -> GroupClusters:
         """Return accepted and delivered by group and cluster, a row each; rows of group -1 are left out."""
         known = (group >= 0) & (self.accepted > 0)
-        cell, place = np.unique(np.stack([group[known], cluster[known]]), axis=1, return_inverse=True)
+        cell, place = _distinct_pairs(group[known], cluster[known])
         n, k = (
-            np.bincount(place.reshape(-1), weights=values[known], minlength=cell.shape[1]).astype(float)
+            np.bincount(place, weights=values[known], minlength=len(cell[0])).astype(float)
             for values in (self.accepted, self.delivered)
         )
         return GroupClusters(cell[0], np.unique(cell[1], return_inverse=True)[1].reshape(-1), n, k)
+
+
+def _distinct_pairs(first: Numbers, second: Numbers) -> tuple[tuple[Numbers, Numbers], Numbers]:
+    """Return the distinct pairs of two columns, in order, and each row's place among them; the second begins at -1."""
+    width = int(second.max(initial=-1)) + 2
+    pair, place = np.unique(first * width + (second + 1), return_inverse=True)
+    return (pair // width, pair % width - 1), place.reshape(-1).astype(np.int64)
 
 
 def places_among(groups: pd.DataFrame, keys: pd.DataFrame) -> Numbers:

@@ -12,6 +12,7 @@ import numpy as np
 from masanalytics.aliases import Booleans, Figures, Messages, Numbers
 from masanalytics.analysis.dimensions import (
     BEYOND,
+    DAY_S,
     HIDDEN,
     MATURED,
     WINDOW,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Counts", "Question", "count_messages", "group_rows", "messages_with"]
 
 _ROW = "#row"
+_DAY_BUCKET = f"time/{DAY_S}"
 
 
 _ENOUGH_TIMES: Final = 20
@@ -247,10 +249,15 @@ def messages_with(messages: pd.DataFrame, derived: Mapping[str, tuple[Any, ...]]
 def _source_dimensions(asked: Sequence[str], available: Sequence[str]) -> list[str]:
     """Return what the source is asked for: the category is derived from the error code, of numbers with the carrier."""
     if not ("category" in asked and is_derived("category", available)):
-        return list(asked)
-    plain = [name for name in asked if name != "category"]
+        return list(dict.fromkeys(_source_name(name, available) for name in asked))
+    plain = [_source_name(name, available) for name in asked if name != "category"]
     carrier = ["carrier"] if "carrier" in available else []
     return list(dict.fromkeys([*plain, "error_code", *carrier]))
+
+
+def _source_name(name: str, available: Sequence[str]) -> str:
+    """Return what a source is asked for: the day is the bucket of a day, which nobody counts by twice."""
+    return _DAY_BUCKET if name == "day" and not {name, _DAY_BUCKET} & set(available) else name
 
 
 def _shown(raw: RawCounts, asked: Sequence[str], available: Sequence[str]) -> pd.DataFrame:
@@ -263,7 +270,7 @@ def _shown(raw: RawCounts, asked: Sequence[str], available: Sequence[str]) -> pd
         elif name == "category":
             shown[name] = _categories(raw.keys, raw.status)
         else:
-            shown[name] = present(name, raw.keys[name])
+            shown[name] = present(name, raw.keys[_source_name(name, available)])
     return pd.DataFrame(shown, index=raw.keys.index)
 
 

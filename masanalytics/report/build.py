@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.axes import Axes
 
 from masanalytics import analysis, plot
 from masanalytics.aliases import Messages
 from masanalytics.analysis._delivery_rates import console_notes
-from masanalytics.analysis.dimensions import DAY_S, WINDOW
+from masanalytics.analysis.dimensions import WINDOW
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import Question, count_messages
 from masanalytics.analysis.known_holes import holes_text
@@ -20,6 +21,7 @@ from masanalytics.formatting import column_name
 from masanalytics.i18n import N_, _
 from masanalytics.plot.chart import titled
 from masanalytics.plot.named_rows import row_height
+from masanalytics.plot.theme import SERIES
 from masanalytics.report import tables
 from masanalytics.report.contents import LONGEST_SENTENCE, Contents, Request, Section, Subject
 from masanalytics.report.headline import behind, headline
@@ -83,7 +85,7 @@ def _ask_together(data: Messages, request: Request) -> None:
     together = [name for name in ("campaign", "carrier") if name in available and request.by is None]
     count_messages(data, Question(together, ("carrier", WINDOW, "account"), where))
     if {"batch_id", "submitted_at"} <= available:
-        count_messages(data, Question([], ("campaign", "day", f"time/{DAY_S}", "batch_id", "carrier"), where, None))
+        count_messages(data, Question([], ("campaign", "day", "batch_id", "carrier"), where, None))
 
 
 def _title(request: Request) -> str:
@@ -229,7 +231,14 @@ def _speed(subject: Subject) -> Section:
     by = "carrier" if "carrier" in subject.available else None
     where = subject.request.where
     times = analysis.latency(subject.data, by=by, **where)
-    picture = Picture(4.8, lambda ax: plot.latency(subject.data, by=by, ax=ax, reveal=subject.request.reveal, **where))
+    curve = analysis.arrivals(subject.data, by, most_groups=len(SERIES), **where)
+
+    def draw(ax: Axes) -> Axes:
+        if curve is not None:
+            return plot.latency(curve, ax=ax, reveal=subject.request.reveal)
+        return plot.latency(subject.data, by=by, ax=ax, reveal=subject.request.reveal, **where)
+
+    picture = Picture(4.8, draw)
     columns = tables.columns_of(times, tables.LATENCY)
     return subject.section("latency", _("How fast messages arrive"), times, columns, picture)
 

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import re
+import secrets
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from importlib import resources
@@ -56,9 +57,10 @@ def page(contents: Contents, clean: Callable[[str], str]) -> str:
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         "style": Markup(folder.joinpath("page.css").read_text(encoding="utf-8").strip()),  # noqa: S704 - our own file
     }
-    text = template.render(**shown, font=Markup(""))
     # The letters are known only once everything is written: what is not markup decides which the font must have.
-    return template.render(**shown, font=Markup(_font_face(_visible(text))))  # noqa: S704 - base64
+    place = f"/*{secrets.token_hex(16)}*/"
+    before, after = template.render(**shown, font=Markup(place)).split(place)  # noqa: S704 - our own
+    return before + _font_face(_visible(before + after)) + after
 
 
 def _environment() -> Environment:
@@ -116,7 +118,7 @@ def _font_face(text: str) -> str:
 
     The font is the openly licensed (OFL) Noto Sans SC that zhplot carries, cut down to these letters.
     """
-    letters = {char for char in text if any(first <= ord(char) <= last for first, last in _CHINESE)}
+    letters = {char for char in set(text) if any(first <= ord(char) <= last for first, last in _CHINESE)}
     return _font_with("".join(sorted(letters)), bundled_font()) if letters else ""
 
 
@@ -129,8 +131,12 @@ def _font_with(letters: str, path: Path | None) -> str:
     options = subset.Options(
         flavor="woff", layout_features=[], name_IDs=[0, 1, 2, 13, 14], hinting=False, notdef_outline=True
     )
+    # What sets type in other ways, or downwards, is not even read.
+    options.drop_tables += ["GSUB", "GPOS", "BASE", "STAT", "vhea", "vmtx"]
     buffer = io.BytesIO()
     with subset.load_font(str(path), options) as font:
+        # Without names of its own each glyph would be given one that tells its letter, which nobody reads.
+        font.setGlyphOrder([f"glyph{number:05d}" for number in range(font["maxp"].numGlyphs)])
         cutter = subset.Subsetter(options)
         cutter.populate(text=letters)
         cutter.subset(font)

@@ -53,7 +53,10 @@ class Answers:
     def get(self, question: Hashable) -> Any:
         """Return the answer to `question`, or None."""
         found = self._found.get(question)
-        return None if found is None else found[0]
+        if found is None:
+            return None
+        self._found.move_to_end(question)
+        return found[0]
 
     def keep(self, question: Hashable, answer: Any, rows: int = 1) -> None:
         """Keep an answer of so many rows."""
@@ -69,14 +72,15 @@ class Answers:
     def finer(self, by: Sequence[str], where: Hashable, seconds: Seconds | None) -> RawCounts | None:
         """Return the smallest table of the same messages that has these dimensions and seconds among others."""
         found = [
-            answer
-            for question, (answer, _rows) in list(self._found.items())
+            question
+            for question in list(self._found)
             if isinstance(question, _Count)
             and question.where == where
             and seconds in (None, question.seconds)
             and set(by) <= set(question.by)
         ]
-        return min(found, key=lambda answer: len(answer.n), default=None)
+        smallest = min(found, key=lambda question: self._found[question][1], default=None)
+        return None if smallest is None else cast("RawCounts", self.get(smallest))
 
 
 class _Count(tuple[Any, ...]):
@@ -114,7 +118,7 @@ class RememberedMessages:
         key = _as_key(where)
         if key is None:
             return RawCounts(*self._source.grouped_count(by, where=where, seconds=seconds))
-        question = _Count((tuple(by), key, seconds))
+        question = _Count((tuple(sorted(by)), key, seconds))
         known: RawCounts | None = self._answers.get(question)
         if known is None:
             finer = self._answers.finer(by, key, seconds) or self._of_statuses(by, where, seconds)
@@ -124,8 +128,10 @@ class RememberedMessages:
                 known = _rolled_up(finer, by, seconds)
             for values in (known.status, known.seconds, known.n):
                 values.flags.writeable = False
-            self._answers.keep(question, known, len(known.n))
-        return known
+            # What shares the numbers of a finer answer takes no room of its own.
+            is_own = finer is None or known.n is not finer.n
+            self._answers.keep(question, known, len(known.n) if is_own else 1)
+        return known if list(known.keys) == list(by) else known._replace(keys=known.keys[list(by)])
 
     def _of_statuses(self, by: Sequence[str], where: Filters, seconds: Seconds | None) -> RawCounts | None:
         """Return those rows of a finer count of all statuses that have the ones asked for."""
@@ -262,13 +268,18 @@ def _as_key(where: Filters) -> Hashable | None:
 
 def _rolled_up(finer: RawCounts, by: Sequence[str], seconds: Seconds | None) -> RawCounts:
     """Add up the rows of a finer count that differ in other dimensions only."""
+    import pandas as pd
+
     columns = [factorize(finer.keys[name])[0] for name in by] + [finer.status + 1]
     if seconds is not None:
-        columns.append(np.unique(finer.seconds, return_inverse=True)[1].reshape(-1).astype(np.int64))
+        columns.append(factorize(pd.Series(finer.seconds))[0])
     row = np.zeros(len(finer.n), dtype=np.int64)
     for numbers in columns:
-        row = np.unique(row * (int(numbers.max(initial=0)) + 1) + numbers, return_inverse=True)[1].reshape(-1)
-    _, first = np.unique(row, return_index=True)
+        # Numbered in the order in which they come, which needs no sorting, and anew each time, so that none grows too long.
+        row = pd.factorize(row * (int(numbers.max(initial=0)) + 1) + numbers)[0].astype(np.int64)
+    first = np.flatnonzero(row > np.maximum.accumulate(np.concatenate([[-1], row[:-1]])))
+    if len(first) == len(row) and seconds is not None:
+        return finer._replace(keys=finer.keys[list(by)])
     n = np.rint(np.bincount(row, weights=finer.n, minlength=len(first))).astype(np.int64)
     at = finer.seconds[first] if seconds is not None else np.full(len(first), np.nan)
     return RawCounts(finer.keys[list(by)].iloc[first].reset_index(drop=True), finer.status[first], at, n)
