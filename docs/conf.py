@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from babel.messages.mofile import write_mo
@@ -57,6 +59,8 @@ nb_execution_cache_path = str(DOCS / "_build" / f"notebooks-{language}")
 nb_execution_in_temp = True  # both languages run at once
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
+spark_runs_here = find_spec("pyspark") and (shutil.which("java") or "JAVA_HOME" in os.environ)
+nb_execution_excludepatterns = [] if spark_runs_here else ["notebooks/*-on-spark.ipynb"]
 nb_merge_streams = True
 suppress_warnings = [
     "misc.highlighting_failure",  # lines for the shell, where notebooks are not run

@@ -176,6 +176,24 @@ def test_what_cannot_be_taken_as_one(
         mas.delivery_rates(data(stores[0], tmp_path))
 
 
+def test_twenty_exports_are_read_through_one_database(exports: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A DuckDB database takes longer to make than a small file to count, so that a process makes one for all folders it asks."""
+    duckdb = pytest.importorskip("duckdb")
+    made: list[object] = []
+    connect = duckdb.connect
+
+    def counted(*given: Any) -> Any:
+        made.append(given)
+        return connect(*given)
+
+    monkeypatch.setattr(duckdb, "connect", counted)
+
+    for day in range(1, 6):
+        mas.delivery_rates(exports, by="account", since=f"2026-01-{day:02d}", history=None)
+
+    assert len(made) <= 1
+
+
 def test_an_export_that_is_replaced_meanwhile_is_asked_again(
     stores: tuple[Store, list[Store]], exports: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,7 @@
-"""The notebooks run from top to bottom, and again in the same folder, say nothing alarming, and draw what they promise."""
+"""The notebooks run from top to bottom, and again in the same folder, say nothing alarming, and draw what they promise.
+
+The one on Spark is skipped where there is no Spark; `.ci/run spark` runs it.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from tests.spark_here import NEEDS_SPARK, says_spark
+
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 PICTURES = {
     "01-quickstart": 3,
@@ -24,7 +29,11 @@ PICTURES = {
     "07-ab-split-to-verdict": 2,
     "08-one-customer-asks": 0,
     "09-own-account-and-sheet": 1,
+    "10-twenty-accounts-on-spark": 1,
 }
+TRIED = [
+    pytest.param(name, marks=[NEEDS_SPARK] if says_spark(NOTEBOOKS / f"{name}.ipynb") else []) for name in PICTURES
+]
 HEADING = re.compile(r"^#+ .+$", re.MULTILINE)
 ALARMING = re.compile(r"Glyph|Warning|Traceback")
 
@@ -77,7 +86,7 @@ def test_every_notebook_is_tried() -> None:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
 @pytest.mark.usefixtures("english_kernel")
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("name", TRIED)
 def test_a_notebook_runs_from_top_to_bottom_and_again(name: str, beside: Path) -> None:
     """It raises nothing, warns of nothing, shows no missing glyph, and draws its charts; it can be run once more."""
     found = list(outputs(executed(NOTEBOOKS / f"{name}.ipynb", beside)))

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -20,11 +19,9 @@ from masanalytics import analysis
 from masanalytics.analysis.sources import narwhals
 from tests.random_messages import QUESTIONS, in_batches, random_messages
 from tests.several_accounts import ACCOUNTS, fill
+from tests.spark_here import NEEDS_SPARK
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(importlib.util.find_spec("pyspark") is None, reason="pyspark is not installed"),
-]
+pytestmark = [pytest.mark.slow, NEEDS_SPARK]
 
 MASTER = os.environ.get("MAS_SPARK_MASTER", "local[2]")
 DISTINCT, TIMES = 200, 10
@@ -112,13 +109,13 @@ def test_a_report_brings_counts_only(data: Any, tmp_path: Path, travelled: list[
 
 
 def test_the_cells_of_the_page_run(data: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the exports of two stores: each account has its rows, and masked numbers are refused in words."""
+    """From the exports of two stores, one with replies and a column of its own: each account has its rows; masked numbers are refused in words."""
     del data  # whose session the page takes
     (tmp_path / "lake").mkdir()
     for number, folder in enumerate(("lake/account-a", "lake/account-b")):
         with mas.Store(tmp_path / f"{number}.db") as store:
             fill(store, ACCOUNTS[number], number)
-            store.export_parquet(tmp_path / folder)
+            store.export_parquet(tmp_path / folder, uplinks=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "Agg")
     page = (Path(__file__).parent.parent / "docs" / "spark.md").read_text(encoding="utf-8")
@@ -126,10 +123,15 @@ def test_the_cells_of_the_page_run(data: Any, tmp_path: Path, monkeypatch: pytes
 
     for cell in re.findall(r"```text\n(.*?)```", page, flags=re.DOTALL):
         # Java does not follow the change of folder.
-        placed = cell.replace('"lake/', f'"{tmp_path}/lake/')
+        placed = cell.replace('"lake"', f'"{tmp_path}/lake"')
         exec(compile(placed, "docs/spark.md", "exec"), names)
 
-    assert set(names["rates"]["account"]) == {*ACCOUNTS[:2], "total"}
+    pd.testing.assert_frame_equal(
+        mas.delivery_rates(names["messages"], by="account", history=None),
+        mas.delivery_rates(tmp_path / "lake", by="account", history=None),
+        check_dtype=False,
+    )
+    assert mas.delivery_rates(names["messages"], 店="东", history=None)["accepted"].tolist() == [180]
     assert names["spark"].sparkContext.defaultParallelism == 2
     assert (tmp_path / "report.html").exists()
 
