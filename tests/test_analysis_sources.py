@@ -248,6 +248,24 @@ def test_gaps_that_cannot_concern_the_messages_are_not_spoken_of(tmp_path: Path)
     assert gaps == [2, 1, 0, 0]
 
 
+@pytest.mark.parametrize("made", [as_duckdb, as_lazy_polars])
+def test_of_replies_only_the_answered_messages_travel(
+    made: Callable[[pd.DataFrame], Any], travelled: list[int]
+) -> None:
+    """Two thousand messages, each there ten times, twenty of them answered: these are brought, and counts of which are alike."""
+    messages = pd.concat([random_messages(200, seed=6)] * 10, ignore_index=True).assign(message_id=range(2_000))
+    answered = messages[messages["status"] == "delivered"].head(20)
+    said = answered[["message_id", "phone"]].assign(
+        content="T", opt_out="opt_out", sent_at=answered["submitted_at"] + pd.Timedelta("1min")
+    )
+
+    found = analysis.replies(made(messages), "carrier", uplinks=said)
+
+    pd.testing.assert_frame_equal(found, analysis.replies(messages, "carrier", uplinks=said), check_dtype=False)
+    assert found["people"].sum() == 20
+    assert max(travelled) <= 200
+
+
 def test_a_store_counts_its_own_replies(filled: Store) -> None:
     """Replies of the store's uplinks are matched to its messages, as those of its frames are."""
     answered = filled.messages().query("status == 'delivered'").head(20)

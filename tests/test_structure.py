@@ -23,6 +23,8 @@ FILES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.r
 SMALLEST, LARGEST, LONGEST = 40, 400, 40
 SMALL_ON_PURPOSE = {
     "stats/enough_clusters.py": "one rule under rates, comparisons and changes",
+    "analysis/sources/rows_by_number.py": "what a store and the questions to the messages of each number agree on",
+    "store/number_parts.py": "one cut of the file, under its source of messages",
     "analysis/sources/lent_rows.py": "what a source and a question by windows agree on",
     "store/exported_uplinks.py": "replies, kept apart from messages, which come by millions",
     "store/exported_reports.py": "the evidence that goes with archived messages",

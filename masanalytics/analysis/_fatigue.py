@@ -19,6 +19,7 @@ from masanalytics.analysis.sources import MessageSource, RememberedMessages, as_
 from masanalytics.analysis.sources.base import column_statuses
 from masanalytics.analysis.sources.lent_rows import LendsRows, Loan
 from masanalytics.analysis.sources.pandas import as_floats, epoch_seconds
+from masanalytics.analysis.sources.rows_by_number import ASKED, each_part
 from masanalytics.analysis.timely_replies import REPLY_WINDOW, timely_replies
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
@@ -143,16 +144,20 @@ def _totals(source: MessageSource, filters: Filters, question: ReceivedBefore) -
         found = plain.lend_rows(Loan(Filters(), ["message_id", *question.strata], asked=asked), question)
         if found is not None:
             return found
-    return _of_messages(source, filters, question)
+    columns = ["message_id", "phone", "status", "submitted_at", *question.strata]
+    columns += sorted({"waited_s"} & set(source.message_columns()))
+    columns = columns_behind([*columns, *derived], source.message_columns())
+    asked = Filters() if filters == Filters() else pushed
+    parts = each_part(source, columns, lambda rows: _of_messages(rows, derived, question), where=Filters(), asked=asked)
+    return ReceivedTotals.added_up(parts)
 
 
-def _of_messages(source: MessageSource, filters: Filters, question: ReceivedBefore) -> ReceivedTotals:
+def _of_messages(
+    rows: pd.DataFrame, derived: Mapping[str, tuple[Any, ...]], question: ReceivedBefore
+) -> ReceivedTotals:
     """Return the totals of the messages asked about, each with how many came before it."""
     import pandas as pd
 
-    available = source.message_columns()
-    columns = ["message_id", "phone", "status", "submitted_at", *question.strata, *({"waited_s"} & set(available))]
-    rows = source.message_rows(columns, where=Filters())
     codes, distinct = pd.factorize(rows["status"], use_na_sentinel=False)
     status = np.array([*column_statuses(distinct), -1], dtype=np.int64)[codes]
     phone, _numbers = number_places(rows["phone"])
@@ -163,8 +168,9 @@ def _of_messages(source: MessageSource, filters: Filters, question: ReceivedBefo
     order = usable[np.lexsort((sent[usable], phone[usable]))]
     received = np.zeros(len(rows), dtype=np.int64)
     received[order] = _received(phone[order], sent[order], question.window)
-    ids = rows["message_id"].to_numpy()
-    asked = np.isin(ids, _asked(source, filters)) if filters != Filters() else np.ones(len(rows), dtype=bool)
+    ids, asked = rows["message_id"].to_numpy(), rows[ASKED].to_numpy(dtype=bool)
+    if derived:
+        asked = np.isin(ids, messages_with(rows[asked], derived)["message_id"])
     kept = order[(asked & ~is_open)[order]]
     table = rows[question.strata].take(kept).assign(
         phone=phone[kept], received=np.minimum(received[kept], question.most), arrived=status[kept] == Status.delivered,
@@ -180,12 +186,6 @@ def _received(phone: Numbers, sent: Figures, window: int) -> Numbers:
     moment = sent - sent.min()
     line = phone * (moment.max() + window + 1) + moment
     return np.asarray(np.searchsorted(line, line) - np.searchsorted(line, line - window), dtype=np.int64)
-
-
-def _asked(source: MessageSource, filters: Filters) -> Any:
-    pushed, derived = filters.divided(source.message_columns())
-    columns = columns_behind(["message_id", "status", *derived], source.message_columns())
-    return messages_with(source.message_rows(columns, where=pushed), derived)["message_id"]
 
 
 def _table(found: ReceivedTotals) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +21,7 @@ from masanalytics.analysis.sources import MessageSource, RememberedMessages, as_
 from masanalytics.analysis.sources.base import column_statuses
 from masanalytics.analysis.sources.lent_rows import LendsRows, Loan
 from masanalytics.analysis.sources.pandas import as_floats, epoch_seconds
+from masanalytics.analysis.sources.rows_by_number import each_part
 from masanalytics.errors import InputError
 from masanalytics.formatting import group_label, percent
 from masanalytics.i18n import Text, _, speaks
@@ -141,30 +142,38 @@ def _totals(source: MessageSource, filters: Filters, asked: JudgedStates) -> Sta
         found = plain.lend_rows(Loan(pushed, _LENT, optional=_OPTIONAL), asked)
         if found is not None:
             return found
-    messages, open_yet, unpriced = _messages(source, filters, asked.price)
+    columns = _columns(source.message_columns(), asked.price, derived)
+    return StateTotals.added_up(
+        each_part(
+            source, columns, lambda rows: _of_rows(messages_with(rows, derived), asked), where=pushed, asked=pushed
+        )
+    )
+
+
+def _columns(available: Sequence[str], price: float | Mapping[str, float], derived: Iterable[str]) -> list[str]:
+    """Return the columns that tell what was known of numbers, and what messages cost."""
+    optional = [name for name in ("received_at", "waited_s", "carrier") if name in available]
+    needed = ["phone", "status", "submitted_at", "error_code", "segments"]
+    needed += ["carrier"] if isinstance(price, Mapping) and "carrier" not in optional else []
+    return columns_behind([*needed, *optional, *derived], available)
+
+
+def _of_rows(rows: pd.DataFrame, asked: JudgedStates) -> StateTotals:
+    messages, open_yet, unpriced = _messages(rows, asked.price)
     states = _states(messages, asked.rule)[list(asked.names)]
     return StateTotals(*_added_up(messages, states), open_yet, unpriced)
 
 
-def _messages(
-    source: MessageSource, filters: Filters, price: float | Mapping[str, float]
-) -> tuple[pd.DataFrame, int, int]:
+def _messages(rows: pd.DataFrame, price: float | Mapping[str, float]) -> tuple[pd.DataFrame, int, int]:
     """Return the messages whose end is known, in the order of number and time; how many are open; how many have no length."""
     import pandas as pd
 
-    available = source.message_columns()
-    optional = [name for name in ("received_at", "waited_s", "carrier") if name in available]
-    needed = ["phone", "status", "submitted_at", "error_code", "segments"]
-    needed += ["carrier"] if isinstance(price, Mapping) and "carrier" not in optional else []
-    pushed, derived = filters.divided(available)
-    columns = columns_behind([*needed, *optional, *derived], available)
-    rows = messages_with(source.message_rows(columns, where=pushed), derived)
     codes, distinct = pd.factorize(rows["status"], use_na_sentinel=False)
     status = np.array([*column_statuses(distinct), -1], dtype=np.int64)[codes]
     phone, _numbers = number_places(rows["phone"])
     sent = epoch_seconds(rows["submitted_at"])
-    heard = epoch_seconds(rows["received_at"]) if "received_at" in optional else sent
-    waited = as_floats(rows["waited_s"]) if "waited_s" in optional else np.full(len(rows), np.inf)
+    heard = epoch_seconds(rows["received_at"]) if "received_at" in rows else sent
+    waited = as_floats(rows["waited_s"]) if "waited_s" in rows else np.full(len(rows), np.inf)
     segments = parts_of(rows["segments"])
     usable = (status >= Status.pending) & (phone >= 0) & ~np.isnan(sent)
     young = usable & (status == Status.pending) & ~(waited >= UNREPORTED_AFTER_S)

@@ -14,6 +14,7 @@ from operator import or_
 from typing import TYPE_CHECKING, Any, Final
 
 from masanalytics.analysis._number_health import HealthRule
+from masanalytics.analysis.grouped_count import group_rows
 from masanalytics.analysis.prices import parts_of, price_of_each
 from masanalytics.analysis.sources.lent_rows import DELIVERED, FAILED, OPEN
 
@@ -51,6 +52,17 @@ class StateTotals:
     totals: pd.DataFrame
     open_yet: int
     unpriced: int
+
+    @classmethod
+    def added_up(cls, parts: Sequence[StateTotals]) -> StateTotals:
+        """Return the totals of several parts, none of which shares a number with another."""
+        import pandas as pd
+
+        if len(parts) == 1:
+            return parts[0]
+        place, states = group_rows(pd.concat([part.states for part in parts], ignore_index=True))
+        totals = pd.concat([part.totals for part in parts], ignore_index=True).groupby(place).sum()
+        return cls(states, totals, sum(part.open_yet for part in parts), sum(part.unpriced for part in parts))
 
 
 @dataclass(frozen=True)

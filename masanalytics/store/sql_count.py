@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import inf, prod
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from masanalytics.analysis.sources.rows_by_number import ASKED
 from masanalytics.i18n import Text
 from masanalytics.store import held_out, kept_columns, parts
 from masanalytics.store.archived_rows import archived_words
@@ -27,6 +28,7 @@ from masanalytics.store.frames import MISSING, fetch_columns
 from masanalytics.store.holes import open_holes, pauses
 from masanalytics.store.message_columns import Column, Condition, find_column, seconds_sql
 from masanalytics.store.messages import conditions
+from masanalytics.store.number_parts import number_parts
 from masanalytics.store.number_totals import number_totals
 from masanalytics.store.packed_counts import BLOCK, counted_keys, first_and_last
 from masanalytics.text import plain_name
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = ["StoredMessages"]
 
+_T = TypeVar("_T")
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Counted = tuple[pd.DataFrame, Ints, Floats, Ints]
@@ -108,17 +111,18 @@ class StoredMessages:
     def message_rows(self, columns: Sequence[str], *, where: Filters) -> pd.DataFrame:
         """Return these columns of the messages, one row a message."""
         with self._connections.reading() as conn:
-            among = _asked(conn, where)
-            found = [find_column(conn, name, among) for name in columns]
-            join = " JOIN batches b USING (batch_id)" if any(column.joined for column in found) else ""
-            select = ", ".join(f"{column.sql} AS c{number}" for number, column in enumerate(found))
-            cursor = conn.execute(f"SELECT {select} FROM messages m{join} WHERE {among.sql}", among.values)
-            got = fetch_columns(cursor, [f"c{number}" for number, column in enumerate(found) if column.integer])
-        shown = {}
-        for name, column, raw in zip(columns, found, got.values(), strict=True):
-            missing = raw == MISSING if column.integer else np.array([value is None for value in raw], dtype=bool)
-            shown[name] = column.show(np.where(missing, 0, raw) if column.integer else raw, missing)
-        return pd.DataFrame(shown)
+            return _rows(conn, columns, _asked(conn, where))
+
+    def each_part(
+        self, columns: Sequence[str], find: Callable[[pd.DataFrame], _T], *, where: Filters, asked: Filters
+    ) -> Sequence[_T]:
+        """Return what `find` returns of each part of the numbers, read one after the other from one state of the file."""
+        with self._connections.reading() as conn:
+            among, marked = _asked(conn, where), None if asked == where else _asked(conn, asked)
+            return [
+                find(_marked_rows(conn, columns, part, marked))
+                for part in number_parts(conn, among, self.estimated_count(where))
+            ]
 
     def number_totals(self, where: Filters, among: Sequence[str] | None) -> NumberTotals | None:
         """Return the accepted messages of each number, added up."""
@@ -222,6 +226,31 @@ def _failed_before_words(count: int) -> Text:
         code="failed_before",
         count=count,
     )
+
+
+def _rows(conn: sqlite3.Connection, columns: Sequence[str], among: Condition) -> pd.DataFrame:
+    """Return these columns of the messages that pass `among`."""
+    found = [find_column(conn, name, among) for name in columns]
+    join = " JOIN batches b USING (batch_id)" if any(column.joined for column in found) else ""
+    select = ", ".join(f"{column.sql} AS c{number}" for number, column in enumerate(found))
+    cursor = conn.execute(f"SELECT {select} FROM messages m{join} WHERE {among.sql}", among.values)
+    got = fetch_columns(cursor, [f"c{number}" for number, column in enumerate(found) if column.integer])
+    shown = {}
+    for name, column, raw in zip(columns, found, got.values(), strict=True):
+        missing = raw == MISSING if column.integer else np.array([value is None for value in raw], dtype=bool)
+        shown[name] = column.show(np.where(missing, 0, raw) if column.integer else raw, missing)
+    return pd.DataFrame(shown)
+
+
+def _marked_rows(
+    conn: sqlite3.Connection, columns: Sequence[str], among: Condition, marked: Condition | None
+) -> pd.DataFrame:
+    """Return the same and, as ``#asked``, whether each message is `marked` too; None: all are."""
+    rows = _rows(conn, columns, among)
+    if marked is None:
+        return rows.assign(**{ASKED: True})
+    both = among._replace(sql=f"({among.sql}) AND ({marked.sql})", values=[*among.values, *marked.values])
+    return rows.assign(**{ASKED: rows["message_id"].isin(_rows(conn, ["message_id"], both)["message_id"])})
 
 
 def _asked(conn: sqlite3.Connection, where: Filters) -> Condition:
