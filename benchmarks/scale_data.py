@@ -19,6 +19,15 @@ _HOLDS = (
 )
 
 
+_REPLIES = """
+INSERT OR IGNORE INTO uplinks (poll_id, account_id, message_id, phone, content, add_serial, sent_at, send_time, opt_out)
+SELECT 1, 1, message_id, phone, iif(message_id % 300 = 7, 'T', '好的'), '', received_at + message_id % 997,
+  datetime(received_at + message_id % 997 + 28800, 'unixepoch'), iif(message_id % 300 = 7, 'opt_out', NULL)
+FROM messages WHERE message_id % 100 = 7 AND status_id = 5
+"""
+"""One message in a hundred is answered, one in three of these with an opt-out."""
+
+
 def build(path: Path, size: int) -> None:
     """Fill a store with `size` messages; its indexes are made when all are there, but for two that nothing here reads."""
     import masanalytics as mas
@@ -48,6 +57,11 @@ def build(path: Path, size: int) -> None:
         for name, create in indexes:
             if name not in ("messages_once_a_batch", "messages_once_a_campaign"):  # a number may be drawn twice
                 connection.execute(create)
+        connection.execute(
+            "INSERT INTO polls (poll_id, account_id, endpoint, state, asked_at) VALUES (1, 1, 'uplinks', 'ingested', ?)",
+            [END],
+        )
+        connection.execute(_REPLIES)
         connection.execute("INSERT INTO coverage VALUES (1, ?, ?)", [END - (DAYS + 1) * 86_400, END])
         connection.commit()
 
