@@ -120,7 +120,7 @@ class StoredMessages:
         with self._connections.reading() as conn:
             among, marked = _asked(conn, where), None if asked == where else _asked(conn, asked)
             return [
-                find(_marked_rows(conn, columns, part, marked))
+                find(_rows(conn, columns, part, marked).assign(**{} if marked else {ASKED: True}))
                 for part in number_parts(conn, among, self.estimated_count(where))
             ]
 
@@ -228,29 +228,25 @@ def _failed_before_words(count: int) -> Text:
     )
 
 
-def _rows(conn: sqlite3.Connection, columns: Sequence[str], among: Condition) -> pd.DataFrame:
-    """Return these columns of the messages that pass `among`."""
+def _rows(
+    conn: sqlite3.Connection, columns: Sequence[str], among: Condition, marked: Condition | None = None
+) -> pd.DataFrame:
+    """Return these columns of the messages that pass `among` and, where given, as ``#asked`` whether each is `marked` too."""
     found = [find_column(conn, name, among) for name in columns]
     join = " JOIN batches b USING (batch_id)" if any(column.joined for column in found) else ""
-    select = ", ".join(f"{column.sql} AS c{number}" for number, column in enumerate(found))
-    cursor = conn.execute(f"SELECT {select} FROM messages m{join} WHERE {among.sql}", among.values)
-    got = fetch_columns(cursor, [f"c{number}" for number, column in enumerate(found) if column.integer])
+    select = [f"{column.sql} AS c{number}" for number, column in enumerate(found)]
+    values = [*among.values]
+    if marked is not None:
+        select.append(f"ifnull({marked.sql}, 0) AS marked")
+        values = [*marked.values, *values]
+    cursor = conn.execute(f"SELECT {', '.join(select)} FROM messages m{join} WHERE {among.sql}", values)
+    got = fetch_columns(cursor, [*(f"c{number}" for number, column in enumerate(found) if column.integer), "marked"])
+    is_marked = got.pop("marked", None)
     shown = {}
     for name, column, raw in zip(columns, found, got.values(), strict=True):
         missing = raw == MISSING if column.integer else np.array([value is None for value in raw], dtype=bool)
         shown[name] = column.show(np.where(missing, 0, raw) if column.integer else raw, missing)
-    return pd.DataFrame(shown)
-
-
-def _marked_rows(
-    conn: sqlite3.Connection, columns: Sequence[str], among: Condition, marked: Condition | None
-) -> pd.DataFrame:
-    """Return the same and, as ``#asked``, whether each message is `marked` too; None: all are."""
-    rows = _rows(conn, columns, among)
-    if marked is None:
-        return rows.assign(**{ASKED: True})
-    both = among._replace(sql=f"({among.sql}) AND ({marked.sql})", values=[*among.values, *marked.values])
-    return rows.assign(**{ASKED: rows["message_id"].isin(_rows(conn, ["message_id"], both)["message_id"])})
+    return pd.DataFrame(shown if is_marked is None else {**shown, ASKED: is_marked == 1})
 
 
 def _asked(conn: sqlite3.Connection, where: Filters) -> Condition:
