@@ -62,6 +62,50 @@ READERS: dict[str, tuple[str, ...]] = {"DuckDB": (), "polars": ("duckdb",), "pan
 """What opens a folder, and what is not installed where that is so."""
 
 
+def _in_turn(store: Store, account: str, number: int) -> None:
+    """Write four messages of an account to each of fifty people, three days apart, some of them answered."""
+    rows = Rows(store, account)
+    store.db.conn.execute("BEGIN")
+    for message in range(200):
+        at = START + DAY * (message // 50 * 3 + number)
+        phone, status = f"138{message % 50:08d}", "failed" if message % 7 == 0 else "delivered"
+        made = rows.message(
+            {
+                "campaign": f"活动{number}", "arm": str(message // 50), "phone": phone, "segments": 1, "status": status,
+                "carrier": "China Mobile", "submitted_at": pd.Timestamp(at, unit="s", tz="UTC"), "latency_s": 9,
+                "error_code": "MK:0001" if status == "failed" else None,
+            }
+        )  # fmt: skip
+        if message % 20 == number:
+            rows.uplink(phone, f"TD{message}", at + 100, made, opt_out="opt_out")
+    store.db.conn.execute("COMMIT")
+    rows.covered(START, START + 60 * DAY)
+
+
+def test_people_of_several_exports_are_looked_at_where_the_files_are(tmp_path: Path, travelled: list[int]) -> None:
+    """Fifty people are written to by three accounts in turn: what one sent counts for the next, and no message travels."""
+    pytest.importorskip("duckdb")
+    (tmp_path / "exports").mkdir()
+    whole = Store(tmp_path / "whole.db")
+    for number, account in enumerate(ACCOUNTS):
+        with Store(tmp_path / f"{number}.db") as store:
+            _in_turn(store, account, number)
+            store.export_parquet(tmp_path / "exports" / str(number), reveal=True, uplinks=True)
+        _in_turn(whole, account, number)
+
+    for question in (
+        lambda data: mas.fatigue(data, "5d"),
+        lambda data: mas.fatigue(data, "5d", campaign="活动1"),
+        lambda data: mas.suppression_value(data, 0.05),
+    ):
+        travelled.clear()
+        found = question(tmp_path / "exports")
+        same(found, question(whole))
+        assert len(found) > 2
+        assert max(travelled) < 50
+    whole.close()
+
+
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("old", ["January", "all"])
 def test_a_folder_written_before_there_was_a_column_says_unknown(

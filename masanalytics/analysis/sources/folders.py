@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cache
 from os import PathLike
 from pathlib import Path
+from threading import get_ident
 from time import sleep
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -183,7 +184,7 @@ def opened(files: Sequence[Path]) -> NarwhalsMessages:
     except ImportError:
         pass
     else:
-        connection = _database(os.getpid()).cursor()
+        connection = _connection(os.getpid(), get_ident())
         connection.execute("SET enable_progress_bar = false")
         relation = connection.read_parquet(names, hive_partitioning=False, union_by_name=True)
         if empty := _lacking(relation.columns):
@@ -214,6 +215,12 @@ def _database(process: int) -> Any:  # noqa: ARG001 - a forked process needs one
     import duckdb
 
     return duckdb.connect()
+
+
+@cache
+def _connection(process: int, thread: int) -> Any:  # noqa: ARG001 - threads do not share one
+    """Return the connection through which a thread reads: what is read through one can be asked together."""
+    return _database(process).cursor()
 
 
 def _lacking(there: Sequence[str]) -> dict[str, str]:

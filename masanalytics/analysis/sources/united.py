@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.base import ColumnKind, KnowsShares, MessageSource, RawCounts, Seconds
+from masanalytics.analysis.sources.lent_rows import Ask, LendsRows, Loan
 from masanalytics.analysis.sources.number_totals import NumberTotals, TotalsNumbers
 from masanalytics.analysis.sources.remembered import TellsChanges
 from masanalytics.errors import InputError
@@ -24,6 +25,8 @@ __all__ = ["APART", "UnitedMessages"]
 APART: Final = 10**12
 """So far apart are the message_id and batch_id of two sources, each of which counts from 1."""
 _IDS: Final = ("message_id", "batch_id")
+_NONE: Final = Filters({"status": ()})
+_T = TypeVar("_T")
 
 
 class UnitedMessages:
@@ -121,6 +124,41 @@ class UnitedMessages:
         numbers, failures = (pd.concat([totals[place] for totals in found], ignore_index=True) for place in (0, 1))
         return NumberTotals(numbers, failures)
 
+    def lend_rows(self, loan: Loan, ask: Ask[_T]) -> _T | None:
+        """Return what `ask` finds out of the messages of all together; None where they are not in one place, or one lends none."""
+        self._check_phones(["phone"])
+        asked = [loan.asked] * len(self._parts)
+        if loan.asked is not None:
+            asked = [narrowed or _NONE for _, narrowed, _ in self._asked((), loan.asked)]
+        loans = []
+        for number, (part, narrowed, _) in enumerate(self._asked((), loan.where)):
+            if narrowed is not None:
+                loans.append((number, part, replace(loan, where=narrowed, asked=asked[number])))
+        return self._lent(loans, ask, []) if loans else None
+
+    def _lent(self, loans: Sequence[tuple[int, MessageSource, Loan]], ask: Ask[_T], lent: Sequence[Any]) -> _T | None:
+        """Ask when all have lent theirs: each as it is until then."""
+        (number, part, loan), *others = loans
+        if not isinstance(part, LendsRows):
+            return None
+
+        def go_on(rows: Any, collect: Callable[[Any], pd.DataFrame]) -> _T | None:
+            every = [*lent, self._numbered(rows, number)]
+            if others:
+                return self._lent(others, ask, every)
+            together = _together(every)
+            return None if together is None else ask(together, collect)
+
+        return part.lend_rows(loan, go_on)
+
+    def _numbered(self, rows: Any, number: int) -> Any:
+        """Return lent rows with ids told apart."""
+        import narwhals as nw
+
+        if "message_id" not in rows.collect_schema().names():
+            return rows
+        return rows.with_columns(message_id=nw.col("message_id").cast(nw.Int64) + number * self._apart)
+
     def column_kind(self, name: str) -> ColumnKind | None:
         """Return what a column holds, as the first says that has it."""
         holders = [part for part, columns in zip(self._parts, self._columns, strict=True) if name in columns]
@@ -195,6 +233,23 @@ class UnitedMessages:
                 styles=style,
                 code="several_phone_styles",
             )
+
+
+def _together(frames: Sequence[Any]) -> Any:
+    """Return lent rows of one engine as one frame; None where they are of several, or of several connections of DuckDB."""
+    import narwhals as nw
+
+    kinds = [(frame.implementation, frame.collect_schema()) for frame in frames]
+    if any(kind != kinds[0] for kind in kinds):
+        return None
+    if kinds[0][0].name != "DUCKDB":
+        return nw.concat(frames, how="vertical")
+    from duckdb import InvalidInputException
+
+    try:
+        return nw.concat(frames, how="vertical")
+    except InvalidInputException:
+        return None
 
 
 def _summed(notes: Iterable[Text]) -> list[Text]:
