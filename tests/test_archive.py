@@ -15,6 +15,7 @@ import pytest
 import masanalytics as mas
 from masanalytics.errors import InputError, StoreError
 from masanalytics.store import Store, replay
+from masanalytics.store.archive_erasing import erase as archiving_erase
 from tests.bench import Bench, PlainBatch, report
 from tests.processes import KILLED_AT_A_STEP, Launcher
 from tests.several_accounts import ACCOUNTS, DAY, QUESTIONS, START, fill, same
@@ -349,3 +350,103 @@ def test_the_command(old: Store, tmp_path: Path) -> None:
     moved = CliRunner().invoke(main, ["archive", str(tmp_path / "archive"), "--before", "2026-02-01", *db])
     assert moved.exit_code == 0, moved.output
     assert "messages of 2026-01." in moved.output
+
+
+def orphan_of(folder: Path, made_from: Path) -> tuple[Path, Path]:
+    """Leave a file and its reports as an archiving does that is killed before its transaction ends."""
+    file = made_from.with_name("000009-00000009.parquet")
+    reports = folder / "_reports" / made_from.parent.name
+    shutil.copy(made_from, file)
+    shutil.copy(reports / f"{made_from.stem}.pq", reports / f"{file.stem}.pq")
+    return file, reports / f"{file.stem}.pq"
+
+
+def test_what_a_killed_archiving_left_is_removed(bench: Bench, tmp_path: Path) -> None:
+    """Its messages are in the store, or in another file: nothing of it stays, under no name."""
+    bench.send([A, B], GROUP)
+    bench.receive([report(A, GROUP)])
+    archive = archived(bench, tmp_path / "archive")
+    (made_from,) = (tmp_path / "archive").glob("month=*/*.parquet")
+    before = sorted((tmp_path / "archive").rglob("*"))
+    orphan_of(tmp_path / "archive", made_from)
+    bench.store.archive("2026-02-01", tmp_path / "archive")
+
+    assert sorted((tmp_path / "archive").rglob("*")) == before
+    assert len(archive.messages("c1")) == 2
+
+
+def test_who_is_forgotten_leaves_old_files_and_orphans_too(bench: Bench, tmp_path: Path) -> None:
+    """Killed between the erasing and the removal of the old file, or put back from a copy: the next archiving has no whole number."""
+    bench.send([A, B], GROUP)
+    bench.receive([report(A, GROUP), report(B, GROUP)])
+    archived(bench, folder := tmp_path / "archive")
+    (file,) = folder.glob("month=*/*.parquet")
+    bench.store.forget(phones=[A])
+    shutil.copytree(folder, tmp_path / "copy")
+    bench.store.archive("2026-02-01", folder)
+    for name in (file.relative_to(folder), Path("_reports") / file.parent.name / f"{file.stem}.pq", "_manifest.json"):
+        shutil.copy(tmp_path / "copy" / name, folder / name)
+    bench.store.archive("2026-02-01", folder)
+
+    left = {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert [name for name in left if name.startswith(file.stem)] == [
+        f"{file.stem}.parquet.orphan",
+        f"{file.stem}.pq.orphan",
+    ]
+    assert [name for name, content in left.items() if A.encode() in content] == []
+    assert sum(B.encode() in content for content in left.values()) == 4
+
+
+def test_an_old_file_whose_removal_was_cut_short_goes(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The erased version counts, the old one is not taken for an orphan that is kept."""
+    from masanalytics.store import archiving
+
+    bench.send([A, B], GROUP)
+    archived(bench, folder := tmp_path / "archive")
+    bench.store.forget(phones=[A])
+    with monkeypatch.context() as patch:
+
+        def cut_short(*given: Any) -> None:
+            archiving_erase(*given)
+            raise ZeroDivisionError
+
+        patch.setattr(archiving, "erase", cut_short)
+        with pytest.raises(ZeroDivisionError):
+            bench.store.archive("2026-02-01", folder)
+    assert len(list(folder.glob("month=*/*"))) == 2
+    bench.store.archive("2026-02-01", folder)
+
+    (file,) = folder.glob("month=*/*")
+    assert A.encode() not in file.read_bytes()
+
+
+def test_an_archive_is_one_folder(bench: Bench, tmp_path: Path) -> None:
+    """A second folder is refused, naming the first and leaving nothing behind; one that was moved is known by its files."""
+    bench.send([A], GROUP)
+    archive = archived(bench, tmp_path / "archive")
+    with pytest.raises(
+        StoreError, match=r"other is not the archive of this store, which is in .*archive: give that one, or, if"
+    ):
+        bench.store.archive("2026-02-01", tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+    with pytest.raises(StoreError, match=r"which is in .*archive: give that one"):
+        mas.delivery_rates(mas.Archive(tmp_path / "other", bench.store))
+    shutil.copytree(tmp_path / "archive", tmp_path / "copy")
+    with pytest.raises(
+        StoreError, match=r"is a copy of the archive of this store, which is in .*archive: give that one"
+    ):
+        bench.store.archive("2026-02-01", tmp_path / "copy")
+    assert len(mas.Archive(tmp_path / "copy", bench.store).messages("c1")) == 1
+
+    shutil.rmtree(tmp_path / "copy")
+    shutil.move(tmp_path / "archive", tmp_path / "moved")
+    with pytest.raises(StoreError, match="is missing from the archive"):
+        archive.messages()
+    with pytest.raises(StoreError, match="holds none of the 1 files of this store's archive"):
+        bench.store.archive("2026-02-01", tmp_path / "archive")
+    assert len(mas.Archive(tmp_path / "moved", bench.store).messages("c1")) == 1
+    bench.store.archive("2026-02-01", tmp_path / "moved")
+    with pytest.raises(StoreError, match=r"which is in .*moved: give that one"):
+        bench.store.archive("2026-02-01", tmp_path / "archive")

@@ -21,6 +21,7 @@ from masanalytics.errors import InputError, StoreError
 from masanalytics.i18n import speaks
 from masanalytics.near_names import suggests_names
 from masanalytics.paths import full_path
+from masanalytics.store.archive_place import check_place
 from masanalytics.store.late_reports import amended, late_messages
 from masanalytics.store.observation import Observation
 from masanalytics.store.sql_count import StoredMessages
@@ -212,6 +213,7 @@ class _ArchiveMessages:
 
     def _archived(self, conn: sqlite3.Connection) -> list[NarwhalsMessages]:
         """Return the files, as of now, those with the same columns together."""
+        check_place(conn, self._folder)
         ends = Observation.of(conn).ends
         names = dict(conn.execute("SELECT account_id, account FROM accounts").fetchall())
         until = {names[account_id]: end for account_id, end in ends.items()}

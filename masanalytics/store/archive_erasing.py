@@ -11,8 +11,9 @@ from masanalytics.export_folder import draft_of
 from masanalytics.paths import replace_file
 from masanalytics.store.database import Connections
 from masanalytics.store.partition_writers import parquet_writer
+from masanalytics.vocabulary import NOT_KEPT
 
-__all__ = ["erase", "remove_old_files"]
+__all__ = ["erase", "remove_old_files", "reports_of", "rewrite"]
 
 
 def erase(connections: Connections, folder: Path, archive_id: int, own_columns: Sequence[str]) -> None:
@@ -28,9 +29,9 @@ def erase(connections: Connections, folder: Path, archive_id: int, own_columns: 
             ).fetchall()
         )
         month, new = old.split("/")[0], f"{archive_id:06d}-{secrets.token_hex(4)}"
-        _rewrite(folder / old, folder / month / f"{new}.parquet", names, ["content", "params", *own_columns])
-        reports = _reports_of(folder / old)
-        _rewrite(reports, reports.with_name(f"{new}.pq"), names, [])
+        rewrite(folder / old, folder / month / f"{new}.parquet", names, ["content", "params", *own_columns])
+        reports = reports_of(folder / old)
+        rewrite(reports, reports.with_name(f"{new}.pq"), names, [])
         size = (folder / month / f"{new}.parquet").stat().st_size
         conn.execute(
             "UPDATE archive_runs SET file = ?, size_bytes = ? WHERE archive_id = ?",
@@ -46,7 +47,7 @@ def remove_old_files(connections: Connections, folder: Path) -> None:
         old = [row[0] for row in conn.execute("SELECT file FROM archive_old_files")]
     for name in old:
         (folder / name).unlink(missing_ok=True)
-        _reports_of(folder / name).unlink(missing_ok=True)
+        reports_of(folder / name).unlink(missing_ok=True)
         _forget_file(connections, name)
 
 
@@ -55,12 +56,13 @@ def _forget_file(connections: Connections, name: str) -> None:
         conn.execute("DELETE FROM archive_old_files WHERE file = ?", [name])
 
 
-def _reports_of(file: Path) -> Path:
+def reports_of(file: Path) -> Path:
+    """Return the file with the reports of the messages in `file`."""
     return file.parent.parent / "_reports" / file.parent.name / f"{file.stem}.pq"
 
 
-def _rewrite(old: Path, new: Path, names: Mapping[int, str], emptied: Sequence[str]) -> None:
-    """Copy a file with the numbers of some messages replaced and some of their columns empty."""
+def rewrite(old: Path, new: Path, names: Mapping[int, str], emptied: Sequence[str]) -> None:
+    """Write a file anew with the numbers of some messages replaced and some of their columns empty; "not kept" stays."""
     import pyarrow.parquet as pq
 
     table = pq.read_table(old, partitioning=None)
@@ -68,7 +70,7 @@ def _rewrite(old: Path, new: Path, names: Mapping[int, str], emptied: Sequence[s
     for name in ("phone", *(name for name in emptied if name in table.column_names)):
         values = table.column(name).to_pylist()
         shown = [
-            (names[number] if name == "phone" else None) if number in names else value
+            (names[number] if name == "phone" else None) if number in names and value != NOT_KEPT else value
             for number, value in zip(ids, values, strict=True)
         ]
         table = _with_column(table, name, shown)

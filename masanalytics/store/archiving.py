@@ -2,7 +2,7 @@
 
 Each part is one transaction: its messages are read and written to a file, the file is made durable, and then the same transaction
 takes them out and notes the file. Killed before it commits, the messages are where they were, and the file belongs to nobody: the
-next archiving sets it aside. While it runs nobody else writes, so no report can come between.
+next archiving removes it. While it runs nobody else writes, so no report can come between.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from masanalytics.export_folder import Manifest, Partition, draft_of, finish, re
 from masanalytics.paths import replace_file
 from masanalytics.store import changed_days
 from masanalytics.store.archive_erasing import erase, remove_old_files
-from masanalytics.store.archived_rows import evidence
+from masanalytics.store.archive_orphans import forget_in_orphans, settle_orphans
+from masanalytics.store.archive_place import check_place, note_place
+from masanalytics.store.archived_rows import evidence, is_archived
 from masanalytics.store.arrow_messages import ArrowMessages
 from masanalytics.store.changed_days import MESSAGES, NEVER, Month
 from masanalytics.store.database import Connections
@@ -72,11 +74,13 @@ def archive(connections: Connections, folder: Path, before: int, now: float) -> 
         If the folder cannot be written, or holds something else.
     """
     need_pyarrow()
+    with connections.reading() as conn:
+        check_place(conn, folder, to_write=True)
+        ledger = conn.execute("SELECT ledger_id FROM ledger").fetchone()[0]
     with within_folder(folder):
+        counted = _check_folder(folder, ledger)
+        _clear(connections, folder, counted)
         with connections.reading() as conn:
-            ledger = conn.execute("SELECT ledger_id FROM ledger").fetchone()[0]
-            _check_folder(folder, ledger)
-            _set_orphans_aside(conn, folder)
             months = _months(conn, before)
             erasures = conn.execute("SELECT archive_id, own_columns FROM archive_erasures").fetchall()
             settled = {name: _settled(conn, accounts) for name, accounts in months.items()}
@@ -97,19 +101,23 @@ def archive(connections: Connections, folder: Path, before: int, now: float) -> 
     return Archived(sum(count for _, count in moved), done, sorted(waiting))
 
 
-def _check_folder(folder: Path, ledger: str) -> None:
+def _check_folder(folder: Path, ledger: str) -> set[str]:
+    """Return the files that the folder's manifest counts."""
     finish(folder)
     manifest = read_manifest(folder)
     if manifest is not None and not (manifest.settings.get("archive") and manifest.settings.get("store") == ledger):
         raise StoreError("{folder} is not the archive of this store: choose another folder", folder=str(folder))
+    return set() if manifest is None else {one.file for one in manifest.partitions}
 
 
-def _set_orphans_aside(conn: sqlite3.Connection, folder: Path) -> None:
-    """Rename the files that no transaction has noted, so that no program that lists the folder counts their messages."""
-    known = {row[0] for row in conn.execute("SELECT file FROM archive_runs")}
-    for file in folder.glob("month=*/*.parquet"):
-        if f"{file.parent.name}/{file.name}" not in known:
-            replace_file(file, file.with_name(f"{file.name}.orphan"))
+def _clear(connections: Connections, folder: Path, counted: set[str]) -> None:
+    """Take out of the folder what counts no more, and note where it is now."""
+    remove_old_files(connections, folder)
+    with connections.writing() as conn:
+        settle_orphans(conn, folder, counted)
+        forget_in_orphans(conn, folder)
+        if is_archived(conn):
+            note_place(conn, folder)
 
 
 def _months(conn: sqlite3.Connection, before: int) -> dict[str, list[Month]]:
@@ -188,6 +196,7 @@ def _move(
             ],
         )  # fmt: skip
         _take_out(conn, archive_id)
+        note_place(conn, folder)
         return len(rows)
 
 

@@ -24,7 +24,7 @@ from masanalytics.store.archived_rows import forget_archived
 from masanalytics.store.lookups import MAY_BE_OUT
 from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
 
-__all__ = ["Forgotten", "Wish", "as_filed", "forget", "instant_before", "is_listed", "names_of"]
+__all__ = ["Forgotten", "Wish", "as_filed", "forget", "instant_before", "is_listed", "names_of", "names_of_time"]
 
 _AGE = re.compile(r"(\d+)\s*([hdw])(?:ours?|ays?|eeks?)?")
 _UNITS_S = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
@@ -124,6 +124,12 @@ def names_of(conn: sqlite3.Connection, phones: Sequence[str]) -> dict[str, str]:
         name for name in names.values() if conn.execute("SELECT 1 FROM forgotten WHERE name = ?", [name]).fetchone()
     }
     return {phone: name for phone, name in names.items() if name in found}
+
+
+def names_of_time(conn: sqlite3.Connection, phones: Sequence[str]) -> dict[str, str]:
+    """Return the names of numbers that are to be forgotten for their age, whether or not the file has known them."""
+    salt = _salt(conn)
+    return {phone: _name(salt, phone) for phone in phones} if salt else {}
 
 
 def as_filed(

@@ -10,7 +10,15 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
-from masanalytics.store import archived_rows, changed_days, held_out, message_outcomes, older_rounds, sql_views
+from masanalytics.store import (
+    archive_place,
+    archived_rows,
+    changed_days,
+    held_out,
+    message_outcomes,
+    older_rounds,
+    sql_views,
+)
 from masanalytics.store.kept_texts import plain_sentences_sql
 from masanalytics.store.platform_clock import date_messages
 from masanalytics.text import plain_name
@@ -486,3 +494,9 @@ def m028_keys_that_are_whole_numbers(db: Database) -> None:
             " substr(key, 1, length(key) - 2) NOT GLOB '*[^0-9]*' AND round_id IN (SELECT round_id FROM rounds WHERE key_column"
             " IS NOT NULL)"
         )
+
+
+@migrations()
+def m029_place_of_the_archive(db: Database) -> None:
+    """Know where the archive is, and which of its files name an account that was made part of another one since."""
+    archive_place.make_tables(db.conn)

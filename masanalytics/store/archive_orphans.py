@@ -1,0 +1,102 @@
+"""Files of an archive that no transaction has noted: an archiving was killed, or store or folder were put back from a copy.
+
+They hold whole numbers, and nobody counts them. What an archiving left that was killed, and what the store holds all the same, is
+removed. What a manifest has counted once is set aside under another name, since it may be all there is of its messages, and whoever
+was forgotten leaves it like any other file.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Final
+
+from masanalytics.paths import remove_file, replace_file
+from masanalytics.store.archive_erasing import reports_of, rewrite
+from masanalytics.store.forgetting import names_of, names_of_time
+from masanalytics.vocabulary import MESSAGE_COLUMNS
+
+__all__ = ["forget_in_orphans", "settle_orphans"]
+
+_ASIDE: Final = ".orphan"
+_FOLDS: Final = ("month=*/*.parquet", "_reports/month=*/*.pq")
+
+
+def settle_orphans(conn: sqlite3.Connection, folder: Path, counted: Collection[str]) -> None:
+    """Remove the files that nobody has noted, or set them aside, so that no program that lists the folder counts their messages.
+
+    Parameters
+    ----------
+    counted : collection of str
+        The files of messages that the folder's manifest counts.
+    """
+    known = {row[0] for row in conn.execute("SELECT file FROM archive_runs")}
+    noted = {folder / name for name in known} | {reports_of(folder / name) for name in known}
+    once = {folder / name for name in counted} | {reports_of(folder / name) for name in counted}
+    orphans = [file for pattern in _FOLDS for file in folder.glob(pattern) if file not in noted]
+    for file in orphans:
+        if file not in once and _is_in_store(conn, file):
+            remove_file(file)
+        else:
+            replace_file(file, file.with_name(f"{file.name}{_ASIDE}"))
+
+
+def forget_in_orphans(conn: sqlite3.Connection, folder: Path) -> None:
+    """Write the files that were set aside anew without the people who were forgotten, and remove what cannot be read."""
+    if conn.execute("SELECT 1 FROM forgettings LIMIT 1").fetchone() is None:
+        return
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for pattern in _FOLDS:
+        for file in folder.glob(f"{pattern}{_ASIDE}"):
+            try:
+                rows = pq.read_table(
+                    file, partitioning=None, columns=["message_id", "phone", "submitted_at"]
+                ).to_pydict()
+            except (pa.ArrowInvalid, OSError):
+                remove_file(file)
+                continue
+            names = _forgotten(conn, rows["phone"], rows["submitted_at"])
+            gone = {
+                number: names[phone]
+                for number, phone in zip(rows["message_id"], rows["phone"], strict=True)
+                if phone in names
+            }
+            if gone:
+                there = pq.read_schema(file).names
+                own = [name for name in there if name not in MESSAGE_COLUMNS] if pattern == _FOLDS[0] else []
+                rewrite(file, file, gone, ["content", "params", *own])
+
+
+def _forgotten(conn: sqlite3.Connection, phones: Iterable[str], times: Iterable[object]) -> dict[str, str]:
+    """Return the names of those that were forgotten, by their number or for the time of one of their messages."""
+    (before,) = conn.execute("SELECT max(before) FROM forgettings").fetchone()
+    pairs = [(phone, time) for phone, time in zip(phones, times, strict=True) if phone is not None and "~" not in phone]
+    names = names_of(conn, list({phone for phone, _ in pairs}))
+    if before is not None:
+        old = {phone for phone, time in pairs if time is None or time.timestamp() < before}  # type: ignore[attr-defined]
+        names |= names_of_time(conn, sorted(old))
+    return names
+
+
+def _is_in_store(conn: sqlite3.Connection, file: Path) -> bool:
+    """Whether the store, or its archive, has every message of a file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        rows = pq.read_table(file, partitioning=None, columns=["message_id", "phone"]).to_pydict()
+    except (pa.ArrowInvalid, OSError):
+        return False
+    names = names_of(conn, list({phone for phone in rows["phone"] if phone is not None}))
+    for number, phone in zip(rows["message_id"], rows["phone"], strict=True):
+        there = (phone, names.get(phone, phone))
+        found = conn.execute(
+            "SELECT 1 FROM messages WHERE message_id = ? AND phone IN (?, ?)", [number, *there]
+        ).fetchone()
+        moved = "SELECT 1 FROM archived WHERE message_id = ? AND phone IN (?, ?)"
+        if found is None and conn.execute(moved, [number, *there]).fetchone() is None:
+            return False
+    return True
