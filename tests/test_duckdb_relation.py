@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import masanalytics as mas
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources import as_source
 from masanalytics.analysis.sources.duckdb_relation import files_behind, without_progress_bar
+from tests.random_messages import as_lazy_polars
 from tests.several_accounts import ACCOUNTS, fill
 
 duckdb = pytest.importorskip("duckdb")
@@ -36,23 +38,30 @@ def relation(frame: pd.DataFrame, connection: Any = duckdb) -> Any:
     return connection.from_df(frame)
 
 
-def test_a_message_shown_twice_is_counted_among_its_neighbours() -> None:
+def lazy(frame: pd.DataFrame) -> Any:
+    return as_lazy_polars(frame.astype({"message_id": "Int64"}))
+
+
+@pytest.mark.parametrize("make", [relation, lazy])
+def test_a_message_shown_twice_is_counted_among_its_neighbours(make: Callable[[pd.DataFrame], Any]) -> None:
     """Ids 2 and 2 are one message; 62 and 63, which stand in another set of bits, are not."""
-    assert as_source(relation(ONE_DAY)).repeated_messages() == 1
+    assert as_source(make(ONE_DAY)).repeated_messages() == 1
 
 
-def test_the_same_id_of_two_accounts_is_two_messages() -> None:
+@pytest.mark.parametrize("make", [relation, lazy])
+def test_the_same_id_of_two_accounts_is_two_messages(make: Callable[[pd.DataFrame], Any]) -> None:
     """As stores of two accounts have them."""
     two = ONE_DAY.assign(account=["a", "b", "a", "a", "a", "a"])
 
-    assert as_source(relation(two)).repeated_messages() == 0
+    assert as_source(make(two)).repeated_messages() == 0
 
 
-def test_ids_below_zero_are_counted_one_by_one() -> None:
+@pytest.mark.parametrize("make", [relation, lazy])
+def test_ids_below_zero_are_counted_one_by_one(make: Callable[[pd.DataFrame], Any]) -> None:
     """-1 and 1 are in one set of bits, but not one message; -1 and -1 are."""
     odd = ONE_DAY.assign(message_id=pd.Series([-1, 1, -1, 61, 0, None]))
 
-    assert as_source(relation(odd)).repeated_messages() == 1
+    assert as_source(make(odd)).repeated_messages() == 1
 
 
 @pytest.mark.parametrize("type_of_time", ["TIMESTAMPTZ", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"])
