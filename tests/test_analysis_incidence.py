@@ -192,3 +192,19 @@ def test_the_quantiles_of_arrival_wait_for_the_pending() -> None:
 
     assert incidence_quantile(curves, 0.5).tolist() == [8]
     assert np.isnan(incidence_quantile(curves, 0.9)).all()
+
+
+def test_curves_have_the_same_values_by_their_events_alone() -> None:
+    """To the last digit, before the first event, between two and after the last, for a group without any too."""
+    rng = np.random.default_rng(7)
+    n = 400
+    group, status = rng.integers(0, 4, n), rng.choice([4, 4, 4, 5, 6], n)
+    status[group == 3] = 4
+    curves = cumulative_incidence(group, 4, status, rng.integers(0, 300, n).astype(float), rng.integers(1, 5, n))
+    events = curves.with_events()
+
+    assert len(events.time) < len(curves.time)
+    for time in (-1.0, 0.0, 3.0, 57.0, 300.0, np.inf):
+        found, expected = (project(one, np.full(4, time), np.full(4, 0.3)) for one in (events, curves))
+        for name in ("delivered", "failed", "pending", "expected", "variance"):
+            assert getattr(found, name).tolist() == getattr(expected, name).tolist()

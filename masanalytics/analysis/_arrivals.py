@@ -114,8 +114,8 @@ def _times(last: float, *, in_minutes: bool) -> Figures:
 
 def _read(curves: IncidenceCurves, times: Figures, accepted: Figures) -> tuple[Figures, Figures, Figures]:
     """Return share and interval, one row a time and one column a group."""
-    no_later = np.zeros(curves.groups)
-    at = [project(curves, np.full(curves.groups, time), no_later) for time in times]
+    no_later, events = np.zeros(curves.groups), curves.with_events()
+    at = [project(events, np.full(curves.groups, time), no_later) for time in times]
     share, variance = np.array([end.expected for end in at]), np.array([end.variance for end in at])
     low, high = effective_wilson(share, variance, np.broadcast_to(accepted, share.shape))
     return share, low, high

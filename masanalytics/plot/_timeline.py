@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from masanalytics.aliases import Columns, Messages
@@ -266,9 +266,15 @@ def _draw_volume(ax: Axes, result: pd.DataFrame, width: float) -> None:
     for status, colour, hatch in _stacked(result):
         heights = result[status].to_numpy(dtype=float)
         edge = GREY if hatch else colour
-        ax.bar(moments, heights, width, bottom=base, color=colour, hatch=hatch, edgecolor=edge, lw=edge_width,
-               label=status)  # fmt: skip
+        look: dict[str, Any] = {"facecolor": colour, "hatch": hatch, "edgecolor": edge, "lw": edge_width}
+        for moment, bottom, height in zip(moments, base, heights, strict=True):
+            bar = Rectangle((moment - width / 2, bottom), width, height, **look)
+            bar.sticky_edges.y.append(bottom)
+            # Unlike Axes.bar, which looks anew with each bar how far the axes have to reach.
+            ax.add_artist(bar)
         base += heights
+    ax.update_datalim([(moments.min() - width / 2, 0.0), (moments.max() + width / 2, base.max())])
+    ax.autoscale_view()
 
 
 def _stacked(result: pd.DataFrame) -> list[tuple[str, str, str]]:

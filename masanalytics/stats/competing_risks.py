@@ -12,7 +12,7 @@ follow-up time by the reverse Kaplan-Meier estimate).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -96,6 +96,17 @@ class IncidenceCurves:
         inside = self.time <= np.asarray(time, dtype=float)[self.group]
         steps = np.bincount(self.group[inside], minlength=self.groups)
         return np.where(steps > 0, self.start[:-1] + steps - 1, -1)
+
+    def with_events(self) -> IncidenceCurves:
+        """Return the steps at which something was delivered or failed: between them the curves do not move.
+
+        Where many messages are pending there are far fewer. `last` is then the time of the last event.
+        """
+        kept = (self.delivered > 0) | (self.failed > 0)
+        start = np.concatenate([[0], np.cumsum(kept)])[self.start].astype(np.int64)
+        return IncidenceCurves(
+            start, *(getattr(self, column.name)[kept] for column in fields(self) if column.name != "start")
+        )
 
     @staticmethod
     def read(values: Figures, at: Numbers, otherwise: float) -> Figures:
