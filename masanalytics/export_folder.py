@@ -190,8 +190,8 @@ def current_files(folder: Path, manifest: Manifest, kind: str = "messages") -> l
     for one in manifest.partitions:
         if one.kind == kind:
             file = folder / one.file
-            draft = draft_of(file)
-            found.append(draft if one.file in pending and draft.exists() else file)
+            is_draft = one.file in pending and draft_of(file).exists()
+            found.append(draft_of(file) if is_draft else file)
     return found
 
 

@@ -106,6 +106,16 @@ def test_people_of_several_exports_are_looked_at_where_the_files_are(tmp_path: P
     whole.close()
 
 
+def as_of_an_earlier_version(folder: Path, *, without: list[str]) -> None:
+    """Let the manifest of an export say what a version without these columns would have written."""
+    manifest = export_folder.read_manifest(folder)
+    assert manifest is not None
+    columns = [name for name in manifest.settings["columns"] if name not in without]
+    parts = [replace(one, size_bytes=(folder / one.file).stat().st_size) for one in manifest.partitions]
+    settings = {**manifest.settings, "columns": columns}
+    export_folder.write_manifest(folder, replace(manifest, settings=settings, partitions=parts))
+
+
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("old", ["January", "all"])
 def test_a_folder_written_before_there_was_a_column_says_unknown(
@@ -125,6 +135,7 @@ def test_a_folder_written_before_there_was_a_column_says_unknown(
     files = sorted(bench.store.export_parquet(tmp_path / "pq"))
     for file in files if old == "all" else files[:1]:
         pq.write_table(pq.read_table(file, partitioning=None).drop_columns(["segments", "arm", "reports"]), file)
+    as_of_an_earlier_version(tmp_path / "pq", without=["segments", "arm", "reports"])
     for name in READERS[reader]:
         monkeypatch.setitem(sys.modules, name, None)
     unknown = [[None, None, 1, 1.0]]
@@ -247,19 +258,19 @@ def test_an_export_that_is_replaced_meanwhile_is_asked_again(
     tries: list[int] = []
     real, read = folders._opened, export_folder.read_manifest
 
-    def gone_at_first(files: Any) -> Any:
+    def gone_at_first(files: Any, **how: bool) -> Any:
         tries.append(1)
         if len(tries) == 1:
-            monkeypatch.setattr(folders, "read_manifest", read)
+            monkeypatch.setattr(folders, "_manifest_of", read)
             raise FileNotFoundError(files[0])
-        return real(files)
+        return real(files, **how)
 
     monkeypatch.setattr(folders, "_opened", gone_at_first)
     manifest = read(exports / "store0")
     assert manifest is not None
     monkeypatch.setattr(
         folders,
-        "read_manifest",
+        "_manifest_of",
         lambda _: manifest.__class__(**{**manifest.__dict__, "generation": 99, "pending": ["x"]}),
     )
     assert mas.delivery_rates(exports / "store0", history=None)["accepted"].tolist() == [180]

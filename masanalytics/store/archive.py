@@ -13,11 +13,12 @@ import pandas as pd
 
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.base import ColumnKind, MessageSource, RawCounts, Seconds
-from masanalytics.analysis.sources.folders import exports_in, opened
+from masanalytics.analysis.sources.damaged_files import damaged, naming_damaged, state_of_files
+from masanalytics.analysis.sources.folders import exports_in, opened, read_through
 from masanalytics.analysis.sources.narwhals import NarwhalsMessages
 from masanalytics.analysis.sources.pandas import PandasMessages
 from masanalytics.analysis.sources.united import UnitedMessages
-from masanalytics.errors import InputError, StoreError
+from masanalytics.errors import InputError
 from masanalytics.i18n import speaks
 from masanalytics.near_names import suggests_names
 from masanalytics.paths import full_path
@@ -53,7 +54,7 @@ class Archive:
     InputError
         If there is no archive in the folder.
     StoreError
-        When it is asked: if a file of the archive is missing, naming it.
+        When it is asked: if a file of the archive is missing or damaged, naming it.
 
     Examples
     --------
@@ -145,9 +146,11 @@ class _ArchiveMessages:
         self._live = StoredMessages(self._connections)
 
     def state(self) -> Hashable | None:
-        """Return what is equal as long as nothing changes: the store knows every file of the archive."""
+        """Return what is equal as long as nothing changes, neither the store nor a file of the archive."""
         live = self._live.state()
-        return None if live is None else ("archive", str(self._folder), live)
+        with self._connections.reading() as conn:
+            seen = state_of_files(path for path, _, _ in self._files(conn))
+        return None if live is None or seen is None else ("archive", str(self._folder), live, seen)
 
     def grouped_count(self, by: Sequence[str], *, where: Filters, seconds: Seconds | None = "outcome") -> RawCounts:
         """Count in both."""
@@ -204,12 +207,19 @@ class _ArchiveMessages:
     def _moved(self) -> Iterator[list[MessageSource]]:
         """Yield the archived messages, as they stand now."""
         with self._connections.reading() as conn:
-            archived = self._archived(conn)
-            late = late_messages(conn)
-            parts: list[MessageSource] = [part.without(late) if late else part for part in archived]
-            if late:
-                parts.append(self._amended(conn, archived, late))
-            yield parts
+            files = [path for path, _, _ in self._files(conn)]
+            with naming_damaged(files, read_through, export=None):
+                archived = self._archived(conn)
+                late = late_messages(conn)
+                parts: list[MessageSource] = [part.without(late) if late else part for part in archived]
+                if late:
+                    parts.append(self._amended(conn, archived, late))
+                yield parts
+
+    def _files(self, conn: sqlite3.Connection) -> list[tuple[Path, str, int]]:
+        """Return the files of the archive, with the user's own columns in each and how long it was written."""
+        runs = conn.execute("SELECT file, own_columns, size_bytes FROM archive_runs ORDER BY archive_id")
+        return [(self._folder / file, own, size) for file, own, size in runs]
 
     def _archived(self, conn: sqlite3.Connection) -> list[NarwhalsMessages]:
         """Return the files, as of now, those with the same columns together."""
@@ -218,10 +228,9 @@ class _ArchiveMessages:
         names = dict(conn.execute("SELECT account_id, account FROM accounts").fetchall())
         until = {names[account_id]: end for account_id, end in ends.items()}
         files: dict[str, list[Path]] = {}
-        for file, own in conn.execute("SELECT file, own_columns FROM archive_runs ORDER BY archive_id"):
-            path = self._folder / file
-            if not path.exists():
-                raise StoreError("{file} is missing from the archive: put it back from a copy", file=str(path))
+        for path, own, size in self._files(conn):
+            if not path.exists() or path.stat().st_size != size:
+                raise damaged(path, export=None)
             files.setdefault(",".join(sorted(json.loads(own))), []).append(path)
         return [opened(group).watched_until(until) for group in files.values()]
 

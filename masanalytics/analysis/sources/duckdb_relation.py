@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from masanalytics.analysis.sources.damaged_files import state_of_files
 from masanalytics.analysis.sources.narwhals_times import digits_as_epoch
 
 __all__ = [
@@ -117,9 +118,7 @@ def files_behind(frame: Any) -> Hashable | None:
     files = parquet_behind(frame)
     if files is None:
         return None
-    try:
-        known = [(str(file), file.stat()) for file in files]
-    except OSError:
+    seen = state_of_files(files)
+    if seen is None:
         return None
-    seen = tuple((name, at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns) for name, at in known)
     return (re.sub(r' AS "\w+"$', "", frame.to_native().sql_query()), str(Path.cwd()), seen)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from functools import cache
+from dataclasses import replace
+from functools import cache, lru_cache
 from os import PathLike
 from pathlib import Path
 from threading import get_ident
@@ -13,13 +14,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.base import ColumnKind, MessageSource, RawCounts, Seconds
+from masanalytics.analysis.sources.damaged_files import check_sizes, naming_damaged, state_of_files
 from masanalytics.analysis.sources.duckdb import DuckDBMessages
 from masanalytics.analysis.sources.lent_rows import Ask, LendsRows, Loan
 from masanalytics.analysis.sources.narwhals import NarwhalsMessages
 from masanalytics.analysis.sources.number_totals import NumberTotals, TotalsNumbers
 from masanalytics.analysis.sources.pandas import PandasMessages
 from masanalytics.errors import InputError, MissingExtraError, StoreError
-from masanalytics.export_folder import MANIFEST, Manifest, current_files, read_manifest
+from masanalytics.export_folder import MANIFEST, Manifest, Partition, current_files, read_manifest
 from masanalytics.i18n import Text
 from masanalytics.paths import full_path
 from masanalytics.vocabulary import MESSAGE_COLUMNS
@@ -27,7 +29,7 @@ from masanalytics.vocabulary import MESSAGE_COLUMNS
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ExportedMessages", "exports_in", "opened"]
+__all__ = ["ExportedMessages", "exports_in", "opened", "read_through"]
 
 _TRIES: Final = 50
 _WAIT_S: Final = 0.1
@@ -70,10 +72,12 @@ class ExportedMessages:
         return " ".join(filter(None, (settings["phones"], settings["key"])))
 
     def state(self) -> Hashable:
-        """Return what is equal as long as the same files count."""
+        """Return what is equal as long as the same files count and are as they were written; None where one is missing."""
         manifest = self._manifest()
+        files = [file for kind in ("messages", "uplinks") for file in current_files(self._folder, manifest, kind)]
+        seen = state_of_files(files)
         written = (manifest.settings["store"], manifest.generation, manifest.written_at, *manifest.turn.values())
-        return ("export", str(self._folder), *written)
+        return None if seen is None else ("export", str(self._folder), *written, seen)
 
     def message_columns(self) -> Sequence[str]:
         """Return the columns of its files."""
@@ -81,25 +85,29 @@ class ExportedMessages:
 
     def grouped_count(self, by: Sequence[str], *, where: Filters, seconds: Seconds | None = "outcome") -> RawCounts:
         """Count messages where they are."""
-        return self._of_one_state(lambda source: RawCounts(*source.grouped_count(by, where=where, seconds=seconds)))
+        return self._of_one_state(
+            lambda source: RawCounts(*source.grouped_count(by, where=where, seconds=seconds)), where
+        )
 
     def estimated_count(self, where: Filters) -> int:
         """Return 0: to count is a query of its own, and a part of the rows is not read faster than all of them."""
-        return self._of_one_state(lambda source: source.estimated_count(where))
+        return self._of_one_state(lambda source: source.estimated_count(where), where)
 
     def message_rows(self, columns: Sequence[str], *, where: Filters) -> pd.DataFrame:
         """Return these columns of the messages that pass `where`."""
-        return self._of_one_state(lambda source: source.message_rows(columns, where=where))
+        return self._of_one_state(lambda source: source.message_rows(columns, where=where), where)
 
     def number_totals(self, where: Filters, among: Sequence[str] | None) -> NumberTotals | None:
         """Return what the messages of each number come to; None where that takes their rows."""
         return self._of_one_state(
-            lambda source: source.number_totals(where, among) if isinstance(source, TotalsNumbers) else None
+            lambda source: source.number_totals(where, among) if isinstance(source, TotalsNumbers) else None, where
         )
 
     def lend_rows(self, loan: Loan, ask: Ask[_T]) -> _T | None:
         """Return what `ask` finds out of the accepted messages; None where their rows have to be read."""
-        return self._of_one_state(lambda source: source.lend_rows(loan, ask) if isinstance(source, LendsRows) else None)
+        return self._of_one_state(
+            lambda source: source.lend_rows(loan, ask) if isinstance(source, LendsRows) else None, loan.where
+        )
 
     def column_kind(self, name: str) -> ColumnKind | None:
         """Return what a column holds."""
@@ -128,27 +136,45 @@ class ExportedMessages:
             tables = [pd.read_parquet(file) for file in files]
             return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
-        return self._while_unchanged(lambda manifest: read(current_files(self._folder, manifest, "uplinks")))
+        return self._while_unchanged(
+            lambda manifest: read(current_files(self._folder, manifest, "uplinks")), kind="uplinks"
+        )
 
     def _manifest(self) -> Manifest:
-        manifest = read_manifest(self._folder)
+        manifest = _manifest_of(self._folder)
         if manifest is None:
             raise InputError("{folder} holds no export of a store any more", folder=str(self._folder))
         return manifest
 
-    def _of_one_state(self, question: Callable[[MessageSource], _T]) -> _T:
-        return self._while_unchanged(lambda manifest: question(_opened(current_files(self._folder, manifest))))
+    def _of_one_state(self, question: Callable[[MessageSource], _T], where: Filters) -> _T:
+        def asked(manifest: Manifest) -> _T:
+            chosen = replace(manifest, partitions=_concerned(manifest.partitions, where))
+            files = current_files(self._folder, chosen)
+            # What an earlier version wrote may lack columns, a file more than another.
+            return question(_opened(files, are_alike=manifest.settings.get("columns") == [*MESSAGE_COLUMNS]))
 
-    def _while_unchanged(self, question: Callable[[Manifest], _T]) -> _T:
-        """Ask, and again until the manifest is the same before and after."""
+        return self._while_unchanged(asked, kind="messages")
+
+    def _while_unchanged(self, question: Callable[[Manifest], _T], *, kind: str) -> _T:
+        """Ask, and again until the manifest is the same before and after.
+
+        Raises
+        ------
+        StoreError
+            If a file is missing or damaged, naming it and what brings it back.
+        """
         for _ in range(_TRIES):
             manifest = self._manifest()
             try:
+                check_sizes(self._folder, manifest, kind)
                 answer = question(manifest)
             except Exception:
                 # A file that was replaced between its being named and opened, by whatever name its reader calls that.
                 if self._manifest() == manifest and not manifest.pending:
-                    raise
+                    files = current_files(self._folder, manifest, kind)
+                    export = None if manifest.settings.get("archive") else self._folder
+                    with naming_damaged(files, read_through, export=export):
+                        raise
             else:
                 if self._manifest().generation == manifest.generation:
                     return answer
@@ -158,18 +184,68 @@ class ExportedMessages:
         )
 
 
-def _opened(files: Sequence[Path]) -> MessageSource:
+def _manifest_of(folder: Path) -> Manifest | None:
+    """Return the folder's manifest, read once as long as it is the same file: of many files it is long."""
+    try:
+        at = (folder / MANIFEST).stat()
+    except OSError:
+        return read_manifest(folder)
+    return _read_once(folder, (at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns))
+
+
+@lru_cache(maxsize=32)
+def _read_once(folder: Path, state: tuple[int, ...]) -> Manifest | None:  # noqa: ARG001 - of another state, another manifest
+    return read_manifest(folder)
+
+
+def _concerned(partitions: Sequence[Partition], where: Filters) -> list[Partition]:
+    """Return the files of messages in which one can pass `where`, by account and time; the first file where there is none."""
+    of_messages = [one for one in partitions if one.kind == "messages"]
+    accounts = where.values.get("account")
+    known = None if accounts is None or None in accounts else {"", *map(str, accounts)}
+    since, until = where.since, where.until
+
+    def can_pass(one: Partition) -> bool:
+        if known is not None and one.account not in known:
+            return False
+        if one.first is None or one.last is None:
+            return True
+        return (since is None or one.last >= since) and (until is None or one.first < until)
+
+    return [one for one in of_messages if can_pass(one)] or of_messages[:1]
+
+
+def read_through(file: Path) -> None:
+    """Read a file of messages from end to end, as questions read it."""
+    source = opened([file])
+    source.message_rows(source.message_columns(), where=Filters())
+
+
+def _opened(files: Sequence[Path], *, are_alike: bool) -> MessageSource:
     import pandas as pd
 
     if not files:
         return PandasMessages(pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in MESSAGE_COLUMNS.items()}))
-    return opened(files)
+    return opened(files, are_alike=are_alike)
 
 
-def opened(files: Sequence[Path]) -> NarwhalsMessages:
+class _OwnRelation(DuckDBMessages):
+    """A relation of a connection of ours, which draws no progress bar."""
+
+    @property
+    def _draws(self) -> bool:
+        return False
+
+
+def opened(files: Sequence[Path], *, are_alike: bool = False) -> NarwhalsMessages:
     """Return Parquet files of messages, at least one, as a source: by DuckDB where it is installed, else by polars or Arrow.
 
     A column that a file does not have, since it was written before there was one, is missing in its messages.
+
+    Parameters
+    ----------
+    are_alike : bool
+        Whether all are known to have the same columns, as those of one export: then not each is opened to find out.
 
     Raises
     ------
@@ -186,18 +262,20 @@ def opened(files: Sequence[Path]) -> NarwhalsMessages:
     else:
         connection = _connection(os.getpid(), get_ident())
         connection.execute("SET enable_progress_bar = false")
-        relation = connection.read_parquet(names, hive_partitioning=False, union_by_name=True)
+        relation = connection.read_parquet(names, hive_partitioning=False, union_by_name=not are_alike)
         if empty := _lacking(relation.columns):
             nulls = (
                 f'CAST(NULL AS {"VARCHAR" if kind == "str" else "BIGINT"}) AS "{name}"' for name, kind in empty.items()
             )
             relation = relation.project(", ".join(["*", *nulls]))
-        return DuckDBMessages(nw.from_native(relation))
+        return _OwnRelation(nw.from_native(relation))
     try:
         import polars as pl
     except ImportError:
         pass
     else:
+        if are_alike:
+            return NarwhalsMessages(_completed(nw.from_native(pl.scan_parquet(names, hive_partitioning=False))))
         scans = [pl.scan_parquet(name, hive_partitioning=False) for name in names]
         return NarwhalsMessages(_completed(nw.from_native(pl.concat(scans, how="diagonal"))))
     try:

@@ -1,0 +1,86 @@
+"""Files of messages that are missing, cut short or damaged: found before they are asked, or named when they cannot be read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from masanalytics.errors import MasError, StoreError
+from masanalytics.export_folder import Manifest, draft_of
+
+__all__ = ["check_sizes", "damaged", "naming_damaged", "state_of_files"]
+
+
+def state_of_files(files: Iterable[str | Path]) -> Hashable | None:
+    """Return what is equal as long as files are as they are, by name, size and times; None where one cannot be seen."""
+    try:
+        known = [(str(file), os.stat(file)) for file in files]  # noqa: PTH116 - thousands of them
+    except OSError:
+        return None
+    return tuple((name, at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns) for name, at in known)
+
+
+def check_sizes(folder: Path, manifest: Manifest, kind: str = "messages") -> None:
+    """Raise if a file that a manifest names is not there, or not as long as it was written.
+
+    Raises
+    ------
+    StoreError
+        Naming it, and what brings it back.
+    """
+    pending, export = set(manifest.pending), None if manifest.settings.get("archive") else folder
+    for one in manifest.partitions:
+        if one.kind != kind:
+            continue
+        file = folder / one.file
+        try:
+            size = os.stat(draft_of(file) if one.file in pending and draft_of(file).exists() else file).st_size  # noqa: PTH116
+        except OSError as error:
+            raise damaged(file, export=export) from error
+        if size != one.size_bytes:
+            raise damaged(file, export=export)
+
+
+def damaged(file: Path, *, export: Path | None) -> StoreError:
+    """Return the error that says of a file of an export (None: of an archive) that it is missing or damaged, and what brings it back."""
+    if export is None:
+        return StoreError("{file} is missing from the archive, or damaged: put it back from a copy", file=str(file))
+    return StoreError(
+        "{file} is missing or damaged: delete it if it is there, then store.export_parquet({folder!r}), called as before,"
+        " writes it anew",
+        file=str(file),
+        folder=str(export),
+    )
+
+
+@contextmanager
+def naming_damaged(files: Sequence[Path], read: Callable[[Path], Any], *, export: Path | None) -> Iterator[None]:
+    """Say which of the files it is, where one of them cannot be read: engines have errors of their own, and some name no file.
+
+    Parameters
+    ----------
+    read : callable
+        What reads a file from end to end.
+    export : Path or None
+        The folder of the export that they are of; None: of an archive.
+
+    Raises
+    ------
+    StoreError
+        Naming the file.
+    """
+    try:
+        yield
+    except MasError:
+        raise
+    except Exception as error:
+        said = str(error)
+        for file in sorted(files, key=lambda one: str(one) not in said):
+            try:
+                read(file)
+            except Exception:  # noqa: BLE001 - of any engine
+                raise damaged(file, export=export) from error
+        raise

@@ -1,0 +1,151 @@
+"""Files of an export or an archive, one by one: lost or damaged they are named, and where they cannot matter they are not opened."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import masanalytics as mas
+from masanalytics.analysis.filters import Filters
+from masanalytics.analysis.sources.folders import ExportedMessages
+from masanalytics.clock import ManualClock
+from masanalytics.errors import StoreError
+from masanalytics.store import Store
+from tests.several_accounts import ACCOUNTS, fill, same
+
+pytest.importorskip("pyarrow")
+pytest.importorskip("duckdb")
+
+APRIL = 1_775_000_000
+
+QUESTIONS: list[Callable[[Any], Any]] = [
+    mas.delivery_rates,
+    lambda data: mas.latency(data, by="account"),
+    lambda data: mas.number_health(data)["sent"].sum(),
+]
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of two accounts and two months, all settled, and its export."""
+    folder = tmp_path_factory.mktemp("files")
+    with Store(folder / "store.db") as store:
+        for number, account in enumerate(ACCOUNTS[:2]):
+            fill(store, account, number)
+        with store.db.conn as conn:
+            conn.execute("UPDATE batches SET msg_group = printf('%022d', batch_id)")
+        store.export_parquet(folder / "pq", phones="whole", uplinks=True)
+    return folder
+
+
+@pytest.fixture
+def export(filled: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(filled / "pq", tmp_path / "pq"))
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def overwritten(file: Path) -> None:
+    """Damage that leaves the size and the time as they were."""
+    at = file.stat()
+    file.write_bytes(b"x" * at.st_size)
+    os.utime(file, ns=(at.st_atime_ns, at.st_mtime_ns))
+
+
+DAMAGES: dict[str, Callable[[Path], Any]] = {
+    "deleted": Path.unlink, "emptied": lambda file: file.write_bytes(b""), "cut": cut, "overwritten": overwritten,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_lost_file_is_named_and_written_anew(filled: Path, export: Path, damage: str) -> None:
+    """Also by who has asked before: no answer is given from memory, and the next export brings the file back."""
+    before = [question(export) for question in QUESTIONS]
+    lost = next(iter(sorted(export.glob("month=2026-01/*.parquet"))))
+    DAMAGES[damage](lost)
+    for question in QUESTIONS:
+        with pytest.raises(StoreError, match="writes it anew") as told:
+            question(export)
+        assert told.value.said.parameters["file"] == str(lost)
+        assert told.value.said.parameters["folder"] == str(export)
+    lost.unlink(missing_ok=True)
+    with Store(filled / "store.db") as store:
+        store.export_parquet(export, phones="whole", uplinks=True)
+    assert mas.delivery_rates(export).equals(before[0])
+
+
+def test_a_file_in_the_place_of_another_is_not_counted(export: Path) -> None:
+    """The February of an account copied over its January."""
+    first, second = (sorted(export.glob(f"month=2026-0{month}/*.parquet"))[0] for month in (1, 2))
+    shutil.copy(second, first)
+    with pytest.raises(StoreError, match="missing or damaged"):
+        mas.delivery_rates(export)
+
+
+def test_damaged_replies_are_named(export: Path) -> None:
+    """With the folder that is exported to, not the one the file lies in."""
+    lost = next(iter(sorted(export.glob("_uplinks/*/*.pq"))))
+    overwritten(lost)
+    with pytest.raises(StoreError) as told:
+        mas.replies(export)
+    assert (told.value.said.parameters["file"], told.value.said.parameters["folder"]) == (str(lost), str(export))
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_lost_file_of_an_archive_is_named(filled: Path, tmp_path: Path, damage: str) -> None:
+    """With the store at hand and without, also by who has asked before."""
+    shutil.copy(filled / "store.db", tmp_path / "store.db")
+    with Store(tmp_path / "store.db", clock=ManualClock(APRIL)) as store:
+        store.archive("2026-02-01", tmp_path / "archive")
+        archives = [mas.Archive(tmp_path / "archive", store), mas.Archive(tmp_path / "archive")]
+        for archive in archives:
+            mas.delivery_rates(archive)
+        lost = next(iter(sorted((tmp_path / "archive").glob("month=*/*.parquet"))))
+        DAMAGES[damage](lost)
+        for archive in archives:
+            with pytest.raises(StoreError, match="put it back from a copy") as told:
+                mas.delivery_rates(archive)
+            assert told.value.said.parameters["file"] == str(lost)
+
+
+def test_only_files_that_matter_are_opened(export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By account and time; where no file matters, one is opened to say what columns there are."""
+    from masanalytics.analysis.sources import folders
+
+    opened: list[list[str]] = []
+    real = folders.opened
+
+    def noted(files: list[Path], **how: bool) -> Any:
+        opened.append([f"{file.parent.name[6:]} {file.name[0]}" for file in files])
+        return real(files, **how)
+
+    monkeypatch.setattr(folders, "opened", noted)
+    source = ExportedMessages(export)
+    for conditions in (
+        {}, {"account": ACCOUNTS[0]}, {"since": "2026-02-01"}, {"until": "2026-02-01", "account": [ACCOUNTS[1]]}, {"since": "2027-01-01"},
+        {"account": [None, ACCOUNTS[0]]},
+    ):  # fmt: skip
+        source.grouped_count(["account"], where=Filters.parse(conditions), seconds=None)
+    every = ["2026-01 乙", "2026-01 甲", "2026-02 乙", "2026-02 甲"]
+    assert [sorted(files) for files in opened[:4]] == [
+        every, ["2026-01 甲", "2026-02 甲"], ["2026-02 乙", "2026-02 甲"], ["2026-01 乙"],
+    ]  # fmt: skip
+    assert (len(opened[4]), sorted(opened[5])) == (1, every)
+
+
+@pytest.mark.parametrize("conditions", [
+    {"since": "2026-01-26"}, {"until": "2026-02-20"}, {"account": ACCOUNTS[0]}, {"account": ACCOUNTS[:2], "since": "2026-02-01"},
+])  # fmt: skip
+def test_files_that_are_left_out_change_no_answer(filled: Path, export: Path, conditions: Any) -> None:
+    """Beside the store itself."""
+    with Store(filled / "store.db") as store:
+        expected = mas.delivery_rates(store, by=["account", "campaign"], history=None, **conditions)
+    found = mas.delivery_rates(export, by=["account", "campaign"], history=None, **conditions)
+    same(found, expected)
