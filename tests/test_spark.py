@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import narwhals as nw
 import pandas as pd
 import pytest
 
 import masanalytics as mas
 from masanalytics import analysis
+from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources import narwhals
 from tests.random_messages import QUESTIONS, in_batches, random_messages
 from tests.several_accounts import ACCOUNTS, fill
@@ -138,7 +140,6 @@ def test_the_cells_of_the_page_run(data: Any, tmp_path: Path, monkeypatch: pytes
 
 def test_numbers_are_added_up_before_they_travel(data: Any) -> None:
     """The plan of number_health ends in an aggregation: what is collected is its result."""
-    from masanalytics.analysis.filters import Filters
     from masanalytics.analysis.sources import as_source
 
     source: Any = as_source(data)
@@ -149,6 +150,27 @@ def test_numbers_are_added_up_before_they_travel(data: Any) -> None:
         == MESSAGES.loc[MESSAGES["status"].isin(["pending", "delivered", "failed"]), "phone"].nunique()
     )
     assert totals.numbers["sent"].sum() == MESSAGES["status"].isin(["pending", "delivered", "failed"]).sum()
+
+
+def test_a_filter_on_time_reaches_the_files(
+    data: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], travelled: list[int]
+) -> None:
+    """Spark is asked by times, so that the files' statistics say which of them hold such messages; the counts are those of pandas."""
+    data.write.parquet(str(tmp_path / "messages"))
+    again = data.sparkSession.read.parquet(str(tmp_path / "messages"))
+    times = MESSAGES["submitted_at"].dropna().sort_values()
+    asked: dict[str, Any] = {"since": times.iloc[len(times) // 4], "until": times.iloc[len(times) // 2]}
+
+    kept = narwhals.NarwhalsMessages(nw.from_native(again))._kept(Filters.parse(asked))
+    kept.to_native().explain()
+
+    assert "GreaterThanOrEqual(submitted_at," in capsys.readouterr().out
+    pd.testing.assert_frame_equal(
+        analysis.delivery_rates(again, "carrier", history=None, **asked),
+        analysis.delivery_rates(MESSAGES, "carrier", history=None, **asked),
+        check_dtype=False,
+    )
+    assert 0 < max(travelled) < DISTINCT
 
 
 def test_a_folder_of_parquet_is_read_as_it_was_written(data: Any, tmp_path: Path) -> None:

@@ -359,11 +359,12 @@ class NarwhalsMessages:
         return expression
 
     def _instant(self, at: int, compared: Callable[[Any, Any], nw.Expr]) -> nw.Expr:
-        """Compare the time of submission with an instant: DuckDB as a time, so that files without such times are not read."""
+        """Compare the time of submission with an instant: DuckDB and Spark as a time, so that files without such times are not read."""
         import narwhals as nw
 
         epoch = self._epoch("submitted_at")
-        if not isinstance(dtype := self._schema["submitted_at"], nw.Datetime) or not _is_duckdb(self._frame):
+        compares_times = _is_duckdb(self._frame) or self._frame.implementation.name == "PYSPARK"
+        if not isinstance(dtype := self._schema["submitted_at"], nw.Datetime) or not compares_times:
             return compared(epoch, at)
         shift = CHINA_OFFSET_S if dtype.time_zone is None else 0
         try:
