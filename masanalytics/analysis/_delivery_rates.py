@@ -32,6 +32,7 @@ from masanalytics.errors import InputError
 from masanalytics.formatting import duration_text, percent
 from masanalytics.i18n import Text
 from masanalytics.near_names import named_arguments
+from masanalytics.paths import full_path
 from masanalytics.stats.enough_clusters import LEAST_CLUSTERS
 from masanalytics.stats.proportions import wilson
 from masanalytics.vocabulary import Status
@@ -73,7 +74,7 @@ def delivery_rates(
     within : str, timedelta or number of seconds, optional
         Such as ``"10min"``. Only messages observed that long count, and as delivered (failed) only those delivered
         (failed) within it: rates at equal age. What came later counts as ``pending`` at that age.
-    history : "auto", Store, DataFrame or None
+    history : "auto", Store, DataFrame, folder of an export, list of these, or None
         Matured messages of the same account, which carry ``expected_rate`` on beyond what was observed. ``"auto"``:
         those of `data` itself, whatever the filters leave of it; None: none.
     total : bool
@@ -275,9 +276,9 @@ def _asked_once(
     history: Messages | Literal["auto"] | None, data: Messages, counts: Counts, account: tuple[Any, ...] | None
 ) -> Callable[[], MaturedHistory | None]:
     """Return what finds the history when a group needs it: looking for it costs a second count."""
-    if isinstance(history, str) and history != "auto":
+    if isinstance(history, str) and history != "auto" and not full_path(history, "history").is_dir():
         raise InputError(
-            "history={history!r}: give 'auto', None, or a Store or frame of matured messages",
+            "history={history!r}: give 'auto', None, or a Store, frame or folder of matured messages",
             history=history,
         )
 

@@ -9,7 +9,7 @@ from masanalytics.analysis._replies import replies
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import Question, count_messages
 from masanalytics.analysis.results import finished
-from masanalytics.analysis.sources import as_source, asks_once, uplinks_of
+from masanalytics.analysis.sources import as_source, asks_once, uplinks_of, without_uplinks
 from masanalytics.vocabulary import ACCEPTED, Status
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def funnel(data: Messages, **where: Filter) -> pd.DataFrame:
 
     Parameters
     ----------
-    data : Store, or DataFrame of messages (pandas, polars, DuckDB, Spark)
+    data : Store, folder of an export, or DataFrame of messages (pandas, polars, DuckDB, Spark), or list of these
         Needs ``status``; with ``waited_s``, messages silent for more than 72 h are not pending any more.
     **where
         As for `delivery_rates`.
@@ -32,8 +32,9 @@ def funnel(data: Messages, **where: Filter) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a step: ``step`` (``planned``, ``accepted``, ``delivered``, and of a Store ``replied``: of the delivered), ``count``
-        (int), ``pending`` (int): how many may still come to be delivered.
+        One row a step: ``step`` (``planned``, ``accepted``, ``delivered``, and ``replied``: of the delivered), ``count`` (int),
+        ``pending`` (int): how many may still come to be delivered. Replies are known of a Store and of an export with
+        ``uplinks=True``; where that step is not there, a note says why, but for frames alone.
 
     Examples
     --------
@@ -56,9 +57,12 @@ def funnel(data: Messages, **where: Filter) -> pd.DataFrame:
             of_status[Status.pending] - int(counts.n[counts.unreported()].sum()),
         ),
     ]
-    if uplinks_of(data) is not None:
+    notes = []
+    if uplinks_of(data) is None:
+        notes = [why for why in [without_uplinks(data)] if why is not None]
+    else:
         answers = replies(data, by=None, **where)
         # A step holds part of the one before: who answered a message that is not known to be delivered is left out.
         rows.append(("replied", int(answers["answered_delivered"].sum()), 0))
     steps = pd.DataFrame(rows, columns=["step", "count", "pending"])
-    return finished(steps, source, where=filters, is_empty=not len(counts.n))
+    return finished(steps, source, where=filters, notes=notes, is_empty=not len(counts.n))

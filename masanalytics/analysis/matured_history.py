@@ -178,7 +178,7 @@ def matured_history(
 
     Parameters
     ----------
-    history : "auto", Store, DataFrame or None
+    history : "auto", Store, DataFrame, folder, list of these, or None
         ``"auto"`` stands for `data` itself, whatever it is narrowed to.
     by_carrier : bool
         Whether to keep carriers apart.
@@ -187,7 +187,7 @@ def matured_history(
     """
     if history is None:
         return None
-    source = as_source(data if isinstance(history, str) else history)
+    source = as_source(data if isinstance(history, str) and history == "auto" else history)
 
     def find() -> MaturedHistory | None:
         plain = source.plain if isinstance(source, RememberedMessages) else source

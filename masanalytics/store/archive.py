@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -15,6 +16,7 @@ from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.base import ColumnKind, MessageSource, RawCounts, Seconds
 from masanalytics.analysis.sources.damaged_files import damaged, naming_damaged, state_of_files
 from masanalytics.analysis.sources.folders import exports_in, opened, read_through
+from masanalytics.analysis.sources.ledger_parts import LedgerPart
 from masanalytics.analysis.sources.narwhals import NarwhalsMessages
 from masanalytics.analysis.sources.pandas import PandasMessages
 from masanalytics.analysis.sources.united import UnitedMessages
@@ -151,6 +153,10 @@ class _ArchiveMessages:
         with self._connections.reading() as conn:
             seen = state_of_files(path for path, _, _ in self._files(conn))
         return None if live is None or seen is None else ("archive", str(self._folder), live, seen)
+
+    def ledger_part(self) -> LedgerPart:
+        """Return of which store it is: all of it."""
+        return replace(self._live.ledger_part(), name=f"Archive({self._folder})", holds="everything")
 
     def grouped_count(self, by: Sequence[str], *, where: Filters, seconds: Seconds | None = "outcome") -> RawCounts:
         """Count in both."""

@@ -17,6 +17,7 @@ from masanalytics.i18n import Text
 from masanalytics.timezone import format_instant
 
 __all__ = [
+    "archived_by_month",
     "archived_messages",
     "archived_words",
     "evidence",
@@ -155,6 +156,11 @@ def forget_archived(
         kept = json.dumps(named, ensure_ascii=False)
         conn.execute("INSERT OR REPLACE INTO archive_erasures VALUES (?, ?)", [archive_id, kept])
     return [row[0] for row in rows]
+
+
+def archived_by_month(conn: sqlite3.Connection) -> dict[str, int]:
+    """Return month -> how many of its messages are archived."""
+    return dict(conn.execute("SELECT month, sum(messages) FROM archive_runs GROUP BY month ORDER BY month").fetchall())
 
 
 def archived_words(conn: sqlite3.Connection) -> Text | None:

@@ -30,10 +30,12 @@ from masanalytics.export_folder import (
 from masanalytics.i18n import Text
 from masanalytics.paths import alone_with
 from masanalytics.store import changed_days
+from masanalytics.store.archived_rows import archived_by_month
 from masanalytics.store.arrow_messages import ArrowMessages
 from masanalytics.store.changed_days import MESSAGES, UPLINKS, Month, Turn
 from masanalytics.store.database import Connections
 from masanalytics.store.exported_uplinks import write_uplinks
+from masanalytics.store.late_reports import late_messages
 from masanalytics.store.observation import Observation
 from masanalytics.store.packed_rows import PackedRows, stretches
 from masanalytics.store.part_rules import by_part_accounts
@@ -191,7 +193,11 @@ class _Run:
         fresh = [*self._write_messages(todo, generation), *self._write_uplinks(todo, generation)]
         losers = [one for one in fresh if (one.kind, one.account, one.month) in lost]
         settings, turn = self._settings, self._turn._asdict()
-        extra = {"uplinks": self._asked.uplinks}
+        extra = {
+            "uplinks": self._asked.uplinks,
+            "archived": archived_by_month(self._conn),
+            "late_reports": len(late_messages(self._conn)),
+        }
         if before is not None and not fresh and same and len(kept) == len(before.partitions):
             if (dict(before.turn), before.coverage, before.extra) == (turn, self._coverage, extra):
                 return before

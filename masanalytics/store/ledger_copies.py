@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from masanalytics.account import state_folder
 from masanalytics.errors import StoreError
 
-__all__ = ["LedgerTurn", "check_newest", "next_turn", "remember", "rename"]
+__all__ = ["LedgerTurn", "check_newest", "ledger_of", "next_turn", "remember", "rename"]
 
 _LARGEST: Final = 65_536
 
@@ -25,6 +25,11 @@ class LedgerTurn(NamedTuple):
 
     ledger_id: str
     number: int
+
+
+def ledger_of(conn: sqlite3.Connection) -> str:
+    """Return which store a file is, whatever its name: its copies, exports and archive say the same."""
+    return str(conn.execute("SELECT ledger_id FROM ledger").fetchone()[0])
 
 
 def next_turn(conn: sqlite3.Connection) -> LedgerTurn:

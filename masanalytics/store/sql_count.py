@@ -26,6 +26,7 @@ from masanalytics.store.coverage import covered_until, gaps, intervals
 from masanalytics.store.database import Connections, as_store_error
 from masanalytics.store.frames import MISSING, fetch_columns
 from masanalytics.store.holes import open_holes, pauses
+from masanalytics.store.ledger_copies import ledger_of
 from masanalytics.store.message_columns import Column, Condition, find_column, seconds_sql
 from masanalytics.store.messages import conditions
 from masanalytics.store.number_parts import number_parts
@@ -38,6 +39,7 @@ from masanalytics.vocabulary import MESSAGE_COLUMNS, PROOF, UNREPORTED_AFTER_S, 
 if TYPE_CHECKING:
     from masanalytics.analysis.filters import Filters
     from masanalytics.analysis.sources.base import Seconds
+    from masanalytics.analysis.sources.ledger_parts import LedgerPart
     from masanalytics.analysis.sources.number_totals import NumberTotals
 
 __all__ = ["StoredMessages"]
@@ -78,6 +80,13 @@ class StoredMessages:
                 conn.execute(f"PRAGMA {name}").fetchone()[0] for name in ("data_version", "schema_version")
             )
         return (conn, conn.total_changes, others, tables)
+
+    def ledger_part(self) -> LedgerPart:
+        """Return which store it is."""
+        from masanalytics.analysis.sources.ledger_parts import LedgerPart
+
+        with self._connections.reading() as conn:
+            return LedgerPart(ledger_of(conn), str(self._connections.path), "live")
 
     def grouped_count(self, by: Sequence[str], *, where: Filters, seconds: Seconds | None = "outcome") -> Counted:
         """Count messages by dimensions, status and whole seconds, as `masanalytics.analysis` asks.

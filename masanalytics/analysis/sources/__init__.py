@@ -9,17 +9,27 @@ from typing import TYPE_CHECKING, Any, cast
 from masanalytics.aliases import Messages
 from masanalytics.analysis.sources.base import HoldsMessages, HoldsUplinks, MessageSource
 from masanalytics.analysis.sources.duckdb import DuckDBMessages
-from masanalytics.analysis.sources.folders import exports_in
+from masanalytics.analysis.sources.folders import ExportedMessages, exports_in
+from masanalytics.analysis.sources.ledger_parts import ledger_part, with_archive
 from masanalytics.analysis.sources.narwhals import NarwhalsMessages
 from masanalytics.analysis.sources.pandas import PandasMessages
 from masanalytics.analysis.sources.remembered import RememberedMessages, asks_once, remembered
-from masanalytics.analysis.sources.united import APART, UnitedMessages
+from masanalytics.analysis.sources.united import APART, UnitedMessages, id_places
 from masanalytics.errors import InputError
+from masanalytics.i18n import Text
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["HoldsMessages", "MessageSource", "RememberedMessages", "as_source", "asks_once", "uplinks_of"]
+__all__ = [
+    "HoldsMessages",
+    "MessageSource",
+    "RememberedMessages",
+    "as_source",
+    "asks_once",
+    "uplinks_of",
+    "without_uplinks",
+]
 
 
 _ROWS_OF_A_SHEET = {"message_id", "excluded_because"}
@@ -32,7 +42,9 @@ def as_source(data: Messages) -> MessageSource:
     Raises
     ------
     InputError
-        If it is neither a Store, a frame, the folder of an export nor a list of these, or something is in the list twice.
+        If it is neither a Store, a frame, the folder of an export nor a list of these, or two of the list are of one store.
+    StoreError
+        If an export and the archive of its store are of different times.
     """
     return data if isinstance(data, MessageSource) else remembered(data, lambda: _source_of(data))
 
@@ -44,11 +56,9 @@ def _plain_source(data: Any) -> MessageSource:
 def _source_of(data: Any) -> MessageSource:
     import pandas as pd
 
-    if isinstance(data, (str, PathLike)):
-        exports = exports_in(data)
-        return exports[0] if len(exports) == 1 else UnitedMessages(exports)
-    if isinstance(data, (list, tuple)):
-        return UnitedMessages([_plain_source(one) for one in _distinct(data)])
+    if isinstance(data, (str, PathLike, list, tuple)):
+        parts = [_plain_source(one) for one in _flat(data)]
+        return parts[0] if len(parts) == 1 and not isinstance(data, (list, tuple)) else UnitedMessages(parts)
     if isinstance(data, pd.DataFrame):
         return PandasMessages(_each_once(data))
     if isinstance(data, HoldsMessages):
@@ -72,21 +82,54 @@ def uplinks_of(data: Messages) -> pd.DataFrame | None:
     """Return the replies that `data` knows of, with the ids of `as_source`; None where it knows of none, as a frame does not."""
     import pandas as pd
 
-    if isinstance(data, HoldsUplinks):
-        return data.uplinks()
-    if isinstance(data, (str, PathLike)):
-        found = [export.uplinks() for export in exports_in(data)]
-    elif isinstance(data, (list, tuple)):
-        found = [uplinks_of(one) for one in data]
-    else:
+    parts = _flat(data)
+    if not all(isinstance(one, (HoldsUplinks, ExportedMessages)) for one in parts):
         return None
-    several = len(found) > 1
-    known = [
-        table.assign(message_id=table["message_id"].astype("Int64") + number * APART * several)
-        for number, table in enumerate(found)
+    if len(parts) == 1:
+        return cast("HoldsUplinks", parts[0]).uplinks()
+    known = [ledger_part(_plain_source(one)) for one in parts]
+    beside_exports = {id(each["archived"]) for each in with_archive(known).values()}
+    found = [
+        (place, cast("HoldsUplinks", one).uplinks())
+        for one, place, of_ledger in zip(parts, id_places(known), known, strict=True)
+        if id(of_ledger) not in beside_exports  # the replies to what is archived are in the export
+    ]
+    tables = [
+        table.assign(message_id=table["message_id"].astype("Int64") + place * APART)
+        for place, table in found
         if table is not None
     ]
-    return pd.concat(known, ignore_index=True) if len(known) == len(found) else None
+    return pd.concat(tables, ignore_index=True) if len(tables) == len(found) else None
+
+
+def without_uplinks(data: Messages) -> Text | None:
+    """Return in words why the replies to messages are not known, and what to do; None for what never has any: frames alone."""
+    parts = _flat(data)
+    lacking = [one for one in parts if isinstance(one, ExportedMessages) and one.uplinks() is None]
+    if any(part.holds == "archived" for one in lacking if (part := ledger_part(one)) is not None) and len(parts) == 1:
+        return Text(
+            "replies are not counted: those to archived messages stay in the store, and mas.Archive(folder, store) counts them",
+            code="no_replies",
+        )
+    if lacking:
+        return Text(
+            "replies are not counted: {folders} has none. store.export_parquet(folder, uplinks=True) writes them",
+            folders=", ".join(str(one.folder) for one in lacking),
+            code="no_replies",
+        )
+    if any(isinstance(one, HoldsMessages) for one in parts):
+        return Text("replies are not counted: a frame of messages has none", code="no_replies")
+    return None
+
+
+def _flat(data: Any) -> list[Any]:
+    """Return what is taken as one: stores, frames and exports, each by itself."""
+    if isinstance(data, (str, PathLike)):
+        return list(exports_in(data))
+    if isinstance(data, (list, tuple)):
+        return [part for one in _distinct(data) for part in _flat(one)]
+    is_export = isinstance(data, HoldsMessages) and isinstance(data.message_source, ExportedMessages)
+    return [data.message_source if is_export else data]
 
 
 def _distinct(parts: Sequence[Any]) -> Sequence[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, lru_cache
@@ -16,6 +17,7 @@ from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.base import ColumnKind, MessageSource, RawCounts, Seconds
 from masanalytics.analysis.sources.damaged_files import check_sizes, naming_damaged, state_of_files
 from masanalytics.analysis.sources.duckdb import DuckDBMessages
+from masanalytics.analysis.sources.ledger_parts import LedgerPart
 from masanalytics.analysis.sources.lent_rows import Ask, LendsRows, Loan
 from masanalytics.analysis.sources.narwhals import NarwhalsMessages
 from masanalytics.analysis.sources.number_totals import NumberTotals, TotalsNumbers
@@ -33,6 +35,7 @@ __all__ = ["ExportedMessages", "exports_in", "opened", "read_through"]
 
 _TRIES: Final = 50
 _WAIT_S: Final = 0.1
+_ARCHIVED_FILE: Final = re.compile(r"\d{6,}-[0-9a-f]{8}\.parquet")
 _T = TypeVar("_T")
 
 
@@ -43,9 +46,13 @@ def exports_in(folder: str | PathLike[str]) -> list[ExportedMessages]:
     ------
     InputError
         If there is none.
+    StoreError
+        If there is an archive whose first archiving has not ended.
     """
     place = full_path(folder, "data")
     found = [place] if (place / MANIFEST).exists() else sorted(file.parent for file in place.glob(f"*/{MANIFEST}"))
+    for each in [] if found == [place] else [place, *(file for file in sorted(place.glob("*")) if file not in found)]:
+        _refuse_begun(each)
     if not found:
         raise InputError(
             "{folder} holds no export of a store: store.export_parquet(folder) makes one. Other Parquet files are opened with DuckDB or"
@@ -53,6 +60,16 @@ def exports_in(folder: str | PathLike[str]) -> list[ExportedMessages]:
             folder=str(place),
         )
     return [ExportedMessages(each) for each in found]
+
+
+def _refuse_begun(folder: Path) -> None:
+    """Raise if a folder has files of an archive and no manifest yet: its messages are in no export."""
+    if any(_ARCHIVED_FILE.fullmatch(file.name) for file in folder.glob("month=*/*.parquet")):
+        raise StoreError(
+            "{folder} is an archive without a manifest, since the first store.archive(before, folder) has not ended or was interrupted:"
+            " run it again, which ends it. mas.Archive(folder, store) counts all meanwhile",
+            folder=str(folder),
+        )
 
 
 class ExportedMessages:
@@ -70,6 +87,22 @@ class ExportedMessages:
         """How numbers stand in it: ``masked``, ``whole``, or ``hashed`` with what tells its key from others."""
         settings = self._manifest().settings
         return " ".join(filter(None, (settings["phones"], settings["key"])))
+
+    @property
+    def folder(self) -> Path:
+        """Where it is."""
+        return self._folder
+
+    def ledger_part(self) -> LedgerPart:
+        """Return of which store it is, and what of it."""
+        manifest = self._manifest()
+        ledger, late = str(manifest.settings["store"]), int(manifest.extra.get("late_reports", 0))
+        if not manifest.settings.get("archive"):
+            return LedgerPart(ledger, str(self._folder), "export", manifest.extra.get("archived"), late)
+        archived: dict[str, int] = {}
+        for one in manifest.partitions:
+            archived[one.month] = archived.get(one.month, 0) + one.rows
+        return LedgerPart(ledger, str(self._folder), "archived", archived, late)
 
     def state(self) -> Hashable:
         """Return what is equal as long as the same files count and are as they were written; None where one is missing."""

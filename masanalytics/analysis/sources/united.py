@@ -4,36 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from time import sleep
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.base import ColumnKind, KnowsShares, MessageSource, RawCounts, Seconds
+from masanalytics.analysis.sources.ledger_parts import (
+    ARCHIVED,
+    LedgerPart,
+    check_once,
+    late_words,
+    ledger_part,
+    with_archive,
+)
 from masanalytics.analysis.sources.lent_rows import Ask, LendsRows, Loan
 from masanalytics.analysis.sources.number_totals import NumberTotals, TotalsNumbers
 from masanalytics.analysis.sources.remembered import TellsChanges
-from masanalytics.errors import InputError
+from masanalytics.errors import InputError, StoreError
 from masanalytics.i18n import Text
 from masanalytics.vocabulary import MESSAGE_COLUMNS, NOT_KEPT
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["APART", "UnitedMessages"]
+__all__ = ["APART", "UnitedMessages", "id_places"]
+
+_T = TypeVar("_T")
 
 APART: Final = 10**12
 """So far apart are the message_id and batch_id of two sources, each of which counts from 1."""
 _IDS: Final = ("message_id", "batch_id")
 _NONE: Final = Filters({"status": ()})
-_T = TypeVar("_T")
+_TRIES: Final = 50
+_WAIT_S: Final = 0.1
 
 
 class UnitedMessages:
     """Several sources as one source of messages.
 
     The ``message_id`` and ``batch_id`` of the second source have 10**12 added, those of the third 2 · 10**12, and so on: batches of two
-    stores are two batches. A column of the user's own that one of them does not have is "not kept" there.
+    stores are two batches, and an export and the archive of one store have the same ids. A column of the user's own that one of them does not have is "not kept" there.
 
     Parameters
     ----------
@@ -41,12 +53,25 @@ class UnitedMessages:
         The sources; each message is in one of them.
     apart : int, optional
         By how much ids differ; 0 where the parts have ids of one store.
+
+    Raises
+    ------
+    InputError, StoreError
+        If a message would count twice (`check_once`).
     """
 
     def __init__(self, parts: Sequence[MessageSource], *, apart: int = APART) -> None:
         self._parts = list(parts)
         self._apart = apart
+        self._ledgers = [ledger_part(part) if apart else None for part in self._parts]
+        check_once(self._ledgers)
+        self._places = id_places(self._ledgers)
         self._columns = [list(part.message_columns()) for part in self._parts]
+
+    @property
+    def parts(self) -> Sequence[MessageSource] | None:
+        """Its sources; None where they are of one store."""
+        return self._parts if self._apart else None
 
     @property
     def phone_style(self) -> str:
@@ -56,7 +81,24 @@ class UnitedMessages:
     def state(self) -> Hashable | None:
         """Return what is equal as long as no message of any part changes; None where one cannot tell."""
         states = [part.state() if isinstance(part, TellsChanges) else None for part in self._parts]
-        return None if None in states else ("united", self._apart, *states)
+        return None if None in states else ("united", self._apart, repr(self._ledgers), *states)
+
+    def _of_one_state(self, question: Callable[[], _T]) -> _T:
+        """Ask; where messages may move from one part to another, again until none has moved meanwhile."""
+        if not with_archive(self._ledgers):
+            return question()
+        for _ in range(_TRIES):
+            before = [ledger_part(part) for part in self._parts]
+            check_once(before)
+            answer = question()
+            if [ledger_part(part) for part in self._parts] == before:
+                return answer
+            sleep(_WAIT_S)
+        raise StoreError(
+            "{folder} is being written all the time: ask again later",
+            folder=", ".join(one.name for one in self._ledgers if one is not None),
+            retryable=True,
+        )
 
     def message_columns(self) -> Sequence[str]:
         """Return the columns that all have, and the user's own that any has."""
@@ -67,9 +109,12 @@ class UnitedMessages:
 
     def grouped_count(self, by: Sequence[str], *, where: Filters, seconds: Seconds | None = "outcome") -> RawCounts:
         """Count in each and put the counts together."""
+        self._check_phones([*by, *where.values])
+        return self._of_one_state(lambda: self._counted(by, where, seconds))
+
+    def _counted(self, by: Sequence[str], where: Filters, seconds: Seconds | None) -> RawCounts:
         import pandas as pd
 
-        self._check_phones([*by, *where.values])
         found = []
         for number, (part, narrowed, lacking) in enumerate(self._asked(by, where)):
             if narrowed is None:
@@ -95,9 +140,12 @@ class UnitedMessages:
 
     def message_rows(self, columns: Sequence[str], *, where: Filters) -> pd.DataFrame:
         """Return these columns of the messages of all."""
+        self._check_phones([*columns, *where.values])
+        return self._of_one_state(lambda: self._rows(columns, where))
+
+    def _rows(self, columns: Sequence[str], where: Filters) -> pd.DataFrame:
         import pandas as pd
 
-        self._check_phones([*columns, *where.values])
         tables = []
         for number, (part, narrowed, lacking) in enumerate(self._asked(columns, where)):
             if narrowed is not None:
@@ -108,9 +156,12 @@ class UnitedMessages:
 
     def number_totals(self, where: Filters, among: Sequence[str] | None) -> NumberTotals | None:
         """Return the totals of each, a number that several have in several rows; None where one makes none."""
+        self._check_phones(["phone"])
+        return self._of_one_state(lambda: self._totals(where, among))
+
+    def _totals(self, where: Filters, among: Sequence[str] | None) -> NumberTotals | None:
         import pandas as pd
 
-        self._check_phones(["phone"])
         found = []
         for part, narrowed, _ in self._asked((), where):
             if narrowed is None:
@@ -134,7 +185,7 @@ class UnitedMessages:
         for number, (part, narrowed, _) in enumerate(self._asked((), loan.where)):
             if narrowed is not None:
                 loans.append((number, part, replace(loan, where=narrowed, asked=asked[number])))
-        return self._lent(loans, ask, []) if loans else None
+        return self._of_one_state(lambda: self._lent(loans, ask, [])) if loans else None
 
     def _lent(self, loans: Sequence[tuple[int, MessageSource, Loan]], ask: Ask[_T], lent: Sequence[Any]) -> _T | None:
         """Ask when all have lent theirs: each as it is until then."""
@@ -143,7 +194,7 @@ class UnitedMessages:
             return None
 
         def go_on(rows: Any, collect: Callable[[Any], pd.DataFrame]) -> _T | None:
-            every = [*lent, self._numbered(rows, number)]
+            every = [*lent, self._numbered(rows, self._places[number])]
             if others:
                 return self._lent(others, ask, every)
             together = _together(every)
@@ -151,13 +202,13 @@ class UnitedMessages:
 
         return part.lend_rows(loan, go_on)
 
-    def _numbered(self, rows: Any, number: int) -> Any:
+    def _numbered(self, rows: Any, place: int) -> Any:
         """Return lent rows with ids told apart."""
         import narwhals as nw
 
         if "message_id" not in rows.collect_schema().names():
             return rows
-        return rows.with_columns(message_id=nw.col("message_id").cast(nw.Int64) + number * self._apart)
+        return rows.with_columns(message_id=nw.col("message_id").cast(nw.Int64) + place * self._apart)
 
     def column_kind(self, name: str) -> ColumnKind | None:
         """Return what a column holds, as the first says that has it."""
@@ -176,9 +227,11 @@ class UnitedMessages:
 
     def coverage_summary(self, where: Filters) -> Mapping[str, Any]:
         """Return how far and when reports were fetched, account by account."""
-        found = [
-            part.coverage_summary(narrowed) for part, narrowed, _ in self._asked((), where) if narrowed is not None
-        ]
+        found = []
+        for known, (part, narrowed, _) in zip(self._ledgers, self._asked((), where), strict=True):
+            if narrowed is not None:
+                summary = part.coverage_summary(narrowed)
+                found.append({**summary, "notes": self._notes(known, summary.get("notes") or ())})
         ends: dict[str, Any] = {}
         for one in found:
             for account, end in (one.get("end") or {}).items():
@@ -188,8 +241,16 @@ class UnitedMessages:
             "end": ends,
             "gaps": [gap for one in found for gap in one.get("gaps") or ()],
             "holes": [hole for one in found for hole in one.get("holes") or ()],
-            "notes": _summed(note for one in found for note in one.get("notes") or ()),
+            "notes": _summed(note for one in found for note in one["notes"]),
         }
+
+    def _notes(self, known: LedgerPart | None, notes: Iterable[Text]) -> list[Text]:
+        """Return the notes of a part that are true of all together: what another part has is not left out."""
+        beside = with_archive(self._ledgers).get(known.ledger) if known is not None else None
+        if beside is None:
+            return list(notes)
+        late = late_words(**beside) if known is beside["export"] else None
+        return [*(note for note in notes if note.code != ARCHIVED), *([late] if late is not None else [])]
 
     def _asked(
         self, columns: Sequence[str], where: Filters
@@ -202,23 +263,24 @@ class UnitedMessages:
             passes = all(NOT_KEPT in values[name] for name in lacking & values.keys())
             values = {name: options for name, options in values.items() if name not in lacking}
             for name in {*_IDS} & values.keys():
-                values[name] = self._own_ids(values[name], number)
+                values[name] = self._own_ids(values[name], self._places[number])
             yield part, replace(where, values=values) if passes else None, lacking & {*columns}
 
-    def _own_ids(self, options: tuple[Any, ...], number: int) -> tuple[Any, ...]:
+    def _own_ids(self, options: tuple[Any, ...], place: int) -> tuple[Any, ...]:
         if not self._apart:
             return options
         numbers = [(option, isinstance(option, (int, np.integer))) for option in options]
         return tuple(
             option % self._apart if is_number else option
             for option, is_number in numbers
-            if not is_number or option // self._apart == number
+            if not is_number or option // self._apart == place
         )
 
     def _shown(self, rows: pd.DataFrame, columns: Sequence[str], number: int) -> pd.DataFrame:
         """Return the rows with ids told apart and the columns they lack."""
+        place = self._places[number]
         ids = {
-            name: rows[name] + number * self._apart for name in _IDS if name in rows.columns and number and self._apart
+            name: rows[name] + place * self._apart for name in _IDS if name in rows.columns and place and self._apart
         }
         filled = rows.assign(**{name: NOT_KEPT for name in columns if name not in rows.columns}, **ids)
         return filled[list(columns)]
@@ -250,6 +312,13 @@ def _together(frames: Sequence[Any]) -> Any:
         return nw.concat(frames, how="vertical")
     except InvalidInputException:
         return None
+
+
+def id_places(known: Sequence[LedgerPart | None]) -> list[int]:
+    """Return for each part how many times `APART` is added to its ids: nothing to the first, and to parts of one store the same."""
+    owners: list[object] = [number if one is None else one.ledger for number, one in enumerate(known)]
+    distinct = list(dict.fromkeys(owners))
+    return [distinct.index(owner) for owner in owners]
 
 
 def _summed(notes: Iterable[Text]) -> list[Text]:
