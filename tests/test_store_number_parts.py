@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 
 import masanalytics as mas
+from masanalytics.analysis.filters import Filters
+from masanalytics.analysis.sources import as_source
 from masanalytics.store import number_parts, sql_count
 from tests.random_messages import fill, random_messages
 
@@ -29,6 +31,13 @@ ASKED: dict[str, Callable[[Any, pd.DataFrame], pd.DataFrame]] = {
     "suppression of some hours": lambda data, _: mas.suppression_value(data, 0.05, hour=[3, 4, 5, 6]),
     "suppression since": lambda data, _: mas.suppression_value(data, 0.05, since="2025-12-20"),
 }
+
+
+def to_few(size: int, seed: int) -> pd.DataFrame:
+    """Return messages to sixty numbers in turn, one of them the name of somebody forgotten."""
+    row = np.arange(size)
+    phone = pd.Series([f"138{one:08d}" for one in row % NUMBERS], dtype="str").replace("13800000007", "138~kqz")
+    return random_messages(size, seed=seed).assign(arm=[f"arm {one}" for one in row // NUMBERS], phone=phone)
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +97,29 @@ def test_a_number_with_more_messages_than_a_part_is_whole(
     monkeypatch.setattr(number_parts, "_AT_ONCE", 3)
 
     pd.testing.assert_frame_equal(ASKED["fatigue"](store, said), wanted)
+
+
+@pytest.mark.parametrize(
+    "question", ["fatigue", "fatigue of a campaign", "suppression by all", "suppression of some hours"]
+)
+def test_several_stores_are_cut_at_the_same_numbers(
+    tmp_path: Path, question: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two stores that write to the same people: what both sent to one of them is looked at together."""
+    with mas.Store(tmp_path / "0.db") as first, mas.Store(tmp_path / "1.db") as second:
+        for number, store in enumerate((first, second)):
+            fill(store, to_few(300 + 120 * number, seed=number))
+        kept: Any = as_source([first, second])
+        every = kept.message_rows(kept.message_columns(), where=Filters())
+        heard = every[every["status"] == "delivered"].iloc[::6]
+        said = heard[["message_id", "phone"]].assign(
+            content="T", opt_out="opt_out", sent_at=heard["submitted_at"] + pd.Timedelta("1h")
+        )
+        wanted = ASKED[question](every, said)
+        monkeypatch.setattr(number_parts, "_AT_ONCE", AT_ONCE)
+        assert len(kept.number_bounds(Filters())) > 5
+
+        pd.testing.assert_frame_equal(ASKED[question]([first, second], said), wanted, check_dtype=False)
 
 
 def test_an_empty_store_is_one_part(store: mas.Store) -> None:

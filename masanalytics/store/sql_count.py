@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import inf, prod
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from masanalytics.analysis.sources.rows_by_number import ASKED
+from masanalytics.analysis.sources.rows_by_number import ASKED, Bounds
 from masanalytics.i18n import Text
 from masanalytics.store import held_out, kept_columns, parts
 from masanalytics.store.archived_rows import archived_words
@@ -29,7 +30,7 @@ from masanalytics.store.holes import open_holes, pauses
 from masanalytics.store.ledger_copies import ledger_of
 from masanalytics.store.message_columns import Column, Condition, find_column, seconds_sql
 from masanalytics.store.messages import conditions
-from masanalytics.store.number_parts import number_parts
+from masanalytics.store.number_parts import number_bounds, within
 from masanalytics.store.number_totals import number_totals
 from masanalytics.store.packed_counts import BLOCK, counted_keys, first_and_last
 from masanalytics.text import plain_name
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
 
 __all__ = ["StoredMessages"]
 
-_T = TypeVar("_T")
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Counted = tuple[pd.DataFrame, Ints, Floats, Ints]
@@ -122,16 +122,22 @@ class StoredMessages:
         with self._connections.reading() as conn:
             return _rows(conn, columns, _asked(conn, where))
 
-    def each_part(
-        self, columns: Sequence[str], find: Callable[[pd.DataFrame], _T], *, where: Filters, asked: Filters
-    ) -> Sequence[_T]:
-        """Return what `find` returns of each part of the numbers, read one after the other from one state of the file."""
+    def one_state(self) -> AbstractContextManager[object]:
+        """Let all that is read meanwhile be of one state of the file."""
+        return self._connections.reading()
+
+    def number_bounds(self, where: Filters) -> Sequence[str]:
+        """Return the numbers at which to cut the messages that pass `where`, so that a part is small."""
         with self._connections.reading() as conn:
-            among, marked = _asked(conn, where), None if asked == where else _asked(conn, asked)
-            return [
-                find(_rows(conn, columns, part, marked).assign(**{} if marked else {ASKED: True}))
-                for part in number_parts(conn, among, self.estimated_count(where))
-            ]
+            return number_bounds(conn, self.estimated_count(where))
+
+    def rows_between(self, columns: Sequence[str], bounds: Bounds, *, where: Filters, asked: Filters) -> pd.DataFrame:
+        """Return these columns of messages to numbers within the bounds, and ``#asked``: whether each passes `asked` too."""
+        with self._connections.reading() as conn:
+            among = within(_asked(conn, where), bounds)
+            if asked == where:
+                return _rows(conn, columns, among).assign(**{ASKED: True})
+            return _rows(conn, columns, among, _asked(conn, asked))
 
     def number_totals(self, where: Filters, among: Sequence[str] | None) -> NumberTotals | None:
         """Return the accepted messages of each number, added up."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from time import sleep
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -22,6 +23,7 @@ from masanalytics.analysis.sources.ledger_parts import (
 from masanalytics.analysis.sources.lent_rows import Ask, LendsRows, Loan
 from masanalytics.analysis.sources.number_totals import NumberTotals, TotalsNumbers
 from masanalytics.analysis.sources.remembered import TellsChanges
+from masanalytics.analysis.sources.rows_by_number import ASKED, Bounds, ReadsByNumber
 from masanalytics.errors import InputError, StoreError
 from masanalytics.i18n import Text
 from masanalytics.vocabulary import MESSAGE_COLUMNS, NOT_KEPT
@@ -153,6 +155,40 @@ class UnitedMessages:
                 tables.append(_china_times(self._shown(rows, columns, number)))
         filled = [table for table in tables if len(table)] or tables[:1]
         return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=list(columns))
+
+    @contextmanager
+    def one_state(self) -> Iterator[None]:
+        """Let all that is read meanwhile be of one state of each part that can be read by numbers."""
+        with ExitStack() as stack:
+            for part in self._parts:
+                if isinstance(part, ReadsByNumber):
+                    stack.enter_context(part.one_state())
+            yield
+
+    def number_bounds(self, where: Filters) -> Sequence[str] | None:
+        """Return the numbers at which any part is to be cut; None where one cannot be."""
+        self._check_phones(["phone"])
+        every: set[str] = set()
+        for part, narrowed, _ in self._asked((), where):
+            bounds = part.number_bounds(narrowed or _NONE) if isinstance(part, ReadsByNumber) else None
+            if bounds is None:
+                return None
+            every.update(bounds)
+        return sorted(every)
+
+    def rows_between(self, columns: Sequence[str], bounds: Bounds, *, where: Filters, asked: Filters) -> pd.DataFrame:
+        """Return these columns of the messages of all to numbers within the bounds, and ``#asked``."""
+        import pandas as pd
+
+        tables = []
+        narrower = [narrowed or _NONE for _, narrowed, _ in self._asked((), asked)]
+        for number, (part, narrowed, lacking) in enumerate(self._asked(columns, where)):
+            if isinstance(part, ReadsByNumber):
+                there = [name for name in columns if name not in lacking]
+                rows = part.rows_between(there, bounds, where=narrowed or _NONE, asked=narrower[number])
+                tables.append(_china_times(self._shown(rows, [*columns, ASKED], number)))
+        filled = [table for table in tables if len(table)] or tables[:1]
+        return pd.concat(filled, ignore_index=True)
 
     def number_totals(self, where: Filters, among: Sequence[str] | None) -> NumberTotals | None:
         """Return the totals of each, a number that several have in several rows; None where one makes none."""
