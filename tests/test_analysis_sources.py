@@ -57,6 +57,20 @@ def test_every_kind_of_frame_answers_alike(make: Callable[[pd.DataFrame], Any], 
     assert found.attrs["as_of"] == expected.attrs["as_of"]
 
 
+@pytest.mark.parametrize("make", [shuffled, as_lazy_polars, as_duckdb, as_arrow])
+def test_a_change_is_explained_alike_where_a_status_is_its_number(make: Callable[[pd.DataFrame], Any]) -> None:
+    """The codes of failures are asked for by that; also of messages narrowed to some statuses, or to none that failed."""
+    messages, _ = answered("change")
+    numbered = messages.assign(status=[int(Status[name]) for name in messages["status"]])
+
+    asked: list[tuple[Any, Any]] = [(None, None), ([5, 6], ["delivered", "failed"]), ([5], ["delivered"])]
+    for numbers, names in asked:
+        found = analysis.explain_change(make(numbered), at="2025-12-20", by="carrier", status=numbers)
+        named = analysis.explain_change(messages, at="2025-12-20", by="carrier", status=names)
+        pd.testing.assert_frame_equal(found, named, check_dtype=False)
+        assert named["leading_codes"].notna().any() == (names != ["delivered"])
+
+
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Any:
     with Store(tmp_path_factory.mktemp("filled") / "mas.db") as store:

@@ -19,6 +19,7 @@ from masanalytics.aliases import Columns, Figures, Filter, Instant, Length, Mess
 from masanalytics.analysis.clusters import (
     UNCLUSTERED,
     Cluster,
+    ClusterCounts,
     GroupClusters,
     cluster_counts,
     clustered_note,
@@ -39,6 +40,7 @@ from masanalytics.analysis.filters import Filters, to_instant, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
 from masanalytics.analysis.results import finished, refuse_taken_names
 from masanalytics.analysis.sources import as_source, asks_once
+from masanalytics.analysis.sources.base import status_numbers
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
 from masanalytics.near_names import named_arguments
@@ -141,12 +143,15 @@ def explain_change(
     if after is None:
         _refuse_empty(waited, at)
     age = common_age(*waited) if within is None else float(to_seconds(within))
-    counts = [_at_age(data, names, filters, age) for data, filters in sides]
+    # Asked first: without clusters the counts are the same, added up.
+    clustered = _by_cluster(sides, names, age, cluster)
+    counts = [_at_age(data, Question(names, (), filters), age) for data, filters in sides]
     cells, tables = _cells(counts, names)
-    clusters = _side_clusters(sides, names, cells, age, cluster)
+    clusters = None if clustered is None else _side_clusters(clustered, names, cells)
     result, change = _decomposed(cells, *tables, clusters=clusters)
     order = np.argsort(result["contribution"].to_numpy(), kind="stable")
-    codes = _leading_codes(counts, names, cells, order[:_WORST_CELLS], result["contribution"].to_numpy())
+    contribution = result["contribution"].to_numpy()
+    codes = _leading_codes([_failed_at_age(*side, names, age) for side in sides], tables, cells, order, contribution)
     result = result.assign(leading_codes=codes).iloc[order].reset_index(drop=True)
     source = as_source(sides[1][0])
     notes = [*equal_age_notes(age, *waited, asked=within is not None), *_cell_notes(result, cluster, clusters)]
@@ -215,10 +220,12 @@ def _one_sided(sides: list[tuple[Messages, Filters]], waited: list[Counts]) -> l
     return [Text("there is nothing to compare with before: {why}", code="one_sided", why=why)]
 
 
-def _at_age(data: Messages, names: list[str], filters: Filters, age: float | None) -> Counts:
-    where = replace(filters, waited_at_least=None if age is None else int(age))
+def _at_age(data: Messages, question: Question, age: float | None) -> Counts:
+    """Return the accepted messages as far as was known of each at the age; its seconds are not asked for."""
+    where = replace(question.where, waited_at_least=None if age is None else int(age))
     lateness = [] if age is None else [late_dimension(int(age))]
-    counts, _ = count_messages(data, Question(names, ("error_code", *lateness), where, seconds=None))
+    also = (*question.also, *lateness)
+    counts, _ = count_messages(data, replace(question, also=also, where=where, seconds=None))
     counts = counts.taken(counts.accepted())
     if age is None:
         return counts
@@ -229,12 +236,23 @@ def _at_age(data: Messages, names: list[str], filters: Filters, age: float | Non
     return Counts(keys, np.where(late, int(Status.pending), counts.status), counts.seconds, counts.n, counts.by)
 
 
-def _side_clusters(
-    sides: list[tuple[Messages, Filters]], names: list[str], cells: pd.DataFrame, age: float | None, cluster: Cluster
-) -> list[GroupClusters] | None:
-    """Return both sides by cell and cluster: batches where all is one campaign, else days of campaigns; None where nothing tells."""
-    import pandas as pd
+def _failed_at_age(data: Messages, filters: Filters, names: list[str], age: float | None) -> Counts | None:
+    """Return the messages that had failed by the age, by error code; None where there are no codes."""
+    source = as_source(data)
+    if "error_code" not in source.message_columns():
+        return None
+    spelled = int(Status.failed) if source.column_kind("status") == "number" else Status.failed.name
+    asked = filters.values.get("status")
+    chosen = (spelled,) if asked is None or Status.failed in status_numbers(asked) else ()
+    where = replace(filters, values={**filters.values, "status": chosen})
+    counts = _at_age(data, Question(names, ("error_code",), where), age)
+    return counts.taken(counts.status == Status.failed)
 
+
+def _by_cluster(
+    sides: list[tuple[Messages, Filters]], names: list[str], age: float | None, cluster: Cluster
+) -> list[ClusterCounts] | None:
+    """Return both sides counted by what may fail together; None where nothing tells."""
     counted = []
     for data, filters in sides:
         where = replace(filters, waited_at_least=None if age is None else int(age))
@@ -242,6 +260,13 @@ def _side_clusters(
         if found is None:
             return None
         counted.append(found)
+    return counted
+
+
+def _side_clusters(counted: list[ClusterCounts], names: list[str], cells: pd.DataFrame) -> list[GroupClusters] | None:
+    """Return both sides by cell and cluster: batches where all is one campaign, else days of campaigns; None where nothing tells."""
+    import pandas as pd
+
     known = [part.counts.keys["campaign"] for part in counted if "campaign" in part.counts.keys]
     is_several = bool(known) and pd.concat(known).nunique(dropna=False) > 1
     result = []
@@ -408,16 +433,21 @@ def _times(plain: Figures, clustered: Figures) -> Figures:
 
 
 def _leading_codes(
-    counts: list[Counts], names: list[str], cells: pd.DataFrame, worst: Numbers, contribution: Figures
+    failed: list[Counts | None],
+    tables: list[tuple[Figures, Figures]],
+    cells: pd.DataFrame,
+    order: Numbers,
+    contribution: Figures,
 ) -> pd.Series:
     """Return, for the worst cells, the error codes whose share of the cell grew most."""
     import pandas as pd
 
     texts: list[str | None] = [None] * len(cells)
-    if any("error_code" not in part.keys.columns for part in counts):
+    known = [part for part in failed if part is not None]
+    if len(known) < len(failed):
         return pd.Series(texts, dtype="str")
-    wanted = [int(cell) for cell in worst if contribution[cell] < 0]
-    shares = [_code_shares(part, names, cells) for part in counts]
+    wanted = [int(cell) for cell in order[:_WORST_CELLS] if contribution[cell] < 0]
+    shares = [_code_shares(part, accepted, cells) for part, (accepted, _) in zip(known, tables, strict=True)]
     for cell in wanted:
         grown = {
             code: share - shares[0].get((cell, code), 0.0) for (at, code), share in shares[1].items() if at == cell
@@ -427,17 +457,12 @@ def _leading_codes(
     return pd.Series(texts, dtype="str")
 
 
-def _code_shares(part: Counts, names: list[str], cells: pd.DataFrame) -> dict[tuple[int, str], float]:
-    """Return (cell, error code) -> share of the cell's accepted messages that failed with it."""
-    import pandas as pd
-
-    numbers, _ = group_rows(pd.concat([cells[names], part.keys[names]], ignore_index=True))
-    place = dict(zip(numbers[: len(cells)].tolist(), range(len(cells)), strict=True))
-    cell = np.array([place[number] for number in numbers[len(cells) :].tolist()], dtype=np.int64)
-    accepted = np.bincount(cell, weights=part.n, minlength=len(cells))
-    failed = part.status == Status.failed
-    codes = part.keys["error_code"].astype("str")[failed].fillna("-")
+def _code_shares(failed: Counts, accepted: Figures, cells: pd.DataFrame) -> dict[tuple[int, str], float]:
+    """Return (cell, error code) -> share of the cell's `accepted` messages that failed with it."""
+    cell = places_among(cells, failed.keys)
+    codes = failed.keys["error_code"].astype("str").fillna("-")
     shares: dict[tuple[int, str], float] = {}
-    for at, code, n in zip(cell[failed].tolist(), codes.tolist(), part.n[failed].tolist(), strict=True):
-        shares[at, code] = shares.get((at, code), 0.0) + n / accepted[at]
+    for at, code, n in zip(cell.tolist(), codes.tolist(), failed.n.tolist(), strict=True):
+        if at >= 0:
+            shares[at, code] = shares.get((at, code), 0.0) + n / accepted[at]
     return shares
