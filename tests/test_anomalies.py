@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import masanalytics as mas
-from masanalytics.stats.alarms import alarms, beside, line_of
+from masanalytics.stats.alarms import alarms, beside, line_of, usual_range
 
 CARRIERS = ["China Mobile", "China Unicom", "China Telecom"]
 PROVINCES = ["广东", "浙江"]
@@ -107,6 +107,32 @@ def test_a_carrier_in_a_province_is_named_and_neither_alone() -> None:
     where = (messages["carrier"] == "China Unicom") & (messages["province"] == "广东") & (day_of(messages) == 15)
     found = mas.anomalies(broken(messages, where, 0.3), by=["carrier", "province"], language="en")
     assert found["subject"].tolist() == ["China Unicom · 广东"]
+
+
+def test_a_code_that_never_was_is_beyond_what_is_usual_and_says_where_it_is() -> None:
+    """Half of one account's messages by one carrier fail, on five of fourteen days, with a code that nobody else has.
+
+    Too many of its days for the account's own rate to call them unusual; in all messages the code rises from none.
+    """
+    rng = np.random.default_rng(3)
+    cells = [(day, account, carrier) for day in range(14) for account in range(12) for carrier in range(3)]
+    day, account, carrier = (np.repeat(values, 100) for values in zip(*cells, strict=True))
+    some = pd.DataFrame(
+        {
+            "submitted_at": pd.Timestamp("2026-03-01 10:00", tz="Asia/Shanghai") + pd.to_timedelta(day, unit="D"),
+            "account": pd.Series(account).map("branch {:02d}".format),
+            "carrier": pd.Series(carrier).map(dict(enumerate(CARRIERS))),
+            "status": np.where(rng.random(len(day)) < 0.04, "failed", "delivered"),
+            "latency_s": 5,
+            "waited_s": 400_000,
+        }
+    )
+    some["error_code"] = some["status"].map({"failed": "MK:0001"})
+    where = (day >= 9) & (account == 3) & (carrier == 1)
+    found = mas.anomalies(broken(some, pd.Series(where), 0.5, "SIGFAIL"), by=["account", "carrier"], min_n=40)
+    (code,) = (row for _, row in found.iterrows() if row["error_code"] == "SIGFAIL")
+    assert code["observed"] > 5 * code["usual_high"]
+    assert code["sentence"].endswith("messages): 100% of them at branch 03 · China Unicom.")
 
 
 def test_what_befalls_all_is_said_of_all() -> None:
@@ -282,3 +308,19 @@ def test_lines_that_do_not_go_together_are_judged_by_themselves() -> None:
     assert together is not None
     assert together.spread[0] == pytest.approx(alone.spread[0], rel=0.15)
     assert together.centre == pytest.approx(alone.centre, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("centre", "spread", "total"), [(0.95, 0.0, 1000), (0.95, 0.2, 5000), (1e-5, 3.0, 2000), (0.5, 1.0, 50)]
+)
+def test_the_usual_range_ends_where_the_score_is_so_many_errors(centre: float, spread: float, total: float) -> None:
+    """By hand: the root of the deviance, half a message nearer, and the log-odds over the spread, as errors that add up."""
+    low, high = usual_range(centre, spread, total, 2.0)
+    for end, side in ((low, 1), (high, -1)):
+        rate = end + side * 0.5 / total
+        if end < 1e-6 or end > 1 - 1e-6:  # no rate on this side is as far out
+            continue
+        deviance = 2 * total * (rate * np.log(rate / centre) + (1 - rate) * np.log((1 - rate) / (1 - centre)))
+        odds = np.log(rate / (1 - rate)) - np.log(centre / (1 - centre))
+        score = abs(odds) / np.hypot(odds / np.sqrt(deviance), spread)
+        assert score == pytest.approx(2, abs=0.01)

@@ -8,8 +8,6 @@ from math import sqrt
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from masanalytics.aliases import Columns, Filter, Instant, Length, Messages
 from masanalytics.analysis.anomaly_cells import Cells, Finding, Rules, findings
 from masanalytics.analysis.dimensions import as_names
@@ -20,7 +18,7 @@ from masanalytics.analysis.results import NO_RHYTHM, finished, refuse_taken_name
 from masanalytics.analysis.sources import as_source, asks_once
 from masanalytics.argument_kinds import checked_number
 from masanalytics.errors import InputError
-from masanalytics.formatting import duration, duration_text, group_label, percents
+from masanalytics.formatting import duration, duration_text, group_label, percent, percents
 from masanalytics.i18n import N_, Text, _, speaks
 from masanalytics.near_names import named_arguments
 from masanalytics.stats.alarms import threshold, usual_range
@@ -144,7 +142,7 @@ def anomalies(
     ...     "carrier": np.tile(["China Mobile", "China Unicom"], 7_000),
     ... })
     >>> print(anomalies(messages, language="en")["sentence"][0])
-    all: 80.0% delivered within 1 h where 93.4% to 96.2% is usual, from 2026-03-10 00:00 to 2026-03-11 00:00 (1,000 messages).
+    all: 80.0% delivered within 1 h where 93.5% to 96.4% is usual, from 2026-03-10 00:00 to 2026-03-11 00:00 (1,000 messages).
     """
     names = as_names(by)
     refuse_taken_names(names, ANOMALY_COLUMNS)
@@ -244,6 +242,7 @@ def _row(cells: Cells, finding: Finding, names: list[str], tests: int) -> dict[s
     usual = usual_range(finding.centre, finding.spread, finding.total / finding.points, _USUAL_ERRORS)
     inside = (cells.bucket >= finding.first) & (cells.bucket <= finding.last)
     leading = _leading(cells, finding, inside) if finding.measure.name == "delivered" else []
+    where = cells.mostly_in(finding, inside, names) if finding.measure.name == "code" else None
     code = finding.measure.code or next((name for name, _rise in leading if name != _SILENT), None)
     row: dict[str, Any] = dict.fromkeys(names) | dict(finding.cell)
     return row | {
@@ -252,20 +251,14 @@ def _row(cells: Cells, finding: Finding, names: list[str], tests: int) -> dict[s
         "observed": observed, "usual": finding.centre, "usual_low": usual[0], "usual_high": usual[1],
         "points_of_total": 100 * (observed - finding.centre) * finding.total / float(cells.counts.n[inside].sum()),
         "severity": finding.score, "p_adjusted": min(1.0, finding.p_value * tests),
-        "sentence": _sentence(cells, finding, (start, until), usual, leading),
+        "sentence": _sentence(cells, finding, (start, until), usual, _why(leading, where)),
         "advice": _advice(code, dict(finding.cell).get("carrier")),
     }  # fmt: skip
 
 
 def _leading(cells: Cells, finding: Finding, inside: Any) -> list[tuple[str, float]]:
     """Return the error codes (or silence) whose share rose most in the cell against its other stretches, with the rise."""
-    import pandas as pd
-
-    rows = np.ones(len(inside), dtype=bool)
-    for name, value in finding.cell:
-        column = cells.counts.keys[name]
-        is_missing = bool(column.isna().any()) and (value is None or value is pd.NA or value != value)
-        rows &= (column.isna() if is_missing else column == value).to_numpy(dtype=bool, na_value=False)
+    rows = cells.rows_of(finding.cell)
     rises: dict[str, float] = {}
     sizes = [max(1.0, float(cells.counts.n[rows & part].sum())) for part in (inside, ~inside)]
     codes = cells.codes[rows & inside].dropna().unique() if "error_code" in cells.counts.keys.columns else []
@@ -285,12 +278,24 @@ def _leading(cells: Cells, finding: Finding, inside: Any) -> list[tuple[str, flo
     return [(code, rise) for code, rise in most if rise >= _LEAST_RISE]
 
 
+def _why(leading: Sequence[tuple[str, float]], where: tuple[Sequence[tuple[str, Any]], float] | None) -> list[str]:
+    """Return what rose most, or where most of it is."""
+    codes = [_("{code} ({rise:+.1f} points)", code=code, rise=100 * rise) for code, rise in leading if code != _SILENT]
+    silent = [
+        _("{rise:+.1f} points without a report by then", rise=100 * rise) for code, rise in leading if code == _SILENT
+    ]
+    place = (
+        [] if where is None else [_("{share} of them at {subject}", share=percent(where[1]), subject=_name(where[0]))]
+    )
+    return [*([_("more of {codes}", codes=codes)] if codes else []), *silent, *place]
+
+
 def _sentence(
     cells: Cells,
     finding: Finding,
     times: tuple[int, int],
     usual: tuple[float, float],
-    leading: Sequence[tuple[str, float]],
+    why: Sequence[str],
 ) -> str:
     start, until = (format_instant(time)[:16] for time in times)
     when = (
@@ -302,11 +307,6 @@ def _sentence(
         slow=duration(finding.threshold_s),
         code=finding.measure.code,
     )
-    codes = [_("{code} ({rise:+.1f} points)", code=code, rise=100 * rise) for code, rise in leading if code != _SILENT]
-    silent = [
-        _("{rise:+.1f} points without a report by then", rise=100 * rise) for code, rise in leading if code == _SILENT
-    ]
-    why = [*([_("more of {codes}", codes=codes)] if codes else []), *silent]
     share, low, high = percents(finding.count / finding.total, *usual)
     return _(
         "{subject}: {share} {what} where {low} to {high} is usual, {when} ({count:,} messages){why}.",

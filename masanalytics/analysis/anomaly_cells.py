@@ -26,6 +26,7 @@ _BAND_S = 6 * 3600
 _MOST_CODES = 6
 _CODE_SHARE = 0.001
 _MUCH_WORSE = 2.0
+_MOSTLY = 0.8
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,33 @@ class Cells:
                     values = groups.iloc[int(place)].tolist()
                     found.append((tuple(zip(chosen, values, strict=True)), group == place))
         return found
+
+    def rows_of(self, cell: Sequence[tuple[str, Any]]) -> Booleans:
+        """Return which rows are of a cell."""
+        import pandas as pd
+
+        rows = np.ones(len(self.counts.n), dtype=bool)
+        for name, value in cell:
+            column = self.counts.keys[name]
+            is_missing = bool(column.isna().any()) and (value is None or value is pd.NA or value != value)
+            rows &= (column.isna() if is_missing else column == value).to_numpy(dtype=bool, na_value=False)
+        return rows
+
+    def mostly_in(
+        self, finding: Finding, inside: Booleans, names: Sequence[str]
+    ) -> tuple[tuple[tuple[str, Any], ...], float] | None:
+        """Return the smallest part of a finding's cell that has most of its code's messages `inside` its time, and their share."""
+        rows = self.rows_of(finding.cell) & inside
+        failed = rows & (self.codes == finding.measure.code).to_numpy(dtype=bool, na_value=False)
+        others, parts = [name for name in names if name not in dict(finding.cell)], []
+        for chosen in (one for several in range(1, len(others) + 1) for one in combinations(others, several)):
+            group, groups = group_rows(self.counts.keys[list(chosen)])
+            hit, sent = (np.bincount(group, self.counts.n * part, minlength=len(groups)) for part in (failed, rows))
+            most = int(np.argmax(hit))
+            if hit[most] >= _MOSTLY * hit.sum() and sent[most] < _MOSTLY * sent.sum():
+                cell = tuple(zip(chosen, groups.iloc[most].tolist(), strict=True))
+                parts.append((float(sent[most]), cell, float(hit[most] / hit.sum())))
+        return min(parts, key=lambda part: part[0])[1:] if parts else None
 
     def threshold(self, rows: Booleans) -> float:
         """Return the latency that nine in ten delivered messages of these rows had at most."""

@@ -35,6 +35,7 @@ _EFFICIENCY = 0.85
 _LEAST_IN_BAND = 2 * LEAST_POINTS
 _BISECTIONS = 22  # of 8, to two millionths
 _MOST_SPREAD = 8.0
+_HALVINGS = 30  # of 1, to a billionth
 
 
 @dataclass(frozen=True)
@@ -210,17 +211,20 @@ def _independent(scores: Figures, days: Numbers) -> float:
 
 
 def usual_range(centre: float, spread: float, total: float, errors: float) -> tuple[float, float]:
-    """Return between which rates a point of so many messages lies that is `errors` standard errors away at most.
+    """Return between which rates a point of so many messages lies whose score is `errors` standard errors at most, either way.
 
     Examples
     --------
     >>> [round(end, 3) for end in usual_range(0.95, 0.0, 1000, 2)], [round(end, 3) for end in usual_range(0.95, 0.2, 1e9, 2)]
-    ([0.934, 0.962], [0.927, 0.966])
+    ([0.935, 0.964], [0.927, 0.966])
     """
-    middle = np.log(centre / (1 - centre))
-    half = errors * np.sqrt(1 / (total * centre * (1 - centre)) + spread**2)
-    low, high = (1 / (1 + np.exp(-(middle + sign * half))) for sign in (-1, 1))
-    return float(low), float(high)
+    usual, of = np.full(2, centre), np.full(2, total)
+    inside, outside = usual.copy(), np.array([0.0, 1.0])
+    for _ in range(_HALVINGS):
+        middle = (inside + outside) / 2
+        is_inside = np.abs(_scores(*_deviations(middle * of, of, usual), spread)) <= errors
+        inside, outside = np.where(is_inside, middle, inside), np.where(is_inside, outside, middle)
+    return float(inside[0]), float(inside[1])
 
 
 def threshold(degrees: float, tests: int, level: float) -> float:
