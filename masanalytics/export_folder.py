@@ -48,7 +48,7 @@ class Partition:
     Attributes
     ----------
     kind : str
-        ``messages``, ``uplinks`` …
+        ``messages``, ``uplinks``, ``late`` (archived messages as late reports have left them) …
     account, month : str
         Whose, and of which month (``YYYY-MM``, China time; ``unsent`` for messages that were never submitted).
     file : str

@@ -49,7 +49,8 @@ class Archive:
     folder : str or Path
         The archive.
     store : Store, optional
-        The store it was made from. Without it only what is archived is there, as it was when it left: late reports are in the store.
+        The store it was made from. Without it only what is archived is there, with the reports that had come when `Store.archive` was last
+        called.
 
     Raises
     ------

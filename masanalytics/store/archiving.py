@@ -28,6 +28,8 @@ from masanalytics.store.changed_days import MESSAGES, NEVER, Month
 from masanalytics.store.database import Connections
 from masanalytics.store.export import need_pyarrow, within_folder
 from masanalytics.store.exported_reports import write_reports
+from masanalytics.store.late_files import remove_late, write_late
+from masanalytics.store.late_reports import late_count
 from masanalytics.store.lookups import ACCEPTED
 from masanalytics.store.observation import Observation
 from masanalytics.store.packed_rows import PackedRows, Rows, Stretch, stretches
@@ -95,7 +97,9 @@ def archive(connections: Connections, folder: Path, before: int, now: float) -> 
             erase(connections, folder, archive_id, json.loads(own_columns))
         remove_old_files(connections, folder)
         with connections.reading() as conn:
-            write_manifest(folder, archive_manifest(conn, ledger, now))
+            late = write_late(conn, folder)
+            write_manifest(folder, archive_manifest(conn, ledger, now, late))
+        remove_late(folder, late)
     waiting = [name for name, accounts in months.items() if len(settled[name]) < len(accounts)]
     done = sorted({name for name, count in moved if count})
     return Archived(sum(count for _, count in moved), done, sorted(waiting))
@@ -240,8 +244,8 @@ def _take_out(conn: sqlite3.Connection, archive_id: int) -> None:
     conn.execute("DELETE FROM leaving")
 
 
-def archive_manifest(conn: sqlite3.Connection, ledger: str, now: float) -> Manifest:
-    """Return what the archive of a store holds, as the store knows it."""
+def archive_manifest(conn: sqlite3.Connection, ledger: str, now: float, late: Sequence[Partition]) -> Manifest:
+    """Return what the archive of a store holds, as the store knows it, with what `late` reports make of it."""
     runs = conn.execute(
         "SELECT archive_id, month, file, messages, size_bytes, first, last, own_columns FROM archive_runs ORDER BY archive_id"
     ).fetchall()
@@ -252,7 +256,8 @@ def archive_manifest(conn: sqlite3.Connection, ledger: str, now: float) -> Manif
     ]
     settings: dict[str, Any] = {"store": ledger, "archive": True, "phones": "whole", "key": "", "own_columns": own}
     nothing: dict[str, Any] = {"as_of": None, "end": {}, "gaps": [], "holes": [], "notes": []}
-    return Manifest(settings, len(runs), partitions, {}, nothing, format_instant(int(now)))
+    extra = {"late_reports": late_count(conn)}
+    return Manifest(settings, len(runs), [*partitions, *late], {}, nothing, format_instant(int(now)), extra=extra)
 
 
 def check_before(limit: int, now: float) -> None:

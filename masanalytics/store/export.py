@@ -35,7 +35,7 @@ from masanalytics.store.arrow_messages import ArrowMessages
 from masanalytics.store.changed_days import MESSAGES, UPLINKS, Month, Turn
 from masanalytics.store.database import Connections
 from masanalytics.store.exported_uplinks import write_uplinks
-from masanalytics.store.late_reports import late_messages
+from masanalytics.store.late_reports import late_count
 from masanalytics.store.observation import Observation
 from masanalytics.store.packed_rows import PackedRows, stretches
 from masanalytics.store.part_rules import by_part_accounts
@@ -196,7 +196,7 @@ class _Run:
         extra = {
             "uplinks": self._asked.uplinks,
             "archived": archived_by_month(self._conn),
-            "late_reports": len(late_messages(self._conn)),
+            "late_reports": late_count(self._conn),
         }
         if before is not None and not fresh and same and len(kept) == len(before.partitions):
             if (dict(before.turn), before.coverage, before.extra) == (turn, self._coverage, extra):

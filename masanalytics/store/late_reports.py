@@ -16,7 +16,7 @@ from masanalytics.store.message_outcomes import Evidence, fold
 from masanalytics.timezone import CHINA
 from masanalytics.vocabulary import Status
 
-__all__ = ["Late", "amended", "late_messages", "take_late"]
+__all__ = ["Late", "amended", "late_count", "late_messages", "take_late"]
 
 Late = tuple[int, str, str, int | None, int | None, str, str]
 """Of a report: its batch, number, the two codes are given apart; submitted, received, and both dates as the platform wrote them."""
@@ -60,6 +60,11 @@ def take_late(
 def late_messages(conn: sqlite3.Connection) -> list[int]:
     """Return the archived messages that have late reports."""
     return [row[0] for row in conn.execute("SELECT DISTINCT message_id FROM late_reports ORDER BY message_id")]
+
+
+def late_count(conn: sqlite3.Connection) -> int:
+    """Return how many reports of archived messages came late."""
+    return int(conn.execute("SELECT count(*) FROM late_reports").fetchone()[0])
 
 
 def amended(conn: sqlite3.Connection, rows: pd.DataFrame) -> pd.DataFrame:

@@ -22,6 +22,7 @@ from masanalytics.analysis.sources.lent_rows import Ask, LendsRows, Loan
 from masanalytics.analysis.sources.narwhals import NarwhalsMessages
 from masanalytics.analysis.sources.number_totals import NumberTotals, TotalsNumbers
 from masanalytics.analysis.sources.pandas import PandasMessages
+from masanalytics.analysis.sources.united import UnitedMessages
 from masanalytics.errors import InputError, MissingExtraError, StoreError
 from masanalytics.export_folder import MANIFEST, Manifest, Partition, current_files, read_manifest
 from masanalytics.i18n import Text
@@ -101,13 +102,16 @@ class ExportedMessages:
             return LedgerPart(ledger, str(self._folder), "export", manifest.extra.get("archived"), late)
         archived: dict[str, int] = {}
         for one in manifest.partitions:
-            archived[one.month] = archived.get(one.month, 0) + one.rows
+            if one.kind == "messages":
+                archived[one.month] = archived.get(one.month, 0) + one.rows
         return LedgerPart(ledger, str(self._folder), "archived", archived, late)
 
     def state(self) -> Hashable:
         """Return what is equal as long as the same files count and are as they were written; None where one is missing."""
         manifest = self._manifest()
-        files = [file for kind in ("messages", "uplinks") for file in current_files(self._folder, manifest, kind)]
+        files = [
+            file for kind in ("messages", "uplinks", "late") for file in current_files(self._folder, manifest, kind)
+        ]
         seen = state_of_files(files)
         written = (manifest.settings["store"], manifest.generation, manifest.written_at, *manifest.turn.values())
         return None if seen is None else ("export", str(self._folder), *written, seen)
@@ -184,7 +188,8 @@ class ExportedMessages:
             chosen = replace(manifest, partitions=_concerned(manifest.partitions, where))
             files = current_files(self._folder, chosen)
             # What an earlier version wrote may lack columns, a file more than another.
-            return question(_opened(files, are_alike=manifest.settings.get("columns") == [*MESSAGE_COLUMNS]))
+            source = _opened(files, are_alike=manifest.settings.get("columns") == [*MESSAGE_COLUMNS])
+            return question(_with_late(source, current_files(self._folder, manifest, "late")))
 
         return self._while_unchanged(asked, kind="messages")
 
@@ -252,6 +257,15 @@ def read_through(file: Path) -> None:
     """Read a file of messages from end to end, as questions read it."""
     source = opened([file])
     source.message_rows(source.message_columns(), where=Filters())
+
+
+def _with_late(source: MessageSource, files: Sequence[Path]) -> MessageSource:
+    """Return messages of an archive, those that were reported late as the files of these say."""
+    if not files or not isinstance(source, NarwhalsMessages):
+        return source
+    late = opened(files)
+    ids = late.message_rows(["message_id"], where=Filters())["message_id"].tolist()
+    return UnitedMessages([source.without(ids), late], apart=0)
 
 
 def _opened(files: Sequence[Path], *, are_alike: bool) -> MessageSource:

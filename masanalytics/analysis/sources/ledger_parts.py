@@ -36,7 +36,7 @@ class LedgerPart:
     archived : mapping of str to int, optional
         Month -> how many of its messages had been archived when it was written; None where a manifest does not say.
     late : int
-        How many archived messages were known to have reports that are not in the archive's files.
+        How many reports of archived messages were known that had come after these were archived.
     """
 
     ledger: str
@@ -98,10 +98,10 @@ def late_words(export: LedgerPart, archived: LedgerPart) -> Text | None:
     if missing <= 0:
         return None
     return Text(
-        "{count:,} archived message has a report that came after it was archived, which is not counted here: mas.Archive(folder, store)"
-        " counts it",
-        "{count:,} archived messages have reports that came after they were archived, which are not counted here: mas.Archive(folder, store)"
-        " counts them",
+        "{count:,} report of an archived message came after the archive was written and is not counted here: run"
+        " store.archive(before, folder) again",
+        "{count:,} reports of archived messages came after the archive was written and are not counted here: run"
+        " store.archive(before, folder) again",
         code="late_reports",
         count=missing,
     )
