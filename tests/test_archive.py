@@ -450,3 +450,42 @@ def test_an_archive_is_one_folder(bench: Bench, tmp_path: Path) -> None:
     bench.store.archive("2026-02-01", tmp_path / "moved")
     with pytest.raises(StoreError, match=r"which is in .*moved: give that one"):
         bench.store.archive("2026-02-01", tmp_path / "archive")
+
+
+def test_the_store_alone_does_not_say_nothing_was_sent(bench: Bench, tmp_path: Path) -> None:
+    """The history of an archived person says how many messages left; the archive's own lists them."""
+    bench.send([A, B], GROUP)
+    archive = archived(bench, tmp_path / "archive")
+    alone, whole = bench.store.history(A), archive.history(A)
+
+    assert alone.text("en").splitlines()[1:] == [
+        "  messages: 0",
+        "  replies: 0",
+        "  1 message submitted until 2026-01-01 08:00:00 is archived and not listed here: mas.Archive(folder, store).history(phone)"
+        " lists all",
+    ]
+    assert (alone.archived.parameters["count"] if alone.archived else 0, whole.archived, len(whole)) == (1, None, 1)
+    bench.store.forget(phones=[A])
+    assert "1 message submitted until" in bench.store.history(A).text("en")
+    assert "nothing was sent to this number" in bench.store.history(C).text("en")
+
+
+def test_every_list_of_the_live_messages_says_what_is_not_in_it(both: Any) -> None:
+    """As a note that programs read and in words; frames made of it hand it on; the archive has no such note."""
+    _, archive, done = both
+    store = archive.store
+    says = f"{done.messages} messages submitted until"
+    for rows in (
+        store.messages(),
+        store.messages(status="failed"),
+        store.campaigns(),
+        mas.delivery_rates(store.messages()),
+    ):
+        (note,) = [text for text in mas.notes_of(rows, "en") if says in text]
+        assert "are archived and not counted here: mas.Archive(folder, store) counts all" in note
+    for rows in (store.reports(), store.foreign_reports()):
+        assert mas.notes_of(rows, "en") == [
+            "reports of archived messages are not listed here: they are in the folder of the archive, under _reports"
+        ]
+    assert f"and {done.messages} archived, " in repr(store)
+    assert mas.notes_of(archive.messages()) == []

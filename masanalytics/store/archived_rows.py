@@ -10,20 +10,26 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
 from masanalytics.timezone import format_instant
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 __all__ = [
+    "REPORTS_ARCHIVED",
     "archived_by_month",
     "archived_messages",
+    "archived_to",
     "archived_words",
     "evidence",
     "forget_archived",
     "is_archived",
     "make_tables",
+    "note_archived",
     "refuse_archived",
     "statuses_of",
 ]
@@ -78,6 +84,10 @@ CREATE TRIGGER archived_message_stays BEFORE INSERT ON messages WHEN NEW.round_i
   BEGIN SELECT RAISE(IGNORE); END;
 """
 _ASK_AT_ONCE: Final = 400
+REPORTS_ARCHIVED: Final = Text(
+    "reports of archived messages are not listed here: they are in the folder of the archive, under _reports",
+    code="archived",
+)
 
 
 def make_tables(conn: sqlite3.Connection) -> None:
@@ -171,6 +181,31 @@ def archived_words(conn: sqlite3.Connection) -> Text | None:
     return Text(
         "{count:,} message submitted until {until} is archived and not counted here: mas.Archive(folder, store) counts all",
         "{count:,} messages submitted until {until} are archived and not counted here: mas.Archive(folder, store) counts all",
+        code="archived",
+        count=count,
+        until=format_instant(last),
+    )
+
+
+def note_archived(conn: sqlite3.Connection, rows: pd.DataFrame, note: Text | None = None) -> pd.DataFrame:
+    """Return a list of what is in the file with a note of what is archived, if anything is."""
+    words = archived_words(conn)
+    if words is not None:
+        rows.attrs["notes"] = [(note or words).as_json()]
+    return rows
+
+
+def archived_to(conn: sqlite3.Connection, phones: Sequence[str]) -> Text | None:
+    """Return in words how many archived messages went to a person, whose number and name are given; None where none did."""
+    count, last = conn.execute(
+        "SELECT count(*), max(submitted_at) FROM archived WHERE phone IN (SELECT value FROM json_each(?))",
+        [json.dumps(list(phones))],
+    ).fetchone()
+    if not count:
+        return None
+    return Text(
+        "{count:,} message submitted until {until} is archived and not listed here: mas.Archive(folder, store).history(phone) lists all",
+        "{count:,} messages submitted until {until} are archived and not listed here: mas.Archive(folder, store).history(phone) lists all",
         code="archived",
         count=count,
         until=format_instant(last),

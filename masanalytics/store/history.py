@@ -17,6 +17,7 @@ from masanalytics.i18n import Text, _, speaks
 from masanalytics.masking import mask_phone, mask_phones_in, shown_value
 from masanalytics.phones import normalise_phones
 from masanalytics.store import forgetting, frames
+from masanalytics.store.archived_rows import archived_to
 from masanalytics.store.message_columns import Condition
 from masanalytics.store.messages import read_messages
 from masanalytics.vocabulary import EXCLUSIONS, STATUS_WORDS, UNREPORTED_AFTER_S
@@ -56,6 +57,9 @@ class History:
         Whether number and texts were erased with `Store.forget`.
     silent_in : tuple of str
         The campaigns in which the person is in a silent arm, and got nothing on purpose.
+    archived : Text or None
+        How many messages to them have left the file for an archive and are not in ``events``; its ``parameters["count"]`` is the
+        number. None where none is, and of `Archive.history`, which has them.
     """
 
     phone: str
@@ -64,6 +68,7 @@ class History:
     opt_out_reason: str | None
     is_forgotten: bool
     silent_in: tuple[str, ...] = ()
+    archived: Text | None = None
 
     def __len__(self) -> int:
         return len(self.events)
@@ -119,7 +124,9 @@ class History:
             notes.append(
                 _("in a silent arm of {campaigns}: got nothing, to be compared with", campaigns=list(self.silent_in))
             )
-        if not len(events):
+        if self.archived is not None:
+            notes.append(str(self.archived))
+        elif not len(events):
             notes.append(_("nothing was sent to this number, and nothing came from it"))
         if len(events) > _SHOWN:
             notes.append(_("the last {shown} of {count:,}; all are in .events", shown=_SHOWN, count=len(events)))
@@ -207,7 +214,9 @@ def read_history(
         named,
     )
     silent_in = tuple(campaign for (campaign,) in silent)
-    return History(phone if reveal else mask_phone(phone), events, since, row and row[1], name is not None, silent_in)
+    number = phone if reveal else mask_phone(phone)
+    left = archived_to(conn, named) if archived is None else None
+    return History(number, events, since, row and row[1], name is not None, silent_in, left)
 
 
 def _together(messages: pd.DataFrame, moved: pd.DataFrame) -> pd.DataFrame:

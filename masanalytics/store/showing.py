@@ -30,10 +30,15 @@ def in_one_line(conn: sqlite3.Connection, name: str, *, is_new: bool = False) ->
     return _(
         "Store({name}): {messages}, {batches}, {collected}",
         name=_("new file {path}", path=name) if is_new and not messages and not batches else name,
-        messages=ngettext("{count:,} message", "{count:,} messages", messages),
+        messages=_with_archived(conn, ngettext("{count:,} message", "{count:,} messages", messages)),
         batches=ngettext("{count:,} batch", "{count:,} batches", batches),
         collected=_collected(conn),
     )
+
+
+def _with_archived(conn: sqlite3.Connection, messages: str) -> str:
+    (archived,) = conn.execute("SELECT sum(messages) FROM archive_runs").fetchone()
+    return _("{messages} and {archived:,} archived", messages=messages, archived=archived) if archived else messages
 
 
 def shown(conn: sqlite3.Connection, name: str, *, is_new: bool = False) -> tuple[str, dict[str, object], list[str]]:

@@ -35,6 +35,7 @@ from masanalytics.store import (
     template_texts,
     uplink_ingestion,
 )
+from masanalytics.store.archived_rows import REPORTS_ARCHIVED, note_archived
 from masanalytics.store.database import Connections
 from masanalytics.store.forgetting import Forgotten, Wish
 from masanalytics.store.intake import Intake
@@ -186,7 +187,8 @@ class Store:
         -------
         DataFrame
             The columns of `masanalytics.vocabulary.MESSAGE_COLUMNS`; times in Asia/Shanghai, latencies in seconds. Then the columns
-            of your own sheets that any plan kept; ``not kept`` where this one's plan did not.
+            of your own sheets that any plan kept; ``not kept`` where this one's plan did not. Archived messages are not among them,
+            which a note says (`masanalytics.notes_of`): ``mas.Archive(folder, store).messages()`` has them too.
 
         Raises
         ------
@@ -198,7 +200,7 @@ class Store:
             if name is not None:
                 self.sends.check_campaign(str(name))
         with self._connections.reading() as conn:
-            return messages.read_messages(conn, messages.conditions(conn, where))
+            return note_archived(conn, messages.read_messages(conn, messages.conditions(conn, where)))
 
     @takes(by=TEXT)
     def campaigns(
@@ -255,7 +257,8 @@ class Store:
         Returns
         -------
         History
-            A card in a notebook, lines of text elsewhere; ``.events`` is the frame behind it.
+            A card in a notebook, lines of text elsewhere; ``.events`` is the frame behind it. Of messages that are archived it says
+            how many there are: ``mas.Archive(folder, store).history(phone)`` lists them too.
 
         Raises
         ------
@@ -285,10 +288,11 @@ class Store:
         -------
         DataFrame
             ``report_id, poll_id, message_id, campaign, account, msg_group, phone, report_status, error_code,
-            submitted_at, received_at`` (Asia/Shanghai) and the platform's own ``submit_date, receive_date``.
+            submitted_at, received_at`` (Asia/Shanghai) and the platform's own ``submit_date, receive_date``. Those of archived
+            messages are with them, under ``_reports`` in the folder of the archive, which a note says.
         """
         with self._connections.reading() as conn:
-            return frames.read_reports(conn, campaign)
+            return note_archived(conn, frames.read_reports(conn, campaign), REPORTS_ARCHIVED)
 
     def foreign_reports(self) -> pd.DataFrame:
         """Return reports of batches this store did not send: another system polls or sends with the same account.
@@ -299,7 +303,7 @@ class Store:
             As `reports`; hand it to whoever owns the messages, since the platform will not give these reports again.
         """
         with self._connections.reading() as conn:
-            return frames.read_foreign_reports(conn)
+            return note_archived(conn, frames.read_foreign_reports(conn), REPORTS_ARCHIVED)
 
     @takes(campaign=NAME)
     def uplinks(self, campaign: str | None = None) -> pd.DataFrame:

@@ -27,6 +27,7 @@ from masanalytics.analysis.sources.base import (
     refuse_doubled,
 )
 from masanalytics.errors import InputError
+from masanalytics.i18n import Text
 from masanalytics.own_columns import as_texts
 from masanalytics.timezone import CHINA_OFFSET_S
 from masanalytics.vocabulary import PROOF, UNREPORTED_AFTER_S, Status
@@ -134,7 +135,8 @@ class PandasMessages:
         kept = self._frame.attrs.get("coverage")
         if isinstance(kept, Mapping):
             return kept
-        nothing: dict[str, Any] = {"as_of": None, "end": {}, "gaps": [], "holes": []}
+        notes = [Text.from_json(note) for note in self._frame.attrs.get("notes") or () if note["code"] == "archived"]
+        nothing: dict[str, Any] = {"as_of": None, "end": {}, "gaps": [], "holes": [], "notes": notes}
         if not {"submitted_at", "waited_s"} <= set(self._frame.columns):
             return nothing
         waited = as_floats(self._frame["waited_s"])
