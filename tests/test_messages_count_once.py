@@ -102,6 +102,18 @@ def test_two_parts_of_one_store_are_refused(places: Any, case: str) -> None:
         mas.delivery_rates(make(*places), history=None)
 
 
+def test_a_copy_that_went_on_by_itself_is_refused_too(settled: Store, tmp_path: Path) -> None:
+    """It is another ledger from then on, and has the messages of before."""
+    settled.export_parquet(tmp_path / "exp")
+    settled.db.execute("VACUUM INTO ?", [str(tmp_path / "copy.db")])
+    with Store(tmp_path / "copy.db") as copy:
+        copy.accept_older_copy()
+        for other in (settled, tmp_path / "exp"):
+            with pytest.raises(InputError, match=r"copy.db have been one store"):
+                mas.delivery_rates([other, copy])
+        assert mas.delivery_rates(copy, history=None)["accepted"].tolist() == [180]
+
+
 def test_an_export_and_the_archive_are_one_store(settled: Store, tmp_path: Path) -> None:
     """While nothing has moved since the export, its messages, replies, ids and notes are those of the store that was never archived."""
     settled.db.execute("VACUUM INTO ?", [str(tmp_path / "whole.db")])
@@ -274,9 +286,11 @@ def test_a_funnel_says_why_it_has_no_replies(settled: Store, tmp_path: Path) -> 
     same(analysis.funnel(tmp_path / "exp"), analysis.funnel(settled))
     settled.export_parquet(tmp_path / "exp")
     settled.archive("2026-02-01", tmp_path / "arc")
+    settled.export_parquet(tmp_path / "exp2")
 
     cases: list[tuple[Any, str]] = [
         (tmp_path / "exp", r"replies are not counted: .*exp has none. store.export_parquet\(folder, uplinks=True\)"),
+        ([tmp_path / "exp2", tmp_path / "arc"], r"not counted: \S*exp2 has none"),
         (mas.Archive(tmp_path / "arc"), "stay in the store"),
         ([settled, pd.DataFrame({"status": ["delivered"]})], "a frame of messages has none"),
     ]

@@ -39,9 +39,12 @@ def next_turn(conn: sqlite3.Connection) -> LedgerTurn:
 
 
 def rename(conn: sqlite3.Connection) -> LedgerTurn:
-    """Give the file another identity, of which nothing is remembered; return the turn by which all its copies are older ones."""
+    """Give the file another identity, of which nothing is remembered; return the turn by which all its copies are older ones.
+
+    The first half of it stays: messages of before are in both, and must not count twice.
+    """
     ledger_id, turns = conn.execute("SELECT ledger_id, turns FROM ledger").fetchone()
-    conn.execute("UPDATE ledger SET ledger_id = lower(hex(randomblob(16))), turns = 0")
+    conn.execute("UPDATE ledger SET ledger_id = substr(ledger_id, 1, 16) || lower(hex(randomblob(8))), turns = 0")
     return LedgerTurn(ledger_id, max(turns, _remembered(ledger_id)) + 1)
 
 

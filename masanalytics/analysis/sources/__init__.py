@@ -105,16 +105,17 @@ def uplinks_of(data: Messages) -> pd.DataFrame | None:
 def without_uplinks(data: Messages) -> Text | None:
     """Return in words why the replies to messages are not known, and what to do; None for what never has any: frames alone."""
     parts = _flat(data)
-    lacking = [one for one in parts if isinstance(one, ExportedMessages) and one.uplinks() is None]
-    if any(part.holds == "archived" for one in lacking if (part := ledger_part(one)) is not None) and len(parts) == 1:
+    lacking = [(one, one.ledger_part()) for one in parts if isinstance(one, ExportedMessages) and one.uplinks() is None]
+    of_exports = [str(one.folder) for one, known in lacking if known.holds == "export"]
+    if of_exports:
         return Text(
-            "replies are not counted: those to archived messages stay in the store, and mas.Archive(folder, store) counts them",
+            "replies are not counted: {folders} has none. store.export_parquet(folder, uplinks=True) writes them",
+            folders=", ".join(of_exports),
             code="no_replies",
         )
     if lacking:
         return Text(
-            "replies are not counted: {folders} has none. store.export_parquet(folder, uplinks=True) writes them",
-            folders=", ".join(str(one.folder) for one in lacking),
+            "replies are not counted: those to archived messages stay in the store, and mas.Archive(folder, store) counts them",
             code="no_replies",
         )
     if any(isinstance(one, HoldsMessages) for one in parts):

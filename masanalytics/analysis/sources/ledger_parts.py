@@ -19,6 +19,7 @@ __all__ = ["ARCHIVED", "LedgerPart", "OfALedger", "check_once", "late_words", "l
 
 ARCHIVED: Final = "archived"
 """The code of the note that messages are archived and not counted."""
+_OF_THE_ORIGIN: Final = 16
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class LedgerPart:
     holds: Literal["live", "everything", "export", "archived"]
     archived: Mapping[str, int] | None = None
     late: int = 0
+
+    @property
+    def origin(self) -> str:
+        """What stays of the identity where a copy goes on by itself (`Store.accept_older_copy`)."""
+        return self.ledger[:_OF_THE_ORIGIN]
 
 
 @runtime_checkable
@@ -72,6 +78,13 @@ def check_once(parts: Iterable[LedgerPart | None]) -> None:
     """
     for one, other in combinations([part for part in parts if part is not None], 2):
         if one.ledger != other.ledger:
+            if one.origin == other.origin:
+                raise InputError(
+                    "{first} and {second} have been one store, of which a copy went on by itself: the messages of before would count twice."
+                    " Ask each by itself",
+                    first=one.name,
+                    second=other.name,
+                )
             continue
         by_kind = {part.holds: part for part in (one, other)}
         error = (
