@@ -14,7 +14,7 @@ import masanalytics as mas
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.folders import ExportedMessages
 from masanalytics.clock import ManualClock
-from masanalytics.errors import StoreError
+from masanalytics.errors import InputError, StoreError
 from masanalytics.store import Store
 from tests.several_accounts import ACCOUNTS, fill, same
 
@@ -149,3 +149,39 @@ def test_files_that_are_left_out_change_no_answer(filled: Path, export: Path, co
         expected = mas.delivery_rates(store, by=["account", "campaign"], history=None, **conditions)
     found = mas.delivery_rates(export, by=["account", "campaign"], history=None, **conditions)
     same(found, expected)
+
+
+HIDDEN: dict[str, tuple[dict[str, Any], str]] = {
+    "masked": ({}, "are masked"), "hashed": ({"phones": "hashed", "key": "a key that nobody guesses"}, "are hashed"),
+}  # fmt: skip
+HOLDERS: dict[str, Callable[[Path], Any]] = {
+    "folder": lambda folder: folder,
+    "DuckDB": lambda folder: __import__("duckdb").read_parquet(str(folder / "month=*/*.parquet")),
+    "pandas": lambda folder: __import__("duckdb").read_parquet(str(folder / "month=*/*.parquet")).df(),
+    "polars": lambda folder: pytest.importorskip("polars").scan_parquet(folder / "month=*/*.parquet"),
+    "two folders": lambda folder: [folder],
+}
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+@pytest.mark.parametrize("style", HIDDEN)
+def test_a_whole_number_is_not_looked_for_among_hidden_ones(
+    filled: Path, tmp_path: Path, style: str, holder: str
+) -> None:
+    """It would be unseen, or have no messages; as it is written there, it is found."""
+    how, said = HIDDEN[style]
+    with Store(filled / "store.db") as store:
+        store.export_parquet(tmp_path / style, **how)
+        whole = store.messages()["phone"].iloc[0]
+    data = HOLDERS[holder](tmp_path / style)
+    questions: list[Callable[[], Any]] = [
+        lambda: mas.number_health(data, phones=["+86 " + whole]),
+        lambda: mas.number_health(data, phone=whole),
+        lambda: mas.delivery_rates(data, phone=[whole]),
+        lambda: mas.timeline(data, phone=whole, freq="d"),
+    ]
+    for question in questions:
+        with pytest.raises(InputError, match=said):
+            question()
+    written = mas.Archive(tmp_path / style).messages()["phone"].iloc[0]
+    assert mas.delivery_rates(data, phone=written)["accepted"].sum() > 0

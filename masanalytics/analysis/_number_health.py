@@ -11,6 +11,7 @@ import numpy as np
 from masanalytics.aliases import Filter, Messages
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.health_table import HEALTH_COLUMNS, health_table
+from masanalytics.analysis.hidden_numbers import refuse_hidden_numbers
 from masanalytics.analysis.number_places import number_places
 from masanalytics.analysis.results import finished
 from masanalytics.analysis.sources import as_source, asks_once
@@ -94,7 +95,7 @@ def number_health(
     Raises
     ------
     InputError
-        If a column is missing, naming it and the nearest names; if phones are masked.
+        If a column is missing, naming it and the nearest names; if phones are masked, or hashed and whole ones are asked for.
 
     Notes
     -----
@@ -117,6 +118,8 @@ def number_health(
     filters = Filters.parse(where)
     source = as_source(data)
     asked, unread = (None, 0) if phones is None else _sheet(phones)
+    if asked is not None:
+        refuse_hidden_numbers(source, asked)
     result = health_table(source, filters, rule, asked)
     if asked is not None:
         result = _for_sheet(result, asked)

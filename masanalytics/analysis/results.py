@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from masanalytics.analysis.empty_answers import why_empty
 from masanalytics.analysis.filters import Filters
+from masanalytics.analysis.hidden_numbers import refuse_hidden_numbers
 from masanalytics.analysis.known_holes import holes_text
 from masanalytics.analysis.sources import MessageSource
 from masanalytics.argument_kinds import is_number
@@ -119,10 +120,11 @@ def finished(
     Raises
     ------
     InputError
-        If it is empty because no message has a name it is narrowed to.
+        If it is empty because no message has a name it is narrowed to, or it is narrowed to a whole number where numbers are hidden.
     """
     is_empty = frame.empty if is_empty is None else is_empty
     refuse_unknown_names(source, where, is_empty=is_empty)
+    refuse_hidden_numbers(source, where.values.get("phone", ()))
     pushed, _ = where.divided(source.message_columns())
     coverage = dict(source.coverage_summary(pushed))
     frame.attrs["as_of"] = format_instant(coverage.get("as_of"))

@@ -43,7 +43,7 @@ from masanalytics.analysis.sources.lent_rows import (
     spelled_oddly,
 )
 from masanalytics.analysis.sources.narwhals_times import at_night, digits_as_epoch
-from masanalytics.analysis.sources.number_totals import NumberTotals, spelled_otherwise, totals_of
+from masanalytics.analysis.sources.number_totals import SOME, NumberTotals, spelled_otherwise, totals_of
 from masanalytics.analysis.sources.polars_frame import is_polars
 from masanalytics.argument_kinds import is_number
 from masanalytics.errors import InputError
@@ -142,6 +142,15 @@ class NarwhalsMessages:
         if error is not None:
             raise error
         return self._collected(self._kept(where).select(*columns))
+
+    def some_numbers(self) -> Sequence[str]:
+        """Return some numbers as they are written."""
+        import narwhals as nw
+
+        if "phone" not in self._schema:
+            return []
+        known = self._given.select("phone").filter(~nw.col("phone").is_null())
+        return [str(phone) for phone in self._collected(known.head(SOME))["phone"]]
 
     def number_totals(self, where: Filters, among: Sequence[str] | None) -> NumberTotals | None:
         """Return the accepted messages of each number, added up; None where a column holds neither texts nor times."""

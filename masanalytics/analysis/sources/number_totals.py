@@ -14,10 +14,22 @@ from masanalytics.analysis.filters import Filters
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["GAP_S", "LATEST_S", "KeepsPlainNumbers", "NumberTotals", "TotalsNumbers", "spelled_otherwise", "totals_of"]
+__all__ = [
+    "GAP_S",
+    "LATEST_S",
+    "SOME",
+    "KeepsPlainNumbers",
+    "NumberTotals",
+    "ShowsNumbers",
+    "TotalsNumbers",
+    "spelled_otherwise",
+    "totals_of",
+]
 
 LATEST_S: Final = 2**33
 """Times of submission (epoch seconds) are below this, or absurd."""
+SOME: Final = 100
+"""So many numbers show how all are written."""
 GAP_S: Final = 2**28
 """Reports come less than this before or after submission, or their time is absurd."""
 _CANONICAL: Final = "^1[0-9]{10}$"
@@ -55,6 +67,15 @@ class TotalsNumbers(Protocol):
         among : sequence of str, optional
             Only these numbers, eleven digits each; what is spelled otherwise is there all the same.
         """
+        ...
+
+
+@runtime_checkable
+class ShowsNumbers(Protocol):
+    """A source that can show some of its numbers, as they are written, without reading all."""
+
+    def some_numbers(self) -> Sequence[str]:
+        """Return a hundred of them at most; empty where there is no such column."""
         ...
 
 

@@ -26,6 +26,7 @@ from masanalytics.analysis.sources.base import (
     columns_needed,
     refuse_doubled,
 )
+from masanalytics.analysis.sources.number_totals import SOME
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
 from masanalytics.own_columns import as_texts
@@ -95,6 +96,11 @@ class PandasMessages:
             raise error
         need = {*columns_needed([], where, seconds=None, available=available), *columns}
         return self._kept(where, need)[list(columns)].reset_index(drop=True)
+
+    def some_numbers(self) -> Sequence[str]:
+        """Return some numbers as they are written."""
+        known = self._frame["phone"].dropna().head(SOME) if "phone" in self._frame.columns else []
+        return [str(phone) for phone in known]
 
     def column_kind(self, name: str) -> ColumnKind | None:
         """Return what a column holds, where its type or its values tell."""

@@ -21,7 +21,7 @@ from masanalytics.analysis.sources.ledger_parts import (
     with_archive,
 )
 from masanalytics.analysis.sources.lent_rows import Ask, LendsRows, Loan
-from masanalytics.analysis.sources.number_totals import NumberTotals, TotalsNumbers
+from masanalytics.analysis.sources.number_totals import NumberTotals, ShowsNumbers, TotalsNumbers
 from masanalytics.analysis.sources.remembered import TellsChanges
 from masanalytics.analysis.sources.rows_by_number import ASKED, Bounds, ReadsByNumber
 from masanalytics.errors import InputError, StoreError
@@ -245,6 +245,10 @@ class UnitedMessages:
         if "message_id" not in rows.collect_schema().names():
             return rows
         return rows.with_columns(message_id=nw.col("message_id").cast(nw.Int64) + place * self._apart)
+
+    def some_numbers(self) -> Sequence[str]:
+        """Return some numbers of each that can show them."""
+        return [phone for part in self._parts if isinstance(part, ShowsNumbers) for phone in part.some_numbers()]
 
     def column_kind(self, name: str) -> ColumnKind | None:
         """Return what a column holds, as the first says that has it."""

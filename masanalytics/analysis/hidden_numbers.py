@@ -1,0 +1,66 @@
+"""Whole numbers that are looked for where numbers are masked or hashed: nobody is found there, which is no answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from masanalytics.analysis.sources import MessageSource, RememberedMessages
+from masanalytics.analysis.sources.number_totals import ShowsNumbers
+from masanalytics.errors import InputError
+
+__all__ = ["refuse_hidden_numbers"]
+
+
+def refuse_hidden_numbers(source: MessageSource, phones: Iterable[Any]) -> None:
+    """Raise if one of `phones` is a whole number, and those of the messages of `source` are masked or hashed.
+
+    Raises
+    ------
+    InputError
+        Saying where they can be found.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from masanalytics.analysis.sources.pandas import PandasMessages
+    >>> source = PandasMessages(pd.DataFrame({"status": ["delivered"], "phone": ["138****8000"]}))
+    >>> refuse_hidden_numbers(source, ["138****8000"])
+    >>> refuse_hidden_numbers(source, ["13800138000"])
+    Traceback (most recent call last):
+    masanalytics.errors.InputError: the numbers of these messages are masked (138****0000), so that a whole number cannot be found among them: ask the Store itself, or an export made with phones='whole'
+    """
+    if not _has_whole(phones):
+        return
+    plain = source.plain if isinstance(source, RememberedMessages) else source
+    styles = str(getattr(plain, "phone_style", ""))
+    if isinstance(plain, ShowsNumbers):
+        styles += _style_of(plain.some_numbers())
+    if "masked" in styles:
+        raise InputError(
+            "the numbers of these messages are masked (138****0000), so that a whole number cannot be found among them: ask the Store"
+            " itself, or an export made with phones='whole'",
+            code="masked_numbers",
+        )
+    if "hashed" in styles:
+        raise InputError(
+            "the numbers of these messages are hashed (138~…), so that a whole number cannot be found among them: ask the Store itself or"
+            " an export made with phones='whole', or give the hashes as they stand in the column 'phone'",
+            code="hashed_numbers",
+        )
+
+
+def _has_whole(phones: Iterable[Any]) -> bool:
+    import pandas as pd
+
+    from masanalytics.phones import parse_phones
+
+    numbers, _ = parse_phones(pd.Series(list(phones), dtype=object))
+    return bool((numbers > 0).any())
+
+
+def _style_of(numbers: Sequence[str]) -> str:
+    """Return how all numbers are hidden, by some of them; nothing where one is not, or there is none."""
+    if not numbers or not all("*" in number or "~" in number for number in numbers):
+        return ""
+    return "masked" if any("*" in number for number in numbers) else "hashed"
