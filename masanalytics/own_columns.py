@@ -9,12 +9,14 @@ from typing import Any, Final
 from masanalytics.phones import cell_text
 from masanalytics.vocabulary import DERIVED, MESSAGE_COLUMNS
 
-__all__ = ["MANY_VALUES", "as_texts", "is_taken", "own_text"]
+__all__ = ["MANY_VALUES", "as_texts", "is_taken", "name_in_files", "names_in_files", "own_text"]
 
 MANY_VALUES: Final = 1_000
 """A column with more different values than this is no group any more: a plan warns of it."""
 
-_TAKEN: Final = frozenset({*MESSAGE_COLUMNS, *DERIVED})
+PARTITION: Final = "month"
+"""By this the folders of an export are named (``month=2026-03``): who reads them takes it for a column."""
+_TAKEN: Final = frozenset({*MESSAGE_COLUMNS, *DERIVED, PARTITION})
 _MIDNIGHT: Final = time()
 
 
@@ -23,11 +25,33 @@ def is_taken(name: str) -> bool:
 
     Examples
     --------
-    >>> [is_taken(name) for name in ("门店", "Carrier", "day", "time/900")]
-    [False, True, True, True]
+    >>> [is_taken(name) for name in ("门店", "Carrier", "day", "Month", "time/900")]
+    [False, True, True, True, True]
     """
     folded = name.casefold()
     return folded in _TAKEN or folded.startswith(("time/", "#"))
+
+
+def name_in_files(name: str) -> str:
+    """Return what one of the user's own columns is called in files: an older store may have one with the name of the partition.
+
+    Examples
+    --------
+    >>> name_in_files("门店"), name_in_files("Month")
+    ('门店', '#Month')
+    """
+    return f"#{name}" if name.casefold() == PARTITION else name
+
+
+def names_in_files(columns: Iterable[str]) -> dict[str, str]:
+    """Return the columns of files that have another name there, with the name that messages know them by.
+
+    Examples
+    --------
+    >>> names_in_files(["status", "#month"])
+    {'#month': 'month'}
+    """
+    return {column: column[1:] for column in columns if column == name_in_files(column[1:])}
 
 
 def own_text(value: Any) -> str | None:

@@ -112,7 +112,8 @@ def test_only_a_row_a_number_and_failure_code_travels(
     analysis.number_health(make(messages), phones=["13800138000"])
 
     assert every <= 4 * 5 * 3
-    assert travelled[0] == 2  # the number asked for, and 10086, whose spelling says nothing
+    # How numbers are written; then the number asked for, and 10086, whose spelling says nothing.
+    assert travelled[:2] == [1, 2]
 
 
 @pytest.mark.parametrize("make", KINDS)

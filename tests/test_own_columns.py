@@ -106,11 +106,52 @@ def test_names_and_cells_that_cannot_be_kept_are_refused() -> None:
     for keep, sheet, words in [
         ("门电", SHEET, "no column '门电' .did you mean '门店'.. in the sheet"),
         ("Carrier", SHEET.assign(Carrier="x"), "keep='Carrier': messages have something of this name themselves"),
+        ("month", SHEET.assign(month="x"), "keep='month': messages have something of this name themselves"),
         (["Shop", "shop"], SHEET.assign(Shop="x", shop="y"), "'shop' and 'Shop' differ in capitals only"),
         ("x", SHEET.assign(x=pd.Series([["a"]] * len(SHEET), dtype=object)), "keep: row 0 of column 'x' holds a list"),
     ]:
         with pytest.raises(InputError, match=words):
             mas.plan(sheet, keep=keep, **asked)
+
+
+def test_another_campaign_keeps_no_column_that_differs_in_capitals_only(client: Client, store: Store) -> None:
+    """Neither planned with the store nor sent to it later: SQL would answer of one of the two."""
+    sheet, asked = SHEET.assign(Level="a", level="b"), {"phone": "手机号", "text": "您好"}
+    made: Any = mas.plan(sheet, campaign="first", keep="Level", store=store, **asked)
+    mas.send(made, client, store, progress=False)
+    with pytest.raises(InputError, match="messages of this store keep 'Level'"):
+        mas.plan(sheet, campaign="second", keep="level", store=store, **asked)
+    elsewhere: Any = mas.plan(sheet, campaign="second", keep="level", **asked)
+    with pytest.raises(InputError, match="messages of this store keep 'Level'"):
+        mas.send(elsewhere, client, store, progress=False)
+    assert len(store.batches("second")) == 0
+
+
+def kept_by_an_older_version(store: Store, **renamed: str) -> None:
+    """Call kept columns what they may not be called any more."""
+    with store.db.conn as conn:
+        for name, other in renamed.items():
+            conn.execute("UPDATE kept_columns SET name = ? WHERE name = ?", [other, name])
+            conn.execute("UPDATE kept SET kept = replace(kept, ?, ?)", [f'"{name}":', f'"{other}":'])
+
+
+@pytest.mark.parametrize("names", [{"门店": "Level", "等级": "level"}, {"门店": "month", "等级": "Month"}])
+def test_names_that_are_refused_today_are_answered_where_they_exist(
+    sent: Store, tmp_path: Path, names: dict[str, str]
+) -> None:
+    """By a Store, its export and its archive alike; who reads the folder by its partitions finds each column once."""
+    pytest.importorskip("pyarrow")
+    duckdb = pytest.importorskip("duckdb")
+    kept_by_an_older_version(sent, **names)
+    sent.export_parquet(tmp_path / "pq")
+    for name in names.values():
+        expected = mas.delivery_rates(sent, by=name)[[name, "accepted"]]
+        found = mas.delivery_rates(tmp_path / "pq", by=name)[[name, "accepted"]]
+        assert found.to_dict("list") == expected.to_dict("list")
+    if "month" in names.values():
+        assert set(pd.read_parquet(tmp_path / "pq")["#month"].dropna()) == {"not kept", "中关村", "国贸"}
+        read = duckdb.sql(f"SELECT * FROM '{tmp_path}/pq/**/*.parquet'")
+        assert mas.delivery_rates(read, by="#month")["accepted"].tolist() == [1, 1, 2, 1]
 
 
 def test_a_column_of_thousands_of_values_is_warned_of() -> None:

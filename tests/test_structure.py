@@ -22,6 +22,7 @@ FILES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.r
 
 SMALLEST, LARGEST, LONGEST = 40, 400, 40
 SMALL_ON_PURPOSE = {
+    "analysis/hidden_numbers.py": "one refusal under every result and number_health",
     "stats/enough_clusters.py": "one rule under rates, comparisons and changes",
     "analysis/sources/rows_by_number.py": "what a store and the questions to the messages of each number agree on",
     "store/number_parts.py": "one cut of the file, under its source of messages",

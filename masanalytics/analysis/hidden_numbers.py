@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from masanalytics.analysis.sources import MessageSource, RememberedMessages
-from masanalytics.analysis.sources.number_totals import ShowsNumbers
+from masanalytics.analysis.sources.number_totals import TellsNumberStyle
 from masanalytics.errors import InputError
 
 __all__ = ["refuse_hidden_numbers"]
@@ -34,8 +34,8 @@ def refuse_hidden_numbers(source: MessageSource, phones: Iterable[Any]) -> None:
         return
     plain = source.plain if isinstance(source, RememberedMessages) else source
     styles = str(getattr(plain, "phone_style", ""))
-    if isinstance(plain, ShowsNumbers):
-        styles += _style_of(plain.some_numbers())
+    if isinstance(plain, TellsNumberStyle):
+        styles += plain.seen_number_style()
     if "masked" in styles:
         raise InputError(
             "the numbers of these messages are masked (138****0000), so that a whole number cannot be found among them: ask the Store"
@@ -57,10 +57,3 @@ def _has_whole(phones: Iterable[Any]) -> bool:
 
     numbers, _ = parse_phones(pd.Series(list(phones), dtype=object))
     return bool((numbers > 0).any())
-
-
-def _style_of(numbers: Sequence[str]) -> str:
-    """Return how all numbers are hidden, by some of them; nothing where one is not, or there is none."""
-    if not numbers or not all("*" in number or "~" in number for number in numbers):
-        return ""
-    return "masked" if any("*" in number for number in numbers) else "hashed"

@@ -38,7 +38,7 @@ from masanalytics.planning.content_checks import check_contents
 from masanalytics.planning.encoded_text import Arms, RowTexts, write_rows
 from masanalytics.planning.exclusions import ExclusionRules, Exclusions, exclude, plain_names
 from masanalytics.planning.held_out import HELD_OUT, HeldOut, HoldRule, SilentRows, worded_arms
-from masanalytics.planning.kept_columns import keep_columns, names_to_keep
+from masanalytics.planning.kept_columns import check_spelling, keep_columns, names_to_keep
 from masanalytics.planning.other_rows import refuse_other_rows
 from masanalytics.planning.pace import pace_of
 from masanalytics.planning.plan_warnings import (
@@ -215,6 +215,8 @@ def plan(
     wording, said = with_text(wording, template_text, store, account) if is_template else (wording, None)
     arm = "arm" if arm is None and "arm" in labels else arm
     own = [] if keep is None else names_to_keep(keep)
+    if own and store is not None:
+        check_spelling(own, store)
     named = [*(name for name in (phone, arm, key, cap_by) if name is not None), *({HELD_OUT} & labels.keys()), *own]
     columns = take_columns(frame, labels, [*named, *wording.columns])
     arms = None if arm is None else plain_names(cell_texts(columns[arm]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,10 @@ from masanalytics.own_columns import MANY_VALUES, is_taken, own_text
 from masanalytics.planning.columns import check_names
 from masanalytics.planning.plan_warnings import PlanWarning
 
-__all__ = ["KeptColumns", "keep_columns", "names_to_keep"]
+if TYPE_CHECKING:
+    from masanalytics.store import Store
+
+__all__ = ["KeptColumns", "check_spelling", "keep_columns", "names_to_keep"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -105,6 +108,27 @@ def names_to_keep(keep: Sequence[Hashable] | Hashable) -> list[Hashable]:
                 other=str(other),
             )
     return names
+
+
+def check_spelling(names: Sequence[Hashable], store: Store) -> None:
+    """Raise if the store keeps a column that differs from one of `names` in capitals only.
+
+    Raises
+    ------
+    InputError
+        Naming both.
+    """
+    known = list(store.message_source.message_columns())
+    folded = {name.casefold(): name for name in known}
+    for name in map(str, names):
+        other = folded.get(name.casefold(), name)
+        if name not in known and other != name:
+            raise InputError(
+                "keep={name!r}: messages of this store keep {other!r}, and SQL does not tell capitals apart: rename the column in the"
+                " sheet",
+                name=name,
+                other=other,
+            )
 
 
 def keep_columns(columns: Mapping[Hashable, pd.Series[Any]], names: Sequence[Hashable]) -> KeptColumns:

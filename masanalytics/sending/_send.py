@@ -33,6 +33,7 @@ from masanalytics.planning import Plan, PlannedBatch
 from masanalytics.planning import plan as make_plan
 from masanalytics.planning.arguments import GONE, check_gone
 from masanalytics.planning.columns import as_frame
+from masanalytics.planning.kept_columns import check_spelling
 from masanalytics.planning.planned import SendingAccount
 from masanalytics.planning.window import Window
 from masanalytics.progress_bar import progress_bar
@@ -294,6 +295,8 @@ def _as_plan(work: Plan | Table, client: Client, store: Store, planning: dict[st
             names = ", ".join(sorted(planning))
             raise InputError("a plan is sent as it is: {names} is for mas.plan(...). Nothing was sent", names=names)
         _check_account(work, client)
+        if work.planned.kept is not None:
+            check_spelling(work.planned.kept.names, store)
         return work
     if twice := sorted({"store", "account"} & set(planning)):
         raise InputError(

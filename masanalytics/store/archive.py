@@ -234,12 +234,12 @@ class _ArchiveMessages:
         ends = Observation.of(conn).ends
         names = dict(conn.execute("SELECT account_id, account FROM accounts").fetchall())
         until = {names[account_id]: end for account_id, end in ends.items()}
-        files: dict[str, list[Path]] = {}
+        files: dict[tuple[str, ...], list[Path]] = {}
         for path, own, size in self._files(conn):
             if not path.exists() or path.stat().st_size != size:
                 raise damaged(path, export=None)
-            files.setdefault(",".join(sorted(json.loads(own))), []).append(path)
-        return [opened(group).watched_until(until) for group in files.values()]
+            files.setdefault(tuple(sorted(json.loads(own))), []).append(path)
+        return [opened(group, own=own_columns).watched_until(until) for own_columns, group in files.items()]
 
     @staticmethod
     def _amended(conn: sqlite3.Connection, archived: Sequence[NarwhalsMessages], late: Sequence[int]) -> PandasMessages:

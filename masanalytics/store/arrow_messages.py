@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from masanalytics.own_columns import name_in_files
 from masanalytics.store import kept_columns
 from masanalytics.store.frames import MISSING
 from masanalytics.store.observation import Observation
@@ -67,13 +68,13 @@ class ArrowMessages:
             self._labels[name] = ("region_id", self._listed(name, rows))
         for name in self.own:
             values = kept_columns.values_of(conn, name)
-            self._labels[name] = ("kept_id", self._listed(name, values.items()))
+            self._labels[name_in_files(name)] = ("kept_id", self._listed(name, values.items()))
         self._labels["status"] = ("status_id", [one.name for one in Status])
         self._labels["carrier"] = ("carrier_id", list(CARRIERS))
         coded = pa.dictionary(pa.int32(), pa.string())
         kinds = {"int64": pa.int64(), "Int64": pa.int64(), "str": coded}
         times = pa.timestamp("s", tz="Asia/Shanghai")
-        columns = {**MESSAGE_COLUMNS, **dict.fromkeys(self.own, "str")}
+        columns = {**MESSAGE_COLUMNS, **dict.fromkeys(map(name_in_files, self.own), "str")}
         self.schema = pa.schema(
             [(name, pa.string() if name in _PLAIN_TEXTS else kinds.get(kind, times)) for name, kind in columns.items()]
         )

@@ -28,6 +28,7 @@ from masanalytics.export_folder import (
     finish,
 )
 from masanalytics.i18n import Text
+from masanalytics.own_columns import name_in_files
 from masanalytics.paths import alone_with
 from masanalytics.store import changed_days
 from masanalytics.store.archived_rows import archived_by_month
@@ -176,6 +177,8 @@ class _Run:
             "columns": [*MESSAGE_COLUMNS],
             "by_part": sorted(self._accounts[number] for number in by_part_accounts(conn)),
         }
+        if renamed := [name for name in self._tables.own if name_in_files(name) != name]:
+            self._settings["renamed"] = renamed
         self._coverage = {**coverage, "notes": [note.as_json() for note in coverage["notes"]]}
         self._before = before
         self._known = {

@@ -26,6 +26,7 @@ from masanalytics.analysis.sources.united import UnitedMessages
 from masanalytics.errors import InputError, MissingExtraError, StoreError
 from masanalytics.export_folder import MANIFEST, Manifest, Partition, current_files, read_manifest
 from masanalytics.i18n import Text
+from masanalytics.own_columns import names_in_files
 from masanalytics.paths import full_path
 from masanalytics.vocabulary import MESSAGE_COLUMNS
 
@@ -188,8 +189,10 @@ class ExportedMessages:
             chosen = replace(manifest, partitions=_concerned(manifest.partitions, where))
             files = current_files(self._folder, chosen)
             # What an earlier version wrote may lack columns, a file more than another.
-            source = _opened(files, are_alike=manifest.settings.get("columns") == [*MESSAGE_COLUMNS])
-            return question(_with_late(source, current_files(self._folder, manifest, "late")))
+            are_alike = manifest.settings.get("columns") == [*MESSAGE_COLUMNS]
+            own = manifest.settings["own_columns"]
+            source = _opened(files, own=own, are_alike=are_alike)
+            return question(_with_late(source, current_files(self._folder, manifest, "late"), own))
 
         return self._while_unchanged(asked, kind="messages")
 
@@ -259,21 +262,21 @@ def read_through(file: Path) -> None:
     source.message_rows(source.message_columns(), where=Filters())
 
 
-def _with_late(source: MessageSource, files: Sequence[Path]) -> MessageSource:
+def _with_late(source: MessageSource, files: Sequence[Path], own: Sequence[str]) -> MessageSource:
     """Return messages of an archive, those that were reported late as the files of these say."""
     if not files or not isinstance(source, NarwhalsMessages):
         return source
-    late = opened(files)
+    late = opened(files, own=own)
     ids = late.message_rows(["message_id"], where=Filters())["message_id"].tolist()
     return UnitedMessages([source.without(ids), late], apart=0)
 
 
-def _opened(files: Sequence[Path], *, are_alike: bool) -> MessageSource:
+def _opened(files: Sequence[Path], *, own: Sequence[str], are_alike: bool) -> MessageSource:
     import pandas as pd
 
     if not files:
         return PandasMessages(pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in MESSAGE_COLUMNS.items()}))
-    return opened(files, are_alike=are_alike)
+    return opened(files, own=own, are_alike=are_alike)
 
 
 class _OwnRelation(DuckDBMessages):
@@ -284,13 +287,15 @@ class _OwnRelation(DuckDBMessages):
         return False
 
 
-def opened(files: Sequence[Path], *, are_alike: bool = False) -> NarwhalsMessages:
+def opened(files: Sequence[Path], *, own: Sequence[str] = (), are_alike: bool = False) -> NarwhalsMessages:
     """Return Parquet files of messages, at least one, as a source: by DuckDB where it is installed, else by polars or Arrow.
 
     A column that a file does not have, since it was written before there was one, is missing in its messages.
 
     Parameters
     ----------
+    own : sequence of str
+        The user's own columns in them: names that differ in capitals only are one to DuckDB, which is not asked then.
     are_alike : bool
         Whether all are known to have the same columns, as those of one export: then not each is opened to find out.
 
@@ -304,9 +309,11 @@ def opened(files: Sequence[Path], *, are_alike: bool = False) -> NarwhalsMessage
     names = [str(file) for file in files]
     try:
         import duckdb  # noqa: F401
+
+        reads_all = len({name.casefold() for name in own}) == len(own)
     except ImportError:
-        pass
-    else:
+        reads_all = False
+    if reads_all:
         connection = _connection(os.getpid(), get_ident())
         connection.execute("SET enable_progress_bar = false")
         relation = connection.read_parquet(names, hive_partitioning=False, union_by_name=not are_alike)
@@ -315,7 +322,7 @@ def opened(files: Sequence[Path], *, are_alike: bool = False) -> NarwhalsMessage
                 f'CAST(NULL AS {"VARCHAR" if kind == "str" else "BIGINT"}) AS "{name}"' for name, kind in empty.items()
             )
             relation = relation.project(", ".join(["*", *nulls]))
-        return _OwnRelation(nw.from_native(relation))
+        return _OwnRelation(_renamed(nw.from_native(relation)))
     try:
         import polars as pl
     except ImportError:
@@ -363,4 +370,10 @@ def _completed(frame: Any) -> Any:
     nulls = [
         nw.lit(None).cast(nw.String() if kind == "str" else nw.Int64()).alias(name) for name, kind in empty.items()
     ]
-    return frame.with_columns(*nulls) if nulls else frame
+    return _renamed(frame.with_columns(*nulls) if nulls else frame)
+
+
+def _renamed(frame: Any) -> Any:
+    """Return the frame with its columns called as messages know them."""
+    names = names_in_files(frame.collect_schema().names())
+    return frame.rename(names) if names else frame

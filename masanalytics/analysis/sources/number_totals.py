@@ -16,20 +16,26 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GAP_S",
+    "HASHED",
     "LATEST_S",
+    "MASKED",
     "SOME",
+    "WHOLE",
     "KeepsPlainNumbers",
     "NumberTotals",
-    "ShowsNumbers",
+    "TellsNumberStyle",
     "TotalsNumbers",
     "spelled_otherwise",
+    "style_of",
     "totals_of",
 ]
 
 LATEST_S: Final = 2**33
 """Times of submission (epoch seconds) are below this, or absurd."""
-SOME: Final = 100
+SOME: Final = 1000
 """So many numbers show how all are written."""
+MASKED, HASHED, WHOLE = "[*]", "~[a-z]{32}$", "^[^*~]*$"
+"""How numbers look; the names of people who were forgotten, in whole numbers too, are shorter than hashes of an export."""
 GAP_S: Final = 2**28
 """Reports come less than this before or after submission, or their time is absurd."""
 _CANONICAL: Final = "^1[0-9]{10}$"
@@ -71,12 +77,23 @@ class TotalsNumbers(Protocol):
 
 
 @runtime_checkable
-class ShowsNumbers(Protocol):
-    """A source that can show some of its numbers, as they are written, without reading all."""
+class TellsNumberStyle(Protocol):
+    """A source that can tell by some of its numbers, without reading all, how they are written."""
 
-    def some_numbers(self) -> Sequence[str]:
-        """Return a hundred of them at most; empty where there is no such column."""
+    def seen_number_style(self) -> str:
+        """Return ``masked`` or ``hashed`` where numbers are, and none of those looked at is whole; else nothing."""
         ...
+
+
+def style_of(masked: int, hashed: int, whole: int) -> str:
+    """Return how numbers are written of which so many are masked, hashed by an export, and whole.
+
+    Examples
+    --------
+    >>> style_of(2, 0, 0), style_of(0, 2, 0), style_of(0, 0, 0), style_of(0, 2, 1)
+    ('masked', 'hashed', '', '')
+    """
+    return "" if whole else "masked" if masked else "hashed" if hashed else ""
 
 
 @runtime_checkable

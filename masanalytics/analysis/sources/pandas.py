@@ -26,7 +26,7 @@ from masanalytics.analysis.sources.base import (
     columns_needed,
     refuse_doubled,
 )
-from masanalytics.analysis.sources.number_totals import SOME
+from masanalytics.analysis.sources.number_totals import HASHED, MASKED, SOME, WHOLE, style_of
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
 from masanalytics.own_columns import as_texts
@@ -97,10 +97,12 @@ class PandasMessages:
         need = {*columns_needed([], where, seconds=None, available=available), *columns}
         return self._kept(where, need)[list(columns)].reset_index(drop=True)
 
-    def some_numbers(self) -> Sequence[str]:
-        """Return some numbers as they are written."""
-        known = self._frame["phone"].dropna().head(SOME) if "phone" in self._frame.columns else []
-        return [str(phone) for phone in known]
+    def seen_number_style(self) -> str:
+        """Return how some of its numbers are hidden, where they are."""
+        if "phone" not in self._frame.columns:
+            return ""
+        some = self._frame["phone"].dropna().head(SOME).astype("str")
+        return style_of(*(int(some.str.contains(look).sum()) for look in (MASKED, HASHED, WHOLE)))
 
     def column_kind(self, name: str) -> ColumnKind | None:
         """Return what a column holds, where its type or its values tell."""

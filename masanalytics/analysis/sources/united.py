@@ -21,7 +21,7 @@ from masanalytics.analysis.sources.ledger_parts import (
     with_archive,
 )
 from masanalytics.analysis.sources.lent_rows import Ask, LendsRows, Loan
-from masanalytics.analysis.sources.number_totals import NumberTotals, ShowsNumbers, TotalsNumbers
+from masanalytics.analysis.sources.number_totals import NumberTotals, TellsNumberStyle, TotalsNumbers
 from masanalytics.analysis.sources.remembered import TellsChanges
 from masanalytics.analysis.sources.rows_by_number import ASKED, Bounds, ReadsByNumber
 from masanalytics.errors import InputError, StoreError
@@ -246,9 +246,9 @@ class UnitedMessages:
             return rows
         return rows.with_columns(message_id=nw.col("message_id").cast(nw.Int64) + place * self._apart)
 
-    def some_numbers(self) -> Sequence[str]:
-        """Return some numbers of each that can show them."""
-        return [phone for part in self._parts if isinstance(part, ShowsNumbers) for phone in part.some_numbers()]
+    def seen_number_style(self) -> str:
+        """Return how numbers of those are hidden that can tell."""
+        return " ".join(part.seen_number_style() for part in self._parts if isinstance(part, TellsNumberStyle))
 
     def column_kind(self, name: str) -> ColumnKind | None:
         """Return what a column holds, as the first says that has it."""
