@@ -122,7 +122,7 @@ def test_only_files_that_matter_are_opened(export: Path, monkeypatch: pytest.Mon
     opened: list[list[str]] = []
     real = folders.opened
 
-    def noted(files: list[Path], **how: bool) -> Any:
+    def noted(files: list[Path], **how: Any) -> Any:
         opened.append([f"{file.parent.name[6:]} {file.name[0]}" for file in files])
         return real(files, **how)
 

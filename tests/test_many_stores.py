@@ -258,7 +258,7 @@ def test_an_export_that_is_replaced_meanwhile_is_asked_again(
     tries: list[int] = []
     real, read = folders._opened, export_folder.read_manifest
 
-    def gone_at_first(files: Any, **how: bool) -> Any:
+    def gone_at_first(files: Any, **how: Any) -> Any:
         tries.append(1)
         if len(tries) == 1:
             monkeypatch.setattr(folders, "_manifest_of", read)

@@ -116,7 +116,8 @@ def test_names_and_cells_that_cannot_be_kept_are_refused() -> None:
 
 def test_another_campaign_keeps_no_column_that_differs_in_capitals_only(client: Client, store: Store) -> None:
     """Neither planned with the store nor sent to it later: SQL would answer of one of the two."""
-    sheet, asked = SHEET.assign(Level="a", level="b"), {"phone": "手机号", "text": "您好"}
+    sheet = SHEET.assign(Level="a", level="b")
+    asked: Any = {"phone": "手机号", "text": "您好"}
     made: Any = mas.plan(sheet, campaign="first", keep="Level", store=store, **asked)
     mas.send(made, client, store, progress=False)
     with pytest.raises(InputError, match="messages of this store keep 'Level'"):
