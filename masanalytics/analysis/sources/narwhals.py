@@ -43,16 +43,7 @@ from masanalytics.analysis.sources.lent_rows import (
     spelled_oddly,
 )
 from masanalytics.analysis.sources.narwhals_times import at_night, digits_as_epoch
-from masanalytics.analysis.sources.number_totals import (
-    HASHED,
-    MASKED,
-    SOME,
-    WHOLE,
-    NumberTotals,
-    spelled_otherwise,
-    style_of,
-    totals_of,
-)
+from masanalytics.analysis.sources.number_totals import NumberTotals, seen_style, spelled_otherwise, totals_of
 from masanalytics.analysis.sources.polars_frame import is_polars
 from masanalytics.argument_kinds import is_number
 from masanalytics.errors import InputError
@@ -154,16 +145,7 @@ class NarwhalsMessages:
 
     def seen_number_style(self) -> str:
         """Return how some of its numbers are hidden, where they are."""
-        import narwhals as nw
-
-        if not isinstance(self._schema.get("phone"), nw.String):
-            return ""
-        some = self._given.select("phone").filter(~nw.col("phone").is_null()).head(SOME)
-        looks = [
-            nw.when(nw.col("phone").str.contains(look)).then(1).otherwise(0).sum() for look in (MASKED, HASHED, WHOLE)
-        ]
-        found = self._collected(some.select(masked=looks[0], hashed=looks[1], whole=looks[2])).iloc[0].fillna(0)
-        return style_of(*found.astype(int).tolist())
+        return seen_style(self._given, self._collected)
 
     def number_totals(self, where: Filters, among: Sequence[str] | None) -> NumberTotals | None:
         """Return the accepted messages of each number, added up; None where a column holds neither texts nor times."""

@@ -6,7 +6,7 @@ report, packed into one integer; a number with times that do not fit is said to 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, runtime_checkable
 
 from masanalytics.analysis.filters import Filters
@@ -25,6 +25,7 @@ __all__ = [
     "NumberTotals",
     "TellsNumberStyle",
     "TotalsNumbers",
+    "seen_style",
     "spelled_otherwise",
     "style_of",
     "totals_of",
@@ -94,6 +95,18 @@ def style_of(masked: int, hashed: int, whole: int) -> str:
     ('masked', 'hashed', '', '')
     """
     return "" if whole else "masked" if masked else "hashed" if hashed else ""
+
+
+def seen_style(frame: Any, collected: Callable[[Any], pd.DataFrame]) -> str:
+    """Return how some numbers of a frame of narwhals are hidden, where they are: one row is brought."""
+    import narwhals as nw
+
+    if not isinstance(frame.collect_schema().get("phone"), nw.String):
+        return ""
+    some = frame.select("phone").filter(~nw.col("phone").is_null()).head(SOME)
+    looks = [nw.when(nw.col("phone").str.contains(look)).then(1).otherwise(0).sum() for look in (MASKED, HASHED, WHOLE)]
+    found = collected(some.select(masked=looks[0], hashed=looks[1], whole=looks[2])).iloc[0].fillna(0)
+    return style_of(*found.astype(int).tolist())
 
 
 @runtime_checkable
