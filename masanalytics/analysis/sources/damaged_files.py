@@ -23,8 +23,8 @@ def state_of_files(files: Iterable[str | Path]) -> Hashable | None:
     return tuple((name, at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns) for name, at in known)
 
 
-def check_sizes(folder: Path, manifest: Manifest, kind: str = "messages") -> None:
-    """Raise if a file that a manifest names is not there, or not as long as it was written.
+def check_sizes(folder: Path, manifest: Manifest, kinds: Sequence[str]) -> None:
+    """Raise if a file of these kinds that a manifest names is not there, or not as long as it was written.
 
     Raises
     ------
@@ -33,7 +33,7 @@ def check_sizes(folder: Path, manifest: Manifest, kind: str = "messages") -> Non
     """
     pending, export = set(manifest.pending), None if manifest.settings.get("archive") else folder
     for one in manifest.partitions:
-        if one.kind != kind:
+        if one.kind not in kinds:
             continue
         file = folder / one.file
         try:

@@ -175,7 +175,7 @@ class ExportedMessages:
             return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
         return self._while_unchanged(
-            lambda manifest: read(current_files(self._folder, manifest, "uplinks")), kind="uplinks"
+            lambda manifest: read(current_files(self._folder, manifest, "uplinks")), kinds=["uplinks"]
         )
 
     def _manifest(self) -> Manifest:
@@ -194,9 +194,9 @@ class ExportedMessages:
             source = _opened(files, own=own, are_alike=are_alike)
             return question(_with_late(source, current_files(self._folder, manifest, "late"), own))
 
-        return self._while_unchanged(asked, kind="messages")
+        return self._while_unchanged(asked, kinds=["messages", "late"])
 
-    def _while_unchanged(self, question: Callable[[Manifest], _T], *, kind: str) -> _T:
+    def _while_unchanged(self, question: Callable[[Manifest], _T], *, kinds: Sequence[str]) -> _T:
         """Ask, and again until the manifest is the same before and after.
 
         Raises
@@ -207,12 +207,12 @@ class ExportedMessages:
         for _ in range(_TRIES):
             manifest = self._manifest()
             try:
-                check_sizes(self._folder, manifest, kind)
+                check_sizes(self._folder, manifest, kinds)
                 answer = question(manifest)
             except Exception:
                 # A file that was replaced between its being named and opened, by whatever name its reader calls that.
                 if self._manifest() == manifest and not manifest.pending:
-                    files = current_files(self._folder, manifest, kind)
+                    files = [file for kind in kinds for file in current_files(self._folder, manifest, kind)]
                     export = None if manifest.settings.get("archive") else self._folder
                     with naming_damaged(files, read_through, export=export):
                         raise
