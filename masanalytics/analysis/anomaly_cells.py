@@ -212,9 +212,22 @@ class Cells:
 
     def points(self, rows: Booleans, measure: Measure, slow_s: float) -> tuple[Figures, Figures]:
         """Return of each stretch how many of how many; nothing of stretches with fewer messages than asked for."""
-        counts, totals = self._points(rows, measure, slow_s)
+        return self._with_enough(*self._points(rows, measure, slow_s))
+
+    def _with_enough(self, counts: Figures, totals: Figures) -> tuple[Figures, Figures]:
         enough = totals >= self.rules.least
         return np.where(enough, counts, 0.0), np.where(enough, totals, 0.0)
+
+    def _all_points(self, measure: Measure, slow_s: float) -> tuple[Figures, Figures]:
+        """Return the points of all messages; those beside a cell are these less its own."""
+        key = measure, None if np.isnan(slow_s) else slow_s
+        if key not in self._known_points:
+            self._known_points[key] = self._points(np.ones(len(self.counts.n), dtype=bool), measure, slow_s)
+        return self._known_points[key]
+
+    @cached_property
+    def _known_points(self) -> dict[tuple[Measure, float | None], tuple[Figures, Figures]]:
+        return {}
 
     def _points(self, rows: Booleans, measure: Measure, slow_s: float) -> tuple[Figures, Figures]:
         base = rows & self.delivered if measure.name == "slow" else rows
@@ -233,13 +246,14 @@ class Cells:
 
     def judged(self, rows: Booleans, measure: Measure, slow_s: float) -> tuple[Figures, Figures, Line | None]:
         """Return the points of these rows, and the line that judges them."""
-        counts, totals = self.points(rows, measure, slow_s)
+        own, every = self._points(rows, measure, slow_s), self._all_points(measure, slow_s)
+        counts, totals = self._with_enough(*own)
         at = self.start + 8 * 3600 + np.arange(self.buckets) * self.rules.width
         band, day = (at % DAY_S) // _BAND_S if self.rules.width < DAY_S else None, at // DAY_S
         # A small cell has the rhythm of all messages until its own departs from that.
         whole = self._rhythm_of_all(measure, slow_s, at)
         rhythm = rhythm_of(counts, totals, at, self.rules.width, given=whole)
-        others = beside(*self._points(~rows, measure, slow_s), day, self.rules.least, whole)
+        others = beside(every[0] - own[0], every[1] - own[1], day, self.rules.least, whole)
         line = line_of(counts, totals, worse=measure.worse, band=band, day=day, others=others, rhythm=rhythm)
         return counts, totals, line
 
@@ -247,8 +261,7 @@ class Cells:
         known = self._rhythms
         key = measure, None if np.isnan(slow_s) else slow_s
         if key not in known:
-            all_rows = np.ones(len(self.counts.n), dtype=bool)
-            known[key] = rhythm_of(*self.points(all_rows, measure, slow_s), at, self.rules.width)
+            known[key] = rhythm_of(*self._with_enough(*self._all_points(measure, slow_s)), at, self.rules.width)
         return known[key]
 
     @cached_property
