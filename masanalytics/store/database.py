@@ -227,7 +227,7 @@ class Connections:
             if not db.table_names():
                 for statement in _tables_of_a_new_file():
                     db.conn.execute(statement)
-                ledger_copies.rename(db.conn)
+                ledger_copies.name_new(db.conn)
                 changed_days.rename(db.conn)
             else:
                 migrations.apply(db)

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from masanalytics.account import state_folder
 from masanalytics.errors import StoreError
 
-__all__ = ["LedgerTurn", "check_newest", "ledger_of", "next_turn", "remember", "rename"]
+__all__ = ["LedgerTurn", "check_newest", "ledger_of", "name_new", "next_turn", "remember", "rename"]
 
 _LARGEST: Final = 65_536
 
@@ -36,6 +36,11 @@ def next_turn(conn: sqlite3.Connection) -> LedgerTurn:
     """Count one more beginning or end of a run."""
     conn.execute("UPDATE ledger SET turns = turns + 1")
     return LedgerTurn(*conn.execute("SELECT ledger_id, turns FROM ledger").fetchone())
+
+
+def name_new(conn: sqlite3.Connection) -> None:
+    """Give a new file an identity of its own: all that a process makes begin as one and the same."""
+    conn.execute("UPDATE ledger SET ledger_id = lower(hex(randomblob(16))), turns = 0")
 
 
 def rename(conn: sqlite3.Connection) -> LedgerTurn:
