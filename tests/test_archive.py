@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -489,3 +490,77 @@ def test_every_list_of_the_live_messages_says_what_is_not_in_it(both: Any) -> No
         ]
     assert f"and {done.messages} archived, " in repr(store)
     assert mas.notes_of(archive.messages()) == []
+
+
+@pytest.mark.parametrize("reader", ["duckdb", "polars", "arrow"])
+def test_accounts_made_one_are_one_in_the_archive(
+    filled: Path, old: Store, tmp_path: Path, reader: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once where the store is asked too, and in the files with the next archiving; a new account of the old name is another."""
+    for hidden in {"duckdb": (), "polars": ("duckdb",), "arrow": ("duckdb", "polars")}[reader]:
+        monkeypatch.setitem(sys.modules, hidden, None)
+    folder = tmp_path / "archive"
+    old.archive("2026-02-01", folder)
+    archive = mas.Archive(folder, old)
+    first, second = ACCOUNTS[:2]
+    assert len(mas.delivery_rates(archive, by="account", history=None)) == 2
+    shutil.copy(filled, tmp_path / "whole.db")
+    with Store(tmp_path / "whole.db", clock=old.clock) as whole:
+        for store in (whole, old):
+            store.merge_accounts(second, into=first)
+
+        def compared() -> None:
+            for asked in ({"by": "account"}, {"account": first}, {"by": ["account", "carrier"], "since": "2026-01-05"}):
+                found, expected = (mas.delivery_rates(one, history=None, **asked) for one in (archive, whole))
+                pd.testing.assert_frame_equal(found, expected)
+            accepted = ["pending", "delivered", "failed"]
+            pd.testing.assert_frame_equal(archive.messages(status=accepted), whole.messages(status=accepted))
+            with pytest.raises(InputError, match="no message has account"):
+                mas.delivery_rates(archive, account=second, history=None)
+
+        compared()
+        old.archive("2026-02-01", folder)
+        compared()
+    assert mas.Archive(folder).messages()["account"].unique().tolist() == [first]
+    reports = [pd.read_parquet(file)["account"] for file in folder.glob("_reports/*/*.pq")]
+    assert set(pd.concat(reports)) <= {first}
+
+
+def test_accounts_made_one_in_two_steps(old: Store, tmp_path: Path) -> None:
+    """The second account becomes part of the first, and that one of a third, before the files are written anew."""
+    old.archive("2026-02-01", tmp_path / "archive")
+    with old.db.conn as conn:
+        conn.execute("INSERT INTO accounts VALUES (9, 'a third')")
+    accepted = len(mas.Archive(tmp_path / "archive", old).messages())
+    old.merge_accounts(ACCOUNTS[1], into=ACCOUNTS[0])
+    old.merge_accounts(ACCOUNTS[0], into="a third")
+
+    for _ in range(2):
+        rows = mas.Archive(tmp_path / "archive", old).messages()
+        assert rows["account"].value_counts().to_dict() == {"a third": accepted}
+        old.archive("2026-02-01", tmp_path / "archive")
+    assert set(mas.Archive(tmp_path / "archive").messages()["account"]) == {"a third"}
+
+
+def test_a_column_that_is_forgotten_is_as_in_a_store_that_was_never_archived(
+    filled: Path, old: Store, tmp_path: Path
+) -> None:
+    """What was not kept stays so; what others, or people forgotten before, have in it stays too."""
+    shutil.copy(filled, tmp_path / "whole.db")
+    archive = mas.Archive(tmp_path / "archive", old)
+    with Store(tmp_path / "whole.db", clock=old.clock) as whole:
+        by_shop = whole.messages().groupby("店", dropna=False)["message_id"].count()
+        assert {"not kept", "东"} <= set(by_shop.index)
+        old.archive("2026-02-01", tmp_path / "archive")
+        first, *others = sorted(whole.messages(店="东", until="2026-02-01")["phone"].unique())
+        for asked in (
+            {"phones": [first]},
+            {"phones": others[:9], "columns": ["店"]},
+            {"before": "2026-01-20", "columns": ["店"]},
+        ):
+            for store in (whole, old):
+                store.forget(**asked, force=True)
+            old.archive("2026-02-01", tmp_path / "archive")
+            found, expected = (mas.delivery_rates(one, by="店", history=None) for one in (archive, whole))
+            pd.testing.assert_frame_equal(found, expected)
+            assert set(found["店"].dropna()) >= {"not kept", "东"}

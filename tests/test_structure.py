@@ -70,6 +70,7 @@ SMALL_ON_PURPOSE = {
     "store/kept_texts.py": "one form of kept sentences, for the log of polls, the log of sends and the schema",
     "simulator/random_keys.py": "chance that repeats, drawn by six modules that share nothing else",
     "simulator/settings.py": "what can be set, each with its reason; no logic",
+    "store/archive_renames.py": "which files name an account that is another one now: a table of its own",
 }
 TOGETHER = {
     "analysis/_funnel.py": "funnel, and the name it had",

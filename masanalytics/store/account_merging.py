@@ -6,7 +6,7 @@ import sqlite3
 from typing import Final
 
 from masanalytics.errors import InputError
-from masanalytics.store import coverage, lookups
+from masanalytics.store import archive_renames, coverage, lookups
 
 __all__ = ["merge"]
 
@@ -25,6 +25,7 @@ def merge(conn: sqlite3.Connection, account: str, into: str) -> None:
     one, other = (_number(conn, name) for name in (account, into))
     if one == other:
         raise InputError("{account} is that account already", account=account)
+    archive_renames.note_merge(conn, one, other)
     for table in _MOVED:
         conn.execute(f"UPDATE {table} SET account_id = ? WHERE account_id = ?", [other, one])
     _merge_template_texts(conn, one, other)

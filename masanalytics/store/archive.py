@@ -25,6 +25,7 @@ from masanalytics.i18n import speaks
 from masanalytics.near_names import suggests_names
 from masanalytics.paths import full_path
 from masanalytics.store.archive_place import check_place
+from masanalytics.store.archive_renames import renames_by_file
 from masanalytics.store.late_reports import amended, late_messages
 from masanalytics.store.observation import Observation
 from masanalytics.store.sql_count import StoredMessages
@@ -229,17 +230,22 @@ class _ArchiveMessages:
         return [(self._folder / file, own, size) for file, own, size in runs]
 
     def _archived(self, conn: sqlite3.Connection) -> list[NarwhalsMessages]:
-        """Return the files, as of now, those with the same columns together."""
+        """Return the files, as of now, those with the same columns and names of accounts together."""
         check_place(conn, self._folder)
         ends = Observation.of(conn).ends
         names = dict(conn.execute("SELECT account_id, account FROM accounts").fetchall())
         until = {names[account_id]: end for account_id, end in ends.items()}
-        files: dict[tuple[str, ...], list[Path]] = {}
+        called = renames_by_file(conn)
+        files: dict[tuple[tuple[str, ...], tuple[tuple[str, str], ...]], list[Path]] = {}
         for path, own, size in self._files(conn):
             if not path.exists() or path.stat().st_size != size:
                 raise damaged(path, export=None)
-            files.setdefault(tuple(sorted(json.loads(own))), []).append(path)
-        return [opened(group, own=own_columns).watched_until(until) for own_columns, group in files.items()]
+            renames = called.get(path.relative_to(self._folder).as_posix(), {})
+            files.setdefault((tuple(sorted(json.loads(own))), tuple(renames.items())), []).append(path)
+        return [
+            opened(group, own=own_columns).renamed(dict(renames)).watched_until(until)
+            for (own_columns, renames), group in files.items()
+        ]
 
     @staticmethod
     def _amended(conn: sqlite3.Connection, archived: Sequence[NarwhalsMessages], late: Sequence[int]) -> PandasMessages:

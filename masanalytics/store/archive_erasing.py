@@ -1,4 +1,4 @@
-"""Writing files of an archive anew without people who were forgotten."""
+"""Writing files of an archive anew: without people who were forgotten, and with the accounts that others were made part of."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from masanalytics.export_folder import draft_of
 from masanalytics.paths import replace_file
+from masanalytics.store.archive_renames import renames_of
 from masanalytics.store.database import Connections
 from masanalytics.store.partition_writers import parquet_writer
 from masanalytics.vocabulary import NOT_KEPT
@@ -19,7 +20,8 @@ __all__ = ["erase", "remove_old_files", "reports_of", "rewrite"]
 def erase(connections: Connections, folder: Path, archive_id: int, own_columns: Sequence[str]) -> None:
     """Write one file, and that of its reports, anew: the forgotten by their names, without texts and these columns of the user's.
 
-    The new files count from the transaction on that notes them; the old ones are removed after it.
+    Accounts that were made part of others are called what these are. The new files count from the transaction on that notes them;
+    the old ones are removed after it.
     """
     with connections.writing(durable=True) as conn:
         (old,) = conn.execute("SELECT file FROM archive_runs WHERE archive_id = ?", [archive_id]).fetchone()
@@ -28,17 +30,19 @@ def erase(connections: Connections, folder: Path, archive_id: int, own_columns: 
                 "SELECT message_id, phone FROM archived WHERE archive_id = ? AND phone LIKE '%~%'", [archive_id]
             ).fetchall()
         )
+        accounts = renames_of(conn, archive_id)
         month, new = old.split("/")[0], f"{archive_id:06d}-{secrets.token_hex(4)}"
-        rewrite(folder / old, folder / month / f"{new}.parquet", names, ["content", "params", *own_columns])
+        rewrite(folder / old, folder / month / f"{new}.parquet", names, ["content", "params", *own_columns], accounts)
         reports = reports_of(folder / old)
-        rewrite(reports, reports.with_name(f"{new}.pq"), names, [])
+        rewrite(reports, reports.with_name(f"{new}.pq"), names, [], accounts)
         size = (folder / month / f"{new}.parquet").stat().st_size
         conn.execute(
             "UPDATE archive_runs SET file = ?, size_bytes = ? WHERE archive_id = ?",
             [f"{month}/{new}.parquet", size, archive_id],
         )
         conn.execute("INSERT INTO archive_old_files VALUES (?)", [old])
-        conn.execute("DELETE FROM archive_erasures WHERE archive_id = ?", [archive_id])
+        for table in ("archive_erasures", "archive_renames"):
+            conn.execute(f"DELETE FROM {table} WHERE archive_id = ?", [archive_id])
 
 
 def remove_old_files(connections: Connections, folder: Path) -> None:
@@ -61,19 +65,30 @@ def reports_of(file: Path) -> Path:
     return file.parent.parent / "_reports" / file.parent.name / f"{file.stem}.pq"
 
 
-def rewrite(old: Path, new: Path, names: Mapping[int, str], emptied: Sequence[str]) -> None:
-    """Write a file anew with the numbers of some messages replaced and some of their columns empty; "not kept" stays."""
+def rewrite(
+    old: Path, new: Path, names: Mapping[int, str], emptied: Sequence[str], accounts: Mapping[str, str] | None = None
+) -> None:
+    """Write a file anew with the numbers of some messages replaced and some of their columns empty; "not kept" stays.
+
+    Who has a name in the file already was forgotten before, with the columns that were named then.
+
+    `accounts` are called by the names that they map to.
+    """
     import pyarrow.parquet as pq
 
     table = pq.read_table(old, partitioning=None)
-    ids = table.column("message_id").to_pylist()
+    ids, phones = table.column("message_id").to_pylist(), table.column("phone").to_pylist()
+    fresh = {number for number, phone in zip(ids, phones, strict=True) if number in names and "~" not in (phone or "")}
     for name in ("phone", *(name for name in emptied if name in table.column_names)):
         values = table.column(name).to_pylist()
         shown = [
-            (names[number] if name == "phone" else None) if number in names and value != NOT_KEPT else value
+            (names[number] if name == "phone" else None) if number in fresh and value != NOT_KEPT else value
             for number, value in zip(ids, values, strict=True)
         ]
         table = _with_column(table, name, shown)
+    if accounts:
+        called = [accounts.get(name, name) for name in table.column("account").to_pylist()]
+        table = _with_column(table, "account", called)
     coded = [one.name for one in table.schema if str(one.type) == "string" and one.name != "phone"]
     with parquet_writer(draft_of(new), table.schema, coded=coded, private=True) as writer:
         writer.write_table(table.replace_schema_metadata())

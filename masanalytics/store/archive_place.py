@@ -7,19 +7,14 @@ from pathlib import Path
 
 from masanalytics.errors import StoreError
 
-__all__ = ["check_place", "make_tables", "note_place"]
+__all__ = ["check_place", "make_table", "note_place"]
 
-_TABLES = (
-    "CREATE TABLE archive_place (id INTEGER PRIMARY KEY CHECK (id = 1), folder TEXT NOT NULL) STRICT",
-    "CREATE TABLE archive_renames (archive_id INTEGER NOT NULL, account TEXT NOT NULL, is_now TEXT NOT NULL,"
-    " PRIMARY KEY (archive_id, account)) STRICT",
-)
+_TABLE = "CREATE TABLE archive_place (id INTEGER PRIMARY KEY CHECK (id = 1), folder TEXT NOT NULL) STRICT"
 
 
-def make_tables(conn: sqlite3.Connection) -> None:
-    """Make the tables that say where the archive is, and which of its files name an account that is another one now."""
-    for statement in _TABLES:
-        conn.execute(statement)
+def make_table(conn: sqlite3.Connection) -> None:
+    """Make the table that says where the archive is."""
+    conn.execute(_TABLE)
 
 
 def check_place(conn: sqlite3.Connection, folder: Path, *, to_write: bool = False) -> None:

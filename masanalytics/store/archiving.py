@@ -22,6 +22,7 @@ from masanalytics.store import changed_days
 from masanalytics.store.archive_erasing import erase, remove_old_files
 from masanalytics.store.archive_orphans import forget_in_orphans, settle_orphans
 from masanalytics.store.archive_place import check_place, note_place
+from masanalytics.store.archive_renames import outdated_files
 from masanalytics.store.archived_rows import evidence, is_archived
 from masanalytics.store.arrow_messages import ArrowMessages
 from masanalytics.store.changed_days import MESSAGES, NEVER, Month
@@ -84,7 +85,7 @@ def archive(connections: Connections, folder: Path, before: int, now: float) -> 
         _clear(connections, folder, counted)
         with connections.reading() as conn:
             months = _months(conn, before)
-            erasures = conn.execute("SELECT archive_id, own_columns FROM archive_erasures").fetchall()
+            outdated = outdated_files(conn)
             settled = {name: _settled(conn, accounts) for name, accounts in months.items()}
             parts = [
                 (name, one, settled[name])
@@ -93,8 +94,8 @@ def archive(connections: Connections, folder: Path, before: int, now: float) -> 
                 for one in stretches(conn, accounts[0].limits)
             ]
         moved = [(name, _move(connections, folder, name, stretch, accounts, now)) for name, stretch, accounts in parts]
-        for archive_id, own_columns in erasures:
-            erase(connections, folder, archive_id, json.loads(own_columns))
+        for archive_id, own_columns in outdated:
+            erase(connections, folder, archive_id, own_columns)
         remove_old_files(connections, folder)
         with connections.reading() as conn:
             late = write_late(conn, folder)

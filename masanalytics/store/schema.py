@@ -12,6 +12,7 @@ from sqlite_utils import Database, Migrations
 
 from masanalytics.store import (
     archive_place,
+    archive_renames,
     archived_rows,
     changed_days,
     held_out,
@@ -499,4 +500,5 @@ def m028_keys_that_are_whole_numbers(db: Database) -> None:
 @migrations()
 def m029_place_of_the_archive(db: Database) -> None:
     """Know where the archive is, and which of its files name an account that was made part of another one since."""
-    archive_place.make_tables(db.conn)
+    archive_place.make_table(db.conn)
+    archive_renames.make_table(db.conn)

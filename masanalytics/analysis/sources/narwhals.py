@@ -86,6 +86,17 @@ class NarwhalsMessages:
             waited = nw.when(known).then(nw.lit(end) - self._epoch("submitted_at")).otherwise(waited)
         return type(self)(self._frame.with_columns(waited_s=waited.cast(nw.Int64)))
 
+    def renamed(self, accounts: Mapping[str, str]) -> Self:
+        """Return the same messages with accounts by other names, old name -> new name."""
+        import narwhals as nw
+
+        if not accounts:
+            return self
+        account = nw.col("account")
+        for old, new in accounts.items():
+            account = nw.when(nw.col("account") == old).then(nw.lit(new)).otherwise(account)
+        return type(self)(self._frame.with_columns(account=account))
+
     def without(self, message_ids: Sequence[int]) -> Self:
         """Return the messages but for these."""
         import narwhals as nw
