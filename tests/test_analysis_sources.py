@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import masanalytics as mas
 from masanalytics import analysis
 from masanalytics.analysis.filters import Filters, to_instant, to_seconds
 from masanalytics.analysis.sources.folders import opened
@@ -460,3 +461,41 @@ def test_a_part_of_a_store_is_read_in_blocks_of_neighbours(store: Store, by: str
     *_, n = store.message_source.grouped_count([by], where=Filters(every=3))
 
     assert n.sum() == 256 + 232
+
+
+@pytest.mark.parametrize("make", [lambda frame: frame, as_polars, as_duckdb])
+def test_columns_of_ones_own_may_be_called_day_and_hour(make: Callable[[pd.DataFrame], Any]) -> None:
+    """Texts in columns that other messages have times and numbers for: they are groups, and nothing fails on them."""
+    from masanalytics import plot
+
+    messages = in_batches(random_messages(3000, seed=11))
+    own = {"day": "d", "hour": "h", "weekday": "w"}
+    frame = messages.assign(**{name: mark + (messages.index % 2).astype(str) for name, mark in own.items()})
+    for name, mark in own.items():
+        found = mas.delivery_rates(make(frame), by=name)
+        assert found[name].tolist() == [f"{mark}0", f"{mark}1"]
+        expected = mas.delivery_rates(messages)["accepted"].sum()
+        assert found["accepted"].sum() == expected
+    for question in (
+        mas.delivery_rates, mas.timeline, mas.backtest, plot.heatmap, lambda data: mas.anomalies(data, by="carrier"),
+        lambda data: mas.sample_size(0.9, 0.02, data=data),
+    ):  # fmt: skip
+        question(make(frame))
+    assert "no message asked about was submitted" in str(
+        mas.notes_of(mas.delivery_rates(make(messages), since="2060-01-01"), "en")
+    )
+    assert mas.notes_of(mas.delivery_rates(make(frame), since="2060-01-01"), "en")
+
+
+def test_money_is_the_same_to_the_last_digit_in_any_order() -> None:
+    """Whole segments are added up before they are priced: 0.05 and 0.03 added row by row end in other digits by the order."""
+    messages = random_messages(3000, seed=12)
+    price = {"China Mobile": 0.05, "China Unicom": 0.03, "China Telecom": 0.07}
+    price |= dict.fromkeys(set(messages["carrier"].dropna()) - set(price), 0.01)
+    names = ["cost", "cost_not_delivered", "cost_dead_numbers", "cost_per_delivered"]
+    price["unknown"] = 0.01
+    expected = mas.costs(messages, price, by="campaign")[names]
+    for seed in range(3):
+        mixed = messages.sample(frac=1, random_state=seed)
+        assert mas.costs(mixed, price, by="campaign")[names].equals(expected)
+        assert mas.costs(as_duckdb(mixed), price, by="campaign")[names].equals(expected)

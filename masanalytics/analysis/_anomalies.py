@@ -376,7 +376,7 @@ def _summary(result: pd.DataFrame, latest: Sequence[Any], detectable: dict[str, 
 def _unjudged(cells: Cells, names: Sequence[str], latest: Sequence[Any]) -> list[Text]:
     """Return which values have too few messages to be judged, where others have not."""
     judged = {cell[0] for cell, *_rest in latest if len(cell) == 1}
-    there = [(name, value) for name in names for value in cells.counts.keys[name].dropna().unique()]
+    there = [(name, value) for name in names for value in sorted(cells.counts.keys[name].dropna().unique(), key=str)]
     left = [_name([one]) for one in there if one not in judged]
     if not left or not latest:
         return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import fsum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -97,12 +98,12 @@ def costs(
     counts, source = asked[0].regrouped(names), asked[1]
     segments = parts_of(counts.keys["segments"])
     bill: Figures = np.where(np.isin(counts.status, _BILLED[billed]), np.nan_to_num(segments), 0.0) * counts.n
-    result = _table(counts, np.isnan(segments), bill, bill * _prices(counts, price))
+    result = _table(counts, np.isnan(segments), bill, np.broadcast_to(_prices(counts, price), bill.shape))
     notes = _notes(int(counts.n[counts.accepted() & np.isnan(segments)].sum()))
     return finished(result, source, where=filters, notes=notes, counted=result["accepted"].tolist())
 
 
-def _table(counts: Counts, unknown: Booleans, bill: Figures, money: Figures) -> pd.DataFrame:
+def _table(counts: Counts, unknown: Booleans, bill: Figures, prices: Figures) -> pd.DataFrame:
     import pandas as pd
 
     arrived = counts.status == Status.delivered
@@ -110,15 +111,15 @@ def _table(counts: Counts, unknown: Booleans, bill: Figures, money: Figures) -> 
     accepted, unpriced = counts.tally(counts.accepted()), counts.tally(counts.accepted() & unknown)
     nothing_known = (unpriced > 0) & (unpriced == accepted)
     priced_arrivals = counts.tally(arrived & ~unknown)
-    cost = np.where(nothing_known, np.nan, _sum(counts, money))
+    cost = np.where(nothing_known, np.nan, _money(counts, bill, prices))
     columns = {
         "accepted": accepted,
         "segments": np.rint(_sum(counts, bill)).astype(np.int64),
         "cost": cost,
         "delivered": counts.tally(arrived),
         "cost_per_delivered": np.where(priced_arrivals > 0, cost / np.maximum(priced_arrivals, 1), np.nan),
-        "cost_not_delivered": np.where(nothing_known, np.nan, _sum(counts, np.where(arrived, 0.0, money))),
-        "cost_dead_numbers": np.where(nothing_known, np.nan, _sum(counts, np.where(gone, money, 0.0))),
+        "cost_not_delivered": np.where(nothing_known, np.nan, _money(counts, np.where(arrived, 0.0, bill), prices)),
+        "cost_dead_numbers": np.where(nothing_known, np.nan, _money(counts, np.where(gone, bill, 0.0), prices)),
         "unpriced": unpriced,
     }
     columns = {name: values for name, values in columns.items() if name not in counts.by}
@@ -127,6 +128,14 @@ def _table(counts: Counts, unknown: Booleans, bill: Figures, money: Figures) -> 
 
 def _sum(counts: Counts, values: Figures) -> Figures:
     return np.bincount(counts.group, weights=values, minlength=len(counts.groups)).astype(float)
+
+
+def _money(counts: Counts, bill: Figures, prices: Figures) -> Figures:
+    """Return what the segments of each group cost: whole segments are added up, so that the order of rows is in no digit."""
+    of_each = [price * _sum(counts, np.where(prices == price, bill, 0.0)) for price in np.unique(prices)]
+    if len(of_each) < 2:
+        return of_each[0] if of_each else np.zeros(len(counts.groups))
+    return np.array([fsum(parts) for parts in zip(*of_each, strict=True)], dtype=float)
 
 
 def _prices(counts: Counts, price: float | Mapping[str, float]) -> Any:

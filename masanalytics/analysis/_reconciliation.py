@@ -11,7 +11,7 @@ import numpy as np
 
 from masanalytics.aliases import Booleans, Columns, Figures, Filter, Messages, Numbers, Table
 from masanalytics.analysis.bill import month_start, read_bill
-from masanalytics.analysis.dimensions import DAY_S, as_names
+from masanalytics.analysis.dimensions import DAY_S, as_days, as_names
 from masanalytics.analysis.filters import Filters, to_instant
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages
 from masanalytics.analysis.prices import parts_of
@@ -152,7 +152,7 @@ def _counted(store: Messages, names: list[str], filters: Filters) -> tuple[Count
     asked = ["day" if name == "month" else name for name in names]
     counts, source = count_messages(store, Question(asked, ("mode", "segments"), filters, None))
     if "month" in names:
-        counts.keys["month"] = month_start(counts.keys["day"])
+        counts.keys["month"] = month_start(as_days(counts.keys["day"]))
         counts = counts.regrouped(names)
     return counts.taken(
         np.isin(counts.status, [Status.unknown, Status.pending, Status.delivered, Status.failed])
@@ -218,7 +218,7 @@ def _parts_of_70(store: Messages, names: list[str], filters: Filters, counts: Co
     if "content" not in long.keys.columns:
         return {}
     if "month" in names:
-        long.keys["month"] = month_start(long.keys["day"])
+        long.keys["month"] = month_start(as_days(long.keys["day"]))
         long = long.regrouped(names)
     long = long.taken(long.accepted() & long.keys["content"].notna().to_numpy(dtype=bool))
     fewer = _segments(long) - _by_70(long)
@@ -254,6 +254,7 @@ def _fitted(
     import pandas as pd
 
     ours = ours.astype({name: "str" for name in names if name not in ("day", "month")})
+    ours = ours.assign(day=as_days(ours["day"])) if "day" in names else ours
     if names:
         both = ours.merge(billed, on=names, how="outer", sort=True, indicator=True)
     else:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from masanalytics.aliases import Filter, Messages
+from masanalytics.analysis.dimensions import as_days
 from masanalytics.analysis.equal_age import waited_counts
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import Counts, Question, group_rows
@@ -220,7 +221,7 @@ def _from(data: Messages, filters: Filters, given: float | None) -> tuple[_Known
 
 def _per_day(counts: Counts) -> float:
     """Return the messages a day of the last 28 days with any, from the first of them to the last."""
-    days = counts.keys["day"]
+    days = as_days(counts.keys["day"])
     if not days.notna().any():
         return float("nan")
     age = (days.max() - days).dt.days.to_numpy(dtype=float, na_value=np.inf)

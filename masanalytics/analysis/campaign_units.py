@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from masanalytics.aliases import Figures, Numbers
-from masanalytics.analysis.dimensions import FIRST_HOUR, LAST_HOUR, time_part
+from masanalytics.analysis.dimensions import FIRST_HOUR, LAST_HOUR, as_hours, time_part
 from masanalytics.analysis.grouped_count import group_rows
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def units_of(keys: pd.DataFrame, n: Numbers, least: int) -> Numbers:
 
     parts = pd.DataFrame({name: keys[name] for name in ("campaign", "day") if name in keys}, index=keys.index)
     if "hour" in keys:
-        parts["night"] = is_night(keys["hour"])
+        parts["night"] = is_night(as_hours(keys["hour"]))
     unit = _numbered(parts, list(parts.columns))
     if "campaign" in parts:
         parts["kind"] = _kinds(keys)
@@ -163,7 +163,7 @@ def units_of(keys: pd.DataFrame, n: Numbers, least: int) -> Numbers:
 def features_of(keys: pd.DataFrame, n: Numbers, unit: Numbers) -> list[Features]:
     """Return the features of each unit: of each what most of its messages have."""
     units = int(unit.max(initial=-1)) + 1
-    hour = keys["hour"].to_numpy(dtype=float, na_value=np.nan) if "hour" in keys else None
+    hour = as_hours(keys["hour"]).to_numpy(dtype=float, na_value=np.nan) if "hour" in keys else None
     found: list[Sequence[Any]] = [
         _most(_kinds(keys), n, unit, units) if "campaign" in keys or "template_id" in keys else [None] * units,
         [None] * units if hour is None else _most(is_night(hour), n, unit, units),

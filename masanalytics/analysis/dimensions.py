@@ -48,6 +48,8 @@ __all__ = [
     "WINDOW",
     "YOUNG",
     "TimePart",
+    "as_days",
+    "as_hours",
     "as_names",
     "columns_behind",
     "fold_ages",
@@ -249,6 +251,36 @@ def present(name: str, raw: pd.Series) -> pd.Series:
     starts = numbers + part.shift if name == "day" else numbers
     stamps = pd.Series(pd.to_datetime(starts, unit="s"), index=raw.index).astype("datetime64[s]")
     return stamps if name == "day" else stamps.dt.tz_localize("UTC").dt.tz_convert("Asia/Shanghai")
+
+
+def as_days(column: pd.Series) -> pd.Series:
+    """Return the dimension ``day`` as times; a frame may have a column of its own of that name, and of it what is no time is missing.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> as_days(pd.Series(["2026-01-02", "Monday"])).notna().tolist()
+    [True, False]
+    """
+    import pandas as pd
+
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        return column
+    return pd.Series(pd.to_datetime(column.astype("str"), errors="coerce", format="ISO8601"), index=column.index)
+
+
+def as_hours(column: pd.Series) -> pd.Series:
+    """Return the dimension ``hour`` as numbers; a frame may have a column of its own of that name, and of it what is none is missing.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> as_hours(pd.Series(["9", "noon"])).fillna(-1).tolist()
+    [9.0, -1.0]
+    """
+    import pandas as pd
+
+    return column if pd.api.types.is_numeric_dtype(column.dtype) else pd.to_numeric(column, errors="coerce")
 
 
 def missing_in_messages(wanted: Iterable[str], available: Iterable[str]) -> InputError | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from masanalytics.analysis.dimensions import as_days
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages
 from masanalytics.analysis.sources.base import MessageSource
@@ -103,7 +104,7 @@ def _outside(source: MessageSource, where: Filters, asked: Filters) -> Text:
         window = Text("before {until}", until=until)
     elif asked.until is None:
         window = Text("since {since}", since=since)
-    days = _counted(source, where, ["day"]).keys["day"].dropna()
+    days = as_days(_counted(source, where, ["day"]).keys["day"]).dropna()
     if not len(days):
         return Text("no message asked about has a time of submission", code="empty_window")
     return Text(

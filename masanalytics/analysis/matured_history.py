@@ -15,7 +15,7 @@ import numpy as np
 
 from masanalytics.aliases import Booleans, Figures, Messages, Numbers
 from masanalytics.analysis.campaign_units import Features, features_of, is_night, kind_like, unit_dimensions, units_of
-from masanalytics.analysis.dimensions import NIGHT, late_dimension, present
+from masanalytics.analysis.dimensions import NIGHT, as_days, as_hours, late_dimension, present
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
 from masanalytics.analysis.sources import MessageSource, RememberedMessages, as_source
@@ -250,7 +250,7 @@ def _binned_history(
     reports = Counts(keys.assign(day=present("day", keys["day"])), status, seconds, n, by)
     reports = reports.taken(_usable(reports, ~np.isnan(seconds)))
     unit = units_of(units.keys, units.n, UNIT_MESSAGES)
-    nights = units.keys[[*same, "day"]].assign(**{NIGHT: is_night(units.keys["hour"]).astype("Int64")})
+    nights = units.keys[[*same, "day"]].assign(**{NIGHT: is_night(as_hours(units.keys["hour"])).astype("Int64")})
     together = pd.concat([nights, reports.keys[list(nights.columns)].astype({NIGHT: "Int64"})], ignore_index=True)
     number, _ = group_rows(together)
     unit_of_number = np.zeros(int(number.max()) + 1, dtype=np.int64)
@@ -299,9 +299,9 @@ def _history(counts: Counts, unit: Numbers, featured: Counts, unit_of_featured: 
 
 def _weights(keys: pd.DataFrame, unit: Numbers) -> Figures | None:
     """Return how much each unit counts: half as much three weeks before the last one."""
-    if "day" not in keys or keys["day"].isna().any():
+    if "day" not in keys or (days := as_days(keys["day"])).isna().any():
         return None
-    day = keys["day"].to_numpy(dtype="datetime64[s]").astype(np.int64) / 86_400
+    day = days.to_numpy(dtype="datetime64[s]").astype(np.int64) / 86_400
     started = np.full(int(unit.max()) + 1, np.inf)
     np.minimum.at(started, unit, day)
     return np.asarray(0.5 ** ((started.max() - started) / _HALF_WEIGHT_DAYS))

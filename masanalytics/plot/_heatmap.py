@@ -145,13 +145,11 @@ def _whole(values: pd.Series, name: str) -> list[Any]:
     """
     values_present = [value for value in values.drop_duplicates() if pd.notna(value)]
     missing = [None] if values.isna().any() else []
-    if (
-        name == "weekday"
-        and values_present
-        and all(isinstance(value, int | float | np.number) for value in values_present)
-    ):
+    # A frame may have a column of its own of this name.
+    are_numbers = bool(values_present) and all(isinstance(value, int | float | np.number) for value in values_present)
+    if name == "weekday" and are_numbers:
         return [*range(7), *missing]
-    if name == "hour" and values_present:
+    if name == "hour" and are_numbers:
         return [*range(int(min(values_present)), int(max(values_present)) + 1), *missing]
     return [*sorted(values_present), *missing]
 
@@ -162,7 +160,8 @@ def _key(value: Any) -> Any:
 
 
 def _across(name: str, value: Any) -> str:
-    return f"{int(value)}" if name == "hour" and value is not None else group_label([name], [value])
+    is_hour = name == "hour" and isinstance(value, int | float | np.number)
+    return f"{int(value)}" if is_hour else group_label([name], [value])
 
 
 def _fill(ax: Axes, result: pd.DataFrame, shown: tuple[list[str], list[Any], list[Any]]) -> bool:
