@@ -332,8 +332,14 @@ def test_a_column_kept_later_is_not_kept_in_older_files(old: Store, tmp_path: Pa
     before = mas.delivery_rates(mas.Archive(tmp_path / "archive", old), by=["店", "级别"], history=None)
     old.archive("2026-04-01", tmp_path / "archive")
     after = mas.delivery_rates(mas.Archive(tmp_path / "archive", old), by=["店", "级别"], history=None)
+    old.export_parquet(tmp_path / "export")
+    both = [tmp_path / "export", tmp_path / "archive"]
 
     pd.testing.assert_frame_equal(after, before)
+    same(mas.delivery_rates(both, by=["店", "级别"], history=None), before)
+    assert mas.delivery_rates(both, 级别="not kept", history=None)["accepted"].tolist() == [240]
+    january = mas.delivery_rates(tmp_path / "archive", by="级别", until="2026-01-20", history=None)
+    assert january[["级别", "accepted"]].to_numpy().tolist() == [["not kept", 120]]
     assert after[["店", "级别"]].to_numpy().tolist() == [["not kept", "not kept"], ["东", "not kept"], ["西", "金"]]
 
 

@@ -257,7 +257,14 @@ def archive_manifest(conn: sqlite3.Connection, ledger: str, now: float, late: Se
     ]
     settings: dict[str, Any] = {"store": ledger, "archive": True, "phones": "whole", "key": "", "own_columns": own}
     nothing: dict[str, Any] = {"as_of": None, "end": {}, "gaps": [], "holes": [], "notes": []}
-    extra = {"late_reports": late_count(conn)}
+    kept = {archive_id: json.loads(columns) for archive_id, *_, columns in runs}
+    files = [(one.file, [name for name in own if name not in kept[one.generation]]) for one in [*partitions, *late]]
+    accounts = dict(conn.execute("SELECT account_id, account FROM accounts").fetchall())
+    extra = {
+        "late_reports": late_count(conn),
+        "lacking": {file: names for file, names in files if names},
+        "observed_until": {accounts[account_id]: end for account_id, end in Observation.of(conn).ends.items()},
+    }
     return Manifest(settings, len(runs), [*partitions, *late], {}, nothing, format_instant(int(now)), extra=extra)
 
 

@@ -186,15 +186,20 @@ class ExportedMessages:
 
     def _of_one_state(self, question: Callable[[MessageSource], _T], where: Filters) -> _T:
         def asked(manifest: Manifest) -> _T:
-            chosen = replace(manifest, partitions=_concerned(manifest.partitions, where))
-            files = current_files(self._folder, chosen)
             # What an earlier version wrote may lack columns, a file more than another.
             are_alike = manifest.settings.get("columns") == [*MESSAGE_COLUMNS]
             own = manifest.settings["own_columns"]
-            source = _opened(files, own=own, are_alike=are_alike)
-            return question(_with_late(source, current_files(self._folder, manifest, "late"), own))
+            chosen = [_concerned(each, where) for each in _with_same_columns(manifest, "messages")] or [[]]
+            sources = [_opened(self._files(manifest, each), own=own, are_alike=are_alike) for each in chosen]
+            late = [opened(self._files(manifest, each), own=own) for each in _with_same_columns(manifest, "late")]
+            return question(_as_one(sources, late, manifest.extra.get("observed_until", {})))
 
         return self._while_unchanged(asked, kinds=["messages", "late"])
+
+    def _files(self, manifest: Manifest, partitions: Sequence[Partition]) -> list[Path]:
+        kinds = dict.fromkeys(one.kind for one in partitions)
+        chosen = replace(manifest, partitions=partitions)
+        return [file for kind in kinds for file in current_files(self._folder, chosen, kind)]
 
     def _while_unchanged(self, question: Callable[[Manifest], _T], *, kinds: Sequence[str]) -> _T:
         """Ask, and again until the manifest is the same before and after.
@@ -241,7 +246,6 @@ def _read_once(folder: Path, state: tuple[int, ...]) -> Manifest | None:  # noqa
 
 def _concerned(partitions: Sequence[Partition], where: Filters) -> list[Partition]:
     """Return the files of messages in which one can pass `where`, by account and time; the first file where there is none."""
-    of_messages = [one for one in partitions if one.kind == "messages"]
     accounts = where.values.get("account")
     known = None if accounts is None or None in accounts else {"", *map(str, accounts)}
     since, until = where.since, where.until
@@ -253,7 +257,7 @@ def _concerned(partitions: Sequence[Partition], where: Filters) -> list[Partitio
             return True
         return (since is None or one.last >= since) and (until is None or one.first < until)
 
-    return [one for one in of_messages if can_pass(one)] or of_messages[:1]
+    return [one for one in partitions if can_pass(one)] or list(partitions[:1])
 
 
 def read_through(file: Path) -> None:
@@ -262,13 +266,25 @@ def read_through(file: Path) -> None:
     source.message_rows(source.message_columns(), where=Filters())
 
 
-def _with_late(source: MessageSource, files: Sequence[Path], own: Sequence[str]) -> MessageSource:
-    """Return messages of an archive, those that were reported late as the files of these say."""
-    if not files or not isinstance(source, NarwhalsMessages):
-        return source
-    late = opened(files, own=own)
-    ids = late.message_rows(["message_id"], where=Filters())["message_id"].tolist()
-    return UnitedMessages([source.without(ids), late], apart=0)
+def _with_same_columns(manifest: Manifest, kind: str) -> list[list[Partition]]:
+    """Return the files of a kind, those that have the same columns of the user's own together: what a file lacks was not kept."""
+    lacking = manifest.extra.get("lacking", {})
+    found: dict[tuple[str, ...], list[Partition]] = {}
+    for one in manifest.partitions:
+        if one.kind == kind:
+            found.setdefault(tuple(lacking.get(one.file, ())), []).append(one)
+    return list(found.values())
+
+
+def _as_one(
+    sources: Sequence[MessageSource], late: Sequence[NarwhalsMessages], until: Mapping[str, int]
+) -> MessageSource:
+    """Return messages as one source, watched `until` these instants: of those of an archive that were reported late what late rows say."""
+    ids = [number for one in late for number in one.message_rows(["message_id"], where=Filters())["message_id"]]
+    others = [one.without(ids) if ids and isinstance(one, NarwhalsMessages) else one for one in sources]
+    parts: list[MessageSource] = [*others, *late]
+    parts = [one.watched_until(until) if until and isinstance(one, NarwhalsMessages) else one for one in parts]
+    return parts[0] if len(parts) == 1 else UnitedMessages(parts, apart=0)
 
 
 def _opened(files: Sequence[Path], *, own: Sequence[str], are_alike: bool) -> MessageSource:
