@@ -570,3 +570,42 @@ def test_a_column_that_is_forgotten_is_as_in_a_store_that_was_never_archived(
             found, expected = (mas.delivery_rates(one, by="店", history=None) for one in (archive, whole))
             pd.testing.assert_frame_equal(found, expected)
             assert set(found["店"].dropna()) >= {"not kept", "东"}
+
+
+def test_why_a_month_waits_is_said(bench: Bench, tmp_path: Path) -> None:
+    """Not watched long enough, a batch in doubt, one that is accepted by the user's word alone: each is named with its month."""
+    bench.send([A], GROUP)
+    doubtful = bench.send([B], "", campaign="c2")
+    bench.send(["13600136000"], "0301080000000000000009", campaign="keeps the newest number")
+    bench.clock.sleep(60 * DAY)
+    folder = tmp_path / "archive"
+    done = bench.store.archive("2026-02-01", folder)
+    said = "2026-01: the reports of 企业/ap have not been fetched for a week beyond it"
+    assert (done.waiting, list(map(str, done.reasons))) == (["2026-01"], [said])
+
+    with bench.store.db.conn as conn:
+        conn.execute("INSERT INTO coverage SELECT account_id, 0, ? FROM accounts", [int(bench.clock.now())])
+    done = bench.store.archive("2026-02-01", folder)
+    said = "2026-01: a batch of 企业/ap is in doubt: see store.batches(state='unknown')"
+    assert (done.waiting, list(map(str, done.reasons))) == (["2026-01"], [said])
+
+    bench.store.settle(doubtful, "accepted")
+    done = bench.store.archive("2026-02-01", folder)
+    assert (done.messages, done.months, done.waiting) == (1, ["2026-01"], ["2026-01"])
+    assert [(reason.code, reason.parameters) for reason in done.reasons] == [
+        ("held", {"month": "2026-01", "count": 1}),
+        ("no_group", {"month": "2026-01", "count": 1}),
+    ]
+    assert mas.Archive(folder, bench.store).messages(status="pending")["phone"].tolist() == [A, B, "13600136000"]
+
+
+def test_a_batch_without_a_group_leaves_when_reports_have_named_it(bench: Bench, tmp_path: Path) -> None:
+    """Settled by hand and shown by its reports since, it is like others."""
+    people = [f"1380013800{number}" for number in range(6)]
+    batch = bench.send(people, "")
+    bench.store.settle(batch, "accepted")
+    bench.receive([report(phone, GROUP) for phone in people])
+    archive = archived(bench, tmp_path / "archive")
+
+    assert bench.store.messages("c1").empty
+    assert archive.messages("c1")["status"].tolist() == ["delivered"] * 6

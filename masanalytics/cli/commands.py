@@ -109,6 +109,8 @@ def archive(folder: str, db: str, *, before: str) -> None:
     click.echo(_("Archived {messages} of {months}.", messages=moved, months=", ".join(done.months) or "-"))
     if done.waiting:
         click.echo(_("Not settled yet: {months}.", months=", ".join(done.waiting)))
+    for reason in done.reasons:
+        click.echo(f"  {reason}")
 
 
 @command

@@ -11,18 +11,20 @@ import json
 import secrets
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from masanalytics.errors import InputError, StoreError
 from masanalytics.export_folder import Manifest, Partition, draft_of, finish, read_manifest, write_manifest
+from masanalytics.i18n import Text
 from masanalytics.paths import replace_file
 from masanalytics.store import changed_days
 from masanalytics.store.archive_erasing import erase, remove_old_files
 from masanalytics.store.archive_orphans import forget_in_orphans, settle_orphans
 from masanalytics.store.archive_place import check_place, note_place
 from masanalytics.store.archive_renames import outdated_files
+from masanalytics.store.archive_waiting import staying_reasons, unsettled, waiting_reasons
 from masanalytics.store.archived_rows import evidence, is_archived
 from masanalytics.store.arrow_messages import ArrowMessages
 from masanalytics.store.changed_days import MESSAGES, NEVER, Month
@@ -57,13 +59,16 @@ class Archived:
     months : list of str
         The months they were submitted in, ``YYYY-MM``.
     waiting : list of str
-        Months before the time asked for of which some account is not settled yet: reports may still come, an answer is missing, or
-        a batch is in doubt.
+        Months before the time asked for of which something is not settled: reports of an account may still come, an answer is
+        missing, a batch is in doubt, or was accepted by your word alone (`Store.settle`), without a msgGroup.
+    reasons : list of Text
+        Why these wait, and what else of settled months stays in the file, in words (``str(reason)``).
     """
 
     messages: int
     months: list[str]
     waiting: list[str]
+    reasons: list[Text] = field(default_factory=list)
 
 
 def archive(connections: Connections, folder: Path, before: int, now: float) -> Archived:
@@ -86,7 +91,11 @@ def archive(connections: Connections, folder: Path, before: int, now: float) -> 
         with connections.reading() as conn:
             months = _months(conn, before)
             outdated = outdated_files(conn)
-            settled = {name: _settled(conn, accounts) for name, accounts in months.items()}
+            open_ones = {name: unsettled(conn, accounts) for name, accounts in months.items()}
+            settled = {
+                name: [one.account_id for one in accounts if one.account_id not in open_ones[name]]
+                for name, accounts in months.items()
+            }
             parts = [
                 (name, one, settled[name])
                 for name, accounts in sorted(months.items())
@@ -100,10 +109,13 @@ def archive(connections: Connections, folder: Path, before: int, now: float) -> 
         with connections.reading() as conn:
             late = write_late(conn, folder)
             write_manifest(folder, archive_manifest(conn, ledger, now, late))
+            staying = staying_reasons(conn, settled, before)
+            reasons = [*waiting_reasons(conn, open_ones), *staying]
         remove_late(folder, late)
-    waiting = [name for name, accounts in months.items() if len(settled[name]) < len(accounts)]
+    waiting = {name for name, accounts in open_ones.items() if accounts}
+    waiting |= {reason.parameters["month"] for reason in staying if reason.code == "no_group"}
     done = sorted({name for name, count in moved if count})
-    return Archived(sum(count for _, count in moved), done, sorted(waiting))
+    return Archived(sum(count for _, count in moved), done, sorted(waiting), reasons)
 
 
 def _check_folder(folder: Path, ledger: str) -> set[str]:
@@ -127,26 +139,20 @@ def _clear(connections: Connections, folder: Path, counted: set[str]) -> None:
 
 def _months(conn: sqlite3.Connection, before: int) -> dict[str, list[Month]]:
     """Return the months that end before an instant, with their accounts."""
+    there = {
+        row[0] for row in conn.execute("SELECT account_id FROM accounts")
+    }  # not those that were made part of another
     found: dict[str, list[Month]] = {}
     for month in changed_days.changed_months(conn, None):
-        if month.kind == MESSAGES and month.month != NEVER and month.limits is not None and month.limits[1] <= before:
+        if (
+            month.kind == MESSAGES
+            and month.account_id in there
+            and month.month != NEVER
+            and month.limits is not None
+            and month.limits[1] <= before
+        ):
             found.setdefault(month.month, []).append(month)
     return found
-
-
-def _settled(conn: sqlite3.Connection, months: Sequence[Month]) -> list[int]:
-    """Return the accounts for which nothing of a month can change any more but by a late report."""
-    seen, settled = Observation.of(conn), []
-    for month in months:
-        start, end = month.limits or (0, 0)
-        cut = any(one.first < end and one.last >= start for one in seen.cut.get(month.account_id, ()))
-        doubts = conn.execute(
-            "SELECT 1 FROM batches WHERE account_id = ? AND state IN ('submitting', 'unknown') AND requested_at < ? LIMIT 1",
-            [month.account_id, end + _SETTLED_S],
-        ).fetchone()
-        if seen.ends.get(month.account_id, 0) >= end + _SETTLED_S and not cut and doubts is None:
-            settled.append(month.account_id)
-    return settled
 
 
 def _leaving(conn: sqlite3.Connection, stretch: Stretch, accounts: Sequence[int]) -> Stretch:

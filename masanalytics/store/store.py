@@ -524,7 +524,7 @@ class Store:
         Returns
         -------
         Archived
-            How many messages of which months, and which months wait.
+            How many messages of which months, and which months wait; ``reasons`` says why.
 
         Raises
         ------
