@@ -185,3 +185,31 @@ def test_a_whole_number_is_not_looked_for_among_hidden_ones(
             question()
     written = mas.Archive(tmp_path / style).messages()["phone"].iloc[0]
     assert mas.delivery_rates(data, phone=written)["accepted"].sum() > 0
+
+
+def test_all_files_are_on_the_disk_before_they_count(
+    filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are waited for together, a month's at once, and each once."""
+    from masanalytics import export_folder
+    from masanalytics.store import partition_writers
+
+    steps: list[str] = []
+    synced, manifest = export_folder.sync_file, export_folder.write_manifest
+
+    def noted(file: Path) -> None:
+        steps.append(f"{file.parent.name} {file.name[0]}")
+        synced(file)
+
+    def counts(*given: Any) -> None:
+        steps.append("manifest")
+        manifest(*given)
+
+    monkeypatch.setattr(partition_writers, "sync_file", noted)
+    monkeypatch.setattr(export_folder, "write_manifest", counts)
+    with Store(filled / "store.db") as store:
+        store.export_parquet(tmp_path / "pq")
+
+    assert sorted(steps[:2]) == ["month=2026-01 乙", "month=2026-01 甲"]
+    assert sorted(steps[2:4]) == ["month=2026-02 乙", "month=2026-02 甲"]
+    assert set(steps[4:]) == {"manifest"}
