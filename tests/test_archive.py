@@ -609,3 +609,18 @@ def test_a_batch_without_a_group_leaves_when_reports_have_named_it(bench: Bench,
 
     assert bench.store.messages("c1").empty
     assert archive.messages("c1")["status"].tolist() == ["delivered"] * 6
+
+
+def test_who_is_forgotten_leaves_what_late_reports_say_too(bench: Bench, tmp_path: Path) -> None:
+    """No file of the folder, of whatever kind, has the number after the next archiving; one that moves nothing is enough."""
+    bench.send([A, B], GROUP)
+    archived(bench, folder := tmp_path / "archive")
+    bench.receive([report(A, GROUP), report(B, GROUP)])
+    bench.store.archive("2026-02-01", folder)
+    bench.store.forget(phones=[A], force=True)
+    holders = [file for file in folder.rglob("*.p*") if A.encode() in file.read_bytes()]
+    assert {file.parts[-3 if file.suffix == ".pq" else -2] for file in holders} == {"month=2026-01", "_late"}
+
+    bench.store.archive("2026-01-01", folder)
+    assert [file for file in folder.rglob("*") if file.is_file() and A.encode() in file.read_bytes()] == []
+    assert sum(B.encode() in file.read_bytes() for file in folder.rglob("*.p*")) == 2
