@@ -624,3 +624,58 @@ def test_who_is_forgotten_leaves_what_late_reports_say_too(bench: Bench, tmp_pat
     bench.store.archive("2026-01-01", folder)
     assert [file for file in folder.rglob("*") if file.is_file() and A.encode() in file.read_bytes()] == []
     assert sum(B.encode() in file.read_bytes() for file in folder.rglob("*.p*")) == 2
+
+
+def test_accounts_made_one_before_renames_were_noted(filled: Path, tmp_path: Path) -> None:
+    """By an older version, that is: an account is shown as what it is now, at once and in the files with the next archiving."""
+    from masanalytics.clock import ManualClock
+
+    path, folder, clock = tmp_path / "store.db", tmp_path / "archive", ManualClock(1_775_000_000)
+    shutil.copy(filled, path)
+    first, second = ACCOUNTS[:2]
+    with Store(path, clock=clock) as older:
+        older.archive("2026-02-01", folder)
+        accepted = len(mas.Archive(folder, older).messages())
+        older.merge_accounts(second, into=first)
+        older.db.execute("DELETE FROM archive_renames")
+        older.db.execute("DROP TABLE IF EXISTS archive_not_compared")
+        older.db.execute("DELETE FROM _sqlite_migrations WHERE name = 'm030_accounts_of_older_archives'")
+        older.db.conn.commit()
+
+    with Store(path, clock=clock) as store:
+        archive = mas.Archive(folder, store)
+        assert archive.messages()["account"].value_counts().to_dict() == {first: accepted}
+        assert len(archive.messages(account=first)) == accepted
+        with store.db.conn as conn:
+            conn.execute("INSERT INTO accounts VALUES (9, 'a third')")
+        store.merge_accounts(first, into="a third")
+        for _ in range(2):
+            assert archive.messages()["account"].value_counts().to_dict() == {"a third": accepted}
+            store.archive("2026-02-01", folder)
+    assert set(mas.Archive(folder).messages()["account"]) == {"a third"}
+
+
+def test_what_follows_from_a_late_report_is_as_in_a_store_that_was_never_archived(bench: Bench, tmp_path: Path) -> None:
+    """The time waited, which is from submission on, and the parts that are missing, in the archive and in its files."""
+    bench.send([A, B], GROUP)
+    for statement in ("UPDATE messages SET segments = 2", "INSERT INTO parts_rule VALUES ('all')"):
+        bench.store.db.execute(statement)
+    bench.store.db.conn.commit()
+    bench.receive([report(A, GROUP)])
+    bench.store.db.execute("VACUUM INTO ?", [str(tmp_path / "whole.db")])
+    archive = archived(bench, folder := tmp_path / "archive")
+    day = {"submitDate": "20260120080000", "receiveDate": "20260120080010"}
+    with Store(tmp_path / "whole.db", clock=bench.clock) as store:
+        whole = Bench(store, bench.clock)
+        store.db.execute("DELETE FROM coverage")
+        store.db.execute("INSERT INTO coverage SELECT account_id, 0, ? FROM accounts", [int(bench.clock.now())])
+        store.db.conn.commit()
+        for one in (whole, bench):
+            one.receive([report(B, GROUP, **day), report(A, GROUP, receiveDate="20260101080011")])
+        expected = store.messages("c1").set_index("phone")
+    found = archive.messages("c1").set_index("phone")
+    pd.testing.assert_frame_equal(found, expected)
+    bench.store.archive("2026-02-01", folder)
+    (late,) = folder.glob("_late/*/*.pq")
+    names = ["waited_s", "parts_missing"]
+    assert pd.read_parquet(late).set_index("phone")[names].to_dict() == expected[names].to_dict()

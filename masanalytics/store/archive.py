@@ -235,11 +235,13 @@ class _ArchiveMessages:
         ends = Observation.of(conn).ends
         names = dict(conn.execute("SELECT account_id, account FROM accounts").fetchall())
         until = {names[account_id]: end for account_id, end in ends.items()}
-        called = renames_by_file(conn)
-        files: dict[tuple[tuple[str, ...], tuple[tuple[str, str], ...]], list[Path]] = {}
-        for path, own, size in self._files(conn):
+        known = self._files(conn)
+        for path, _, size in known:
             if not path.exists() or path.stat().st_size != size:
                 raise damaged(path, export=None)
+        called = renames_by_file(conn, self._folder)
+        files: dict[tuple[tuple[str, ...], tuple[tuple[str, str], ...]], list[Path]] = {}
+        for path, own, _ in known:
             renames = called.get(path.relative_to(self._folder).as_posix(), {})
             files.setdefault((tuple(sorted(json.loads(own))), tuple(renames.items())), []).append(path)
         return [

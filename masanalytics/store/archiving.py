@@ -23,7 +23,7 @@ from masanalytics.store import changed_days
 from masanalytics.store.archive_erasing import erase, remove_old_files
 from masanalytics.store.archive_orphans import forget_in_orphans, settle_orphans
 from masanalytics.store.archive_place import check_place, note_place
-from masanalytics.store.archive_renames import outdated_files
+from masanalytics.store.archive_renames import compare_older_files, outdated_files
 from masanalytics.store.archive_waiting import staying_reasons, unsettled, waiting_reasons
 from masanalytics.store.archived_rows import evidence, is_archived
 from masanalytics.store.arrow_messages import ArrowMessages
@@ -128,11 +128,12 @@ def _check_folder(folder: Path, ledger: str) -> set[str]:
 
 
 def _clear(connections: Connections, folder: Path, counted: set[str]) -> None:
-    """Take out of the folder what counts no more, and note where it is now."""
+    """Take out of the folder what counts no more, and note where it is now and which accounts its older files name."""
     remove_old_files(connections, folder)
     with connections.writing() as conn:
         settle_orphans(conn, folder, counted)
         forget_in_orphans(conn, folder)
+        compare_older_files(conn, folder)
         if is_archived(conn):
             note_place(conn, folder)
 

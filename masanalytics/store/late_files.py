@@ -21,8 +21,18 @@ from masanalytics.store.partition_writers import parquet_writer
 
 __all__ = ["remove_late", "write_late"]
 
-_CHANGED: Final = ("status", "report_status", "error_code", "submitted_at", "received_at", "latency_s", "reports")
-_READ: Final = ("message_id", "segments", *_CHANGED)
+_CHANGED: Final = (
+    "status",
+    "report_status",
+    "error_code",
+    "submitted_at",
+    "received_at",
+    "latency_s",
+    "reports",
+    "waited_s",
+    "parts_missing",
+)
+_READ: Final = ("message_id", "batch_id", "segments", *_CHANGED)
 
 
 class _Late(NamedTuple):

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from masanalytics.protocol import outcome_of
 from masanalytics.store.archived_rows import archived_messages, evidence
 from masanalytics.store.forgetting import names_of
 from masanalytics.store.message_outcomes import Evidence, fold
+from masanalytics.store.observation import Observation
+from masanalytics.store.part_rules import by_part_accounts
 from masanalytics.timezone import CHINA
 from masanalytics.vocabulary import Status
 
@@ -84,8 +88,29 @@ def amended(conn: sqlite3.Connection, rows: pd.DataFrame) -> pd.DataFrame:
         for number, row in zip(ids, rows.itertuples(index=False), strict=True)
     ]
     shown = pd.DataFrame(outcomes, index=rows.index)
-    times = {name: _times(shown[name]) for name in ("submitted_at", "received_at")} if len(shown) else {}
-    return rows.assign(**{**{name: shown[name] for name in shown.columns}, **times})
+    if not len(shown):
+        return rows
+    times = {name: _times(shown[name]) for name in ("submitted_at", "received_at")}
+    return rows.assign(**{**{name: shown[name] for name in shown.columns}, **_computed(conn, rows, shown), **times})
+
+
+def _computed(conn: sqlite3.Connection, rows: pd.DataFrame, shown: pd.DataFrame) -> dict[str, pd.Series]:
+    """Return what follows from the time of submission and the number of reports that messages are `shown` with."""
+    batches = json.dumps(rows["batch_id"].unique().tolist())
+    accounts = dict(
+        conn.execute(
+            "SELECT batch_id, account_id FROM batches WHERE batch_id IN (SELECT value FROM json_each(?))", [batches]
+        ).fetchall()
+    )
+    of_accounts = rows["batch_id"].map(accounts).fillna(-1).astype("int64")
+    at, segments = shown["submitted_at"].astype("Int64"), rows["segments"].astype("Int64")
+    seconds = np.asarray(at.fillna(0), np.int64)
+    waited = np.maximum(Observation.of(conn).ends_of(np.asarray(of_accounts, np.int64), seconds) - seconds, 0)
+    by_part = of_accounts.isin(by_part_accounts(conn)) & shown["status"].eq("delivered") & segments.ge(2).fillna(False)
+    return {
+        "waited_s": pd.Series(waited, index=rows.index).astype("Int64").where(at.notna()),
+        "parts_missing": (segments - shown["reports"]).clip(lower=0).where(by_part),
+    }
 
 
 def _outcome(

@@ -502,3 +502,9 @@ def m029_place_of_the_archive(db: Database) -> None:
     """Know where the archive is, and which of its files name an account that was made part of another one since."""
     archive_place.make_table(db.conn)
     archive_renames.make_table(db.conn)
+
+
+@migrations()
+def m030_accounts_of_older_archives(db: Database) -> None:
+    """Have the files that are archived already compared with the store: an account may have become part of another since."""
+    archive_renames.note_older_files(db.conn)
