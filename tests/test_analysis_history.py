@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -16,6 +13,7 @@ import pytest
 from masanalytics import analysis
 from masanalytics.analysis import notes_of
 from masanalytics.analysis.matured_history import matured_history
+from tests.benchmark_modules import benchmark_module
 
 DAY = 86_400
 NOW = pd.Timestamp("2026-01-31 12:00", tz="Asia/Shanghai")
@@ -206,14 +204,7 @@ def test_the_end_of_coverage_is_the_end_of_what_is_known() -> None:
 
 @pytest.fixture(scope="module")
 def simulation() -> ModuleType:
-    path = Path(__file__).parent.parent / "benchmarks" / "calibration.py"
-    spec = importlib.util.spec_from_file_location("calibration", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["calibration"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    return benchmark_module("calibration")
 
 
 Campaigns = list[tuple[pd.DataFrame, float]]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -14,22 +11,15 @@ import pytest
 
 from masanalytics import analysis
 from masanalytics.analysis import notes_of
+from tests.benchmark_modules import benchmark_module
 
 DAY = 86_400
 START = pd.Timestamp("2026-01-31 12:00", tz="Asia/Shanghai")
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 
 @pytest.fixture(scope="module")
 def worlds() -> ModuleType:
-    """``benchmarks/worlds.py``, which needs ``calibration.py`` beside it."""
-    for name in ("calibration", "worlds"):
-        spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    return module
+    return benchmark_module("worlds")
 
 
 def told(worlds: ModuleType, month: Any, ages: dict[str, int], runs: int) -> pd.DataFrame:

@@ -242,7 +242,7 @@ def test_a_platform_that_never_answers_is_given_up_before_everything_is_in_doubt
 def test_one_unanswered_batch_in_five_stops_nothing(sim: Simulator, store: Store) -> None:
     """With every fifth request left without an answer, the others all go, and those five stay in doubt."""
     plan = _plan(store, limits=mas.planning.Limits(many_to_one=2, many_to_many=2))
-    with sim.client(timeout=(1.0, 0.2)) as client, sim.fault("drop_after", endpoint="submit", every=5):
+    with sim.client(timeout=(5.0, 0.6)) as client, sim.fault("drop_after", endpoint="submit", every=5):
         result = _send(plan, client, store, workers=2)
 
     assert (result.accepted, result.unknown, result.not_sent) == (40, 10, 0)
