@@ -28,6 +28,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "Manifest",
     "Partition",
+    "aside_of",
     "commit",
     "current_files",
     "exported_parts",
@@ -39,6 +40,7 @@ __all__ = [
 MANIFEST: Final = "_manifest.json"
 SCHEMA_VERSION: Final = 1
 DRAFT: Final = ".draft"
+_ASIDE: Final = ".orphan"
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,11 @@ class Manifest:
 def draft_of(file: Path) -> Path:
     """Return where the next version of a file is written: no reader of ``*.parquet`` sees it."""
     return file.with_name(file.name + DRAFT)
+
+
+def aside_of(file: Path) -> Path:
+    """Return the name under which a file of an archive is set aside where a store does not know it."""
+    return file.with_name(file.name + _ASIDE)
 
 
 def read_manifest(folder: Path) -> Manifest | None:

@@ -404,6 +404,119 @@ def test_who_is_forgotten_leaves_old_files_and_orphans_too(bench: Bench, tmp_pat
     assert sum(B.encode() in content for content in left.values()) == 4
 
 
+def copied(store: Store, path: Path) -> Path:
+    """Copy the file of an open store."""
+    with sqlite3.connect(store.path) as source, sqlite3.connect(path) as target:
+        source.backup(target)
+    return path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return what each file of an archive holds, its manifest aside."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.glob("*/**/*") if path.is_file()}
+
+
+def twice_archived(bench: Bench, folder: Path, between: Path) -> mas.Archive:
+    """Archive January, copy the store, and archive March, with what was the newest message of January."""
+    bench.send([A], GROUP)
+    bench.receive([report(A, GROUP)])
+    archived(bench, folder)
+    copied(bench.store, between)
+    bench.send([B], "0301080000000000000002")
+    bench.send([C], "0301080000000000000003", campaign="keeps the newest number")
+    bench.clock.sleep(60 * DAY)
+    with bench.store.db.conn as conn:
+        conn.execute("UPDATE coverage SET ended_at = ?", [int(bench.clock.now())])
+    assert bench.store.archive("2026-04-01", folder).months == ["2026-01", "2026-03"]
+    return mas.Archive(folder, bench.store)
+
+
+def test_what_an_older_copy_of_the_store_set_aside_is_taken_back(bench: Bench, tmp_path: Path) -> None:
+    """Whoever reads is told of it, and `archive()` of the store in use gives every file its name again."""
+    archive = twice_archived(bench, folder := tmp_path / "archive", tmp_path / "older.db")
+    before, manifest = contents(folder), (folder / "_manifest.json").read_bytes()
+    with Store(tmp_path / "older.db", clock=bench.clock) as older:
+        assert older.archive("2026-01-01", folder).messages == 0
+    aside = sorted(name.removesuffix(".orphan") for name in contents(folder) if name.endswith(".orphan"))
+    assert [name.split("/")[:-1] for name in aside] == [
+        ["_reports", "month=2026-01"],
+        ["_reports", "month=2026-03"],
+        ["month=2026-01"],
+        ["month=2026-03"],
+    ]
+    (folder / "_manifest.json").write_bytes(manifest)  # as where the archiving of the older copy was killed
+    for source in (archive, folder):
+        with pytest.raises(StoreError, match=r"was set aside as .*\.parquet\.orphan, and archive\(\) of the store"):
+            mas.delivery_rates(source, history=None)
+
+    (folder / f"{aside[0]}.orphan").rename(folder / aside[0])  # as where the taking back was killed between two files
+    assert bench.store.archive("2026-01-01", folder).messages == 0
+    assert contents(folder) == before
+    assert sorted(archive.messages("c1")["phone"]) == [A, B]
+    assert mas.delivery_rates(folder, history=None)["accepted"].tolist() == [3]
+
+
+def test_a_copy_from_before_the_first_archiving_sets_nothing_aside_for_good(bench: Bench, tmp_path: Path) -> None:
+    """None of the files has its name any more, and the folder is still known as the archive."""
+    bench.send([A], GROUP)
+    copied(bench.store, tmp_path / "older.db")
+    archive = archived(bench, folder := tmp_path / "archive")
+    before = contents(folder)
+    with Store(tmp_path / "older.db", clock=bench.clock) as older:
+        older.archive("2026-01-01", folder)
+    assert all(name.endswith(".orphan") for name in contents(folder))
+
+    bench.store.archive("2026-01-01", folder)
+    assert contents(folder) == before
+    assert archive.messages("c1")["phone"].tolist() == [A]
+
+
+def test_an_archiving_that_lacks_a_file_is_refused_before_it_touches_anything(bench: Bench, tmp_path: Path) -> None:
+    """Of an older copy, whose file was written anew since, too: what the store in use has there stays in its place."""
+    archive = twice_archived(bench, folder := tmp_path / "archive", tmp_path / "first.db")
+    copied(bench.store, tmp_path / "older.db")
+    bench.store.forget(phones=[A], force=True)
+    bench.store.archive("2026-01-01", folder)
+    before = contents(folder)
+    with (
+        Store(tmp_path / "older.db", clock=bench.clock) as older,
+        pytest.raises(StoreError, match=r"month=2026-01.*\.parquet is missing from the archive, .* put it back from a"),
+    ):
+        older.archive("2026-02-01", folder)
+    assert contents(folder) == before
+    assert len(archive.messages("c1")) == 2
+
+
+@pytest.mark.parametrize("kind", ["month=2026-03/*.parquet", "_reports/month=2026-03/*.pq"])
+def test_a_missing_file_is_named_by_the_archiving_too(bench: Bench, tmp_path: Path, kind: str) -> None:
+    """Also where late reports are to be written, which read it; what lies beside it and is not whole is no substitute."""
+    twice_archived(bench, folder := tmp_path / "archive", tmp_path / "older.db")
+    bench.receive([report(B, "0301080000000000000002", submitDate="20260302080000", receiveDate="20260302080010")])
+    (file,) = folder.glob(kind)
+    aside, whole = file.with_name(f"{file.name}.orphan"), file.read_bytes()
+
+    def refused(said: str) -> None:
+        before = contents(folder)
+        with pytest.raises(StoreError, match=said) as told:
+            bench.store.archive("2026-01-01", folder)
+        assert str(told.value).startswith(str(file))
+        assert contents(folder) == before
+
+    file.unlink()
+    refused("is missing from the archive, or damaged: put it back from a copy")
+    aside.write_bytes(whole[:-9])
+    refused("does not hold what was archived: put the file back from a copy")
+    if file.suffix == ".parquet":
+        shutil.copy(next(folder.glob("month=2026-01/*.parquet")), aside)
+        refused("does not hold what was archived: put the file back from a copy")
+        file.write_bytes(whole[:-9])
+        refused("is missing from the archive, or damaged: put it back from a copy")
+
+    file.write_bytes(whole)
+    bench.store.archive("2026-01-01", folder)
+    assert mas.delivery_rates(folder, history=None)["delivered"].tolist() == [2]
+
+
 def test_an_old_file_whose_removal_was_cut_short_goes(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,7 @@
 
 They hold whole numbers, and nobody counts them. What an archiving left that was killed, and what the store holds all the same, is
 removed. What a manifest has counted once is set aside under another name, since it may be all there is of its messages, and whoever
-was forgotten leaves it like any other file.
+was forgotten leaves it like any other file. The store that knows it takes it back.
 """
 
 from __future__ import annotations
@@ -12,15 +12,68 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Final
 
+from masanalytics.analysis.sources.damaged_files import damaged
+from masanalytics.errors import StoreError
+from masanalytics.export_folder import aside_of
 from masanalytics.paths import remove_file, replace_file
 from masanalytics.store.archive_erasing import reports_of, rewrite
 from masanalytics.store.forgetting import names_of, names_of_time
 from masanalytics.vocabulary import MESSAGE_COLUMNS
 
-__all__ = ["forget_in_orphans", "settle_orphans"]
+__all__ = ["forget_in_orphans", "settle_orphans", "take_back"]
 
-_ASIDE: Final = ".orphan"
 _FOLDS: Final = ("month=*/*.parquet", "_reports/month=*/*.pq")
+
+
+def take_back(conn: sqlite3.Connection, folder: Path) -> None:
+    """Give the files of this store their names again that another copy of it, which did not know them, has set aside.
+
+    Nothing is touched unless each file that the store has noted is there or can be taken back.
+
+    Raises
+    ------
+    StoreError
+        Naming a file that is missing or damaged.
+    """
+    runs = conn.execute("SELECT archive_id, file, size_bytes FROM archive_runs ORDER BY archive_id").fetchall()
+    missing = []
+    for archive_id, name, size in runs:
+        file = folder / name
+        if file.exists() and file.stat().st_size != size:
+            raise damaged(file, export=None)
+        for one, its_size in ((file, size), (reports_of(file), None)):
+            if not one.exists():
+                _check_aside(conn, one, archive_id, its_size)
+                missing.append(one)
+    for file in missing:
+        replace_file(aside_of(file), file)
+
+
+def _check_aside(conn: sqlite3.Connection, file: Path, archive_id: int, size: int | None) -> None:
+    """Raise unless a missing file was set aside and holds what the store has noted; reports (no `size`) are of these messages."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    aside = aside_of(file)
+    if not aside.exists():
+        raise damaged(file, export=None)
+    noted = [
+        row[0]
+        for row in conn.execute(
+            "SELECT message_id FROM archived WHERE archive_id = ? ORDER BY message_id", [archive_id]
+        )
+    ]
+    try:
+        there = pq.read_table(aside, partitioning=None, columns=["message_id"]).column("message_id").to_pylist()
+    except (pa.ArrowException, OSError):
+        there = [None]
+    is_whole = set(there) <= set(noted) if size is None else sorted(there) == noted and aside.stat().st_size == size
+    if not is_whole:
+        raise StoreError(
+            "{file} is missing from the archive, and {aside} does not hold what was archived: put the file back from a copy",
+            file=str(file),
+            aside=str(aside),
+        )
 
 
 def settle_orphans(conn: sqlite3.Connection, folder: Path, counted: Collection[str]) -> None:
@@ -39,7 +92,7 @@ def settle_orphans(conn: sqlite3.Connection, folder: Path, counted: Collection[s
         if file not in once and _is_in_store(conn, file):
             remove_file(file)
         else:
-            replace_file(file, file.with_name(f"{file.name}{_ASIDE}"))
+            replace_file(file, aside_of(file))
 
 
 def forget_in_orphans(conn: sqlite3.Connection, folder: Path) -> None:
@@ -50,7 +103,7 @@ def forget_in_orphans(conn: sqlite3.Connection, folder: Path) -> None:
     import pyarrow.parquet as pq
 
     for pattern in _FOLDS:
-        for file in folder.glob(f"{pattern}{_ASIDE}"):
+        for file in folder.glob(aside_of(Path(pattern)).as_posix()):
             try:
                 rows = pq.read_table(
                     file, partitioning=None, columns=["message_id", "phone", "submitted_at"]

@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from masanalytics.errors import StoreError
+from masanalytics.export_folder import aside_of
 
 __all__ = ["check_place", "make_table", "note_place"]
 
@@ -70,7 +71,8 @@ def note_place(conn: sqlite3.Connection, folder: Path) -> None:
 
 
 def _holds_one(folder: Path, files: list[str]) -> bool:
-    return any((folder / file).exists() for file in files)
+    """Whether a folder has one of these files, also one that was set aside."""
+    return any((folder / file).exists() or aside_of(folder / file).exists() for file in files)
 
 
 def _is_same(one: Path, other: Path) -> bool:

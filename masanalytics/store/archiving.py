@@ -21,7 +21,7 @@ from masanalytics.i18n import Text
 from masanalytics.paths import replace_file
 from masanalytics.store import changed_days
 from masanalytics.store.archive_erasing import erase, remove_old_files
-from masanalytics.store.archive_orphans import forget_in_orphans, settle_orphans
+from masanalytics.store.archive_orphans import forget_in_orphans, settle_orphans, take_back
 from masanalytics.store.archive_place import check_place, note_place
 from masanalytics.store.archive_renames import compare_older_files, outdated_files
 from masanalytics.store.archive_waiting import staying_reasons, unsettled, waiting_reasons
@@ -79,7 +79,7 @@ def archive(connections: Connections, folder: Path, before: int, now: float) -> 
     MissingExtraError
         If pyarrow is not installed.
     StoreError
-        If the folder cannot be written, or holds something else.
+        If the folder cannot be written, holds something else, or lacks a file of the archive.
     """
     need_pyarrow()
     with connections.reading() as conn:
@@ -87,6 +87,8 @@ def archive(connections: Connections, folder: Path, before: int, now: float) -> 
         ledger = conn.execute("SELECT ledger_id FROM ledger").fetchone()[0]
     with within_folder(folder):
         counted = _check_folder(folder, ledger)
+        with connections.reading() as conn:
+            take_back(conn, folder)
         _clear(connections, folder, counted)
         with connections.reading() as conn:
             months = _months(conn, before)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from masanalytics.errors import MasError, StoreError
-from masanalytics.export_folder import Manifest, draft_of
+from masanalytics.export_folder import Manifest, aside_of, draft_of
 
 __all__ = ["check_sizes", "damaged", "naming_damaged", "state_of_files"]
 
@@ -46,6 +46,12 @@ def check_sizes(folder: Path, manifest: Manifest, kinds: Sequence[str]) -> None:
 
 def damaged(file: Path, *, export: Path | None) -> StoreError:
     """Return the error that says of a file of an export (None: of an archive) that it is missing or damaged, and what brings it back."""
+    if export is None and not file.exists() and aside_of(file).exists():
+        return StoreError(
+            "{file} is missing from the archive: it was set aside as {aside}, and archive() of the store that it is of takes it back",
+            file=str(file),
+            aside=str(aside_of(file)),
+        )
     if export is None:
         return StoreError("{file} is missing from the archive, or damaged: put it back from a copy", file=str(file))
     return StoreError(
