@@ -281,6 +281,24 @@ def test_of_replies_only_the_answered_messages_travel(
     assert max(travelled) <= 200
 
 
+@pytest.mark.parametrize("made", [as_duckdb, as_lazy_polars])
+@pytest.mark.parametrize("where", [{}, {"carrier": "China Mobile"}, {"campaign": "春季"}])
+def test_replies_of_very_many_messages_are_those_of_pandas(
+    made: Callable[[pd.DataFrame], Any], where: dict[str, str]
+) -> None:
+    """Hundreds of answered messages are named to the engine, some of which the filters leave out; fatigue asks for them too."""
+    messages = random_messages(1_500, seed=8).assign(message_id=lambda frame: 7 * frame.index)
+    answered = messages[messages["status"] == "delivered"]
+    said = answered[["message_id", "phone"]].assign(
+        content="T", opt_out="opt_out", sent_at=answered["submitted_at"] + pd.Timedelta("1min")
+    )
+    assert len(said) > 200
+
+    for ask in (analysis.replies, analysis.fatigue):
+        found = ask(made(messages), uplinks=said, **where)
+        pd.testing.assert_frame_equal(found, ask(messages, uplinks=said, **where), check_dtype=False)
+
+
 def test_a_store_counts_its_own_replies(filled: Store) -> None:
     """Replies of the store's uplinks are matched to its messages, as those of its frames are."""
     answered = filled.messages().query("status == 'delivered'").head(20)

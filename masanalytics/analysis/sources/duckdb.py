@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.base import RawCounts, Seconds
@@ -15,7 +16,7 @@ from masanalytics.analysis.sources.duckdb_relation import (
     repeated_ids,
     without_progress_bar,
 )
-from masanalytics.analysis.sources.duckdb_words import DuckDBWords, Grouping, first_edge, grouped_by
+from masanalytics.analysis.sources.duckdb_words import DuckDBWords, Grouping, first_edge, grouped_by, quoted
 from masanalytics.analysis.sources.narwhals import NarwhalsMessages, as_counts, whole_numbers
 from masanalytics.export_folder import Partition, exported_parts
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["DuckDBMessages"]
+
+_MANY: Final = 100
+"""From so many names of messages on a list of them is slow: it took 30 s where the text takes 1.5 (460,000 of 50 million)."""
 
 
 class DuckDBMessages(NarwhalsMessages):
@@ -112,6 +116,18 @@ class DuckDBMessages(NarwhalsMessages):
             edge = f"CASE WHEN seconds IS NOT NULL THEN {first_edge('seconds', edges)} END"
             counted = counted.aggregate(f"{others}, {edge} AS seconds, sum(n)::BIGINT AS n", f"{others}, {edge}")
         return self._taken(counted)
+
+    def _kept(self, where: Filters) -> Any:
+        """Return the messages that pass `where`; many of them by name are handed over as one text, which is read at once."""
+        import narwhals as nw
+
+        wanted = where.values.get("message_id", ())
+        if len(wanted) < _MANY or not self._schema["message_id"].is_integer() or {type(one) for one in wanted} != {int}:
+            return super()._kept(where)
+        others = {name: options for name, options in where.values.items() if name != "message_id"}
+        kept = super()._kept(replace(where, values=others, keeps_proofs_out=where.is_without_proofs)).to_native()
+        among = f"SELECT unnest(string_split('{','.join(map(str, wanted))}', ','))::BIGINT"
+        return nw.from_native(kept.filter(f"{quoted('message_id')} IN ({among})"))
 
     def _gathered(self, frame: nw.LazyFrame[Any]) -> nw.DataFrame[Any]:
         with without_progress_bar(self._given, drawn=self._draws):
