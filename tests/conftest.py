@@ -66,7 +66,9 @@ def pytest_xdist_auto_num_workers() -> int | None:
 def _plain_surroundings(
     monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """English messages, and nobody's own settings or remembered certificates: a test has those of its folder, if it has one."""
+    """English messages, nobody's own settings or remembered certificates, no figure: a test has those of its folder, if it has one."""
+    if (pyplot := sys.modules.get("matplotlib.pyplot")) is not None:
+        pyplot.close("all")
     has_folder = "tmp_path" in request.fixturenames
     folder = tmp_path_factory.getbasetemp() / f"nobody-{next(_numbers)}"
     for name in ("MAS_URL", "MAS_EC_NAME", "MAS_AP_ID", "MAS_SECRET_KEY", "MAS_SIGN", "MAS_ADD_SERIAL",

@@ -45,7 +45,6 @@ EVIL = '=HYPERLINK("http://x","13800138000")<script>alert(1)</script>'
 @pytest.fixture(autouse=True)
 def _one_font(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("MAS_FONT", str(bundled_font()))
-    plt.close("all")  # what tests of charts before this one have left open
     yield
     assert not plt.get_fignums()
 
