@@ -481,7 +481,14 @@ def test_a_part_of_a_store_is_read_in_blocks_of_neighbours(store: Store, by: str
     assert n.sum() == 256 + 232
 
 
-@pytest.mark.parametrize("make", [lambda frame: frame, as_polars, as_duckdb])
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda frame: frame, marks=pytest.mark.slow),
+        pytest.param(as_polars, marks=pytest.mark.slow),
+        as_duckdb,
+    ],
+)
 def test_columns_of_ones_own_may_be_called_day_and_hour(make: Callable[[pd.DataFrame], Any]) -> None:
     """Texts in columns that other messages have times and numbers for: they are groups, and nothing fails on them."""
     from masanalytics import plot

@@ -611,7 +611,9 @@ def test_every_list_of_the_live_messages_says_what_is_not_in_it(both: Any) -> No
     assert mas.notes_of(archive.messages()) == []
 
 
-@pytest.mark.parametrize("reader", ["duckdb", "polars", "arrow"])
+@pytest.mark.parametrize(
+    "reader", ["duckdb", *(pytest.param(one, marks=pytest.mark.slow) for one in ("polars", "arrow"))]
+)
 def test_accounts_made_one_are_one_in_the_archive(
     filled: Path, old: Store, tmp_path: Path, reader: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -365,7 +365,7 @@ def test_an_answer_that_only_drips_is_broken_off(serve: Callable[..., ScriptedSe
     """A server that sends a byte now and then, for ever, does not hold the client: what came is kept."""
     raw = json.dumps([RECORD]).encode()[:-1]
     server = serve(dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n" + raw))
-    with client_of(server, timeout=(2, 0.3)) as client:
+    with client_of(server, timeout=(2, 0.15)) as client:
         got = client.poll_reports()
     assert (got.raw.rstrip(), got.complete, len(page_of(got).records)) == (raw, False, 1)
 

@@ -175,7 +175,7 @@ def by_hand(messages: pd.DataFrame, window: int) -> dict[int, int]:
     return found
 
 
-@settings(max_examples=examples(36), deadline=None)
+@settings(max_examples=examples(24), deadline=None)
 @given(messages_of_few, st.sampled_from([{}, {"campaign": "a"}, {"round": ["2", None]}, {"since": "2026-01-01 00:01"}]))
 def test_engines_count_as_one_counts_by_hand(rows: list[tuple[Any, ...]], where: dict[str, Any]) -> None:
     """Messages of the same second, at the very edges of the window, without a time, a campaign or a number."""

@@ -152,6 +152,7 @@ def test_no_frame_of_a_wrong_setting_holds_the_key(named: bool) -> None:
     assert not [text for text in shown if "s3cret-key" in text]
 
 
+@pytest.mark.slow
 def test_no_frame_of_an_interrupted_poll_holds_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """Interrupted while it waits or while it writes, no variable of any frame shows the request or the key."""
     server = ScriptedServer(hanging())

@@ -154,6 +154,7 @@ def test_a_new_file_says_so_with_its_full_path(client: Client, tmp_path: Path, m
         assert str(path) in store.text()
 
 
+@pytest.mark.slow
 def test_the_shell_expands_a_tilde_and_says_new_file(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
