@@ -284,7 +284,7 @@ def test_of_replies_only_the_answered_messages_travel(
 @pytest.mark.parametrize("made", [as_duckdb, as_lazy_polars])
 @pytest.mark.parametrize("where", [{}, {"carrier": "China Mobile"}, {"campaign": "春季"}])
 def test_replies_of_very_many_messages_are_those_of_pandas(
-    made: Callable[[pd.DataFrame], Any], where: dict[str, str]
+    made: Callable[[pd.DataFrame], Any], where: dict[str, Any]
 ) -> None:
     """Hundreds of answered messages are named to the engine, some of which the filters leave out; fatigue asks for them too."""
     messages = random_messages(1_500, seed=8).assign(message_id=lambda frame: 7 * frame.index)

@@ -84,6 +84,7 @@ def test_an_accepted_submit(serve: Callable[..., ScriptedServer]) -> None:
     assert json.loads(base64.b64decode(body, validate=True))["mobiles"] == "13800138000,13800138001"
 
 
+@pytest.mark.slow
 def test_each_call_has_its_path_and_body(serve: Callable[..., ScriptedServer]) -> None:
     """Every method goes to its endpoint, with the account's extension unless the call gives another."""
     server = serve(answer(TAKEN))

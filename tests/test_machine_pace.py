@@ -24,6 +24,7 @@ def two(clock: ManualClock) -> tuple[MachinePace, MachinePace]:
     return MachinePace(ACCOUNT, clock, "one"), MachinePace(ACCOUNT, clock, "two")
 
 
+@pytest.mark.slow
 def test_two_stores_take_turns(tmp_path: Path) -> None:
     """Neither is told that it asks too soon, and each gets its share."""
     with Simulator(https=False, poll_interval=0.3) as sim:

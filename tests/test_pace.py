@@ -145,6 +145,7 @@ def test_a_plan_that_no_longer_fits_into_its_hours_begins_the_next_day(
         mas.send(plan, client, store, progress=False)
 
 
+@pytest.mark.slow
 def test_a_spread_over_hours_stays_in_them(client: Client, store: Store, clock: ManualClock) -> None:
     """Planned at 08:00 for 09:00-17:00: refused now, sent when the hours begin, over at 17:00."""
     plan = _plan(500, store, spread=("09:00", "17:00"))
@@ -182,7 +183,8 @@ def run(path, account, number, rate):
 """
 
 
-@pytest.mark.parametrize("seconds", [4, pytest.param(140, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [4, 140])
 def test_processes_of_one_account_keep_one_pace(tmp_path: Path, seconds: int) -> None:
     """Begun at once, each with a store of its own: in any minute at the platform no more than sixty times the rate."""
     with mas.Simulator(https=False, poll_interval=0) as sim:
@@ -245,6 +247,7 @@ def test_the_window_is_asked_after_the_commit(sim: Simulator, client: Client, st
     assert set(sim.accepted.values()) == {1}
 
 
+@pytest.mark.slow
 def test_the_hours_of_the_plan_and_of_the_call_hold_both(
     sim: Simulator, client: Client, store: Store, clock: ManualClock
 ) -> None:

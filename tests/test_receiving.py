@@ -200,6 +200,7 @@ def test_while_the_store_is_locked_a_push_waits_in_a_file(store: mas.Store, tmp_
     assert not (tmp_path / "mas.db.spool").exists()
 
 
+@pytest.mark.slow
 def test_while_the_store_is_locked_every_push_is_answered_in_time(store: mas.Store) -> None:
     """Two hundred pushes against a locked store: each is answered within the two seconds, and each is in the store later."""
     took: list[float] = []
@@ -504,6 +505,7 @@ def test_too_many_connections_from_one_address() -> None:
 # ---- beside it -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_pushes_are_passed_on_as_they_came(store: mas.Store) -> None:
     """With forward= every body goes on to another system too, which may fail for a while."""
     got: list[tuple[str, bytes]] = []

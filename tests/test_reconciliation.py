@@ -373,6 +373,7 @@ def test_a_fast_clock_is_corrected_by_the_batches_of_the_run() -> None:
         assert len(store.foreign_reports()) == 0
 
 
+@pytest.mark.slow
 def test_a_sender_in_another_container_answers_late(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not said to have ended, and its answer beats the user's word: nobody gets the campaign twice."""
     path = tmp_path / "a.db"

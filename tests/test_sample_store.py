@@ -19,6 +19,8 @@ from masanalytics.vocabulary import MESSAGE_COLUMNS
 
 SCRIPT = Path(__file__).resolve().parent.parent / "data" / "make_sample_store.py"
 
+pytestmark = pytest.mark.slow  # half a year of messages is made first
+
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mas.Store]:
