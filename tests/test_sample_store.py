@@ -30,7 +30,6 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mas.Store]:
         yield store
 
 
-@pytest.mark.slow
 def test_it_is_the_same_everywhere(sample: mas.Store) -> None:
     """The same numbers get the same outcome on every machine."""
     rows = sample.db.query("SELECT phone, status_id FROM messages ORDER BY message_id")
