@@ -18,6 +18,8 @@ from tests.random_messages import fill, random_messages
 
 NUMBERS, SIZE, AT_ONCE = 60, 600, 50
 
+pytestmark = pytest.mark.slow  # every function that is asked in parts, on stores and lists of them
+
 ASKED: dict[str, Callable[[Any, pd.DataFrame], pd.DataFrame]] = {
     "fatigue": lambda data, said: mas.fatigue(data, "5d", max=4, uplinks=said),
     "fatigue of a campaign": lambda data, said: mas.fatigue(data, "5d", uplinks=said, campaign="c"),
