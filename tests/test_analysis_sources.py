@@ -299,6 +299,43 @@ def test_replies_of_very_many_messages_are_those_of_pandas(
         pd.testing.assert_frame_equal(found, ask(messages, uplinks=said, **where), check_dtype=False)
 
 
+@pytest.mark.parametrize("made", [as_duckdb, as_lazy_polars])
+@pytest.mark.parametrize("column", ["phone", "campaign", "message_id", "segments"])
+@pytest.mark.parametrize("more", [[], [None], ["it's, 100 %"], [2.0], [10**30]])
+def test_very_many_values_choose_as_few_do(made: Callable[[pd.DataFrame], Any], column: str, more: list[Any]) -> None:
+    """A list of hundreds is read by the engine at once, and keeps what a short list keeps: quotes, commas, missing values too."""
+    messages = random_messages(800, seed=9).assign(message_id=lambda frame: 7 * frame.index)
+    messages.loc[3, "campaign"] = "it's, 100 %"
+    messages.loc[5, "campaign"] = None
+    is_text = column in ("phone", "campaign")
+    more = [
+        one
+        for one in more
+        if one is None or (isinstance(one, str) == is_text and (one in set(messages[column]) or not is_text))
+    ]
+    wanted = {column: [*messages[column].dropna().unique()[:3].tolist() * 100, *more]}
+
+    found = analysis.delivery_rates(made(messages), history=None, where=wanted)
+
+    expected = analysis.delivery_rates(messages, history=None, where=wanted)
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False)
+    assert found["accepted"].sum() > 0
+
+
+@pytest.mark.parametrize("made", [pd.DataFrame, as_duckdb, as_lazy_polars, as_polars, as_arrow])
+@pytest.mark.parametrize("proofs", [0, 2])
+def test_proofs_are_in_no_number_of_any_source(made: Callable[[pd.DataFrame], Any], proofs: int) -> None:
+    """A proof is what says so in its round and in its campaign: neither alone, and nothing where one of them is missing."""
+    rows = [("spring", "1"), ("spring (proof)", "2"), ("spring", "proof"), (None, "proof"), ("autumn (proof)", None)]
+    rows += [("spring (proof)", "proof"), ("autumn (proof)", "proof")][:proofs]
+    messages = pd.DataFrame(rows, columns=["campaign", "round"], dtype="str").assign(
+        status="delivered", latency_s=3, waited_s=9
+    )
+
+    assert analysis.delivery_rates(made(messages))["accepted"].tolist() == [5]
+    assert analysis.delivery_rates(made(messages), round="proof")["accepted"].sum() == 2 + proofs
+
+
 def test_a_store_counts_its_own_replies(filled: Store) -> None:
     """Replies of the store's uplinks are matched to its messages, as those of its frames are."""
     answered = filled.messages().query("status == 'delivered'").head(20)

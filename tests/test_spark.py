@@ -19,6 +19,7 @@ import masanalytics as mas
 from masanalytics import analysis
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources import narwhals
+from masanalytics.analysis.sources.counted_tables import to_pandas
 from tests.random_messages import QUESTIONS, in_batches, random_messages
 from tests.several_accounts import ACCOUNTS, fill
 from tests.spark_here import NEEDS_SPARK
@@ -72,14 +73,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 @pytest.fixture
 def travelled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many rows each answer of the cluster brings to the driver, from here on."""
-    collect, rows = narwhals._to_pandas, [0]
+    collect, rows = to_pandas, [0]
 
     def spied(frame: Any) -> pd.DataFrame:
         found = collect(frame)
         rows.append(len(found))
         return found
 
-    monkeypatch.setattr(narwhals, "_to_pandas", spied)
+    monkeypatch.setattr(narwhals, "to_pandas", spied)
     return rows
 
 

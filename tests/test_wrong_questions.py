@@ -467,3 +467,15 @@ def test_texts_where_numbers_belong_are_refused(ask: Callable[..., Any], asked: 
     """In a sentence that names the argument."""
     with pytest.raises(InputError, match=said):
         ask(messages(**WINDOW, **KINDS), **asked)
+
+
+def test_of_very_many_unknown_names_a_few_are_said() -> None:
+    """Whoever asks for hundreds of campaigns that are not there reads a sentence, not a list."""
+    messages = pd.DataFrame({"status": ["delivered"], "campaign": ["spring"], "latency_s": [1], "waited_s": [5]})
+
+    with pytest.raises(InputError) as caught:
+        analysis.delivery_rates(messages, campaign=[f"offer {number}" for number in range(300)])
+
+    assert str(caught.value) == (
+        "no message has campaign 'offer 0', 'offer 1', 'offer 2', 'offer 3', 'offer 4', …; there is: spring"
+    )

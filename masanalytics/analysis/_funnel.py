@@ -61,7 +61,7 @@ def funnel(data: Messages, **where: Filter) -> pd.DataFrame:
     if uplinks_of(data) is None:
         notes = [why for why in [without_uplinks(data)] if why is not None]
     else:
-        answers = replies(data, by=None, **where)
+        answers = replies(data, by=None, cluster=None, **where)
         # A step holds part of the one before: who answered a message that is not known to be delivered is left out.
         rows.append(("replied", int(answers["answered_delivered"].sum()), 0))
     steps = pd.DataFrame(rows, columns=["step", "count", "pending"])

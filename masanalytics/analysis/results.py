@@ -220,8 +220,10 @@ def _said(option: Any) -> str:
 
 
 def _unknown(name: str, options: tuple[Any, ...], there: list[str]) -> InputError:
-    asked = mask_phones_in(", ".join(repr(option) for option in options))
-    near = [text for option in options for text in nearest(option, there, cutoff=0.3)]
+    asked = mask_phones_in(
+        ", ".join([*(repr(option) for option in options[:_SHOWN]), *["…"] * (len(options) > _SHOWN)])
+    )
+    near = [text for option in options[:_SHOWN] for text in nearest(option, there, cutoff=0.3)]
     listed = [mask_phones_in(text) for text in list(dict.fromkeys(near)) or there[:_SHOWN]] or ["-"]
     return InputError(
         "no message has {column} {value}; there is: {known}",

@@ -7,10 +7,11 @@ was forgotten leaves it like any other file. The store that knows it takes it ba
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from masanalytics.analysis.sources.damaged_files import damaged
 from masanalytics.errors import StoreError
@@ -51,22 +52,13 @@ def take_back(conn: sqlite3.Connection, folder: Path) -> None:
 
 def _check_aside(conn: sqlite3.Connection, file: Path, archive_id: int, size: int | None) -> None:
     """Raise unless a missing file was set aside and holds what the store has noted; reports (no `size`) are of these messages."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     aside = aside_of(file)
     if not aside.exists():
         raise damaged(file, export=None)
-    noted = [
-        row[0]
-        for row in conn.execute(
-            "SELECT message_id FROM archived WHERE archive_id = ? ORDER BY message_id", [archive_id]
-        )
-    ]
-    try:
-        there = pq.read_table(aside, partitioning=None, columns=["message_id"]).column("message_id").to_pylist()
-    except (pa.ArrowException, OSError):
-        there = [None]
+    sql = "SELECT message_id FROM archived WHERE archive_id = ? ORDER BY message_id"
+    noted = [row[0] for row in conn.execute(sql, [archive_id])]
+    rows = _read(aside, ["message_id"])
+    there = [None] if rows is None else rows["message_id"]
     is_whole = set(there) <= set(noted) if size is None else sorted(there) == noted and aside.stat().st_size == size
     if not is_whole:
         raise StoreError(
@@ -99,16 +91,12 @@ def forget_in_orphans(conn: sqlite3.Connection, folder: Path) -> None:
     """Write the files that were set aside anew without the people who were forgotten, and remove what cannot be read."""
     if conn.execute("SELECT 1 FROM forgettings LIMIT 1").fetchone() is None:
         return
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     for pattern in _FOLDS:
         for file in folder.glob(aside_of(Path(pattern)).as_posix()):
-            try:
-                rows = pq.read_table(
-                    file, partitioning=None, columns=["message_id", "phone", "submitted_at"]
-                ).to_pydict()
-            except (pa.ArrowInvalid, OSError):
+            rows = _read(file, ["message_id", "phone", "submitted_at"])
+            if rows is None:
                 remove_file(file)
                 continue
             names = _forgotten(conn, rows["phone"], rows["submitted_at"])
@@ -136,20 +124,31 @@ def _forgotten(conn: sqlite3.Connection, phones: Iterable[str], times: Iterable[
 
 def _is_in_store(conn: sqlite3.Connection, file: Path) -> bool:
     """Whether the store, or its archive, has every message of a file."""
+    rows = _read(file, ["message_id", "phone"])
+    if rows is None:
+        return False
+    names = names_of(conn, list({phone for phone in rows["phone"] if phone is not None}))
+    among = json.dumps(list(set(rows["message_id"])))
+    known = {
+        pair
+        for table in ("messages", "archived")
+        for pair in conn.execute(
+            f"SELECT message_id, phone FROM {table} WHERE message_id IN (SELECT value FROM json_each(?))", [among]
+        )
+    }
+    return all(
+        not known.isdisjoint({(number, phone), (number, names.get(phone, phone))})
+        for number, phone in zip(rows["message_id"], rows["phone"], strict=True)
+    )
+
+
+def _read(file: Path, columns: Sequence[str]) -> dict[str, list[Any]] | None:
+    """Return columns of a file; None where it is damaged."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        rows = pq.read_table(file, partitioning=None, columns=["message_id", "phone"]).to_pydict()
-    except (pa.ArrowInvalid, OSError):
-        return False
-    names = names_of(conn, list({phone for phone in rows["phone"] if phone is not None}))
-    for number, phone in zip(rows["message_id"], rows["phone"], strict=True):
-        there = (phone, names.get(phone, phone))
-        found = conn.execute(
-            "SELECT 1 FROM messages WHERE message_id = ? AND phone IN (?, ?)", [number, *there]
-        ).fetchone()
-        moved = "SELECT 1 FROM archived WHERE message_id = ? AND phone IN (?, ?)"
-        if found is None and conn.execute(moved, [number, *there]).fetchone() is None:
-            return False
-    return True
+        found: dict[str, list[Any]] = pq.read_table(file, partitioning=None, columns=list(columns)).to_pydict()
+    except (pa.ArrowException, OSError):
+        return None
+    return found

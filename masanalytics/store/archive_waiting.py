@@ -27,17 +27,21 @@ def unsettled(conn: sqlite3.Connection, months: Sequence[Month]) -> dict[int, st
     seen, found = Observation.of(conn), {}
     for month in months:
         start, end = month.limits or (0, 0)
-        doubts = conn.execute(
-            "SELECT 1 FROM batches WHERE account_id = ? AND state IN ('submitting', 'unknown') AND requested_at < ? LIMIT 1",
-            [month.account_id, end + _SETTLED_S],
-        ).fetchone()
         if seen.ends.get(month.account_id, 0) < end + _SETTLED_S:
             found[month.account_id] = "watched"
         elif any(one.first < end and one.last >= start for one in seen.cut.get(month.account_id, ())):
             found[month.account_id] = "answers"
-        elif doubts is not None:
+        elif _has_doubts(conn, month.account_id, end + _SETTLED_S):
             found[month.account_id] = "doubts"
     return found
+
+
+def _has_doubts(conn: sqlite3.Connection, account_id: int, before: int) -> bool:
+    """Return whether a batch of an account that was requested before an instant may have been sent or not."""
+    sql = (
+        "SELECT 1 FROM batches WHERE account_id = ? AND state IN ('submitting', 'unknown') AND requested_at < ? LIMIT 1"
+    )
+    return conn.execute(sql, [account_id, before]).fetchone() is not None
 
 
 def waiting_reasons(conn: sqlite3.Connection, waiting: Mapping[str, Mapping[int, str]]) -> list[Text]:

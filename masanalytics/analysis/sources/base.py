@@ -7,7 +7,7 @@ polars frame, a DuckDB relation, a Spark frame) and brings back a small table, o
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, runtime_checkable
 
 from masanalytics.aliases import Figures, Numbers
 from masanalytics.analysis.dimensions import NIGHT, WINDOW, late_after, missing_in_messages, time_part
@@ -30,9 +30,12 @@ __all__ = [
     "Seconds",
     "column_statuses",
     "columns_needed",
+    "options_within",
     "refuse_doubled",
     "status_numbers",
 ]
+
+_WIDEST: Final = 2**63
 
 Seconds = Literal["outcome", "waited", "waited_hours"]
 ColumnKind = Literal["text", "number", "boolean"]
@@ -241,6 +244,17 @@ def columns_needed(by: Sequence[str], where: Filters, *, seconds: Seconds | None
     if error is not None:
         raise error
     return need
+
+
+def options_within(options: Iterable[Any]) -> list[Any]:
+    """Return the values but for whole numbers of more than 64 bits: no message has one, and a frame cannot look for it.
+
+    Examples
+    --------
+    >>> options_within([1, 10**30, "1", None])
+    [1, '1', None]
+    """
+    return [option for option in options if not isinstance(option, int) or -_WIDEST <= option < _WIDEST]
 
 
 def _latency_columns(available: Sequence[str]) -> set[str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.base import RawCounts, Seconds
+from masanalytics.analysis.sources.counted_tables import as_counts, whole_numbers
 from masanalytics.analysis.sources.duckdb_relation import (
     draws_progress_bar,
     files_behind,
@@ -16,18 +17,18 @@ from masanalytics.analysis.sources.duckdb_relation import (
     repeated_ids,
     without_progress_bar,
 )
-from masanalytics.analysis.sources.duckdb_words import DuckDBWords, Grouping, first_edge, grouped_by, quoted
-from masanalytics.analysis.sources.narwhals import NarwhalsMessages, as_counts, whole_numbers
+from masanalytics.analysis.sources.duckdb_words import MANY, DuckDBWords, Grouping, first_edge, grouped_by, one_of_many
+from masanalytics.analysis.sources.narwhals import NarwhalsMessages
 from masanalytics.export_folder import Partition, exported_parts
+from masanalytics.own_columns import as_texts
 
 if TYPE_CHECKING:
+    from typing import Self
+
     import narwhals as nw
     import pandas as pd
 
 __all__ = ["DuckDBMessages"]
-
-_MANY: Final = 100
-"""From so many names of messages on a list of them is slow: it took 30 s where the text takes 1.5 (460,000 of 50 million)."""
 
 
 class DuckDBMessages(NarwhalsMessages):
@@ -44,13 +45,13 @@ class DuckDBMessages(NarwhalsMessages):
     def grouped_count(self, by: Sequence[str], *, where: Filters, seconds: Seconds | None = "outcome") -> RawCounts:
         """Count rows by the source dimensions, status and whole seconds."""
         self._check(by, where, seconds)
-        found = self._grouped(by, where, self._words.seconds(seconds))
+        found = self._grouped(by, where, seconds)
         return super().grouped_count(by, where=where, seconds=seconds) if found is None else as_counts(found, by, where)
 
     def binned_count(self, by: Sequence[str], *, where: Filters, edges: Sequence[int]) -> RawCounts:
         """Count rows by the source dimensions, status, and the first of the `edges` that is no less than their seconds."""
         self._check(by, where, "outcome")
-        found = self._grouped(by, where, self._words.seconds("outcome"), edges)
+        found = self._grouped(by, where, "outcome", edges)
         return super().binned_count(by, where=where, edges=edges) if found is None else as_counts(found, by, where)
 
     def repeated_messages(self) -> int:
@@ -87,11 +88,9 @@ class DuckDBMessages(NarwhalsMessages):
         return draws_progress_bar(self._given)
 
     def _grouped(
-        self, by: Sequence[str], where: Filters, seconds: str | None, edges: Sequence[int] = ()
+        self, by: Sequence[str], where: Filters, seconds: Seconds | None, edges: Sequence[int] = ()
     ) -> pd.DataFrame | None:
         """Return the counted table, its seconds put into bins where there are `edges`; None where columns are of other kinds."""
-        if seconds is None:
-            return None
         from duckdb import ConversionException
 
         try:
@@ -100,9 +99,14 @@ class DuckDBMessages(NarwhalsMessages):
             return self._grouped_as(by, where, seconds, edges, narrow=False)
 
     def _grouped_as(
-        self, by: Sequence[str], where: Filters, seconds: str, edges: Sequence[int], *, narrow: bool
+        self, by: Sequence[str], where: Filters, seconds: Seconds | None, edges: Sequence[int], *, narrow: bool
     ) -> pd.DataFrame | None:
-        named = {"status": Grouping('"status"', '"status"'), "seconds": grouped_by(seconds, narrow=narrow)}
+        named = {"status": Grouping('"status"', '"status"')}
+        if seconds is not None:
+            counted_seconds = self._words.seconds(seconds)
+            if counted_seconds is None:
+                return None
+            named["seconds"] = grouped_by(counted_seconds, narrow=narrow)
         for number, name in enumerate(by):
             grouping = self._words.grouping(name, narrow=narrow)
             if grouping is None:
@@ -118,16 +122,36 @@ class DuckDBMessages(NarwhalsMessages):
         return self._taken(counted)
 
     def _kept(self, where: Filters) -> Any:
-        """Return the messages that pass `where`; many of them by name are handed over as one text, which is read at once."""
+        """Return the messages that pass `where`."""
         import narwhals as nw
 
-        wanted = where.values.get("message_id", ())
-        if len(wanted) < _MANY or not self._schema["message_id"].is_integer() or {type(one) for one in wanted} != {int}:
+        tests = {name: self._one_of_many(name, options) for name, options in where.values.items()}
+        long = [test for test in tests.values() if test is not None]
+        if not long:
             return super()._kept(where)
-        others = {name: options for name, options in where.values.items() if name != "message_id"}
+        others = {name: options for name, options in where.values.items() if tests[name] is None}
         kept = super()._kept(replace(where, values=others, keeps_proofs_out=where.is_without_proofs)).to_native()
-        among = f"SELECT unnest(string_split('{','.join(map(str, wanted))}', ','))::BIGINT"
-        return nw.from_native(kept.filter(f"{quoted('message_id')} IN ({among})"))
+        return nw.from_native(kept.filter(" AND ".join(long)))
+
+    def without(self, message_ids: Sequence[int]) -> Self:
+        """Return the messages but for these."""
+        import narwhals as nw
+
+        test = self._one_of_many("message_id", message_ids)
+        if test is None:
+            return super().without(message_ids)
+        return type(self)(nw.from_native(self._frame.to_native().filter(f"NOT {test}")))
+
+    def _one_of_many(self, name: str, options: Sequence[Any]) -> str | None:
+        """Return the test that a column has one of very many values; None where they are few, or of kinds that exports do not have."""
+        import narwhals as nw
+
+        kind = self._schema.get(name)
+        if kind is None or len(options) < MANY:
+            return None
+        if kind == nw.String:
+            return one_of_many(name, as_texts(options))
+        return one_of_many(name, self._like(name, options)) if kind.is_integer() else None
 
     def _gathered(self, frame: nw.LazyFrame[Any]) -> nw.DataFrame[Any]:
         with without_progress_bar(self._given, drawn=self._draws):

@@ -8,8 +8,6 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
-import numpy as np
-
 from masanalytics.analysis.dimensions import (
     BEYOND,
     MATURED,
@@ -28,10 +26,11 @@ from masanalytics.analysis.sources.base import (
     ColumnKind,
     RawCounts,
     Seconds,
-    column_statuses,
     columns_needed,
+    options_within,
     status_numbers,
 )
+from masanalytics.analysis.sources.counted_tables import as_counts, to_pandas
 from masanalytics.analysis.sources.duckdb_relation import epoch_name, with_epochs
 from masanalytics.analysis.sources.lent_rows import (
     DELIVERED,
@@ -55,7 +54,7 @@ if TYPE_CHECKING:
     import narwhals as nw
     import pandas as pd
 
-__all__ = ["NarwhalsMessages", "as_counts", "spelled_statuses", "whole_numbers"]
+__all__ = ["NarwhalsMessages", "spelled_statuses"]
 
 _T = TypeVar("_T")
 
@@ -310,7 +309,7 @@ class NarwhalsMessages:
 
     def _collected(self, frame: Any) -> pd.DataFrame:
         """Run a query, and bring what comes of it."""
-        return _to_pandas(frame)
+        return to_pandas(frame)
 
     def _like(self, name: str, options: Sequence[Any]) -> list[Any]:
         """Return numbers as those of the column: 1 and 1.0 are one, and no whole number is 2.5."""
@@ -318,7 +317,8 @@ class NarwhalsMessages:
         if dtype is None or not (dtype.is_float() or dtype.is_integer()):
             return list(options)
         like = float if dtype.is_float() else int
-        return [like(one) if is_number(one) else one for one in options if not is_number(one) or like(one) == one]
+        known = options_within(options) if dtype.is_integer() else options
+        return [like(one) if is_number(one) else one for one in known if not is_number(one) or like(one) == one]
 
     def _kept(self, where: Filters) -> Any:
         """Return the messages that pass `where`."""
@@ -333,7 +333,7 @@ class NarwhalsMessages:
             _one_of(name, as_texts(options) if self._schema.get(name) == nw.String else self._like(name, options))
             for name, options in where.values.items()
         ]
-        if where.is_without_proofs and {"campaign", "round"} <= set(self._schema.names()):
+        if where.is_without_proofs and self._has_proofs:
             of_proof = (nw.col("round") == PROOF) & nw.col("campaign").str.ends_with(f"({PROOF})")
             tests.append(~of_proof.fill_null(value=False))
         if where.since is not None:
@@ -347,6 +347,17 @@ class NarwhalsMessages:
             inside = [(waited >= start) & (waited < end) for start, end in where.waited_in]
             tests.append(reduce(operator.or_, inside, nw.lit(value=False)))
         return reduce(operator.and_, tests) if tests else None
+
+    @cached_property
+    def _has_proofs(self) -> bool:
+        """Return whether there may be proofs: most data has none, and to leave them out is to read two more columns in every count."""
+        import narwhals as nw
+
+        if not {"campaign", "round"} <= set(self._schema.names()):
+            return False
+        if self._frame.implementation.name in _SPARK:  # where a question is a job of its own
+            return True
+        return len(self._collected(self._frame.filter(nw.col("round") == PROOF).select("round").head(1))) > 0
 
     def _dimension(self, name: str) -> nw.Expr:
         import narwhals as nw
@@ -449,17 +460,6 @@ class NarwhalsMessages:
         return nw.when(reported).then(latency).otherwise(waited)
 
 
-def as_counts(table: pd.DataFrame, by: Sequence[str], where: Filters) -> RawCounts:
-    """Return a counted table, whose dimensions are called ``by0, by1, …``, as a source gives it."""
-    import pandas as pd
-
-    keys = {name: table[f"by{number}"] for number, name in enumerate(by)}
-    names, distinct = pd.factorize(table["status"], use_na_sentinel=False)
-    status = np.array(column_statuses(distinct, where), dtype=np.int64)[names] if len(table) else np.zeros(0, np.int64)
-    seconds = _floats(table["seconds"]) if "seconds" in table.columns else np.full(len(table), np.nan)
-    return RawCounts(pd.DataFrame(keys, index=table.index), status, seconds, table["n"].to_numpy(dtype=np.int64))
-
-
 def _in_bins(exact: Any, edges: Sequence[int]) -> Any:
     """Return counts with the first of the `edges` that is no less than their seconds, in place of these."""
     import narwhals as nw
@@ -495,31 +495,3 @@ def _one_of(name: str, options: Sequence[Any]) -> Any:
     column = nw.col(name)
     chosen = column.is_in([option for option in options if option is not None])
     return chosen | column.is_null() if None in options else chosen
-
-
-def _to_pandas(frame: Any) -> pd.DataFrame:
-    import narwhals as nw
-
-    collected = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
-    table: pd.DataFrame = collected.to_pandas().reset_index(drop=True)
-    counted = {name: collected[name] for name, dtype in collected.schema.items() if _is_dimension(name, dtype)}
-    return table.assign(**{name: whole_numbers(column.to_arrow()) for name, column in counted.items()})
-
-
-def _is_dimension(name: str, dtype: Any) -> bool:
-    return name.startswith("by") and bool(dtype.is_integer())
-
-
-def whole_numbers(column: Any) -> pd.Series:
-    """Return an Arrow column of integers, which stay integers where some are missing: as floats two long ones could be one."""
-    import pandas as pd
-    import pyarrow as pa
-
-    kinds = {pa.int64(): pd.Int64Dtype()} if column.null_count else {}
-    return pd.Series(column.cast(pa.int64()).to_pandas(types_mapper=kinds.get))
-
-
-def _floats(column: pd.Series) -> Any:
-    import pandas as pd
-
-    return pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)

@@ -24,6 +24,7 @@ from masanalytics.analysis.sources.base import (
     Seconds,
     column_statuses,
     columns_needed,
+    options_within,
     refuse_doubled,
 )
 from masanalytics.analysis.sources.number_totals import HASHED, MASKED, SOME, WHOLE, style_of
@@ -160,7 +161,7 @@ class PandasMessages:
         keep = np.ones(len(frame), dtype=bool)
         for name, options in where.values.items():
             column = frame[name]
-            asked = as_texts(options) if isinstance(column.dtype, pd.StringDtype) else options
+            asked = as_texts(options) if isinstance(column.dtype, pd.StringDtype) else options_within(options)
             chosen = column.isin([option for option in asked if option is not None])
             keep &= (chosen | column.isna() if None in options else chosen).to_numpy(dtype=bool)
         if where.is_without_proofs and {"campaign", "round"} <= set(frame.columns):
