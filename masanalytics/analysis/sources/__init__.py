@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from masanalytics.aliases import Messages
 from masanalytics.analysis.sources.base import HoldsMessages, HoldsUplinks, MessageSource
@@ -13,6 +13,7 @@ from masanalytics.analysis.sources.folders import ExportedMessages, exports_in
 from masanalytics.analysis.sources.ledger_parts import ledger_part, with_archive
 from masanalytics.analysis.sources.narwhals import NarwhalsMessages
 from masanalytics.analysis.sources.pandas import PandasMessages
+from masanalytics.analysis.sources.polars import PolarsMessages
 from masanalytics.analysis.sources.remembered import RememberedMessages, asks_once, remembered
 from masanalytics.analysis.sources.united import APART, UnitedMessages, id_places
 from masanalytics.errors import InputError
@@ -31,6 +32,8 @@ __all__ = [
     "without_uplinks",
 ]
 
+
+_KINDS: Final[dict[str, type[NarwhalsMessages]]] = {"DUCKDB": DuckDBMessages, "POLARS": PolarsMessages}
 
 _ROWS_OF_A_SHEET = {"message_id", "excluded_because"}
 """The columns by which rows of `masanalytics.outcomes` are known: several of them may show the same message."""
@@ -69,7 +72,7 @@ def _source_of(data: Any) -> MessageSource:
     if isinstance(frame, (nw.DataFrame, nw.LazyFrame)):
         if set(frame.collect_schema().names()) >= _ROWS_OF_A_SHEET:
             frame = cast("Any", frame.filter(~nw.col("message_id").is_null())).unique("message_id", keep="any")
-        kind = DuckDBMessages if frame.implementation.name == "DUCKDB" else NarwhalsMessages
+        kind = _KINDS.get(frame.implementation.name, NarwhalsMessages)
         return kind(cast("Any", frame))
     raise InputError(
         "data is a {type}: give a Store, a frame of messages (pandas, polars, DuckDB, Spark), the folder of an export, or a list of"

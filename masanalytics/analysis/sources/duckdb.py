@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from masanalytics.analysis.filters import Filters
@@ -19,7 +20,6 @@ from masanalytics.analysis.sources.duckdb_relation import (
 )
 from masanalytics.analysis.sources.duckdb_words import MANY, DuckDBWords, Grouping, first_edge, grouped_by, one_of_many
 from masanalytics.analysis.sources.narwhals import NarwhalsMessages
-from masanalytics.export_folder import Partition, exported_parts
 from masanalytics.own_columns import as_texts
 
 if TYPE_CHECKING:
@@ -54,30 +54,22 @@ class DuckDBMessages(NarwhalsMessages):
         found = self._grouped(by, where, "outcome", edges)
         return super().binned_count(by, where=where, edges=edges) if found is None else as_counts(found, by, where)
 
-    def repeated_messages(self) -> int:
-        """Return how many rows show a message that another row shows too."""
-        if "message_id" not in self._schema or self._exported is not None:
-            return 0
+    def _counted_repeats(self) -> int:
         if self._schema["message_id"].is_integer():
             table = self._taken(repeated_ids(self._given.to_native(), "account" if "account" in self._schema else None))
             least, repeated = table.iloc[0].fillna(0)
             if least >= 0:
                 return int(repeated)
-        return super().repeated_messages()
+        return super()._counted_repeats()
 
     def _last_end(self) -> Any:
-        if self._exported is not None and all(one.rows == 0 or one.as_of is not None for one in self._exported):
-            return max((one.as_of or 0 for one in self._exported), default=0) or None
         as_of = self._words.as_of()
         if as_of is None:
             return super()._last_end()
         return self._taken(self._frame.to_native().aggregate(f"{as_of} AS as_of"))["as_of"].iloc[0]
 
-    @cached_property
-    def _exported(self) -> Sequence[Partition] | None:
-        """What the manifest of an export knows of the files of this relation; None where it is of something else."""
-        files = parquet_behind(self._given)
-        return None if files is None else exported_parts(files)
+    def _files(self) -> Sequence[Path] | None:
+        return parquet_behind(self._given)
 
     @cached_property
     def _words(self) -> DuckDBWords:

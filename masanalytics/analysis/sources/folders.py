@@ -22,6 +22,7 @@ from masanalytics.analysis.sources.lent_rows import Ask, LendsRows, Loan
 from masanalytics.analysis.sources.narwhals import NarwhalsMessages
 from masanalytics.analysis.sources.number_totals import NumberTotals, TotalsNumbers
 from masanalytics.analysis.sources.pandas import PandasMessages
+from masanalytics.analysis.sources.polars import PolarsMessages
 from masanalytics.analysis.sources.united import UnitedMessages
 from masanalytics.errors import InputError, MissingExtraError, StoreError
 from masanalytics.export_folder import MANIFEST, Manifest, Partition, current_files, read_manifest
@@ -345,9 +346,9 @@ def opened(files: Sequence[Path], *, own: Sequence[str] = (), are_alike: bool = 
         pass
     else:
         if are_alike:
-            return NarwhalsMessages(_completed(nw.from_native(pl.scan_parquet(names, hive_partitioning=False))))
+            return PolarsMessages(_completed(nw.from_native(pl.scan_parquet(names, hive_partitioning=False))))
         scans = [pl.scan_parquet(name, hive_partitioning=False) for name in names]
-        return NarwhalsMessages(_completed(nw.from_native(pl.concat(scans, how="diagonal"))))
+        return PolarsMessages(_completed(nw.from_native(pl.concat(scans, how="diagonal"))))
     try:
         from pyarrow import concat_tables
         from pyarrow.parquet import read_table

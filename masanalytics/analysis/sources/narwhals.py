@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, reduce
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
 from masanalytics.analysis.dimensions import (
@@ -21,7 +22,6 @@ from masanalytics.analysis.dimensions import (
     time_part,
 )
 from masanalytics.analysis.filters import Filters
-from masanalytics.analysis.sources import polars_frame
 from masanalytics.analysis.sources.base import (
     ColumnKind,
     RawCounts,
@@ -43,9 +43,9 @@ from masanalytics.analysis.sources.lent_rows import (
 )
 from masanalytics.analysis.sources.narwhals_times import at_night, digits_as_epoch
 from masanalytics.analysis.sources.number_totals import NumberTotals, seen_style, spelled_otherwise, totals_of
-from masanalytics.analysis.sources.polars_frame import is_polars
 from masanalytics.argument_kinds import is_number
 from masanalytics.errors import InputError
+from masanalytics.export_folder import Partition, exported_parts
 from masanalytics.own_columns import as_texts
 from masanalytics.timezone import CHINA_OFFSET_S
 from masanalytics.vocabulary import PROOF, UNREPORTED_AFTER_S, Status
@@ -118,8 +118,15 @@ class NarwhalsMessages:
         self._check(by, where, "outcome")
         names = [*(f"by{number}" for number in range(len(by))), "status", "seconds"]
         # The exact seconds are few by then.
-        binned = _in_bins(self._counted(by, where, "outcome"), edges).group_by(names).agg(n=nw.col("n").sum())
+        binned = self._binned(self._counted(by, where, "outcome"), edges).group_by(names).agg(n=nw.col("n").sum())
         return as_counts(self._collected(binned.with_columns(n=nw.col("n").cast(nw.Int64))), by, where)
+
+    def _binned(self, exact: Any, edges: Sequence[int]) -> Any:
+        """Return counts with the first of the `edges` that is no less than their seconds, in place of these."""
+        import narwhals as nw
+
+        seconds = nw.col("seconds")
+        return exact.with_columns(seconds=nw.when(~seconds.is_null()).then(_first_edge(seconds, edges)))
 
     def _check(self, by: Sequence[str], where: Filters, seconds: Seconds | None) -> None:
         """Raise if the columns cannot answer."""
@@ -260,24 +267,28 @@ class NarwhalsMessages:
         return "text" if isinstance(dtype, (nw.String, nw.Categorical, nw.Enum)) else None
 
     def repeated_messages(self) -> int:
-        """Return how many rows show a message that another row shows too: one distinct count where the data is."""
+        """Return how many rows show a message that another row shows too."""
+        return 0 if "message_id" not in self._schema or self._exported is not None else self._counted_repeats()
+
+    def _counted_repeats(self) -> int:
+        """Return the same by one distinct count where the data is."""
         import narwhals as nw
 
-        if "message_id" not in self._schema:
-            return 0
         by_account = "account" in self._schema
-        if is_polars(self._frame) and self._schema["message_id"].is_integer():
-            repeated = polars_frame.repeated_ids(self._frame, None)
-            if (
-                repeated and by_account
-            ):  # two accounts may number their messages alike, which few do: most are asked once
-                repeated = polars_frame.repeated_ids(self._frame, "account")
-            if repeated is not None:
-                return repeated
         known = self._frame.filter(~nw.col("message_id").is_null())
         counted = {"n": nw.len(), "distinct": nw.col("message_id").n_unique()}
         table = self._collected(known.group_by("account").agg(**counted) if by_account else known.select(**counted))
         return int(table["n"].sum() - table["distinct"].sum())
+
+    def _files(self) -> Sequence[Path] | None:
+        """Return the Parquet files that are read, if they are all that is; None where that is not known."""
+        return None
+
+    @cached_property
+    def _exported(self) -> Sequence[Partition] | None:
+        """What the manifest of an export knows of the files; None where they are of something else."""
+        files = self._files()
+        return None if files is None else exported_parts(files)
 
     def coverage_summary(self, where: Filters) -> Mapping[str, Any]:  # noqa: ARG002 - a frame knows no gaps of its own
         """Return the end of coverage that ``submitted_at + waited_s`` tells."""
@@ -290,7 +301,10 @@ class NarwhalsMessages:
         nothing: dict[str, Any] = {"as_of": None, "end": {}, "gaps": [], "holes": []}
         if not {"submitted_at", "waited_s"} <= set(self.message_columns()):
             return nothing
-        last = self._last_end()
+        if self._exported is not None and all(one.rows == 0 or one.as_of is not None for one in self._exported):
+            last = max((one.as_of or 0 for one in self._exported), default=0) or None
+        else:
+            last = self._last_end()
         return nothing if pd.isna(last) else {**nothing, "as_of": int(last)}
 
     def _last_end(self) -> Any:
@@ -458,15 +472,6 @@ class NarwhalsMessages:
         pending = status.is_in(spelled_statuses(self._schema["status"], Status.pending))
         waited = nw.when(pending).then(self._whole("waited_s"))
         return nw.when(reported).then(latency).otherwise(waited)
-
-
-def _in_bins(exact: Any, edges: Sequence[int]) -> Any:
-    """Return counts with the first of the `edges` that is no less than their seconds, in place of these."""
-    import narwhals as nw
-
-    if is_polars(exact):
-        return polars_frame.in_bins(exact, edges)
-    return exact.with_columns(seconds=nw.when(~nw.col("seconds").is_null()).then(_first_edge(nw.col("seconds"), edges)))
 
 
 def _first_edge(seconds: Any, edges: Sequence[int]) -> Any:

@@ -1,0 +1,92 @@
+"""A polars frame of messages, eager or lazy: narwhals asks it, but for what narwhals has no words for, or slow ones."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+from masanalytics.analysis.sources.damaged_files import state_of_files
+from masanalytics.analysis.sources.narwhals import NarwhalsMessages
+
+__all__ = ["PolarsMessages"]
+
+_BITS: Final = 62
+_A_SCAN: Final = "Parquet SCAN ["
+
+
+class PolarsMessages(NarwhalsMessages):
+    """A polars frame of messages, as a source."""
+
+    def state(self) -> Hashable | None:
+        """Return what is equal as long as no message changes, where files of this machine tell; None where nothing does."""
+        seen = None if self._scan is None else state_of_files(self._scan)
+        return None if seen is None else ("polars", tuple(self._schema.items()), str(Path.cwd()), seen)
+
+    def _files(self) -> Sequence[Path] | None:
+        return self._scan
+
+    @cached_property
+    def _scan(self) -> list[Path] | None:
+        return _parquet_scan(self._given.to_native())
+
+    def _binned(self, exact: Any, edges: Sequence[int]) -> Any:
+        """Polars looks the edges up; what is more than all is as the last one."""
+        import narwhals as nw
+        import polars as pl
+
+        seconds = pl.col("seconds").cast(pl.Int64)
+        place = pl.lit(pl.Series(edges[:-1], dtype=pl.Int64)).search_sorted(seconds)
+        edge = pl.lit(pl.Series(edges, dtype=pl.Int64)).gather(place)
+        return nw.from_native(exact.to_native().with_columns(seconds=pl.when(seconds.is_not_null()).then(edge)))
+
+    def _counted_repeats(self) -> int:
+        repeated = None
+        if self._schema["message_id"].is_integer():
+            repeated = _repeated_ids(self._frame, None)
+            if repeated and "account" in self._schema:
+                # Two accounts may number their messages alike, which few do: most are asked once.
+                repeated = _repeated_ids(self._frame, "account")
+        return super()._counted_repeats() if repeated is None else repeated
+
+
+def _parquet_scan(frame: Any) -> list[Path] | None:
+    """Return the Parquet files that a lazy frame scans, if it is nothing but all of every file; else None.
+
+    What tells them is what polars hands to other engines, and promises to nobody: where it is not as it was, nothing is known.
+    """
+    import polars as pl
+
+    if not isinstance(frame, pl.LazyFrame):
+        return None
+    try:
+        if not frame.explain(optimized=False).startswith(_A_SCAN):
+            return None
+        scan = frame._ldf.visit().view_current_node()  # noqa: SLF001
+        options = scan.file_options
+        parts = [scan.predicate, options.n_rows, options.row_index, options.with_columns, options.include_file_paths]
+        files = [Path(path) for path in scan.paths]
+    except Exception:  # noqa: BLE001 - of polars, whatever it is
+        return None
+    is_whole = scan.scan_type[0] == "parquet" and parts == [None] * len(parts)
+    return files if is_whole and files else None
+
+
+def _repeated_ids(frame: Any, account: str | None) -> int | None:
+    """Return how many rows have a ``message_id`` that another row has; None where there are numbers below 0.
+
+    Numbers of neighbours share a set of bits, so that memory stays small where a distinct count holds each.
+    """
+    import polars as pl
+
+    number = pl.col("message_id")
+    bit = pl.lit(2, pl.Int64).pow(number % _BITS).cast(pl.Int64)
+    neighbours = (
+        frame.lazy().to_native().filter(number.is_not_null())
+        .group_by([(number // _BITS).alias("#neighbours"), *([account] if account else [])])
+        .agg(pl.len().cast(pl.Int64).alias("n"), number.min().alias("lowest"), bit.bitwise_or().alias("bits"))
+    )  # fmt: skip
+    repeated = pl.col("n") - pl.col("bits").bitwise_count_ones().cast(pl.Int64)
+    least, count = neighbours.select(pl.col("lowest").min(), repeated.sum()).collect().row(0)
+    return None if least is not None and least < 0 else int(count or 0)
