@@ -26,12 +26,13 @@ from masanalytics.paths import remove_file, replace_file
 __all__ = [
     "MANIFEST",
     "SCHEMA_VERSION",
+    "ExportedFiles",
     "Manifest",
     "Partition",
     "aside_of",
     "commit",
     "current_files",
-    "exported_parts",
+    "exported_files",
     "finish",
     "read_manifest",
     "sync_file",
@@ -202,7 +203,26 @@ def current_files(folder: Path, manifest: Manifest, kind: str = "messages") -> l
     return found
 
 
-def exported_parts(files: Sequence[Path]) -> list[Partition] | None:
+@dataclass(frozen=True)
+class ExportedFiles:
+    """Files of messages of one folder, as its manifest knows them.
+
+    Attributes
+    ----------
+    folder : Path
+        Of the export, or the archive.
+    manifest : Manifest
+        Its own.
+    partitions : list of Partition
+        What it knows of these files.
+    """
+
+    folder: Path
+    manifest: Manifest
+    partitions: Sequence[Partition]
+
+
+def exported_files(files: Sequence[Path]) -> ExportedFiles | None:
     """Return what the manifest of an export knows of its files of messages; None if one is another file, or there twice.
 
     Nor is anything known while files are being put in place, and of a file that is not as long as it was written.
@@ -219,7 +239,7 @@ def exported_parts(files: Sequence[Path]) -> list[Partition] | None:
             return None
     except (OSError, StoreError):
         return None
-    return [known[file] for file in files]
+    return ExportedFiles(folder, manifest, [known[file] for file in files])
 
 
 def sync_file(path: Path) -> None:

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 import masanalytics as mas
 from masanalytics import analysis
 from masanalytics.analysis.filters import Filters, to_instant, to_seconds
-from masanalytics.analysis.sources.folders import opened
 from masanalytics.analysis.sources.pandas import count_combinations
+from masanalytics.analysis.sources.parquet_files import opened
 from masanalytics.errors import InputError
 from masanalytics.store import Store
 from masanalytics.vocabulary import Status

@@ -183,6 +183,7 @@ def test_a_late_report_is_kept_and_counted(bench: Bench, tmp_path: Path) -> None
 
     after = mas.delivery_rates(archive, history=None, campaign="c1")
     assert after[["accepted", "delivered", "failed"]].to_numpy().tolist() == [[2, 1, 1]]
+    assert mas.number_health(archive, phones=[A, B])[["delivered", "failed"]].to_numpy().tolist() == [[1, 0], [0, 1]]
     rows = archive.messages("c1")
     assert rows[["phone", "status", "reports"]].to_numpy().tolist() == [[A, "delivered", 1], [B, "failed", 1]]
     assert len(bench.store.foreign_reports()) == 0

@@ -117,10 +117,10 @@ def test_a_lost_file_of_an_archive_is_named(filled: Path, tmp_path: Path, damage
 
 def test_only_files_that_matter_are_opened(export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By account and time; where no file matters, one is opened to say what columns there are."""
-    from masanalytics.analysis.sources import folders
+    from masanalytics.analysis.sources import folders, parquet_files
 
     opened: list[list[str]] = []
-    real = folders.opened
+    real = parquet_files.opened
 
     def noted(files: list[Path], **how: Any) -> Any:
         opened.append([f"{file.parent.name[6:]} {file.name[0]}" for file in files])

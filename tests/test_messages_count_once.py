@@ -63,6 +63,14 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Any:
         yield folder, store, copy
 
 
+def relation(folder: Path, month: str = "*") -> Any:
+    return pytest.importorskip("duckdb").read_parquet(str(folder / f"month={month}" / "*.parquet"))
+
+
+def scan(folder: Path, month: str = "*") -> Any:
+    return pytest.importorskip("polars").scan_parquet(folder / f"month={month}" / "*.parquet")
+
+
 TWICE: dict[str, tuple[Callable[[Path, Store, Store], Any], str]] = {
     "a path written in two ways": (lambda at, *_: [at / "exp", f"{at}/./exp/"], "exp is in the list twice"),
     "an export and its store": (lambda at, store, _: [at / "exp", store], "exp and .*a.db are of one store"),
@@ -90,6 +98,19 @@ TWICE: dict[str, tuple[Callable[[Path, Store, Store], Any], str]] = {
     ),
     "a folder with an export and its backup": (lambda at, *_: at / "parent", "backup and .*exp are of one store"),
     "a folder and what is in it": (lambda at, *_: [at / "one", at / "one" / "exp"], "exp is in the list twice"),
+    "a relation over an export and its store": (
+        lambda at, store, _: [store, relation(at / "exp")],
+        "a.db and .*exp are of one store",
+    ),
+    "a scan of an export and its folder": (lambda at, *_: [scan(at / "exp"), at / "exp"], "exp is in the list twice"),
+    "an export and one of its months": (
+        lambda at, *_: [relation(at / "exp"), scan(at / "exp", "2026-02")],
+        "exp is in the list twice",
+    ),
+    "a scan of an archive and its store": (
+        lambda at, store, _: [scan(at / "arc"), store],
+        "arc and .*a.db are of one store",
+    ),
     "a list in a list": (lambda at, store, copy: [[store], [at / "arc", copy]], "are of one store"),
 }
 
@@ -100,6 +121,22 @@ def test_two_parts_of_one_store_are_refused(places: Any, case: str) -> None:
     make, problem = TWICE[case]
     with pytest.raises(InputError, match=problem):
         mas.delivery_rates(make(*places), history=None)
+
+
+@pytest.mark.parametrize("read", [relation, scan])
+def test_months_of_an_export_can_be_read_one_by_one(
+    settled: Store, tmp_path: Path, read: Callable[[Path, str], Any]
+) -> None:
+    """Files that have no message in common are no message twice, and a batch of two months is one batch."""
+    settled.export_parquet(tmp_path / "exp")
+    months = [file.parent.name.removeprefix("month=") for file in sorted((tmp_path / "exp").glob("month=*/*.parquet"))]
+    assert len(months) > 1
+
+    for by in ("campaign", "batch_id"):
+        found = mas.delivery_rates([read(tmp_path / "exp", month) for month in months], by=by, history=None)
+        pd.testing.assert_frame_equal(
+            found, mas.delivery_rates(tmp_path / "exp", by=by, history=None), check_dtype=False
+        )
 
 
 def test_a_copy_that_went_on_by_itself_is_refused_too(settled: Store, tmp_path: Path) -> None:

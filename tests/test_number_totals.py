@@ -123,3 +123,24 @@ def test_masked_numbers_are_refused_everywhere(make: Callable[[pd.DataFrame], An
 
     with pytest.raises(InputError, match="masked"):
         analysis.number_health(make(masked))
+
+
+@pytest.mark.parametrize("made", [as_duckdb, as_lazy_polars, as_arrow])
+@pytest.mark.parametrize("phones", [None, ["13800000001"]])
+def test_messages_of_which_none_failed_have_no_code(
+    made: Callable[[pd.DataFrame], Any], phones: list[str] | None
+) -> None:
+    """A column that is missing everywhere is of no kind to an engine, and every number is well."""
+    messages = pd.DataFrame(
+        {
+            "phone": ["13800000001", "13800000001", "13800000002"], "status": "delivered", "error_code": [None] * 3,
+            "carrier": [None] * 3, "submitted_at": pd.to_datetime(["2026-01-01 09:00"] * 3).tz_localize("Asia/Shanghai"),
+        }
+    )  # fmt: skip
+
+    found = analysis.number_health(made(messages), phones=phones)
+
+    expected = [["13800000001", 2, 2, "good"], ["13800000002", 1, 1, "good"]]
+    assert (
+        found[["phone", "sent", "delivered", "verdict"]].to_numpy().tolist() == expected[: 2 if phones is None else 1]
+    )

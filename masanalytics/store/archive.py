@@ -15,10 +15,13 @@ import pandas as pd
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.base import ColumnKind, MessageSource, RawCounts, Seconds
 from masanalytics.analysis.sources.damaged_files import damaged, naming_damaged, state_of_files
-from masanalytics.analysis.sources.folders import exports_in, opened, read_through
+from masanalytics.analysis.sources.folders import exports_in
 from masanalytics.analysis.sources.ledger_parts import LedgerPart
+from masanalytics.analysis.sources.lent_rows import Ask, LendsRows, Loan
 from masanalytics.analysis.sources.narwhals import NarwhalsMessages
+from masanalytics.analysis.sources.number_totals import NumberTotals, TotalsNumbers
 from masanalytics.analysis.sources.pandas import PandasMessages
+from masanalytics.analysis.sources.parquet_files import in_memory, opened, read_through
 from masanalytics.analysis.sources.united import UnitedMessages
 from masanalytics.errors import InputError
 from masanalytics.i18n import speaks
@@ -172,6 +175,16 @@ class _ArchiveMessages:
         """Return these columns of the messages that pass `where`."""
         return self._asked(lambda source: source.message_rows(columns, where=where))
 
+    def number_totals(self, where: Filters, among: Sequence[str] | None) -> NumberTotals | None:
+        """Return the accepted messages of each number, added up; None where no engine can."""
+        return self._asked(
+            lambda source: source.number_totals(where, among) if isinstance(source, TotalsNumbers) else None
+        )
+
+    def lend_rows(self, loan: Loan, ask: Ask[_T]) -> _T | None:
+        """Return what `ask` finds out of the accepted messages; None where their rows have to be read."""
+        return self._asked(lambda source: source.lend_rows(loan, ask) if isinstance(source, LendsRows) else None)
+
     def archived_rows(self, columns: Sequence[str], where: Filters) -> pd.DataFrame:
         """Return these columns of the messages that pass `where` and have left the file."""
         with self._moved() as parts:
@@ -250,8 +263,9 @@ class _ArchiveMessages:
         ]
 
     @staticmethod
-    def _amended(conn: sqlite3.Connection, archived: Sequence[NarwhalsMessages], late: Sequence[int]) -> PandasMessages:
+    def _amended(conn: sqlite3.Connection, archived: Sequence[NarwhalsMessages], late: Sequence[int]) -> MessageSource:
         """Return the messages that were reported late, with what that makes of them."""
         united = UnitedMessages(archived, apart=0)
         where = Filters({"message_id": tuple(late)})
-        return PandasMessages(amended(conn, united.message_rows(united.message_columns(), where=where)))
+        rows = amended(conn, united.message_rows(united.message_columns(), where=where))
+        return in_memory(rows) or PandasMessages(rows)

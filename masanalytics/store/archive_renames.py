@@ -14,7 +14,7 @@ from pathlib import Path
 
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.damaged_files import naming_damaged
-from masanalytics.analysis.sources.folders import opened, read_through
+from masanalytics.analysis.sources.parquet_files import opened, read_through
 
 __all__ = [
     "compare_older_files",

@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache, lru_cache
+from functools import lru_cache
 from os import PathLike
 from pathlib import Path
-from threading import get_ident
 from time import sleep
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.base import ColumnKind, MessageSource, RawCounts, Seconds
 from masanalytics.analysis.sources.damaged_files import check_sizes, naming_damaged, state_of_files
-from masanalytics.analysis.sources.duckdb import DuckDBMessages
 from masanalytics.analysis.sources.ledger_parts import LedgerPart
 from masanalytics.analysis.sources.lent_rows import Ask, LendsRows, Loan
 from masanalytics.analysis.sources.narwhals import NarwhalsMessages
 from masanalytics.analysis.sources.number_totals import NumberTotals, TotalsNumbers
 from masanalytics.analysis.sources.pandas import PandasMessages
-from masanalytics.analysis.sources.polars import PolarsMessages
+from masanalytics.analysis.sources.parquet_files import opened, read_through
 from masanalytics.analysis.sources.united import UnitedMessages
-from masanalytics.errors import InputError, MissingExtraError, StoreError
+from masanalytics.errors import InputError, StoreError
 from masanalytics.export_folder import MANIFEST, Manifest, Partition, current_files, read_manifest
 from masanalytics.i18n import Text
-from masanalytics.own_columns import names_in_files
 from masanalytics.paths import full_path
 from masanalytics.vocabulary import MESSAGE_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ExportedMessages", "exports_in", "opened", "read_through"]
+__all__ = ["ExportedMessages", "exports_in"]
 
 _TRIES: Final = 50
 _WAIT_S: Final = 0.1
@@ -98,15 +94,7 @@ class ExportedMessages:
 
     def ledger_part(self) -> LedgerPart:
         """Return of which store it is, and what of it."""
-        manifest = self._manifest()
-        ledger, late = str(manifest.settings["store"]), int(manifest.extra.get("late_reports", 0))
-        if not manifest.settings.get("archive"):
-            return LedgerPart(ledger, str(self._folder), "export", manifest.extra.get("archived"), late)
-        archived: dict[str, int] = {}
-        for one in manifest.partitions:
-            if one.kind == "messages":
-                archived[one.month] = archived.get(one.month, 0) + one.rows
-        return LedgerPart(ledger, str(self._folder), "archived", archived, late)
+        return LedgerPart.of_folder(self._folder, self._manifest())
 
     def state(self) -> Hashable:
         """Return what is equal as long as the same files count and are as they were written; None where one is missing."""
@@ -261,12 +249,6 @@ def _concerned(partitions: Sequence[Partition], where: Filters) -> list[Partitio
     return [one for one in partitions if can_pass(one)] or list(partitions[:1])
 
 
-def read_through(file: Path) -> None:
-    """Read a file of messages from end to end, as questions read it."""
-    source = opened([file])
-    source.message_rows(source.message_columns(), where=Filters())
-
-
 def _with_same_columns(manifest: Manifest, kind: str) -> list[list[Partition]]:
     """Return the files of a kind, those that have the same columns of the user's own together: what a file lacks was not kept."""
     lacking = manifest.extra.get("lacking", {})
@@ -294,103 +276,3 @@ def _opened(files: Sequence[Path], *, own: Sequence[str], are_alike: bool) -> Me
     if not files:
         return PandasMessages(pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in MESSAGE_COLUMNS.items()}))
     return opened(files, own=own, are_alike=are_alike)
-
-
-class _OwnRelation(DuckDBMessages):
-    """A relation of a connection of ours, which draws no progress bar."""
-
-    @property
-    def _draws(self) -> bool:
-        return False
-
-
-def opened(files: Sequence[Path], *, own: Sequence[str] = (), are_alike: bool = False) -> NarwhalsMessages:
-    """Return Parquet files of messages, at least one, as a source: by DuckDB where it is installed, else by polars or Arrow.
-
-    A column that a file does not have, since it was written before there was one, is missing in its messages.
-
-    Parameters
-    ----------
-    own : sequence of str
-        The user's own columns in them: names that differ in capitals only are one to DuckDB, which is not asked then.
-    are_alike : bool
-        Whether all are known to have the same columns, as those of one export: then not each is opened to find out.
-
-    Raises
-    ------
-    MissingExtraError
-        If none of them is.
-    """
-    import narwhals as nw
-
-    names = [str(file) for file in files]
-    try:
-        import duckdb  # noqa: F401
-
-        reads_all = len({name.casefold() for name in own}) == len(own)
-    except ImportError:
-        reads_all = False
-    if reads_all:
-        connection = _connection(os.getpid(), get_ident())
-        connection.execute("SET enable_progress_bar = false")
-        relation = connection.read_parquet(names, hive_partitioning=False, union_by_name=not are_alike)
-        if empty := _lacking(relation.columns):
-            nulls = (
-                f'CAST(NULL AS {"VARCHAR" if kind == "str" else "BIGINT"}) AS "{name}"' for name, kind in empty.items()
-            )
-            relation = relation.project(", ".join(["*", *nulls]))
-        return _OwnRelation(_renamed(nw.from_native(relation)))
-    try:
-        import polars as pl
-    except ImportError:
-        pass
-    else:
-        if are_alike:
-            return PolarsMessages(_completed(nw.from_native(pl.scan_parquet(names, hive_partitioning=False))))
-        scans = [pl.scan_parquet(name, hive_partitioning=False) for name in names]
-        return PolarsMessages(_completed(nw.from_native(pl.concat(scans, how="diagonal"))))
-    try:
-        from pyarrow import concat_tables
-        from pyarrow.parquet import read_table
-    except ImportError as error:
-        raise MissingExtraError.of("duckdb", "duckdb", Text("reading {kind}", kind=".parquet")) from error
-    tables = [read_table(name, partitioning=None) for name in names]
-    return NarwhalsMessages(_completed(nw.from_native(concat_tables(tables, promote_options="default"))))
-
-
-@cache
-def _database(process: int) -> Any:  # noqa: ARG001 - a forked process needs one of its own
-    """Return the empty database that a process reads files through: making one takes longer than counting a month of a small account."""
-    import duckdb
-
-    return duckdb.connect()
-
-
-@cache
-def _connection(process: int, thread: int) -> Any:  # noqa: ARG001 - threads do not share one
-    """Return the connection through which a thread reads: what is read through one can be asked together."""
-    return _database(process).cursor()
-
-
-def _lacking(there: Sequence[str]) -> dict[str, str]:
-    """Return the columns of messages that files do not have, with their kinds: no version has left out a time."""
-    return {
-        name: kind for name, kind in MESSAGE_COLUMNS.items() if name not in there and not kind.startswith("datetime")
-    }
-
-
-def _completed(frame: Any) -> Any:
-    """Return the frame with empty columns in place of those that its files do not have."""
-    import narwhals as nw
-
-    empty = _lacking(frame.collect_schema().names())
-    nulls = [
-        nw.lit(None).cast(nw.String() if kind == "str" else nw.Int64()).alias(name) for name, kind in empty.items()
-    ]
-    return _renamed(frame.with_columns(*nulls) if nulls else frame)
-
-
-def _renamed(frame: Any) -> Any:
-    """Return the frame with its columns called as messages know them."""
-    names = names_in_files(frame.collect_schema().names())
-    return frame.rename(names) if names else frame

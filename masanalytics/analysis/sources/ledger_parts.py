@@ -10,9 +10,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 from typing import Any, Final, Literal, Protocol, runtime_checkable
 
 from masanalytics.errors import InputError, MasError, StoreError
+from masanalytics.export_folder import Manifest, Partition
 from masanalytics.i18n import Text
 
 __all__ = ["ARCHIVED", "LedgerPart", "OfALedger", "check_once", "late_words", "ledger_part", "with_archive"]
@@ -38,6 +40,8 @@ class LedgerPart:
         Month -> how many of its messages had been archived when it was written; None where a manifest does not say.
     late : int
         How many reports of archived messages were known that had come after these were archived.
+    files : set of str, optional
+        Which of the files of an export or archive it reads; None: all.
     """
 
     ledger: str
@@ -45,6 +49,27 @@ class LedgerPart:
     holds: Literal["live", "everything", "export", "archived"]
     archived: Mapping[str, int] | None = None
     late: int = 0
+    files: frozenset[str] | None = None
+
+    @classmethod
+    def of_folder(cls, folder: Path, manifest: Manifest, files: Iterable[Partition] | None = None) -> LedgerPart:
+        """Return what the folder of an export, or of an archive, has of which store, or some of its files."""
+        ledger, late = str(manifest.settings["store"]), int(manifest.extra.get("late_reports", 0))
+        name = str(folder.absolute())
+        chosen = None if files is None else frozenset(one.file for one in files)
+        if not manifest.settings.get("archive"):
+            return cls(ledger, name, "export", manifest.extra.get("archived"), late, chosen)
+        archived: dict[str, int] = {}
+        for one in manifest.partitions:
+            if one.kind == "messages":
+                archived[one.month] = archived.get(one.month, 0) + one.rows
+        return cls(ledger, name, "archived", archived, late, chosen)
+
+    def is_apart_from(self, other: LedgerPart) -> bool:
+        """Return whether both are files of one folder, and none is a file of both."""
+        if self.files is None or other.files is None or self.name != other.name:
+            return False
+        return self.files.isdisjoint(other.files)
 
     @property
     def origin(self) -> str:
@@ -56,8 +81,8 @@ class LedgerPart:
 class OfALedger(Protocol):
     """A source that knows of which store it is."""
 
-    def ledger_part(self) -> LedgerPart:
-        """Return what it has of which store."""
+    def ledger_part(self) -> LedgerPart | None:
+        """Return what it has of which store; None where it cannot tell."""
         ...
 
 
@@ -85,6 +110,8 @@ def check_once(parts: Iterable[LedgerPart | None]) -> None:
                     first=one.name,
                     second=other.name,
                 )
+            continue
+        if one.is_apart_from(other):
             continue
         by_kind = {part.holds: part for part in (one, other)}
         error = (

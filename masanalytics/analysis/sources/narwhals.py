@@ -32,6 +32,7 @@ from masanalytics.analysis.sources.base import (
 )
 from masanalytics.analysis.sources.counted_tables import as_counts, to_pandas
 from masanalytics.analysis.sources.duckdb_relation import epoch_name, with_epochs
+from masanalytics.analysis.sources.ledger_parts import LedgerPart
 from masanalytics.analysis.sources.lent_rows import (
     DELIVERED,
     FAILED,
@@ -45,7 +46,7 @@ from masanalytics.analysis.sources.narwhals_times import at_night, digits_as_epo
 from masanalytics.analysis.sources.number_totals import NumberTotals, seen_style, spelled_otherwise, totals_of
 from masanalytics.argument_kinds import is_number
 from masanalytics.errors import InputError
-from masanalytics.export_folder import Partition, exported_parts
+from masanalytics.export_folder import ExportedFiles, exported_files
 from masanalytics.own_columns import as_texts
 from masanalytics.timezone import CHINA_OFFSET_S
 from masanalytics.vocabulary import PROOF, UNREPORTED_AFTER_S, Status
@@ -186,7 +187,8 @@ class NarwhalsMessages:
         }
         heard = self._epoch("received_at") if "received_at" in self._schema else self._epoch("submitted_at")
         carrier = self._dimension("carrier") if "carrier" in self._schema else nw.lit(None, nw.String)
-        texts = {"error_code": self._dimension("error_code"), "carrier": carrier}
+        # A column that is missing everywhere may be of no kind.
+        texts = {"error_code": self._dimension("error_code").cast(nw.String), "carrier": carrier.cast(nw.String)}
         kept = self._kept(where).filter(accepted)
         chosen = kept.select(phone=phone, sent=self._epoch("submitted_at"), heard=heard, **flags, **texts)
         if among is not None and self._frame.implementation.name not in _SPARK and isinstance(chosen, nw.LazyFrame):
@@ -206,7 +208,8 @@ class NarwhalsMessages:
         among = None if loan.asked is None else self._test(loan.asked)
         columns["asked"] = nw.lit(1) if among is None else nw.when(among).then(nw.lit(1)).otherwise(nw.lit(0))
         rows = self._kept(loan.where).select(**columns, **{name: self._lent(name) for name in loan.columns})
-        known = ~nw.col("outcome").is_null() & ~nw.col("phone").is_null() & ~nw.col("sent").is_null()
+        known = ~nw.col("outcome").is_null() & ~nw.col("phone").is_null()
+        known &= ~nw.col("sent").is_null() if loan.timed else nw.lit(value=True)
         return ask(rows.filter(known), self._collected)
 
     def _can_lend(self, loan: Loan) -> bool:
@@ -285,10 +288,15 @@ class NarwhalsMessages:
         return None
 
     @cached_property
-    def _exported(self) -> Sequence[Partition] | None:
+    def _exported(self) -> ExportedFiles | None:
         """What the manifest of an export knows of the files; None where they are of something else."""
         files = self._files()
-        return None if files is None else exported_parts(files)
+        return None if files is None else exported_files(files)
+
+    def ledger_part(self) -> LedgerPart | None:
+        """Return of which store it is, where the files of an export are all that is read; None where that is not known."""
+        found = self._exported
+        return None if found is None else LedgerPart.of_folder(found.folder, found.manifest, found.partitions)
 
     def coverage_summary(self, where: Filters) -> Mapping[str, Any]:  # noqa: ARG002 - a frame knows no gaps of its own
         """Return the end of coverage that ``submitted_at + waited_s`` tells."""
@@ -301,8 +309,9 @@ class NarwhalsMessages:
         nothing: dict[str, Any] = {"as_of": None, "end": {}, "gaps": [], "holes": []}
         if not {"submitted_at", "waited_s"} <= set(self.message_columns()):
             return nothing
-        if self._exported is not None and all(one.rows == 0 or one.as_of is not None for one in self._exported):
-            last = max((one.as_of or 0 for one in self._exported), default=0) or None
+        known = () if self._exported is None else self._exported.partitions
+        if known and all(one.rows == 0 or one.as_of is not None for one in known):
+            last = max(one.as_of or 0 for one in known) or None
         else:
             last = self._last_end()
         return nothing if pd.isna(last) else {**nothing, "as_of": int(last)}

@@ -7,9 +7,11 @@ report, packed into one integer; a number with times that do not fit is said to 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, runtime_checkable
 
 from masanalytics.analysis.filters import Filters
+from masanalytics.analysis.sources.lent_rows import DELIVERED, FAILED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +23,7 @@ __all__ = [
     "MASKED",
     "SOME",
     "WHOLE",
+    "AddedUp",
     "KeepsPlainNumbers",
     "NumberTotals",
     "TellsNumberStyle",
@@ -162,6 +165,33 @@ def totals_of(messages: Any) -> tuple[Any, Any]:
         )
     )
     return _as_integers(numbers, "sent", "delivered", "failed", "odd"), _as_integers(failures, "after")
+
+
+@dataclass(frozen=True)
+class AddedUp:
+    """The question to messages that are lent.
+
+    Attributes
+    ----------
+    among : sequence of str, optional
+        As `TotalsNumbers` has it.
+    """
+
+    among: Sequence[str] | None
+
+    def __call__(self, rows: Any, collect: Callable[[Any], pd.DataFrame]) -> NumberTotals:
+        """Ask."""
+        import narwhals as nw
+
+        phone, outcome = nw.col("phone"), nw.col("outcome")
+        if self.among is not None:
+            rows = rows.filter(phone.is_in(list(self.among)) | spelled_otherwise(phone))
+        flags = {
+            name: nw.when(outcome == one).then(nw.lit(1)).otherwise(nw.lit(0))
+            for name, one in (("is_delivered", DELIVERED), ("is_failed", FAILED))
+        }
+        chosen = rows.select("phone", "sent", "heard", "error_code", "carrier", **flags)
+        return NumberTotals(*(collect(table) for table in totals_of(chosen)))
 
 
 def _as_integers(table: Any, *names: str) -> Any:

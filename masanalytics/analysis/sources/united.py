@@ -21,7 +21,8 @@ from masanalytics.analysis.sources.ledger_parts import (
     with_archive,
 )
 from masanalytics.analysis.sources.lent_rows import Ask, LendsRows, Loan
-from masanalytics.analysis.sources.number_totals import NumberTotals, TellsNumberStyle, TotalsNumbers
+from masanalytics.analysis.sources.number_totals import AddedUp, NumberTotals, TellsNumberStyle, TotalsNumbers
+from masanalytics.analysis.sources.parquet_files import in_memory
 from masanalytics.analysis.sources.remembered import TellsChanges
 from masanalytics.analysis.sources.rows_by_number import ASKED, Bounds, ReadsByNumber
 from masanalytics.errors import InputError, StoreError
@@ -191,11 +192,13 @@ class UnitedMessages:
         return pd.concat(filled, ignore_index=True)
 
     def number_totals(self, where: Filters, among: Sequence[str] | None) -> NumberTotals | None:
-        """Return the totals of each, a number that several have in several rows; None where one makes none."""
-        self._check_phones(["phone"])
-        return self._of_one_state(lambda: self._totals(where, among))
+        """Return the totals of all together where they can be asked so, else of each; None where one makes none."""
+        loan = Loan(where, ("heard", "error_code", "carrier"), optional=("heard", "carrier"), timed=False)
+        together = self.lend_rows(loan, AddedUp(among))
+        return self._of_one_state(lambda: self._totals(where, among)) if together is None else together
 
     def _totals(self, where: Filters, among: Sequence[str] | None) -> NumberTotals | None:
+        """Return the totals of each, a number that several have in several rows."""
         import pandas as pd
 
         found = []
@@ -212,7 +215,10 @@ class UnitedMessages:
         return NumberTotals(numbers, failures)
 
     def lend_rows(self, loan: Loan, ask: Ask[_T]) -> _T | None:
-        """Return what `ask` finds out of the messages of all together; None where they are not in one place, or one lends none."""
+        """Return what `ask` finds out of the messages of all together; None where they are not in one place, or one lends none.
+
+        A Store gives its rows to the engine of the others.
+        """
         self._check_phones(["phone"])
         asked = [loan.asked] * len(self._parts)
         if loan.asked is not None:
@@ -221,13 +227,17 @@ class UnitedMessages:
         for number, (part, narrowed, _) in enumerate(self._asked((), loan.where)):
             if narrowed is not None:
                 loans.append((number, part, replace(loan, where=narrowed, asked=asked[number])))
-        return self._of_one_state(lambda: self._lent(loans, ask, [])) if loans else None
+        loans.sort(key=lambda one: not isinstance(one[1], LendsRows))
+        if not loans or not isinstance(loans[0][1], LendsRows):
+            return None
+        return self._of_one_state(lambda: self._lent(loans, ask, []))
 
     def _lent(self, loans: Sequence[tuple[int, MessageSource, Loan]], ask: Ask[_T], lent: Sequence[Any]) -> _T | None:
         """Ask when all have lent theirs: each as it is until then."""
         (number, part, loan), *others = loans
+        lender: MessageSource | None = part
         if not isinstance(part, LendsRows):
-            return None
+            lender = in_memory(part.message_rows(loan.columns_of(part.message_columns()), where=loan.where))
 
         def go_on(rows: Any, collect: Callable[[Any], pd.DataFrame]) -> _T | None:
             every = [*lent, self._numbered(rows, self._places[number])]
@@ -236,7 +246,7 @@ class UnitedMessages:
             together = _together(every)
             return None if together is None else ask(together, collect)
 
-        return part.lend_rows(loan, go_on)
+        return lender.lend_rows(loan, go_on) if isinstance(lender, LendsRows) else None
 
     def _numbered(self, rows: Any, place: int) -> Any:
         """Return lent rows with ids told apart."""
