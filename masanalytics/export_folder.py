@@ -118,6 +118,11 @@ class Manifest:
     gone: Sequence[str] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def phone_style(self) -> str:
+        """How numbers stand in the files: ``masked``, ``whole``, or ``hashed`` with what tells its key from others."""
+        return " ".join(filter(None, (self.settings["phones"], self.settings["key"])))
+
 
 def draft_of(file: Path) -> Path:
     """Return where the next version of a file is written: no reader of ``*.parquet`` sees it."""

@@ -15,10 +15,11 @@ import masanalytics as mas
 from masanalytics import analysis
 from masanalytics.analysis.sources.narwhals import NarwhalsMessages
 from masanalytics.clock import ManualClock
+from masanalytics.errors import InputError
 from masanalytics.store import Store
 from tests.rows import Rows
 
-duckdb = pytest.importorskip("duckdb")
+duckdb, polars = pytest.importorskip("duckdb"), pytest.importorskip("polars")
 
 START, DAY = 1_767_196_800, 86_400  # 2026-01-01 in China
 PEOPLE = [f"139{number:08d}" for number in range(60)]
@@ -77,6 +78,10 @@ def relation(folder: Path) -> Any:
     return duckdb.read_parquet(str(folder / "month=*" / "*.parquet"))
 
 
+def scan(folder: Path) -> Any:
+    return polars.scan_parquet(folder / "month=*" / "*.parquet")
+
+
 PARTS: dict[str, Callable[[Path, Store, Store, mas.Archive], Any]] = {
     "an archive and its store": lambda _folder, _first, _second, archive: archive,
     "a store and an export": lambda folder, _first, second, _archive: [folder / "exports" / "a", second],
@@ -112,3 +117,36 @@ def test_of_many_parts_only_answers_travel(
 
     pd.testing.assert_frame_equal(ASKED[question](data, said), expected, check_dtype=False, rtol=1e-9)
     assert [columns for columns in told if set(columns) - {"message_id", "submitted_at"}] == []
+
+
+def test_hashed_numbers_beside_whole_ones_are_refused_however_they_are_read(places: Any, tmp_path: Path) -> None:
+    """One person would be two: the manifest tells how the numbers of a file are written, whoever opens it."""
+    _, first, second, _ = places
+    for name, key in (("one", "a key of 16 letters"), ("other", "another key of 16 letters")):
+        first.export_parquet(tmp_path / name, phones="hashed", key=key)
+    one, other = tmp_path / "one", relation(tmp_path / "other")
+
+    for data in ([relation(one), second], [scan(one), second.messages()]):
+        for ask in (mas.number_health, lambda parts: mas.suppression_value(parts, 0.05)):
+            with pytest.raises(InputError, match="phone numbers are written in several ways"):
+                ask(data)
+        assert mas.delivery_rates(data, history=None)["accepted"].tolist() == [720]
+    with pytest.raises(InputError, match=r"one and .*other are of one store"):
+        mas.number_health([relation(one), other])
+
+
+@pytest.mark.parametrize("question", ASKED)
+def test_frames_of_every_kind_are_counted_together(places: Any, question: str) -> None:
+    """Eager and lazy frames of polars, and a frame with times of no zone, which are China time."""
+    folder, first, second, _ = places
+    mine, others = first.messages(), second.messages()
+    every = pd.concat([mine, others.assign(message_id=others["message_id"] + 10**12)], ignore_index=True)
+    said = mine.head(20)[["message_id", "phone"]].assign(
+        content="TD", opt_out="opt_out", sent_at=mine["submitted_at"].head(20) + pd.Timedelta("1min")
+    )
+    times = ["submitted_at", "received_at"]
+    naive = mine.assign(**{name: mine[name].dt.tz_localize(None) for name in times})
+    expected = ASKED[question](every, said)
+
+    for data in ([polars.from_pandas(mine), scan(folder / "exports" / "b")], [naive, second], [naive, others]):
+        pd.testing.assert_frame_equal(ASKED[question](data, said), expected, check_dtype=False, rtol=1e-9)

@@ -27,11 +27,12 @@ from masanalytics.errors import InputError
 from masanalytics.i18n import speaks
 from masanalytics.near_names import suggests_names
 from masanalytics.paths import full_path
+from masanalytics.store.archive_erasing import erased_rows, not_yet_erased
 from masanalytics.store.archive_place import check_place
 from masanalytics.store.archive_renames import renames_by_file
 from masanalytics.store.late_reports import amended, late_messages
 from masanalytics.store.observation import Observation
-from masanalytics.store.sql_count import StoredMessages
+from masanalytics.store.sql_count import StoredMessages, failed_before_words
 from masanalytics.store.store import Store
 from masanalytics.vocabulary import MESSAGE_COLUMNS
 
@@ -213,7 +214,11 @@ class _ArchiveMessages:
     def coverage_summary(self, where: Filters) -> Mapping[str, Any]:
         """Return how far and when reports were fetched: the store knows."""
         found = dict(self._live.coverage_summary(where))
-        return {**found, "notes": [note for note in found["notes"] if note.code != "archived"]}
+        notes = [note for note in found["notes"] if note.code not in ("archived", "failed_before")]
+        before = [note.parameters["count"] for note in found["notes"] if note.code == "failed_before"]
+        if count := sum(before) + self._delivered_after_all(where):
+            notes.append(failed_before_words(count))
+        return {**found, "notes": notes}
 
     def _asked(self, question: Callable[[MessageSource], _T]) -> _T:
         with self._united() as source:
@@ -227,15 +232,32 @@ class _ArchiveMessages:
     @contextmanager
     def _moved(self) -> Iterator[list[MessageSource]]:
         """Yield the archived messages, as they stand now."""
+        with self._written() as (conn, archived):
+            changed, rows = _changed_rows(conn, archived)
+            parts: list[MessageSource] = [part.without(changed) if changed else part for part in archived]
+            yield [*parts, in_memory(rows) or PandasMessages(rows)] if changed else parts
+
+    @contextmanager
+    def _written(self) -> Iterator[tuple[sqlite3.Connection, list[NarwhalsMessages]]]:
+        """Yield the archived messages, as they were when their files were written."""
         with self._connections.reading() as conn:
             files = [path for path, _, _ in self._files(conn)]
             with naming_damaged(files, read_through, export=None):
-                archived = self._archived(conn)
-                late = late_messages(conn)
-                parts: list[MessageSource] = [part.without(late) if late else part for part in archived]
-                if late:
-                    parts.append(self._amended(conn, archived, late))
-                yield parts
+                yield conn, self._archived(conn)
+
+    def _delivered_after_all(self, where: Filters) -> int:
+        """Return how many of the archived messages asked about were failed in their file, and delivered by a late report."""
+        with self._written() as (conn, archived):
+            late = late_messages(conn)
+            if not late:
+                return 0
+            failed = Filters({"message_id": tuple(late), "status": ("failed",)})
+            ids = UnitedMessages(archived, apart=0).message_rows(["message_id"], where=failed)["message_id"].tolist()
+            return (
+                int((self.message_rows(["status"], where=where.among(ids))["status"] == "delivered").sum())
+                if ids
+                else 0
+            )
 
     def _files(self, conn: sqlite3.Connection) -> list[tuple[Path, str, int]]:
         """Return the files of the archive, with the user's own columns in each and how long it was written."""
@@ -262,10 +284,19 @@ class _ArchiveMessages:
             for (own_columns, renames), group in files.items()
         ]
 
-    @staticmethod
-    def _amended(conn: sqlite3.Connection, archived: Sequence[NarwhalsMessages], late: Sequence[int]) -> MessageSource:
-        """Return the messages that were reported late, with what that makes of them."""
-        united = UnitedMessages(archived, apart=0)
-        where = Filters({"message_id": tuple(late)})
-        rows = amended(conn, united.message_rows(united.message_columns(), where=where))
-        return in_memory(rows) or PandasMessages(rows)
+
+def _changed_rows(conn: sqlite3.Connection, archived: Sequence[NarwhalsMessages]) -> tuple[list[int], pd.DataFrame]:
+    """Return which archived messages have changed since their file was written, and these as they are now.
+
+    A report came late, or a person was forgotten, which the next archiving writes into the files.
+    """
+    late, (names, own_columns) = late_messages(conn), not_yet_erased(conn)
+    changed = sorted({*late, *names})
+    if not changed:
+        return changed, pd.DataFrame()
+    united = UnitedMessages(archived, apart=0)
+    rows = united.message_rows(united.message_columns(), where=Filters({"message_id": tuple(changed)}))
+    is_late = rows["message_id"].isin(late)
+    if is_late.any():
+        rows = pd.concat([amended(conn, rows[is_late]), rows[~is_late]], ignore_index=True)
+    return changed, erased_rows(rows, names, own_columns)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import secrets
+import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from masanalytics.export_folder import draft_of
 from masanalytics.paths import replace_file
@@ -14,7 +16,10 @@ from masanalytics.store.database import Connections
 from masanalytics.store.partition_writers import parquet_writer
 from masanalytics.vocabulary import NOT_KEPT
 
-__all__ = ["erase", "remove_old_files", "reports_of", "rewrite"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["erase", "erased_rows", "not_yet_erased", "remove_old_files", "reports_of", "rewrite"]
 
 
 def erase(connections: Connections, folder: Path, archive_id: int, own_columns: Sequence[str]) -> None:
@@ -43,6 +48,26 @@ def erase(connections: Connections, folder: Path, archive_id: int, own_columns: 
         conn.execute("INSERT INTO archive_old_files VALUES (?)", [old])
         for table in ("archive_erasures", "archive_renames"):
             conn.execute(f"DELETE FROM {table} WHERE archive_id = ?", [archive_id])
+
+
+def not_yet_erased(conn: sqlite3.Connection) -> tuple[dict[int, str], list[str]]:
+    """Return the messages of people who were forgotten since their file was written, by the names they have; and their own columns."""
+    columns = [json.loads(kept) for (kept,) in conn.execute("SELECT own_columns FROM archive_erasures")]
+    if not columns:  # most of the time, and `archived` is long
+        return {}, []
+    names = conn.execute(
+        "SELECT a.message_id, a.phone FROM archived a JOIN archive_erasures USING (archive_id) WHERE a.phone LIKE '%~%'"
+    )
+    return dict(names.fetchall()), sorted({name for kept in columns for name in kept})
+
+
+def erased_rows(rows: pd.DataFrame, names: Mapping[int, str], own_columns: Sequence[str]) -> pd.DataFrame:
+    """Return rows of messages as `erase` will write them."""
+    name = rows["message_id"].map(names)
+    fresh = name.notna() & ~rows["phone"].fillna("").str.contains("~", regex=False)
+    emptied = [column for column in ["content", "params", *own_columns] if column in rows]
+    empty = {column: rows[column].mask(fresh & (rows[column] != NOT_KEPT)) for column in emptied}
+    return rows.assign(phone=rows["phone"].where(~fresh, name.astype("str")), **empty)
 
 
 def remove_old_files(connections: Connections, folder: Path) -> None:

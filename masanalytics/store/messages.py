@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from masanalytics.analysis.sources.base import status_numbers
+from masanalytics.analysis.sources.base import as_kept, status_numbers
 from masanalytics.errors import InputError
-from masanalytics.phones import normalise_phones
 from masanalytics.store import kept_columns
 from masanalytics.store.coverage import covered_until
 from masanalytics.store.frames import MISSING, china_times, fetch_columns, nullable
@@ -26,7 +25,6 @@ from masanalytics.store.message_columns import (
 )
 from masanalytics.store.observation import Observation
 from masanalytics.store.part_rules import missing_sql
-from masanalytics.text import plain_name
 from masanalytics.vocabulary import CARRIERS, MESSAGE_COLUMNS, SMALL_NUMBERS, Status
 
 if TYPE_CHECKING:
@@ -131,11 +129,8 @@ def _as_kept(name: str, options: list[Any]) -> list[Any]:
         return [CARRIERS.index(option) for option in options if option in CARRIERS]
     if name == "status":
         return status_numbers(options)
-    if name in ("campaign", "round", "arm", "key"):
-        return [plain_name(str(option)) for option in options]
-    if name == "phone":  # in any form; what is no number is a name of somebody who was forgotten
-        numbers = normalise_phones(pd.Series(options, dtype=object))["phone"]
-        return [option if pd.isna(number) else number for option, number in zip(options, numbers, strict=True)]
+    if name in ("campaign", "round", "arm", "key", "phone"):
+        return as_kept(name, options)
     return [option.item() if hasattr(option, "item") else option for option in options]
 
 

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from masanalytics.analysis.sources.ledger_parts import LedgerPart
     from masanalytics.analysis.sources.number_totals import NumberTotals
 
-__all__ = ["StoredMessages"]
+__all__ = ["StoredMessages", "failed_before_words"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -214,7 +214,7 @@ class StoredMessages:
             for account, start, end in gaps(spans)
             if end > first and start < latest
         ]
-        notes = [*(parts.words(known) for known in by_part), *([_failed_before_words(retried)] if retried else [])]
+        notes = [*(parts.words(known) for known in by_part), *([failed_before_words(retried)] if retried else [])]
         notes += [archived] if archived is not None else []
         end_by_account = {account: format_instant(end) for account, _, end in spans}
         return {
@@ -234,7 +234,8 @@ def _failed_before(conn: sqlite3.Connection, where: Filters) -> int:
     return found
 
 
-def _failed_before_words(count: int) -> Text:
+def failed_before_words(count: int) -> Text:
+    """Return in words how many messages were delivered after a report had called them failed."""
     return Text(
         "{count:,} delivered message had been reported as failed before: a later attempt succeeded",
         "{count:,} delivered messages had been reported as failed before: a later attempt succeeded",

@@ -14,6 +14,8 @@ from masanalytics.analysis.dimensions import NIGHT, WINDOW, late_after, missing_
 from masanalytics.analysis.filters import Filters
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
+from masanalytics.phones import normalise_phones
+from masanalytics.text import plain_name
 from masanalytics.vocabulary import Status
 
 if TYPE_CHECKING:
@@ -28,14 +30,18 @@ __all__ = [
     "MessageSource",
     "RawCounts",
     "Seconds",
+    "as_kept",
     "column_statuses",
     "columns_needed",
     "options_within",
     "refuse_doubled",
+    "spelled_options",
     "status_numbers",
+    "with_plain_forms",
 ]
 
 _WIDEST: Final = 2**63
+_NAMES: Final = ("campaign", "round", "arm", "key")
 
 Seconds = Literal["outcome", "waited", "waited_hours"]
 ColumnKind = Literal["text", "number", "boolean"]
@@ -255,6 +261,56 @@ def options_within(options: Iterable[Any]) -> list[Any]:
     [1, '1', None]
     """
     return [option for option in options if not isinstance(option, int) or -_WIDEST <= option < _WIDEST]
+
+
+def as_kept(name: str, options: Iterable[Any]) -> list[Any]:
+    """Return the values of a column as a store keeps them: names and numbers that look alike are one.
+
+    Examples
+    --------
+    >>> as_kept("arm", [" A"]), as_kept("phone", ["+86 138-0013-8000", "139~ab"])
+    (['A'], ['13800138000', '139~ab'])
+    """
+    import pandas as pd
+
+    known = [option for option in options if option is not None]
+    if name in _NAMES:
+        return [plain_name(str(option)) for option in known]
+    if name == "phone":  # in any form; what is no number is a name of somebody who was forgotten
+        numbers = normalise_phones(pd.Series(known, dtype=object))["phone"]
+        return [option if pd.isna(number) else number for option, number in zip(known, numbers, strict=True)]
+    return known
+
+
+def with_plain_forms(name: str, options: Iterable[Any]) -> list[Any]:
+    """Return the values of a column of texts as given, and as a store would have kept them.
+
+    Examples
+    --------
+    >>> with_plain_forms("round", [" 2", None]), with_plain_forms("carrier", ["a"])
+    ([' 2', None, '2'], ['a'])
+    """
+    given = list(options)
+    return list(dict.fromkeys([*given, *as_kept(name, given)])) if name in (*_NAMES, "phone") else given
+
+
+def spelled_options(options: Iterable[Any], *, as_numbers: bool) -> list[Any]:
+    """Return statuses, by name or number, as a column spells them; what is no status is as it was.
+
+    Examples
+    --------
+    >>> spelled_options(["delivered", 6, None], as_numbers=False), spelled_options(["delivered", "?"], as_numbers=True)
+    (['delivered', 'failed', None], [5, '?'])
+    """
+
+    def spelled(option: Any) -> Any:
+        try:
+            (number,) = status_numbers([option])
+        except InputError:
+            return option
+        return option if number < 0 else number if as_numbers else Status(number).name
+
+    return [spelled(option) for option in options]
 
 
 def _latency_columns(available: Sequence[str]) -> set[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,6 @@ from masanalytics.analysis.sources.duckdb_relation import (
 )
 from masanalytics.analysis.sources.duckdb_words import MANY, DuckDBWords, Grouping, first_edge, grouped_by, one_of_many
 from masanalytics.analysis.sources.narwhals import NarwhalsMessages
-from masanalytics.own_columns import as_texts
 
 if TYPE_CHECKING:
     from typing import Self
@@ -118,12 +116,12 @@ class DuckDBMessages(NarwhalsMessages):
         import narwhals as nw
 
         tests = {name: self._one_of_many(name, options) for name, options in where.values.items()}
-        long = [test for test in tests.values() if test is not None]
+        long = {name: test for name, test in tests.items() if test is not None}
         if not long:
             return super()._kept(where)
-        others = {name: options for name, options in where.values.items() if tests[name] is None}
-        kept = super()._kept(replace(where, values=others, keeps_proofs_out=where.is_without_proofs)).to_native()
-        return nw.from_native(kept.filter(" AND ".join(long)))
+        others = self._test(where, but_for=long)
+        kept = self._frame if others is None else self._frame.filter(others)
+        return nw.from_native(kept.to_native().filter(" AND ".join(long.values())))
 
     def without(self, message_ids: Sequence[int]) -> Self:
         """Return the messages but for these."""
@@ -139,11 +137,9 @@ class DuckDBMessages(NarwhalsMessages):
         import narwhals as nw
 
         kind = self._schema.get(name)
-        if kind is None or len(options) < MANY:
+        if kind is None or len(options) < MANY or not (kind == nw.String or kind.is_integer()):
             return None
-        if kind == nw.String:
-            return one_of_many(name, as_texts(options))
-        return one_of_many(name, self._like(name, options)) if kind.is_integer() else None
+        return one_of_many(name, self._as_in_column(name, options))
 
     def _gathered(self, frame: nw.LazyFrame[Any]) -> nw.DataFrame[Any]:
         with without_progress_bar(self._given, drawn=self._draws):

@@ -83,9 +83,8 @@ class ExportedMessages:
 
     @property
     def phone_style(self) -> str:
-        """How numbers stand in it: ``masked``, ``whole``, or ``hashed`` with what tells its key from others."""
-        settings = self._manifest().settings
-        return " ".join(filter(None, (settings["phones"], settings["key"])))
+        """How numbers stand in it."""
+        return self._manifest().phone_style
 
     @property
     def folder(self) -> Path:

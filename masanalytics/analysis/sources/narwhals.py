@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, reduce
 from pathlib import Path
@@ -28,7 +28,9 @@ from masanalytics.analysis.sources.base import (
     Seconds,
     columns_needed,
     options_within,
+    spelled_options,
     status_numbers,
+    with_plain_forms,
 )
 from masanalytics.analysis.sources.counted_tables import as_counts, to_pandas
 from masanalytics.analysis.sources.duckdb_relation import epoch_name, with_epochs
@@ -66,6 +68,7 @@ _WITH_WINDOWS: Final = ("DUCKDB", "POLARS", *_SPARK)
 _TEXTS: Final = ("phone", "error_code", "carrier")
 _NUMBERS: Final = ("message_id", "segments")
 _TIMES: Final = ("submitted_at", "received_at")
+_EPOCHS: Final = tuple(map(epoch_name, _TIMES))
 
 
 class NarwhalsMessages:
@@ -75,6 +78,11 @@ class NarwhalsMessages:
         self._given = frame
         self._schema = frame.collect_schema()
         self._frame: Any = with_epochs(frame) if _is_duckdb(frame) else frame
+
+    @property
+    def phone_style(self) -> str:
+        """How numbers stand in it, as far as the manifest of an export says: ``whole`` unless it says something else."""
+        return "whole" if self._exported is None else self._exported.manifest.phone_style
 
     def watched_until(self, ends: Mapping[str, int]) -> Self:
         """Return the same messages with ``waited_s`` as of these instants (epoch seconds), by account."""
@@ -104,8 +112,8 @@ class NarwhalsMessages:
         return type(self)(self._frame.filter(~nw.col("message_id").is_in(list(message_ids))))
 
     def message_columns(self) -> Sequence[str]:
-        """Return the frame's columns."""
-        return list(self._schema.names())
+        """Return the frame's columns, but for those of epoch seconds that stand beside its times."""
+        return [name for name in self._schema.names() if name not in _EPOCHS]
 
     def grouped_count(self, by: Sequence[str], *, where: Filters, seconds: Seconds | None = "outcome") -> RawCounts:
         """Count rows by the source dimensions, status and whole seconds."""
@@ -334,11 +342,17 @@ class NarwhalsMessages:
         """Run a query, and bring what comes of it."""
         return to_pandas(frame)
 
-    def _like(self, name: str, options: Sequence[Any]) -> list[Any]:
-        """Return numbers as those of the column: 1 and 1.0 are one, and no whole number is 2.5."""
+    def _as_in_column(self, name: str, options: Sequence[Any]) -> list[Any]:
+        """Return values as the column has them: 1 and 1.0 are one, and no whole number is 2.5."""
+        import narwhals as nw
+
         dtype = self._schema.get(name)
+        if name == "status" and dtype is not None and not dtype.is_float():
+            return spelled_options(options, as_numbers=dtype.is_integer())
+        if dtype == nw.String:
+            return with_plain_forms(name, as_texts(options))
         if dtype is None or not (dtype.is_float() or dtype.is_integer()):
-            return list(options)
+            return with_plain_forms(name, options)
         like = float if dtype.is_float() else int
         known = options_within(options) if dtype.is_integer() else options
         return [like(one) if is_number(one) else one for one in known if not is_number(one) or like(one) == one]
@@ -348,16 +362,17 @@ class NarwhalsMessages:
         passes = self._test(where)
         return self._frame if passes is None else self._frame.filter(passes)
 
-    def _test(self, where: Filters) -> Any:
-        """Return the test that a message passes `where`; None where all do."""
+    def _test(self, where: Filters, *, but_for: Collection[str] = ()) -> Any:
+        """Return the test that a message passes `where`, `but_for` the values of these columns; None where all do."""
         import narwhals as nw
 
         tests = [
-            _one_of(name, as_texts(options) if self._schema.get(name) == nw.String else self._like(name, options))
+            _one_of(name, self._as_in_column(name, options))
             for name, options in where.values.items()
+            if name not in but_for
         ]
         if where.is_without_proofs and self._has_proofs:
-            of_proof = (nw.col("round") == PROOF) & nw.col("campaign").str.ends_with(f"({PROOF})")
+            of_proof = (self._dimension("round") == PROOF) & self._dimension("campaign").str.ends_with(f"({PROOF})")
             tests.append(~of_proof.fill_null(value=False))
         if where.since is not None:
             tests.append(self._instant(where.since, operator.ge))
@@ -374,13 +389,12 @@ class NarwhalsMessages:
     @cached_property
     def _has_proofs(self) -> bool:
         """Return whether there may be proofs: most data has none, and to leave them out is to read two more columns in every count."""
-        import narwhals as nw
-
         if not {"campaign", "round"} <= set(self._schema.names()):
             return False
         if self._frame.implementation.name in _SPARK:  # where a question is a job of its own
             return True
-        return len(self._collected(self._frame.filter(nw.col("round") == PROOF).select("round").head(1))) > 0
+        of_proof = self._frame.filter(self._dimension("round") == PROOF)
+        return len(self._collected(of_proof.select("round").head(1))) > 0
 
     def _dimension(self, name: str) -> nw.Expr:
         import narwhals as nw

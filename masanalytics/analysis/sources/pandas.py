@@ -26,6 +26,8 @@ from masanalytics.analysis.sources.base import (
     columns_needed,
     options_within,
     refuse_doubled,
+    spelled_options,
+    with_plain_forms,
 )
 from masanalytics.analysis.sources.number_totals import HASHED, MASKED, SOME, WHOLE, style_of
 from masanalytics.errors import InputError
@@ -154,14 +156,23 @@ class PandasMessages:
         last = np.max(ends, where=(waited > 0) & np.isfinite(ends), initial=-np.inf)
         return {**nothing, "as_of": int(last)} if np.isfinite(last) else nothing
 
-    def _kept(self, where: Filters, need: set[str]) -> pd.DataFrame:
+    def _as_in_column(self, name: str, options: Sequence[Any]) -> list[Any]:
+        """Return values as the column has them."""
         import pandas as pd
+
+        column = self._frame[name]
+        if name == "status" and not pd.api.types.is_float_dtype(column.dtype):
+            return spelled_options(options, as_numbers=pd.api.types.is_integer_dtype(column.dtype))
+        texts = as_texts(options) if isinstance(column.dtype, pd.StringDtype) else options_within(options)
+        return with_plain_forms(name, texts)
+
+    def _kept(self, where: Filters, need: set[str]) -> pd.DataFrame:
 
         frame = self._frame[[name for name in self._frame.columns if name in need]]
         keep = np.ones(len(frame), dtype=bool)
         for name, options in where.values.items():
             column = frame[name]
-            asked = as_texts(options) if isinstance(column.dtype, pd.StringDtype) else options_within(options)
+            asked = self._as_in_column(name, options)
             chosen = column.isin([option for option in asked if option is not None])
             keep &= (chosen | column.isna() if None in options else chosen).to_numpy(dtype=bool)
         if where.is_without_proofs and {"campaign", "round"} <= set(frame.columns):

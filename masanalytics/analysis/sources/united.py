@@ -27,6 +27,7 @@ from masanalytics.analysis.sources.remembered import TellsChanges
 from masanalytics.analysis.sources.rows_by_number import ASKED, Bounds, ReadsByNumber
 from masanalytics.errors import InputError, StoreError
 from masanalytics.i18n import Text
+from masanalytics.timezone import CHINA
 from masanalytics.vocabulary import MESSAGE_COLUMNS, NOT_KEPT
 
 if TYPE_CHECKING:
@@ -351,6 +352,7 @@ def _together(frames: Sequence[Any]) -> Any:
     """Return lent rows of one engine as one frame; None where they are of several, or of several connections of DuckDB."""
     import narwhals as nw
 
+    frames = [frame.lazy() if frame.implementation.name == "POLARS" else frame for frame in frames]
     kinds = [(frame.implementation, frame.collect_schema()) for frame in frames]
     if any(kind != kinds[0] for kind in kinds):
         return None
@@ -386,12 +388,13 @@ def _summed(notes: Iterable[Text]) -> list[Text]:
 
 
 def _china_times(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows with times of one kind, so that they can be put together."""
+    """Return the rows with times of one kind, so that they can be put together; times without a zone are China time."""
     import pandas as pd
 
     shown: dict[str, Any] = {}
-    convert: Callable[[Any], Any] = lambda column: column.dt.tz_convert("Asia/Shanghai").dt.as_unit("s")  # noqa: E731
     for name in ("submitted_at", "received_at"):
-        if name in rows.columns and isinstance(rows[name].dtype, pd.DatetimeTZDtype):
-            shown[name] = convert(rows[name])
+        if name in rows.columns and pd.api.types.is_datetime64_any_dtype(rows[name].dtype):
+            times = rows[name].dt
+            is_zoned = isinstance(rows[name].dtype, pd.DatetimeTZDtype)
+            shown[name] = (times.tz_convert(CHINA) if is_zoned else times.tz_localize(CHINA)).dt.as_unit("s")
     return rows.assign(**shown)

@@ -1,0 +1,100 @@
+"""What the files of an archive do not know yet: late reports, and people who were forgotten since. The store beside them does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import masanalytics as mas
+from masanalytics import analysis
+from masanalytics.clock import ManualClock
+from masanalytics.store import Store
+from tests.bench import Bench, report
+from tests.several_accounts import DAY
+
+pytest.importorskip("pyarrow")
+
+A, B, C = "13800138000", "13900139000", "13700137000"
+FIRST, SECOND, NEWEST = "0101080000000000000001", "0301080000000000000002", "0301080000000000000009"
+
+ASKED: dict[str, Callable[[Any], pd.DataFrame]] = {
+    "delivery_rates": lambda data: mas.delivery_rates(data, by="campaign", history=None),
+    "number_health": mas.number_health,
+    "number_health of some": lambda data: mas.number_health(data, phones=[B, C]),
+    "suppression_value": lambda data: mas.suppression_value(data, 0.05),
+    "fatigue": analysis.fatigue,
+    "timeline": lambda data: mas.timeline(data, freq="d"),
+}
+
+
+@pytest.fixture
+def both(bench: Bench, tmp_path: Path) -> Iterator[tuple[mas.Archive, Bench, Bench]]:
+    """An archive of January beside its store, and the same store never archived: three people, one of them written to again."""
+    bench.send([A, B, C], FIRST)
+    bench.receive([report(A, FIRST), report(B, FIRST, "MK:0001")])
+    for _ in range(59):
+        bench.clock.sleep(DAY)
+    bench.send([A, B], SECOND, campaign="c2")
+    bench.send(["13600136000"], NEWEST, campaign="keeps the newest number")
+    bench.receive([report(A, SECOND, submitDate="20260301080000", receiveDate="20260301080007")])
+    with bench.store.db.conn as conn:
+        conn.execute("DELETE FROM coverage")
+        conn.execute("INSERT INTO coverage SELECT account_id, 0, ? FROM accounts", [int(bench.clock.now()) + 30 * DAY])
+    bench.clock.sleep(30 * DAY)
+    bench.store.db.execute("VACUUM INTO ?", [str(tmp_path / "whole.db")])
+    assert bench.store.archive("2026-02-01", tmp_path / "archive").messages == 3
+    clock = ManualClock(bench.clock.now())
+    with Store(tmp_path / "whole.db", clock=clock) as store:
+        yield mas.Archive(tmp_path / "archive", bench.store), bench, Bench(store, clock)
+
+
+def check(archive: mas.Archive, whole: Store) -> None:
+    for ask in ASKED.values():
+        found, expected = ask(archive), ask(whole)
+        pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-9)
+        assert found.attrs["notes"] == expected.attrs["notes"]
+
+
+def test_a_late_report_moves_its_message_in_every_question(both: tuple[mas.Archive, Bench, Bench]) -> None:
+    """It says another time of submission and that a message arrived after all: also for the health of its number."""
+    archive, archived, whole = both
+    late = [
+        report(C, FIRST, submitDate="20260115080000", receiveDate="20260330080000"),
+        report(B, FIRST, submitDate="20260101080000", receiveDate="20260330080010"),
+    ]
+    for one in (archived, whole):
+        one.receive(late)
+
+    check(archive, whole.store)
+    seen = mas.number_health(archive, phones=[C])[["last_sent_at", "last_seen_alive_at"]].iloc[0]
+    assert seen.astype(str).tolist() == ["2026-01-15 08:00:00+08:00", "2026-03-30 08:00:00+08:00"]
+    assert "failed_before" in {note["code"] for note in mas.delivery_rates(archive, history=None).attrs["notes"]}
+    for where in ({"campaign": "c2"}, {"since": "2026-02-01"}, {"status": "failed"}, {"status": ["delivered", 6]}):
+        found, expected = (mas.delivery_rates(data, history=None, **where) for data in (archive, whole.store))
+        assert found.attrs["notes"] == expected.attrs["notes"]
+
+
+@pytest.mark.parametrize("wish", [{"phones": [A, B]}, {"before": "2026-02-01"}])
+def test_a_person_who_was_forgotten_is_one_person_before_the_files_say_so(
+    both: tuple[mas.Archive, Bench, Bench], wish: dict[str, Any]
+) -> None:
+    """The live messages have a name already, the archived ones a number until the next archiving."""
+    archive, archived, whole = both
+    for one in (archived, whole):
+        one.store.forget(**wish, force=True)
+    # Each store makes names of its own.
+    names = [store.messages("c2")["phone"].tolist() for store in (archived.store, whole.store)]
+    people = [mas.number_health(data)["phone"] for data in (archive, whole.store)]
+
+    assert [len(one) for one in people] == [len(people[1])] * 2
+    assert set(names[0]) <= set(people[0])
+    assert not {A, B} & {*people[0], *archive.messages()["phone"]} - set(people[1])
+    for ask in (ASKED["suppression_value"], ASKED["fatigue"], ASKED["delivery_rates"]):
+        pd.testing.assert_frame_equal(ask(archive), ask(whole.store), check_dtype=False, rtol=1e-9)
+    before = mas.number_health(archive)
+    archived.store.archive("2026-02-01", archive.folder)
+    pd.testing.assert_frame_equal(mas.number_health(archive), before)
