@@ -12,7 +12,8 @@ import pytest
 import masanalytics as mas
 from masanalytics import analysis
 from masanalytics.clock import ManualClock
-from masanalytics.store import Store
+from masanalytics.store import Store, replay
+from masanalytics.store.progress import campaign_progress
 from tests.bench import Bench, report
 from tests.several_accounts import DAY
 
@@ -98,3 +99,56 @@ def test_a_person_who_was_forgotten_is_one_person_before_the_files_say_so(
     before = mas.number_health(archive)
     archived.store.archive("2026-02-01", archive.folder)
     pd.testing.assert_frame_equal(mas.number_health(archive), before)
+
+
+def test_the_text_of_a_batch_goes_with_the_last_of_its_people(both: tuple[mas.Archive, Bench, Bench]) -> None:
+    """Whether they are archived or live: as long as one of them is known the text stays, and then no byte of it."""
+    archive, archived, whole = both
+    file = Path(archived.store.path)
+    for phones, texts in (([A], 2), ([B, C], 0)):
+        for one in (archived, whole):
+            one.store.forget(phones=phones, force=True)
+        kept = [one.store.batches()["content"].head(2).notna().sum() for one in (archived, whole)]
+        assert kept == [texts] * 2
+    archived.store.archive("2026-02-01", archive.folder)
+    assert archive.campaigns().set_index("campaign")["text"].reindex(["c1", "c2"]).isna().all()
+    assert archived.store.messages()["content"].notna().sum() == 1
+    assert file.read_bytes().count("您好".encode()) == 1
+
+
+def test_a_reply_that_is_younger_than_what_was_forgotten_keeps_its_campaign(
+    both: tuple[mas.Archive, Bench, Bench],
+) -> None:
+    """The message is known by a name from then on, and the reply by the number: it is still the answer."""
+    archive, archived, whole = both
+    for one in (archived, whole):
+        one.receive([{"mobile": C, "smsContent": "好的", "sendTime": "20260303090000", "addSerial": ""}], "deliver")
+        one.store.forget(before="2026-02-01", force=True)
+
+    found, expected = archive.uplinks(), whole.store.uplinks()
+
+    pd.testing.assert_frame_equal(found, expected)
+    assert found["campaign"].tolist() == ["c1"]
+    pd.testing.assert_frame_equal(archive.uplinks("c1"), found)
+    assert len(archive.uplinks("c2")) == 0
+
+
+def test_batches_and_progress_count_the_late_reports_of_archived_messages(
+    both: tuple[mas.Archive, Bench, Bench],
+) -> None:
+    """Of those that were pending: nobody waits for them any more, also after the answers were read again."""
+    archive, archived, whole = both
+    for one in (archived, whole):
+        one.receive([report(C, FIRST, receiveDate="20260330080000")])
+
+    def counts(store: Store) -> list[list[Any]]:
+        table = store.batches()[["delivered", "failed"]].to_numpy().tolist()
+        with store._connections.reading() as conn:
+            progress = campaign_progress(conn, "c1")
+        return [*table, [progress.reported, progress.accepted]]
+
+    assert counts(archived.store) == counts(whole.store)
+    assert counts(archived.store)[-1] == [3, 3]
+    replay(archived.store)
+    archived.store.archive("2026-02-01", archive.folder)
+    assert counts(archived.store) == counts(whole.store)

@@ -144,3 +144,19 @@ def test_messages_of_which_none_failed_have_no_code(
     assert (
         found[["phone", "sent", "delivered", "verdict"]].to_numpy().tolist() == expected[: 2 if phones is None else 1]
     )
+
+
+@pytest.mark.parametrize("made", [pd.DataFrame, as_duckdb, as_polars])
+def test_a_failure_comes_before_a_delivery_of_the_same_second(made: Callable[[pd.DataFrame], Any]) -> None:
+    """Whatever the messages lie in: the number was good when the second one of the same second was sent."""
+    at = pd.to_datetime(["2026-01-05 09:00"] * 2).tz_localize("Asia/Shanghai")
+    messages = pd.DataFrame(
+        {
+            "message_id": [34, 60], "phone": "13800000001", "status": ["delivered", "failed"], "submitted_at": at, "received_at": at,
+            "waited_s": 300_000, "error_code": [None, "UNDELIV"], "segments": [2, 1],
+        }
+    )  # fmt: skip
+
+    found = analysis.suppression_value(made(messages), 0.05)
+
+    assert found[["verdict", "sent", "delivered"]].to_numpy().tolist() == [["unseen", 1, 0], ["good", 1, 1]]

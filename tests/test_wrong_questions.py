@@ -479,3 +479,41 @@ def test_of_very_many_unknown_names_a_few_are_said() -> None:
     assert str(caught.value) == (
         "no message has campaign 'offer 0', 'offer 1', 'offer 2', 'offer 3', 'offer 4', …; there is: spring"
     )
+
+
+@pytest.mark.parametrize("made", [pd.DataFrame, as_arrow, as_duckdb, as_polars])
+@pytest.mark.parametrize(
+    "ask", [analysis.number_health, lambda data, **where: analysis.suppression_value(data, 0.05, **where)]
+)
+def test_values_that_no_message_has_are_refused_or_find_nothing(made: Callable[[pd.DataFrame], Any], ask: Any) -> None:
+    """Missing ones, infinite ones, none at all, and those of another kind: of every engine the same, and no error of its own."""
+    messages = pd.DataFrame(
+        {
+            "message_id": [1, 2], "phone": ["13800000001", "13800000002"], "status": ["delivered", "failed"], "arm": ["A", None],
+            "error_code": [None, "MK:0001"], "segments": [1, 1], "submitted_at": pd.to_datetime(["2026-01-01"] * 2, utc=True),
+        }
+    )  # fmt: skip
+
+    assert len(analysis.number_health(made(messages), arm=[None])) == 1
+    assert len(analysis.number_health(made(messages), arm=["A", float("nan")])) == 2
+    empty: list[str] = []
+    for nothing in ({"status": empty}, {"message_id": float("inf")}, {"segments": 2}):
+        assert ask(made(messages), **nothing).empty
+    for wrong in (
+        {"status": True},
+        {"message_id": "x"},
+        {"segments": True},
+        {"submitted_at": "2026-01-05"},
+        {"arm": 1},
+    ):
+        with pytest.raises(InputError, match=f"{next(iter(wrong))}"):
+            ask(made(messages), **wrong)
+    several = pytest.importorskip("pyarrow").array(["failed"])
+    assert len(analysis.number_health(made(messages), status=several)) == 1
+
+
+def test_an_infinite_number_is_no_message_of_a_store(tmp_path: Any) -> None:
+    """And no damage to its file."""
+    with Store(tmp_path / "mas.db") as store:
+        fill(store, random_messages(20, seed=1))
+        assert analysis.delivery_rates(store, message_id=float("inf")).empty

@@ -10,6 +10,7 @@ import numpy as np
 
 from masanalytics.aliases import Figures, Filter, Length, Messages, Numbers
 from masanalytics.analysis.dimensions import columns_behind
+from masanalytics.analysis.filter_checks import narrowed
 from masanalytics.analysis.filters import Filters, to_seconds
 from masanalytics.analysis.grouped_count import group_rows, messages_with
 from masanalytics.analysis.number_places import PersonSums, number_places, rate_of_people
@@ -138,7 +139,7 @@ def fatigue(
 def _totals(source: MessageSource, filters: Filters, question: ReceivedBefore) -> ReceivedTotals:
     """Return what became of messages by how many came before: from where the data is, or from the messages where a source lends none."""
     plain = source.plain if isinstance(source, RememberedMessages) else source
-    pushed, derived = filters.divided(source.message_columns())
+    pushed, derived = narrowed(source, filters)
     if isinstance(plain, LendsRows) and not derived:
         asked = None if filters == Filters() else pushed
         found = plain.lend_rows(Loan(Filters(), ["message_id", *question.strata], asked=asked), question)

@@ -11,6 +11,7 @@ import numpy as np
 from masanalytics.aliases import Booleans, Columns, Figures, Filter, Messages, Numbers
 from masanalytics.analysis._number_health import HealthRule
 from masanalytics.analysis.dimensions import as_names, columns_behind
+from masanalytics.analysis.filter_checks import narrowed
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import group_rows, messages_with
 from masanalytics.analysis.judged_states import MONTH_S, MOST, JudgedStates, StateTotals
@@ -19,7 +20,7 @@ from masanalytics.analysis.prices import checked_price, parts_of, price_of_each
 from masanalytics.analysis.results import finished
 from masanalytics.analysis.sources import MessageSource, RememberedMessages, as_source, asks_once
 from masanalytics.analysis.sources.base import column_statuses
-from masanalytics.analysis.sources.lent_rows import LendsRows, Loan
+from masanalytics.analysis.sources.lent_rows import DELIVERED, FAILED, UNREPORTED, LendsRows, Loan
 from masanalytics.analysis.sources.pandas import as_floats, epoch_seconds
 from masanalytics.analysis.sources.rows_by_number import each_part
 from masanalytics.errors import InputError
@@ -137,7 +138,7 @@ def suppression_value(
 def _totals(source: MessageSource, filters: Filters, asked: JudgedStates) -> StateTotals:
     """Return what became of messages by what was known: from where the data is, or from the messages where a source lends none."""
     plain = source.plain if isinstance(source, RememberedMessages) else source
-    pushed, derived = filters.divided(source.message_columns())
+    pushed, derived = narrowed(source, filters)
     if isinstance(plain, LendsRows) and not derived:
         found = plain.lend_rows(Loan(pushed, _LENT, optional=_OPTIONAL), asked)
         if found is not None:
@@ -187,9 +188,12 @@ def _messages(rows: pd.DataFrame, price: float | Mapping[str, float]) -> tuple[p
         }
     )  # fmt: skip
     kept = usable & ~young
-    # In the same second as the engines have them.
+    # In the same second as the engines have them: failures before deliveries.
+    table["outcome"] = np.where(
+        status == Status.delivered, DELIVERED, np.where(status == Status.failed, FAILED, UNREPORTED)
+    )
     table["rank"] = np.where(status == Status.failed, pd.factorize(table["category"], sort=True)[0], len(table))
-    order = ["phone", "sent_at", "heard_at", "status", "rank", "cost"]
+    order = ["phone", "sent_at", "heard_at", "outcome", "rank", "cost"]
     table = table[kept].sort_values(order, kind="stable").reset_index(drop=True)
     return table, int(young.sum()), int(np.isnan(segments[kept]).sum())
 

@@ -15,7 +15,7 @@ from masanalytics.masking import mask_phones_in
 from masanalytics.text import nearest
 from masanalytics.vocabulary import categories
 
-__all__ = ["OUTCOME_COLUMNS", "outcome_notes", "refuse_impossible", "refuse_wrong_kinds"]
+__all__ = ["OUTCOME_COLUMNS", "narrowed", "outcome_notes"]
 
 OUTCOME_COLUMNS: Final = (
     "status",
@@ -30,9 +30,24 @@ OUTCOME_COLUMNS: Final = (
 """What is only known of a message once it has been reported."""
 
 _WHOLE = {"hour": 24, "weekday": 7}
+_TIMES: Final = ("submitted_at", "received_at")
 
 
-def refuse_impossible(derived: Mapping[str, Sequence[Any]]) -> None:
+def narrowed(source: MessageSource, where: Filters) -> tuple[Filters, dict[str, tuple[Any, ...]]]:
+    """Return what `source` is narrowed to itself, and the values of derived dimensions: see `Filters.divided`.
+
+    Raises
+    ------
+    InputError
+        If a keyword argument is no column, or a value none that its column or dimension can have.
+    """
+    pushed, derived = where.divided(source.message_columns())
+    _refuse_impossible(derived)
+    _refuse_wrong_kinds(source, pushed)
+    return pushed, derived
+
+
+def _refuse_impossible(derived: Mapping[str, Sequence[Any]]) -> None:
     """Raise if a value of a derived dimension is none it can have.
 
     Raises
@@ -81,7 +96,7 @@ def _refuse_no_day(value: Any) -> None:
         raise InputError("day={value!r}: write it as '2026-01-31'", value=value)
 
 
-def refuse_wrong_kinds(source: MessageSource, where: Filters) -> None:
+def _refuse_wrong_kinds(source: MessageSource, where: Filters) -> None:
     """Raise if a column is narrowed to values of a kind it does not hold: they would find nothing, or on some engines fail.
 
     Raises
@@ -90,6 +105,8 @@ def refuse_wrong_kinds(source: MessageSource, where: Filters) -> None:
         Naming the column, the value and what the column holds.
     """
     for name, options in where.values.items():
+        if name in _TIMES:
+            raise InputError("messages cannot be narrowed by {name!r}: use since= and until= for times", name=name)
         kind = source.column_kind(name)
         wrong = [option for option in options if option is not None and not _fits(name, option, kind)]
         if not wrong:
@@ -105,9 +122,11 @@ def refuse_wrong_kinds(source: MessageSource, where: Filters) -> None:
 
 
 def _fits(name: str, option: Any, kind: ColumnKind | None) -> bool:
-    if kind is None or name == "status":  # a status may be its number: see `status_numbers`
+    if kind is None:
         return True
-    is_bool = isinstance(option, bool) or type(option).__name__ == "bool_"
+    is_bool = isinstance(option, bool) or type(option).__name__ in ("bool", "bool_")
+    if name == "status":  # which may be its number: see `status_numbers`
+        return isinstance(option, str) or (isinstance(option, numbers.Number) and not is_bool)
     if kind == "boolean":
         return is_bool
     if kind == "number":

@@ -172,7 +172,8 @@ def _options(value: Any) -> tuple[Any, ...]:
     if isinstance(value, Mapping):
         raise InputError("a filter is a value, or a list of them: {value} is a mapping", value=shown_value(value))
     several = isinstance(value, Iterable) and not isinstance(value, (str, bytes, date))
-    options = list(value) if several else [value]
+    # An array of Arrow hands out values of its own kind.
+    options = (value.to_pylist() if hasattr(value, "to_pylist") else list(value)) if several else [value]
     return tuple(
         None if option is None or (pd.api.types.is_scalar(option) and pd.isna(option)) else option for option in options
     )

@@ -22,7 +22,7 @@ from masanalytics.analysis.dimensions import (
     present,
     time_part,
 )
-from masanalytics.analysis.filter_checks import refuse_impossible, refuse_wrong_kinds
+from masanalytics.analysis.filter_checks import narrowed
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.known_holes import hole_room
 from masanalytics.analysis.sources import as_source
@@ -209,9 +209,7 @@ def count_messages(data: Messages | MessageSource, question: Question) -> tuple[
     available = list(source.message_columns())
     also = [name for name in question.also if _can_be_counted(name, available)]
     wanted = list(dict.fromkeys([*question.by, *also]))
-    pushed, derived = question.where.divided(available)
-    refuse_impossible(derived)
-    refuse_wrong_kinds(source, pushed)
+    pushed, derived = narrowed(source, question.where)
     asked = list(dict.fromkeys([*wanted, *derived]))
     raw = RawCounts(*source.grouped_count(_source_dimensions(asked, available), where=pushed, seconds=question.seconds))
     room = hole_room(source.coverage_summary(pushed).get("holes") or ()) if WINDOW in asked else (0, 0)

@@ -9,6 +9,7 @@ import numpy as np
 
 from masanalytics.aliases import Booleans, Numbers
 from masanalytics.analysis.dimensions import columns_behind
+from masanalytics.analysis.filter_checks import narrowed
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import group_rows, messages_with
 from masanalytics.analysis.number_places import number_places
@@ -37,7 +38,7 @@ def health_table(source: MessageSource, filters: Filters, rule: HealthRule, aske
     """Return a row a number: from totals made where the data is, or from the messages where a source makes none."""
     import pandas as pd
 
-    pushed, derived = filters.divided(source.message_columns())
+    pushed, derived = narrowed(source, filters)
     among = None if asked is None else asked.dropna().unique().tolist()
     if among is not None and len(among) > _MOST_NAMED:
         among = None

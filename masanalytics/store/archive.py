@@ -90,9 +90,9 @@ class Archive:
         kinds = {name: kind for name, kind in MESSAGE_COLUMNS.items() if kind in ("str", "Int64", "int64")}
         return rows.astype({**dict.fromkeys(set(columns) - set(MESSAGE_COLUMNS), "str"), **kinds})
 
-    def uplinks(self) -> pd.DataFrame:
+    def uplinks(self, campaign: str | None = None) -> pd.DataFrame:
         """Return the replies, which stay in the store."""
-        return self._of_store.uplinks()
+        return self._of_store.uplinks(campaign)
 
     def batches(self, campaign: str | None = None) -> pd.DataFrame:
         """Return the batches, which stay in the store."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from masanalytics.errors import InputError
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "REPORTS_ARCHIVED",
+    "add_open_messages",
     "archived_by_month",
     "archived_messages",
     "archived_to",
@@ -31,7 +32,6 @@ __all__ = [
     "make_tables",
     "note_archived",
     "refuse_archived",
-    "statuses_of",
 ]
 
 _TABLES: Final = """
@@ -98,6 +98,12 @@ def make_tables(conn: sqlite3.Connection) -> None:
     conn.execute(f"CREATE{trigger}")
 
 
+def add_open_messages(conn: sqlite3.Connection) -> None:
+    """Note with a late report the batch of its message, and whether no report of that had come before it was archived."""
+    for column in ("batch_id", "was_open"):
+        conn.execute(f"ALTER TABLE late_reports ADD COLUMN {column} INTEGER")
+
+
 def is_archived(conn: sqlite3.Connection) -> bool:
     """Whether anything was archived from this file."""
     return conn.execute("SELECT 1 FROM archive_runs LIMIT 1").fetchone() is not None
@@ -130,29 +136,21 @@ def evidence(submit_date: str, receive_date: str, report_status: str, error_code
     return f"{zlib.crc32(chr(0).join((submit_date, receive_date, report_status, error_code)).encode()):08x}"
 
 
-def statuses_of(conn: sqlite3.Connection, which: str, values: Sequence[object]) -> Iterable[tuple[int, int]]:
-    """Return how many archived messages batches have by status; `which` is a test on ``batches b``."""
-    row = conn.execute(
-        "SELECT sum(a.pending), sum(a.delivered), sum(a.failed) FROM archived_batches a JOIN batches b USING (batch_id)"
-        f" WHERE {which}",
-        list(values),
-    ).fetchone()
-    return [(status, count) for status, count in zip((4, 5, 6), row, strict=True) if count]
-
-
 def forget_archived(
     conn: sqlite3.Connection,
     before: int | None,
     phones: Sequence[str],
     columns: Sequence[str],
     name_of: Callable[[str], str],
-) -> list[str]:
-    """Rename people in what the file knows of archived messages, and note which files of the archive name them; return the numbers.
+) -> list[tuple[str, int]]:
+    """Rename people in what the file knows of archived messages, and note which files of the archive name them.
+
+    Returns the number and the batch of each message.
 
     The files themselves are written anew by the next archiving.
     """
     rows = conn.execute(
-        "SELECT phone, round_id, key, message_id, archive_id FROM archived WHERE phone NOT LIKE '%~%' AND (submitted_at < ? OR phone IN"
+        "SELECT phone, round_id, key, message_id, archive_id, batch_id FROM archived WHERE phone NOT LIKE '%~%' AND (submitted_at < ? OR phone IN"
         " (SELECT value FROM json_each(?)))",
         [before or 0, json.dumps(list(phones))],
     ).fetchall()
@@ -165,7 +163,7 @@ def forget_archived(
         named = sorted({*columns, *json.loads(known[0] if known else "[]")})
         kept = json.dumps(named, ensure_ascii=False)
         conn.execute("INSERT OR REPLACE INTO archive_erasures VALUES (?, ?)", [archive_id, kept])
-    return [row[0] for row in rows]
+    return [(row[0], row[5]) for row in rows]
 
 
 def archived_by_month(conn: sqlite3.Connection) -> dict[str, int]:

@@ -9,13 +9,12 @@ from typing import Any, Final
 import pandas as pd
 
 from masanalytics.store.changed_days import Month
-from masanalytics.store.frames import UPLINKS, read_view
 from masanalytics.store.partition_writers import parquet_writer
 from masanalytics.store.phone_styles import PhoneStyle
+from masanalytics.store.uplink_rows import uplinks_where
 
 __all__ = ["write_uplinks"]
 
-_INTEGERS: Final = ("uplink_id", "poll_id", "message_id")
 _HIDDEN_IN: Final = ("content", "campaign", "add_serial")
 
 
@@ -29,10 +28,7 @@ def write_uplinks(conn: sqlite3.Connection, month: Month, path: Path, style: Pho
     within, limits = (
         ("u.sent_at IS NULL", ()) if month.limits is None else ("u.sent_at >= ? AND u.sent_at < ?", month.limits)
     )
-    frame = read_view(
-        conn, f"{UPLINKS} WHERE u.account_id = ? AND {within} ORDER BY u.uplink_id", [month.account_id, *limits],
-        times=("sent_at",), integers=_INTEGERS,
-    )  # fmt: skip
+    frame = uplinks_where(conn, f"u.account_id = ? AND {within}", [month.account_id, *limits])
     if frame.empty:
         return 0
     schema = _schema(pa)

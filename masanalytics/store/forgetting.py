@@ -7,6 +7,7 @@ says the number. Whoever has both the file and a list of all numbers can still t
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 import sqlite3
@@ -83,12 +84,13 @@ def forget(conn: sqlite3.Connection, wish: Wish) -> Forgotten:
     messages = _forget_messages(conn, salt)
     archived = forget_archived(conn, wish.before, wish.phones, wish.columns, lambda phone: _name(salt, phone))
     messages += len(archived)
+    _forget_texts(conn, {batch_id for _, batch_id in archived})
     if wish.columns:
         kept_columns.forget_columns(conn, wish.columns, _PICKED)
     answers = _forget_answers(conn, wish)
     opt_outs = _forget_opt_outs(conn, wish, salt)
     held_out.names_to_forget(conn, wish.before, wish.phones, lambda phone: _name(salt, phone))
-    known = {*numbers, *archived, *wish.phones}
+    known = {*numbers, *(phone for phone, _ in archived), *wish.phones}
     conn.executemany(
         "INSERT OR IGNORE INTO forgotten VALUES (?)", [(_name(salt, phone),) for phone in known if "~" not in phone]
     )
@@ -221,11 +223,24 @@ def _forget_messages(conn: sqlite3.Connection, salt: str) -> int:
         "UPDATE messages SET phone = ?, content = NULL WHERE message_id = ?",
         [(_name(salt, phone), message_id) for message_id, phone in rows if "~" not in phone],
     )
-    conn.execute(
-        "UPDATE batches SET content = NULL, params = NULL WHERE batch_id IN (SELECT batch_id FROM messages WHERE message_id IN"
-        f" ({_PICKED})) AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.batch_id = batches.batch_id AND m.phone NOT LIKE '%~%')"
-    )
     return len(rows)
+
+
+def _forget_texts(conn: sqlite3.Connection, archived: Collection[int]) -> None:
+    """Erase the texts of batches of which everybody was forgotten, some just now: live, or in these with `archived` messages."""
+    live = conn.execute(f"SELECT DISTINCT batch_id FROM messages WHERE message_id IN ({_PICKED})")
+    touched = {*archived, *(batch_id for (batch_id,) in live)}
+    known: set[int] = set()
+    for table in ("messages", "archived"):
+        rows = conn.execute(
+            f"SELECT DISTINCT batch_id FROM {table} WHERE phone NOT LIKE '%~%' AND batch_id IN (SELECT value FROM json_each(?))",
+            [json.dumps(sorted(touched))],
+        )
+        known |= {batch_id for (batch_id,) in rows}
+    conn.executemany(
+        "UPDATE batches SET content = NULL, params = NULL WHERE batch_id = ?",
+        [(one,) for one in sorted(touched - known)],
+    )
 
 
 def _forget_replies(conn: sqlite3.Connection, wish: Wish, salt: str) -> int:

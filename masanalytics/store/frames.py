@@ -11,6 +11,7 @@ import pandas as pd
 
 from masanalytics.errors import InputError
 from masanalytics.store import coverage, doubts
+from masanalytics.store.archived_counts import late_outcomes
 from masanalytics.store.kept_texts import with_words
 from masanalytics.text import plain_name
 from masanalytics.timezone import CHINA
@@ -19,7 +20,6 @@ from masanalytics.vocabulary import BATCH_STATES, Status
 __all__ = [
     "MISSING",
     "REPORTS",
-    "UPLINKS",
     "china_times",
     "fetch_columns",
     "nullable",
@@ -29,7 +29,6 @@ __all__ = [
     "read_opt_outs",
     "read_polls",
     "read_reports",
-    "read_uplinks",
     "read_view",
 ]
 
@@ -44,14 +43,6 @@ REPORTS = (
     " LEFT JOIN campaigns c ON c.campaign_id = m.campaign_id JOIN codes s ON s.code_id = p.report_status_id"
     " JOIN codes e ON e.code_id = p.error_code_id"
 )
-UPLINKS = (
-    "SELECT u.uplink_id, u.poll_id, u.message_id, c.campaign, a.account, u.phone, u.content, u.add_serial, u.sent_at,"
-    " u.send_time, u.opt_out FROM uplinks u JOIN accounts a USING (account_id) LEFT JOIN messages m USING (message_id)"
-    " LEFT JOIN archived h ON m.message_id IS NULL AND h.phone = u.phone AND h.message_id = u.message_id"
-    " LEFT JOIN batches b ON b.batch_id = coalesce(m.batch_id, h.batch_id)"
-    " LEFT JOIN campaigns c ON c.campaign_id = b.campaign_id"
-)
-"""Replies with the words of their messages; whoever asks adds which."""
 _OF_BATCH = "SELECT count(*) FROM messages m WHERE m.batch_id = b.batch_id AND m.status_id ="
 _GONE = "SELECT {} FROM archived_batches h WHERE h.batch_id = b.batch_id"
 _BATCHES = (
@@ -138,13 +129,6 @@ def read_foreign_reports(conn: sqlite3.Connection) -> pd.DataFrame:
     return read_view(conn, sql, [], times=_REPORT_TIMES, integers=_REPORT_INTEGERS)
 
 
-def read_uplinks(conn: sqlite3.Connection, campaign: str | None) -> pd.DataFrame:
-    """Return the replies to a campaign, or all."""
-    integers = ("uplink_id", "poll_id", "message_id")
-    sql = f"{UPLINKS} WHERE ? IS NULL OR c.campaign = ? ORDER BY u.uplink_id"
-    return read_view(conn, sql, [_plain(campaign)] * 2, times=("sent_at",), integers=integers)
-
-
 def read_batches(conn: sqlite3.Connection, campaign: str | None, state: str | None) -> pd.DataFrame:
     """Return the batches of a campaign and a state, or all; of those of unknown outcome, what their silence says.
 
@@ -160,6 +144,10 @@ def read_batches(conn: sqlite3.Connection, campaign: str | None, state: str | No
     batches = read_view(
         conn, _BATCHES, [_plain(campaign), _plain(campaign), state, state], times=times, integers=integers
     )
+    for batch_id, outcome in late_outcomes(
+        conn, "1", []
+    ):  # of archived messages, which `archived_batches` has as pending
+        batches.loc[batches["batch_id"] == batch_id, outcome.name] += 1
     found = {doubt.batch_id: doubt for doubt in doubts.doubts(conn)}
     named = batches["batch_id"].map({batch_id: doubt.named for batch_id, doubt in found.items()})
     verdicts = batches["batch_id"].map({batch_id: str(doubt.verdict) for batch_id, doubt in found.items()})

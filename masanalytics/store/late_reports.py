@@ -55,8 +55,19 @@ def take_late(
             continue
         new += conn.execute(
             "INSERT OR IGNORE INTO late_reports (poll_id, message_id, report_status_id, error_code_id, submitted_at, received_at,"
-            " submit_date, receive_date) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [poll_id, message[0], status_id, error_id, submitted_at, received_at, submit_date, receive_date],
+            " submit_date, receive_date, batch_id, was_open) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                poll_id,
+                message[0],
+                status_id,
+                error_id,
+                submitted_at,
+                received_at,
+                submit_date,
+                receive_date,
+                batch_id,
+                not message[1],
+            ],
         ).rowcount
     return late, new
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from masanalytics.analysis.sources.base import as_kept, status_numbers
+from masanalytics.analysis.sources.base import as_kept, options_within, status_numbers
 from masanalytics.errors import InputError
 from masanalytics.store import kept_columns
 from masanalytics.store.coverage import covered_until
@@ -131,7 +131,7 @@ def _as_kept(name: str, options: list[Any]) -> list[Any]:
         return status_numbers(options)
     if name in ("campaign", "round", "arm", "key", "phone"):
         return as_kept(name, options)
-    return [option.item() if hasattr(option, "item") else option for option in options]
+    return options_within(option.item() if hasattr(option, "item") else option for option in options)
 
 
 def message_range(start: int, stop: int) -> Condition:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from masanalytics.store import lookups
-from masanalytics.store.archived_rows import statuses_of
+from masanalytics.store.archived_counts import statuses_of
 from masanalytics.vocabulary import Status
 
 __all__ = [

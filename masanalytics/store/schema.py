@@ -508,3 +508,9 @@ def m029_place_of_the_archive(db: Database) -> None:
 def m030_accounts_of_older_archives(db: Database) -> None:
     """Have the files that are archived already compared with the store: an account may have become part of another since."""
     archive_renames.note_older_files(db.conn)
+
+
+@migrations()
+def m031_late_reports_of_open_messages(db: Database) -> None:
+    """Let batches count the late reports of archived messages that were pending."""
+    archived_rows.add_open_messages(db.conn)

@@ -42,6 +42,7 @@ from masanalytics.store.intake import Intake
 from masanalytics.store.parts import check_rule
 from masanalytics.store.sends import Sends
 from masanalytics.store.sql_count import StoredMessages
+from masanalytics.store.uplink_rows import read_uplinks
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -317,7 +318,7 @@ class Store:
             ``content`` is whatever a stranger wrote: hand it on with `masanalytics.write_sheet`, in whose files no formula runs.
         """
         with self._connections.reading() as conn:
-            return frames.read_uplinks(conn, campaign)
+            return read_uplinks(conn, campaign)
 
     @takes(campaign=NAME, state=TEXT)
     @speaks

@@ -253,14 +253,14 @@ def columns_needed(by: Sequence[str], where: Filters, *, seconds: Seconds | None
 
 
 def options_within(options: Iterable[Any]) -> list[Any]:
-    """Return the values but for whole numbers of more than 64 bits: no message has one, and a frame cannot look for it.
+    """Return the values but for numbers of more than 64 bits, or infinite ones: no message has one, and a frame cannot look for it.
 
     Examples
     --------
-    >>> options_within([1, 10**30, "1", None])
+    >>> options_within([1, 10**30, float("inf"), "1", None])
     [1, '1', None]
     """
-    return [option for option in options if not isinstance(option, int) or -_WIDEST <= option < _WIDEST]
+    return [option for option in options if not isinstance(option, (int, float)) or -_WIDEST <= option < _WIDEST]
 
 
 def as_kept(name: str, options: Iterable[Any]) -> list[Any]:

@@ -354,7 +354,7 @@ class NarwhalsMessages:
         if dtype is None or not (dtype.is_float() or dtype.is_integer()):
             return with_plain_forms(name, options)
         like = float if dtype.is_float() else int
-        known = options_within(options) if dtype.is_integer() else options
+        known = options_within(options) if dtype.is_integer() else list(options)
         return [like(one) if is_number(one) else one for one in known if not is_number(one) or like(one) == one]
 
     def _kept(self, where: Filters) -> Any:
@@ -521,5 +521,7 @@ def _one_of(name: str, options: Sequence[Any]) -> Any:
     import narwhals as nw
 
     column = nw.col(name)
-    chosen = column.is_in([option for option in options if option is not None])
+    known = [option for option in options if option is not None]
+    # A list of nothing is of no kind, which Arrow compares with nothing.
+    chosen = column.is_in(known) if known else column.is_null() & ~column.is_null()
     return chosen | column.is_null() if None in options else chosen
