@@ -108,6 +108,18 @@ def test_files_that_have_changed_are_read_again(tmp_path: Path) -> None:
     assert delivered() == int((messages.head(50)["status"] == "delivered").sum())
 
 
+def test_a_scan_of_before_the_files_were_written_anew_is_to_be_made_again(tmp_path: Path) -> None:
+    """Polars keeps what a file was when it was scanned: the error says what to do, and not what Thrift is."""
+    messages = random_messages(100, seed=6)
+    messages.to_parquet(tmp_path / "messages.parquet")
+    frame = polars.scan_parquet(tmp_path / "messages.parquet")
+    mas.delivery_rates(frame)
+    messages.head(40).to_parquet(tmp_path / "messages.parquet")
+
+    with pytest.raises(mas.MasError, match=r"messages\.parquet, or another file of the scan, was written anew"):
+        mas.delivery_rates(frame)
+
+
 def test_a_polars_that_does_not_say_what_it_reads_answers_all_the_same(
     lake: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from masanalytics.analysis.sources.damaged_files import state_of_files
 from masanalytics.analysis.sources.narwhals import NarwhalsMessages
+from masanalytics.errors import StoreError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["PolarsMessages"]
 
@@ -30,6 +34,19 @@ class PolarsMessages(NarwhalsMessages):
     @cached_property
     def _scan(self) -> list[Path] | None:
         return _parquet_scan(self._given.to_native())
+
+    def _collected(self, frame: Any) -> pd.DataFrame:
+        from narwhals.exceptions import ComputeError
+
+        try:
+            return super()._collected(frame)
+        except ComputeError as error:  # polars keeps of a file what it was when it was scanned
+            if self._scan is None or "parquet" not in str(error):
+                raise
+            raise StoreError(
+                "{file}, or another file of the scan, was written anew after it was scanned, or is damaged: scan the files again",
+                file=str(self._scan[0]),
+            ) from error
 
     def _binned(self, exact: Any, edges: Sequence[int]) -> Any:
         """Polars looks the edges up; what is more than all is as the last one."""
