@@ -125,13 +125,16 @@ class Manifest:
 
 
 def draft_of(file: Path) -> Path:
-    """Return where the next version of a file is written: no reader of ``*.parquet`` sees it."""
-    return file.with_name(file.name + DRAFT)
+    """Return where the next version of a file is written: no reader of ``*.parquet`` sees it, nor one that lists the folder itself.
+
+    Arrow, pandas and Spark read all files of a folder but for those that begin with ``_`` or a dot.
+    """
+    return file.with_name(f"_{file.name}{DRAFT}")
 
 
 def aside_of(file: Path) -> Path:
     """Return the name under which a file of an archive is set aside where a store does not know it."""
-    return file.with_name(file.name + _ASIDE)
+    return file.with_name(f"_{file.name}{_ASIDE}")
 
 
 def read_manifest(folder: Path) -> Manifest | None:

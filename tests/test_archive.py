@@ -15,6 +15,7 @@ import pytest
 
 import masanalytics as mas
 from masanalytics.errors import InputError, StoreError
+from masanalytics.export_folder import aside_of
 from masanalytics.store import Store, replay
 from masanalytics.store.archive_erasing import erase as archiving_erase
 from tests.bench import Bench, PlainBatch, report
@@ -397,9 +398,9 @@ def test_who_is_forgotten_leaves_old_files_and_orphans_too(bench: Bench, tmp_pat
     bench.store.archive("2026-02-01", folder)
 
     left = {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    assert [name for name in left if name.startswith(file.stem)] == [
-        f"{file.stem}.parquet.orphan",
-        f"{file.stem}.pq.orphan",
+    assert [name for name in left if file.stem in name] == [
+        f"_{file.stem}.parquet.orphan",
+        f"_{file.stem}.pq.orphan",
     ]
     assert [name for name, content in left.items() if A.encode() in content] == []
     assert sum(B.encode() in content for content in left.values()) == 4
@@ -438,7 +439,9 @@ def test_what_an_older_copy_of_the_store_set_aside_is_taken_back(bench: Bench, t
     before, manifest = contents(folder), (folder / "_manifest.json").read_bytes()
     with Store(tmp_path / "older.db", clock=bench.clock) as older:
         assert older.archive("2026-01-01", folder).messages == 0
-    aside = sorted(name.removesuffix(".orphan") for name in contents(folder) if name.endswith(".orphan"))
+    aside = sorted(
+        name.removesuffix(".orphan").replace("/_0", "/0") for name in contents(folder) if name.endswith(".orphan")
+    )
     assert [name.split("/")[:-1] for name in aside] == [
         ["_reports", "month=2026-01"],
         ["_reports", "month=2026-03"],
@@ -450,7 +453,7 @@ def test_what_an_older_copy_of_the_store_set_aside_is_taken_back(bench: Bench, t
         with pytest.raises(StoreError, match=r"was set aside as .*\.parquet\.orphan, and archive\(\) of the store"):
             mas.delivery_rates(source, history=None)
 
-    (folder / f"{aside[0]}.orphan").rename(folder / aside[0])  # as where the taking back was killed between two files
+    aside_of(folder / aside[0]).rename(folder / aside[0])  # as where the taking back was killed between two files
     assert bench.store.archive("2026-01-01", folder).messages == 0
     assert contents(folder) == before
     assert sorted(archive.messages("c1")["phone"]) == [A, B]
@@ -494,7 +497,7 @@ def test_a_missing_file_is_named_by_the_archiving_too(bench: Bench, tmp_path: Pa
     twice_archived(bench, folder := tmp_path / "archive", tmp_path / "older.db")
     bench.receive([report(B, "0301080000000000000002", submitDate="20260302080000", receiveDate="20260302080010")])
     (file,) = folder.glob(kind)
-    aside, whole = file.with_name(f"{file.name}.orphan"), file.read_bytes()
+    aside, whole = aside_of(file), file.read_bytes()
 
     def refused(said: str) -> None:
         before = contents(folder)

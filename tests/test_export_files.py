@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import masanalytics as mas
@@ -15,8 +16,9 @@ from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.folders import ExportedMessages
 from masanalytics.clock import ManualClock
 from masanalytics.errors import InputError, StoreError
+from masanalytics.export_folder import aside_of, draft_of
 from masanalytics.store import Store
-from tests.several_accounts import ACCOUNTS, fill, same
+from tests.several_accounts import ACCOUNTS, DAY, START, fill, same
 
 pytest.importorskip("pyarrow")
 pytest.importorskip("duckdb")
@@ -198,7 +200,7 @@ def test_all_files_are_on_the_disk_before_they_count(
     synced, manifest = export_folder.sync_file, export_folder.write_manifest
 
     def noted(file: Path) -> None:
-        steps.append(f"{file.parent.name} {file.name[0]}")
+        steps.append(f"{file.parent.name} {file.name[1]}")
         synced(file)
 
     def counts(*given: Any) -> None:
@@ -213,3 +215,60 @@ def test_all_files_are_on_the_disk_before_they_count(
     assert sorted(steps[:2]) == ["month=2026-01 乙", "month=2026-01 甲"]
     assert sorted(steps[2:4]) == ["month=2026-02 乙", "month=2026-02 甲"]
     assert set(steps[4:]) == {"manifest"}
+
+
+def test_who_lists_the_folder_itself_sees_no_draft_and_nothing_set_aside(export: Path) -> None:
+    """Pandas, Arrow and Spark read every file of a folder but those that begin with an underscore or a dot."""
+    import pyarrow.dataset
+
+    once = len(pd.concat(map(pd.read_parquet, export.glob("month=*/*.parquet"))))
+    for file in list(export.glob("month=*/*.parquet")):
+        shutil.copy(file, draft_of(file))
+        shutil.copy(file, aside_of(file))
+
+    assert len(pd.read_parquet(export)) == once
+    assert pyarrow.dataset.dataset(export, format="parquet", partitioning="hive").count_rows() == once
+    assert draft_of(file).name[0] == aside_of(file).name[0] == "_"
+
+
+@pytest.mark.parametrize("left", ["month=*/*.parquet", "_uplinks/month=*/*.pq"])
+def test_a_folder_that_has_lost_its_manifest_is_refused(filled: Path, export: Path, left: str) -> None:
+    """What it holds would stay, with whole numbers, and count beside the new files: of this store or of another."""
+    (export / "_manifest.json").unlink()
+    for file in [*export.glob("month=*/*.parquet"), *export.glob("_uplinks/month=*/*.pq")]:
+        if not file.match(left):
+            file.unlink()
+    before = {file: file.read_bytes() for file in export.rglob("*") if file.is_file()}
+
+    with (
+        Store(filled / "store.db") as store,
+        pytest.raises(StoreError, match=r"has no _manifest\.json, and .*0\d/.*would stay"),
+    ):
+        store.export_parquet(export)
+    assert {file: file.read_bytes() for file in export.rglob("*") if file.is_file()} == before
+
+
+@pytest.mark.parametrize(("where", "gaps"), [({}, 2), ({"since": "2026-02-12"}, 1), ({"until": "2026-01-10"}, 0)])
+def test_a_folder_says_the_gaps_and_holes_that_concern_what_is_asked(
+    tmp_path: Path, where: dict[str, Any], gaps: int
+) -> None:
+    """As its store does, and its archive beside: messages of another month have none of them."""
+    with Store(tmp_path / "mas.db", clock=ManualClock(APRIL)) as store:
+        fill(store, ACCOUNTS[0], 0)
+        with store.db.conn as conn:
+            conn.execute("DELETE FROM coverage")
+            for start, end in ((0, 20), (21, 40), (45, 60)):
+                conn.execute(
+                    "INSERT INTO coverage SELECT account_id, ?, ? FROM accounts",
+                    [START + start * DAY, START + end * DAY],
+                )
+        store.export_parquet(tmp_path / "pq")
+        found, expected = (
+            mas.delivery_rates(data, history=None, **where).attrs["coverage"] for data in (tmp_path / "pq", store)
+        )
+
+        of_january = mas.delivery_rates(tmp_path / "pq", history=None, campaign="活动0").attrs["coverage"]["gaps"]
+
+    assert found == expected
+    assert len(found["gaps"]) == gaps
+    assert of_january == []

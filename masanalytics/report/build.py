@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 
 import pandas as pd
@@ -133,7 +134,7 @@ def _headline(subject: Subject, rates: Sequence[tuple[str, pd.DataFrame]], chang
 
 
 def _sources(data: Messages, whole: pd.DataFrame, request: Request) -> list[tuple[str, str]]:
-    path = getattr(data, "path", None)
+    path = data if isinstance(data, (str, PathLike)) else getattr(data, "path", getattr(data, "folder", None))
     coverage = whole.attrs.get("coverage") or {}
     rows = [
         (_("Data"), request.clean(Path(str(path)).name) if path else _("a table of messages")),

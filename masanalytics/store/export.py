@@ -148,6 +148,12 @@ def partition_name(account: str) -> str:
     return f"{readable}-{hashlib.sha256(account.encode()).hexdigest()[:8]}"
 
 
+def _without_manifest(folder: Path) -> Path | None:
+    """Return a file of messages or replies that no manifest knows; None where there is none but those of 0.1.0, which are replaced."""
+    known = (*folder.glob("month=*/*.parquet"), *folder.glob("_uplinks/month=*/*.pq"))
+    return next((file for file in sorted(known) if file.name != "messages.parquet"), None)
+
+
 class _Run:
     """One export: one state of the file, compared with what the folder holds."""
 
@@ -169,6 +175,13 @@ class _Run:
             raise StoreError(
                 "{folder} holds the export of another store, or an archive: give each a folder of its own",
                 folder=str(folder),
+            )
+        if before is None and (strange := _without_manifest(folder)) is not None:
+            raise StoreError(
+                "{folder} has no _manifest.json, and {file} would stay and count beside the new files: export into an empty folder, or"
+                " delete what is in it",
+                folder=str(folder),
+                file=strange.relative_to(folder).as_posix(),
             )
         self._settings = {
             "store": ledger,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import lru_cache
+from math import inf
 from os import PathLike
 from pathlib import Path
 from time import sleep
@@ -25,7 +27,8 @@ from masanalytics.errors import InputError, StoreError
 from masanalytics.export_folder import MANIFEST, Manifest, Partition, current_files, read_manifest
 from masanalytics.i18n import Text
 from masanalytics.paths import full_path
-from masanalytics.vocabulary import MESSAGE_COLUMNS
+from masanalytics.timezone import CHINA
+from masanalytics.vocabulary import MESSAGE_COLUMNS, UNREPORTED_AFTER_S
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +37,7 @@ __all__ = ["ExportedMessages", "exports_in"]
 
 _TRIES: Final = 50
 _WAIT_S: Final = 0.1
+_MINUTE_S: Final = 60
 _ARCHIVED_FILE: Final = re.compile(r"\d{6,}-[0-9a-f]{8}\.parquet")
 _T = TypeVar("_T")
 
@@ -144,10 +148,29 @@ class ExportedMessages:
         """Return 0: an export has each message once."""
         return 0
 
-    def coverage_summary(self, where: Filters) -> Mapping[str, Any]:  # noqa: ARG002 - of the whole store
-        """Return how far and when reports had been fetched when it was written."""
+    def coverage_summary(self, where: Filters) -> Mapping[str, Any]:
+        """Return how far and when reports had been fetched when it was written, as far as it concerns messages that pass `where`."""
         coverage = self._manifest().coverage
-        return {**coverage, "notes": [Text.from_json(note) for note in coverage["notes"]]}
+        first, last = self._submitted(where)
+        latest = last + UNREPORTED_AFTER_S
+        gaps = [gap for gap in coverage["gaps"] if _instant(gap["until"]) > first and _instant(gap["from"]) < latest]
+        holes = [
+            hole
+            for hole in coverage["holes"]
+            if _instant(hole["until"]) >= first and (hole["from"] is None or _instant(hole["from"]) <= latest)
+        ]
+        return {**coverage, "gaps": gaps, "holes": holes, "notes": [Text.from_json(note) for note in coverage["notes"]]}
+
+    def _submitted(self, where: Filters) -> tuple[float, float]:
+        """Return between which instants the messages asked about were submitted, as far as campaigns and times tell."""
+        first, last = -inf, inf
+        if "campaign" in where.values:
+            named = Filters({"campaign": where.values["campaign"]})
+            keys, _, _, _ = self.grouped_count([f"time/{_MINUTE_S}"], where=named, seconds=None)
+            at = keys[f"time/{_MINUTE_S}"].dropna()
+            first, last = (float(at.min()), float(at.max()) + _MINUTE_S) if len(at) else (inf, -inf)
+        since, until = (-inf if where.since is None else where.since), (inf if where.until is None else where.until)
+        return max(first, since), min(last, until)
 
     def uplinks(self) -> pd.DataFrame | None:
         """Return its replies, with the columns of ``Store.uplinks()``; None where they were not exported."""
@@ -216,6 +239,11 @@ class ExportedMessages:
         raise StoreError(
             "{folder} is being written all the time: ask again later", folder=str(self._folder), retryable=True
         )
+
+
+def _instant(text: str) -> int:
+    """Return the instant of a time in China as a manifest has it."""
+    return int(datetime.fromisoformat(text).replace(tzinfo=CHINA).timestamp())
 
 
 def _manifest_of(folder: Path) -> Manifest | None:
