@@ -153,7 +153,7 @@ class DuckDBMessages(NarwhalsMessages):
         from pyarrow.types import is_integer
 
         with without_progress_bar(self._given, drawn=self._draws):
-            found = relation.to_arrow_table()
+            found = _with_texts(relation.to_arrow_table())
             counted = [
                 column.name for column in found.schema if column.name.startswith("by") and is_integer(column.type)
             ]
@@ -161,3 +161,13 @@ class DuckDBMessages(NarwhalsMessages):
             # Column by column, each let go of when it is there: both at once are the most memory of all.
             table: pd.DataFrame = found.to_pandas(split_blocks=True, self_destruct=True)
         return table.assign(**whole)
+
+
+def _with_texts(table: Any) -> Any:
+    """Return an Arrow table with texts in place of DuckDB's categories, which the lowest pyarrow does not bring into pandas."""
+    from pyarrow.types import is_dictionary
+
+    for place, column in enumerate(table.schema):
+        if is_dictionary(column.type):
+            table = table.set_column(place, column.name, table[column.name].cast(column.type.value_type))
+    return table
