@@ -23,6 +23,7 @@ from masanalytics.store import Store
 from tests.bench import Bench, PlainBatch, report
 from tests.examples import ALL, examples
 from tests.processes import Launcher
+from tests.several_accounts import ACCOUNTS, fill
 
 # The processes that tests start, and the next run, read the code as it was compiled once, also where the system tells Python
 # to write none: otherwise each of them compiles all of it.
@@ -155,6 +156,15 @@ def travelled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     for kind in (NarwhalsMessages, DuckDBMessages):
         spied(kind)
     return rows
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Path:
+    """The export of a store with the messages of two months."""
+    with Store(tmp_path / "mas.db") as store:
+        fill(store, ACCOUNTS[0], 0)
+        store.export_parquet(tmp_path / "lake")
+    return tmp_path / "lake"
 
 
 @pytest.fixture

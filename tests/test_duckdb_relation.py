@@ -11,12 +11,10 @@ import narwhals as nw
 import pandas as pd
 import pytest
 
-import masanalytics as mas
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources import as_source
 from masanalytics.analysis.sources.duckdb_relation import files_behind, without_progress_bar
 from tests.random_messages import as_lazy_polars
-from tests.several_accounts import ACCOUNTS, fill
 
 duckdb = pytest.importorskip("duckdb")
 
@@ -122,15 +120,6 @@ def test_the_files_behind_a_relation_tell_when_one_changes(tmp_path: Path) -> No
         files_behind(nw.from_native(duckdb.read_parquet(str(tmp_path / "more.parquet")).filter("latency_s > 3")))
         is None
     )
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> Path:
-    """The export of a store with the messages of two days."""
-    with mas.Store(tmp_path / "mas.db") as store:
-        fill(store, ACCOUNTS[0], 0)
-        store.export_parquet(tmp_path / "lake")
-    return tmp_path / "lake"
 
 
 def counted(folder: Path) -> tuple[int, int, int]:

@@ -13,19 +13,9 @@ import masanalytics as mas
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources import as_source
 from tests.random_messages import random_messages
-from tests.several_accounts import ACCOUNTS, fill
 
 polars = pytest.importorskip("polars")
 pytest.importorskip("pyarrow")
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> Path:
-    """The export of a store with the messages of two days."""
-    with mas.Store(tmp_path / "mas.db") as store:
-        fill(store, ACCOUNTS[0], 0)
-        store.export_parquet(tmp_path / "lake")
-    return tmp_path / "lake"
 
 
 def scan(folder: Path) -> Any:

@@ -129,9 +129,7 @@ def _as_kept(name: str, options: list[Any]) -> list[Any]:
         return [CARRIERS.index(option) for option in options if option in CARRIERS]
     if name == "status":
         return status_numbers(options)
-    if name in ("campaign", "round", "arm", "key", "phone"):
-        return as_kept(name, options)
-    return options_within(option.item() if hasattr(option, "item") else option for option in options)
+    return options_within(option.item() if hasattr(option, "item") else option for option in as_kept(name, options))
 
 
 def message_range(start: int, stop: int) -> Condition:

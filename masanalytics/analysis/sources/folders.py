@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from functools import lru_cache
 from math import inf
 from os import PathLike
@@ -13,7 +12,7 @@ from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from masanalytics.analysis.filters import Filters
+from masanalytics.analysis.filters import Filters, to_instant
 from masanalytics.analysis.sources.base import ColumnKind, MessageSource, RawCounts, Seconds
 from masanalytics.analysis.sources.damaged_files import check_sizes, naming_damaged, state_of_files
 from masanalytics.analysis.sources.ledger_parts import LedgerPart
@@ -27,7 +26,6 @@ from masanalytics.errors import InputError, StoreError
 from masanalytics.export_folder import MANIFEST, Manifest, Partition, current_files, read_manifest
 from masanalytics.i18n import Text
 from masanalytics.paths import full_path
-from masanalytics.timezone import CHINA
 from masanalytics.vocabulary import MESSAGE_COLUMNS, UNREPORTED_AFTER_S
 
 if TYPE_CHECKING:
@@ -153,11 +151,13 @@ class ExportedMessages:
         coverage = self._manifest().coverage
         first, last = self._submitted(where)
         latest = last + UNREPORTED_AFTER_S
-        gaps = [gap for gap in coverage["gaps"] if _instant(gap["until"]) > first and _instant(gap["from"]) < latest]
+        gaps = [
+            gap for gap in coverage["gaps"] if to_instant(gap["until"]) > first and to_instant(gap["from"]) < latest
+        ]
         holes = [
             hole
             for hole in coverage["holes"]
-            if _instant(hole["until"]) >= first and (hole["from"] is None or _instant(hole["from"]) <= latest)
+            if to_instant(hole["until"]) >= first and (hole["from"] is None or to_instant(hole["from"]) <= latest)
         ]
         return {**coverage, "gaps": gaps, "holes": holes, "notes": [Text.from_json(note) for note in coverage["notes"]]}
 
@@ -239,11 +239,6 @@ class ExportedMessages:
         raise StoreError(
             "{folder} is being written all the time: ask again later", folder=str(self._folder), retryable=True
         )
-
-
-def _instant(text: str) -> int:
-    """Return the instant of a time in China as a manifest has it."""
-    return int(datetime.fromisoformat(text).replace(tzinfo=CHINA).timestamp())
 
 
 def _manifest_of(folder: Path) -> Manifest | None:
