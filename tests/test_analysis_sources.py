@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import masanalytics as mas
 from masanalytics import analysis
 from masanalytics.analysis.filters import Filters, to_instant, to_seconds
+from masanalytics.analysis.sources import as_source
 from masanalytics.analysis.sources.pandas import count_combinations
 from masanalytics.analysis.sources.parquet_files import opened
 from masanalytics.errors import InputError
@@ -215,6 +216,54 @@ def judge_counts(folder: Path, times: list[tuple[int, int]], reports: int) -> No
                 analysis.delivery_rates(one, by, history=None), analysis.delivery_rates(frame, by, history=None)
             )
         assert analysis.latency(one).attrs["faults"] == analysis.latency(frame).attrs["faults"]
+
+
+def test_times_without_bounds_are_counted_where_they_are(store: Store) -> None:
+    """Buckets of submission, first among the dimensions or two of them, in the year 1, before 1970 and in the year 9999, or missing."""
+    fill(store, random_messages(5, seed=2))
+    for number, submitted in enumerate([-62_135_596_800, -1, None, 253_402_271_999, -1], start=1):
+        store.db.conn.execute(
+            "UPDATE messages SET submitted_at = ?, status_id = 5, carrier_id = 1 WHERE message_id = ?",
+            [submitted, number],
+        )
+    store.db.conn.commit()
+    width = {"time/60": 60, "time/86400": 86_400}
+
+    def counted(*by: str) -> list[tuple[Any, ...]]:
+        keys, _, _, n = as_source(store).grouped_count(by, where=Filters(), seconds=None)
+        columns = [keys[name].astype(object).where(keys[name].notna(), None) for name in by]
+        return sorted(zip(*columns, n.tolist(), strict=True), key=str)
+
+    def bucket(name: str, at: int) -> int:
+        return (at + 28_800) // width[name] * width[name] - 28_800
+
+    for by in (("time/86400",), ("time/60",), ("time/86400", "time/60")):
+        rows = [(-62_135_596_800, 1), (-1, 2), (253_402_271_999, 1)]
+        expected = [(*(bucket(name, at) for name in by), n) for at, n in rows]
+        assert counted(*by) == sorted([*expected, (*(None for _ in by), 1)], key=str)
+        assert counted(*by, "carrier") == sorted(
+            [(*row[:-1], "China Unicom", row[-1]) for row in counted(*by)], key=str
+        )
+
+
+@pytest.mark.parametrize("by", ["carrier", "campaign", "arm"])
+def test_two_are_compared_whatever_else_there_is(by: str, store: Store) -> None:
+    """Named values have the same comparison among all messages as alone, on every source."""
+    messages = random_messages(1_500, seed=5)
+    fill(store, messages)
+    two = store.messages()[by].value_counts().index[:2].tolist()
+    frame = store.messages()
+    alone = frame[frame[by].isin(two)].reset_index(drop=True)
+    options: dict[str, Any] = (
+        {"cluster": None} if by == "campaign" else {}
+    )  # the days of other campaigns tell something too
+
+    expected = analysis.compare(alone, by, *two, adjust="province", **options)
+
+    for data in (store, frame, as_lazy_polars(frame), as_duckdb(frame)):
+        found = analysis.compare(data, by, *two, adjust="province", **options)
+        pd.testing.assert_frame_equal(found, expected, check_dtype=False)
+        assert found.attrs["notes"] == expected.attrs["notes"]
 
 
 def test_a_question_in_plain_sql_has_the_same_answer(filled: Store) -> None:

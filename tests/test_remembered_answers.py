@@ -206,11 +206,11 @@ def test_a_frame_that_the_user_changes_is_counted_anew() -> None:
 
 
 def test_large_answers_make_room_for_each_other_and_small_ones_stay() -> None:
-    """Of three tables with 400,000 rows each the oldest goes; what was found once, long ago, is there."""
+    """Of three tables with 1,600,000 rows each the oldest goes; what was found once, long ago, is there."""
     answers = Answers()
     answers.keep("repeated", (0,))
     for name in ("a", "b", "c"):
-        answers.keep(name, name, 400_000)
+        answers.keep(name, name, 1_600_000)
 
     assert [answers.get(name) for name in ("repeated", "a", "b", "c")] == [(0,), None, "b", "c"]
 
@@ -248,11 +248,11 @@ def test_an_answer_that_was_used_stays_longer_than_one_that_was_not() -> None:
     answers, frame = Answers(), pd.DataFrame({"a": [1], "b": [2]})
     counted = RawCounts(frame, np.array([5]), np.array([1.0]), np.array([1]))
     first, second, third = (_Count(((name,), (), "outcome")) for name in "abc")
-    answers.keep(first, counted, 400_000)
-    answers.keep(second, counted, 400_000)
+    answers.keep(first, counted, 1_600_000)
+    answers.keep(second, counted, 1_600_000)
 
     assert answers.finer(["a"], (), "outcome") is counted
-    answers.keep(third, counted, 400_000)
+    answers.keep(third, counted, 1_600_000)
 
     assert [answers.get(one) is not None for one in (first, second, third)] == [True, False, True]
 

@@ -26,7 +26,7 @@ from masanalytics.analysis.pair_rates import PairRates
 from masanalytics.analysis.planned_people import HoldsSilentArms
 from masanalytics.analysis.results import MINUTES_ONLY, finished
 from masanalytics.analysis.sample_ratio import checked_sizes
-from masanalytics.analysis.sources import asks_once
+from masanalytics.analysis.sources import MessageSource, asks_once
 from masanalytics.errors import InputError
 from masanalytics.formatting import column_name, group_label
 from masanalytics.i18n import Text, speaks
@@ -196,11 +196,15 @@ def compare(
         )
     question = Question(names, (), filters)
     waited, source = waited_counts(compared.messages, question)
+    is_empty = not waited.n.sum()
     pairs = _pairs(waited.groups[names[0]], names[0], a, b, data)
     alone = [] if pairs or waited.groups.empty else [_nothing_beside(names[0], waited.groups[names[0]])]
     asked = None if within is None else float(to_seconds(within))
-    waited = compared.with_exact_ages(waited, question, asked) if pairs else waited
-    arms = _Arms(compared, Question(list(dict.fromkeys([*names, *strata])), (), filters), strata, waited, cluster)
+    if pairs:
+        question, waited = _of_pairs(question, waited, pairs, source)
+        waited = compared.with_exact_ages(waited, question, asked)
+    by_all = replace(question, by=list(dict.fromkeys([*names, *strata])))
+    arms = _Arms(compared, by_all, filters, waited, cluster, strata)
     rows = [arms.compared(pair, asked) for pair in pairs]
     result = compared.named(_table(rows, (names[0], strata), _planned(always_valid), compared))
     notes = age_notes(arms.read_at, arms.of, compared.age_notes, is_asked=within is not None)
@@ -212,7 +216,7 @@ def compare(
     ratio_notes, ratio = checked_sizes(data, names[0], filters, shares)
     result = finished(
         result, source, where=filters, denominator=compared.denominator, notes=[*alone, *ratio_notes, *notes],
-        is_empty=not waited.n.sum(),
+        is_empty=is_empty,
     )  # fmt: skip
     result.attrs |= {"adjust": strata, "outcome": outcome} | ({} if ratio is None else {"sample_ratio": ratio})
     return result
@@ -268,6 +272,18 @@ def _pairs(values: pd.Series, by: str, a: object, b: object, data: Messages) -> 
     return [(a, value) for value in wanted]
 
 
+def _of_pairs(
+    question: Question, waited: Counts, pairs: list[tuple[Any, Any]], source: MessageSource
+) -> tuple[Question, Counts]:
+    """Return the question, and the counts, of the values that are compared: the others need not be counted again."""
+    name = question.by[0]
+    compared = list(dict.fromkeys(value for pair in pairs for value in pair))
+    if len(compared) == len(waited.groups) or source.column_kind(name) != "text":
+        return question, waited
+    of_pairs = waited.taken(waited.keys[name].isin(compared).to_numpy(dtype=bool))
+    return replace(question, where=question.where.also_in(name, compared)), of_pairs
+
+
 def _refuse_silent(by: str, value: Any, data: Messages) -> None:
     """Raise if the value is an arm whose people got nothing: that it has no messages is no mistake of spelling."""
     if by == "arm" and isinstance(data, HoldsSilentArms) and value in set(data.held_out()["arm"]):
@@ -298,13 +314,14 @@ def _as_kept(value: Any, there: list[Any]) -> Any:
 
 @dataclass
 class _Arms:
-    """The arms' counts; each age is counted once. `read_at` keeps which values were read at which age."""
+    """The counts of the arms' messages, `where` of all; each age is counted once. `read_at` keeps which values were read at which age."""
 
     outcome: ComparedOutcome
     question: Question
-    strata: Sequence[str]
+    where: Filters
     waited: Counts
     cluster: Cluster
+    strata: Sequence[str]
     at: dict[float | None, Counts] = field(default_factory=dict)
     clusters_at: dict[float | None, ClusterCounts | None] = field(default_factory=dict)
     others_at: dict[float | None, FindOthers] = field(default_factory=dict)
@@ -351,7 +368,7 @@ class _Arms:
             self.at[age] = counts.taken(counts.accepted())
             cuts = latency_cuts(self.at[age], _timed(self.at[age], age))
             self.clusters_at[age] = cluster_counts(messages, question, self.cluster, age=age, cuts=cuts)
-            self.others_at[age] = other_campaigns(messages, self.question.where, self.cluster, age)
+            self.others_at[age] = other_campaigns(messages, self.where, self.cluster, age)
         return self.at[age]
 
     def _strata(self, counts: Counts, chosen: tuple[Booleans, Booleans], age: float | None) -> list[Figures]:

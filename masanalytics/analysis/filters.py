@@ -89,9 +89,7 @@ class Filters:
         >>> found.values, found.is_without_proofs, Filters().among([2]).is_without_proofs
         ({'message_id': (2,)}, False, True)
         """
-        wanted = self.values.get("message_id")
-        ids = tuple(one for one in message_ids if wanted is None or one in wanted)
-        return replace(self, values={**self.values, "message_id": ids}, keeps_proofs_out=self.is_without_proofs)
+        return self.also_in("message_id", message_ids)
 
     def written_to(self, phones: Iterable[Any]) -> Filters:
         """Return the same of messages to these numbers only, of which proofs stay out as they did.
@@ -102,9 +100,20 @@ class Filters:
         >>> found.values["phone"], found.is_without_proofs, Filters().written_to([]).is_without_proofs
         (('13800138000',), False, True)
         """
-        wanted = self.values.get("phone")
-        chosen = tuple(one for one in phones if wanted is None or one in wanted)
-        return replace(self, values={**self.values, "phone": chosen}, keeps_proofs_out=self.is_without_proofs)
+        return self.also_in("phone", phones)
+
+    def also_in(self, name: str, values: Iterable[Any]) -> Filters:
+        """Return the same of messages of which the column is one of these too, of which proofs stay out as they did.
+
+        Examples
+        --------
+        >>> found = Filters().also_in("campaign", ["a", "b"]).also_in("campaign", ["b", "c"])
+        >>> found.values, found.is_without_proofs
+        ({'campaign': ('b',)}, True)
+        """
+        wanted = self.values.get(name)
+        chosen = tuple(one for one in values if wanted is None or one in wanted)
+        return replace(self, values={**self.values, name: chosen}, keeps_proofs_out=self.is_without_proofs)
 
     def divided(self, available: Sequence[str]) -> tuple[Filters, dict[str, tuple[Any, ...]]]:
         """Return what a source with these columns can be narrowed to itself, and the values of derived dimensions.

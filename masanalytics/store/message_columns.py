@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,6 +38,7 @@ __all__ = [
     "find_column",
     "no_column",
     "seconds_sql",
+    "waited_between",
     "waited_sql",
 ]
 
@@ -75,6 +76,8 @@ CODES = {"report_status": "report_status_id", "error_code": "error_code_id"}
 _SMALL_SIZE = 4096
 _DAY_S = 86_400
 _HOUR_S = 3_600
+_FAR_S = 2**38
+"""No instant is so long before or after 1970 (8,700 years)."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,10 @@ class Column:
         Whether its numbers, though rarely, are as large as `size` and larger; packed, all from ``size - 1`` on are that.
     packed_sql : str, optional
         A simpler expression for packing, with an open end already.
+    room : int, optional
+        About how many numbers it can be, where nobody has looked: packed above all others, it may be any.
+    bounded : callable, optional
+        Looks, and returns the column with its `size`.
     """
 
     sql: str
@@ -109,6 +116,8 @@ class Column:
     always: bool = False
     open_end: bool = False
     packed_sql: str | None = None
+    room: int | None = None
+    bounded: Callable[[], Column] | None = None
 
     @property
     def packed(self) -> tuple[str, int]:
@@ -174,11 +183,18 @@ def _time_column(conn: sqlite3.Connection, name: str, among: Condition) -> Colum
     width = _DAY_S if name == "day" else int(text) if kind == "time" and text.isdigit() else 0
     if not width:
         raise no_column(conn, name)
-    # Counted from the first bucket there is, the numbers are small enough to pack.
-    low, high = among.earliest, among.latest
-    if low is None or high is None:
+    if among.earliest is not None and among.latest is not None:
+        return _buckets(width, among.earliest, among.latest)
+
+    def bounded() -> Column:
         limits = f"SELECT min(m.submitted_at), max(m.submitted_at) FROM messages m WHERE {among.sql}"
-        low, high = conn.execute(limits, among.values).fetchone()
+        return _buckets(width, *conn.execute(limits, among.values).fetchone())
+
+    return replace(_buckets(width, -_FAR_S, _FAR_S), size=None, room=_FAR_S // width, bounded=bounded)
+
+
+def _buckets(width: int, low: int | None, high: int | None) -> Column:
+    """Return buckets of time between two instants; counted from the first of them, the numbers are small."""
     first, last = (((value or 0) + CHINA_OFFSET_S) // width for value in (low, high))
     start = first * width - CHINA_OFFSET_S
     return Column(f"((m.submitted_at - ({start})) / {width})", _integers(scale=width, offset=start), last - first + 1)
@@ -210,6 +226,18 @@ def waited_sql(conn: sqlite3.Connection) -> str:
     """Return SQL for how long it has been possible to hear of a message the platform took; NULL for others."""
     taken = f"m.status_id {ACCEPTED} AND m.submitted_at IS NOT NULL"
     return f"CASE WHEN {taken} THEN max({Observation.of(conn).end_sql} - m.submitted_at, 0) END"
+
+
+def waited_between(conn: sqlite3.Connection, least: int, below: int | None = None) -> str:
+    """Return SQL that is true for what has waited so long, as `waited_sql` has it: of few comparisons, for it is asked of every row."""
+    end = Observation.of(conn).end_sql
+    tests = [
+        f"m.status_id {ACCEPTED}",
+        f"m.submitted_at <= {end} - {least}" if least > 0 else "m.submitted_at IS NOT NULL",
+    ]
+    if below is not None:
+        tests.append(f"m.submitted_at > {end} - {below}" if below > 0 else "0")
+    return f"({' AND '.join(tests)})"
 
 
 def seconds_sql(conn: sqlite3.Connection, seconds: str | None) -> str:

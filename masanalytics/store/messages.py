@@ -21,7 +21,7 @@ from masanalytics.store.message_columns import (
     Condition,
     find_column,
     no_column,
-    waited_sql,
+    waited_between,
 )
 from masanalytics.store.observation import Observation
 from masanalytics.store.part_rules import missing_sql
@@ -69,12 +69,10 @@ def conditions(conn: sqlite3.Connection, where: Filters) -> Condition:
             values.append(int(limit))
     latest = None if where.until is None else int(where.until) - 1
     if where.waited_at_least is not None:
-        tests.append(f"{waited_sql(conn)} >= ?")
-        values.append(int(where.waited_at_least))
+        tests.append(waited_between(conn, int(where.waited_at_least)))
         latest = max(covered_until(conn).values(), default=0) - int(where.waited_at_least)
     if where.waited_in is not None:
-        waited = waited_sql(conn)
-        inside = [f"{waited} >= {int(start)} AND {waited} < {int(end)}" for start, end in where.waited_in]
+        inside = [waited_between(conn, int(start), int(end)) for start, end in where.waited_in]
         tests.append(f"({' OR '.join(inside) or '0'})")
     since = None if where.since is None else int(where.since)
     return Condition(" AND ".join(tests) or "1", values, since, latest, where.every)

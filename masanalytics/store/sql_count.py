@@ -108,7 +108,7 @@ class StoredMessages:
         """
         with self._connections.reading() as conn:
             among = _asked(conn, where)
-            columns = [find_column(conn, name, among) for name in by]
+            columns = _with_bounds([find_column(conn, name, among) for name in by], has_seconds=seconds is not None)
             plan = _Plan(columns, seconds_sql(conn, seconds), among, waited=seconds == "waited")
             dimensions, status, counted, n = plan.counted(conn)
         keys = {
@@ -296,6 +296,16 @@ def _submitted(conn: sqlite3.Connection, where: Filters) -> tuple[float, float]:
     return max(first, since), min(last, until)
 
 
+def _with_bounds(columns: Sequence[Column], *, has_seconds: bool) -> list[Column]:
+    """Return the columns so that they can be packed: above all others one can be without bounds, where no seconds are."""
+    found: list[Column] = []
+    above = has_seconds
+    for column in columns:
+        found.append(column.bounded() if column.bounded is not None and above else column)
+        above |= column.bounded is not None
+    return found
+
+
 @dataclass(frozen=True)
 class _Plan:
     """One grouped count as SQL."""
@@ -307,7 +317,7 @@ class _Plan:
 
     def counted(self, conn: sqlite3.Connection) -> _Rows:
         """Count by packed integers where columns pack, and by GROUP BY the rest."""
-        if any(column.size is None for column in self.columns):
+        if any(column.size is None and column.room is None for column in self.columns):
             return self.grouped(conn)
         rows, complete = self.packed(conn)
         if complete:
@@ -320,11 +330,26 @@ class _Plan:
         return dimensions, status, seconds, n
 
     @cached_property
+    def _unbounded(self) -> int | None:
+        """Which column is packed above all others, as seconds are: it may be any number."""
+        return next((place for place, column in enumerate(self.columns) if column.size is None), None)
+
+    @property
+    def _above(self) -> tuple[str | None, int]:
+        """SQL of what is packed above all others, and how many numbers it usually can be."""
+        if self._unbounded is not None:
+            column = self.columns[self._unbounded]
+            return column.sql, column.room or 1
+        return (None, 1) if self.seconds == "NULL" else (self.seconds, _SECONDS_ROOM)
+
+    @cached_property
     def _shares(self) -> list[list[int]]:
-        """Which columns go into which integer: as many into one as have room, status and seconds into the first."""
-        room = _LARGEST // (len(Status) * (1 if self.seconds == "NULL" else _SECONDS_ROOM))
+        """Which columns go into which integer: as many into one as have room, status and what is above all into the first."""
+        room = _LARGEST // (len(Status) * self._above[1])
         shares: list[list[int]] = [[]]
         for place, column in enumerate(self.columns):
+            if place == self._unbounded:
+                continue
             size = column.packed[1]
             if size >= room:
                 shares.append([])
@@ -340,12 +365,12 @@ class _Plan:
 
     @property
     def _unknown(self) -> int:
-        """What stands for seconds that are not known."""
+        """What stands for a number above all others that is not known."""
         return -(_LARGEST // 2 // self.cells)
 
     @property
     def _keys(self) -> list[str]:
-        """SQL that packs a row into integers, the seconds first: an absurd date then falls into no other cell.
+        """SQL that packs a row into integers, seconds or time first: an absurd date then falls into no other cell.
 
         Where they have no room at all, SQLite goes on in floating point, which is recognized.
         """
@@ -353,9 +378,10 @@ class _Plan:
         cell, *others = (
             _cell([*part, ("m.status_id", len(Status))] if not place else part) for place, part in enumerate(packed)
         )
-        if self.seconds == "NULL":
+        above, _ = self._above
+        if above is None:
             return [cell, *others]
-        return [f"ifnull({self.seconds} * {self.cells}, {self._unknown * self.cells}) + {cell}", *others]
+        return [f"ifnull({above} * {self.cells}, {self._unknown * self.cells}) + {cell}", *others]
 
     @property
     def _outside(self) -> str:
@@ -366,7 +392,7 @@ class _Plan:
     def packed(self, conn: sqlite3.Connection) -> tuple[_Rows, bool]:
         """Count by packed integers; return whether that was all."""
         (first, *others), n, complete = counted_keys(conn, self._keys, self.among)
-        seconds, rest = np.divmod(first, self.cells)
+        above, rest = np.divmod(first, self.cells)
         rest, status = np.divmod(rest, len(Status))
         fitting = np.ones(len(n), dtype=bool)
         values: dict[int, Ints] = {}
@@ -376,11 +402,16 @@ class _Plan:
                 packed, values[place] = np.divmod(packed, column.packed[1])  # noqa: PLW2901 - what is left of it
                 if column.open_end:
                     fitting &= values[place] < column.packed[1] - 1
-        dimensions = [column.unpacked(values[place][fitting]) for place, column in enumerate(self.columns)]
-        seconds, status = seconds[fitting], status[fitting]
-        unknown = (seconds == self._unknown) | (self.seconds == "NULL")
-        known = np.where(unknown, np.nan, seconds.astype(float))
-        rows = (dimensions, status, _waited_from_0(known, status, self.waited), n[fitting])
+        above, status = above[fitting], status[fitting]
+        unknown = above == self._unknown
+        dimensions = [
+            (np.where(unknown, 0, above), unknown)
+            if place == self._unbounded
+            else column.unpacked(values[place][fitting])
+            for place, column in enumerate(self.columns)
+        ]
+        seconds = np.where(unknown | (self.seconds == "NULL"), np.nan, above.astype(float))
+        rows = (dimensions, status, _waited_from_0(seconds, status, self.waited), n[fitting])
         return rows, complete and bool(fitting.all())
 
     def grouped(self, conn: sqlite3.Connection) -> _Rows:

@@ -29,7 +29,8 @@ __all__ = ["Answers", "RememberedMessages", "TellsChanges", "asks_once", "rememb
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
-_MOST_ROWS: Final = 1_000_000
+_MOST_ROWS: Final = 4_000_000
+"""Some 75 MB a million: a report of ten million messages holds three, and asked again what did not fit."""
 _SMALL: Final = 1_000
 _MOST_SOURCES: Final = 4
 
