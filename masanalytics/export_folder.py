@@ -229,6 +229,11 @@ class ExportedFiles:
     manifest: Manifest
     partitions: Sequence[Partition]
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether these are all its files of messages."""
+        return len(self.partitions) == sum(one.kind == "messages" for one in self.manifest.partitions)
+
 
 def exported_files(files: Sequence[Path]) -> ExportedFiles | None:
     """Return what the manifest of an export knows of its files of messages; None if one is another file, or there twice.

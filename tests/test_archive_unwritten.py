@@ -133,13 +133,29 @@ def test_a_reply_that_is_younger_than_what_was_forgotten_keeps_its_campaign(
     assert len(archive.uplinks("c2")) == 0
 
 
+DELIVERED, FAILED = {"receiveDate": "20260330080000"}, {"receiveDate": "20260330080000", "errorCode": "MK:0001"}
+
+
+@pytest.mark.parametrize(
+    ("late", "first_batch"),
+    [
+        ([(C, DELIVERED)], [2, 1]),
+        ([(B, DELIVERED)], [2, 0]),
+        ([(A, FAILED)], [0, 2]),
+        ([(A, {**FAILED, "receiveDate": "20251230080000"})], [1, 1]),
+        ([(A, FAILED), (A, {"receiveDate": "20260330090000"}), (B, DELIVERED), (C, FAILED)], [2, 1]),
+    ],
+    ids=["open", "failed", "delivered", "delivered, of an earlier attempt", "all"],
+)
 def test_batches_and_progress_count_the_late_reports_of_archived_messages(
-    both: tuple[mas.Archive, Bench, Bench],
+    both: tuple[mas.Archive, Bench, Bench], late: list[tuple[str, dict[str, str]]], first_batch: list[int]
 ) -> None:
-    """Of those that were pending: nobody waits for them any more, also after the answers were read again."""
+    """Nobody waits for who was open any more, and who failed is delivered after all; also after the answers were read again."""
     archive, archived, whole = both
     for one in (archived, whole):
-        one.receive([report(C, FIRST, receiveDate="20260330080000")])
+        for phone, said in late:
+            code = said.get("errorCode", "DELIVRD")
+            one.receive([report(phone, FIRST, code, receiveDate=said["receiveDate"])])
 
     def counts(store: Store) -> list[list[Any]]:
         table = store.batches()[["delivered", "failed"]].to_numpy().tolist()
@@ -148,7 +164,8 @@ def test_batches_and_progress_count_the_late_reports_of_archived_messages(
         return [*table, [progress.reported, progress.accepted]]
 
     assert counts(archived.store) == counts(whole.store)
-    assert counts(archived.store)[-1] == [3, 3]
+    assert counts(archived.store)[0] == first_batch
+    assert counts(archived.store)[-1] == [sum(first_batch), 3]
     replay(archived.store)
     archived.store.archive("2026-02-01", archive.folder)
     assert counts(archived.store) == counts(whole.store)

@@ -252,7 +252,7 @@ def test_a_folder_that_has_lost_its_manifest_is_refused(filled: Path, export: Pa
 def test_a_folder_says_the_gaps_and_holes_that_concern_what_is_asked(
     tmp_path: Path, where: dict[str, Any], gaps: int
 ) -> None:
-    """As its store does, and its archive beside: messages of another month have none of them."""
+    """As its store does, whoever opens its files: messages of another month have none of them."""
     with Store(tmp_path / "mas.db", clock=ManualClock(APRIL)) as store:
         fill(store, ACCOUNTS[0], 0)
         with store.db.conn as conn:
@@ -263,12 +263,21 @@ def test_a_folder_says_the_gaps_and_holes_that_concern_what_is_asked(
                     [START + start * DAY, START + end * DAY],
                 )
         store.export_parquet(tmp_path / "pq")
-        found, expected = (
-            mas.delivery_rates(data, history=None, **where).attrs["coverage"] for data in (tmp_path / "pq", store)
+        duckdb, pl = pytest.importorskip("duckdb"), pytest.importorskip("polars")
+        files = str(tmp_path / "pq" / "month=*" / "*.parquet")
+        found, *others, expected = (
+            mas.delivery_rates(data, history=None, **where).attrs["coverage"]
+            for data in (tmp_path / "pq", duckdb.read_parquet(files), pl.scan_parquet(files), store)
         )
 
-        of_january = mas.delivery_rates(tmp_path / "pq", history=None, campaign="活动0").attrs["coverage"]["gaps"]
+        of_january = [
+            mas.delivery_rates(data, history=None, campaign="活动0").attrs["coverage"]["gaps"]
+            for data in (tmp_path / "pq", duckdb.read_parquet(files))
+        ]
+        (one_month,) = (tmp_path / "pq" / "month=2026-01").glob("*.parquet")
+        of_its_file = mas.delivery_rates(duckdb.read_parquet(str(one_month)), history=None).attrs["coverage"]["gaps"]
 
-    assert found == expected
+    assert [found, *others] == [expected] * 3
     assert len(found["gaps"]) == gaps
-    assert of_january == []
+    assert of_january == [[], []]
+    assert len(of_its_file) == 1

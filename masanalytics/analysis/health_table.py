@@ -73,11 +73,20 @@ def added_up(totals: NumberTotals, rule: HealthRule) -> tuple[pd.DataFrame, list
     unclear = np.bincount(of_number[known], minlength=len(names)) > 1
     unclear[of_number[known & (numbers["odd"].to_numpy() > 0)]] = True
     unclear = np.append(unclear, True)  # of a cell without a number
-    plain = numbers[~unclear[of_number]].set_axis(of_number[~unclear[of_number]], axis=0).sort_index()
-    table = plain.drop(columns=["phone", "odd"]).rename(columns={"alive_at": "alive"})
+    at = np.full(len(names), -1, dtype=np.int64)
+    plain = ~unclear[of_number]
+    at[of_number[plain]] = np.flatnonzero(plain)
+    number = np.flatnonzero(at >= 0)
+    # Columns of very many numbers: none is copied more often than it has to be.
+    table = (
+        numbers.drop(columns=["phone", "odd"])
+        .take(at[number])
+        .set_axis(number, axis=0)
+        .rename(columns={"alive_at": "alive"})
+    )
     clear = ~unclear[of_failure]
     runs = _runs(failures[clear].reset_index(drop=True), of_failure[clear], len(names), rule)
-    table = pd.concat([table, runs.loc[table.index]], axis=1)
+    table = pd.concat([table, runs if len(table) == len(runs) else runs.loc[table.index]], axis=1)
     table["verdict"] = _verdicts(table, table.pop("last_of_run"), rule)
     spellings = numbers["phone"][known & unclear[of_number]].tolist()
     return table.set_axis(pd.Index(names.take(table.index.to_numpy()), name="phone"), axis=0), spellings
@@ -112,7 +121,8 @@ def _runs(failures: pd.DataFrame, number: Numbers, numbers: int, rule: HealthRul
             "first": np.where(np.isfinite(first), first, np.nan), "last": np.where(np.isfinite(last), last, np.nan),
             "code": latest(code, "place", every), "category": latest(category, "place", every),
             "last_of_run": latest(category, "place_after", run),
-        }
+        },
+        copy=False,
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PersonSums", "number_places", "rate_of_people"]
 
-_USUAL: Final = "1[0-9]{10}"
+_USUAL: Final = "1[3-9][0-9]{9}"
 
 
 def number_places(column: pd.Series) -> tuple[Numbers, pd.Series]:
@@ -30,15 +30,13 @@ def number_places(column: pd.Series) -> tuple[Numbers, pd.Series]:
 
     from masanalytics.phones import cell_text, parse_phones
 
+    if column.dtype == "str" and column.str.fullmatch(_USUAL, na=False).all():
+        # Each spelling is a number of its own, and the order of numbers is that of their texts.
+        _, first, place = np.unique(column.astype("int64").to_numpy(), return_index=True, return_inverse=True)
+        return place, column.take(first).reset_index(drop=True)
     cell, cells = pd.factorize(column)
     spelled = pd.Series(cells)
     numbers, _ = parse_phones(spelled)
-    if (numbers > 0).all() and spelled.dtype == "str" and spelled.str.fullmatch(_USUAL).all():
-        # Each spelling is a number of its own, and the order of numbers is that of their texts.
-        order = np.argsort(numbers)
-        rank = np.full(len(numbers) + 1, -1, dtype=np.int64)
-        rank[order] = np.arange(len(order))
-        return rank[cell], spelled.take(order).reset_index(drop=True)
     others: dict[str, int] = {}
     for strange in np.flatnonzero(numbers == 0).tolist():
         text = (cell_text(cells[strange]) or "").strip()

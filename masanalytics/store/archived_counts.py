@@ -5,12 +5,22 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from masanalytics.protocol import outcome_of
 from masanalytics.store.message_outcomes import Evidence, fold
 from masanalytics.vocabulary import Status
 
-__all__ = ["late_outcomes", "statuses_of"]
+__all__ = ["OUTCOME_SQL", "LateOutcome", "late_outcomes", "statuses_of"]
+
+_STATUSES: Final = 4
+_KINDS: Final = 2 * _STATUSES
+_FAR_S: Final = 2**40
+OUTCOME_SQL: Final = (
+    f"CASE WHEN m.reports > 0 THEN max(min(ifnull(m.received_at, 0), {_FAR_S}), -{_FAR_S}) * {_KINDS}"
+    f" + ifnull(m.segments = 1, 0) * {_STATUSES} + m.status_id - {int(Status.pending)} END"
+)
+"""What the reports of ``messages m`` have come to, in one number: the last time, whether it is of one segment, the status; NULL without reports."""
 
 
 def statuses_of(conn: sqlite3.Connection, which: str, values: Sequence[object]) -> list[tuple[int, int]]:
@@ -21,24 +31,42 @@ def statuses_of(conn: sqlite3.Connection, which: str, values: Sequence[object]) 
         list(values),
     ).fetchone()
     counts = dict(zip((Status.pending, Status.delivered, Status.failed), (count or 0 for count in row), strict=True))
-    for _, status in late_outcomes(conn, which, values):
-        counts[Status.pending] -= 1
-        counts[status] += 1
+    for late in late_outcomes(conn, which, values):
+        counts[late.before] -= 1
+        counts[late.now] += 1
     return [(int(status), count) for status, count in counts.items() if count]
 
 
-def late_outcomes(conn: sqlite3.Connection, which: str, values: Sequence[object]) -> list[tuple[int, Status]]:
-    """Return batch and outcome of each archived message that was pending until a late report came; `which` as in `statuses_of`."""
+class LateOutcome(NamedTuple):
+    """What an archived message was, as `archived_batches` counts it, and what a late report has made of it."""
+
+    batch_id: int
+    before: Status
+    now: Status
+
+
+def late_outcomes(conn: sqlite3.Connection, which: str, values: Sequence[object]) -> list[LateOutcome]:
+    """Return the archived messages that are something else since a late report came; `which` as in `statuses_of`."""
     rows = conn.execute(
-        "SELECT l.batch_id, l.message_id, l.report_status_id, l.error_code_id, l.received_at, s.code, e.code FROM late_reports l"
-        " JOIN batches b ON b.batch_id = l.batch_id JOIN codes s ON s.code_id = l.report_status_id"
-        f" JOIN codes e ON e.code_id = l.error_code_id WHERE l.was_open = 1 AND ({which})",
+        "SELECT l.batch_id, l.message_id, l.outcome, l.report_status_id, l.error_code_id, l.received_at, s.code, e.code"
+        " FROM late_reports l JOIN batches b ON b.batch_id = l.batch_id JOIN codes s ON s.code_id = l.report_status_id"
+        f" JOIN codes e ON e.code_id = l.error_code_id WHERE (l.was_open = 1 OR l.outcome IS NOT NULL) AND ({which})",
         list(values),
     )
-    found: dict[tuple[int, int], list[Evidence]] = defaultdict(list)
-    for batch_id, message_id, status_id, error_id, received_at, report_status, error in rows:
-        found[batch_id, message_id].append(
+    found: dict[tuple[int, int, int | None], list[Evidence]] = defaultdict(list)
+    for batch_id, message_id, outcome, status_id, error_id, received_at, report_status, error in rows:
+        found[batch_id, message_id, outcome].append(
             Evidence(outcome_of(report_status, error), status_id, error_id, None, received_at)
         )
-    ended = [(batch_id, Status(fold(reports).status_id)) for (batch_id, _), reports in found.items()]
-    return [(batch_id, status) for batch_id, status in ended if status != Status.pending]
+    late = [_late_outcome(batch_id, outcome, reports) for (batch_id, _, outcome), reports in found.items()]
+    return [one for one in late if one.now != one.before]
+
+
+def _late_outcome(batch_id: int, outcome: int | None, reports: Sequence[Evidence]) -> LateOutcome:
+    """Return what late `reports` make of a message whose own had come to `outcome`."""
+    if outcome is None:
+        return LateOutcome(batch_id, Status.pending, Status(fold(reports).status_id))
+    at, (is_short, status) = outcome // _KINDS, divmod(outcome % _KINDS, _STATUSES)
+    before = Status(Status.pending + status)
+    own = Evidence(before, 0, None, None, at or None)
+    return LateOutcome(batch_id, before, Status(fold([own, *reports], 1 if is_short else None).status_id))

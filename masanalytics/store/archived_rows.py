@@ -10,7 +10,7 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "REPORTS_ARCHIVED",
+    "ArchivedMessage",
     "add_open_messages",
+    "add_outcomes",
     "archived_by_month",
     "archived_messages",
     "archived_to",
@@ -98,6 +100,12 @@ def make_tables(conn: sqlite3.Connection) -> None:
     conn.execute(f"CREATE{trigger}")
 
 
+def add_outcomes(conn: sqlite3.Connection) -> None:
+    """Note of what is archived, and with each late report, what the reports of the message had come to: see `archived_counts`."""
+    for table in ("archived", "late_reports"):
+        conn.execute(f"ALTER TABLE {table} ADD COLUMN outcome INTEGER")
+
+
 def add_open_messages(conn: sqlite3.Connection) -> None:
     """Note with a late report the batch of its message, and whether no report of that had come before it was archived."""
     for column in ("batch_id", "was_open"):
@@ -109,19 +117,32 @@ def is_archived(conn: sqlite3.Connection) -> bool:
     return conn.execute("SELECT 1 FROM archive_runs LIMIT 1").fetchone() is not None
 
 
+class ArchivedMessage(NamedTuple):
+    """What the file knows of a message that is archived: which of its reports are known, and what they had come to, where that is."""
+
+    message_id: int
+    evidence: str
+    outcome: int | None
+
+
 def archived_messages(
     conn: sqlite3.Connection, keys: Sequence[tuple[int, str]]
-) -> dict[tuple[int, str], tuple[int, str]]:
-    """Return the archived messages among batches' numbers (batch, phone): the message, and which reports of it are known."""
+) -> dict[tuple[int, str], ArchivedMessage]:
+    """Return the archived messages among batches' numbers (batch, phone)."""
     found = {}
     for start in range(0, len(keys), _ASK_AT_ONCE):
         part = keys[start : start + _ASK_AT_ONCE]
         rows = conn.execute(
             f"WITH page (batch_id, phone) AS (VALUES {','.join(['(?,?)'] * len(part))}) SELECT page.batch_id, page.phone, a.message_id,"
-            " a.evidence FROM page CROSS JOIN archived a ON a.phone = page.phone AND a.batch_id = page.batch_id",
+            " a.evidence, a.outcome FROM page CROSS JOIN archived a ON a.phone = page.phone AND a.batch_id = page.batch_id",
             [value for key in part for value in key],
         )
-        found.update({(batch_id, phone): (message_id, known or "") for batch_id, phone, message_id, known in rows})
+        found.update(
+            {
+                (batch_id, phone): ArchivedMessage(number, known or "", outcome)
+                for batch_id, phone, number, known, outcome in rows
+            }
+        )
     return found
 
 

@@ -25,6 +25,7 @@ from masanalytics.store.archive_orphans import forget_in_orphans, settle_orphans
 from masanalytics.store.archive_place import check_place, note_place
 from masanalytics.store.archive_renames import compare_older_files, outdated_files
 from masanalytics.store.archive_waiting import staying_reasons, unsettled, waiting_reasons
+from masanalytics.store.archived_counts import OUTCOME_SQL
 from masanalytics.store.archived_rows import evidence, is_archived
 from masanalytics.store.arrow_messages import ArrowMessages
 from masanalytics.store.changed_days import MESSAGES, NEVER, Month
@@ -237,7 +238,8 @@ def _note_evidence(conn: sqlite3.Connection) -> None:
 
 def _take_out(conn: sqlite3.Connection, archive_id: int) -> None:
     conn.execute(
-        "INSERT INTO archived SELECT m.phone, ifnull(m.round_id, 0), m.key, m.message_id, m.batch_id, m.submitted_at, ?, l.evidence"
+        "INSERT INTO archived (phone, round_id, key, message_id, batch_id, submitted_at, archive_id, evidence, outcome)"
+        f" SELECT m.phone, ifnull(m.round_id, 0), m.key, m.message_id, m.batch_id, m.submitted_at, ?, l.evidence, {OUTCOME_SQL}"
         " FROM leaving l JOIN messages m USING (message_id)",
         [archive_id],
     )

@@ -144,10 +144,10 @@ def read_batches(conn: sqlite3.Connection, campaign: str | None, state: str | No
     batches = read_view(
         conn, _BATCHES, [_plain(campaign), _plain(campaign), state, state], times=times, integers=integers
     )
-    for batch_id, outcome in late_outcomes(
-        conn, "1", []
-    ):  # of archived messages, which `archived_batches` has as pending
-        batches.loc[batches["batch_id"] == batch_id, outcome.name] += 1
+    for late in late_outcomes(conn, "1", []):
+        for status, more in ((late.before, -1), (late.now, 1)):
+            if status.name in batches.columns:
+                batches.loc[batches["batch_id"] == late.batch_id, status.name] += more
     found = {doubt.batch_id: doubt for doubt in doubts.doubts(conn)}
     named = batches["batch_id"].map({batch_id: doubt.named for batch_id, doubt in found.items()})
     verdicts = batches["batch_id"].map({batch_id: str(doubt.verdict) for batch_id, doubt in found.items()})

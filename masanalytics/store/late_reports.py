@@ -51,14 +51,14 @@ def take_late(
         late.add(place)
         _, _, report_status, submitted_at, received_at, submit_date, receive_date = reports[place]
         status_id, error_id, error = codes[place]
-        if evidence(submit_date, receive_date, report_status, error) in message[1].split(","):
+        if evidence(submit_date, receive_date, report_status, error) in message.evidence.split(","):
             continue
         new += conn.execute(
             "INSERT OR IGNORE INTO late_reports (poll_id, message_id, report_status_id, error_code_id, submitted_at, received_at,"
-            " submit_date, receive_date, batch_id, was_open) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " submit_date, receive_date, batch_id, was_open, outcome) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 poll_id,
-                message[0],
+                message.message_id,
                 status_id,
                 error_id,
                 submitted_at,
@@ -66,7 +66,8 @@ def take_late(
                 submit_date,
                 receive_date,
                 batch_id,
-                not message[1],
+                not message.evidence,
+                message.outcome,
             ],
         ).rowcount
     return late, new

@@ -514,3 +514,9 @@ def m030_accounts_of_older_archives(db: Database) -> None:
 def m031_late_reports_of_open_messages(db: Database) -> None:
     """Let batches count the late reports of archived messages that were pending."""
     archived_rows.add_open_messages(db.conn)
+
+
+@migrations()
+def m032_outcomes_of_archived_messages(db: Database) -> None:
+    """Let batches count the late reports of archived messages that had been reported before."""
+    archived_rows.add_outcomes(db.conn)

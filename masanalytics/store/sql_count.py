@@ -19,6 +19,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from masanalytics.analysis.sources.coverage import Submitted, concerning
+from masanalytics.analysis.sources.coverage import within as submitted_within
 from masanalytics.analysis.sources.rows_by_number import ASKED, Bounds
 from masanalytics.i18n import Text
 from masanalytics.store import held_out, kept_columns, parts
@@ -35,7 +37,7 @@ from masanalytics.store.number_totals import number_totals
 from masanalytics.store.packed_counts import BLOCK, counted_keys, first_and_last
 from masanalytics.text import plain_name
 from masanalytics.timezone import format_instant
-from masanalytics.vocabulary import MESSAGE_COLUMNS, PROOF, UNREPORTED_AFTER_S, Status
+from masanalytics.vocabulary import MESSAGE_COLUMNS, PROOF, Status
 
 if TYPE_CHECKING:
     from masanalytics.analysis.filters import Filters
@@ -192,11 +194,10 @@ class StoredMessages:
             ends = covered_until(conn)
             spans = intervals(conn, None)
             missing = [*open_holes(conn), *pauses(conn)]
-            first, last = _submitted(conn, where)
-            by_part = parts.learned(conn, first, last)
+            asked = _submitted(conn, where)
+            by_part = parts.learned(conn, asked.first, asked.last)
             retried = _failed_before(conn, where)
             archived = archived_words(conn)
-        latest = last + UNREPORTED_AFTER_S
         holes = [
             {
                 "account": hole.account,
@@ -207,23 +208,17 @@ class StoredMessages:
                 "cuts": hole.cuts,
             }
             for hole in missing
-            if hole.until >= first and (hole.since is None or hole.since <= latest)
         ]
         open_gaps = [
             {"account": account, "from": format_instant(start), "until": format_instant(end)}
             for account, start, end in gaps(spans)
-            if end > first and start < latest
         ]
         notes = [*(parts.words(known) for known in by_part), *([failed_before_words(retried)] if retried else [])]
         notes += [archived] if archived is not None else []
         end_by_account = {account: format_instant(end) for account, _, end in spans}
-        return {
-            "as_of": max(ends.values(), default=None),
-            "end": end_by_account,
-            "gaps": open_gaps,
-            "holes": holes,
-            "notes": notes,
-        }
+        as_of = max(ends.values(), default=None)
+        whole = {"as_of": as_of, "end": end_by_account, "gaps": open_gaps, "holes": holes, "notes": notes}
+        return concerning(whole, asked)
 
 
 def _failed_before(conn: sqlite3.Connection, where: Filters) -> int:
@@ -280,7 +275,7 @@ def _asked(conn: sqlite3.Connection, where: Filters) -> Condition:
     return among._replace(sql=f"({among.sql}) AND ifnull(m.round_id, 0) NOT IN ({', '.join(map(str, proofs))})")
 
 
-def _submitted(conn: sqlite3.Connection, where: Filters) -> tuple[float, float]:
+def _submitted(conn: sqlite3.Connection, where: Filters) -> Submitted:
     """Return between which instants the messages asked about were submitted, as far as campaigns and times tell."""
     first, last = -inf, inf
     names = [None if name is None else plain_name(str(name)) for name in where.values.get("campaign", (None,))]
@@ -292,8 +287,7 @@ def _submitted(conn: sqlite3.Connection, where: Filters) -> tuple[float, float]:
         ).fetchone()
         if told[0] is not None:
             first, last = told
-    since, until = (-inf if where.since is None else where.since), (inf if where.until is None else where.until)
-    return max(first, since), min(last, until)
+    return submitted_within(where, first, last)
 
 
 def _with_bounds(columns: Sequence[Column], *, has_seconds: bool) -> list[Column]:

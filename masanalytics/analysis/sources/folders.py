@@ -6,14 +6,14 @@ import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from math import inf
 from os import PathLike
 from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from masanalytics.analysis.filters import Filters, to_instant
+from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.base import ColumnKind, MessageSource, RawCounts, Seconds
+from masanalytics.analysis.sources.coverage import coverage_of_manifest
 from masanalytics.analysis.sources.damaged_files import check_sizes, naming_damaged, state_of_files
 from masanalytics.analysis.sources.ledger_parts import LedgerPart
 from masanalytics.analysis.sources.lent_rows import Ask, LendsRows, Loan
@@ -24,9 +24,8 @@ from masanalytics.analysis.sources.parquet_files import opened, read_through
 from masanalytics.analysis.sources.united import UnitedMessages
 from masanalytics.errors import InputError, StoreError
 from masanalytics.export_folder import MANIFEST, Manifest, Partition, current_files, read_manifest
-from masanalytics.i18n import Text
 from masanalytics.paths import full_path
-from masanalytics.vocabulary import MESSAGE_COLUMNS, UNREPORTED_AFTER_S
+from masanalytics.vocabulary import MESSAGE_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +34,6 @@ __all__ = ["ExportedMessages", "exports_in"]
 
 _TRIES: Final = 50
 _WAIT_S: Final = 0.1
-_MINUTE_S: Final = 60
 _ARCHIVED_FILE: Final = re.compile(r"\d{6,}-[0-9a-f]{8}\.parquet")
 _T = TypeVar("_T")
 
@@ -148,29 +146,7 @@ class ExportedMessages:
 
     def coverage_summary(self, where: Filters) -> Mapping[str, Any]:
         """Return how far and when reports had been fetched when it was written, as far as it concerns messages that pass `where`."""
-        coverage = self._manifest().coverage
-        first, last = self._submitted(where)
-        latest = last + UNREPORTED_AFTER_S
-        gaps = [
-            gap for gap in coverage["gaps"] if to_instant(gap["until"]) > first and to_instant(gap["from"]) < latest
-        ]
-        holes = [
-            hole
-            for hole in coverage["holes"]
-            if to_instant(hole["until"]) >= first and (hole["from"] is None or to_instant(hole["from"]) <= latest)
-        ]
-        return {**coverage, "gaps": gaps, "holes": holes, "notes": [Text.from_json(note) for note in coverage["notes"]]}
-
-    def _submitted(self, where: Filters) -> tuple[float, float]:
-        """Return between which instants the messages asked about were submitted, as far as campaigns and times tell."""
-        first, last = -inf, inf
-        if "campaign" in where.values:
-            named = Filters({"campaign": where.values["campaign"]})
-            keys, _, _, _ = self.grouped_count([f"time/{_MINUTE_S}"], where=named, seconds=None)
-            at = keys[f"time/{_MINUTE_S}"].dropna()
-            first, last = (float(at.min()), float(at.max()) + _MINUTE_S) if len(at) else (inf, -inf)
-        since, until = (-inf if where.since is None else where.since), (inf if where.until is None else where.until)
-        return max(first, since), min(last, until)
+        return coverage_of_manifest(self._manifest(), where, self.grouped_count)
 
     def uplinks(self) -> pd.DataFrame | None:
         """Return its replies, with the columns of ``Store.uplinks()``; None where they were not exported."""

@@ -33,6 +33,7 @@ from masanalytics.analysis.sources.base import (
     with_plain_forms,
 )
 from masanalytics.analysis.sources.counted_tables import as_counts, to_pandas
+from masanalytics.analysis.sources.coverage import coverage_of_files
 from masanalytics.analysis.sources.duckdb_relation import epoch_name, with_epochs
 from masanalytics.analysis.sources.ledger_parts import LedgerPart
 from masanalytics.analysis.sources.lent_rows import (
@@ -45,7 +46,7 @@ from masanalytics.analysis.sources.lent_rows import (
     spelled_oddly,
 )
 from masanalytics.analysis.sources.narwhals_times import at_night, digits_as_epoch
-from masanalytics.analysis.sources.number_totals import NumberTotals, seen_style, spelled_otherwise, totals_of
+from masanalytics.analysis.sources.number_totals import AddedUp, NumberTotals, seen_style
 from masanalytics.argument_kinds import is_number
 from masanalytics.errors import InputError
 from masanalytics.export_folder import ExportedFiles, exported_files
@@ -182,26 +183,15 @@ class NarwhalsMessages:
         timed = all(isinstance(self._schema[name], nw.Datetime) or self._schema[name].is_integer() for name in times)
         if not timed or not isinstance(self._schema["phone"], nw.String):
             return None
-        phone, status = nw.col("phone"), nw.col("status")
-        kind = self._schema["status"]
-        accepted = (
-            status.is_in(spelled_statuses(kind, Status.pending, Status.delivered, Status.failed)) & ~phone.is_null()
-        )
-        if among is not None:
-            accepted &= phone.is_in(list(among)) | spelled_otherwise(phone)
-        flags = {
-            name: nw.when(status.is_in(spelled_statuses(kind, one))).then(nw.lit(1)).otherwise(nw.lit(0))
-            for name, one in (("is_delivered", Status.delivered), ("is_failed", Status.failed))
-        }
-        heard = self._epoch("received_at") if "received_at" in self._schema else self._epoch("submitted_at")
-        carrier = self._dimension("carrier") if "carrier" in self._schema else nw.lit(None, nw.String)
         # A column that is missing everywhere may be of no kind.
-        texts = {"error_code": self._dimension("error_code").cast(nw.String), "carrier": carrier.cast(nw.String)}
-        kept = self._kept(where).filter(accepted)
-        chosen = kept.select(phone=phone, sent=self._epoch("submitted_at"), heard=heard, **flags, **texts)
+        texts = {name: self._lent(name).cast(nw.String) for name in ("error_code", "carrier")}
+        columns = {"phone": nw.col("phone"), "outcome": self._outcome(tells_silent=False)}
+        columns["sent"] = self._epoch("submitted_at")
+        rows = self._kept(where).select(**columns, heard=self._lent("heard"), **texts)
+        chosen = AddedUp(among).chosen(rows.filter(~nw.col("outcome").is_null() & ~nw.col("phone").is_null()))
         if among is not None and self._frame.implementation.name not in _SPARK and isinstance(chosen, nw.LazyFrame):
             chosen = self._gathered(chosen)  # the messages of few: both tables need them, some of it twice
-        return NumberTotals(*(self._collected(table) for table in totals_of(chosen)))
+        return AddedUp(None)(chosen, self._collected)
 
     def lend_rows(self, loan: Loan, ask: Ask[_T]) -> _T | None:
         """Return what `ask` finds out of the accepted messages; None where it cannot be asked by windows."""
@@ -248,13 +238,13 @@ class NarwhalsMessages:
             return self._dimension(name)
         return nw.lit(0) if name in _NUMBERS else nw.lit(None, nw.String)
 
-    def _outcome(self) -> nw.Expr:
-        """Return what became of an accepted message; null of others."""
+    def _outcome(self, *, tells_silent: bool = True) -> nw.Expr:
+        """Return what became of an accepted message; null of others. To tell the silent from the open is to read one more column."""
         import narwhals as nw
 
         kind, status = self._schema["status"], nw.col("status")
         pending = nw.lit(UNREPORTED)
-        if "waited_s" in self._schema:
+        if "waited_s" in self._schema and tells_silent:
             pending = nw.when(self._whole("waited_s") >= UNREPORTED_AFTER_S).then(pending).otherwise(nw.lit(OPEN))
         outcome: Any = None
         for one, number in (
@@ -306,9 +296,13 @@ class NarwhalsMessages:
         found = self._exported
         return None if found is None else LedgerPart.of_folder(found.folder, found.manifest, found.partitions)
 
-    def coverage_summary(self, where: Filters) -> Mapping[str, Any]:  # noqa: ARG002 - a frame knows no gaps of its own
-        """Return the end of coverage that ``submitted_at + waited_s`` tells."""
-        return self._coverage
+    def coverage_summary(self, where: Filters) -> Mapping[str, Any]:
+        """Return the end of coverage that ``submitted_at + waited_s`` tells; of the files of an export, what its manifest says."""
+        files = self._exported
+        if files is None or not files.manifest.coverage:
+            return self._coverage
+        known = coverage_of_files(files, where, self.grouped_count)
+        return known if files.is_whole else {**known, "as_of": self._coverage["as_of"]}
 
     @cached_property
     def _coverage(self) -> Mapping[str, Any]:

@@ -29,9 +29,7 @@ __all__ = [
     "TellsNumberStyle",
     "TotalsNumbers",
     "seen_style",
-    "spelled_otherwise",
     "style_of",
-    "totals_of",
 ]
 
 LATEST_S: Final = 2**33
@@ -122,12 +120,12 @@ class KeepsPlainNumbers(Protocol):
         ...
 
 
-def spelled_otherwise(phone: Any) -> Any:
+def _spelled_otherwise(phone: Any) -> Any:
     """Return the test that a text is no mobile number as it is usually written."""
     return ~phone.str.contains(_CANONICAL)
 
 
-def totals_of(messages: Any) -> tuple[Any, Any]:
+def _totals_of(messages: Any) -> tuple[Any, Any]:
     """Return both tables, not yet collected.
 
     Parameters
@@ -183,15 +181,19 @@ class AddedUp:
         """Ask."""
         import narwhals as nw
 
-        phone, outcome = nw.col("phone"), nw.col("outcome")
-        if self.among is not None:
-            rows = rows.filter(phone.is_in(list(self.among)) | spelled_otherwise(phone))
         flags = {
-            name: nw.when(outcome == one).then(nw.lit(1)).otherwise(nw.lit(0))
+            name: nw.when(nw.col("outcome") == one).then(nw.lit(1)).otherwise(nw.lit(0))
             for name, one in (("is_delivered", DELIVERED), ("is_failed", FAILED))
         }
-        chosen = rows.select("phone", "sent", "heard", "error_code", "carrier", **flags)
-        return NumberTotals(*(collect(table) for table in totals_of(chosen)))
+        flagged = self.chosen(rows).select("phone", "sent", "heard", "error_code", "carrier", **flags)
+        return NumberTotals(*(collect(table) for table in _totals_of(flagged)))
+
+    def chosen(self, rows: Any) -> Any:
+        """Return the messages to the numbers asked for."""
+        import narwhals as nw
+
+        phone = nw.col("phone")
+        return rows if self.among is None else rows.filter(phone.is_in(list(self.among)) | _spelled_otherwise(phone))
 
 
 def _as_integers(table: Any, *names: str) -> Any:

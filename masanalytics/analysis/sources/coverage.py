@@ -1,0 +1,106 @@
+"""What of the coverage concerns the messages asked about: the gaps and holes in which a report of theirs could have come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import inf
+from typing import Any, Final, NamedTuple
+
+from masanalytics.analysis.filters import Filters, to_instant
+from masanalytics.export_folder import ExportedFiles, Manifest
+from masanalytics.i18n import Text
+from masanalytics.vocabulary import UNREPORTED_AFTER_S
+
+__all__ = ["Submitted", "concerning", "coverage_of_files", "coverage_of_manifest", "within"]
+
+_MINUTE_S: Final = 60
+
+
+class Submitted(NamedTuple):
+    """Between which instants messages were submitted (epoch seconds), and to which accounts; None: to any."""
+
+    first: float = -inf
+    last: float = inf
+    accounts: frozenset[str] | None = None
+
+
+def concerning(coverage: Mapping[str, Any], asked: Submitted) -> dict[str, Any]:
+    """Return a coverage with the gaps and holes alone that concern messages `asked` about: until 72 h after the last of them.
+
+    Parameters
+    ----------
+    coverage : mapping
+        As `coverage_summary` of a source returns it.
+    asked : Submitted
+        Between which instants they were submitted.
+
+    Examples
+    --------
+    >>> gap = {"account": "shop", "from": "2026-01-05 08:00:00", "until": "2026-01-05 09:00:00"}
+    >>> at = to_instant("2026-01-01"), to_instant("2026-01-02"), to_instant("2026-01-03")
+    >>> [len(concerning({"gaps": [gap], "holes": []}, Submitted(last=last))["gaps"]) for last in at]
+    [0, 0, 1]
+    """
+    latest = asked.last + UNREPORTED_AFTER_S
+
+    def is_theirs(one: Mapping[str, Any]) -> bool:
+        return asked.accounts is None or one["account"] in asked.accounts
+
+    gaps = [
+        gap
+        for gap in coverage["gaps"]
+        if is_theirs(gap) and to_instant(gap["until"]) > asked.first and to_instant(gap["from"]) < latest
+    ]
+    holes = [
+        hole
+        for hole in coverage["holes"]
+        if is_theirs(hole)
+        and to_instant(hole["until"]) >= asked.first
+        and (hole["from"] is None or to_instant(hole["from"]) <= latest)
+    ]
+    return {**coverage, "gaps": gaps, "holes": holes}
+
+
+def coverage_of_manifest(manifest: Manifest, where: Filters, count: Callable[..., Sequence[Any]]) -> dict[str, Any]:
+    """Return the coverage that a manifest keeps, as far as it concerns the messages asked about, its notes as words.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        Of an export.
+    where : Filters
+        Which messages.
+    count : callable
+        The ``grouped_count`` of their source.
+    """
+    kept = {**manifest.coverage, "notes": [Text.from_json(note) for note in manifest.coverage["notes"]]}
+    return concerning(kept, _submitted(where, count)) if kept["gaps"] or kept["holes"] else kept
+
+
+def coverage_of_files(files: ExportedFiles, where: Filters, count: Callable[..., Sequence[Any]]) -> dict[str, Any]:
+    """Return the same of some files of an export: of their accounts and months, and without the notes, which are of all, where some lack."""
+    known = coverage_of_manifest(files.manifest, where, count)
+    if files.is_whole:
+        return known
+    accounts = frozenset(one.account for one in files.partitions)
+    first = min((one.first for one in files.partitions if one.first is not None), default=inf)
+    last = max((one.last for one in files.partitions if one.last is not None), default=-inf)
+    ends = {account: end for account, end in known["end"].items() if account in accounts}
+    return concerning({**known, "end": ends, "notes": []}, Submitted(first, last, accounts))
+
+
+def _submitted(where: Filters, count: Callable[..., Sequence[Any]]) -> Submitted:
+    """Return between which instants the messages asked about were submitted, as far as campaigns and times tell."""
+    first, last = -inf, inf
+    if "campaign" in where.values:
+        named = Filters({"campaign": where.values["campaign"]})
+        minute = f"time/{_MINUTE_S}"
+        at = count([minute], where=named, seconds=None)[0][minute].dropna()
+        first, last = (float(at.min()), float(at.max()) + _MINUTE_S) if len(at) else (inf, -inf)
+    return within(where, first, last)
+
+
+def within(where: Filters, first: float, last: float) -> Submitted:
+    """Return the instants `first` to `last` as far as ``since`` and ``until`` leave them."""
+    since, until = (-inf if where.since is None else where.since), (inf if where.until is None else where.until)
+    return Submitted(max(first, since), min(last, until))
