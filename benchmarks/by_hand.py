@@ -112,7 +112,13 @@ _HISTORY = (
     "SELECT campaign_id, (submitted_at + 28800) / 3600, segments, carrier_id, status_id, received_at - submitted_at, count(*)"
     " FROM messages WHERE submitted_at BETWEEN {end} - 31 * 86400 AND {end} - 259200 GROUP BY 1, 2, 3, 4, 5, 6",
 )
-ALL_BY_HAND: dict[str, Sequence[tuple[str, str | None]]] = {
+_REPLIED = (
+    None,
+    "SELECT count(DISTINCT m.message_id) FROM uplinks u JOIN messages m USING (message_id) WHERE m.status_id = 5"
+    " AND u.sent_at BETWEEN m.submitted_at AND m.submitted_at + 7 * 86400",
+)
+"""The step of a funnel that a Store has; frames have no replies."""
+ALL_BY_HAND: dict[str, Sequence[tuple[str | None, str | None]]] = {
     **dict.fromkeys(
         (
             "error_codes",
@@ -120,7 +126,6 @@ ALL_BY_HAND: dict[str, Sequence[tuple[str, str | None]]] = {
             "arrivals",
             "costs",
             "anomalies",
-            "funnel",
             "number_health",
             "number_health(phones=)",
             "sample_size",
@@ -128,6 +133,7 @@ ALL_BY_HAND: dict[str, Sequence[tuple[str, str | None]]] = {
         ),
         _EVERY_RESULT,
     ),
+    "funnel": [*_EVERY_RESULT, _REPLIED],
     "delivery_rates": [*_EVERY_RESULT, _CLUSTERS, _HISTORY],
     "heatmap": [*_EVERY_RESULT, _CLUSTERS, _HISTORY],
     "timeline": [*_EVERY_RESULT, _CLUSTERS],
@@ -165,7 +171,7 @@ def by_hand(function: str, source: str, store: Path, files: str) -> tuple[Callab
 
         duckdb.sql(f"CREATE VIEW messages AS SELECT * FROM read_parquet('{files}')")
         ask: Any = duckdb.sql
-        return lambda: ask(query).df(), lambda: [ask(sql).df() for sql, _ in more]
+        return lambda: ask(query).df(), lambda: [ask(sql).df() for sql, _ in more if sql is not None]
     keys = KEYS[function]
     if source == "polars":
         return by_polars(keys, files)

@@ -36,8 +36,25 @@ _FAILURES: Final = (
 )
 
 
-def number_totals(conn: sqlite3.Connection, among: Condition, phones: Sequence[str] | None) -> NumberTotals:
-    """Return the totals of accepted messages that pass `among`, of some `phones` only where these are given."""
+def number_totals(conn: sqlite3.Connection, parts: Sequence[Condition], phones: Sequence[str] | None) -> NumberTotals:
+    """Return the totals of accepted messages, a part of the numbers after the other: SQLite sorts few faster than all of them.
+
+    Parameters
+    ----------
+    conn : sqlite3.Connection
+        The store's.
+    parts : sequence of Condition
+        Which messages; no number is in two of them.
+    phones : sequence of str, optional
+        Of these numbers only.
+    """
+    found = [_totals_of(conn, among, phones) for among in parts]
+    if len(found) == 1:
+        return found[0]
+    return NumberTotals(*(pd.concat([part[place] for part in found], ignore_index=True) for place in (0, 1)))
+
+
+def _totals_of(conn: sqlite3.Connection, among: Condition, phones: Sequence[str] | None) -> NumberTotals:
     if phones is not None:
         named = f"({among.sql}) AND m.phone IN (SELECT value FROM json_each(?))"
         among = among._replace(sql=named, values=[*among.values, json.dumps(list(phones))])

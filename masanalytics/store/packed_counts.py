@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from masanalytics.store.message_columns import Condition
 
-__all__ = ["BLOCK", "counted_keys", "first_and_last"]
+__all__ = ["BLOCK", "counted_keys", "first_and_last", "gathered_columns"]
 
 _Ints = NDArray[np.int64]
 
@@ -23,6 +23,9 @@ BLOCK: Final = 256
 """So many neighbours are read where one message in so many is enough."""
 _ROWS_AT_ONCE: Final = 2**18
 _KEPT: Final = 1_000_000
+_MISSING: Final = "(-9223372036854775807 - 1)"
+_APART: Final = 31
+"""The unit separator, which no number has."""
 
 
 def counted_keys(conn: sqlite3.Connection, keys: Sequence[str], among: Condition) -> tuple[list[_Ints], _Ints, bool]:
@@ -63,6 +66,38 @@ def _texts_of(conn: sqlite3.Connection, keys: Sequence[str], among: Condition) -
             texts = []
     if texts:
         yield [",".join(parts) for parts in zip(*texts, strict=True)]
+
+
+def gathered_columns(
+    conn: sqlite3.Connection, integers: Sequence[str], texts: Sequence[str], source: str, values: Sequence[object]
+) -> tuple[list[_Ints], list[list[str]]] | None:
+    """Return integer expressions (-2**63 for missing) and texts of some 100,000 rows, half as slowly as row by row.
+
+    None where one is not what it should be: a number that is no integer, a text that is missing or holds what parts them.
+
+    Parameters
+    ----------
+    conn : sqlite3.Connection
+        The store's.
+    integers, texts : sequence of str
+        SQL expressions.
+    source : str
+        ``FROM`` and what follows it.
+    values : sequence
+        Its parameters.
+    """
+    select = [f"group_concat(ifnull({one}, {_MISSING}))" for one in integers]
+    select += [f"group_concat({one}, char({_APART}))" for one in texts]
+    try:
+        rows, *found = conn.execute(f"SELECT count(*), {', '.join(select)} {source}", list(values)).fetchone()
+    except sqlite3.DataError:  # longer than SQLite lets a text be
+        return None
+    columns = [one or "" for one in found]
+    if not rows or any("." in one for one in columns[: len(integers)]):
+        return None
+    numbers = [np.fromstring(one, dtype=np.int64, sep=",") for one in columns[: len(integers)]]
+    words = [one.split(chr(_APART)) for one in columns[len(integers) :]]
+    return (numbers, words) if all(len(one) == rows for one in (*numbers, *words)) else None
 
 
 def _together(keys: list[_Ints], n: _Ints | None) -> tuple[list[_Ints], _Ints]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -34,7 +34,7 @@ from masanalytics.store.message_columns import Column, Condition, find_column, s
 from masanalytics.store.messages import conditions
 from masanalytics.store.number_parts import number_bounds, within
 from masanalytics.store.number_totals import number_totals
-from masanalytics.store.packed_counts import BLOCK, counted_keys, first_and_last
+from masanalytics.store.packed_counts import BLOCK, counted_keys, first_and_last, gathered_columns
 from masanalytics.text import plain_name
 from masanalytics.timezone import format_instant
 from masanalytics.vocabulary import MESSAGE_COLUMNS, PROOF, Status
@@ -52,6 +52,11 @@ Floats = NDArray[np.float64]
 Counted = tuple[pd.DataFrame, Ints, Floats, Ints]
 _Rows = tuple[list[tuple[Any, Any]], Ints, Floats, Ints]
 
+_From = tuple[str, Sequence[object]]
+_Fetched = dict[str, Any]
+_Fetch = Callable[[sqlite3.Connection, Mapping[str, str], Sequence[str], _From], _Fetched]
+
+_PHONE = "m.phone"
 _SAMPLE = 2_000
 _SECONDS_ROOM = 2**26
 _SECONDS_CAP = 2**62 - 2
@@ -137,14 +142,16 @@ class StoredMessages:
         """Return these columns of messages to numbers within the bounds, and ``#asked``: whether each passes `asked` too."""
         with self._connections.reading() as conn:
             among = within(_asked(conn, where), bounds)
-            if asked == where:
-                return _rows(conn, columns, among).assign(**{ASKED: True})
-            return _rows(conn, columns, among, _asked(conn, asked))
+            marked = None if asked == where else _asked(conn, asked)
+            found = _rows(conn, columns, among, marked, fetch=_by_column)
+            return found.assign(**{ASKED: True}) if marked is None else found
 
     def number_totals(self, where: Filters, among: Sequence[str] | None) -> NumberTotals | None:
         """Return the accepted messages of each number, added up."""
         with self._connections.reading() as conn:
-            return number_totals(conn, _asked(conn, where), among)
+            bounds = number_bounds(conn, self.estimated_count(where)) if among is None else []
+            parts = [within(_asked(conn, where), each) for each in zip(["", *bounds], [*bounds, None], strict=True)]
+            return number_totals(conn, parts, among)
 
     def estimated_count(self, where: Filters) -> int:
         """Return about how many messages pass `where`, from a sample of them."""
@@ -240,24 +247,46 @@ def failed_before_words(count: int) -> Text:
 
 
 def _rows(
-    conn: sqlite3.Connection, columns: Sequence[str], among: Condition, marked: Condition | None = None
+    conn: sqlite3.Connection,
+    columns: Sequence[str],
+    among: Condition,
+    marked: Condition | None = None,
+    *,
+    fetch: _Fetch | None = None,
 ) -> pd.DataFrame:
     """Return these columns of the messages that pass `among` and, where given, as ``#asked`` whether each is `marked` too."""
     found = [find_column(conn, name, among) for name in columns]
     join = " JOIN batches b USING (batch_id)" if any(column.joined for column in found) else ""
-    select = [f"{column.sql} AS c{number}" for number, column in enumerate(found)]
+    select = {f"c{number}": column.sql for number, column in enumerate(found)}
+    integers = [f"c{number}" for number, column in enumerate(found) if column.integer]
     values = [*among.values]
     if marked is not None:
-        select.append(f"ifnull({marked.sql}, 0) AS marked")
-        values = [*marked.values, *values]
-    cursor = conn.execute(f"SELECT {', '.join(select)} FROM messages m{join} WHERE {among.sql}", values)
-    got = fetch_columns(cursor, [*(f"c{number}" for number, column in enumerate(found) if column.integer), "marked"])
+        select["marked"], values = f"ifnull({marked.sql}, 0)", [*marked.values, *values]
+        integers.append("marked")
+    got = (fetch or _by_row)(conn, select, integers, (f"FROM messages m{join} WHERE {among.sql}", values))
     is_marked = got.pop("marked", None)
     shown = {}
     for name, column, raw in zip(columns, found, got.values(), strict=True):
         missing = raw == MISSING if column.integer else np.array([value is None for value in raw], dtype=bool)
         shown[name] = column.show(np.where(missing, 0, raw) if column.integer else raw, missing)
     return pd.DataFrame(shown if is_marked is None else {**shown, ASKED: is_marked == 1})
+
+
+def _by_row(conn: sqlite3.Connection, select: Mapping[str, str], integers: Sequence[str], source: _From) -> _Fetched:
+    """Return columns by name: numbers with `MISSING` among them, and others."""
+    named = ", ".join(f"{sql} AS {name}" for name, sql in select.items())
+    return fetch_columns(conn.execute(f"SELECT {named} {source[0]}", list(source[1])), integers)
+
+
+def _by_column(conn: sqlite3.Connection, select: Mapping[str, str], integers: Sequence[str], source: _From) -> _Fetched:
+    """Return the same of as many rows as a part has, quicker where all are numbers but for those that people have."""
+    texts = [name for name in select if name not in integers]
+    if all(select[name] == _PHONE for name in texts):
+        found = gathered_columns(conn, [select[name] for name in integers], [select[name] for name in texts], *source)
+        if found is not None:
+            by_name = dict(zip([*integers, *texts], [*found[0], *found[1]], strict=True))
+            return {name: by_name[name] for name in select}
+    return _by_row(conn, select, integers, source)
 
 
 def _asked(conn: sqlite3.Connection, where: Filters) -> Condition:
