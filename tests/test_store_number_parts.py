@@ -74,8 +74,8 @@ def test_parts_add_up_to_all(
     read: list[int] = []
     rows = sql_count._rows
 
-    def spied(*args: Any) -> pd.DataFrame:
-        found = rows(*args)
+    def spied(*args: Any, **options: Any) -> pd.DataFrame:
+        found = rows(*args, **options)
         read.append(len(found))
         return found
 
