@@ -266,6 +266,21 @@ def test_two_are_compared_whatever_else_there_is(by: str, store: Store) -> None:
         assert found.attrs["notes"] == expected.attrs["notes"]
 
 
+def test_a_pair_is_compared_among_values_that_are_spelled_otherwise(store: Store) -> None:
+    """A filter that writes the campaigns with a blank means the same ones, and none of the pair is lost."""
+    fill(store, random_messages(900, seed=5))
+    names = sorted(store.messages()["campaign"].dropna().unique())
+    assert len(names) > 2
+
+    spelled, plain = (
+        analysis.compare(store, "campaign", names[0], names[1], campaign=asked)
+        for asked in ([f" {one}" for one in names], names)
+    )
+
+    pd.testing.assert_frame_equal(spelled, plain)
+    assert spelled["accepted_a"].iloc[0] > 0
+
+
 def test_a_question_in_plain_sql_has_the_same_answer(filled: Store) -> None:
     """Counts by carrier equal a query written by hand."""
     sql = (

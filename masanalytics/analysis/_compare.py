@@ -278,7 +278,8 @@ def _of_pairs(
     """Return the question, and the counts, of the values that are compared: the others need not be counted again."""
     name = question.by[0]
     compared = list(dict.fromkeys(value for pair in pairs for value in pair))
-    if len(compared) == len(waited.groups) or source.column_kind(name) != "text":
+    # Values that the question is narrowed to already may be spelled otherwise than they are kept.
+    if len(compared) == len(waited.groups) or source.column_kind(name) != "text" or name in question.where.values:
         return question, waited
     of_pairs = waited.taken(waited.keys[name].isin(compared).to_numpy(dtype=bool))
     return replace(question, where=question.where.also_in(name, compared)), of_pairs
