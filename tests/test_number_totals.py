@@ -77,6 +77,35 @@ def test_the_numbers_of_a_sheet_are_found_however_they_are_spelled(make: Callabl
     assert found["verdict"].iloc[-1] == "unseen"
 
 
+@pytest.mark.parametrize("make", [pd.DataFrame, *KINDS])
+@pytest.mark.parametrize(
+    "asked", ["13800138000", "138 0013 8000", ["+8613800138000", "10086"], ["13900139000.0", "18600000000"]]
+)
+def test_a_filter_by_number_finds_it_however_either_is_spelled(
+    make: Callable[[pd.DataFrame], Any], asked: str | list[str]
+) -> None:
+    """Every function counts the messages that it would if the data spelled each number in one way."""
+    odd = (
+        "+86 138-0013-8000",
+        "139 0013 9000",
+        "\uff11\uff13\uff18\uff10\uff10\uff11\uff13\uff18\uff10\uff10\uff10",
+        "8613900139000.0",
+    )
+    messages = to_few_numbers(60, seed=4, spelled=FEW + odd).drop(columns=["latency_s"], errors="ignore")
+    one_way = messages.assign(
+        phone=messages["phone"].replace(dict(zip(odd, ("13800138000", "13900139000") * 2, strict=True)))
+    )
+    numbers = {"13800138000": ["13800138000"], "138 0013 8000": ["13800138000"]}
+    plain = numbers[asked] if isinstance(asked, str) else [*asked, "13800138000" if "10086" in asked else "13900139000"]
+    expected = one_way[one_way["phone"].isin(plain)].reset_index(drop=True)
+
+    health = analysis.number_health(make(messages), phone=asked)
+    codes = analysis.error_codes(make(messages), phone=asked)
+
+    pd.testing.assert_frame_equal(health, analysis.number_health(expected), check_dtype=False)
+    pd.testing.assert_frame_equal(codes, analysis.error_codes(expected), check_dtype=False)
+
+
 def test_one_number_of_a_store_is_looked_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite adds its messages up, proofs left out as ever: none is read."""
     messages = random_messages(50, seed=2)

@@ -36,11 +36,11 @@ from masanalytics.analysis.equal_age import (
     with_exact_ages,
 )
 from masanalytics.analysis.filter_checks import OUTCOME_COLUMNS, outcome_notes
+from masanalytics.analysis.filter_values import status_numbers
 from masanalytics.analysis.filters import Filters, to_instant, to_seconds
 from masanalytics.analysis.grouped_count import Counts, Question, count_messages, group_rows
 from masanalytics.analysis.results import finished, refuse_taken_names
 from masanalytics.analysis.sources import as_source, asks_once
-from masanalytics.analysis.sources.base import status_numbers
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
 from masanalytics.near_names import named_arguments

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from masanalytics.analysis.dimensions import is_column, is_derived, unknown_argument
+from masanalytics.analysis.filter_values import as_kept
 from masanalytics.errors import InputError
 from masanalytics.lengths import to_seconds
 from masanalytics.masking import shown_value
@@ -110,10 +111,15 @@ class Filters:
         >>> found = Filters().also_in("campaign", ["a", "b"]).also_in("campaign", ["b", "c"])
         >>> found.values, found.is_without_proofs
         ({'campaign': ('b',)}, True)
+        >>> Filters({"phone": ("138 0013 8000",)}).also_in("phone", ["+8613800138000", "13900139000"]).values
+        {'phone': ('+8613800138000',)}
         """
-        wanted = self.values.get(name)
-        chosen = tuple(one for one in values if wanted is None or one in wanted)
-        return replace(self, values={**self.values, name: chosen}, keeps_proofs_out=self.is_without_proofs)
+        chosen = list(values)
+        if name in self.values:
+            wanted = {*self.values[name], *as_kept(name, self.values[name])}
+            kept = dict(zip(spelled := [one for one in chosen if one is not None], as_kept(name, spelled), strict=True))
+            chosen = [one for one in chosen if one in wanted or kept.get(one) in wanted]
+        return replace(self, values={**self.values, name: tuple(chosen)}, keeps_proofs_out=self.is_without_proofs)
 
     def divided(self, available: Sequence[str]) -> tuple[Filters, dict[str, tuple[Any, ...]]]:
         """Return what a source with these columns can be narrowed to itself, and the values of derived dimensions.

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from masanalytics.analysis.sources import MessageSource, RememberedMessages
-from masanalytics.analysis.sources.number_totals import TellsNumberStyle
+from masanalytics.analysis.sources.written_numbers import TellsNumberStyle
 from masanalytics.errors import InputError
 
 __all__ = ["refuse_hidden_numbers"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from masanalytics.analysis.sources.base import as_kept, options_within, status_numbers
+from masanalytics.analysis.filter_values import as_kept, options_within, status_numbers
 from masanalytics.errors import InputError
 from masanalytics.store import kept_columns
 from masanalytics.store.coverage import covered_until

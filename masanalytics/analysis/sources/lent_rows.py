@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.base import columns_needed
@@ -12,12 +12,10 @@ from masanalytics.analysis.sources.base import columns_needed
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DELIVERED", "FAILED", "OPEN", "UNREPORTED", "Ask", "LendsRows", "Loan", "spelled_oddly"]
+__all__ = ["DELIVERED", "FAILED", "OPEN", "UNREPORTED", "Ask", "LendsRows", "Loan"]
 
 OPEN, UNREPORTED, FAILED, DELIVERED = 0, 1, 2, 3
 """The outcome of an accepted message: pending, pending for good, or as reported."""
-
-_ONE_A_PERSON: Final = "^1[0-9]{2}([0-9]{8}|~[a-z]+)$"
 
 _T = TypeVar("_T")
 
@@ -67,15 +65,8 @@ class LendsRows(Protocol):
         """Return what `ask` finds; None where the engine has no windows, or a column is missing or of another kind.
 
         It is given the accepted messages that have a number and a time (as the loan says): ``phone, outcome`` (as above), ``sent`` (epoch seconds), ``odd``
-        (1 where another spelling may be the same person, see `spelled_oddly`), ``asked`` (1 or 0), and the columns of the `loan`;
+        (1 where another spelling may be the same person: `written_numbers.spelled_oddly`), ``asked`` (1 or 0), and the columns
+        of the `loan`;
         ``heard`` is when the report came (epoch seconds; as submitted, where none did).
         """
         ...
-
-
-def spelled_oddly(phone: Any) -> Any:
-    """Return the test that a text is neither a number as it is usually written nor the hash of one.
-
-    It may be several people's, or one of several spellings of a number.
-    """
-    return ~phone.str.contains(_ONE_A_PERSON)

@@ -21,16 +21,13 @@ from masanalytics.analysis.dimensions import (
     missing_in_messages,
     time_part,
 )
+from masanalytics.analysis.filter_values import options_within, spelled_options, status_numbers, with_plain_forms
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.base import (
     ColumnKind,
     RawCounts,
     Seconds,
     columns_needed,
-    options_within,
-    spelled_options,
-    status_numbers,
-    with_plain_forms,
 )
 from masanalytics.analysis.sources.counted_tables import as_counts, to_pandas
 from masanalytics.analysis.sources.coverage import coverage_of_files
@@ -43,10 +40,10 @@ from masanalytics.analysis.sources.lent_rows import (
     UNREPORTED,
     Ask,
     Loan,
-    spelled_oddly,
 )
 from masanalytics.analysis.sources.narwhals_times import at_night, digits_as_epoch
-from masanalytics.analysis.sources.number_totals import AddedUp, NumberTotals, seen_style
+from masanalytics.analysis.sources.number_totals import AddedUp, NumberTotals
+from masanalytics.analysis.sources.written_numbers import other_spellings, seen_style, spelled_oddly
 from masanalytics.argument_kinds import is_number
 from masanalytics.errors import InputError
 from masanalytics.export_folder import ExportedFiles, exported_files
@@ -344,12 +341,18 @@ class NarwhalsMessages:
         if name == "status" and dtype is not None and not dtype.is_float():
             return spelled_options(options, as_numbers=dtype.is_integer())
         if dtype == nw.String:
-            return with_plain_forms(name, as_texts(options))
+            return [*with_plain_forms(name, as_texts(options)), *self._other_spellings(name, options)]
         if dtype is None or not (dtype.is_float() or dtype.is_integer()):
-            return with_plain_forms(name, options)
+            return [*with_plain_forms(name, options), *self._other_spellings(name, options)]
         like = float if dtype.is_float() else int
         known = options_within(options) if dtype.is_integer() else list(options)
         return [like(one) if is_number(one) else one for one in known if not is_number(one) or like(one) == one]
+
+    def _other_spellings(self, name: str, options: Sequence[Any]) -> list[str]:
+        """Return how else the column of numbers spells these; an export spells each in one way."""
+        if name != "phone" or self._exported is not None or not options:
+            return []
+        return other_spellings(self._frame.select(phone=self._dimension("phone")), options, self._collected)
 
     def _kept(self, where: Filters) -> Any:
         """Return the messages that pass `where`."""

@@ -12,35 +12,24 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, runtime_chec
 
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.lent_rows import DELIVERED, FAILED
+from masanalytics.analysis.sources.written_numbers import is_no_plain_number
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
     "GAP_S",
-    "HASHED",
     "LATEST_S",
-    "MASKED",
-    "SOME",
-    "WHOLE",
     "AddedUp",
     "KeepsPlainNumbers",
     "NumberTotals",
-    "TellsNumberStyle",
     "TotalsNumbers",
-    "seen_style",
-    "style_of",
 ]
 
 LATEST_S: Final = 2**33
 """Times of submission (epoch seconds) are below this, or absurd."""
-SOME: Final = 1000
-"""So many numbers show how all are written."""
-MASKED, HASHED, WHOLE = "[*]", "~[a-z]{32}$", "^[^*~]*$"
-"""How numbers look; the names of people who were forgotten, in whole numbers too, are shorter than hashes of an export."""
 GAP_S: Final = 2**28
 """Reports come less than this before or after submission, or their time is absurd."""
-_CANONICAL: Final = "^1[0-9]{10}$"
 
 
 class NumberTotals(NamedTuple):
@@ -79,38 +68,6 @@ class TotalsNumbers(Protocol):
 
 
 @runtime_checkable
-class TellsNumberStyle(Protocol):
-    """A source that can tell by some of its numbers, without reading all, how they are written."""
-
-    def seen_number_style(self) -> str:
-        """Return ``masked`` or ``hashed`` where numbers are, and none of those looked at is whole; else nothing."""
-        ...
-
-
-def style_of(masked: int, hashed: int, whole: int) -> str:
-    """Return how numbers are written of which so many are masked, hashed by an export, and whole.
-
-    Examples
-    --------
-    >>> style_of(2, 0, 0), style_of(0, 2, 0), style_of(0, 0, 0), style_of(0, 2, 1)
-    ('masked', 'hashed', '', '')
-    """
-    return "" if whole else "masked" if masked else "hashed" if hashed else ""
-
-
-def seen_style(frame: Any, collected: Callable[[Any], pd.DataFrame]) -> str:
-    """Return how some numbers of a frame of narwhals are hidden, where they are: one row is brought."""
-    import narwhals as nw
-
-    if not isinstance(frame.collect_schema().get("phone"), nw.String):
-        return ""
-    some = frame.select("phone").filter(~nw.col("phone").is_null()).head(SOME)
-    looks = [nw.when(nw.col("phone").str.contains(look)).then(1).otherwise(0).sum() for look in (MASKED, HASHED, WHOLE)]
-    found = collected(some.select(masked=looks[0], hashed=looks[1], whole=looks[2])).iloc[0].fillna(0)
-    return style_of(*found.astype(int).tolist())
-
-
-@runtime_checkable
 class KeepsPlainNumbers(Protocol):
     """A source in which every mobile number is spelled as eleven digits, so that it can be narrowed to some."""
 
@@ -118,11 +75,6 @@ class KeepsPlainNumbers(Protocol):
     def numbers_are_plain(self) -> bool:
         """Always true."""
         ...
-
-
-def _spelled_otherwise(phone: Any) -> Any:
-    """Return the test that a text is no mobile number as it is usually written."""
-    return ~phone.str.contains(_CANONICAL)
 
 
 def _totals_of(messages: Any) -> tuple[Any, Any]:
@@ -193,7 +145,7 @@ class AddedUp:
         import narwhals as nw
 
         phone = nw.col("phone")
-        return rows if self.among is None else rows.filter(phone.is_in(list(self.among)) | _spelled_otherwise(phone))
+        return rows if self.among is None else rows.filter(phone.is_in(list(self.among)) | is_no_plain_number(phone))
 
 
 def _as_integers(table: Any, *names: str) -> Any:

@@ -17,6 +17,7 @@ from masanalytics.analysis.dimensions import (
     missing_in_messages,
     time_part,
 )
+from masanalytics.analysis.filter_values import options_within, spelled_options, with_plain_forms
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.base import (
     ColumnKind,
@@ -24,12 +25,9 @@ from masanalytics.analysis.sources.base import (
     Seconds,
     column_statuses,
     columns_needed,
-    options_within,
     refuse_doubled,
-    spelled_options,
-    with_plain_forms,
 )
-from masanalytics.analysis.sources.number_totals import HASHED, MASKED, SOME, WHOLE, style_of
+from masanalytics.analysis.sources.written_numbers import HASHED, MASKED, SOME, WHOLE, other_spellings, style_of
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
 from masanalytics.own_columns import as_texts
@@ -164,7 +162,8 @@ class PandasMessages:
         if name == "status" and not pd.api.types.is_float_dtype(column.dtype):
             return spelled_options(options, as_numbers=pd.api.types.is_integer_dtype(column.dtype))
         texts = as_texts(options) if isinstance(column.dtype, pd.StringDtype) else options_within(options)
-        return with_plain_forms(name, texts)
+        others = _other_spellings(column, texts) if name == "phone" else []
+        return [*with_plain_forms(name, texts), *others]
 
     def _kept(self, where: Filters, need: set[str]) -> pd.DataFrame:
 
@@ -216,6 +215,18 @@ class PandasMessages:
         known = ~np.isnan(epoch)
         whole = np.where(known, epoch, 0).astype(np.int64)
         return pd.Series(pd.array(np.asarray(part.of(whole)), dtype="Int64")).where(pd.Series(known))
+
+
+def _other_spellings(phones: pd.Series[Any], options: Sequence[Any]) -> list[Any]:
+    """Return the cells of a column of numbers that are no plain number, and are one of `options` however both are spelled."""
+    import narwhals as nw
+    import pandas as pd
+
+    if pd.api.types.is_numeric_dtype(phones.dtype):
+        return []
+    texts = phones.dropna().astype("str")
+    found = set(other_spellings(nw.from_native(texts.to_frame("phone")), options, nw.to_native))
+    return [cell for cell in phones.unique() if str(cell) in found] if found else []
 
 
 def _one_in(every: int, rows: int) -> Booleans:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar, cast
 
 import numpy as np
 
+from masanalytics.analysis.filter_values import status_numbers
 from masanalytics.analysis.filters import Filters
-from masanalytics.analysis.sources.base import ColumnKind, MessageSource, RawCounts, Seconds, status_numbers
+from masanalytics.analysis.sources.base import ColumnKind, MessageSource, RawCounts, Seconds
 from masanalytics.analysis.sources.pandas import factorize
 
 if TYPE_CHECKING:

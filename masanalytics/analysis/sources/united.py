@@ -21,10 +21,11 @@ from masanalytics.analysis.sources.ledger_parts import (
     with_archive,
 )
 from masanalytics.analysis.sources.lent_rows import Ask, LendsRows, Loan
-from masanalytics.analysis.sources.number_totals import AddedUp, NumberTotals, TellsNumberStyle, TotalsNumbers
+from masanalytics.analysis.sources.number_totals import AddedUp, NumberTotals, TotalsNumbers
 from masanalytics.analysis.sources.parquet_files import in_memory
 from masanalytics.analysis.sources.remembered import TellsChanges
 from masanalytics.analysis.sources.rows_by_number import ASKED, Bounds, ReadsByNumber
+from masanalytics.analysis.sources.written_numbers import TellsNumberStyle
 from masanalytics.errors import InputError, StoreError
 from masanalytics.i18n import Text
 from masanalytics.timezone import CHINA
