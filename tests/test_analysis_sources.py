@@ -246,6 +246,28 @@ def test_times_without_bounds_are_counted_where_they_are(store: Store) -> None:
         )
 
 
+@pytest.mark.parametrize("least", [None, 0, 1])
+@pytest.mark.parametrize("until", [None, END + 9 * 86_400])
+def test_a_message_sent_days_after_the_last_collect_keeps_its_day(
+    least: int | None, until: int | None, store: Store
+) -> None:
+    """Nothing was heard of it yet: it has waited 0, so it is left out of what waited longer, and else counted on its own day."""
+    fill(store, random_messages(400, seed=6))
+    late = END + 5 * 86_400
+    store.db.conn.execute("UPDATE messages SET submitted_at = ?, status_id = 4 WHERE message_id <= 3", [late])
+    store.db.conn.commit()
+    where = Filters(since=END - 9 * 86_400, until=until, waited_at_least=least)
+
+    def by_day(data: Any) -> dict[int, int]:
+        keys, _, _, n = as_source(data).grouped_count(["day"], where=where, seconds=None)
+        return pd.Series(n).groupby(keys["day"].to_numpy()).sum().to_dict()
+
+    days = by_day(store)
+
+    assert days.get((late + 28_800) // 86_400 * 86_400 - 28_800, 0) == (0 if least else 3)
+    assert days == by_day(store.messages())
+
+
 @pytest.mark.parametrize("by", ["carrier", "campaign", "arm"])
 def test_two_are_compared_whatever_else_there_is(by: str, store: Store) -> None:
     """Named values have the same comparison among all messages as alone, on every source."""

@@ -67,15 +67,17 @@ def conditions(conn: sqlite3.Connection, where: Filters) -> Condition:
         if limit is not None:
             tests.append(text)
             values.append(int(limit))
-    latest = None if where.until is None else int(where.until) - 1
+    ends = [] if where.until is None else [int(where.until) - 1]
     if where.waited_at_least is not None:
-        tests.append(waited_between(conn, int(where.waited_at_least)))
-        latest = max(covered_until(conn).values(), default=0) - int(where.waited_at_least)
+        least = int(where.waited_at_least)
+        tests.append(waited_between(conn, least))
+        if least > 0:  # what was submitted after the end of coverage has waited 0
+            ends.append(max(covered_until(conn).values(), default=0) - least)
     if where.waited_in is not None:
         inside = [waited_between(conn, int(start), int(end)) for start, end in where.waited_in]
         tests.append(f"({' OR '.join(inside) or '0'})")
     since = None if where.since is None else int(where.since)
-    return Condition(" AND ".join(tests) or "1", values, since, latest, where.every)
+    return Condition(" AND ".join(tests) or "1", values, since, min(ends, default=None), where.every)
 
 
 _CHOSEN = "(SELECT value FROM json_each(?))"
