@@ -189,6 +189,64 @@ def test_ids_of_two_stores_are_told_apart(stores: tuple[Store, list[Store]]) -> 
     assert one == ACCOUNTS[1]
 
 
+def _together(kind: str, stores: list[Store], exports: Path) -> Any:
+    """Return the messages of several stores as one frame, of which each store counts its batches and messages from 1."""
+    if kind == "pandas":
+        return pd.concat([store.messages() for store in stores], ignore_index=True)
+    files = sorted(map(str, exports.glob("*/month=*/*.parquet")))
+    if kind == "DuckDB":
+        return pytest.importorskip("duckdb").read_parquet(files, union_by_name=True)
+    polars = pytest.importorskip("polars")
+    return polars.concat([polars.scan_parquet(file, hive_partitioning=False) for file in files], how="diagonal")
+
+
+OF_A_LIST_ONLY = ("funnel", "own column", "narrowed to what was not kept")
+"""What a frame does not know: replies, and that a store did not keep a column."""
+
+WITH_REPLIES: dict[str, Callable[..., Any]] = {
+    "fatigue": mas.fatigue,
+    "replies": lambda data, **uplinks: mas.replies(data, by="account", **uplinks),
+    "replies of failed": lambda data, **uplinks: mas.replies(data, by="account", status="failed", **uplinks),
+    "answered": lambda data, **uplinks: mas.compare(data, "arm", "a", "b", outcome="replied", **uplinks),
+    "answered by account": lambda data, **uplinks: mas.compare(data, "account", outcome="replied", **uplinks),
+}
+
+
+@pytest.mark.parametrize("kind", ["pandas", "DuckDB", "polars"])
+@pytest.mark.parametrize("question", [name for name in {**QUESTIONS, **WITH_REPLIES} if name not in OF_A_LIST_ONLY])
+def test_one_frame_of_three_stores_is_one(
+    stores: tuple[Store, list[Store]], exports: Path, kind: str, question: str
+) -> None:
+    """Batch 1 of three accounts is three batches, and a reply to message 1 of one account answers no other's."""
+    whole, parts = stores
+    data = _together(kind, parts, exports)
+
+    if question in WITH_REPLIES:
+        uplinks = pd.concat([store.uplinks() for store in parts], ignore_index=True)
+        found, expected = WITH_REPLIES[question](data, uplinks=uplinks), WITH_REPLIES[question](whole)
+    else:
+        found, expected = QUESTIONS[question](data), QUESTIONS[question](whole)
+
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-9)
+
+
+def test_replies_beside_a_list_are_given_by_account(stores: tuple[Store, list[Store]], exports: Path) -> None:
+    """Frames, stores and exports in one list: each reply goes to its own account's message; without accounts nothing tells."""
+    whole, parts = stores
+    uplinks = pd.concat([store.uplinks() for store in parts], ignore_index=True)
+    two = _together("pandas", parts[:2], exports)
+
+    for data in ([two, parts[2]], [parts[0], parts[1], exports / "store2"], two[two["account"] == ACCOUNTS[1]]):
+        replied = mas.replies(data, by="account", uplinks=uplinks)
+        known = mas.replies(whole, by="account", account=sorted(replied["account"]))
+        pd.testing.assert_frame_equal(replied, known, check_dtype=False)
+    for data in (two, parts):
+        with pytest.raises(InputError, match="with the column 'account'"):
+            mas.replies(data, uplinks=uplinks.drop(columns="account"))
+    with pytest.raises(InputError, match=f"account '{ACCOUNTS[0]}' is in several of the sources"):
+        mas.replies([parts[0], two], uplinks=uplinks)
+
+
 @pytest.mark.usefixtures("without_pictures")
 def test_a_report_of_several_stores(stores: tuple[Store, list[Store]], tmp_path: Path) -> None:
     """The page of a list of stores has the replies too."""

@@ -99,10 +99,10 @@ def test_of_many_parts_only_answers_travel(
     """The table is that of all messages in one frame; no message of an export or an archive is brought."""
     _, first, second, _ = places
     data = PARTS[parts](*places)
-    every = [first.messages(), second.messages().assign(message_id=lambda frame: frame["message_id"] + 10**12)]
+    every = [first.messages(), second.messages()]
     frame = every[0] if isinstance(data, mas.Archive) else pd.concat(every, ignore_index=True)
     known = frame.drop_duplicates("phone").head(20)
-    said = known[["message_id", "phone"]].assign(
+    said = known[["account", "message_id", "phone"]].assign(
         content="TD", opt_out="opt_out", sent_at=known["submitted_at"] + pd.Timedelta("1min")
     )
     expected = ASKED[question](frame, said)
@@ -116,7 +116,7 @@ def test_of_many_parts_only_answers_travel(
     monkeypatch.setattr(NarwhalsMessages, "message_rows", noted)
 
     pd.testing.assert_frame_equal(ASKED[question](data, said), expected, check_dtype=False, rtol=1e-9)
-    assert [columns for columns in told if set(columns) - {"message_id", "submitted_at"}] == []
+    assert [columns for columns in told if set(columns) - {"account", "message_id", "submitted_at"}] == []
 
 
 def test_hashed_numbers_beside_whole_ones_are_refused_however_they_are_read(places: Any, tmp_path: Path) -> None:
@@ -140,8 +140,8 @@ def test_frames_of_every_kind_are_counted_together(places: Any, question: str) -
     """Eager and lazy frames of polars, and a frame with times of no zone, which are China time."""
     folder, first, second, _ = places
     mine, others = first.messages(), second.messages()
-    every = pd.concat([mine, others.assign(message_id=others["message_id"] + 10**12)], ignore_index=True)
-    said = mine.head(20)[["message_id", "phone"]].assign(
+    every = pd.concat([mine, others], ignore_index=True)
+    said = mine.head(20)[["account", "message_id", "phone"]].assign(
         content="TD", opt_out="opt_out", sent_at=mine["submitted_at"].head(20) + pd.Timedelta("1min")
     )
     times = ["submitted_at", "received_at"]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from masanalytics.aliases import Messages
 from masanalytics.analysis.filters import Filters
-from masanalytics.analysis.sources import MessageSource, uplinks_of
+from masanalytics.analysis.sources import MessageSource, RememberedMessages, uplinks_of
+from masanalytics.analysis.sources.ids_apart import TellsIdsApart
 from masanalytics.analysis.sources.pandas import epoch_seconds
 from masanalytics.errors import InputError, missing_columns
 from masanalytics.i18n import Text
@@ -40,15 +41,21 @@ def timely_replies(
     InputError
         If there are no replies in `data` and none are given, or a column of theirs is missing.
     """
-    said = _uplinks(data, uplinks)
+    said = _uplinks(data, uplinks, source)
     known = said["_message_id"].notna()
     said, strangers = said[known].astype({"_message_id": "int64"}), int((~known).sum())
     ids = said["_message_id"].unique().tolist()
     among = Filters({"message_id": tuple(ids)}) if where is None else where.among(ids)
-    messages = source.message_rows(["message_id", "submitted_at"], where=among)
+    by_account = "_account" in said and "account" in source.message_columns()
+    messages = source.message_rows(["message_id", "submitted_at", *(["account"] if by_account else [])], where=among)
     at = messages[["message_id"]].astype("int64").set_axis(["_message_id"], axis=1)
     at["_message_at"] = epoch_seconds(messages["submitted_at"])
+    if by_account:
+        at["_message_account"] = messages["account"].astype("object")
     table = said.merge(at.drop_duplicates("_message_id"), on="_message_id", how="inner")
+    if by_account:  # the same number may be a message of another account, which is not asked about
+        whose, account = table.pop("_account"), table.pop("_message_account")
+        table = table[whose.isna() | account.isna() | (whose == account)]
     table["_after_s"] = epoch_seconds(table.pop("_sent_at")) - table.pop("_message_at")
     early = table["_after_s"] < 0
     timely = table[~early & ~(table["_after_s"] > within)].reset_index(drop=True)
@@ -70,7 +77,8 @@ def first_answers(said: pd.DataFrame, *, only_opt_outs: bool) -> Mapping[int, fl
     return dict(zip(first.index.tolist(), first.tolist(), strict=True))
 
 
-def _uplinks(data: Messages, uplinks: pd.DataFrame | None) -> pd.DataFrame:
+def _uplinks(data: Messages, uplinks: pd.DataFrame | None, source: MessageSource) -> pd.DataFrame:
+    is_given = uplinks is not None
     if uplinks is None:
         uplinks = uplinks_of(data)
         if uplinks is None:
@@ -79,4 +87,28 @@ def _uplinks(data: Messages, uplinks: pd.DataFrame | None) -> pd.DataFrame:
     if error is not None:
         raise error
     named = uplinks[["message_id", "content", "sent_at", "opt_out"]]
+    if is_given:
+        account = {"account": uplinks["account"].astype("object")} if "account" in uplinks else {}
+        named = named.assign(message_id=_ids_of(uplinks, source), **account)
     return named.rename(columns={name: f"_{name}" for name in named.columns})
+
+
+def _ids_of(uplinks: pd.DataFrame, source: MessageSource) -> pd.Series:
+    """Return the ids of the messages that replies answer, as the source has them; missing where it has none of their account.
+
+    Raises
+    ------
+    InputError
+        If messages of several stores have the same ids, and nothing tells of which the replies are.
+    """
+    plain = source.plain if isinstance(source, RememberedMessages) else source
+    shifts = plain.shifts_of_accounts() if isinstance(plain, TellsIdsApart) else {}
+    ids = uplinks["message_id"]
+    if not shifts:
+        return ids
+    if "account" not in uplinks.columns:
+        raise InputError(
+            "messages of several stores have the same message_id, so of which a reply is has to be told by its account: give uplinks"
+            " with the column 'account', as store.uplinks() has it"
+        )
+    return ids.astype("Int64") + uplinks["account"].astype("object").map(shifts).astype("Int64")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -10,12 +10,13 @@ from masanalytics.aliases import Messages
 from masanalytics.analysis.sources.base import HoldsMessages, HoldsUplinks, MessageSource
 from masanalytics.analysis.sources.duckdb import DuckDBMessages
 from masanalytics.analysis.sources.folders import ExportedMessages, exports_in
+from masanalytics.analysis.sources.ids_apart import APART, id_places
 from masanalytics.analysis.sources.ledger_parts import ledger_part, with_archive
 from masanalytics.analysis.sources.narwhals import NarwhalsMessages
 from masanalytics.analysis.sources.pandas import PandasMessages
 from masanalytics.analysis.sources.polars import PolarsMessages
 from masanalytics.analysis.sources.remembered import RememberedMessages, asks_once, remembered
-from masanalytics.analysis.sources.united import APART, UnitedMessages, id_places
+from masanalytics.analysis.sources.united import UnitedMessages
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
 
@@ -71,7 +72,8 @@ def _source_of(data: Any) -> MessageSource:
     frame = nw.from_native(data, pass_through=True)
     if isinstance(frame, (nw.DataFrame, nw.LazyFrame)):
         if set(frame.collect_schema().names()) >= _ROWS_OF_A_SHEET:
-            frame = cast("Any", frame.filter(~nw.col("message_id").is_null())).unique("message_id", keep="any")
+            shown = cast("Any", frame.filter(~nw.col("message_id").is_null()))
+            frame = shown.unique(_told_by(shown.collect_schema().names()), keep="any")
         kind = _KINDS.get(frame.implementation.name, NarwhalsMessages)
         return kind(cast("Any", frame))
     raise InputError(
@@ -160,4 +162,9 @@ def _each_once(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the rows that show a message, and each message once."""
     if not set(frame.columns) >= _ROWS_OF_A_SHEET:
         return frame
-    return frame[frame["message_id"].notna() & ~frame["message_id"].duplicated()]
+    return frame[frame["message_id"].notna() & ~frame.duplicated(_told_by(frame.columns))]
+
+
+def _told_by(columns: Iterable[str]) -> list[str]:
+    """Return the columns that tell a message from another: of several stores each counts its messages from 1."""
+    return [name for name in ("account", "message_id") if name in set(columns)]

@@ -130,7 +130,7 @@ class DuckDBMessages(NarwhalsMessages):
         test = self._one_of_many("message_id", message_ids)
         if test is None:
             return super().without(message_ids)
-        return type(self)(nw.from_native(self._frame.to_native().filter(f"NOT {test}")))
+        return type(self)(nw.from_native(self._frame.to_native().filter(f"NOT {test}")), shifts={})
 
     def _one_of_many(self, name: str, options: Sequence[Any]) -> str | None:
         """Return the test that a column has one of very many values; None where they are few, or of kinds that exports do not have."""

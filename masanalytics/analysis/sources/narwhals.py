@@ -32,6 +32,7 @@ from masanalytics.analysis.sources.base import (
 from masanalytics.analysis.sources.counted_tables import as_counts, to_pandas
 from masanalytics.analysis.sources.coverage import coverage_of_files
 from masanalytics.analysis.sources.duckdb_relation import epoch_name, with_epochs
+from masanalytics.analysis.sources.ids_apart import shifts_by_account, told_apart
 from masanalytics.analysis.sources.ledger_parts import LedgerPart
 from masanalytics.analysis.sources.lent_rows import (
     DELIVERED,
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
     import narwhals as nw
     import pandas as pd
 
-__all__ = ["NarwhalsMessages", "spelled_statuses"]
+__all__ = ["NarwhalsMessages"]
 
 _T = TypeVar("_T")
 
@@ -72,10 +73,23 @@ _EPOCHS: Final = tuple(map(epoch_name, _TIMES))
 class NarwhalsMessages:
     """A frame of messages that narwhals can handle, as a source; lazy ones stay lazy until the count is small."""
 
-    def __init__(self, frame: nw.DataFrame[Any] | nw.LazyFrame[Any]) -> None:
+    def __init__(
+        self, frame: nw.DataFrame[Any] | nw.LazyFrame[Any], *, shifts: Mapping[str, int] | None = None
+    ) -> None:
         self._given = frame
         self._schema = frame.collect_schema()
-        self._frame: Any = with_epochs(frame) if _is_duckdb(frame) else frame
+        self._shifts = shifts
+
+    @cached_property
+    def _frame(self) -> Any:
+        frame = with_epochs(self._given) if _is_duckdb(self._given) else self._given
+        return told_apart(frame, self.shifts_of_accounts())
+
+    def shifts_of_accounts(self) -> Mapping[str, int]:
+        """Return account -> what its ids have added; nothing where all are as they were, as in an export of one store."""
+        if self._shifts is None:
+            self._shifts = {} if self._exported is not None else shifts_by_account(self._given, self._collected)
+        return self._shifts
 
     @property
     def phone_style(self) -> str:
@@ -90,24 +104,22 @@ class NarwhalsMessages:
         for account, end in ends.items():
             known = (nw.col("account") == account) & ~nw.col("waited_s").is_null()
             waited = nw.when(known).then(nw.lit(end) - self._epoch("submitted_at")).otherwise(waited)
-        return type(self)(self._frame.with_columns(waited_s=waited.cast(nw.Int64)))
+        return type(self)(self._frame.with_columns(waited_s=waited.cast(nw.Int64)), shifts={})
 
     def renamed(self, accounts: Mapping[str, str]) -> Self:
         """Return the same messages with accounts by other names, old name -> new name."""
         import narwhals as nw
 
-        if not accounts:
-            return self
         account = nw.col("account")
         for old, new in accounts.items():
             account = nw.when(nw.col("account") == old).then(nw.lit(new)).otherwise(account)
-        return type(self)(self._frame.with_columns(account=account))
+        return type(self)(self._frame.with_columns(account=account), shifts={}) if accounts else self
 
     def without(self, message_ids: Sequence[int]) -> Self:
         """Return the messages but for these."""
         import narwhals as nw
 
-        return type(self)(self._frame.filter(~nw.col("message_id").is_in(list(message_ids))))
+        return type(self)(self._frame.filter(~nw.col("message_id").is_in(list(message_ids))), shifts={})
 
     def message_columns(self) -> Sequence[str]:
         """Return the frame's columns, but for those of epoch seconds that stand beside its times."""
@@ -247,7 +259,7 @@ class NarwhalsMessages:
         for one, number in (
             (Status.pending, pending), (Status.failed, nw.lit(FAILED)), (Status.delivered, nw.lit(DELIVERED)),
         ):  # fmt: skip
-            is_one = nw.when(status.is_in(spelled_statuses(kind, one))).then(number)
+            is_one = nw.when(status.is_in(spelled_options([one], as_numbers=kind.is_integer()))).then(number)
             outcome = is_one if outcome is None else is_one.otherwise(outcome)
         return cast("nw.Expr", outcome)
 
@@ -322,8 +334,8 @@ class NarwhalsMessages:
         waited, at = nw.col("waited_s"), nw.col("submitted_at")
         # What was submitted after the end of coverage has waited 0 and does not tell where that is.
         known = self._frame.filter((waited > 0) & ~at.is_null())
-        end = self._epoch("submitted_at") + waited.cast(nw.Int64)
-        return self._collected(known.select(end=end.max()))["end"].iloc[0]
+        ends = known.select(end=(self._epoch("submitted_at") + waited.cast(nw.Int64)).max())
+        return self._collected(ends)["end"].iloc[0]
 
     def _gathered(self, frame: nw.LazyFrame[Any]) -> nw.DataFrame[Any]:
         """Run a query, and keep what comes of it where the engine is."""
@@ -340,17 +352,16 @@ class NarwhalsMessages:
         dtype = self._schema.get(name)
         if name == "status" and dtype is not None and not dtype.is_float():
             return spelled_options(options, as_numbers=dtype.is_integer())
-        if dtype == nw.String:
-            return [*with_plain_forms(name, as_texts(options)), *self._other_spellings(name, options)]
         if dtype is None or not (dtype.is_float() or dtype.is_integer()):
-            return [*with_plain_forms(name, options), *self._other_spellings(name, options)]
+            texts = as_texts(options) if dtype == nw.String else options
+            return [*with_plain_forms(name, texts), *self._other_spellings(name, options)]
         like = float if dtype.is_float() else int
         known = options_within(options) if dtype.is_integer() else list(options)
         return [like(one) if is_number(one) else one for one in known if not is_number(one) or like(one) == one]
 
     def _other_spellings(self, name: str, options: Sequence[Any]) -> list[str]:
         """Return how else the column of numbers spells these; an export spells each in one way."""
-        if name != "phone" or self._exported is not None or not options:
+        if name != "phone" or self._exported is not None:
             return []
         return other_spellings(self._frame.select(phone=self._dimension("phone")), options, self._collected)
 
@@ -488,8 +499,9 @@ class NarwhalsMessages:
 
         latency = self._latency()
         status = nw.col("status")
-        reported = status.is_in(spelled_statuses(self._schema["status"], Status.delivered, Status.failed))
-        pending = status.is_in(spelled_statuses(self._schema["status"], Status.pending))
+        as_numbers = self._schema["status"].is_integer()
+        reported = status.is_in(spelled_options([Status.delivered, Status.failed], as_numbers=as_numbers))
+        pending = status.is_in(spelled_options([Status.pending], as_numbers=as_numbers))
         waited = nw.when(pending).then(self._whole("waited_s"))
         return nw.when(reported).then(latency).otherwise(waited)
 
@@ -507,11 +519,6 @@ def _first_edge(seconds: Any, edges: Sequence[int]) -> Any:
 
 def _is_duckdb(frame: Any) -> bool:
     return bool(frame.implementation.name == "DUCKDB")
-
-
-def spelled_statuses(dtype: Any, *statuses: Status) -> list[Any]:
-    """Return statuses as a column of this type spells them: by number or name."""
-    return [int(status) if dtype.is_integer() else status.name for status in statuses]
 
 
 def _one_of(name: str, options: Sequence[Any]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ from masanalytics.analysis.sources.base import (
     columns_needed,
     refuse_doubled,
 )
+from masanalytics.analysis.sources.ids_apart import IDS, shifts_by_account, told_apart
 from masanalytics.analysis.sources.written_numbers import HASHED, MASKED, SOME, WHOLE, other_spellings, style_of
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
@@ -55,7 +57,30 @@ class PandasMessages:
     """A pandas frame of messages as a source."""
 
     def __init__(self, frame: pd.DataFrame) -> None:
-        self._frame = frame
+        self._given = frame
+
+    @cached_property
+    def _frame(self) -> pd.DataFrame:
+        import narwhals as nw
+
+        if not self._shifts:
+            return self._given
+        ids = nw.to_native(told_apart(nw.from_native(self._given[self._told_by]), self._shifts))
+        return self._given.assign(**{name: ids[name] for name in IDS if name in ids})
+
+    def shifts_of_accounts(self) -> Mapping[str, int]:
+        """Return account -> what its ids have added; nothing where all are as they were."""
+        return self._shifts
+
+    @cached_property
+    def _shifts(self) -> Mapping[str, int]:
+        import narwhals as nw
+
+        return shifts_by_account(nw.from_native(self._given[self._told_by]), nw.to_native)
+
+    @property
+    def _told_by(self) -> list[str]:
+        return [name for name in ("account", *IDS) if list(self._given.columns).count(name) == 1]
 
     def message_columns(self) -> Sequence[str]:
         """Return the frame's columns."""

@@ -61,23 +61,25 @@ def opened(files: Sequence[Path], *, own: Sequence[str] = (), are_alike: bool = 
                 f'CAST(NULL AS {"VARCHAR" if kind == "str" else "BIGINT"}) AS "{name}"' for name, kind in empty.items()
             )
             relation = relation.project(", ".join(["*", *nulls]))
-        return _OwnRelation(_renamed(nw.from_native(relation)))
+        return _OwnRelation(_renamed(nw.from_native(relation)), shifts={})
     try:
         import polars as pl
     except ImportError:
         pass
     else:
         if are_alike:
-            return PolarsMessages(_completed(nw.from_native(pl.scan_parquet(names, hive_partitioning=False))))
+            return PolarsMessages(
+                _completed(nw.from_native(pl.scan_parquet(names, hive_partitioning=False))), shifts={}
+            )
         scans = [pl.scan_parquet(name, hive_partitioning=False) for name in names]
-        return PolarsMessages(_completed(nw.from_native(pl.concat(scans, how="diagonal"))))
+        return PolarsMessages(_completed(nw.from_native(pl.concat(scans, how="diagonal"))), shifts={})
     try:
         from pyarrow import concat_tables
         from pyarrow.parquet import read_table
     except ImportError as error:
         raise MissingExtraError.of("duckdb", "duckdb", Text("reading {kind}", kind=".parquet")) from error
     tables = [read_table(name, partitioning=None) for name in names]
-    return NarwhalsMessages(_completed(nw.from_native(concat_tables(tables, promote_options="default"))))
+    return NarwhalsMessages(_completed(nw.from_native(concat_tables(tables, promote_options="default"))), shifts={})
 
 
 def in_memory(rows: pd.DataFrame) -> NarwhalsMessages | None:
@@ -90,10 +92,10 @@ def in_memory(rows: pd.DataFrame) -> NarwhalsMessages | None:
 
         table = pa.Table.from_pandas(rows, preserve_index=False)
         if (connection := _duckdb_for(table.column_names)) is not None:
-            return _OwnRelation(nw.from_native(connection.from_arrow(table)))
+            return _OwnRelation(nw.from_native(connection.from_arrow(table)), shifts={})
         from polars import from_arrow
 
-        return PolarsMessages(nw.from_native(cast("pl.DataFrame", from_arrow(table)).lazy()))
+        return PolarsMessages(nw.from_native(cast("pl.DataFrame", from_arrow(table)).lazy()), shifts={})
     return None
 
 

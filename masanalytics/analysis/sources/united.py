@@ -12,6 +12,7 @@ import numpy as np
 
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.base import ColumnKind, KnowsShares, MessageSource, RawCounts, Seconds
+from masanalytics.analysis.sources.ids_apart import APART, IDS, TellsIdsApart, id_places
 from masanalytics.analysis.sources.ledger_parts import (
     ARCHIVED,
     LedgerPart,
@@ -34,13 +35,10 @@ from masanalytics.vocabulary import MESSAGE_COLUMNS, NOT_KEPT
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["APART", "UnitedMessages", "id_places"]
+__all__ = ["UnitedMessages"]
 
 _T = TypeVar("_T")
 
-APART: Final = 10**12
-"""So far apart are the message_id and batch_id of two sources, each of which counts from 1."""
-_IDS: Final = ("message_id", "batch_id")
 _NONE: Final = Filters({"status": ()})
 _TRIES: Final = 50
 _WAIT_S: Final = 0.1
@@ -82,6 +80,29 @@ class UnitedMessages:
     def phone_style(self) -> str:
         """How numbers stand in it: such as ``whole``; of several styles the names of all."""
         return " + ".join(sorted({str(getattr(part, "phone_style", "whole")) for part in self._parts}))
+
+    def shifts_of_accounts(self) -> Mapping[str, int]:
+        """Return account -> what its ids have added.
+
+        Raises
+        ------
+        InputError
+            If an account is in several of the sources, so that it does not tell of which a message is.
+        """
+        found: dict[str, int] = {}
+        for number, part in enumerate(self._parts):
+            within = part.shifts_of_accounts() if isinstance(part, TellsIdsApart) else {}
+            by = ["account"] if "account" in self._columns[number] else []
+            accounts = RawCounts(*part.grouped_count(by, where=Filters(), seconds=None)).keys
+            for account in accounts["account"].dropna() if by else ():
+                shift = self._places[number] * self._apart + within.get(account, 0)
+                if found.setdefault(account, shift) != shift:
+                    raise InputError(
+                        "account {account!r} is in several of the sources, so which of them a reply answers is not known: give"
+                        " stores, or exports made with uplinks=True, and no uplinks=",
+                        account=account,
+                    )
+        return found if any(found.values()) else {}
 
     def state(self) -> Hashable | None:
         """Return what is equal as long as no message of any part changes; None where one cannot tell."""
@@ -314,7 +335,7 @@ class UnitedMessages:
             values = dict(where.values)
             passes = all(NOT_KEPT in values[name] for name in lacking & values.keys())
             values = {name: options for name, options in values.items() if name not in lacking}
-            for name in {*_IDS} & values.keys():
+            for name in {*IDS} & values.keys():
                 values[name] = self._own_ids(values[name], self._places[number])
             yield part, replace(where, values=values) if passes else None, lacking & {*columns}
 
@@ -331,9 +352,7 @@ class UnitedMessages:
     def _shown(self, rows: pd.DataFrame, columns: Sequence[str], number: int) -> pd.DataFrame:
         """Return the rows with ids told apart and the columns they lack."""
         place = self._places[number]
-        ids = {
-            name: rows[name] + place * self._apart for name in _IDS if name in rows.columns and place and self._apart
-        }
+        ids = {name: rows[name] + place * self._apart for name in IDS if name in rows.columns and place and self._apart}
         filled = rows.assign(**{name: NOT_KEPT for name in columns if name not in rows.columns}, **ids)
         return filled[list(columns)]
 
@@ -365,13 +384,6 @@ def _together(frames: Sequence[Any]) -> Any:
         return nw.concat(frames, how="vertical")
     except InvalidInputException:
         return None
-
-
-def id_places(known: Sequence[LedgerPart | None]) -> list[int]:
-    """Return for each part how many times `APART` is added to its ids: nothing to the first, and to parts of one store the same."""
-    owners: list[object] = [number if one is None else one.ledger for number, one in enumerate(known)]
-    distinct = list(dict.fromkeys(owners))
-    return [distinct.index(owner) for owner in owners]
 
 
 def _summed(notes: Iterable[Text]) -> list[Text]:
