@@ -60,6 +60,23 @@ def check(archive: mas.Archive, whole: Store) -> None:
         assert found.attrs["notes"] == expected.attrs["notes"]
 
 
+def test_a_message_that_failed_and_was_delivered_by_late_reports_is_told(
+    both: tuple[mas.Archive, Bench, Bench],
+) -> None:
+    """Of two archived messages: one pending that failed and then arrived, one delivered whose first attempt's failure came late."""
+    archive, archived, whole = both
+    for one in (archived, whole):
+        one.receive([report(C, FIRST, "MK:0001", receiveDate="20260320080000")])
+        one.receive([report(C, FIRST, receiveDate="20260321080000")])
+        one.receive([report(A, FIRST, "MK:0001", receiveDate="20260101080001")])
+
+    check(archive, whole.store)
+    (told,) = [note for note in mas.delivery_rates(archive).attrs["notes"] if note["code"] == "failed_before"]
+    assert told["parameters"]["count"] == 2
+    assert archived.store.archive("2026-02-01", archive.folder).messages == 0
+    check(archive, whole.store)
+
+
 def test_a_late_report_moves_its_message_in_every_question(both: tuple[mas.Archive, Bench, Bench]) -> None:
     """It says another time of submission and that a message arrived after all: also for the health of its number."""
     archive, archived, whole = both

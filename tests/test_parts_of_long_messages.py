@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -182,3 +183,25 @@ def test_a_message_that_failed_before_it_was_delivered_is_told(bench: Bench) -> 
     assert not [
         note for note in notes_of(mas.delivery_rates(bench.store, carrier="中国广电"), "en") if "before" in note
     ]
+
+
+def test_an_export_says_that_it_cannot_tell_whose_failure_it_was(bench: Bench, tmp_path: Path) -> None:
+    """Each message is in it with its last outcome alone: of a part of the messages only how many of all there were is known."""
+    run = bench.start("new")
+    (batch_id,) = bench.register(run, PlainBatch([ONE], segments=[1]))
+    bench.claim(run, batch_id)
+    bench.answer(batch_id, "accepted", GROUP)
+    for code, at in (("MI:0001", "20260101080010"), ("DELIVRD", "20260101080040")):
+        bench.receive([report(ONE, GROUP, code, submitDate="20260101080000", receiveDate=at)])
+    bench.store.export_parquet(tmp_path / "out")
+
+    def said(**where: Any) -> list[str]:
+        return [note for note in notes_of(mas.delivery_rates(tmp_path / "out", **where), "en") if "before" in note]
+
+    assert said() == ["1 delivered message had been reported as failed before: a later attempt succeeded"]
+    assert said(carrier="中国广电") == said(since="2026-02-01") != said()
+    (of_a_part,) = said(carrier="中国广电")
+    assert of_a_part == (
+        "1 delivered message of the whole export had been reported as failed before; whether it is one of those asked about,"
+        " only the store knows"
+    )

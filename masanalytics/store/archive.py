@@ -30,7 +30,7 @@ from masanalytics.paths import full_path
 from masanalytics.store.archive_erasing import erased_rows, not_yet_erased
 from masanalytics.store.archive_place import check_place
 from masanalytics.store.archive_renames import renames_by_file
-from masanalytics.store.late_reports import amended, late_messages
+from masanalytics.store.late_reports import amended, late_failures, late_messages
 from masanalytics.store.observation import Observation
 from masanalytics.store.sql_count import StoredMessages, failed_before_words
 from masanalytics.store.store import Store
@@ -246,18 +246,16 @@ class _ArchiveMessages:
                 yield conn, self._archived(conn)
 
     def _delivered_after_all(self, where: Filters) -> int:
-        """Return how many of the archived messages asked about were failed in their file, and delivered by a late report."""
+        """Return how many of the archived messages asked about are delivered, and failed in their file or by a late report."""
         with self._written() as (conn, archived):
             late = late_messages(conn)
             if not late:
                 return 0
             failed = Filters({"message_id": tuple(late), "status": ("failed",)})
-            ids = UnitedMessages(archived, apart=0).message_rows(["message_id"], where=failed)["message_id"].tolist()
-            return (
-                int((self.message_rows(["status"], where=where.among(ids))["status"] == "delivered").sum())
-                if ids
-                else 0
-            )
+            in_file = UnitedMessages(archived, apart=0).message_rows(["message_id"], where=failed)["message_id"]
+            ids = sorted({*in_file.tolist(), *late_failures(conn)})
+        rows = self.message_rows(["status"], where=where.among(ids)) if ids else None
+        return 0 if rows is None else int((rows["status"] == "delivered").sum())
 
     def _files(self, conn: sqlite3.Connection) -> list[tuple[Path, str, int]]:
         """Return the files of the archive, with the user's own columns in each and how long it was written."""

@@ -20,7 +20,7 @@ from masanalytics.store.part_rules import by_part_accounts
 from masanalytics.timezone import CHINA
 from masanalytics.vocabulary import Status
 
-__all__ = ["Late", "amended", "late_count", "late_messages", "take_late"]
+__all__ = ["Late", "amended", "late_count", "late_failures", "late_messages", "take_late"]
 
 Late = tuple[int, str, str, int | None, int | None, str, str]
 """Of a report: its batch, number, the two codes are given apart; submitted, received, and both dates as the platform wrote them."""
@@ -76,6 +76,15 @@ def take_late(
 def late_messages(conn: sqlite3.Connection) -> list[int]:
     """Return the archived messages that have late reports."""
     return [row[0] for row in conn.execute("SELECT DISTINCT message_id FROM late_reports ORDER BY message_id")]
+
+
+def late_failures(conn: sqlite3.Connection) -> list[int]:
+    """Return the archived messages of which a late report says that they failed."""
+    rows = conn.execute(
+        "SELECT DISTINCT l.message_id, s.code, e.code FROM late_reports l JOIN codes s ON s.code_id = l.report_status_id"
+        " JOIN codes e ON e.code_id = l.error_code_id"
+    )
+    return sorted({message_id for message_id, status, error in rows if outcome_of(status, error) == Status.failed})
 
 
 def late_count(conn: sqlite3.Connection) -> int:

@@ -73,7 +73,10 @@ def coverage_of_manifest(manifest: Manifest, where: Filters, count: Callable[...
     count : callable
         The ``grouped_count`` of their source.
     """
-    kept = {**manifest.coverage, "notes": [Text.from_json(note) for note in manifest.coverage["notes"]]}
+    notes = [Text.from_json(note) for note in manifest.coverage["notes"]]
+    if where != Filters():
+        notes = [_of_all(note) if note.code == "failed_before" else note for note in notes]
+    kept = {**manifest.coverage, "notes": notes}
     return concerning(kept, _submitted(where, count)) if kept["gaps"] or kept["holes"] else kept
 
 
@@ -87,6 +90,18 @@ def coverage_of_files(files: ExportedFiles, where: Filters, count: Callable[...,
     last = max((one.last for one in files.partitions if one.last is not None), default=-inf)
     ends = {account: end for account, end in known["end"].items() if account in accounts}
     return concerning({**known, "end": ends, "notes": []}, Submitted(first, last, accounts))
+
+
+def _of_all(failed_before: Text) -> Text:
+    """Return the note of a whole export for a question about some of its messages: of each an export keeps its last outcome alone."""
+    return Text(
+        "{count:,} delivered message of the whole export had been reported as failed before; whether it is one of those asked about,"
+        " only the store knows",
+        "{count:,} delivered messages of the whole export had been reported as failed before; how many of them are among those asked"
+        " about, only the store knows",
+        code="failed_before",
+        count=failed_before.parameters["count"],
+    )
 
 
 def _submitted(where: Filters, count: Callable[..., Sequence[Any]]) -> Submitted:
