@@ -33,9 +33,11 @@ ASKED: dict[str, Callable[[Any], pd.DataFrame]] = {
 
 
 @pytest.fixture
-def both(bench: Bench, tmp_path: Path) -> Iterator[tuple[mas.Archive, Bench, Bench]]:
+def both(bench: Bench, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[mas.Archive, Bench, Bench]]:
     """An archive of January beside its store, and the same store never archived: three people, one of them written to again."""
     bench.send([A, B, C], FIRST)
+    bench.store.db.execute("UPDATE messages SET segments = ?", [getattr(request, "param", 1)])
+    bench.store.db.conn.commit()
     bench.receive([report(A, FIRST), report(B, FIRST, "MK:0001")])
     for _ in range(59):
         bench.clock.sleep(DAY)
@@ -58,6 +60,27 @@ def check(archive: mas.Archive, whole: Store) -> None:
         found, expected = ask(archive), ask(whole)
         pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-9)
         assert found.attrs["notes"] == expected.attrs["notes"]
+
+
+@pytest.mark.parametrize("both", [1, 2], indirect=True)
+def test_equal_late_reports_are_as_many_as_they_would_be_of_a_live_message(
+    both: tuple[mas.Archive, Bench, Bench],
+) -> None:
+    """Of two parts two reports, of one part one; the same again later is none more, in the files neither."""
+    archive, archived, whole = both
+    late = report(C, FIRST, receiveDate="20260330080000")
+    for page in ([late, late], [late]):
+        for one in (archived, whole):
+            one.receive(page)
+
+        def reports(data: Any) -> list[int]:
+            rows = data.messages()
+            return rows.loc[rows["phone"] == C, "reports"].tolist()
+
+        assert reports(archive) == reports(whole.store)
+        check(archive, whole.store)
+        archived.store.archive("2026-02-01", archive.folder)
+        assert reports(archive) == reports(whole.store)
 
 
 def test_a_message_that_failed_and_was_delivered_by_late_reports_is_told(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "REPORTS_ARCHIVED",
     "ArchivedMessage",
+    "add_copies",
     "add_open_messages",
     "add_outcomes",
     "archived_by_month",
@@ -104,6 +105,11 @@ def add_outcomes(conn: sqlite3.Connection) -> None:
     """Note of what is archived, and with each late report, what the reports of the message had come to: see `archived_counts`."""
     for table in ("archived", "late_reports"):
         conn.execute(f"ALTER TABLE {table} ADD COLUMN outcome INTEGER")
+
+
+def add_copies(conn: sqlite3.Connection) -> None:
+    """Note with a late report how many equal ones came in one answer, as with the reports of what is not archived."""
+    conn.execute("ALTER TABLE late_reports ADD COLUMN copies INTEGER NOT NULL DEFAULT 1")
 
 
 def add_open_messages(conn: sqlite3.Connection) -> None:

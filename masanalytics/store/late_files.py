@@ -48,7 +48,7 @@ def write_late(conn: sqlite3.Connection, folder: Path) -> list[Partition]:
     reports = {
         message_id: (count, newest)
         for message_id, count, newest in conn.execute(
-            "SELECT message_id, count(*), max(report_id) FROM late_reports GROUP BY message_id"
+            "SELECT message_id, sum(copies), max(report_id) FROM late_reports GROUP BY message_id"
         )
     }
     if not reports:

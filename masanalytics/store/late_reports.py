@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -44,6 +44,7 @@ def take_late(
         conn, list({*keys.values(), *((batch, names[phone]) for batch, phone in keys.values() if phone in names)})
     )
     late, new = set(), 0
+    equal: Counter[tuple[int, int, int, str, str]] = Counter()
     for place, (batch_id, phone) in keys.items():
         message = found.get((batch_id, phone)) or found.get((batch_id, names.get(phone, phone)))
         if message is None:
@@ -53,6 +54,7 @@ def take_late(
         status_id, error_id, error = codes[place]
         if evidence(submit_date, receive_date, report_status, error) in message.evidence.split(","):
             continue
+        equal[message.message_id, status_id, error_id, submit_date, receive_date] += 1
         new += conn.execute(
             "INSERT OR IGNORE INTO late_reports (poll_id, message_id, report_status_id, error_code_id, submitted_at, received_at,"
             " submit_date, receive_date, batch_id, was_open, outcome) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -70,6 +72,11 @@ def take_late(
                 message.outcome,
             ],
         ).rowcount
+    conn.executemany(
+        "UPDATE late_reports SET copies = max(copies, ?) WHERE message_id = ? AND report_status_id = ? AND error_code_id = ?"
+        " AND submit_date = ? AND receive_date = ?",
+        [(count, *key) for key, count in equal.items() if count > 1],
+    )
     return late, new
 
 
@@ -97,12 +104,14 @@ def amended(conn: sqlite3.Connection, rows: pd.DataFrame) -> pd.DataFrame:
     numbers = dict(conn.execute("SELECT code, code_id FROM codes").fetchall())
     codes = {number: code for code, number in numbers.items()}
     late: dict[int, list[Evidence]] = defaultdict(list)
-    for message_id, status_id, error_id, submitted_at, received_at in conn.execute(
-        "SELECT message_id, report_status_id, error_code_id, submitted_at, received_at FROM late_reports"
+    for message_id, status_id, error_id, submitted_at, received_at, copies in conn.execute(
+        "SELECT message_id, report_status_id, error_code_id, submitted_at, received_at, copies FROM late_reports"
     ):
         error = codes[error_id]
         status = outcome_of(codes[status_id], error)
-        late[message_id].append(Evidence(status, status_id, error_id if error else None, submitted_at, received_at))
+        late[message_id].append(
+            Evidence(status, status_id, error_id if error else None, submitted_at, received_at, copies)
+        )
     ids = rows["message_id"].tolist()
     outcomes = [
         _outcome(row, late.get(number, []), numbers, codes)
@@ -146,7 +155,8 @@ def _outcome(
             Evidence(status, numbers[row.report_status], numbers.get(error) if error else None, _epoch(row.submitted_at),
                      _epoch(row.received_at))
         ]  # fmt: skip
-    outcome = fold([*evidence_of_it, *late], None if pd.isna(row.segments) else int(row.segments))
+    segments = None if pd.isna(row.segments) else int(row.segments)
+    outcome = fold([*evidence_of_it, *late], segments)
     submitted = outcome.submitted_at if outcome.submitted_at is not None else _epoch(row.submitted_at)
     final = outcome.status_id >= Status.delivered and outcome.received_at is not None and submitted is not None
     return {
@@ -156,7 +166,7 @@ def _outcome(
         "submitted_at": submitted,
         "received_at": outcome.received_at,
         "latency_s": (outcome.received_at or 0) - (submitted or 0) if final else None,
-        "reports": known + len(late),
+        "reports": known + (sum(one.copies for one in late) if (segments or 0) > 1 else len(late)),
     }
 
 

@@ -520,3 +520,9 @@ def m031_late_reports_of_open_messages(db: Database) -> None:
 def m032_outcomes_of_archived_messages(db: Database) -> None:
     """Let batches count the late reports of archived messages that had been reported before."""
     archived_rows.add_outcomes(db.conn)
+
+
+@migrations()
+def m033_equal_late_reports(db: Database) -> None:
+    """Let equal late reports of a long message be as many as came."""
+    archived_rows.add_copies(db.conn)
