@@ -260,7 +260,8 @@ def test_a_message_sent_days_after_the_last_collect_keeps_its_day(
 
     def by_day(data: Any) -> dict[int, int]:
         keys, _, _, n = as_source(data).grouped_count(["day"], where=where, seconds=None)
-        return pd.Series(n).groupby(keys["day"].to_numpy()).sum().to_dict()
+        counted = pd.Series(n).groupby(keys["day"].to_numpy()).sum()
+        return {int(day): int(count) for day, count in zip(counted.index.tolist(), counted.tolist(), strict=True)}
 
     days = by_day(store)
 

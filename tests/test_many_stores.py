@@ -236,6 +236,7 @@ def test_replies_beside_a_list_are_given_by_account(stores: tuple[Store, list[St
     uplinks = pd.concat([store.uplinks() for store in parts], ignore_index=True)
     two = _together("pandas", parts[:2], exports)
 
+    data: Any
     for data in ([two, parts[2]], [parts[0], parts[1], exports / "store2"], two[two["account"] == ACCOUNTS[1]]):
         replied = mas.replies(data, by="account", uplinks=uplinks)
         known = mas.replies(whole, by="account", account=sorted(replied["account"]))

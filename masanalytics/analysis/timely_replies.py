@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from masanalytics.aliases import Messages
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources import MessageSource, RememberedMessages, uplinks_of
-from masanalytics.analysis.sources.ids_apart import TellsIdsApart
+from masanalytics.analysis.sources.ids_apart import TellsIdsApart, are_told_apart
 from masanalytics.analysis.sources.pandas import epoch_seconds
 from masanalytics.errors import InputError, missing_columns
 from masanalytics.i18n import Text
@@ -101,9 +101,11 @@ def _ids_of(uplinks: pd.DataFrame, source: MessageSource) -> pd.Series:
     InputError
         If messages of several stores have the same ids, and nothing tells of which the replies are.
     """
+    ids = uplinks["message_id"]
+    if are_told_apart(ids):  # as a table by message_id shows them
+        return ids
     plain = source.plain if isinstance(source, RememberedMessages) else source
     shifts = plain.shifts_of_accounts() if isinstance(plain, TellsIdsApart) else {}
-    ids = uplinks["message_id"]
     if not shifts:
         return ids
     if "account" not in uplinks.columns:

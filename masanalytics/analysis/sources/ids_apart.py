@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from masanalytics.analysis.sources.ledger_parts import LedgerPart
 
-__all__ = ["APART", "IDS", "TellsIdsApart", "id_places", "shifts_by_account", "told_apart"]
+__all__ = ["APART", "IDS", "TellsIdsApart", "are_told_apart", "id_places", "shifts_by_account", "told_apart"]
 
 APART: Final = 10**12
 """So far apart are the ids of two sources of a list."""
@@ -34,6 +34,18 @@ class TellsIdsApart(Protocol):
     def shifts_of_accounts(self) -> Mapping[str, int]:
         """Return account -> what its ids have added; nothing where all are as they were."""
         ...
+
+
+def are_told_apart(ids: pd.Series) -> bool:
+    """Return whether ids are those of a source that tells several stores apart: no store has counted so far.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> are_told_apart(pd.Series([1, 2])), are_told_apart(pd.Series([1, None, 10**12 + 1]))
+    (False, True)
+    """
+    return bool((ids.dropna().astype("int64") >= _WITHIN).any())
 
 
 def shifts_by_account(frame: Any, collect: Callable[[Any], pd.DataFrame]) -> Mapping[str, int]:
