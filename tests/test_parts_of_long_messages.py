@@ -167,14 +167,19 @@ def test_another_rule_is_refused(bench: Bench) -> None:
         Store(bench.store.path, parts="both")  # type: ignore[arg-type]
 
 
-def test_a_message_that_failed_before_it_was_delivered_is_told(bench: Bench) -> None:
-    """One segment: the retry counts, and the notes say that there was a failure before; replayed, the same."""
+def fail_and_deliver(bench: Bench) -> None:
+    """Send one message of one segment, of which a failure is reported and then the delivery of a later attempt."""
     run = bench.start("new")
     (batch_id,) = bench.register(run, PlainBatch([ONE], segments=[1]))
     bench.claim(run, batch_id)
     bench.answer(batch_id, "accepted", GROUP)
     for code, at in (("MI:0001", "20260101080010"), ("DELIVRD", "20260101080040")):
         bench.receive([report(ONE, GROUP, code, submitDate="20260101080000", receiveDate=at)])
+
+
+def test_a_message_that_failed_before_it_was_delivered_is_told(bench: Bench) -> None:
+    """One segment: the retry counts, and the notes say that there was a failure before; replayed, the same."""
+    fail_and_deliver(bench)
     for _ in range(2):
         assert state(bench) == ["delivered", 2, 40]
         notes = notes_of(mas.delivery_rates(bench.store, campaign="new"), "en")
@@ -187,12 +192,7 @@ def test_a_message_that_failed_before_it_was_delivered_is_told(bench: Bench) -> 
 
 def test_an_export_says_that_it_cannot_tell_whose_failure_it_was(bench: Bench, tmp_path: Path) -> None:
     """Each message is in it with its last outcome alone: of a part of the messages only how many of all there were is known."""
-    run = bench.start("new")
-    (batch_id,) = bench.register(run, PlainBatch([ONE], segments=[1]))
-    bench.claim(run, batch_id)
-    bench.answer(batch_id, "accepted", GROUP)
-    for code, at in (("MI:0001", "20260101080010"), ("DELIVRD", "20260101080040")):
-        bench.receive([report(ONE, GROUP, code, submitDate="20260101080000", receiveDate=at)])
+    fail_and_deliver(bench)
     bench.store.export_parquet(tmp_path / "out")
 
     def said(**where: Any) -> list[str]:
