@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import sqlite3
@@ -798,3 +799,45 @@ def test_what_follows_from_a_late_report_is_as_in_a_store_that_was_never_archive
     (late,) = folder.glob("_late/*/*.pq")
     names = ["waited_s", "parts_missing"]
     assert pd.read_parquet(late).set_index("phone")[names].to_dict() == expected[names].to_dict()
+
+
+@pytest.mark.parametrize("segments", [1, 2, None])
+def test_late_reports_one_after_another_say_what_they_say_of_a_live_message(
+    segments: int | None, bench: Bench, tmp_path: Path
+) -> None:
+    """Whatever they say, and whether they name a time of submission: all sequences of one report before and two after."""
+    day = "202601010"
+    kinds = [
+        {"reportStatus": status, "submitDate": submitted, "receiveDate": f"{day}{received}0010"}
+        for status in ("DELIVRD", "MK:0001", "ACCEPTD")
+        for submitted in (f"{day}70000", f"{day}80000", "")
+        for received in (8, 9)
+    ]
+    first = [None, *(kind for kind in kinds if kind["submitDate"])]
+    sequences = list(itertools.product(first, kinds, kinds))
+    phones = [f"138{place:08d}" for place in range(len(sequences))]
+    bench.send(phones, GROUP)
+    bench.store.db.execute("UPDATE messages SET segments = ?", [segments])
+    bench.store.db.conn.commit()
+
+    def take(one: Bench, place: int) -> None:
+        """Take in the reports of one place of all sequences."""
+        one.receive(
+            [
+                report(phone, GROUP, **kind)
+                for phone, each in zip(phones, sequences, strict=True)
+                if (kind := each[place])
+            ]
+        )
+
+    take(bench, 0)
+    bench.store.db.execute("VACUUM INTO ?", [str(tmp_path / "whole.db")])
+    archive = archived(bench, tmp_path / "archive")
+    with Store(tmp_path / "whole.db", clock=bench.clock) as store:
+        whole = Bench(store, bench.clock)
+        for one in (whole, bench):
+            take(one, 1)
+            take(one, 2)
+        names = ["phone", "status", "report_status", "submitted_at", "received_at", "latency_s", "reports"]
+        expected = store.messages("c1")[names]
+    pd.testing.assert_frame_equal(archive.messages("c1")[names], expected)

@@ -3,8 +3,8 @@
 Long messages may bring one report a segment, a gateway may say "accepted" before it says "delivered", and one that tries again
 says what came of each attempt. The rule: an intermediate report never replaces a final one. Of a message of one segment the last
 final report counts, with its own code and time. Of a longer one, or of one whose length is not known, each report may be of
-another part: it is delivered only if none of its reports failed, and the time is that of the last. The result does not depend on
-the order in which reports came.
+another part: it is delivered only if none of its reports failed, and the time is that of the last. A report without a time of
+submission says nothing of it: that of the other reports stays. The result does not depend on the order in which reports came.
 """
 
 from __future__ import annotations
@@ -81,23 +81,31 @@ def fold(reports: Iterable[Evidence], segments: int | None = None, *, by_part: b
     """
     found = list(reports)
     final = [report for report in found if report.status != Status.pending]
-    weighed = final or found
+    submitted_at = _submission(final, found, is_short=segments == 1)
     if segments == 1 and final:
-        weighed = final = [max(final, key=_lateness)]
-    decisive = max(weighed, key=_weight)
+        final = [max(final, key=_lateness)]
+    decisive = max(final or found, key=_weight)
     parts = sum(report.copies for report in final)
     if by_part and decisive.status == Status.delivered and parts < (segments or 1):
         decisive, final = decisive._replace(status=Status.pending), []
-    submitted = [report.submitted_at for report in weighed if report.submitted_at is not None]
     received = [report.received_at for report in final if report.received_at is not None]
     return Outcome(
         int(decisive.status),
         decisive.report_status_id,
         decisive.error_code_id,
-        min(submitted, default=None),
+        submitted_at,
         max(received, default=None),
         len(found) if segments is None or segments < 2 else sum(report.copies for report in found),
     )
+
+
+def _submission(final: Sequence[Evidence], found: Sequence[Evidence], *, is_short: bool) -> int | None:
+    """Return when a message was submitted: what its last dated final report says, or the earliest of those of a longer one."""
+    dated = [report for report in final if report.submitted_at is not None]
+    if is_short and dated:
+        last = max(map(_lateness, dated))
+        dated = [report for report in dated if _lateness(report) == last]
+    return min((one.submitted_at for one in dated or found if one.submitted_at is not None), default=None)
 
 
 def _weight(report: Evidence) -> tuple[int, int, int, int]:
