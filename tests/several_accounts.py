@@ -68,6 +68,17 @@ QUESTIONS: dict[str, Callable[[Any], Any]] = {
     "arrivals": lambda data: analysis.arrivals(data, by="account"),
 }
 
+OF_A_LIST_ONLY = ("funnel", "own column", "narrowed to what was not kept")
+"""What a frame does not know: replies, and that a store did not keep a column."""
+
+WITH_REPLIES: dict[str, Callable[..., Any]] = {
+    "fatigue": mas.fatigue,
+    "replies": lambda data, **uplinks: mas.replies(data, by="account", **uplinks),
+    "replies of failed": lambda data, **uplinks: mas.replies(data, by="account", status="failed", **uplinks),
+    "answered": lambda data, **uplinks: mas.compare(data, "arm", "a", "b", outcome="replied", **uplinks),
+    "answered by account": lambda data, **uplinks: mas.compare(data, "account", outcome="replied", **uplinks),
+}
+
 
 def same(found: pd.DataFrame, expected: pd.DataFrame) -> None:
     pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-9)

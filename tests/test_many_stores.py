@@ -17,7 +17,7 @@ from masanalytics.errors import InputError
 from masanalytics.store import Store
 from tests.bench import Bench
 from tests.rows import Rows
-from tests.several_accounts import ACCOUNTS, DAY, QUESTIONS, START, fill, same
+from tests.several_accounts import ACCOUNTS, DAY, OF_A_LIST_ONLY, QUESTIONS, START, WITH_REPLIES, fill, same
 
 pytest.importorskip("pyarrow")
 
@@ -198,18 +198,6 @@ def _together(kind: str, stores: list[Store], exports: Path) -> Any:
         return pytest.importorskip("duckdb").read_parquet(files, union_by_name=True)
     polars = pytest.importorskip("polars")
     return polars.concat([polars.scan_parquet(file, hive_partitioning=False) for file in files], how="diagonal")
-
-
-OF_A_LIST_ONLY = ("funnel", "own column", "narrowed to what was not kept")
-"""What a frame does not know: replies, and that a store did not keep a column."""
-
-WITH_REPLIES: dict[str, Callable[..., Any]] = {
-    "fatigue": mas.fatigue,
-    "replies": lambda data, **uplinks: mas.replies(data, by="account", **uplinks),
-    "replies of failed": lambda data, **uplinks: mas.replies(data, by="account", status="failed", **uplinks),
-    "answered": lambda data, **uplinks: mas.compare(data, "arm", "a", "b", outcome="replied", **uplinks),
-    "answered by account": lambda data, **uplinks: mas.compare(data, "account", outcome="replied", **uplinks),
-}
 
 
 @pytest.mark.parametrize("kind", ["pandas", "DuckDB", "polars"])

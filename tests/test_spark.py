@@ -21,7 +21,8 @@ from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources import narwhals
 from masanalytics.analysis.sources.counted_tables import to_pandas
 from tests.random_messages import QUESTIONS, in_batches, random_messages
-from tests.several_accounts import ACCOUNTS, fill
+from tests.several_accounts import ACCOUNTS, OF_A_LIST_ONLY, WITH_REPLIES, fill
+from tests.several_accounts import QUESTIONS as OF_ACCOUNTS
 from tests.spark_here import NEEDS_SPARK
 
 pytestmark = [pytest.mark.slow, NEEDS_SPARK]
@@ -182,3 +183,33 @@ def test_a_folder_of_parquet_is_read_as_it_was_written(data: Any, tmp_path: Path
     pd.testing.assert_frame_equal(
         analysis.delivery_rates(again, "carrier"), analysis.delivery_rates(MESSAGES, "carrier"), check_dtype=False
     )
+
+
+@pytest.fixture(scope="module")
+def accounts(data: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[mas.Store, Any, pd.DataFrame]]:
+    """A store of three accounts; the exports of a store of each as one frame of the cluster, and their replies."""
+    folder = tmp_path_factory.mktemp("lake")
+    replies = []
+    with mas.Store(folder / "whole.db") as whole:
+        for number, account in enumerate(ACCOUNTS):
+            fill(whole, account, number)
+            with mas.Store(folder / f"{number}.db") as store:
+                fill(store, account, number)
+                store.export_parquet(folder / f"store{number}", reveal=True)
+                replies.append(store.uplinks())
+        files = map(str, folder.glob("store*/month=*/*.parquet"))
+        together = data.sparkSession.read.option("mergeSchema", "true").parquet(*files)
+        yield whole, together, pd.concat(replies, ignore_index=True)
+
+
+@pytest.mark.parametrize("question", [name for name in {**OF_ACCOUNTS, **WITH_REPLIES} if name not in OF_A_LIST_ONLY])
+def test_exports_of_three_stores_are_one(accounts: tuple[mas.Store, Any, pd.DataFrame], question: str) -> None:
+    """Batch 1 of three accounts is three batches, and a reply to message 1 of one account answers no other's."""
+    whole, together, replies = accounts
+
+    if question in WITH_REPLIES:
+        found, expected = WITH_REPLIES[question](together, uplinks=replies), WITH_REPLIES[question](whole)
+    else:
+        found, expected = OF_ACCOUNTS[question](together), OF_ACCOUNTS[question](whole)
+
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-9)
