@@ -5,15 +5,19 @@ The one on Spark is skipped where there is no Spark; `.ci/run spark` runs it.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import re
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
+from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 
 from tests.spark_here import NEEDS_SPARK, says_spark
@@ -47,8 +51,26 @@ def outputs(notebook: nbformat.NotebookNode) -> Iterator[nbformat.NotebookNode]:
 def executed(path: Path, folder: Path) -> nbformat.NotebookNode:
     """Return the notebook after running it in `folder`; a failing cell raises."""
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(folder)}}).execute()
+    names = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
+    manager = AsyncKernelManager(
+        kernel_name=notebook.metadata.kernelspec.name,
+        cache_ports=False,
+        **dict(zip(names, ports(len(names)), strict=True)),
+    )
+    NotebookClient(notebook, km=manager, timeout=120, resources={"metadata": {"path": str(folder)}}).execute()
     return notebook
+
+
+def ports(count: int) -> list[int]:
+    """Return ports that are free, out of those that systems do not give away: a connection made before a kernel starts cannot take one."""
+    found: list[int] = []
+    for port in random.sample(range(20_000, 32_000), 12_000):
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == count:
+            break
+    return found
 
 
 def unignored(folder: Path) -> list[str]:
