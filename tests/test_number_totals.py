@@ -142,7 +142,8 @@ def test_only_a_row_a_number_and_failure_code_travels(
 
     assert every <= 4 * 5 * 3
     # How numbers are written; then the number asked for, and 10086, whose spelling says nothing.
-    assert travelled[:2] == [1, 2]
+    assert travelled[0] == 1
+    assert 2 in travelled[1:3]
 
 
 @pytest.mark.parametrize("make", KINDS)

@@ -138,7 +138,12 @@ class AddedUp:
             for name, one in (("is_delivered", DELIVERED), ("is_failed", FAILED))
         }
         flagged = self.chosen(rows).select("phone", "sent", "heard", "error_code", "carrier", **flags)
-        return NumberTotals(*(collect(table) for table in _totals_of(flagged)))
+        numbers, failures = _totals_of(flagged)
+        if not flagged.implementation.is_polars():
+            return NumberTotals(collect(numbers), collect(failures))
+        # The larger question first, before the other's answer takes memory, which polars gives back and DuckDB keeps.
+        failed = collect(failures)
+        return NumberTotals(collect(numbers), failed)
 
     def chosen(self, rows: Any) -> Any:
         """Return the messages to the numbers asked for."""
