@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import shutil
@@ -841,3 +842,38 @@ def test_late_reports_one_after_another_say_what_they_say_of_a_live_message(
         names = ["phone", "status", "report_status", "submitted_at", "received_at", "latency_s", "reports"]
         expected = store.messages("c1")[names]
     pd.testing.assert_frame_equal(archive.messages("c1")[names], expected)
+
+
+def misread(file: Path) -> bytes:
+    """Return the file with one bit of its numbers turned over, such that they are read without complaint, and wrong."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    whole, right = file.read_bytes(), pq.read_table(file, columns=["phone"])
+    for at in range(
+        pq.read_metadata(file).row_group(0).column(pq.read_schema(file).get_field_index("phone")).data_page_offset,
+        len(whole),
+    ):
+        wrong = whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
+        with contextlib.suppress(pa.ArrowException, OSError, UnicodeDecodeError):
+            if pq.read_table(pa.BufferReader(wrong), columns=["phone"]) != right:
+                return wrong
+    raise AssertionError
+
+
+def test_damage_that_no_engine_sees_is_not_written_on(bench: Bench, tmp_path: Path) -> None:
+    """One bit of a page: the file is named before it is written anew without a person."""
+    bench.send([A, B], GROUP)
+    archived(bench, folder := tmp_path / "archive")
+    (file,) = folder.glob("month=2026-01/*.parquet")
+    whole = file.read_bytes()
+    file.write_bytes(misread(file))
+
+    bench.store.forget(phones=[A], force=True)
+    with pytest.raises(StoreError, match="put it back from a copy") as told:
+        bench.store.archive("2026-01-01", folder)
+    assert str(told.value).startswith(str(file))
+
+    file.write_bytes(whole)
+    bench.store.archive("2026-01-01", folder)
+    assert mas.Archive(folder).messages()["phone"].tolist()[1] == B

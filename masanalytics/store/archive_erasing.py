@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from masanalytics.analysis.sources.damaged_files import checked_table
 from masanalytics.export_folder import draft_of
 from masanalytics.paths import replace_file
 from masanalytics.store.archive_renames import renames_of
@@ -99,9 +100,7 @@ def rewrite(
 
     `accounts` are called by the names that they map to.
     """
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(old, partitioning=None)
+    table = checked_table(old)
     ids, phones = table.column("message_id").to_pylist(), table.column("phone").to_pylist()
     fresh = {number for number, phone in zip(ids, phones, strict=True) if number in names and "~" not in (phone or "")}
     for name in ("phone", *(name for name in emptied if name in table.column_names)):

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import pandas as pd
 
+from masanalytics.analysis.sources.damaged_files import checked_table
 from masanalytics.export_folder import Partition, draft_of, read_manifest
 from masanalytics.paths import remove_file, replace_file
 from masanalytics.store.late_reports import amended
@@ -80,10 +81,9 @@ def _late_of(folder: Path, run: tuple[int, str, str], reports: Mapping[int, tupl
     """Return the messages of a file that have late reports; None where it has none."""
     import pyarrow as pa
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
     archive_id, month, file = run
-    ids = pq.read_table(folder / file, columns=["message_id"], partitioning=None).column("message_id")
+    ids = checked_table(folder / file, ["message_id"]).column("message_id")
     late = ids.filter(pc.is_in(ids, value_set=pa.array(list(reports), pa.int64()))).to_pylist()
     if not late:
         return None
@@ -93,13 +93,9 @@ def _late_of(folder: Path, run: tuple[int, str, str], reports: Mapping[int, tupl
 
 
 def _written(conn: sqlite3.Connection, folder: Path, todo: Sequence[_Late]) -> list[Partition]:
-    import pyarrow.parquet as pq
-
     if not todo:
         return []
-    tables = [
-        pq.read_table(each.source, partitioning=None, filters=[("message_id", "in", each.message_ids)]) for each in todo
-    ]
+    tables = [checked_table(each.source, filters=[("message_id", "in", each.message_ids)]) for each in todo]
     rows = pd.concat([_frame(table) for table in tables], ignore_index=True)
     shown, done, first = amended(conn, rows), [], 0
     for each, table in zip(todo, tables, strict=True):

@@ -36,7 +36,8 @@ def parquet_writer(
     path.parent.mkdir(parents=True, exist_ok=True)
     if private:
         private_file(path)
-    with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=coded, store_schema=False) as writer:
+    how: dict[str, Any] = {"compression": "zstd", "store_schema": False, "write_page_checksum": True}
+    with pq.ParquetWriter(path, schema, use_dictionary=coded, **how) as writer:
         writer.add_key_value_metadata(described(schema, **{"masanalytics.schema_version": str(SCHEMA_VERSION)}))
         yield writer
     if is_synced:

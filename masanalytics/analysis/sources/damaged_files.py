@@ -11,7 +11,7 @@ from typing import Any
 from masanalytics.errors import MasError, StoreError
 from masanalytics.export_folder import Manifest, aside_of, draft_of
 
-__all__ = ["check_sizes", "damaged", "naming_damaged", "state_of_files"]
+__all__ = ["check_sizes", "checked_table", "damaged", "naming_damaged", "state_of_files"]
 
 
 def state_of_files(files: Iterable[str | Path]) -> Hashable | None:
@@ -60,6 +60,24 @@ def damaged(file: Path, *, export: Path | None) -> StoreError:
         file=str(file),
         folder=str(export),
     )
+
+
+def checked_table(file: Path, columns: Sequence[str] | None = None, filters: Sequence[Any] | None = None) -> Any:
+    """Return a file of an archive as an Arrow table, every page compared with the checksum that was written with it.
+
+    Raises
+    ------
+    StoreError
+        If it is missing, or not what was written, naming it.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names, tests = None if columns is None else list(columns), None if filters is None else list(filters)
+    try:
+        return pq.read_table(file, columns=names, filters=tests, partitioning=None, page_checksum_verification=True)
+    except (pa.ArrowException, OSError) as error:
+        raise damaged(file, export=None) from error
 
 
 @contextmanager
