@@ -15,7 +15,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import zlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -30,7 +31,9 @@ __all__ = [
     "Manifest",
     "Partition",
     "aside_of",
+    "checksum_of",
     "commit",
+    "current_file",
     "current_files",
     "exported_files",
     "finish",
@@ -42,6 +45,7 @@ MANIFEST: Final = "_manifest.json"
 SCHEMA_VERSION: Final = 1
 DRAFT: Final = ".draft"
 _ASIDE: Final = ".orphan"
+_CHUNK: Final = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,8 @@ class Partition:
         Up to when its messages had been watched, as far as that mattered.
     as_of : int, optional
         The latest ``submitted_at + waited_s`` of its messages, epoch seconds; None where none has waited.
+    checksum : int, optional
+        Its `checksum_of`; None of a file of an earlier version.
     """
 
     kind: str
@@ -79,6 +85,7 @@ class Partition:
     last: int | None = None
     observed: str = ""
     as_of: int | None = None
+    checksum: int | None = None
 
 
 @dataclass(frozen=True)
@@ -202,12 +209,21 @@ def finish(folder: Path) -> Manifest | None:
 def current_files(folder: Path, manifest: Manifest, kind: str = "messages") -> list[Path]:
     """Return the files of a kind that count, also while drafts are being put in place."""
     pending = set(manifest.pending)
-    found = []
-    for one in manifest.partitions:
-        if one.kind == kind:
-            file = folder / one.file
-            is_draft = one.file in pending and draft_of(file).exists()
-            found.append(draft_of(file) if is_draft else file)
+    return [current_file(folder, one, pending) for one in manifest.partitions if one.kind == kind]
+
+
+def current_file(folder: Path, one: Partition, pending: Collection[str]) -> Path:
+    """Return where a file that counts is: its draft, while that is being put in place."""
+    file = folder / one.file
+    return draft_of(file) if one.file in pending and draft_of(file).exists() else file
+
+
+def checksum_of(file: Path) -> int:
+    """Return the CRC-32 of a file's bytes."""
+    found = 0
+    with file.open("rb") as content:
+        while chunk := content.read(_CHUNK):
+            found = zlib.crc32(chunk, found)
     return found
 
 

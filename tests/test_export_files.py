@@ -61,8 +61,16 @@ def overwritten(file: Path) -> None:
     os.utime(file, ns=(at.st_atime_ns, at.st_mtime_ns))
 
 
+def one_bit(file: Path, place: float = 0.4) -> None:
+    """What a disk does, and most engines read on."""
+    whole = bytearray(file.read_bytes())
+    whole[int(len(whole) * place)] ^= 1
+    file.write_bytes(whole)
+
+
 DAMAGES: dict[str, Callable[[Path], Any]] = {
     "deleted": Path.unlink, "emptied": lambda file: file.write_bytes(b""), "cut": cut, "overwritten": overwritten,
+    "one bit": one_bit,
 }  # fmt: skip
 
 
@@ -89,6 +97,24 @@ def test_a_file_in_the_place_of_another_is_not_counted(export: Path) -> None:
     shutil.copy(second, first)
     with pytest.raises(StoreError, match="missing or damaged"):
         mas.delivery_rates(export)
+
+
+@pytest.mark.parametrize("reader", ["a folder", "DuckDB", "polars"])
+@pytest.mark.parametrize("place", [0.1, 0.3, 0.5, 0.7])
+def test_a_bit_that_turned_over_is_seen(export: Path, reader: str, place: float) -> None:
+    """Wherever in the rows it is, and whoever is given the files: no engine compares what it reads with what was written."""
+    damaged = sorted(export.glob("month=2026-01/*.parquet"))[0]
+    one_bit(damaged, place)
+    with pytest.raises(StoreError, match="missing or damaged") as told:
+        mas.latency(_read_by(reader, export))
+    assert told.value.said.parameters["file"] == str(damaged)
+
+
+def _read_by(reader: str, export: Path) -> Any:
+    files = f"{export}/month=*/*.parquet"
+    if reader == "DuckDB":
+        return pytest.importorskip("duckdb").read_parquet(files)
+    return pytest.importorskip("polars").scan_parquet(files) if reader == "polars" else export
 
 
 def test_damaged_replies_are_named(export: Path) -> None:

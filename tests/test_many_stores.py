@@ -111,7 +111,7 @@ def as_of_an_earlier_version(folder: Path, *, without: list[str]) -> None:
     manifest = export_folder.read_manifest(folder)
     assert manifest is not None
     columns = [name for name in manifest.settings["columns"] if name not in without]
-    parts = [replace(one, size_bytes=(folder / one.file).stat().st_size) for one in manifest.partitions]
+    parts = [replace(one, size_bytes=(folder / one.file).stat().st_size, checksum=None) for one in manifest.partitions]
     settings = {**manifest.settings, "columns": columns}
     export_folder.write_manifest(folder, replace(manifest, settings=settings, partitions=parts))
 

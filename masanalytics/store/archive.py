@@ -14,7 +14,7 @@ import pandas as pd
 
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.base import ColumnKind, MessageSource, RawCounts, Seconds
-from masanalytics.analysis.sources.damaged_files import damaged, naming_damaged, state_of_files
+from masanalytics.analysis.sources.damaged_files import damaged, holds_checksum, naming_damaged, state_of_files
 from masanalytics.analysis.sources.folders import exports_in
 from masanalytics.analysis.sources.ledger_parts import LedgerPart
 from masanalytics.analysis.sources.lent_rows import Ask, LendsRows, Loan
@@ -157,7 +157,7 @@ class _ArchiveMessages:
         """Return what is equal as long as nothing changes, neither the store nor a file of the archive."""
         live = self._live.state()
         with self._connections.reading() as conn:
-            seen = state_of_files(path for path, _, _ in self._files(conn))
+            seen = state_of_files(self._files(conn))
         return None if live is None or seen is None else ("archive", str(self._folder), live, seen)
 
     def ledger_part(self) -> LedgerPart:
@@ -240,10 +240,8 @@ class _ArchiveMessages:
     @contextmanager
     def _written(self) -> Iterator[tuple[sqlite3.Connection, list[NarwhalsMessages]]]:
         """Yield the archived messages, as they were when their files were written."""
-        with self._connections.reading() as conn:
-            files = [path for path, _, _ in self._files(conn)]
-            with naming_damaged(files, read_through, export=None):
-                yield conn, self._archived(conn)
+        with self._connections.reading() as conn, naming_damaged(self._files(conn), read_through, export=None):
+            yield conn, self._archived(conn)
 
     def _delivered_after_all(self, where: Filters) -> int:
         """Return how many of the archived messages asked about are delivered, and failed in their file or by a late report."""
@@ -257,10 +255,9 @@ class _ArchiveMessages:
         rows = self.message_rows(["status"], where=where.among(ids)) if ids else None
         return 0 if rows is None else int((rows["status"] == "delivered").sum())
 
-    def _files(self, conn: sqlite3.Connection) -> list[tuple[Path, str, int]]:
-        """Return the files of the archive, with the user's own columns in each and how long it was written."""
-        runs = conn.execute("SELECT file, own_columns, size_bytes FROM archive_runs ORDER BY archive_id")
-        return [(self._folder / file, own, size) for file, own, size in runs]
+    def _files(self, conn: sqlite3.Connection) -> list[Path]:
+        """Return the files of the archive."""
+        return [self._folder / row[0] for row in conn.execute("SELECT file FROM archive_runs ORDER BY archive_id")]
 
     def _archived(self, conn: sqlite3.Connection) -> list[NarwhalsMessages]:
         """Return the files, as of now, those with the same columns and names of accounts together."""
@@ -268,13 +265,14 @@ class _ArchiveMessages:
         ends = Observation.of(conn).ends
         names = dict(conn.execute("SELECT account_id, account FROM accounts").fetchall())
         until = {names[account_id]: end for account_id, end in ends.items()}
-        known = self._files(conn)
-        for path, _, size in known:
-            if not path.exists() or path.stat().st_size != size:
+        runs = conn.execute("SELECT file, own_columns, size_bytes, checksum FROM archive_runs ORDER BY archive_id")
+        known = [(self._folder / file, *run) for file, *run in runs]
+        for path, _, size, checksum in known:
+            if not path.exists() or path.stat().st_size != size or not holds_checksum(path, checksum):
                 raise damaged(path, export=None)
         called = renames_by_file(conn, self._folder)
         files: dict[tuple[tuple[str, ...], tuple[tuple[str, str], ...]], list[Path]] = {}
-        for path, own, _ in known:
+        for path, own, _, _ in known:
             renames = called.get(path.relative_to(self._folder).as_posix(), {})
             files.setdefault((tuple(sorted(json.loads(own))), tuple(renames.items())), []).append(path)
         return [

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from masanalytics.analysis.sources.damaged_files import checked_table
-from masanalytics.export_folder import draft_of
+from masanalytics.export_folder import checksum_of, draft_of
 from masanalytics.paths import replace_file
 from masanalytics.store.archive_renames import renames_of
 from masanalytics.store.database import Connections
@@ -41,10 +41,10 @@ def erase(connections: Connections, folder: Path, archive_id: int, own_columns: 
         rewrite(folder / old, folder / month / f"{new}.parquet", names, ["content", "params", *own_columns], accounts)
         reports = reports_of(folder / old)
         rewrite(reports, reports.with_name(f"{new}.pq"), names, [], accounts)
-        size = (folder / month / f"{new}.parquet").stat().st_size
+        file = folder / month / f"{new}.parquet"
         conn.execute(
-            "UPDATE archive_runs SET file = ?, size_bytes = ? WHERE archive_id = ?",
-            [f"{month}/{new}.parquet", size, archive_id],
+            "UPDATE archive_runs SET file = ?, size_bytes = ?, checksum = ? WHERE archive_id = ?",
+            [f"{month}/{new}.parquet", file.stat().st_size, checksum_of(file), archive_id],
         )
         conn.execute("INSERT INTO archive_old_files VALUES (?)", [old])
         for table in ("archive_erasures", "archive_renames"):

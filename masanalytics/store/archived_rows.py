@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "REPORTS_ARCHIVED",
     "ArchivedMessage",
+    "add_checksums",
     "add_copies",
     "add_open_messages",
     "add_outcomes",
@@ -110,6 +111,11 @@ def add_outcomes(conn: sqlite3.Connection) -> None:
 def add_copies(conn: sqlite3.Connection) -> None:
     """Note with a late report how many equal ones came in one answer, as with the reports of what is not archived."""
     conn.execute("ALTER TABLE late_reports ADD COLUMN copies INTEGER NOT NULL DEFAULT 1")
+
+
+def add_checksums(conn: sqlite3.Connection) -> None:
+    """Note of each file of the archive what its content adds up to."""
+    conn.execute("ALTER TABLE archive_runs ADD COLUMN checksum INTEGER")
 
 
 def add_open_messages(conn: sqlite3.Connection) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from masanalytics.errors import InputError, StoreError
-from masanalytics.export_folder import Manifest, Partition, draft_of, finish, read_manifest, write_manifest
+from masanalytics.export_folder import Manifest, Partition, checksum_of, draft_of, finish, read_manifest, write_manifest
 from masanalytics.i18n import Text
 from masanalytics.paths import replace_file
 from masanalytics.store import changed_days
@@ -204,10 +204,10 @@ def _move(
         write_reports(conn, reports)
         at = rows.numbers["submitted_at"]
         conn.execute(
-            "INSERT INTO archive_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO archive_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 archive_id, month, f"month={month}/{name}.parquet", len(rows), file.stat().st_size, int(at.min()), int(at.max()),
-                json.dumps(tables.own, ensure_ascii=False), int(now),
+                json.dumps(tables.own, ensure_ascii=False), int(now), checksum_of(file),
             ],
         )  # fmt: skip
         _take_out(conn, archive_id)
@@ -259,12 +259,13 @@ def _take_out(conn: sqlite3.Connection, archive_id: int) -> None:
 def archive_manifest(conn: sqlite3.Connection, ledger: str, now: float, late: Sequence[Partition]) -> Manifest:
     """Return what the archive of a store holds, as the store knows it, with what `late` reports make of it."""
     runs = conn.execute(
-        "SELECT archive_id, month, file, messages, size_bytes, first, last, own_columns FROM archive_runs ORDER BY archive_id"
+        "SELECT archive_id, month, file, messages, size_bytes, first, last, checksum, own_columns FROM archive_runs"
+        " ORDER BY archive_id"
     ).fetchall()
     own = list(dict.fromkeys(name for run in runs for name in json.loads(run[-1])))
     partitions = [
-        Partition("messages", "", month, file, rows, size, archive_id, first, last)
-        for archive_id, month, file, rows, size, first, last, _ in runs
+        Partition("messages", "", month, file, rows, size, archive_id, first, last, checksum=checksum)
+        for archive_id, month, file, rows, size, first, last, checksum, _ in runs
     ]
     settings: dict[str, Any] = {"store": ledger, "archive": True, "phones": "whole", "key": "", "own_columns": own}
     nothing: dict[str, Any] = {"as_of": None, "end": {}, "gaps": [], "holes": [], "notes": []}

@@ -22,6 +22,7 @@ from masanalytics.export_folder import (
     MANIFEST,
     Manifest,
     Partition,
+    checksum_of,
     commit,
     current_files,
     draft_of,
@@ -284,9 +285,10 @@ class _Run:
             writers = PartitionWriters(self._conn, self._tables, paths, private=self._is_private)
             done = writers.write(packed.read(one) for one in stretches(self._conn, months[0].limits))
             for account_id, (rows, first, last, as_of) in done.items():
-                size, seen = paths[account_id].stat().st_size, self._observed(account_id, first, last)
+                draft, seen = paths[account_id], self._observed(account_id, first, last)
                 yield Partition(
-                    "messages", self._accounts[account_id], name, files[account_id], rows, size, generation, first, last, seen, as_of
+                    "messages", self._accounts[account_id], name, files[account_id], rows, draft.stat().st_size, generation, first,
+                    last, seen, as_of, checksum_of(draft)
                 )  # fmt: skip
 
     def _write_uplinks(self, todo: Iterable[Month], generation: int) -> Iterator[Partition]:
@@ -298,7 +300,8 @@ class _Run:
             draft = draft_of(self._folder / file)
             rows = write_uplinks(self._conn, month, draft, self._asked.style, private=self._is_private)
             if rows:
-                yield Partition("uplinks", account, month.month, file, rows, draft.stat().st_size, generation)
+                size, checksum = draft.stat().st_size, checksum_of(draft)
+                yield Partition("uplinks", account, month.month, file, rows, size, generation, checksum=checksum)
 
     @property
     def _is_private(self) -> bool:

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import pandas as pd
 
 from masanalytics.analysis.sources.damaged_files import checked_table
-from masanalytics.export_folder import Partition, draft_of, read_manifest
+from masanalytics.export_folder import Partition, checksum_of, draft_of, read_manifest
 from masanalytics.paths import remove_file, replace_file
 from masanalytics.store.late_reports import amended
 from masanalytics.store.partition_writers import parquet_writer
@@ -100,8 +100,9 @@ def _written(conn: sqlite3.Connection, folder: Path, todo: Sequence[_Late]) -> l
     shown, done, first = amended(conn, rows), [], 0
     for each, table in zip(todo, tables, strict=True):
         last = first + table.num_rows
-        size = _write(folder / each.partition.file, table, shown.iloc[first:last])
-        done.append(replace(each.partition, size_bytes=size))
+        path = folder / each.partition.file
+        _write(path, table, shown.iloc[first:last])
+        done.append(replace(each.partition, size_bytes=path.stat().st_size, checksum=checksum_of(path)))
         first = last
     return done
 
@@ -112,7 +113,7 @@ def _frame(table: Any) -> pd.DataFrame:
     return frame.reindex(columns=list(_READ))
 
 
-def _write(path: Path, table: Any, shown: pd.DataFrame) -> int:
+def _write(path: Path, table: Any, shown: pd.DataFrame) -> None:
     import pyarrow as pa
 
     for name in _CHANGED:
@@ -125,4 +126,3 @@ def _write(path: Path, table: Any, shown: pd.DataFrame) -> int:
     with parquet_writer(draft_of(path), table.schema, coded=coded, private=True) as writer:
         writer.write_table(table.replace_schema_metadata())
     replace_file(draft_of(path), path)
-    return path.stat().st_size

@@ -526,3 +526,9 @@ def m032_outcomes_of_archived_messages(db: Database) -> None:
 def m033_equal_late_reports(db: Database) -> None:
     """Let equal late reports of a long message be as many as came."""
     archived_rows.add_copies(db.conn)
+
+
+@migrations()
+def m034_checksums_of_archived_files(db: Database) -> None:
+    """Let damage in a file of the archive be seen before it is read."""
+    archived_rows.add_checksums(db.conn)

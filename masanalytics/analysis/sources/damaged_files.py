@@ -5,13 +5,32 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from masanalytics.errors import MasError, StoreError
-from masanalytics.export_folder import Manifest, aside_of, draft_of
+from masanalytics.export_folder import (
+    ExportedFiles,
+    Manifest,
+    Partition,
+    aside_of,
+    checksum_of,
+    current_file,
+    exported_files,
+    read_manifest,
+)
 
-__all__ = ["check_sizes", "checked_table", "damaged", "naming_damaged", "state_of_files"]
+__all__ = [
+    "check_contents",
+    "check_sizes",
+    "checked_export",
+    "checked_table",
+    "damaged",
+    "holds_checksum",
+    "naming_damaged",
+    "state_of_files",
+]
 
 
 def state_of_files(files: Iterable[str | Path]) -> Hashable | None:
@@ -31,17 +50,66 @@ def check_sizes(folder: Path, manifest: Manifest, kinds: Sequence[str]) -> None:
     StoreError
         Naming it, and what brings it back.
     """
-    pending, export = set(manifest.pending), None if manifest.settings.get("archive") else folder
+    pending, export = set(manifest.pending), _export(folder, manifest)
     for one in manifest.partitions:
         if one.kind not in kinds:
             continue
-        file = folder / one.file
         try:
-            size = os.stat(draft_of(file) if one.file in pending and draft_of(file).exists() else file).st_size  # noqa: PTH116
+            size = os.stat(current_file(folder, one, pending)).st_size  # noqa: PTH116
         except OSError as error:
-            raise damaged(file, export=export) from error
+            raise damaged(folder / one.file, export=export) from error
         if size != one.size_bytes:
-            raise damaged(file, export=export)
+            raise damaged(folder / one.file, export=export)
+
+
+def check_contents(folder: Path, manifest: Manifest, partitions: Sequence[Partition]) -> None:
+    """Raise if a file that is to be read does not hold what was written, as long as the manifest is still that of the folder.
+
+    Engines read on where a bit of a number has turned over. A file is read once for this as long as it stays as it is.
+
+    Raises
+    ------
+    StoreError
+        Naming it, and what brings it back.
+    """
+    pending = set(manifest.pending)
+    for one in partitions:
+        if not holds_checksum(current_file(folder, one, pending), one.checksum) and read_manifest(folder) == manifest:
+            raise damaged(folder / one.file, export=_export(folder, manifest))
+
+
+def checked_export(files: Sequence[Path]) -> ExportedFiles | None:
+    """Return what `exported_files` says of files, none of which is damaged.
+
+    Raises
+    ------
+    StoreError
+        As `check_contents`.
+    """
+    found = exported_files(files)
+    if found is not None:
+        check_contents(found.folder, found.manifest, found.partitions)
+    return found
+
+
+def holds_checksum(file: Path, checksum: int | None) -> bool:
+    """Whether a file has this checksum; None: of an earlier version, which knew none."""
+    if checksum is None:
+        return True
+    try:
+        return _checksum_once(file, state_of_files([file])) == checksum
+    except OSError:
+        return False
+
+
+@lru_cache(maxsize=10_000)
+def _checksum_once(file: Path, state: Hashable) -> int:  # noqa: ARG001 - of another state, another content
+    return checksum_of(file)
+
+
+def _export(folder: Path, manifest: Manifest) -> Path | None:
+    """Return the folder of an export; None of an archive."""
+    return None if manifest.settings.get("archive") else folder
 
 
 def damaged(file: Path, *, export: Path | None) -> StoreError:

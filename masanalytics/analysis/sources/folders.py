@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from os import PathLike
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.base import ColumnKind, MessageSource, RawCounts, Seconds
 from masanalytics.analysis.sources.coverage import coverage_of_manifest
-from masanalytics.analysis.sources.damaged_files import check_sizes, naming_damaged, state_of_files
+from masanalytics.analysis.sources.damaged_files import check_contents, check_sizes, naming_damaged, state_of_files
 from masanalytics.analysis.sources.ledger_parts import LedgerPart
 from masanalytics.analysis.sources.lent_rows import Ask, LendsRows, Loan
 from masanalytics.analysis.sources.narwhals import NarwhalsMessages
@@ -23,7 +22,7 @@ from masanalytics.analysis.sources.pandas import PandasMessages
 from masanalytics.analysis.sources.parquet_files import opened, read_through
 from masanalytics.analysis.sources.united import UnitedMessages
 from masanalytics.errors import InputError, StoreError
-from masanalytics.export_folder import MANIFEST, Manifest, Partition, current_files, read_manifest
+from masanalytics.export_folder import MANIFEST, Manifest, Partition, current_file, current_files, read_manifest
 from masanalytics.paths import full_path
 from masanalytics.vocabulary import MESSAGE_COLUMNS
 
@@ -162,7 +161,8 @@ class ExportedMessages:
             return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
         return self._while_unchanged(
-            lambda manifest: read(current_files(self._folder, manifest, "uplinks")), kinds=["uplinks"]
+            lambda manifest: read(self._files(manifest, [one for one in manifest.partitions if one.kind == "uplinks"])),
+            kinds=["uplinks"],
         )
 
     def _manifest(self) -> Manifest:
@@ -184,9 +184,9 @@ class ExportedMessages:
         return self._while_unchanged(asked, kinds=["messages", "late"])
 
     def _files(self, manifest: Manifest, partitions: Sequence[Partition]) -> list[Path]:
-        kinds = dict.fromkeys(one.kind for one in partitions)
-        chosen = replace(manifest, partitions=partitions)
-        return [file for kind in kinds for file in current_files(self._folder, chosen, kind)]
+        check_contents(self._folder, manifest, partitions)
+        pending = set(manifest.pending)
+        return [current_file(self._folder, one, pending) for one in partitions]
 
     def _while_unchanged(self, question: Callable[[Manifest], _T], *, kinds: Sequence[str]) -> _T:
         """Ask, and again until the manifest is the same before and after.

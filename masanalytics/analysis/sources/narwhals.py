@@ -31,6 +31,7 @@ from masanalytics.analysis.sources.base import (
 )
 from masanalytics.analysis.sources.counted_tables import as_counts, to_pandas
 from masanalytics.analysis.sources.coverage import coverage_of_files
+from masanalytics.analysis.sources.damaged_files import checked_export
 from masanalytics.analysis.sources.duckdb_relation import epoch_name, with_epochs
 from masanalytics.analysis.sources.ids_apart import shifts_by_account, told_apart
 from masanalytics.analysis.sources.ledger_parts import LedgerPart
@@ -47,7 +48,7 @@ from masanalytics.analysis.sources.number_totals import AddedUp, NumberTotals
 from masanalytics.analysis.sources.written_numbers import other_spellings, seen_style, spelled_oddly
 from masanalytics.argument_kinds import is_number
 from masanalytics.errors import InputError
-from masanalytics.export_folder import ExportedFiles, exported_files
+from masanalytics.export_folder import ExportedFiles
 from masanalytics.own_columns import as_texts
 from masanalytics.timezone import CHINA_OFFSET_S
 from masanalytics.vocabulary import PROOF, UNREPORTED_AFTER_S, Status
@@ -298,7 +299,7 @@ class NarwhalsMessages:
     def _exported(self) -> ExportedFiles | None:
         """What the manifest of an export knows of the files; None where they are of something else."""
         files = self._files()
-        return None if files is None else exported_files(files)
+        return None if files is None else checked_export(files)
 
     def ledger_part(self) -> LedgerPart | None:
         """Return of which store it is, where the files of an export are all that is read; None where that is not known."""
