@@ -9,6 +9,7 @@ Run ``python data/make_sample_store.py sample.db``; it takes a few seconds and g
 
 from __future__ import annotations
 
+import argparse
 import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
@@ -314,8 +315,10 @@ def make_sample_store(path: str | Path) -> Path:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("path", nargs="?", default="sample.db", help="the file that is written (default: %(default)s)")
     try:
-        target = make_sample_store(sys.argv[1] if len(sys.argv) > 1 else "sample.db")
+        target = make_sample_store(parser.parse_args().path)
     except FileExistsError as error:
         sys.exit(str(error))
     sys.stdout.write(f"{target}: {target.stat().st_size / 1e6:.0f} MB\n")

@@ -15,7 +15,7 @@ import zlib
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from masanalytics.formatting import card, duration, plain_card
 from masanalytics.i18n import N_, Language, Text, _, resolve_language, speaks, use_language
@@ -35,6 +35,10 @@ _NO_CODE = N_("The report carried no code")
 _NOT_LISTED = N_("Not in the catalogue")
 _NO_ADVICE = N_(
     "Keep the code; look the batch up in 云MAS 报表/统计报表/话单查询, or ask the carrier with msgGroup, number and time."
+)
+_UNICOM: Final = "China Unicom"
+_UNICOM_ONLY = N_(
+    'China Unicom knows a code of this number: say carrier="China Unicom" (--carrier) if it was sent there.'
 )
 _WITHOUT_CODE = N_("no code")
 _NETWORKS = {
@@ -193,7 +197,8 @@ def describe_code(code: object, *, carrier: str | None = None, language: str | N
     spoken = resolve_language()
     if key in _MISSING or (entry := _find(key, carrier)) is None:
         code, meaning = ("", _NO_CODE) if key in _MISSING else (text, _NOT_LISTED)
-        return CodeDescription(code, False, "unknown", "unknown", _(meaning), _(_NO_ADVICE), "", "", language=spoken)
+        advice = _UNICOM_ONLY if code and carrier is None and _find(key, _UNICOM) is not None else _NO_ADVICE
+        return CodeDescription(code, False, "unknown", "unknown", _(meaning), _(advice), "", "", language=spoken)
     return CodeDescription(
         text,
         True,

@@ -138,7 +138,9 @@ def test_masked_numbers_are_refused() -> None:
     """138****0000 is many people: the error says where whole numbers come from."""
     messages = history(("13800000001", "delivered", None, "2026-01-01"))
     for data, phones in ((messages.assign(phone="138****0001"), None), (messages, ["138****0001"])):
-        with pytest.raises(InputError, match=r"ask the Store itself, or export with .*reveal=True") as raised:
+        with pytest.raises(
+            InputError, match=r"ask the Store itself, or export into another folder with phones=.hashed"
+        ) as raised:
             analysis.number_health(data, phones=phones)
         assert "脱敏" in raised.value.zh
 
@@ -468,7 +470,7 @@ def test_replies_are_narrowed_by_what_is_derived(where: dict[str, Any], people: 
 
 def test_replies_of_a_frame_need_the_uplinks() -> None:
     """A frame of messages alone cannot be asked for replies."""
-    with pytest.raises(InputError, match="give them as uplinks="):
+    with pytest.raises(InputError, match="they are given as uplinks="):
         analysis.replies(
             pd.DataFrame(
                 {"message_id": [1], "phone": ["1"], "status": ["delivered"], "submitted_at": [0], "campaign": "a"}

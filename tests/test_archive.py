@@ -123,6 +123,10 @@ def test_the_store_alone_says_what_it_leaves_out(both: Any) -> None:
     (note,) = [one for one in mas.delivery_rates(archive.store).attrs["notes"] if one["code"] == "archived"]
     assert note["parameters"]["count"] == done.messages
     assert f"{done.messages} messages" in archive.store.text("en")
+    with pytest.raises(
+        InputError, match=rf"has campaign '活动0'; there is: .*\. But {done.messages} messages .* are archived"
+    ):
+        mas.delivery_rates(archive.store, campaign="活动0")
     sheet = pd.DataFrame({"phone": ["13900000001", "13999000000"]})
     with pytest.raises(InputError, match=r"messages of 活动0 are archived: give mas.Archive"):
         mas.outcomes(sheet, archive.store, phone="phone", campaign="活动0")
@@ -236,6 +240,11 @@ def test_an_archive_is_of_one_store_and_of_the_past(bench: Bench, tmp_path: Path
         bench.store.export_parquet(tmp_path / "archive")
     assert mas.delivery_rates(tmp_path / "archive", history=None)["accepted"].tolist() == [1]
     assert mas.delivery_rates(mas.Archive(tmp_path / "archive"), history=None)["accepted"].tolist() == [1]
+    with (
+        Store(tmp_path / "other.db", clock=bench.clock) as other,
+        pytest.raises(StoreError, match="is the archive of another store: give the store that"),
+    ):
+        mas.delivery_rates(mas.Archive(tmp_path / "archive", other))
     (file,) = (tmp_path / "archive").glob("month=*/*.parquet")
     if os.name == "posix":
         assert file.stat().st_mode & 0o077 == 0

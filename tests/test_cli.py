@@ -410,11 +410,13 @@ def test_report_export_codes_and_doctor(platform: Simulator, people: str, tmp_pa
     _run("send", people, "--phone", "手机号", "--text", "您好", "--campaign", "c", "--yes")
     report = _run("report", tmp_path / "r.html", "--campaign", "c")
     export = _run("export", tmp_path / "out")
+    of_folder = _run("report", tmp_path / "folder.html", "--db", tmp_path / "out")
     codes = _run("codes", "MK:0012", "--language", "zh")
     doctor = _run("doctor")
     table = pd.read_parquet(next((tmp_path / "out").rglob("*.parquet")))
 
     assert (report.exit_code, export.exit_code, codes.exit_code, doctor.exit_code) == (0, 0, 0, 0)
+    assert (of_folder.exit_code, "<html" in (tmp_path / "folder.html").read_text(encoding="utf-8")) == (0, True)
     assert "<html" in (tmp_path / "r.html").read_text(encoding="utf-8")
     assert sorted(table["phone"]) == ["138****8000", "139****9000"]
     assert "空号" in codes.output

@@ -695,7 +695,7 @@ def test_rates_of_few_batches_say_that_their_interval_leaves_batches_out() -> No
     enough = [(100, 94)] * 8
     said = (
         "3 of 4 rows rest on fewer than five batches (or days of campaigns), or on one that outweighs the others: how much these "
-        "differ is not known, and low, high hold for messages that fail one by one"
+        "differ is not known, and the intervals hold for messages that fail one by one"
     )
 
     messages = pd.concat([batches(cells, campaign=f"c{place}") for place, cells in enumerate([*few, enough])])

@@ -75,6 +75,8 @@ def test_bare_numbers_are_unicoms_alone(code: float | str, carrier: str | None) 
     """A bare number is read for China Unicom only, and is unknown for every other carrier and for none."""
     assert describe_code(code, carrier=carrier).match == "unknown"
     assert category_of(code, carrier) == "unknown"
+    says_where_it_is_known = "China Unicom knows a code of this number" in describe_code(code, language="en").advice
+    assert says_where_it_is_known
     assert describe_code(code, carrier="China Unicom").match == "exact"
     assert describe_code(code, carrier="China Unicom").network == "sgip"
 

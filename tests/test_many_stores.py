@@ -237,6 +237,20 @@ def test_replies_beside_a_list_are_given_by_account(stores: tuple[Store, list[St
 
 
 @pytest.mark.usefixtures("without_pictures")
+def test_a_report_says_what_it_is_of_and_what_it_lacks(stores: tuple[Store, list[Store]], tmp_path: Path) -> None:
+    """Of several stores their names; of a masked export without replies that it says nothing of people and replies, and why."""
+    _, parts = stores
+    mas.write_report(parts, tmp_path / "stores.html", language="en")
+    parts[0].export_parquet(tmp_path / "masked")
+    mas.write_report(tmp_path / "masked", tmp_path / "masked.html", language="en")
+
+    of_stores, of_export = ((tmp_path / name).read_text(encoding="utf-8") for name in ("stores.html", "masked.html"))
+    assert "0.db; 1.db; 2.db" in of_stores
+    assert "Not in this report" not in of_stores
+    assert "the state of the numbers: the phone numbers are masked" in of_export
+    assert "replies and opt-outs: the data has no replies" in of_export
+
+
 def test_a_report_of_several_stores(stores: tuple[Store, list[Store]], tmp_path: Path) -> None:
     """The page of a list of stores has the replies too."""
     page = mas.write_report(stores[1], tmp_path / "page.html", language="en").read_text("utf-8")
@@ -261,12 +275,36 @@ def test_masked_numbers_cannot_tell_people_apart(stores: tuple[Store, list[Store
     assert mas.delivery_rates([first, tmp_path / "masked"], history=None)["accepted"].tolist() == [360]
 
 
+def exported(folder: Path) -> Path:
+    """Return the folder of an export that has one file."""
+    with Store(folder / "one.db") as store:
+        fill(store, ACCOUNTS[0], 0)
+        store.export_parquet(folder / "export")
+    return folder / "export"
+
+
+def without_manifest(export: Path) -> Path:
+    (export / export_folder.MANIFEST).unlink()
+    return export
+
+
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
         (lambda store, _: [store, store], "is in the list twice"),
         (lambda _store, _folder: [], "an empty list"),
         (lambda _store, folder: folder, "holds no export of a store"),
+        (lambda _store, folder: folder / "mistyped", r"there is no folder .*mistyped"),
+        (lambda store, _: str(store.path), r"whole.db is the file of a store: give mas.Store\('.*whole.db'\)"),
+        (
+            lambda _store, folder: exported(folder) / "month=*" / "*.parquet",
+            "is a part of an export: give its folder, .*export$",
+        ),
+        (
+            lambda _store, folder: next(exported(folder).rglob("*.parquet")),
+            "is a part of an export: give its folder, .*export$",
+        ),
+        (lambda _store, folder: without_manifest(exported(folder)), "has no _manifest.json, which says which"),
         (lambda store, _: [store, 5], "data is a int"),
     ],
 )

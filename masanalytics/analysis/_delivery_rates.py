@@ -100,7 +100,7 @@ def delivery_rates(
           messages divided by the ``design_effect``; NaN if none accepted
         - ``most``: the rate if all pending arrived (``delivery_rate`` is the one if none did); of messages that are pending
           only because an answer is known to be missing, as many as it can hold
-        - ``expected_rate, expected_low, expected_high``: where the rate will end, with a 95 % interval
+        - ``expected_rate, expected_low, expected_high``: where the rate of messages like these ends, with a 95 % interval
           (Aalen-Johansen; beyond what was observed, chain ladder over past campaigns of the kind, of which this is taken as
           one more). Where neither reaches, the rate is NaN and the two others are bounds: all that is pending fails, or arrives
         - ``horizon_s``: seconds after submission up to which the messages themselves tell

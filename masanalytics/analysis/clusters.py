@@ -308,9 +308,9 @@ def few_clusters_note(clusters: Numbers, effect: Figures, accepted: Numbers) -> 
     return [
         Text(
             "{count:,} of {total:,} rows rests on fewer than five batches (or days of campaigns), or on one that outweighs the others: "
-            "how much these differ is not known, and low, high hold for messages that fail one by one",
+            "how much these differ is not known, and the intervals hold for messages that fail one by one",
             "{count:,} of {total:,} rows rest on fewer than five batches (or days of campaigns), or on one that outweighs the others: "
-            "how much these differ is not known, and low, high hold for messages that fail one by one",
+            "how much these differ is not known, and the intervals hold for messages that fail one by one",
             code="few_clusters",
             count=few,
             total=len(accepted),

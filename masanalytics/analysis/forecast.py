@@ -88,7 +88,12 @@ def _forecast(
     _forecast_by_history(result, rows, units, past)
     told = ~np.isnan(result.rate[units.group])
     if (units.age[told] < past.slow_median()).any():
-        result.notes.append(Text("too early to notice that state reports are missing", code="early"))
+        result.notes.append(
+            Text(
+                "some campaigns are so young that it would not be noticed yet if their reports were missing",
+                code="early",
+            )
+        )
 
 
 def _without_history(

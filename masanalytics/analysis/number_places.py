@@ -43,7 +43,7 @@ def number_places(column: pd.Series) -> tuple[Numbers, pd.Series]:
         if "*" in text:
             raise InputError(
                 "the phone numbers are masked (138****0000), so different people look alike: ask the Store itself, or "
-                "export with store.export_parquet(folder, reveal=True)"
+                'export into another folder with phones="hashed" and a key, or phones="whole"'
             )
         if text:
             numbers[strange] = -1 - others.setdefault(text, len(others))

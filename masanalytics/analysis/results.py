@@ -203,7 +203,9 @@ def refuse_unknown_names(source: MessageSource, where: Filters, *, is_empty: boo
             continue
         known = source.grouped_count([name], where=Filters(), seconds=None)[0][name]
         if len(known):
-            raise _unknown(name, tuple(missing), sorted(set(known.dropna().astype(str))))
+            notes = source.coverage_summary(Filters()).get("notes") or ()
+            archived = next((note for note in notes if note.code == "archived"), None)
+            raise _unknown(name, tuple(missing), sorted(set(known.dropna().astype(str))), archived)
 
 
 def _unproved(name: str, options: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -219,18 +221,22 @@ def _said(option: Any) -> str:
     return plain_name(option) if isinstance(option, str) else str(option)
 
 
-def _unknown(name: str, options: tuple[Any, ...], there: list[str]) -> InputError:
+def _unknown(name: str, options: tuple[Any, ...], there: list[str], archived: Text | None) -> InputError:
     asked = mask_phones_in(
         ", ".join([*(repr(option) for option in options[:_SHOWN]), *["…"] * (len(options) > _SHOWN)])
     )
     near = [text for option in options[:_SHOWN] for text in nearest(option, there, cutoff=0.3)]
     listed = [mask_phones_in(text) for text in list(dict.fromkeys(near)) or there[:_SHOWN]] or ["-"]
-    return InputError(
-        "no message has {column} {value}; there is: {known}",
-        column=name,
-        value=asked,
-        known=[*listed, *["…"] * (len(there) > len(listed))],
-    )
+    known = [*listed, *["…"] * (len(there) > len(listed))]
+    if archived is not None:
+        return InputError(
+            "no message has {column} {value}; there is: {known}. But {archived}",
+            column=name,
+            value=asked,
+            known=known,
+            archived=archived,
+        )
+    return InputError("no message has {column} {value}; there is: {known}", column=name, value=asked, known=known)
 
 
 def _plain(value: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from masanalytics.cli.options import (
     option,
     with_account,
     with_existing_store,
+    with_existing_stores,
     with_store,
 )
 from masanalytics.cli.outlet import never_end_the_work
@@ -41,7 +43,7 @@ def demo(folder: Path | None) -> None:
 
 @command
 @click.argument("path", type=UserPath(dir_okay=False), default="report.html")
-@with_existing_store
+@with_existing_stores
 @option("--campaign", multiple=True, help="Only this campaign; can be given several times.")
 @option("--since", help="Only what was submitted from this day on, as 2026-03-01, or for so long, as 7d.")
 @option("--until", help="Only what was submitted before this day.")
@@ -50,7 +52,7 @@ def demo(folder: Path | None) -> None:
 @option("--by", multiple=True, help="Break the rate down by this column: carrier, province, city, day, hour ...")
 @option("--title", help="The report's title.")
 @option("--reveal", is_flag=True, help="Show whole phone numbers in names; masked by default.")
-def report(path: str, db: str, campaign: tuple[str, ...], by: tuple[str, ...], **options: Any) -> None:
+def report(path: str, db: tuple[str, ...], campaign: tuple[str, ...], by: tuple[str, ...], **options: Any) -> None:
     """Write one file to hand on, HTML or Excel.
 
     PATH ends in .html or .xlsx. An earlier file of that name is replaced.
@@ -61,10 +63,12 @@ def report(path: str, db: str, campaign: tuple[str, ...], by: tuple[str, ...], *
     given = {name: value for name, value in options.items() if value is not None}
     if campaign:  # one campaign names the report, several narrow it
         given["campaign"] = campaign[0] if len(campaign) == 1 else list(campaign)
-    with Store(db) as store:
-        for name in campaign:
-            store.sends.check_campaign(name)
-        written = write_report(store, path, by=by or None, **given)
+    with ExitStack() as opened:
+        data: list[Any] = [one if Path(one).is_dir() else opened.enter_context(Store(one)) for one in db]
+        if len(data) == 1 and isinstance(data[0], Store):
+            for name in campaign:
+                data[0].sends.check_campaign(name)
+        written = write_report(data if len(data) > 1 else data[0], path, by=by or None, **given)
     click.echo(str(written))
 
 
@@ -105,8 +109,11 @@ def archive(folder: str, db: str, *, before: str) -> None:
 
     with Store(db) as store:
         done = store.archive(before, folder)
-    moved = ngettext("{count:,} message", "{count:,} messages", done.messages)
-    click.echo(_("Archived {messages} of {months}.", messages=moved, months=", ".join(done.months) or "-"))
+    if done.messages:
+        moved = ngettext("{count:,} message", "{count:,} messages", done.messages)
+        click.echo(_("Archived {messages} of {months}.", messages=moved, months=", ".join(done.months)))
+    else:
+        click.echo(_("Nothing was archived."))
     if done.waiting:
         click.echo(_("Not settled yet: {months}.", months=", ".join(done.waiting)))
     for reason in done.reasons:

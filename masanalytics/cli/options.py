@@ -20,6 +20,7 @@ __all__ = [
     "option",
     "with_account",
     "with_existing_store",
+    "with_existing_stores",
     "with_language",
     "with_store",
 ]
@@ -62,6 +63,19 @@ def with_store(function: _F) -> _F:
 def with_existing_store(function: _F) -> _F:
     """Add ``--db`` for commands that only read: a mistyped name is an error, not a new file."""
     return _store(function, exists=True)
+
+
+def with_existing_stores(function: _F) -> _F:
+    """Add ``--db`` for commands that analyse: also the folder of an export, and several of these."""
+    several = option(
+        "--db",
+        type=UserPath(exists=True),
+        multiple=True,
+        default=["mas.db"],
+        show_default=True,
+        help="The store (a SQLite file), or the folder of an export; several count as one.",
+    )
+    return several(function)
 
 
 def _store(function: _F, *, exists: bool) -> _F:

@@ -126,8 +126,14 @@ def _draw(ax: Axes, shown: pd.DataFrame) -> Drawn:
 
 
 def _span(one: Any) -> str:
-    start = f"{one['time']:%m-%d %H:%M}"
-    return _("since {start}", start=start) if one.get("going_on") else f"{start} – {one['until']:%m-%d %H:%M}"
+    first, end = one["time"], one["until"]
+    in_days = all(at == at.normalize() for at in (first, end))
+    shape = "%m-%d" if in_days else "%m-%d %H:%M"
+    last = end - pd.Timedelta(days=1) if in_days else end
+    start = first.strftime(shape)
+    if one.get("going_on"):
+        return _("since {start}", start=start)
+    return start if last == first else f"{start} – {last.strftime(shape)}"
 
 
 def _legend() -> list[tuple[Artist, str]]:

@@ -43,6 +43,7 @@ _MOST_GROUPS = 500
 _MOST_FOR_HEALTH = 1_000_000
 _HOURLY_FOR_DAYS = 3
 _MOST_GAPS = 5
+_MOST_NAMED = 5
 _LONGEST_TITLE, _LONGEST_NAME = 120, 40
 _VERDICTS = {
     "good": (N_("good"), N_("No failure of its own since the last delivery.")),
@@ -68,14 +69,15 @@ def gather(data: Messages, request: Request) -> Contents:
     subject = Subject(data, request, set(as_source(data).message_columns()), whole)
     rates = _all_rates(subject)
     change = _change(subject, rates)
+    numbers = _numbers(subject)
     return Contents(
         title=request.clean(request.title or _title(request), _LONGEST_TITLE),
         as_of=subject.source(whole),
         headline=_headline(subject, rates, change),
         whole=whole,
         figures=tables.columns_of(whole, tables.RATES),
-        sections=[*_changes(subject, change), *_sections(subject, rates)],
-        sources=_sources(data, whole, request),
+        sections=[*_changes(subject, change), *_sections(subject, rates, numbers)],
+        sources=_sources(subject, numbers),
     )
 
 
@@ -133,11 +135,20 @@ def _headline(subject: Subject, rates: Sequence[tuple[str, pd.DataFrame]], chang
     return [clean(sentence, LONGEST_SENTENCE) for sentence in sentences if sentence]
 
 
-def _sources(data: Messages, whole: pd.DataFrame, request: Request) -> list[tuple[str, str]]:
+def _named(data: object) -> str:
+    """Return what messages come from, by the names of the files."""
+    if isinstance(data, (list, tuple)):
+        names = [_named(one) for one in data]
+        return _("; ").join([*names[:_MOST_NAMED], *["…"] * (len(names) > _MOST_NAMED)])
     path = data if isinstance(data, (str, PathLike)) else getattr(data, "path", getattr(data, "folder", None))
+    return Path(str(path)).name if path else _("a table of messages")
+
+
+def _sources(subject: Subject, numbers: pd.DataFrame | str) -> list[tuple[str, str]]:
+    whole, request = subject.whole, subject.request
     coverage = whole.attrs.get("coverage") or {}
     rows = [
-        (_("Data"), request.clean(Path(str(path)).name) if path else _("a table of messages")),
+        (_("Data"), request.clean(_named(subject.data), LONGEST_SENTENCE)),
         (_("As of (China time)"), str(whole.attrs.get("as_of", "-"))),
         (_("Gaps in coverage: nobody fetched reports"), _spans(coverage.get("gaps") or [])),
     ]
@@ -149,6 +160,10 @@ def _sources(data: Messages, whole: pd.DataFrame, request: Request) -> list[tupl
         heading = {"since": _("Submitted from"), "until": _("Submitted before")}.get(name) or column_name(name)
         rows.append((request.clean(heading), request.clean(shown)))
     rows += [(_("The platform's own page"), str(note)) for note in console_notes(whole)]
+    left_out = [numbers] if isinstance(numbers, str) else []
+    if uplinks_of(subject.data) is None:
+        left_out.append(_("replies and opt-outs: the data has no replies (an export has them with uplinks=True)"))
+    rows += [(_("Not in this report"), words) for words in left_out if words]
     return rows
 
 
@@ -161,7 +176,9 @@ def _spans(gaps: Sequence[Mapping[str, str]]) -> str:
     return _("{spans}; {count} more", spans=spans, count=left) if left > 0 else spans
 
 
-def _sections(subject: Subject, rates: Sequence[tuple[str, pd.DataFrame]]) -> list[Section]:
+def _sections(
+    subject: Subject, rates: Sequence[tuple[str, pd.DataFrame]], numbers: pd.DataFrame | str
+) -> list[Section]:
     if not subject.accepted:
         return []
     breakdowns = [_rates(subject, place, name, result) for place, (name, result) in enumerate(rates)]
@@ -173,7 +190,7 @@ def _sections(subject: Subject, rates: Sequence[tuple[str, pd.DataFrame]]) -> li
         _speed(subject),
         *_replies(subject),
         *money_sections(subject, rates[0][0] if rates else None),
-        *_health(subject),
+        *_health(subject, numbers),
     ]
 
 
@@ -286,16 +303,25 @@ def _replies(subject: Subject) -> list[Section]:
     return [subject.section("replies", _("Replies and opt-outs"), replies, columns)]
 
 
-def _health(subject: Subject) -> list[Section]:
-    """Return how many numbers are good, doubtful, dead or blocked; no number itself."""
-    if subject.accepted > _MOST_FOR_HEALTH or not {"phone", "submitted_at", "error_code"} <= subject.available:
-        return []
+def _numbers(subject: Subject) -> pd.DataFrame | str:
+    """Return the health of each number; or why the report says nothing of it, in words."""
+    if not subject.accepted or not {"phone", "submitted_at", "error_code"} <= subject.available:
+        return ""
+    if subject.accepted > _MOST_FOR_HEALTH:
+        return _(
+            "the state of the numbers: of more than {most:,} messages number_health(data) says it",
+            most=_MOST_FOR_HEALTH,
+        )
     try:
-        numbers = analysis.number_health(subject.data, **subject.request.where)
-    except InputError:  # the numbers are masked: different people look alike, the rest of the report stands
-        return []
-    counts = numbers.attrs["verdicts"]
-    if not counts:
+        return analysis.number_health(subject.data, **subject.request.where)
+    except InputError as error:  # different people look alike: the rest of the report stands
+        return _("the state of the numbers: {why}", why=error)
+
+
+def _health(subject: Subject, numbers: pd.DataFrame | str) -> list[Section]:
+    """Return how many numbers are good, doubtful, dead or blocked; no number itself."""
+    counts = {} if isinstance(numbers, str) else numbers.attrs["verdicts"]
+    if isinstance(numbers, str) or not counts:
         return []
     words = {verdict: (_(word), _(meaning)) for verdict, (word, meaning) in _VERDICTS.items()}
     verdicts = dict.fromkeys(verdict for verdict in [*_VERDICTS, *counts] if verdict in counts)

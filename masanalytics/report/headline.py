@@ -132,8 +132,10 @@ def _pending(whole: dict[Any, Any]) -> str:
         )
     rate, low, high = (percent(whole[name]) for name in ("expected_rate", "expected_low", "expected_high"))
     return ngettext(
-        "{count:,} is still pending: the rate will end between {lowest} and {most}, and is expected at {rate} ({low} to {high}).",
-        "{count:,} are still pending: the rate will end between {lowest} and {most}, and is expected at {rate} ({low} to {high}).",
+        "{count:,} is still pending: the rate will end between {lowest} and {most}; messages like these end at {rate} (95% interval"
+        " {low} to {high}).",
+        "{count:,} are still pending: the rate will end between {lowest} and {most}; messages like these end at {rate} (95% interval"
+        " {low} to {high}).",
         pending,
         **values,
         rate=rate,

@@ -33,4 +33,7 @@ def sample_path(name: str = "customers.xlsx") -> Path:
     for folder in (package / "data", package.parent / "data"):
         if (folder / name).is_file():
             return folder / name
-    raise InputError("there is no sample file {name!r}", name=name)
+    raise InputError(
+        "there is no sample file {name!r} here: samples but customers.xlsx are in the data folder of the repository",
+        name=name,
+    )

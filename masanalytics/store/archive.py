@@ -60,9 +60,9 @@ class Archive:
     Raises
     ------
     InputError
-        If there is no archive in the folder.
+        If there is no store, nor an archive in the folder. With a store the folder may be empty yet.
     StoreError
-        When it is asked: if a file of the archive is missing or damaged, naming it.
+        When it is asked: if a file of the archive is missing or damaged, naming it, or the archive is of another store.
 
     Examples
     --------

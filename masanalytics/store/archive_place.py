@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from masanalytics.errors import StoreError
-from masanalytics.export_folder import aside_of
+from masanalytics.export_folder import aside_of, read_manifest
 
 __all__ = ["check_place", "make_table", "note_place"]
 
@@ -31,6 +31,7 @@ def check_place(conn: sqlite3.Connection, folder: Path, *, to_write: bool = Fals
     """
     files = [row[0] for row in conn.execute("SELECT file FROM archive_runs ORDER BY archive_id")]
     if not files:
+        _refuse_another(conn, folder)
         return
     row = conn.execute("SELECT folder FROM archive_place").fetchone()
     noted = None if row is None else Path(row[0])
@@ -61,6 +62,18 @@ def check_place(conn: sqlite3.Connection, folder: Path, *, to_write: bool = Fals
         known=str(noted),
         code="other_archive",
     )
+
+
+def _refuse_another(conn: sqlite3.Connection, folder: Path) -> None:
+    """Raise if a folder is the archive of another store than this one, from which nothing was archived."""
+    manifest = read_manifest(folder)
+    (ledger,) = conn.execute("SELECT ledger_id FROM ledger").fetchone()
+    if manifest is not None and manifest.settings.get("archive") and manifest.settings["store"] != ledger:
+        raise StoreError(
+            "{folder} is the archive of another store: give the store that its messages were archived from",
+            folder=str(folder),
+            code="other_archive",
+        )
 
 
 def note_place(conn: sqlite3.Connection, folder: Path) -> None:

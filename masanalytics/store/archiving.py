@@ -49,7 +49,7 @@ _SETTLED_S: Final = 7 * 86_400
 _WHOLE: Final = PhoneStyle("whole")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Archived:
     """What was archived.
 
@@ -70,6 +70,10 @@ class Archived:
     months: list[str]
     waiting: list[str]
     reasons: list[Text] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        fields = {**vars(self), "reasons": [str(reason) for reason in self.reasons]}
+        return f"Archived({', '.join(f'{name}={value!r}' for name, value in fields.items())})"
 
 
 def archive(connections: Connections, folder: Path, before: int, now: float) -> Archived:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["ExportedMessages", "exports_in"]
 
 _TRIES: Final = 50
+_SQLITE: Final = b"SQLite format 3\0"
 _WAIT_S: Final = 0.1
 _ARCHIVED_FILE: Final = re.compile(r"\d{6,}-[0-9a-f]{8}\.parquet")
 _T = TypeVar("_T")
@@ -52,12 +53,37 @@ def exports_in(folder: str | PathLike[str]) -> list[ExportedMessages]:
     for each in [] if found == [place] else [place, *(file for file in sorted(place.glob("*")) if file not in found)]:
         _refuse_begun(each)
     if not found:
-        raise InputError(
-            "{folder} holds no export of a store: store.export_parquet(folder) makes one. Other Parquet files are opened with DuckDB or"
-            " polars first",
+        raise _no_export(place)
+    return [ExportedMessages(each) for each in found]
+
+
+def _no_export(place: Path) -> InputError:
+    """Return the error that says what is in the place of an export, and what to give."""
+    whole = next((folder for folder in place.parents if (folder / MANIFEST).exists()), None)
+    if whole is not None:
+        return InputError(
+            "{path} is a part of an export: give its folder, {folder}", path=str(place), folder=str(whole)
+        )
+    if not place.exists():
+        return InputError("there is no folder {folder}", folder=str(place))
+    if place.is_file() and _begins_with(place, _SQLITE):
+        return InputError("{path} is the file of a store: give mas.Store({path!r})", path=str(place))
+    if any(place.glob("month=*/*.parquet")):
+        return InputError(
+            "{folder} has no _manifest.json, which says which of its files count: give the folder that was exported to, as it was"
+            " written",
             folder=str(place),
         )
-    return [ExportedMessages(each) for each in found]
+    return InputError(
+        "{folder} holds no export of a store: store.export_parquet(folder) makes one. Other Parquet files are opened with DuckDB or"
+        " polars first",
+        folder=str(place),
+    )
+
+
+def _begins_with(file: Path, sign: bytes) -> bool:
+    with file.open("rb") as content:
+        return content.read(len(sign)) == sign
 
 
 def _refuse_begun(folder: Path) -> None:
