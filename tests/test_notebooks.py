@@ -17,8 +17,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
+from traitlets.config import Config
 
 from tests.spark_here import NEEDS_SPARK, says_spark
 
@@ -52,12 +52,9 @@ def executed(path: Path, folder: Path) -> nbformat.NotebookNode:
     """Return the notebook after running it in `folder`; a failing cell raises."""
     notebook = nbformat.read(path, as_version=4)
     names = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
-    manager = AsyncKernelManager(
-        kernel_name=notebook.metadata.kernelspec.name,
-        cache_ports=False,
-        **dict(zip(names, ports(len(names)), strict=True)),
-    )
-    NotebookClient(notebook, km=manager, timeout=120, resources={"metadata": {"path": str(folder)}}).execute()
+    kernel = {"cache_ports": False, **dict(zip(names, ports(len(names)), strict=True))}
+    resources = {"metadata": {"path": str(folder)}}
+    NotebookClient(notebook, timeout=120, resources=resources, config=Config({"KernelManager": kernel})).execute()
     return notebook
 
 
