@@ -886,3 +886,56 @@ def test_damage_that_no_engine_sees_is_not_written_on(bench: Bench, tmp_path: Pa
     file.write_bytes(whole)
     bench.store.archive("2026-01-01", folder)
     assert mas.Archive(folder).messages()["phone"].tolist()[1] == B
+
+
+@pytest.mark.parametrize("place", ["store.archive.check_place", "analysis.sources.folders.check_sizes"])
+def test_who_reads_while_files_are_written_anew_reads_again(
+    place: str, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the store and without: files that are gone when they are opened are no damage, and every message is there."""
+    bench.send([A, B], GROUP)
+    archive = archived(bench, folder := tmp_path / "archive")
+    module, name = f"masanalytics.{place}".rsplit(".", 1)
+    check = getattr(sys.modules[module], name)
+    bench.store.forget(phones=[A], force=True)
+    files = sorted(folder.glob("month=*/*.parquet"))
+    written: list[Path] = []
+
+    def written_meanwhile(*given: Any, **options: Any) -> Any:
+        if not written:
+            written.extend(files)
+            with Store(bench.store.path, clock=bench.clock) as other:
+                other.archive("2026-02-01", folder)
+        return check(*given, **options)
+
+    monkeypatch.setattr(sys.modules[module], name, written_meanwhile)
+    data = archive if place.startswith("store") else folder
+    assert mas.delivery_rates(data, campaign="c1", history=None)["accepted"].tolist() == [2]
+    assert written == files != sorted(folder.glob("month=*/*.parquet"))
+
+
+def test_the_folder_alone_is_whole_while_files_are_written_anew(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the manifest names the new files, the old ones are there; also where an archiving ended between the two."""
+    from masanalytics.store import archiving
+
+    bench.send([A, B], GROUP)
+    archived(bench, folder := tmp_path / "archive")
+    asked: list[list[int]] = []
+
+    def killed(*_given: Any) -> None:
+        asked.append(mas.delivery_rates(folder, history=None)["accepted"].tolist())
+        raise KeyboardInterrupt
+
+    bench.store.forget(phones=[A], force=True)
+    for step in ("write_manifest", "remove_old_files"):
+        monkeypatch.setattr(archiving, step, killed)
+        with pytest.raises(KeyboardInterrupt):
+            bench.store.archive("2026-02-01", folder)
+        monkeypatch.undo()
+        asked.append(mas.delivery_rates(folder, history=None)["accepted"].tolist())
+    assert asked == [[2]] * 4
+    bench.store.archive("2026-02-01", folder)
+    assert mas.delivery_rates(folder, history=None)["accepted"].tolist() == [2]
+    assert A not in pd.concat(map(pd.read_parquet, folder.glob("month=*/*.parquet")))["phone"].tolist()

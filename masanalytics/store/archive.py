@@ -23,7 +23,7 @@ from masanalytics.analysis.sources.number_totals import NumberTotals, TotalsNumb
 from masanalytics.analysis.sources.pandas import PandasMessages
 from masanalytics.analysis.sources.parquet_files import in_memory, opened, read_through
 from masanalytics.analysis.sources.united import UnitedMessages
-from masanalytics.errors import InputError
+from masanalytics.errors import InputError, StoreError
 from masanalytics.i18n import speaks
 from masanalytics.near_names import suggests_names
 from masanalytics.paths import full_path
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["Archive"]
 
 _T = TypeVar("_T")
+_TRIES = 50
 
 
 @suggests_names
@@ -117,7 +118,10 @@ class Archive:
         """Return the campaigns, live and archived, as `Store.campaigns` does."""
         from masanalytics.store.campaigns import campaign_table
 
-        return campaign_table(self, self._of_store._connections.reading, by, price, where)  # noqa: SLF001 - of one room
+        reading = self._of_store._connections.reading  # noqa: SLF001 - of one room
+        return _ArchiveMessages(self.folder, self._of_store).of_one_state(
+            lambda: campaign_table(self, reading, by, price, where)
+        )
 
     @speaks
     def history(self, phone: object, *, reveal: bool = False, language: str | None = None) -> History:
@@ -130,8 +134,11 @@ class Archive:
             where = Filters({"phone": tuple(dict.fromkeys(names))})
             return source.archived_rows(source.message_columns(), where)
 
-        with self._of_store._connections.reading() as conn:  # noqa: SLF001 - of one room
-            return read_history(conn, number, reveal=reveal, archived=archived)
+        def found() -> History:
+            with self._of_store._connections.reading() as conn:  # noqa: SLF001 - of one room
+                return read_history(conn, number, reveal=reveal, archived=archived)
+
+        return source.of_one_state(found)
 
     def __repr__(self) -> str:
         return f"Archive({self.folder}, {self.store!r})"
@@ -188,12 +195,25 @@ class _ArchiveMessages:
 
     def archived_rows(self, columns: Sequence[str], where: Filters) -> pd.DataFrame:
         """Return these columns of the messages that pass `where` and have left the file."""
-        with self._moved() as parts:
-            return (
-                UnitedMessages(parts, apart=0).message_rows(columns, where=where)
-                if parts
-                else pd.DataFrame(columns=list(columns))
-            )
+
+        def found() -> pd.DataFrame:
+            with self._moved() as parts:
+                if not parts:
+                    return pd.DataFrame(columns=list(columns))
+                return UnitedMessages(parts, apart=0).message_rows(columns, where=where)
+
+        return self.of_one_state(found)
+
+    def of_one_state(self, ask: Callable[[], _T]) -> _T:
+        """Ask, and again where files were written anew meanwhile: who began before does not find the older ones any more."""
+        for _ in range(_TRIES):
+            files = self._known_files()
+            try:
+                return ask()
+            except StoreError:
+                if self._known_files() == files:
+                    raise
+        return ask()
 
     def message_columns(self) -> Sequence[str]:
         """Return the columns messages have: the store knows all that were ever kept."""
@@ -221,8 +241,11 @@ class _ArchiveMessages:
         return {**found, "notes": notes}
 
     def _asked(self, question: Callable[[MessageSource], _T]) -> _T:
-        with self._united() as source:
-            return question(source)
+        def asked() -> _T:
+            with self._united() as source:
+                return question(source)
+
+        return self.of_one_state(asked)
 
     @contextmanager
     def _united(self) -> Iterator[MessageSource]:
@@ -245,15 +268,23 @@ class _ArchiveMessages:
 
     def _delivered_after_all(self, where: Filters) -> int:
         """Return how many of the archived messages asked about are delivered, and failed in their file or by a late report."""
+        ids = self.of_one_state(self._failed_of_late)
+        rows = self.message_rows(["status"], where=where.among(ids)) if ids else None
+        return 0 if rows is None else int((rows["status"] == "delivered").sum())
+
+    def _failed_of_late(self) -> list[int]:
+        """Return those with late reports that failed, in their file or by one of these."""
         with self._written() as (conn, archived):
             late = late_messages(conn)
             if not late:
-                return 0
+                return []
             failed = Filters({"message_id": tuple(late), "status": ("failed",)})
             in_file = UnitedMessages(archived, apart=0).message_rows(["message_id"], where=failed)["message_id"]
-            ids = sorted({*in_file.tolist(), *late_failures(conn)})
-        rows = self.message_rows(["status"], where=where.among(ids)) if ids else None
-        return 0 if rows is None else int((rows["status"] == "delivered").sum())
+            return sorted({*in_file.tolist(), *late_failures(conn)})
+
+    def _known_files(self) -> list[Path]:
+        with self._connections.reading() as conn:
+            return self._files(conn)
 
     def _files(self, conn: sqlite3.Connection) -> list[Path]:
         """Return the files of the archive."""

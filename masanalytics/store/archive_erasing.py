@@ -20,7 +20,7 @@ from masanalytics.vocabulary import NOT_KEPT
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["erase", "erased_rows", "not_yet_erased", "remove_old_files", "reports_of", "rewrite"]
+__all__ = ["erase", "erased_rows", "has_old_files", "not_yet_erased", "remove_old_files", "reports_of", "rewrite"]
 
 
 def erase(connections: Connections, folder: Path, archive_id: int, own_columns: Sequence[str]) -> None:
@@ -69,6 +69,12 @@ def erased_rows(rows: pd.DataFrame, names: Mapping[int, str], own_columns: Seque
     emptied = [column for column in ["content", "params", *own_columns] if column in rows]
     empty = {column: rows[column].mask(fresh & (rows[column] != NOT_KEPT)) for column in emptied}
     return rows.assign(phone=rows["phone"].where(~fresh, name.astype("str")), **empty)
+
+
+def has_old_files(connections: Connections) -> bool:
+    """Whether files are left in whose place others were written."""
+    with connections.reading() as conn:
+        return conn.execute("SELECT 1 FROM archive_old_files LIMIT 1").fetchone() is not None
 
 
 def remove_old_files(connections: Connections, folder: Path) -> None:

@@ -20,7 +20,7 @@ from masanalytics.export_folder import Manifest, Partition, checksum_of, draft_o
 from masanalytics.i18n import Text
 from masanalytics.paths import replace_file
 from masanalytics.store import changed_days
-from masanalytics.store.archive_erasing import erase, remove_old_files
+from masanalytics.store.archive_erasing import erase, has_old_files, remove_old_files
 from masanalytics.store.archive_orphans import forget_in_orphans, settle_orphans, take_back
 from masanalytics.store.archive_place import check_place, note_place
 from masanalytics.store.archive_renames import compare_older_files, outdated_files
@@ -94,6 +94,8 @@ def archive(connections: Connections, folder: Path, before: int, now: float) -> 
         counted = _check_folder(folder, ledger)
         with connections.reading() as conn:
             take_back(conn, folder)
+        if has_old_files(connections):  # of an archiving that was interrupted
+            _publish(connections, folder, ledger, now)
         _clear(connections, folder, counted)
         with connections.reading() as conn:
             months = _months(conn, before)
@@ -112,13 +114,10 @@ def archive(connections: Connections, folder: Path, before: int, now: float) -> 
         moved = [(name, _move(connections, folder, name, stretch, accounts, now)) for name, stretch, accounts in parts]
         for archive_id, own_columns in outdated:
             erase(connections, folder, archive_id, own_columns)
-        remove_old_files(connections, folder)
+        _publish(connections, folder, ledger, now)
         with connections.reading() as conn:
-            late = write_late(conn, folder)
-            write_manifest(folder, archive_manifest(conn, ledger, now, late))
             staying = staying_reasons(conn, settled, before)
             reasons = [*waiting_reasons(conn, open_ones), *staying]
-        remove_late(folder, late)
     waiting = {name for name, accounts in open_ones.items() if accounts}
     waiting |= {reason.parameters["month"] for reason in staying if reason.code == "no_group"}
     done = sorted({name for name, count in moved if count})
@@ -134,9 +133,20 @@ def _check_folder(folder: Path, ledger: str) -> set[str]:
     return set() if manifest is None else {one.file for one in manifest.partitions}
 
 
-def _clear(connections: Connections, folder: Path, counted: set[str]) -> None:
-    """Take out of the folder what counts no more, and note where it is now and which accounts its older files name."""
+def _publish(connections: Connections, folder: Path, ledger: str, now: float) -> None:
+    """Let the manifest name the files that the store has noted; then take away those that it names no more.
+
+    Who reads the folder meanwhile finds all files that the manifest names, whichever it has read.
+    """
+    with connections.reading() as conn:
+        late = write_late(conn, folder)
+        write_manifest(folder, archive_manifest(conn, ledger, now, late))
     remove_old_files(connections, folder)
+    remove_late(folder, late)
+
+
+def _clear(connections: Connections, folder: Path, counted: set[str]) -> None:
+    """Take out of the folder what was never noted, and note where it is now and which accounts its older files name."""
     with connections.writing() as conn:
         settle_orphans(conn, folder, counted)
         forget_in_orphans(conn, folder)
