@@ -147,6 +147,29 @@ def archived(bench: Bench, folder: Path, days: int = 60) -> mas.Archive:
     return mas.Archive(folder, bench.store)
 
 
+def test_what_a_message_brought_is_asked_of_all_who_got_one(bench: Bench, tmp_path: Path) -> None:
+    """The archive answers as the store did; the store alone, in which few of them are left, is refused."""
+    people = {
+        "a": [f"1380013{number:04d}" for number in range(20)],
+        "b": [f"1390013{number:04d}" for number in range(20)],
+    }
+    run = bench.start()
+    for batch_id in bench.register(run, *(PlainBatch(phones, arm=arm) for arm, phones in people.items())):
+        bench.claim(run, batch_id)
+        bench.answer(batch_id, "accepted", f"010108000000000000000{batch_id}")
+    orders = pd.DataFrame({"p": [*people["a"][:12], *people["b"][:4]], "at": "2026-01-01 12:00"})
+
+    def brought(data: Any) -> pd.DataFrame:
+        return mas.uplift(data, orders, phone="p", at="at", campaign="c1", against="b")
+
+    before = brought(bench.store)
+    archive = archived(bench, tmp_path / "archive")
+    assert before[["people", "converted"]].to_numpy().tolist() == [[20, 12], [20, 4]]
+    pd.testing.assert_frame_equal(brought(archive), before)
+    with pytest.raises(InputError, match=r"messages of c1 are archived: give mas.Archive"):
+        brought(bench.store)
+
+
 def test_nobody_is_sent_an_archived_round_again(bench: Bench, plain_batch: type[PlainBatch], tmp_path: Path) -> None:
     """The plan leaves them out, and even a batch that was planned before cannot be sent to them."""
     bench.send([A, B], GROUP)

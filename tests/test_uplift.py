@@ -18,6 +18,7 @@ from masanalytics.analysis import notes_of
 from masanalytics.clock import ManualClock
 from masanalytics.errors import InputError
 from masanalytics.simulator import Scripted, Simulator
+from tests.bench import Bench
 from tests.silent_store import AT, SilentStore, events
 
 DAY = 86_400
@@ -268,6 +269,14 @@ def test_the_delivered_alone_are_better_customers() -> None:
     assert row["diff_low"] < 0 < row["diff_high"]
     among_delivered = buys[:4000][works[:4000]].mean() - buys[4000:].mean()
     assert among_delivered > row["diff_high"]
+
+
+def test_a_campaign_without_arms_is_refused(bench: Bench) -> None:
+    """There is nobody to compare: the error says how arms are made."""
+    bench.send(["13800138000"], "0101080000000000000001")
+    orders = pd.DataFrame({"p": ["13800138000"], "at": ["2026-01-01 09:00"]})
+    with pytest.raises(InputError, match=r"nobody of campaign 'c1', round '', is in an arm"):
+        mas.uplift(bench.store, orders, phone="p", at="at", campaign="c1")
 
 
 def test_what_cannot_be_told_is_said() -> None:

@@ -64,7 +64,7 @@ def uplift(
 
     Parameters
     ----------
-    store : Store
+    store : Store, or Archive
         Where the round is, with the arms of a `split`.
     events : DataFrame
         pandas or polars, one row an event, such as an order; of all people, silent arms too.

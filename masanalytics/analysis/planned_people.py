@@ -10,7 +10,7 @@ import numpy as np
 from masanalytics.aliases import Figures
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.results import refuse_unknown_names
-from masanalytics.analysis.sources.base import HoldsMessages
+from masanalytics.analysis.sources.base import HoldsMessages, LacksArchived
 from masanalytics.analysis.sources.pandas import epoch_seconds
 from masanalytics.clock import Clock
 from masanalytics.errors import InputError
@@ -28,7 +28,10 @@ __all__ = ["HoldsSilentArms", "PlannedPeople", "planned_people"]
 class HoldsSilentArms(HoldsMessages, Protocol):
     """What also knows who got nothing, as a Store does and a frame of messages does not."""
 
-    clock: Clock
+    @property
+    def clock(self) -> Clock:
+        """What time it is."""
+        ...
 
     def held_out(self, campaign: str | None = None, round: str | None = None) -> pd.DataFrame:  # noqa: A002
         """Return the people of silent arms."""
@@ -70,6 +73,8 @@ def planned_people(store: HoldsSilentArms, campaign: str, label: str) -> Planned
 
     where = Filters.parse({"campaign": campaign, "round": label})
     source = store.message_source
+    if isinstance(source, LacksArchived):
+        source.refuse_archived(campaign)
     columns = ["message_id", "phone", "arm", "status", "submitted_at", "segments"]
     messages = source.message_rows(columns, where=where).sort_values("message_id", ignore_index=True)
     refuse_unknown_names(source, where, is_empty=messages.empty)
@@ -88,6 +93,13 @@ def planned_people(store: HoldsSilentArms, campaign: str, label: str) -> Planned
     )
     everybody = pd.concat([messages[list(silent.columns)], silent], ignore_index=True)
     kept, notes = _named(everybody)
+    if kept.empty:
+        raise InputError(
+            "nobody of campaign {campaign!r}, round {round!r}, is in an arm, or all were forgotten: plan(df, arm=…), or send what split"
+            " returned",
+            campaign=campaign,
+            round=label,
+        )
     _refuse_two_arms(kept)
     people = kept.groupby("phone", sort=False).agg(
         arm=("arm", "first"), silent=("silent", "first"), delivered=("delivered", "any"), segments=("segments", "sum"),

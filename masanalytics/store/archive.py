@@ -23,6 +23,7 @@ from masanalytics.analysis.sources.number_totals import NumberTotals, TotalsNumb
 from masanalytics.analysis.sources.pandas import PandasMessages
 from masanalytics.analysis.sources.parquet_files import in_memory, opened, read_through
 from masanalytics.analysis.sources.united import UnitedMessages
+from masanalytics.clock import Clock
 from masanalytics.errors import InputError, StoreError
 from masanalytics.i18n import speaks
 from masanalytics.near_names import suggests_names
@@ -102,6 +103,11 @@ class Archive:
     def held_out(self, campaign: str | None = None, round: str | None = None) -> pd.DataFrame:  # noqa: A002
         """Return who is in a silent arm: the store knows."""
         return self._of_store.held_out(campaign, round)
+
+    @property
+    def clock(self) -> Clock:
+        """What time it is: of the store."""
+        return self._of_store.clock
 
     @property
     def sends(self) -> Sends:

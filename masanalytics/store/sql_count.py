@@ -24,7 +24,7 @@ from masanalytics.analysis.sources.coverage import within as submitted_within
 from masanalytics.analysis.sources.rows_by_number import ASKED, Bounds
 from masanalytics.i18n import Text
 from masanalytics.store import held_out, kept_columns, parts
-from masanalytics.store.archived_rows import archived_words
+from masanalytics.store.archived_rows import archived_words, refuse_archived
 from masanalytics.store.coverage import covered_until, gaps, intervals
 from masanalytics.store.database import Connections, as_store_error
 from masanalytics.store.frames import MISSING, fetch_columns
@@ -182,6 +182,11 @@ class StoredMessages:
         """Return the shares that the arms were meant to have, as their plans kept them; empty where rounds differ in it."""
         with self._connections.reading() as conn:
             return held_out.meant_shares(conn, where.values)
+
+    def refuse_archived(self, campaign: str) -> None:
+        """Raise if messages of a campaign are archived."""
+        with self._connections.reading() as conn:
+            refuse_archived(conn, campaign)
 
     def repeated_messages(self) -> int:
         """Return 0: a store has each message once."""

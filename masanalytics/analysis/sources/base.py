@@ -25,6 +25,7 @@ __all__ = [
     "HoldsMessages",
     "HoldsUplinks",
     "KnowsShares",
+    "LacksArchived",
     "MessageSource",
     "RawCounts",
     "Seconds",
@@ -129,6 +130,15 @@ class HoldsUplinks(HoldsMessages, Protocol):
 
     def uplinks(self) -> pd.DataFrame:
         """Return the uplinks, one row each, with the ``message_id`` that each answers."""
+        ...
+
+
+@runtime_checkable
+class LacksArchived(Protocol):
+    """A source from which messages may have been archived, as a Store is without its `Archive`."""
+
+    def refuse_archived(self, campaign: str) -> None:
+        """Raise InputError if messages of a campaign were: who looks at people needs all of them."""
         ...
 
 
