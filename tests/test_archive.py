@@ -962,3 +962,24 @@ def test_the_folder_alone_is_whole_while_files_are_written_anew(
     bench.store.archive("2026-02-01", folder)
     assert mas.delivery_rates(folder, history=None)["accepted"].tolist() == [2]
     assert A not in pd.concat(map(pd.read_parquet, folder.glob("month=*/*.parquet")))["phone"].tolist()
+
+
+@pytest.mark.parametrize("is_live", [True, False])
+def test_no_text_outlasts_the_last_person_of_a_batch(is_live: bool, bench: Bench, tmp_path: Path) -> None:
+    """Whoever was forgotten before the month was archived, or after it, when the text of the batch still was somebody's."""
+    bench.send([A, B], GROUP)
+    if is_live:
+        bench.store.forget(phones=[A], force=True)
+    archived(bench, folder := tmp_path / "archive")
+    if not is_live:
+        bench.store.forget(phones=[A], force=True)
+        bench.store.archive("2026-02-01", folder)
+    (file,) = folder.glob("month=2026-01/*.parquet")
+    assert pd.read_parquet(file)["content"].isna().tolist() == [True, False]
+
+    bench.store.forget(phones=[B], force=True)
+    assert mas.Archive(folder, bench.store).messages("c1")["content"].isna().all()
+    bench.store.archive("2026-02-01", folder)
+    (file,) = folder.glob("month=2026-01/*.parquet")
+    assert "您好".encode() not in file.read_bytes()
+    assert pd.read_parquet(file)["content"].isna().all()

@@ -7,7 +7,7 @@ import secrets
 import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from masanalytics.analysis.sources.damaged_files import checked_table
 from masanalytics.export_folder import checksum_of, draft_of
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["erase", "erased_rows", "has_old_files", "not_yet_erased", "remove_old_files", "reports_of", "rewrite"]
+
+_TEXTS: Final = ("content", "params")
 
 
 def erase(connections: Connections, folder: Path, archive_id: int, own_columns: Sequence[str]) -> None:
@@ -38,7 +40,7 @@ def erase(connections: Connections, folder: Path, archive_id: int, own_columns: 
         )
         accounts = renames_of(conn, archive_id)
         month, new = old.split("/")[0], f"{archive_id:06d}-{secrets.token_hex(4)}"
-        rewrite(folder / old, folder / month / f"{new}.parquet", names, ["content", "params", *own_columns], accounts)
+        rewrite(folder / old, folder / month / f"{new}.parquet", names, [*_TEXTS, *own_columns], accounts)
         reports = reports_of(folder / old)
         rewrite(reports, reports.with_name(f"{new}.pq"), names, [], accounts)
         file = folder / month / f"{new}.parquet"
@@ -65,9 +67,10 @@ def not_yet_erased(conn: sqlite3.Connection) -> tuple[dict[int, str], list[str]]
 def erased_rows(rows: pd.DataFrame, names: Mapping[int, str], own_columns: Sequence[str]) -> pd.DataFrame:
     """Return rows of messages as `erase` will write them."""
     name = rows["message_id"].map(names)
-    fresh = name.notna() & ~rows["phone"].fillna("").str.contains("~", regex=False)
-    emptied = [column for column in ["content", "params", *own_columns] if column in rows]
-    empty = {column: rows[column].mask(fresh & (rows[column] != NOT_KEPT)) for column in emptied}
+    before = rows["phone"].fillna("").str.contains("~", regex=False)
+    fresh = name.notna() & ~before
+    empty = {column: rows[column].mask(fresh | before) for column in _TEXTS if column in rows}
+    empty |= {column: rows[column].mask(fresh & (rows[column] != NOT_KEPT)) for column in own_columns if column in rows}
     return rows.assign(phone=rows["phone"].where(~fresh, name.astype("str")), **empty)
 
 
@@ -102,17 +105,18 @@ def rewrite(
 ) -> None:
     """Write a file anew with the numbers of some messages replaced and some of their columns empty; "not kept" stays.
 
-    Who has a name in the file already was forgotten before, with the columns that were named then.
+    Who has a name in the file already was forgotten before, with the columns that were named then; no text of theirs stays.
 
     `accounts` are called by the names that they map to.
     """
     table = checked_table(old)
     ids, phones = table.column("message_id").to_pylist(), table.column("phone").to_pylist()
-    fresh = {number for number, phone in zip(ids, phones, strict=True) if number in names and "~" not in (phone or "")}
+    before = {number for number, phone in zip(ids, phones, strict=True) if "~" in (phone or "")}
+    fresh = {number for number in ids if number in names and number not in before}
     for name in ("phone", *(name for name in emptied if name in table.column_names)):
-        values = table.column(name).to_pylist()
+        values, gone = table.column(name).to_pylist(), fresh | before if name in _TEXTS else fresh
         shown = [
-            (names[number] if name == "phone" else None) if number in fresh and value != NOT_KEPT else value
+            (names[number] if name == "phone" else None) if number in gone and value != NOT_KEPT else value
             for number, value in zip(ids, values, strict=True)
         ]
         table = _with_column(table, name, shown)
