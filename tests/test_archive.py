@@ -983,3 +983,29 @@ def test_no_text_outlasts_the_last_person_of_a_batch(is_live: bool, bench: Bench
     (file,) = folder.glob("month=2026-01/*.parquet")
     assert "您好".encode() not in file.read_bytes()
     assert pd.read_parquet(file)["content"].isna().all()
+
+
+def test_gaps_of_a_campaign_are_known_of_its_archived_messages_too(old: Store, tmp_path: Path) -> None:
+    """A day on which nobody polled in the days of an archived campaign, and not one of a later campaign."""
+    gaps = [(START + 3 * DAY, START + 4 * DAY), (START + 40 * DAY, START + 41 * DAY)]
+    with old.db.conn as conn:
+        (account_id, end) = conn.execute(
+            "SELECT account_id, max(ended_at) FROM coverage GROUP BY account_id"
+        ).fetchone()
+        conn.execute("DELETE FROM coverage WHERE account_id = ?", [account_id])
+        starts, ends = [START, *(until for _, until in gaps)], [*(since for since, _ in gaps), end]
+        spans = [(account_id, since, until) for since, until in zip(starts, ends, strict=True)]
+        conn.executemany("INSERT INTO coverage VALUES (?, ?, ?)", spans)
+        conn.execute(
+            "UPDATE batches SET answered_at = (SELECT min(submitted_at) FROM messages WHERE batch_id = batches.batch_id)"
+        )
+
+    def gap_days(data: Any) -> list[str]:
+        found = mas.delivery_rates(data, campaign="活动0", history=None).attrs["coverage"]["gaps"]
+        return [gap["from"][:10] for gap in found]
+
+    assert gap_days(old) == ["2026-01-04"]
+    old.archive("2026-02-01", tmp_path / "archive")
+    old.export_parquet(tmp_path / "export", phones="whole")
+    assert gap_days(mas.Archive(tmp_path / "archive", old)) == ["2026-01-04"]
+    assert gap_days([tmp_path / "export", tmp_path / "archive"]) == ["2026-01-04"]

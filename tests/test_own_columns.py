@@ -54,6 +54,9 @@ def test_every_source_counts_by_kept_columns_alike(sent: Store, tmp_path: Path) 
         assert accepted(data, 等级="2") == [["国贸", 2]]
         assert accepted(data, 门店=[None]) == [[None, 1]]
         assert accepted(data, 门店="not kept") == [["not kept", 1]]
+        with pytest.raises(InputError, match="no message has 门店 ''"):
+            accepted(data, 门店=["中关村", ""])
+    assert len(sent.messages(门店=["中关村", ""])) == 1
 
 
 def test_what_was_kept_stands_beside_each_message(sent: Store) -> None:

@@ -48,8 +48,9 @@ def values_of(conn: sqlite3.Connection, name: str) -> dict[int, str | None]:
 
 
 def numbers_with(conn: sqlite3.Connection, name: str, options: Iterable[object]) -> list[int]:
-    """Return the combinations that have one of these values in a column."""
-    wanted = {None if option is None else own_text(option) for option in options}
+    """Return the combinations that have one of these values in a column; None asks for what is missing, and no text is blank."""
+    asked = list(options)
+    wanted = {text for option in asked if (text := own_text(option)) is not None} | {None} & set(asked)
     return [number for number, value in values_of(conn, name).items() if value in wanted]
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from math import inf
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from masanalytics.analysis.filters import Filters, to_instant
 from masanalytics.export_folder import ExportedFiles, Manifest
 from masanalytics.i18n import Text
 from masanalytics.vocabulary import UNREPORTED_AFTER_S
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Submitted", "concerning", "coverage_of_files", "coverage_of_manifest", "within"]
 
@@ -109,10 +113,19 @@ def _submitted(where: Filters, count: Callable[..., Sequence[Any]]) -> Submitted
     first, last = -inf, inf
     if "campaign" in where.values:
         named = Filters({"campaign": where.values["campaign"]})
-        minute = f"time/{_MINUTE_S}"
-        at = count([minute], where=named, seconds=None)[0][minute].dropna()
-        first, last = (float(at.min()), float(at.max()) + _MINUTE_S) if len(at) else (inf, -inf)
+        minutes = _times(count, _MINUTE_S, named)
+        first, last = inf, -inf
+        if len(minutes):
+            first = float(_times(count, 1, replace(named, until=int(minutes.min()) + _MINUTE_S)).min())
+            last = float(_times(count, 1, replace(named, since=int(minutes.max()))).max())
     return within(where, first, last)
+
+
+def _times(count: Callable[..., Sequence[Any]], width_s: int, where: Filters) -> pd.Series:
+    """Return when messages were submitted, each time of so many seconds once."""
+    name = f"time/{width_s}"
+    times: pd.Series = count([name], where=where, seconds=None)[0][name].dropna()
+    return times
 
 
 def within(where: Filters, first: float, last: float) -> Submitted:

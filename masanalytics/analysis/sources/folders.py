@@ -171,7 +171,11 @@ class ExportedMessages:
 
     def coverage_summary(self, where: Filters) -> Mapping[str, Any]:
         """Return how far and when reports had been fetched when it was written, as far as it concerns messages that pass `where`."""
-        return coverage_of_manifest(self._manifest(), where, self.grouped_count)
+        return self.coverage_within(where, self.grouped_count)
+
+    def coverage_within(self, where: Filters, count: Callable[..., RawCounts]) -> Mapping[str, Any]:
+        """Return the same where `count` counts the messages of the store, those that were archived too."""
+        return coverage_of_manifest(self._manifest(), where, count)
 
     def uplinks(self) -> pd.DataFrame | None:
         """Return its replies, with the columns of ``Store.uplinks()``; None where they were not exported."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from time import sleep
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -42,6 +42,15 @@ _T = TypeVar("_T")
 _NONE: Final = Filters({"status": ()})
 _TRIES: Final = 50
 _WAIT_S: Final = 0.1
+
+
+@runtime_checkable
+class KnowsOfArchived(Protocol):
+    """A source that knows the coverage of its whole store, and has not all of its messages."""
+
+    def coverage_within(self, where: Filters, count: Callable[..., RawCounts]) -> Mapping[str, Any]:
+        """Return the coverage that concerns messages, of which `count` says when they were submitted."""
+        ...
 
 
 class UnitedMessages:
@@ -303,7 +312,7 @@ class UnitedMessages:
         found = []
         for known, (part, narrowed, _) in zip(self._ledgers, self._asked((), where), strict=True):
             if narrowed is not None:
-                summary = part.coverage_summary(narrowed)
+                summary = self._coverage_of(part, known, narrowed)
                 found.append({**summary, "notes": self._notes(known, summary.get("notes") or ())})
         ends: dict[str, Any] = {}
         for one in found:
@@ -316,6 +325,17 @@ class UnitedMessages:
             "holes": [hole for one in found for hole in one.get("holes") or ()],
             "notes": _summed(note for one in found for note in one["notes"]),
         }
+
+    def _coverage_of(self, part: MessageSource, known: LedgerPart | None, where: Filters) -> Mapping[str, Any]:
+        """Return the coverage of a part; an export knows that of its store, whose messages may be in the archive beside it."""
+        if known is None or not isinstance(part, KnowsOfArchived) or known.ledger not in with_archive(self._ledgers):
+            return part.coverage_summary(where)
+        of_store = [
+            one
+            for one, ledger in zip(self._parts, self._ledgers, strict=True)
+            if ledger is not None and ledger.ledger == known.ledger
+        ]
+        return part.coverage_within(where, UnitedMessages(of_store, apart=0).grouped_count)
 
     def _notes(self, known: LedgerPart | None, notes: Iterable[Text]) -> list[Text]:
         """Return the notes of a part that are true of all together: what another part has is not left out."""
