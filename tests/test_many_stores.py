@@ -272,6 +272,15 @@ def test_masked_numbers_cannot_tell_people_apart(stores: tuple[Store, list[Store
     with pytest.raises(InputError, match="masked"):
         mas.number_health(tmp_path / "masked")
     assert len(mas.number_health(tmp_path / "hashed")) == 180
+    files = sorted(map(str, tmp_path.glob("hashed/month=*/*.parquet")))
+    for mixed in (
+        pd.concat([first.messages(), *map(pd.read_parquet, files)]),
+        pytest.importorskip("duckdb").read_parquet(
+            [*files, *map(str, first.export_parquet(tmp_path / "whole", phones="whole"))]
+        ),
+    ):
+        with pytest.raises(InputError, match=r"written in several ways \(hashed \+ whole\)"):
+            mas.number_health(mixed)
     assert mas.delivery_rates([first, tmp_path / "masked"], history=None)["accepted"].tolist() == [360]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from masanalytics.aliases import Numbers
+from masanalytics.analysis.sources.written_numbers import HASHED
 from masanalytics.errors import InputError
 from masanalytics.stats.proportions import effective_wilson
 
@@ -24,7 +25,7 @@ def number_places(column: pd.Series) -> tuple[Numbers, pd.Series]:
     Raises
     ------
     InputError
-        If they are masked: 138****0000 is many people.
+        If they are masked: 138****0000 is many people; or hashed in part, so that one person is several.
     """
     import pandas as pd
 
@@ -37,6 +38,13 @@ def number_places(column: pd.Series) -> tuple[Numbers, pd.Series]:
     cell, cells = pd.factorize(column)
     spelled = pd.Series(cells)
     numbers, _ = parse_phones(spelled)
+    if (numbers > 0).any() and pd.Series(cells, dtype="str").str.contains(HASHED, na=False).any():
+        raise InputError(
+            "phone numbers are written in several ways ({styles}), so one person would be counted as several: export all stores with"
+            " the same phones= and key=",
+            styles="hashed + whole",
+            code="several_phone_styles",
+        )
     others: dict[str, int] = {}
     for strange in np.flatnonzero(numbers == 0).tolist():
         text = (cell_text(cells[strange]) or "").strip()
