@@ -213,3 +213,17 @@ def test_exports_of_three_stores_are_one(accounts: tuple[mas.Store, Any, pd.Data
         found, expected = OF_ACCOUNTS[question](together), OF_ACCOUNTS[question](whole)
 
     pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["No.", "x.y", "`t`", "a.`b"])
+def test_names_of_columns_may_have_dots_and_backticks(data: Any, name: str, tmp_path: Path) -> None:
+    """Spark takes a dot for a part of a column, and asks for it in backticks."""
+    shops = pd.Series(["甲", None] * (DISTINCT // 2))
+    messages = pd.concat([MESSAGES.head(DISTINCT), shops.rename(name)], axis=1)
+    messages.astype({"submitted_at": "datetime64[us, Asia/Shanghai]"}).to_parquet(tmp_path / "messages.parquet")
+    again = data.sparkSession.read.parquet(str(tmp_path / "messages.parquet"))
+
+    questions: list[dict[str, Any]] = [{"by": name}, {"where": {name: "甲"}}, {"where": {name: [None]}}]
+    for asked in questions:
+        found, expected = (analysis.delivery_rates(one, history=None, **asked) for one in (again, messages))
+        pd.testing.assert_frame_equal(found, expected, check_dtype=False)

@@ -40,7 +40,6 @@ SMALL_ON_PURPOSE = {
     "collecting/side_work.py": "the rule under everything that is said or written beside collecting",
     "store/archived_counts.py": "under batches and progress, which share nothing else",
     "analysis/sources/counted_tables.py": "what an engine gives back, under narwhals and under DuckDB",
-    "analysis/sources/narwhals_times.py": "two readings of time, beside the source that needs them",
     "analysis/known_holes.py": "one sentence for the results of the analysis and the card of the store",
     "stats/means.py": "one formula, which is of no proportion",
     "stats/confidence_sequence.py": "one formula, kept apart from those for a single look",

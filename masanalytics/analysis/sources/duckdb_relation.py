@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from masanalytics.analysis.sources.damaged_files import state_of_files
-from masanalytics.analysis.sources.narwhals_times import digits_as_epoch
+from masanalytics.analysis.sources.narwhals_expressions import digits_as_epoch
 
 __all__ = [
     "draws_progress_bar",

@@ -43,7 +43,7 @@ from masanalytics.analysis.sources.lent_rows import (
     Ask,
     Loan,
 )
-from masanalytics.analysis.sources.narwhals_times import at_night, digits_as_epoch
+from masanalytics.analysis.sources.narwhals_expressions import at_night, column, digits_as_epoch, first_edge, one_of
 from masanalytics.analysis.sources.number_totals import AddedUp, NumberTotals
 from masanalytics.analysis.sources.written_numbers import other_spellings, seen_style, spelled_oddly
 from masanalytics.argument_kinds import is_number
@@ -146,7 +146,7 @@ class NarwhalsMessages:
         import narwhals as nw
 
         seconds = nw.col("seconds")
-        return exact.with_columns(seconds=nw.when(~seconds.is_null()).then(_first_edge(seconds, edges)))
+        return exact.with_columns(seconds=nw.when(~seconds.is_null()).then(first_edge(seconds, edges)))
 
     def _check(self, by: Sequence[str], where: Filters, seconds: Seconds | None) -> None:
         """Raise if the columns cannot answer."""
@@ -178,7 +178,7 @@ class NarwhalsMessages:
         error = missing_in_messages(columns, available)
         if error is not None:
             raise error
-        return self._collected(self._kept(where).select(*columns))
+        return self._collected(self._kept(where).select(**{name: self._column(name) for name in columns}))
 
     def seen_number_style(self) -> str:
         """Return how some of its numbers are hidden, where they are."""
@@ -376,7 +376,7 @@ class NarwhalsMessages:
         import narwhals as nw
 
         tests = [
-            _one_of(name, self._as_in_column(name, options))
+            one_of(self._column(name), self._as_in_column(name, options))
             for name, options in where.values.items()
             if name not in but_for
         ]
@@ -405,13 +405,16 @@ class NarwhalsMessages:
         of_proof = self._frame.filter(self._dimension("round") == PROOF)
         return len(self._collected(of_proof.select("round").head(1))) > 0
 
+    def _column(self, name: str) -> nw.Expr:
+        return column(name, is_spark=self._frame.implementation.name in _SPARK)
+
     def _dimension(self, name: str) -> nw.Expr:
         import narwhals as nw
 
         if name in self._schema:
             # The order of a dictionary is that in which its values came.
             is_coded = isinstance(self._schema[name], nw.Categorical)
-            return nw.col(name).cast(nw.String) if is_coded else nw.col(name)
+            return self._column(name).cast(nw.String) if is_coded else self._column(name)
         if name == "prefix":
             return nw.col("phone").cast(nw.String).str.slice(0, PREFIX_DIGITS)
         if name == WINDOW:
@@ -507,26 +510,5 @@ class NarwhalsMessages:
         return nw.when(reported).then(latency).otherwise(waited)
 
 
-def _first_edge(seconds: Any, edges: Sequence[int]) -> Any:
-    """Return the first of the ascending `edges` that is no less than `seconds`, the last one of more, in a few comparisons."""
-    import narwhals as nw
-
-    if len(edges) == 1:
-        return nw.lit(int(edges[0]), nw.Int64)
-    half = len(edges) // 2
-    below, above = _first_edge(seconds, edges[:half]), _first_edge(seconds, edges[half:])
-    return nw.when(seconds <= int(edges[half - 1])).then(below).otherwise(above)
-
-
 def _is_duckdb(frame: Any) -> bool:
     return bool(frame.implementation.name == "DUCKDB")
-
-
-def _one_of(name: str, options: Sequence[Any]) -> Any:
-    import narwhals as nw
-
-    column = nw.col(name)
-    known = [option for option in options if option is not None]
-    # A list of nothing is of no kind, which Arrow compares with nothing.
-    chosen = column.is_in(known) if known else column.is_null() & ~column.is_null()
-    return chosen | column.is_null() if None in options else chosen

@@ -1,8 +1,9 @@
-"""Times of messages as expressions of narwhals: digits as the platform writes them, and what counts as night."""
+"""Expressions of narwhals: columns, tests of their values, times as the platform writes them, what counts as night."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from masanalytics.analysis.dimensions import FIRST_HOUR, LAST_HOUR, TimePart
 from masanalytics.timezone import CHINA_OFFSET_S
@@ -10,7 +11,7 @@ from masanalytics.timezone import CHINA_OFFSET_S
 if TYPE_CHECKING:
     import narwhals as nw
 
-__all__ = ["at_night", "digits_as_epoch"]
+__all__ = ["at_night", "column", "digits_as_epoch", "first_edge", "one_of"]
 
 _HOUR: Final = TimePart(3600, 24)
 _FIRST_DIGITS: Final = 19_700_101_000000
@@ -40,3 +41,30 @@ def at_night(epoch: nw.Expr) -> nw.Expr:
     hour: nw.Expr = _HOUR.of(epoch)
     night = nw.when((hour < FIRST_HOUR) | (hour >= LAST_HOUR)).then(nw.lit(1)).otherwise(nw.lit(0))
     return nw.when(~epoch.is_null()).then(night)
+
+
+def column(name: str, *, is_spark: bool = False) -> nw.Expr:
+    """Return a column by its name; Spark takes a dot for a field of a column, and a backtick for the end of a name."""
+    import narwhals as nw
+
+    is_odd = is_spark and ("." in name or "`" in name)
+    return nw.col("`" + name.replace("`", "``") + "`" if is_odd else name)
+
+
+def first_edge(seconds: Any, edges: Sequence[int]) -> Any:
+    """Return the first of the ascending `edges` that is no less than `seconds`, the last one of more, in a few comparisons."""
+    import narwhals as nw
+
+    if len(edges) == 1:
+        return nw.lit(int(edges[0]), nw.Int64)
+    half = len(edges) // 2
+    below, above = first_edge(seconds, edges[:half]), first_edge(seconds, edges[half:])
+    return nw.when(seconds <= int(edges[half - 1])).then(below).otherwise(above)
+
+
+def one_of(values: Any, options: Sequence[Any]) -> Any:
+    """Return the test that a value is one of the `options`; None asks for what is missing."""
+    known = [option for option in options if option is not None]
+    # A list of nothing is of no kind, which Arrow compares with nothing.
+    chosen = values.is_in(known) if known else values.is_null() & ~values.is_null()
+    return chosen | values.is_null() if None in options else chosen
