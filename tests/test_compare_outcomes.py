@@ -235,7 +235,7 @@ def test_what_cannot_be_compared_is_said() -> None:
         ({"outcome": "bought"}, "outcome='bought' is blank in 1 message"),
         ({"outcome": "status"}, "outcome='status': say 'delivered', 'replied', 'opted_out', or a column of your own"),
         ({"outcome": "buoght"}, "buoght"),
-        ({"outcome": "replied"}, "give them as uplinks=store.uplinks()"),
+        ({"outcome": "replied"}, "they are given as uplinks=store.uplinks()"),
     ]
     for asked, sentence in cases:
         with pytest.raises(InputError) as caught:
