@@ -148,6 +148,7 @@ def test_a_new_file_says_so_with_its_full_path(client: Client, tmp_path: Path, m
         assert f"new file {path}" in store.text()
         assert f"store: new file {path}" in mas.plan(PEOPLE, phone="p", text="x", campaign="C", store=store).text()
         assert f"new file {path}" in mas.send(PEOPLE, client, store, **SENDING).text()
+        assert "new file" not in mas.plan(PEOPLE, phone="p", text="x", campaign="C", round="2", store=store).text()
         assert repr(store) == f"Store({path}): 5 messages, 1 batch, nothing collected yet"
     with mas.Store("mas.db") as store:
         assert "new file" not in mas.send(PEOPLE, client, store, **SENDING).text() + repr(store)

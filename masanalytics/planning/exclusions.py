@@ -122,7 +122,7 @@ class _Known:
         """Ask for the rows that have a number, and for those that have a text and a key too."""
         numbered, whole = rows_of
         now, sends = store.clock.now(), store.sends
-        self.new_store = str(store.path) if store.is_new else ""
+        self.new_store = str(store.path) if store.is_new and sends.is_empty else ""
         self.near = sends.check_round(rules.campaign, rules.round, rules.key)
         for start in range(0, len(numbered), _CHUNK):
             rows = numbered[start : start + _CHUNK]
