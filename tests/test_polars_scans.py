@@ -98,9 +98,10 @@ def test_files_that_have_changed_are_read_again(tmp_path: Path) -> None:
     assert delivered() == int((messages.head(50)["status"] == "delivered").sum())
 
 
-def test_a_scan_of_before_the_files_were_written_anew_is_to_be_made_again(tmp_path: Path) -> None:
-    """Polars keeps what a file was when it was scanned: the error says what to do, and not what Thrift is."""
-    messages = random_messages(100, seed=6)
+@pytest.mark.parametrize("size", [100, 20_000])
+def test_a_scan_of_before_the_files_were_written_anew_is_to_be_made_again(tmp_path: Path, size: int) -> None:
+    """Polars keeps what a file was when it was scanned: the error says what to do, and not what Thrift or a panic is."""
+    messages = random_messages(size, seed=6)
     messages.to_parquet(tmp_path / "messages.parquet")
     frame = polars.scan_parquet(tmp_path / "messages.parquet")
     mas.delivery_rates(frame)

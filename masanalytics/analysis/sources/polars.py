@@ -37,11 +37,14 @@ class PolarsMessages(NarwhalsMessages):
 
     def _collected(self, frame: Any) -> pd.DataFrame:
         from narwhals.exceptions import ComputeError
+        from polars.exceptions import PanicException
 
         try:
             return super()._collected(frame)
-        except ComputeError as error:  # polars keeps of a file what it was when it was scanned
-            if self._scan is None or "parquet" not in str(error):
+        except (ComputeError, PanicException) as error:  # polars keeps of a file what it was when it was scanned
+            if isinstance(error, PanicException) and self._scan is None:  # which is no Exception
+                raise StoreError("polars broke off while it read: {why}", why=str(error)) from error
+            if self._scan is None or not (isinstance(error, PanicException) or "parquet" in str(error)):
                 raise
             raise StoreError(
                 "{file}, or another file of the scan, was written anew after it was scanned, or is damaged: scan the files again",
