@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from masanalytics.aliases import Numbers
-from masanalytics.analysis.sources.written_numbers import HASHED
+from masanalytics.analysis.sources.written_numbers import HASHED, several_styles
 from masanalytics.errors import InputError
 from masanalytics.stats.proportions import effective_wilson
 
@@ -39,12 +39,7 @@ def number_places(column: pd.Series) -> tuple[Numbers, pd.Series]:
     spelled = pd.Series(cells)
     numbers, _ = parse_phones(spelled)
     if (numbers > 0).any() and pd.Series(cells, dtype="str").str.contains(HASHED, na=False).any():
-        raise InputError(
-            "phone numbers are written in several ways ({styles}), so one person would be counted as several: export all stores with"
-            " the same phones= and key=",
-            styles="hashed + whole",
-            code="several_phone_styles",
-        )
+        raise several_styles("hashed + whole")
     others: dict[str, int] = {}
     for strange in np.flatnonzero(numbers == 0).tolist():
         text = (cell_text(cells[strange]) or "").strip()

@@ -45,7 +45,12 @@ from masanalytics.analysis.sources.lent_rows import (
 )
 from masanalytics.analysis.sources.narwhals_expressions import at_night, column, digits_as_epoch, first_edge, one_of
 from masanalytics.analysis.sources.number_totals import AddedUp, NumberTotals
-from masanalytics.analysis.sources.written_numbers import other_spellings, seen_style, spelled_oddly
+from masanalytics.analysis.sources.written_numbers import (
+    other_spellings,
+    refuse_several_styles,
+    seen_style,
+    spelled_oddly,
+)
 from masanalytics.argument_kinds import is_number
 from masanalytics.errors import InputError
 from masanalytics.export_folder import ExportedFiles
@@ -209,6 +214,8 @@ class NarwhalsMessages:
 
         if self._frame.implementation.name not in _WITH_WINDOWS or not self._can_lend(loan):
             return None
+        if self._exported is None:
+            refuse_several_styles(self._frame.select(phone=self._dimension("phone")), self._collected)
         for where in filter(None, (loan.where, loan.asked)):
             columns_needed([], where, seconds=None, available=self.message_columns())
         columns = {"phone": self._dimension("phone"), "outcome": self._outcome(), "sent": self._epoch("submitted_at")}

@@ -26,7 +26,7 @@ from masanalytics.analysis.sources.number_totals import AddedUp, NumberTotals, T
 from masanalytics.analysis.sources.parquet_files import in_memory
 from masanalytics.analysis.sources.remembered import TellsChanges
 from masanalytics.analysis.sources.rows_by_number import ASKED, Bounds, ReadsByNumber
-from masanalytics.analysis.sources.written_numbers import TellsNumberStyle
+from masanalytics.analysis.sources.written_numbers import TellsNumberStyle, several_styles
 from masanalytics.errors import InputError, StoreError
 from masanalytics.i18n import Text
 from masanalytics.timezone import CHINA
@@ -380,12 +380,7 @@ class UnitedMessages:
         """Raise if numbers are asked for that are written in several ways: one person would be several."""
         style = self.phone_style
         if "phone" in columns and " + " in style:
-            raise InputError(
-                "phone numbers are written in several ways ({styles}), so one person would be counted as several: export all stores with"
-                " the same phones= and key=",
-                styles=style,
-                code="several_phone_styles",
-            )
+            raise several_styles(style)
 
 
 def _together(frames: Sequence[Any]) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from masanalytics.analysis.filter_values import as_kept
+from masanalytics.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +19,9 @@ __all__ = [
     "TellsNumberStyle",
     "is_no_plain_number",
     "other_spellings",
+    "refuse_several_styles",
     "seen_style",
+    "several_styles",
     "spelled_oddly",
     "style_of",
 ]
@@ -63,6 +66,34 @@ def seen_style(frame: Any, collected: Callable[[Any], pd.DataFrame]) -> str:
     looks = [nw.when(nw.col("phone").str.contains(look)).then(1).otherwise(0).sum() for look in (MASKED, HASHED, WHOLE)]
     found = collected(some.select(masked=looks[0], hashed=looks[1], whole=looks[2])).iloc[0].fillna(0)
     return style_of(*found.astype(int).tolist())
+
+
+def several_styles(styles: str) -> InputError:
+    """Return the error that says in which ways numbers are written of which each person should have one."""
+    return InputError(
+        "phone numbers are written in several ways ({styles}), so one person would be counted as several: export all stores with"
+        " the same phones= and key=",
+        styles=styles,
+        code="several_phone_styles",
+    )
+
+
+def refuse_several_styles(phones: Any, collect: Callable[[Any], pd.DataFrame]) -> None:
+    """Raise if some numbers of the column ``phone`` are hashed by an export and others whole: one row is brought.
+
+    Raises
+    ------
+    InputError
+        If they are.
+    """
+    import narwhals as nw
+
+    phone = nw.col("phone")
+    looks = {
+        name: phone.str.contains(look).cast(nw.Int64).max() for name, look in (("hashed", HASHED), ("whole", _PLAIN))
+    }
+    if (collect(phones.select(**looks)).iloc[0].fillna(0) > 0).all():
+        raise several_styles("hashed + whole")
 
 
 def is_no_plain_number(phone: Any) -> Any:
