@@ -337,7 +337,7 @@ def test_who_is_forgotten_leaves_the_archive(bench: Bench, tmp_path: Path) -> No
     assert B.encode() in everything
     rows = archive.messages("c1")
     assert rows["phone"].str.fullmatch(r"138~[a-p]{24}").tolist() == [True, False]
-    assert rows["content"].isna().tolist() == [True, False]
+    assert rows["content"].tolist() == ["您好", "您好"]  # of the batch, with B in it
     assert rows["status"].tolist() == ["delivered", "failed"]
     plan = mas.plan(pd.DataFrame({"手机号": [A]}), phone="手机号", text="您好", campaign="c1", store=bench.store)
     assert len(plan.messages) == 0
@@ -965,24 +965,43 @@ def test_the_folder_alone_is_whole_while_files_are_written_anew(
 
 
 @pytest.mark.parametrize("is_live", [True, False])
-def test_no_text_outlasts_the_last_person_of_a_batch(is_live: bool, bench: Bench, tmp_path: Path) -> None:
-    """Whoever was forgotten before the month was archived, or after it, when the text of the batch still was somebody's."""
+def test_the_text_of_a_batch_stays_with_its_last_person(is_live: bool, bench: Bench, tmp_path: Path) -> None:
+    """As in a store that was never archived: whoever was forgotten before the month was archived, or after it."""
     bench.send([A, B], GROUP)
     if is_live:
         bench.store.forget(phones=[A], force=True)
-    archived(bench, folder := tmp_path / "archive")
+    archive = archived(bench, folder := tmp_path / "archive")
     if not is_live:
         bench.store.forget(phones=[A], force=True)
+        assert archive.messages("c1")["content"].tolist() == ["您好", "您好"]
         bench.store.archive("2026-02-01", folder)
     (file,) = folder.glob("month=2026-01/*.parquet")
-    assert pd.read_parquet(file)["content"].isna().tolist() == [True, False]
+    assert pd.read_parquet(file)["content"].tolist() == ["您好", "您好"]
 
     bench.store.forget(phones=[B], force=True)
-    assert mas.Archive(folder, bench.store).messages("c1")["content"].isna().all()
+    assert archive.messages("c1")["content"].isna().all()
     bench.store.archive("2026-02-01", folder)
     (file,) = folder.glob("month=2026-01/*.parquet")
     assert "您好".encode() not in file.read_bytes()
     assert pd.read_parquet(file)["content"].isna().all()
+
+
+def test_the_text_of_one_person_goes_with_it(bench: Bench, tmp_path: Path) -> None:
+    """Of a batch in which everybody got a text of their own."""
+    run = bench.start()
+    (batch_id,) = bench.register(run, PlainBatch([A, B], content=None, contents=["张三您好", "李四您好"]))
+    bench.claim(run, batch_id)
+    bench.answer(batch_id, "accepted", GROUP)
+    archive = archived(bench, folder := tmp_path / "archive")
+
+    bench.store.forget(phones=[A], force=True)
+    for _ in range(2):
+        rows = archive.messages("c1")
+        assert rows["content"].isna().tolist() == [True, False]
+        assert rows["content"].tolist()[1] == "李四您好"
+        bench.store.archive("2026-02-01", folder)
+    (file,) = folder.glob("month=2026-01/*.parquet")
+    assert "张三".encode() not in file.read_bytes()
 
 
 def test_gaps_of_a_campaign_are_known_of_its_archived_messages_too(old: Store, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from masanalytics.errors import InputError, StoreError
 from masanalytics.i18n import speaks
 from masanalytics.near_names import suggests_names
 from masanalytics.paths import full_path
-from masanalytics.store.archive_erasing import erased_rows, not_yet_erased
+from masanalytics.store.archive_erasing import erased_rows, not_yet_erased, texts_of_forgotten
 from masanalytics.store.archive_place import check_place
 from masanalytics.store.archive_renames import renames_by_file
 from masanalytics.store.late_reports import amended, late_failures, late_messages
@@ -332,4 +332,4 @@ def _changed_rows(conn: sqlite3.Connection, archived: Sequence[NarwhalsMessages]
     is_late = rows["message_id"].isin(late)
     if is_late.any():
         rows = pd.concat([amended(conn, rows[is_late]), rows[~is_late]], ignore_index=True)
-    return changed, erased_rows(rows, names, own_columns)
+    return changed, erased_rows(rows, names, own_columns, texts_of_forgotten(conn, names))

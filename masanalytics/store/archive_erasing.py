@@ -20,9 +20,19 @@ from masanalytics.vocabulary import NOT_KEPT
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["erase", "erased_rows", "has_old_files", "not_yet_erased", "remove_old_files", "reports_of", "rewrite"]
+__all__ = [
+    "erase",
+    "erased_rows",
+    "has_old_files",
+    "not_yet_erased",
+    "remove_old_files",
+    "reports_of",
+    "rewrite",
+    "texts_of_forgotten",
+]
 
 _TEXTS: Final = ("content", "params")
+_NO_TEXTS: Final = (None, None)
 
 
 def erase(connections: Connections, folder: Path, archive_id: int, own_columns: Sequence[str]) -> None:
@@ -40,9 +50,10 @@ def erase(connections: Connections, folder: Path, archive_id: int, own_columns: 
         )
         accounts = renames_of(conn, archive_id)
         month, new = old.split("/")[0], f"{archive_id:06d}-{secrets.token_hex(4)}"
-        rewrite(folder / old, folder / month / f"{new}.parquet", names, [*_TEXTS, *own_columns], accounts)
+        texts = texts_of_forgotten(conn, names)
+        rewrite(folder / old, folder / month / f"{new}.parquet", names, own_columns, texts=texts, accounts=accounts)
         reports = reports_of(folder / old)
-        rewrite(reports, reports.with_name(f"{new}.pq"), names, [], accounts)
+        rewrite(reports, reports.with_name(f"{new}.pq"), names, accounts=accounts)
         file = folder / month / f"{new}.parquet"
         conn.execute(
             "UPDATE archive_runs SET file = ?, size_bytes = ?, checksum = ? WHERE archive_id = ?",
@@ -64,14 +75,33 @@ def not_yet_erased(conn: sqlite3.Connection) -> tuple[dict[int, str], list[str]]
     return dict(names.fetchall()), sorted({name for kept in columns for name in kept})
 
 
-def erased_rows(rows: pd.DataFrame, names: Mapping[int, str], own_columns: Sequence[str]) -> pd.DataFrame:
+def texts_of_forgotten(conn: sqlite3.Connection, names: Mapping[int, str]) -> dict[int, tuple[str | None, ...]]:
+    """Return content and params of messages whose people were forgotten: what they share with others of their batch, as in the store."""
+    rows = conn.execute(
+        f"SELECT message_id, {', '.join(f'b.{name}' for name in _TEXTS)} FROM archived JOIN batches b USING (batch_id)"
+        " WHERE message_id IN (SELECT value FROM json_each(?))",
+        [json.dumps(list(names))],
+    )
+    return {number: tuple(texts) for number, *texts in rows}
+
+
+def erased_rows(
+    rows: pd.DataFrame,
+    names: Mapping[int, str],
+    own_columns: Sequence[str],
+    texts: Mapping[int, tuple[str | None, ...]],
+) -> pd.DataFrame:
     """Return rows of messages as `erase` will write them."""
     name = rows["message_id"].map(names)
-    before = rows["phone"].fillna("").str.contains("~", regex=False)
-    fresh = name.notna() & ~before
-    empty = {column: rows[column].mask(fresh | before) for column in _TEXTS if column in rows}
-    empty |= {column: rows[column].mask(fresh & (rows[column] != NOT_KEPT)) for column in own_columns if column in rows}
-    return rows.assign(phone=rows["phone"].where(~fresh, name.astype("str")), **empty)
+    gone = name.notna()
+    fresh = gone & ~rows["phone"].fillna("").str.contains("~", regex=False)
+    shown = {}
+    for place, column in enumerate(_TEXTS):
+        if column in rows:
+            shared = rows["message_id"].map({number: each[place] for number, each in texts.items()})
+            shown[column] = rows[column].where(~gone, shared.astype("str"))
+    shown |= {column: rows[column].mask(fresh & (rows[column] != NOT_KEPT)) for column in own_columns if column in rows}
+    return rows.assign(phone=rows["phone"].where(~fresh, name.astype("str")), **shown)
 
 
 def has_old_files(connections: Connections) -> bool:
@@ -101,25 +131,37 @@ def reports_of(file: Path) -> Path:
 
 
 def rewrite(
-    old: Path, new: Path, names: Mapping[int, str], emptied: Sequence[str], accounts: Mapping[str, str] | None = None
+    old: Path,
+    new: Path,
+    names: Mapping[int, str],
+    emptied: Sequence[str] = (),
+    *,
+    texts: Mapping[int, tuple[str | None, ...]] | None = None,
+    accounts: Mapping[str, str] | None = None,
 ) -> None:
     """Write a file anew with the numbers of some messages replaced and some of their columns empty; "not kept" stays.
 
-    Who has a name in the file already was forgotten before, with the columns that were named then; no text of theirs stays.
+    Who has a name in the file already was forgotten before, with the columns that were named then.
 
+    `texts` are the content and the params that these messages have from now on, nothing of those that are not among them;
     `accounts` are called by the names that they map to.
     """
     table = checked_table(old)
     ids, phones = table.column("message_id").to_pylist(), table.column("phone").to_pylist()
-    before = {number for number, phone in zip(ids, phones, strict=True) if "~" in (phone or "")}
-    fresh = {number for number in ids if number in names and number not in before}
+    fresh = {number for number, phone in zip(ids, phones, strict=True) if number in names and "~" not in (phone or "")}
     for name in ("phone", *(name for name in emptied if name in table.column_names)):
-        values, gone = table.column(name).to_pylist(), fresh | before if name in _TEXTS else fresh
+        values = table.column(name).to_pylist()
         shown = [
-            (names[number] if name == "phone" else None) if number in gone and value != NOT_KEPT else value
+            (names[number] if name == "phone" else None) if number in fresh and value != NOT_KEPT else value
             for number, value in zip(ids, values, strict=True)
         ]
         table = _with_column(table, name, shown)
+    for place, name in enumerate(_TEXTS):
+        if name in table.column_names:
+            values = zip(ids, table.column(name).to_pylist(), strict=True)
+            shared = {} if texts is None else texts
+            shown = [shared.get(number, _NO_TEXTS)[place] if number in names else value for number, value in values]
+            table = _with_column(table, name, shown)
     if accounts:
         called = [accounts.get(name, name) for name in table.column("account").to_pylist()]
         table = _with_column(table, "account", called)

@@ -108,7 +108,7 @@ def forget_in_orphans(conn: sqlite3.Connection, folder: Path) -> None:
             if gone:
                 there = pq.read_schema(file).names
                 own = [name for name in there if name not in MESSAGE_COLUMNS] if pattern == _FOLDS[0] else []
-                rewrite(file, file, gone, ["content", "params", *own])
+                rewrite(file, file, gone, own)
 
 
 def _forgotten(conn: sqlite3.Connection, phones: Iterable[str], times: Iterable[object]) -> dict[str, str]:

@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from masanalytics.errors import InputError, StoreError
 from masanalytics.export_folder import Manifest, Partition, checksum_of, draft_of, finish, read_manifest, write_manifest
 from masanalytics.i18n import Text
@@ -29,7 +27,7 @@ from masanalytics.store.archive_renames import compare_older_files, outdated_fil
 from masanalytics.store.archive_waiting import staying_reasons, unsettled, waiting_reasons
 from masanalytics.store.archived_counts import OUTCOME_SQL
 from masanalytics.store.archived_rows import evidence, is_archived
-from masanalytics.store.arrow_messages import ArrowMessages, BatchTexts
+from masanalytics.store.arrow_messages import ArrowMessages
 from masanalytics.store.changed_days import MESSAGES, NEVER, Month
 from masanalytics.store.database import Connections
 from masanalytics.store.export import need_pyarrow, within_folder
@@ -38,7 +36,7 @@ from masanalytics.store.late_files import remove_late, write_late
 from masanalytics.store.late_reports import late_count
 from masanalytics.store.lookups import ACCEPTED
 from masanalytics.store.observation import Observation
-from masanalytics.store.packed_rows import PackedRows, Rows, Stretch, as_texts, stretches
+from masanalytics.store.packed_rows import PackedRows, Rows, Stretch, stretches
 from masanalytics.store.partition_writers import parquet_writer
 from masanalytics.store.phone_styles import PhoneStyle
 from masanalytics.store.rounds import HOLDING
@@ -234,18 +232,8 @@ def _move(
 def _write(conn: sqlite3.Connection, file: Path, tables: ArrowMessages, rows: Rows) -> None:
     draft = draft_of(file)
     with parquet_writer(draft, tables.schema, coded=tables.coded, private=True) as writer:
-        writer.write_table(tables.table(rows, _texts(conn, tables, rows)))
+        writer.write_table(tables.table(rows, tables.texts_of_batches(conn, rows)))
     replace_file(draft, file)
-
-
-def _texts(conn: sqlite3.Connection, tables: ArrowMessages, rows: Rows) -> BatchTexts:
-    """Return the texts of batches, without those of people who were forgotten: the file may outlast the others of their batch."""
-    texts = tables.texts_of_batches(conn, rows)
-    gone = np.array(["~" in phone for phone in as_texts(rows.phones)])
-    for name in ("content", "params"):
-        place, labels = texts[name]
-        texts[name] = (np.where(gone, len(labels), place), labels)
-    return texts
 
 
 def _note_evidence(conn: sqlite3.Connection) -> None:

@@ -237,9 +237,15 @@ def _forget_texts(conn: sqlite3.Connection, archived: Collection[int]) -> None:
             [json.dumps(sorted(touched))],
         )
         known |= {batch_id for (batch_id,) in rows}
-    conn.executemany(
-        "UPDATE batches SET content = NULL, params = NULL WHERE batch_id = ?",
-        [(one,) for one in sorted(touched - known)],
+    gone = json.dumps(sorted(touched - known))
+    conn.execute(
+        "UPDATE batches SET content = NULL, params = NULL WHERE batch_id IN (SELECT value FROM json_each(?))", [gone]
+    )
+    # Who was forgotten before has the text in a file of the archive still.
+    conn.execute(
+        "INSERT OR IGNORE INTO archive_erasures SELECT DISTINCT archive_id, '[]' FROM archived"
+        " WHERE batch_id IN (SELECT value FROM json_each(?))",
+        [gone],
     )
 
 
