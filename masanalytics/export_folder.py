@@ -157,17 +157,33 @@ def read_manifest(folder: Path) -> Manifest | None:
         kept = json.loads(path.read_text(encoding="utf-8"))
         version = kept.pop("schema_version")
         if version <= SCHEMA_VERSION:
-            return Manifest(**{**kept, "partitions": [Partition(**one) for one in kept["partitions"]]})
+            return _as_written(**kept)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise StoreError("{path} cannot be read: export into another folder", path=str(path)) from error
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise StoreError(
+            "{path} cannot be read, or is not what was written: export into another folder; of an archive, delete this file and run"
+            " store.archive(before, folder), which writes it anew",
+            path=str(path),
+        ) from error
     raise StoreError("{path} was written by a newer masanalytics: update this one", path=str(path))
+
+
+def _as_written(*, checksum: int | None = None, **fields: Any) -> Manifest:
+    """Return the manifest with these fields; one of an earlier version has no checksum."""
+    if checksum is not None and checksum != _checksum_of_manifest(fields):
+        raise ValueError(MANIFEST)
+    return Manifest(**{**fields, "partitions": [Partition(**one) for one in fields["partitions"]]})
+
+
+def _checksum_of_manifest(fields: Mapping[str, Any]) -> int:
+    return zlib.crc32(json.dumps(fields, sort_keys=True).encode())
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Put a manifest in place, durably and in one step."""
-    kept = {"schema_version": SCHEMA_VERSION, **asdict(manifest)}
+    fields = json.loads(json.dumps(asdict(manifest)))
+    kept = {"schema_version": SCHEMA_VERSION, "checksum": _checksum_of_manifest(fields), **fields}
     draft = draft_of(folder / MANIFEST)
     with draft.open("w", encoding="utf-8") as out:
         json.dump(kept, out, ensure_ascii=False, indent=1)

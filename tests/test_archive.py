@@ -1028,3 +1028,25 @@ def test_gaps_of_a_campaign_are_known_of_its_archived_messages_too(old: Store, t
     old.export_parquet(tmp_path / "export", phones="whole")
     assert gap_days(mas.Archive(tmp_path / "archive", old)) == ["2026-01-04"]
     assert gap_days([tmp_path / "export", tmp_path / "archive"]) == ["2026-01-04"]
+
+
+def test_filters_of_the_messages_are_those_of_every_question(both: Any) -> None:
+    """What no message can have is said, and a campaign that does not exist."""
+    _, archive, _ = both
+    assert len(archive.messages(segments=1)) == len(archive.messages()) // 2
+    with pytest.raises(InputError, match="活动8"):
+        archive.messages("活动8")
+    for filters, said in (
+        ({"batch_id": "1"}, "batch_id"), ({"error_code": -37}, "error_code"), ({"submitted_at": "2026-01-03"}, "use since= and until="),
+        ({"latency_s": 3}, "use within="), ({"day": "2026-01-03"}, "day"),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=said):
+            archive.messages(**filters)
+
+
+def test_lengths_of_time_are_no_filters(both: Any) -> None:
+    """Neither of a store nor of a frame, nor of an archive."""
+    whole, archive, _ = both
+    for data in (whole, archive, whole.messages()):
+        with pytest.raises(InputError, match="messages cannot be narrowed by 'latency_s': use within="):
+            mas.delivery_rates(data, latency_s=3)

@@ -16,7 +16,7 @@ from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.folders import ExportedMessages
 from masanalytics.clock import ManualClock
 from masanalytics.errors import InputError, StoreError
-from masanalytics.export_folder import aside_of, draft_of
+from masanalytics.export_folder import MANIFEST, aside_of, draft_of
 from masanalytics.store import Store
 from tests.several_accounts import ACCOUNTS, DAY, START, fill, same
 
@@ -115,6 +115,51 @@ def _read_by(reader: str, export: Path) -> Any:
     if reader == "DuckDB":
         return pytest.importorskip("duckdb").read_parquet(files)
     return pytest.importorskip("polars").scan_parquet(files) if reader == "polars" else export
+
+
+def test_damage_is_seen_in_files_of_several_exports(filled: Path, tmp_path: Path) -> None:
+    """Which no manifest knows together; each knows its own."""
+    duckdb, polars = pytest.importorskip("duckdb"), pytest.importorskip("polars")
+    for name in ("one", "two"):
+        shutil.copytree(filled / "pq", tmp_path / name)
+    damaged = sorted(tmp_path.glob("two/month=2026-01/*.parquet"))[0]
+    one_bit(damaged, 0.3)
+    files = sorted(map(str, tmp_path.glob("*/month=*/*.parquet")))
+    for data in (duckdb.read_parquet(files), polars.scan_parquet(files)):
+        with pytest.raises(StoreError, match="missing or damaged") as told:
+            mas.latency(data)
+        assert told.value.said.parameters["file"] == str(damaged)
+
+
+@pytest.mark.parametrize("word", ["messages", "uplinks", "as_of", "2026-01"])
+def test_a_manifest_that_was_changed_is_refused(filled: Path, export: Path, word: str) -> None:
+    """A letter of it is another: neither is a month left out of an answer, nor out of the next export."""
+    manifest = export / MANIFEST
+    text = manifest.read_text(encoding="utf-8")
+    manifest.write_text(text.replace(word, word[:-1] + chr(ord(word[-1]) ^ 1), 1), encoding="utf-8")
+    with pytest.raises(StoreError, match=r"_manifest\.json cannot be read, or is not what was written") as told:
+        mas.delivery_rates(export)
+    assert told.value.said.parameters["path"] == str(manifest)
+    with Store(filled / "store.db") as store, pytest.raises(StoreError, match="or is not what was written"):
+        store.export_parquet(export, phones="whole", uplinks=True)
+    manifest.write_text(text.replace("\n", "\n  "), encoding="utf-8")  # the same, written otherwise
+    assert len(mas.delivery_rates(export)) == 1
+
+
+def test_a_manifest_of_an_archive_is_written_anew(filled: Path, tmp_path: Path) -> None:
+    """Once it is deleted, as the error says; the store knows which files count."""
+    shutil.copy(filled / "store.db", tmp_path / "store.db")
+    with Store(tmp_path / "store.db", clock=ManualClock(APRIL)) as store:
+        store.archive("2026-02-01", folder := tmp_path / "archive")
+        before = mas.delivery_rates(folder, history=None)
+        text = (folder / MANIFEST).read_text(encoding="utf-8")
+        (folder / MANIFEST).write_text(text.replace('"messages"', '"massages"'), encoding="utf-8")
+        for ask in (lambda: mas.delivery_rates(folder), lambda: store.archive("2026-02-01", folder)):
+            with pytest.raises(StoreError, match=r"of an archive, delete this file and run store\.archive"):
+                ask()
+        (folder / MANIFEST).unlink()
+        store.archive("2026-02-01", folder)
+        pd.testing.assert_frame_equal(mas.delivery_rates(folder, history=None), before)
 
 
 def test_damaged_replies_are_named(export: Path) -> None:

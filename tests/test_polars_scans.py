@@ -124,3 +124,19 @@ def test_a_polars_that_does_not_say_what_it_reads_answers_all_the_same(
 
     assert state(scan(lake)) is None
     pd.testing.assert_frame_equal(mas.delivery_rates(scan(lake)), expected)
+
+
+@pytest.mark.parametrize("place", [-1, -6, -400])
+@pytest.mark.parametrize("files", ["messages*.parquet", "messages.parquet"])
+def test_a_file_whose_end_is_damaged_is_an_error_of_ours(tmp_path: Path, place: int, files: str) -> None:
+    """Polars reads the end first, and names no file."""
+    for name in ("messages.parquet", "messages-2.parquet"):
+        random_messages(100, seed=6).to_parquet(tmp_path / name)
+    damaged = tmp_path / "messages.parquet"
+    whole = bytearray(damaged.read_bytes())
+    whole[place] ^= 1
+    damaged.write_bytes(whole)
+    with pytest.raises(
+        mas.MasError, match=str(damaged) if "*" in files else "a Parquet file of the scan cannot be read"
+    ):
+        mas.delivery_rates(polars.scan_parquet(tmp_path / files))

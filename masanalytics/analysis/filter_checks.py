@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from masanalytics.analysis.filter_values import no_filter
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.base import ColumnKind, MessageSource
 from masanalytics.errors import InputError
@@ -30,7 +31,7 @@ OUTCOME_COLUMNS: Final = (
 """What is only known of a message once it has been reported."""
 
 _WHOLE = {"hour": 24, "weekday": 7}
-_TIMES: Final = ("submitted_at", "received_at")
+_NO_FILTERS: Final = ("submitted_at", "received_at", "latency_s", "waited_s")
 
 
 def narrowed(source: MessageSource, where: Filters) -> tuple[Filters, dict[str, tuple[Any, ...]]]:
@@ -105,8 +106,8 @@ def _refuse_wrong_kinds(source: MessageSource, where: Filters) -> None:
         Naming the column, the value and what the column holds.
     """
     for name, options in where.values.items():
-        if name in _TIMES:
-            raise InputError("messages cannot be narrowed by {name!r}: use since= and until= for times", name=name)
+        if name in _NO_FILTERS:
+            raise no_filter(name)
         kind = source.column_kind(name)
         wrong = [option for option in options if option is not None and not _fits(name, option, kind)]
         if not wrong:

@@ -10,7 +10,7 @@ from masanalytics.phones import normalise_phones
 from masanalytics.text import plain_name
 from masanalytics.vocabulary import Status
 
-__all__ = ["as_kept", "options_within", "spelled_options", "status_numbers", "with_plain_forms"]
+__all__ = ["as_kept", "no_filter", "options_within", "spelled_options", "status_numbers", "with_plain_forms"]
 
 _WIDEST: Final = 2**63
 _NAMES: Final = ("campaign", "round", "arm", "key")
@@ -44,6 +44,13 @@ def as_kept(name: str, options: Iterable[Any]) -> list[Any]:
         numbers = normalise_phones(pd.Series(known, dtype=object))["phone"]
         return [option if pd.isna(number) else number for option, number in zip(known, numbers, strict=True)]
     return known
+
+
+def no_filter(name: str) -> InputError:
+    """Return the error that says of a time, or of a length of time, by what messages are narrowed instead."""
+    if name in ("latency_s", "waited_s"):
+        return InputError("messages cannot be narrowed by {name!r}: use within= for the age of reports", name=name)
+    return InputError("messages cannot be narrowed by {name!r}: use since= and until= for times", name=name)
 
 
 def with_plain_forms(name: str, options: Iterable[Any]) -> list[Any]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import pandas as pd
 
+from masanalytics.analysis.filter_checks import narrowed
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.base import ColumnKind, MessageSource, RawCounts, Seconds
 from masanalytics.analysis.sources.damaged_files import damaged, holds_checksum, naming_damaged, state_of_files
@@ -87,8 +88,16 @@ class Archive:
         Proofs are there where their campaign is named.
         """
         where = Filters.parse({"campaign": campaign, **filters})
+        for name in where.values.get("campaign", ()):
+            if name is not None and self.store is not None:
+                self.store.sends.check_campaign(str(name))
         columns = self.message_source.message_columns()
-        rows = self.message_source.message_rows(columns, where=where).sort_values("message_id", ignore_index=True)
+        pushed, derived = narrowed(self.message_source, where)
+        if derived:
+            raise InputError(
+                "messages cannot be narrowed by {name!r} here: take the rows that have it", name=next(iter(derived))
+            )
+        rows = self.message_source.message_rows(columns, where=pushed).sort_values("message_id", ignore_index=True)
         kinds = {name: kind for name, kind in MESSAGE_COLUMNS.items() if kind in ("str", "Int64", "int64")}
         return rows.astype({**dict.fromkeys(set(columns) - set(MESSAGE_COLUMNS), "str"), **kinds})
 

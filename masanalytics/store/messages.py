@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from masanalytics.analysis.filter_values import as_kept, options_within, status_numbers
-from masanalytics.errors import InputError
+from masanalytics.analysis.filter_values import as_kept, no_filter, options_within, status_numbers
 from masanalytics.store import kept_columns
 from masanalytics.store.coverage import covered_until
 from masanalytics.store.frames import MISSING, china_times, fetch_columns, nullable
@@ -109,7 +108,7 @@ def _one_of(conn: sqlite3.Connection, name: str) -> str:
         return f"coalesce(m.content, (SELECT content FROM batches c WHERE c.batch_id = m.batch_id)) IN {_CHOSEN}"
     if name not in MESSAGE_COLUMNS:
         raise no_column(conn, name)
-    raise InputError("messages cannot be narrowed by {name!r}: use since= and until= for times", name=name)
+    raise no_filter(name)
 
 
 def _is_missing(conn: sqlite3.Connection, name: str) -> str:

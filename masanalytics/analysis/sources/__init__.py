@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -14,7 +15,7 @@ from masanalytics.analysis.sources.ids_apart import APART, id_places
 from masanalytics.analysis.sources.ledger_parts import ledger_part, with_archive
 from masanalytics.analysis.sources.narwhals import NarwhalsMessages
 from masanalytics.analysis.sources.pandas import PandasMessages
-from masanalytics.analysis.sources.polars import PolarsMessages
+from masanalytics.analysis.sources.polars import PolarsMessages, naming_unreadable
 from masanalytics.analysis.sources.remembered import RememberedMessages, asks_once, remembered
 from masanalytics.analysis.sources.united import UnitedMessages
 from masanalytics.errors import InputError
@@ -71,7 +72,9 @@ def _source_of(data: Any) -> MessageSource:
 
     frame = nw.from_native(data, pass_through=True)
     if isinstance(frame, (nw.DataFrame, nw.LazyFrame)):
-        if set(frame.collect_schema().names()) >= _ROWS_OF_A_SHEET:
+        with naming_unreadable(frame.to_native()) if frame.implementation.is_polars() else nullcontext():
+            names = set(frame.collect_schema().names())
+        if names >= _ROWS_OF_A_SHEET:
             shown = cast("Any", frame.filter(~nw.col("message_id").is_null()))
             frame = shown.unique(_told_by(shown.collect_schema().names()), keep="any")
         kind = _KINDS.get(frame.implementation.name, NarwhalsMessages)

@@ -111,8 +111,9 @@ def _of_all(failed_before: Text) -> Text:
 def _submitted(where: Filters, count: Callable[..., Sequence[Any]]) -> Submitted:
     """Return between which instants the messages asked about were submitted, as far as campaigns and times tell."""
     first, last = -inf, inf
-    if "campaign" in where.values:
-        named = Filters({"campaign": where.values["campaign"]})
+    campaigns = where.values.get("campaign", ())
+    if campaigns and None not in campaigns:
+        named = Filters({"campaign": campaigns})
         minutes = _times(count, _MINUTE_S, named)
         first, last = inf, -inf
         if len(minutes):

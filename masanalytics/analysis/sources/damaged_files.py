@@ -79,17 +79,20 @@ def check_contents(folder: Path, manifest: Manifest, partitions: Sequence[Partit
 
 
 def checked_export(files: Sequence[Path]) -> ExportedFiles | None:
-    """Return what `exported_files` says of files, none of which is damaged.
+    """Return what `exported_files` says of files, none of which is damaged, nor one of several exports.
 
     Raises
     ------
     StoreError
         As `check_contents`.
     """
-    found = exported_files(files)
-    if found is not None:
+    by_folder: dict[Path, list[Path]] = {}
+    for file in files:
+        by_folder.setdefault(file.parent.parent, []).append(file)
+    exports = [exported_files(group) for group in by_folder.values()]
+    for found in filter(None, exports):
         check_contents(found.folder, found.manifest, found.partitions)
-    return found
+    return exports[0] if len(exports) == 1 else None
 
 
 def holds_checksum(file: Path, checksum: int | None) -> bool:

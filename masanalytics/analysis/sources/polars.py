@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+import re
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from masanalytics.analysis.sources.damaged_files import state_of_files
+from masanalytics.analysis.sources.damaged_files import damaged, state_of_files
 from masanalytics.analysis.sources.narwhals import NarwhalsMessages
 from masanalytics.errors import StoreError
+from masanalytics.export_folder import exported_files, read_manifest
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PolarsMessages"]
+__all__ = ["PolarsMessages", "naming_unreadable"]
 
 _BITS: Final = 62
 _A_SCAN: Final = "Parquet SCAN ["
+_OF_PARQUET: Final = re.compile("parquet|ARROW:schema|out-of-spec")
 
 
 class PolarsMessages(NarwhalsMessages):
@@ -36,16 +40,21 @@ class PolarsMessages(NarwhalsMessages):
         return _parquet_scan(self._given.to_native())
 
     def _collected(self, frame: Any) -> pd.DataFrame:
-        from narwhals.exceptions import ComputeError
+        from narwhals.exceptions import ComputeError, InvalidOperationError
         from polars.exceptions import PanicException
 
         try:
             return super()._collected(frame)
-        except (ComputeError, PanicException) as error:  # polars keeps of a file what it was when it was scanned
+        except (
+            ComputeError,
+            InvalidOperationError,
+            PanicException,
+        ) as error:  # polars keeps of a file what it was when it was scanned
             if isinstance(error, PanicException) and self._scan is None:  # which is no Exception
                 raise StoreError("polars broke off while it read: {why}", why=str(error)) from error
-            if self._scan is None or not (isinstance(error, PanicException) or "parquet" in str(error)):
+            if self._scan is None or not (isinstance(error, PanicException) or _OF_PARQUET.search(str(error))):
                 raise
+            _refuse_unreadable(self._scan)
             raise StoreError(
                 "{file}, or another file of the scan, was written anew after it was scanned, or is damaged: scan the files again",
                 file=str(self._scan[0]),
@@ -69,6 +78,43 @@ class PolarsMessages(NarwhalsMessages):
                 # Two accounts may number their messages alike, which few do: most are asked once.
                 repeated = _repeated_ids(self._frame, "account")
         return super()._counted_repeats() if repeated is None else repeated
+
+
+@contextmanager
+def naming_unreadable(frame: Any) -> Iterator[None]:
+    """Say which Parquet file of a lazy frame it is, where one cannot be read: polars reads their ends to know the columns.
+
+    Raises
+    ------
+    StoreError
+        Naming the file, where a pattern was scanned; polars tells nothing of a scan of one file that it cannot read.
+    """
+    import polars as pl
+
+    if not isinstance(frame, pl.LazyFrame):
+        yield
+        return
+    files = _parquet_scan(frame) or ()
+    try:
+        yield
+    except Exception as error:
+        _refuse_unreadable(files)
+        if not _OF_PARQUET.search(str(error)):
+            raise
+        raise StoreError("a Parquet file of the scan cannot be read: {why}", why=str(error)) from error
+
+
+def _refuse_unreadable(files: Iterable[Path]) -> None:
+    """Raise if the end of one of the files cannot be read, naming it."""
+    import polars as pl
+
+    for file in files:
+        try:
+            pl.scan_parquet(file).collect_schema()
+        except Exception as error:
+            manifest = None if exported_files([file]) is None else read_manifest(file.parent.parent)
+            is_export = manifest is not None and not manifest.settings.get("archive")
+            raise damaged(file, export=file.parent.parent if is_export else None) from error
 
 
 def _parquet_scan(frame: Any) -> list[Path] | None:
