@@ -31,7 +31,7 @@ OUTCOME_COLUMNS: Final = (
 """What is only known of a message once it has been reported."""
 
 _WHOLE = {"hour": 24, "weekday": 7}
-_NO_FILTERS: Final = ("submitted_at", "received_at", "latency_s", "waited_s")
+_NO_FILTERS: Final = ("submitted_at", "received_at", "latency_s")
 
 
 def narrowed(source: MessageSource, where: Filters) -> tuple[Filters, dict[str, tuple[Any, ...]]]:
