@@ -46,6 +46,7 @@ __all__ = [
     "NOT_KEPT",
     "OUTCOME_WORDS",
     "PROOF",
+    "SETTLED_S",
     "SMALL_NUMBERS",
     "STATUS_WORDS",
     "UNREPORTED_AFTER_S",
@@ -131,6 +132,9 @@ CARRIERS: Final = (
 
 UNREPORTED_AFTER_S: Final = 72 * 3600
 """After this long under coverage a pending message counts as unreported (carriers report for up to 72 h)."""
+
+SETTLED_S: Final = 7 * 86_400
+"""So long after its last message a month is settled: no report is to be expected, and files of it are not written for waiting times alone."""
 
 MESSAGE_COLUMNS: Final = {
     "message_id": "int64",

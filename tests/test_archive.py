@@ -1050,3 +1050,49 @@ def test_lengths_of_time_are_no_filters(both: Any) -> None:
     for data in (whole, archive, whole.messages()):
         with pytest.raises(InputError, match="messages cannot be narrowed by 'latency_s': use within="):
             mas.delivery_rates(data, latency_s=3)
+
+
+def test_a_person_loses_the_columns_that_were_named_for_it(old: Store, tmp_path: Path) -> None:
+    """Not those that were named when somebody else of the same file was forgotten, before the files are written anew and after."""
+    old.archive("2026-02-01", folder := tmp_path / "archive")
+    archive = mas.Archive(folder, old)
+    rows = archive.messages(店="东", until="2026-01-31")
+    one, other = (rows.drop_duplicates("phone").iloc[place] for place in (0, 1))
+
+    old.forget(phones=[one["phone"]], force=True)
+    old.forget(phones=[other["phone"]], columns=["店"], force=True)
+    for _ in range(2):
+        found = archive.messages(message_id=[one["message_id"], other["message_id"]]).set_index("message_id")["店"]
+        assert found[one["message_id"]] == "东"
+        assert pd.isna(found[other["message_id"]])
+        old.archive("2026-02-01", folder)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_batches_count_late_reports_of_what_was_open_as_messages_do(
+    together: bool, bench: Bench, tmp_path: Path
+) -> None:
+    """A message of one segment, archived without a report: the last of two late ones counts."""
+    bench.send([A, B], GROUP)
+    archive = archived(bench, tmp_path / "archive")
+    late = [report(A, GROUP, "MI:0043"), report(A, GROUP, receiveDate="20260102080010")]
+    for page in [late] if together else [[one] for one in late]:
+        bench.receive(page)
+    assert archive.messages("c1")["status"].tolist() == ["delivered", "pending"]
+    counted = bench.store.batches("c1")[["messages", "delivered", "failed"]]
+    assert counted.to_numpy().tolist() == [[2, 1, 0]]
+
+
+def test_an_export_that_was_brought_up_to_date_knows_long_ages(old: Store, tmp_path: Path) -> None:
+    """Files of a settled month stay as they are: how long their messages were watched since is computed."""
+    day = 60 * DAY
+    with old.db.conn as conn:
+        (end,) = conn.execute("SELECT max(ended_at) FROM coverage").fetchone()
+        conn.execute("UPDATE coverage SET ended_at = ended_at - ?", [day - 30 * DAY])
+    old.export_parquet(tmp_path / "export", phones="whole")
+    with old.db.conn as conn:
+        conn.execute("UPDATE coverage SET ended_at = ?", [end + day])
+    old.export_parquet(tmp_path / "export", phones="whole")
+    for age in ("3d", "20d", "50d", "80d"):
+        found, expected = (mas.delivery_rates(data, within=age, history=None) for data in (tmp_path / "export", old))
+        assert found["accepted"].tolist() == expected["accepted"].tolist() != [0]

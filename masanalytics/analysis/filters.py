@@ -142,6 +142,11 @@ class Filters:
         pushed = {name: options for name, options in self.values.items() if name not in derived}
         return replace(self, values=pushed), derived
 
+    @property
+    def age_s(self) -> int:
+        """For how long messages must have been watched to be among those asked about."""
+        return max(self.waited_at_least or 0, *(start for start, _ in self.waited_in or ()), 0)
+
     def describe(self) -> dict[str, Any]:
         """Return the filters as plain values, for `.attrs`."""
         described: dict[str, Any] = {

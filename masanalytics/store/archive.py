@@ -332,7 +332,7 @@ def _changed_rows(conn: sqlite3.Connection, archived: Sequence[NarwhalsMessages]
 
     A report came late, or a person was forgotten, which the next archiving writes into the files.
     """
-    late, (names, own_columns) = late_messages(conn), not_yet_erased(conn)
+    late, (names, emptied) = late_messages(conn), not_yet_erased(conn)
     changed = sorted({*late, *names})
     if not changed:
         return changed, pd.DataFrame()
@@ -341,4 +341,4 @@ def _changed_rows(conn: sqlite3.Connection, archived: Sequence[NarwhalsMessages]
     is_late = rows["message_id"].isin(late)
     if is_late.any():
         rows = pd.concat([amended(conn, rows[is_late]), rows[~is_late]], ignore_index=True)
-    return changed, erased_rows(rows, names, own_columns, texts_of_forgotten(conn, names))
+    return changed, erased_rows(rows, names, emptied, texts_of_forgotten(conn, names))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +13,7 @@ from masanalytics.analysis.sources.damaged_files import checked_table
 from masanalytics.export_folder import checksum_of, draft_of
 from masanalytics.paths import replace_file
 from masanalytics.store.archive_renames import renames_of
+from masanalytics.store.archived_rows import EVERYBODY, emptied_columns
 from masanalytics.store.database import Connections
 from masanalytics.store.partition_writers import parquet_writer
 from masanalytics.vocabulary import NOT_KEPT
@@ -35,8 +36,8 @@ _TEXTS: Final = ("content", "params")
 _NO_TEXTS: Final = (None, None)
 
 
-def erase(connections: Connections, folder: Path, archive_id: int, own_columns: Sequence[str]) -> None:
-    """Write one file, and that of its reports, anew: the forgotten by their names, without texts and these columns of the user's.
+def erase(connections: Connections, folder: Path, archive_id: int, emptied: Mapping[str, Sequence[str]]) -> None:
+    """Write one file, and that of its reports, anew: the forgotten by their names, without texts and `emptied_columns` of the user's.
 
     Accounts that were made part of others are called what these are. The new files count from the transaction on that notes them;
     the old ones are removed after it.
@@ -51,7 +52,7 @@ def erase(connections: Connections, folder: Path, archive_id: int, own_columns: 
         accounts = renames_of(conn, archive_id)
         month, new = old.split("/")[0], f"{archive_id:06d}-{secrets.token_hex(4)}"
         texts = texts_of_forgotten(conn, names)
-        rewrite(folder / old, folder / month / f"{new}.parquet", names, own_columns, texts=texts, accounts=accounts)
+        rewrite(folder / old, folder / month / f"{new}.parquet", names, emptied, texts=texts, accounts=accounts)
         reports = reports_of(folder / old)
         rewrite(reports, reports.with_name(f"{new}.pq"), names, accounts=accounts)
         file = folder / month / f"{new}.parquet"
@@ -64,15 +65,19 @@ def erase(connections: Connections, folder: Path, archive_id: int, own_columns: 
             conn.execute(f"DELETE FROM {table} WHERE archive_id = ?", [archive_id])
 
 
-def not_yet_erased(conn: sqlite3.Connection) -> tuple[dict[int, str], list[str]]:
-    """Return the messages of people who were forgotten since their file was written, by the names they have; and their own columns."""
-    columns = [json.loads(kept) for (kept,) in conn.execute("SELECT own_columns FROM archive_erasures")]
-    if not columns:  # most of the time, and `archived` is long
-        return {}, []
+def not_yet_erased(conn: sqlite3.Connection) -> tuple[dict[int, str], dict[str, list[str]]]:
+    """Return the messages of people who were forgotten since their file was written, by the names they have; and `emptied_columns`."""
+    kept = [emptied_columns(columns) for (columns,) in conn.execute("SELECT own_columns FROM archive_erasures")]
+    if not kept:  # most of the time, and `archived` is long
+        return {}, {}
     names = conn.execute(
         "SELECT a.message_id, a.phone FROM archived a JOIN archive_erasures USING (archive_id) WHERE a.phone LIKE '%~%'"
     )
-    return dict(names.fetchall()), sorted({name for kept in columns for name in kept})
+    emptied: dict[str, list[str]] = {}
+    for columns in kept:
+        for number, own in columns.items():
+            emptied[number] = sorted({*emptied.get(number, ()), *own})
+    return dict(names.fetchall()), emptied
 
 
 def texts_of_forgotten(conn: sqlite3.Connection, names: Mapping[int, str]) -> dict[int, tuple[str | None, ...]]:
@@ -88,7 +93,7 @@ def texts_of_forgotten(conn: sqlite3.Connection, names: Mapping[int, str]) -> di
 def erased_rows(
     rows: pd.DataFrame,
     names: Mapping[int, str],
-    own_columns: Sequence[str],
+    emptied: Mapping[str, Sequence[str]],
     texts: Mapping[int, tuple[str | None, ...]],
 ) -> pd.DataFrame:
     """Return rows of messages as `erase` will write them."""
@@ -100,7 +105,9 @@ def erased_rows(
         if column in rows:
             shared = rows["message_id"].map({number: each[place] for number, each in texts.items()})
             shown[column] = rows[column].where(~gone, shared.astype("str"))
-    shown |= {column: rows[column].mask(fresh & (rows[column] != NOT_KEPT)) for column in own_columns if column in rows}
+    for column, ids in _messages_by_column(emptied, set(rows.loc[fresh, "message_id"])).items():
+        if column in rows:
+            shown[column] = rows[column].mask(rows["message_id"].isin(ids) & (rows[column] != NOT_KEPT))
     return rows.assign(phone=rows["phone"].where(~fresh, name.astype("str")), **shown)
 
 
@@ -134,14 +141,14 @@ def rewrite(
     old: Path,
     new: Path,
     names: Mapping[int, str],
-    emptied: Sequence[str] = (),
+    emptied: Mapping[str, Sequence[str]] | None = None,
     *,
     texts: Mapping[int, tuple[str | None, ...]] | None = None,
     accounts: Mapping[str, str] | None = None,
 ) -> None:
-    """Write a file anew with the numbers of some messages replaced and some of their columns empty; "not kept" stays.
+    """Write a file anew with the numbers of some messages replaced and some of their columns empty (`emptied_columns`); "not kept" stays.
 
-    Who has a name in the file already was forgotten before, with the columns that were named then.
+    Who has a name in the file already was forgotten before.
 
     `texts` are the content and the params that these messages have from now on, nothing of those that are not among them;
     `accounts` are called by the names that they map to.
@@ -149,13 +156,17 @@ def rewrite(
     table = checked_table(old)
     ids, phones = table.column("message_id").to_pylist(), table.column("phone").to_pylist()
     fresh = {number for number, phone in zip(ids, phones, strict=True) if number in names and "~" not in (phone or "")}
-    for name in ("phone", *(name for name in emptied if name in table.column_names)):
-        values = table.column(name).to_pylist()
-        shown = [
-            (names[number] if name == "phone" else None) if number in fresh and value != NOT_KEPT else value
-            for number, value in zip(ids, values, strict=True)
-        ]
-        table = _with_column(table, name, shown)
+    table = _with_column(
+        table,
+        "phone",
+        [names[number] if number in fresh else phone for number, phone in zip(ids, phones, strict=True)],
+    )
+    for name, those in _messages_by_column({} if emptied is None else emptied, fresh).items():
+        if name in table.column_names:
+            values = zip(ids, table.column(name).to_pylist(), strict=True)
+            table = _with_column(
+                table, name, [None if number in those and value != NOT_KEPT else value for number, value in values]
+            )
     for place, name in enumerate(_TEXTS):
         if name in table.column_names:
             values = zip(ids, table.column(name).to_pylist(), strict=True)
@@ -169,6 +180,15 @@ def rewrite(
     with parquet_writer(draft_of(new), table.schema, coded=coded, private=True) as writer:
         writer.write_table(table.replace_schema_metadata())
     replace_file(draft_of(new), new)
+
+
+def _messages_by_column(emptied: Mapping[str, Sequence[str]], fresh: Collection[int]) -> dict[str, set[int]]:
+    """Return, of each of the user's columns that is emptied, of which messages; `fresh` are those that leave now."""
+    found: dict[str, set[int]] = {}
+    for number, columns in emptied.items():
+        for name in columns:
+            found.setdefault(name, set()).update(fresh if number == EVERYBODY else [int(number)])
+    return found
 
 
 def _with_column(table: Any, name: str, values: Sequence[Any]) -> Any:

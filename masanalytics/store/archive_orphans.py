@@ -18,6 +18,7 @@ from masanalytics.errors import StoreError
 from masanalytics.export_folder import aside_of
 from masanalytics.paths import remove_file, replace_file
 from masanalytics.store.archive_erasing import reports_of, rewrite
+from masanalytics.store.archived_rows import EVERYBODY
 from masanalytics.store.forgetting import names_of, names_of_time
 from masanalytics.vocabulary import MESSAGE_COLUMNS
 
@@ -108,7 +109,7 @@ def forget_in_orphans(conn: sqlite3.Connection, folder: Path) -> None:
             if gone:
                 there = pq.read_schema(file).names
                 own = [name for name in there if name not in MESSAGE_COLUMNS] if pattern == _FOLDS[0] else []
-                rewrite(file, file, gone, own)
+                rewrite(file, file, gone, {EVERYBODY: own})
 
 
 def _forgotten(conn: sqlite3.Connection, phones: Iterable[str], times: Iterable[object]) -> dict[str, str]:

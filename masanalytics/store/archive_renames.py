@@ -6,7 +6,6 @@ called now follows from the batches of their messages, which merging has always 
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator
 from functools import lru_cache
@@ -15,6 +14,7 @@ from pathlib import Path
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.damaged_files import naming_damaged
 from masanalytics.analysis.sources.parquet_files import opened, read_through
+from masanalytics.store.archived_rows import emptied_columns
 
 __all__ = [
     "compare_older_files",
@@ -96,13 +96,13 @@ def renames_of(conn: sqlite3.Connection, archive_id: int) -> dict[str, str]:
     )
 
 
-def outdated_files(conn: sqlite3.Connection) -> list[tuple[int, list[str]]]:
-    """Return the files that are to be written anew, each with the user's columns that are to be emptied for the forgotten."""
+def outdated_files(conn: sqlite3.Connection) -> list[tuple[int, dict[str, list[str]]]]:
+    """Return the files that are to be written anew, each with the user's columns that are to be emptied of its messages."""
     found = conn.execute(
-        "SELECT archive_id, ifnull(own_columns, '[]') FROM (SELECT archive_id FROM archive_erasures UNION SELECT archive_id FROM"
+        "SELECT archive_id, ifnull(own_columns, '{}') FROM (SELECT archive_id FROM archive_erasures UNION SELECT archive_id FROM"
         " archive_renames) LEFT JOIN archive_erasures USING (archive_id) ORDER BY archive_id"
     )
-    return [(archive_id, json.loads(columns)) for archive_id, columns in found]
+    return [(archive_id, emptied_columns(columns)) for archive_id, columns in found]
 
 
 def _not_compared(conn: sqlite3.Connection) -> Iterator[tuple[int, str, int]]:

@@ -11,10 +11,10 @@ from masanalytics.store.changed_days import Month
 from masanalytics.store.lookups import ACCEPTED
 from masanalytics.store.observation import Observation
 from masanalytics.timezone import CHINA_OFFSET_S
+from masanalytics.vocabulary import SETTLED_S
 
 __all__ = ["staying_reasons", "unsettled", "waiting_reasons"]
 
-_SETTLED_S: Final = 7 * 86_400
 _UNSETTLED: Final = {
     "watched": N_("{month}: the reports of {accounts} have not been fetched for a week beyond it"),
     "answers": N_("{month}: an answer that may hold reports of {accounts} is missing: see store.missing_answers()"),
@@ -27,11 +27,11 @@ def unsettled(conn: sqlite3.Connection, months: Sequence[Month]) -> dict[int, st
     seen, found = Observation.of(conn), {}
     for month in months:
         start, end = month.limits or (0, 0)
-        if seen.ends.get(month.account_id, 0) < end + _SETTLED_S:
+        if seen.ends.get(month.account_id, 0) < end + SETTLED_S:
             found[month.account_id] = "watched"
         elif any(one.first < end and one.last >= start for one in seen.cut.get(month.account_id, ())):
             found[month.account_id] = "answers"
-        elif _has_doubts(conn, month.account_id, end + _SETTLED_S):
+        elif _has_doubts(conn, month.account_id, end + SETTLED_S):
             found[month.account_id] = "doubts"
     return found
 

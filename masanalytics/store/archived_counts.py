@@ -17,10 +17,10 @@ _STATUSES: Final = 4
 _KINDS: Final = 2 * _STATUSES
 _FAR_S: Final = 2**40
 OUTCOME_SQL: Final = (
-    f"CASE WHEN m.reports > 0 THEN max(min(ifnull(m.received_at, 0), {_FAR_S}), -{_FAR_S}) * {_KINDS}"
-    f" + ifnull(m.segments = 1, 0) * {_STATUSES} + m.status_id - {int(Status.pending)} END"
+    f"max(min(ifnull(m.received_at, 0), {_FAR_S}), -{_FAR_S}) * {_KINDS}"
+    f" + ifnull(m.segments = 1, 0) * {_STATUSES} + m.status_id - {int(Status.pending)}"
 )
-"""What the reports of ``messages m`` have come to, in one number: the last time, whether it is of one segment, the status; NULL without reports."""
+"""What the reports of ``messages m`` have come to, in one number: the last time, whether it is of one segment, the status."""
 
 
 def statuses_of(conn: sqlite3.Connection, which: str, values: Sequence[object]) -> list[tuple[int, int]]:
@@ -63,7 +63,7 @@ def late_outcomes(conn: sqlite3.Connection, which: str, values: Sequence[object]
 
 
 def _late_outcome(batch_id: int, outcome: int | None, reports: Sequence[Evidence]) -> LateOutcome:
-    """Return what late `reports` make of a message whose own had come to `outcome`."""
+    """Return what late `reports` make of a message whose own had come to `outcome`; None: an earlier version knew of no report."""
     if outcome is None:
         return LateOutcome(batch_id, Status.pending, Status(fold(reports).status_id))
     at, (is_short, status) = outcome // _KINDS, divmod(outcome % _KINDS, _STATUSES)

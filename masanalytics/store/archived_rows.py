@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "EVERYBODY",
     "REPORTS_ARCHIVED",
     "ArchivedMessage",
     "add_checksums",
@@ -30,6 +31,7 @@ __all__ = [
     "archived_messages",
     "archived_to",
     "archived_words",
+    "emptied_columns",
     "evidence",
     "forget_archived",
     "is_archived",
@@ -88,6 +90,7 @@ CREATE TRIGGER archived_message_stays BEFORE INSERT ON messages WHEN NEW.round_i
   BEGIN SELECT RAISE(IGNORE); END;
 """
 _ASK_AT_ONCE: Final = 400
+EVERYBODY: Final = "*"
 REPORTS_ARCHIVED: Final = Text(
     "reports of archived messages are not listed here: they are in the folder of the archive, under _reports",
     code="archived",
@@ -193,10 +196,27 @@ def forget_archived(
     )
     for archive_id in sorted({row[4] for row in rows}):
         known = conn.execute("SELECT own_columns FROM archive_erasures WHERE archive_id = ?", [archive_id]).fetchone()
-        named = sorted({*columns, *json.loads(known[0] if known else "[]")})
-        kept = json.dumps(named, ensure_ascii=False)
+        emptied = emptied_columns(known[0] if known else "{}")
+        emptied |= {str(row[3]): sorted(columns) for row in rows if row[4] == archive_id and columns}
+        kept = json.dumps(emptied, ensure_ascii=False)
         conn.execute("INSERT OR REPLACE INTO archive_erasures VALUES (?, ?)", [archive_id, kept])
     return [(row[0], row[5]) for row in rows]
+
+
+def emptied_columns(kept: str) -> dict[str, list[str]]:
+    """Return which of the user's columns are to be emptied of each message (by number as text) of a file.
+
+    Under ``*`` are those of all who leave it, as an earlier version kept them.
+
+    Examples
+    --------
+    >>> emptied_columns('{"7": ["town"]}'), emptied_columns('["town"]'), emptied_columns("[]")
+    ({'7': ['town']}, {'*': ['town']}, {})
+    """
+    found = json.loads(kept)
+    if isinstance(found, list):
+        found = {EVERYBODY: found} if found else {}
+    return dict(found)
 
 
 def archived_by_month(conn: sqlite3.Connection) -> dict[str, int]:

@@ -45,7 +45,6 @@ from masanalytics.vocabulary import Status
 
 __all__ = ["Archived", "archive", "archive_manifest"]
 
-_SETTLED_S: Final = 7 * 86_400
 _WHOLE: Final = PhoneStyle("whole")
 
 
@@ -112,8 +111,8 @@ def archive(connections: Connections, folder: Path, before: int, now: float) -> 
                 for one in stretches(conn, accounts[0].limits)
             ]
         moved = [(name, _move(connections, folder, name, stretch, accounts, now)) for name, stretch, accounts in parts]
-        for archive_id, own_columns in outdated:
-            erase(connections, folder, archive_id, own_columns)
+        for archive_id, emptied in outdated:
+            erase(connections, folder, archive_id, emptied)
         _publish(connections, folder, ledger, now)
         with connections.reading() as conn:
             staying = staying_reasons(conn, settled, before)

@@ -45,12 +45,10 @@ from masanalytics.store.partition_writers import PartitionWriters
 from masanalytics.store.phone_styles import PhoneStyle
 from masanalytics.store.sql_count import StoredMessages
 from masanalytics.timezone import format_instant
-from masanalytics.vocabulary import MESSAGE_COLUMNS
+from masanalytics.vocabulary import MESSAGE_COLUMNS, SETTLED_S
 
 __all__ = ["Export", "export_parquet", "need_pyarrow", "partition_name", "within_folder"]
 
-_SETTLED_S: Final = 7 * 86_400
-"""So long after a month's last message its waiting times are written once more and then stay: no rate asks for more."""
 _KINDS: Final = {MESSAGES: "messages", UPLINKS: "uplinks"}
 
 
@@ -214,6 +212,9 @@ class _Run:
             "uplinks": self._asked.uplinks,
             "archived": archived_by_month(self._conn),
             "late_reports": late_count(self._conn),
+            "observed_until": {
+                self._accounts[number]: end for number, end in self._seen.ends.items() if number in self._accounts
+            },
         }
         if before is not None and not fresh and same and len(kept) == len(before.partitions):
             if (dict(before.turn), before.coverage, before.extra) == (turn, self._coverage, extra):
@@ -266,7 +267,7 @@ class _Run:
         """Return up to when messages of a time had been watched, as far as that changes anything."""
         if first is None or last is None:
             return ""
-        end = min(self._seen.ends.get(account_id, 0), last + _SETTLED_S)
+        end = min(self._seen.ends.get(account_id, 0), last + SETTLED_S)
         cuts = [one for one in self._seen.cut.get(account_id, ()) if one.first <= last and one.last >= first]
         return " ".join([str(end), *(f"{one.first}-{one.last}:{one.end}" for one in cuts)])
 

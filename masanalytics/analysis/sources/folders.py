@@ -24,7 +24,7 @@ from masanalytics.analysis.sources.united import UnitedMessages
 from masanalytics.errors import InputError, StoreError
 from masanalytics.export_folder import MANIFEST, Manifest, Partition, current_file, current_files, read_manifest
 from masanalytics.paths import full_path
-from masanalytics.vocabulary import MESSAGE_COLUMNS
+from masanalytics.vocabulary import MESSAGE_COLUMNS, SETTLED_S
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -207,9 +207,18 @@ class ExportedMessages:
             are_alike = manifest.settings.get("columns") == [*MESSAGE_COLUMNS]
             own = manifest.settings["own_columns"]
             chosen = [_concerned(each, where) for each in _with_same_columns(manifest, "messages")] or [[]]
+            until = manifest.extra.get("observed_until", {})
+            if not manifest.settings.get("archive"):
+                # What was written may have been watched for longer since; of an export only long ages are a matter of it.
+                until = until if where.age_s > SETTLED_S else {}
+                chosen = [part for each in chosen for part in _by_cuts(each)] if until else chosen
             sources = [_opened(self._files(manifest, each), own=own, are_alike=are_alike) for each in chosen]
+            sources = [
+                one.watched_until(until) if until and isinstance(one, NarwhalsMessages) and not _has_cuts(each) else one
+                for one, each in zip(sources, chosen, strict=True)
+            ]
             late = [opened(self._files(manifest, each), own=own) for each in _with_same_columns(manifest, "late")]
-            return question(_as_one(sources, late, manifest.extra.get("observed_until", {})))
+            return question(_as_one(sources, [one.watched_until(until) if until else one for one in late]))
 
         return self._while_unchanged(asked, kinds=["messages", "late"])
 
@@ -287,14 +296,22 @@ def _with_same_columns(manifest: Manifest, kind: str) -> list[list[Partition]]:
     return list(found.values())
 
 
-def _as_one(
-    sources: Sequence[MessageSource], late: Sequence[NarwhalsMessages], until: Mapping[str, int]
-) -> MessageSource:
-    """Return messages as one source, watched `until` these instants: of those of an archive that were reported late what late rows say."""
+def _has_cuts(partitions: Sequence[Partition]) -> bool:
+    """Whether an answer is missing that reports of some of their messages may have been in."""
+    return any(" " in one.observed for one in partitions)
+
+
+def _by_cuts(partitions: Sequence[Partition]) -> list[list[Partition]]:
+    """Return the files apart of which an answer is missing: their messages have waited until then."""
+    parts = [[one for one in partitions if _has_cuts([one]) == wanted] for wanted in (False, True)]
+    return [part for part in parts if part] or [list(partitions)]
+
+
+def _as_one(sources: Sequence[MessageSource], late: Sequence[NarwhalsMessages]) -> MessageSource:
+    """Return messages as one source: of those of an archive that were reported late what late rows say."""
     ids = [number for one in late for number in one.message_rows(["message_id"], where=Filters())["message_id"]]
     others = [one.without(ids) if ids and isinstance(one, NarwhalsMessages) else one for one in sources]
     parts: list[MessageSource] = [*others, *late]
-    parts = [one.watched_until(until) if until and isinstance(one, NarwhalsMessages) else one for one in parts]
     return parts[0] if len(parts) == 1 else UnitedMessages(parts, apart=0)
 
 
