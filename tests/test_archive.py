@@ -1085,14 +1085,11 @@ def test_batches_count_late_reports_of_what_was_open_as_messages_do(
 
 def test_an_export_that_was_brought_up_to_date_knows_long_ages(old: Store, tmp_path: Path) -> None:
     """Files of a settled month stay as they are: how long their messages were watched since is computed."""
-    day = 60 * DAY
-    with old.db.conn as conn:
-        (end,) = conn.execute("SELECT max(ended_at) FROM coverage").fetchone()
-        conn.execute("UPDATE coverage SET ended_at = ended_at - ?", [day - 30 * DAY])
-    old.export_parquet(tmp_path / "export", phones="whole")
-    with old.db.conn as conn:
-        conn.execute("UPDATE coverage SET ended_at = ?", [end + day])
-    old.export_parquet(tmp_path / "export", phones="whole")
-    for age in ("3d", "20d", "50d", "80d"):
-        found, expected = (mas.delivery_rates(data, within=age, history=None) for data in (tmp_path / "export", old))
+    for days in (20, 60):  # after the last message
+        with old.db.conn as conn:
+            conn.execute("UPDATE coverage SET ended_at = (SELECT max(submitted_at) FROM messages) + ?", [days * DAY])
+        old.export_parquet(folder := tmp_path / "export", phones="whole")
+    assert pd.concat(map(pd.read_parquet, folder.glob("month=2026-02/*.parquet")))["waited_s"].max() < 50 * DAY
+    for age in ("3d", "30d", "50d", "80d"):
+        found, expected = (mas.delivery_rates(data, within=age, history=None) for data in (folder, old))
         assert found["accepted"].tolist() == expected["accepted"].tolist() != [0]
