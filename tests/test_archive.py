@@ -1093,3 +1093,35 @@ def test_an_export_that_was_brought_up_to_date_knows_long_ages(old: Store, tmp_p
     for age in ("3d", "30d", "50d", "80d"):
         found, expected = (mas.delivery_rates(data, within=age, history=None) for data in (folder, old))
         assert found["accepted"].tolist() == expected["accepted"].tolist() != [0]
+
+
+def test_the_folder_alone_says_what_failed_before_it_was_delivered(bench: Bench, tmp_path: Path) -> None:
+    """By the late reports of what is in it; beside an export too."""
+    bench.send([A, B], GROUP)
+    bench.receive([report(B, GROUP)])
+    archive = archived(bench, folder := tmp_path / "archive")
+    bench.receive([report(A, GROUP, "MI:0043")])
+    bench.receive([report(A, GROUP, receiveDate="20260102080010")])
+    bench.store.archive("2026-02-01", folder)
+    bench.store.export_parquet(tmp_path / "export", phones="whole")
+
+    def said(data: Any) -> list[Any]:
+        notes = mas.delivery_rates(data, history=None).attrs["notes"]
+        return [note["parameters"]["count"] for note in notes if note["code"] == "failed_before"]
+
+    assert said(archive) == said(folder) == said([tmp_path / "export", folder]) == [1]
+
+
+def test_parts_of_archived_messages_follow_the_rule_of_today(bench: Bench, tmp_path: Path) -> None:
+    """Whether reports come one a part is learned, or said, after they were archived too."""
+    bench.send([A, B], GROUP)
+    bench.store.db.execute("UPDATE messages SET segments = 2")
+    bench.store.db.conn.commit()
+    bench.receive([report(A, GROUP), report(B, GROUP, "MK:0001")])
+    archive = archived(bench, tmp_path / "archive")
+    assert archive.messages("c1")["parts_missing"].isna().all()
+    bench.store.db.execute("INSERT INTO parts_rule VALUES ('all')")
+    bench.store.db.conn.commit()
+    assert archive.messages("c1")["parts_missing"].tolist() == [1, pd.NA]
+    rows = mas.delivery_rates(archive, by="parts_missing", campaign="c1", history=None)
+    assert rows[["accepted", "delivered"]].to_numpy().tolist() == [[1, 1], [1, 0]]

@@ -34,6 +34,7 @@ from masanalytics.store.archive_place import check_place
 from masanalytics.store.archive_renames import renames_by_file
 from masanalytics.store.late_reports import amended, late_failures, late_messages
 from masanalytics.store.observation import Observation
+from masanalytics.store.part_rules import by_part_accounts
 from masanalytics.store.sql_count import StoredMessages, failed_before_words
 from masanalytics.store.store import Store
 from masanalytics.vocabulary import MESSAGE_COLUMNS
@@ -311,6 +312,7 @@ class _ArchiveMessages:
         ends = Observation.of(conn).ends
         names = dict(conn.execute("SELECT account_id, account FROM accounts").fetchall())
         until = {names[account_id]: end for account_id, end in ends.items()}
+        by_part = {names[account_id] for account_id in by_part_accounts(conn)}
         runs = conn.execute("SELECT file, own_columns, size_bytes, checksum FROM archive_runs ORDER BY archive_id")
         known = [(self._folder / file, *run) for file, *run in runs]
         for path, _, size, checksum in known:
@@ -322,7 +324,7 @@ class _ArchiveMessages:
             renames = called.get(path.relative_to(self._folder).as_posix(), {})
             files.setdefault((tuple(sorted(json.loads(own))), tuple(renames.items())), []).append(path)
         return [
-            opened(group, own=own_columns).renamed(dict(renames)).watched_until(until)
+            opened(group, own=own_columns).renamed(dict(renames)).watched_until(until).reported_by_part(by_part)
             for (own_columns, renames), group in files.items()
         ]
 

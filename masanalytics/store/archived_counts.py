@@ -11,7 +11,7 @@ from masanalytics.protocol import outcome_of
 from masanalytics.store.message_outcomes import Evidence, fold
 from masanalytics.vocabulary import Status
 
-__all__ = ["OUTCOME_SQL", "LateOutcome", "late_outcomes", "statuses_of"]
+__all__ = ["OUTCOME_SQL", "LateOutcome", "delivered_after_all", "late_outcomes", "statuses_of"]
 
 _STATUSES: Final = 4
 _KINDS: Final = 2 * _STATUSES
@@ -47,6 +47,27 @@ class LateOutcome(NamedTuple):
 
 def late_outcomes(conn: sqlite3.Connection, which: str, values: Sequence[object]) -> list[LateOutcome]:
     """Return the archived messages that are something else since a late report came; `which` as in `statuses_of`."""
+    late = [
+        _late_outcome(batch_id, outcome, reports)
+        for (batch_id, _, outcome), reports in _late_reports(conn, which, values).items()
+    ]
+    return [one for one in late if one.now != one.before]
+
+
+def delivered_after_all(conn: sqlite3.Connection) -> int:
+    """Return how many archived messages are delivered that failed before, when they were archived or by a late report."""
+    count = 0
+    for (batch_id, _, outcome), reports in _late_reports(conn, "1", ()).items():
+        late = _late_outcome(batch_id, outcome, reports)
+        failed = late.before == Status.failed or any(one.status == Status.failed for one in reports)
+        count += late.now == Status.delivered and failed
+    return count
+
+
+def _late_reports(
+    conn: sqlite3.Connection, which: str, values: Sequence[object]
+) -> dict[tuple[int, int, int | None], list[Evidence]]:
+    """Return the late reports of each message, which is told by its batch, its number, and what its own reports had come to."""
     rows = conn.execute(
         "SELECT l.batch_id, l.message_id, l.outcome, l.report_status_id, l.error_code_id, l.received_at, s.code, e.code"
         " FROM late_reports l JOIN batches b ON b.batch_id = l.batch_id JOIN codes s ON s.code_id = l.report_status_id"
@@ -58,8 +79,7 @@ def late_outcomes(conn: sqlite3.Connection, which: str, values: Sequence[object]
         found[batch_id, message_id, outcome].append(
             Evidence(outcome_of(report_status, error), status_id, error_id, None, received_at)
         )
-    late = [_late_outcome(batch_id, outcome, reports) for (batch_id, _, outcome), reports in found.items()]
-    return [one for one in late if one.now != one.before]
+    return found
 
 
 def _late_outcome(batch_id: int, outcome: int | None, reports: Sequence[Evidence]) -> LateOutcome:

@@ -25,7 +25,7 @@ from masanalytics.store.archive_orphans import forget_in_orphans, settle_orphans
 from masanalytics.store.archive_place import check_place, note_place
 from masanalytics.store.archive_renames import compare_older_files, outdated_files
 from masanalytics.store.archive_waiting import staying_reasons, unsettled, waiting_reasons
-from masanalytics.store.archived_counts import OUTCOME_SQL
+from masanalytics.store.archived_counts import OUTCOME_SQL, delivered_after_all
 from masanalytics.store.archived_rows import evidence, is_archived
 from masanalytics.store.arrow_messages import ArrowMessages
 from masanalytics.store.changed_days import MESSAGES, NEVER, Month
@@ -40,6 +40,7 @@ from masanalytics.store.packed_rows import PackedRows, Rows, Stretch, stretches
 from masanalytics.store.partition_writers import parquet_writer
 from masanalytics.store.phone_styles import PhoneStyle
 from masanalytics.store.rounds import HOLDING
+from masanalytics.store.sql_count import failed_before_words
 from masanalytics.timezone import format_instant
 from masanalytics.vocabulary import Status
 
@@ -281,7 +282,9 @@ def archive_manifest(conn: sqlite3.Connection, ledger: str, now: float, late: Se
         for archive_id, month, file, rows, size, first, last, checksum, _ in runs
     ]
     settings: dict[str, Any] = {"store": ledger, "archive": True, "phones": "whole", "key": "", "own_columns": own}
-    nothing: dict[str, Any] = {"as_of": None, "end": {}, "gaps": [], "holes": [], "notes": []}
+    retried = delivered_after_all(conn)
+    notes = [failed_before_words(retried).as_json()] if retried else []
+    known: dict[str, Any] = {"as_of": None, "end": {}, "gaps": [], "holes": [], "notes": notes}
     kept = {archive_id: json.loads(columns) for archive_id, *_, columns in runs}
     files = [(one.file, [name for name in own if name not in kept[one.generation]]) for one in [*partitions, *late]]
     accounts = dict(conn.execute("SELECT account_id, account FROM accounts").fetchall())
@@ -290,7 +293,7 @@ def archive_manifest(conn: sqlite3.Connection, ledger: str, now: float, late: Se
         "lacking": {file: names for file, names in files if names},
         "observed_until": {accounts[account_id]: end for account_id, end in Observation.of(conn).ends.items()},
     }
-    return Manifest(settings, len(runs), [*partitions, *late], {}, nothing, format_instant(int(now)), extra=extra)
+    return Manifest(settings, len(runs), [*partitions, *late], {}, known, format_instant(int(now)), extra=extra)
 
 
 def check_before(limit: int, now: float) -> None:

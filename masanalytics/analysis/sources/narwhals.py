@@ -23,6 +23,7 @@ from masanalytics.analysis.dimensions import (
 )
 from masanalytics.analysis.filter_values import options_within, spelled_options, status_numbers, with_plain_forms
 from masanalytics.analysis.filters import Filters
+from masanalytics.analysis.sources import narwhals_expressions as expressions
 from masanalytics.analysis.sources.base import (
     ColumnKind,
     RawCounts,
@@ -43,7 +44,6 @@ from masanalytics.analysis.sources.lent_rows import (
     Ask,
     Loan,
 )
-from masanalytics.analysis.sources.narwhals_expressions import at_night, column, digits_as_epoch, first_edge, one_of
 from masanalytics.analysis.sources.number_totals import AddedUp, NumberTotals
 from masanalytics.analysis.sources.written_numbers import (
     other_spellings,
@@ -127,6 +127,10 @@ class NarwhalsMessages:
 
         return type(self)(self._frame.filter(~nw.col("message_id").is_in(list(message_ids))), shifts={})
 
+    def reported_by_part(self, accounts: Collection[str]) -> Self:
+        """Return the same messages with ``parts_missing`` of these accounts' alone, whose reports come one a part."""
+        return type(self)(self._frame.with_columns(parts_missing=expressions.parts_missing(accounts)), shifts={})
+
     def message_columns(self) -> Sequence[str]:
         """Return the frame's columns, but for those of epoch seconds that stand beside its times."""
         return [name for name in self._schema.names() if name not in _EPOCHS]
@@ -151,7 +155,7 @@ class NarwhalsMessages:
         import narwhals as nw
 
         seconds = nw.col("seconds")
-        return exact.with_columns(seconds=nw.when(~seconds.is_null()).then(first_edge(seconds, edges)))
+        return exact.with_columns(seconds=nw.when(~seconds.is_null()).then(expressions.first_edge(seconds, edges)))
 
     def _check(self, by: Sequence[str], where: Filters, seconds: Seconds | None) -> None:
         """Raise if the columns cannot answer."""
@@ -383,7 +387,7 @@ class NarwhalsMessages:
         import narwhals as nw
 
         tests = [
-            one_of(self._column(name), self._as_in_column(name, options))
+            expressions.one_of(self._column(name), self._as_in_column(name, options))
             for name, options in where.values.items()
             if name not in but_for
         ]
@@ -413,7 +417,7 @@ class NarwhalsMessages:
         return len(self._collected(of_proof.select("round").head(1))) > 0
 
     def _column(self, name: str) -> nw.Expr:
-        return column(name, is_spark=self._frame.implementation.name in _SPARK)
+        return expressions.column(name, is_spark=self._frame.implementation.name in _SPARK)
 
     def _dimension(self, name: str) -> nw.Expr:
         import narwhals as nw
@@ -427,7 +431,7 @@ class NarwhalsMessages:
         if name == WINDOW:
             return self._window()
         if name == NIGHT:
-            return at_night(self._epoch("submitted_at"))
+            return expressions.at_night(self._epoch("submitted_at"))
         late = late_after(name)
         if late is not None:
             latency = self._latency()
@@ -463,7 +467,7 @@ class NarwhalsMessages:
 
         dtype = self._schema[name]
         if dtype.is_integer():
-            return nw.col(epoch_name(name)) if _is_duckdb(self._frame) else digits_as_epoch(nw.col(name))
+            return nw.col(epoch_name(name)) if _is_duckdb(self._frame) else expressions.digits_as_epoch(nw.col(name))
         if not isinstance(dtype, nw.Datetime):
             raise InputError(
                 "column {name!r} does not hold times but {dtype}: make it a column of times first",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from masanalytics.analysis.dimensions import FIRST_HOUR, LAST_HOUR, TimePart
@@ -11,7 +11,7 @@ from masanalytics.timezone import CHINA_OFFSET_S
 if TYPE_CHECKING:
     import narwhals as nw
 
-__all__ = ["at_night", "column", "digits_as_epoch", "first_edge", "one_of"]
+__all__ = ["at_night", "column", "digits_as_epoch", "first_edge", "one_of", "parts_missing"]
 
 _HOUR: Final = TimePart(3600, 24)
 _FIRST_DIGITS: Final = 19_700_101_000000
@@ -68,3 +68,13 @@ def one_of(values: Any, options: Sequence[Any]) -> Any:
     # A list of nothing is of no kind, which Arrow compares with nothing.
     chosen = values.is_in(known) if known else values.is_null() & ~values.is_null()
     return chosen | values.is_null() if None in options else chosen
+
+
+def parts_missing(accounts: Collection[str]) -> nw.Expr:
+    """Return how many parts of a long delivered message have no report, of `accounts` whose reports come one a part; else nothing."""
+    import narwhals as nw
+
+    segments, missing = nw.col("segments"), nw.col("segments") - nw.col("reports")
+    by_part = nw.col("account").is_in(list(accounts)) if accounts else nw.lit(value=False)
+    some = nw.when(missing > 0).then(missing).otherwise(nw.lit(0))
+    return nw.when(by_part & (nw.col("status") == "delivered") & (segments >= 2)).then(some).cast(nw.Int64)
