@@ -66,7 +66,8 @@ def gather(data: Messages, request: Request) -> Contents:
     """
     _ask_together(data, request)
     whole = analysis.delivery_rates(data, **request.where)
-    subject = Subject(data, request, set(as_source(data).message_columns()), whole)
+    has_replies = uplinks_of(data) is not None
+    subject = Subject(data, request, set(as_source(data).message_columns()), whole, has_replies)
     rates = _all_rates(subject)
     change = _change(subject, rates)
     numbers = _numbers(subject)
@@ -161,9 +162,9 @@ def _sources(subject: Subject, numbers: pd.DataFrame | str) -> list[tuple[str, s
         rows.append((request.clean(heading), request.clean(shown)))
     rows += [(_("The platform's own page"), str(note)) for note in console_notes(whole)]
     left_out = [numbers] if isinstance(numbers, str) else []
-    if uplinks_of(subject.data) is None:
+    if not subject.has_replies:
         left_out.append(_("replies and opt-outs: the data has no replies (an export has them with uplinks=True)"))
-    rows += [(_("Not in this report"), words) for words in left_out if words]
+    rows += [(_("Not in this report"), request.clean(words, LONGEST_SENTENCE)) for words in left_out if words]
     return rows
 
 
@@ -294,7 +295,7 @@ def _anomalies(subject: Subject) -> list[Section]:
 
 def _replies(subject: Subject) -> list[Section]:
     """Return how many people replied and opted out: counts alone, never what they wrote. Only a Store knows."""
-    if uplinks_of(subject.data) is None:
+    if not subject.has_replies:
         return []
     replies = analysis.replies(subject.data, by="campaign", **subject.request.where)
     if replies.empty:

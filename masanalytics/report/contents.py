@@ -131,12 +131,15 @@ class Subject:
         The columns there are.
     whole : DataFrame
         The delivery rate of all messages together: the denominator of everything.
+    has_replies : bool
+        Whether the data knows what people answered.
     """
 
     data: Messages
     request: Request
     available: set[str]
     whole: pd.DataFrame
+    has_replies: bool
 
     @property
     def accepted(self) -> int:

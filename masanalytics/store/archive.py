@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import pandas as pd
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["Archive"]
 
 _T = TypeVar("_T")
-_TRIES = 50
+_TRIES: Final = 50
 
 
 @suggests_names

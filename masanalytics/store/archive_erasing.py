@@ -161,16 +161,16 @@ def rewrite(
         "phone",
         [names[number] if number in fresh else phone for number, phone in zip(ids, phones, strict=True)],
     )
-    for name, those in _messages_by_column({} if emptied is None else emptied, fresh).items():
+    for name, those in _messages_by_column(emptied or {}, fresh).items():
         if name in table.column_names:
             values = zip(ids, table.column(name).to_pylist(), strict=True)
             table = _with_column(
                 table, name, [None if number in those and value != NOT_KEPT else value for number, value in values]
             )
+    shared = texts or {}
     for place, name in enumerate(_TEXTS):
         if name in table.column_names:
             values = zip(ids, table.column(name).to_pylist(), strict=True)
-            shared = {} if texts is None else texts
             shown = [shared.get(number, _NO_TEXTS)[place] if number in names else value for number, value in values]
             table = _with_column(table, name, shown)
     if accounts:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import zlib
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -194,10 +195,13 @@ def forget_archived(
         "UPDATE archived SET phone = ? WHERE phone = ? AND round_id = ? AND key = ? AND message_id = ?",
         [(name_of(row[0]), *row[:4]) for row in rows],
     )
-    for archive_id in sorted({row[4] for row in rows}):
+    ids: dict[int, list[int]] = defaultdict(list)
+    for *_, message_id, archive_id, _batch_id in rows:
+        ids[archive_id].append(message_id)
+    for archive_id, message_ids in ids.items():
         known = conn.execute("SELECT own_columns FROM archive_erasures WHERE archive_id = ?", [archive_id]).fetchone()
         emptied = emptied_columns(known[0] if known else "{}")
-        emptied |= {str(row[3]): sorted(columns) for row in rows if row[4] == archive_id and columns}
+        emptied |= {str(message_id): sorted(columns) for message_id in message_ids if columns}
         kept = json.dumps(emptied, ensure_ascii=False)
         conn.execute("INSERT OR REPLACE INTO archive_erasures VALUES (?, ?)", [archive_id, kept])
     return [(row[0], row[5]) for row in rows]

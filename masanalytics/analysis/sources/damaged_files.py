@@ -27,6 +27,7 @@ __all__ = [
     "checked_export",
     "checked_table",
     "damaged",
+    "export_of",
     "holds_checksum",
     "naming_damaged",
     "state_of_files",
@@ -50,7 +51,7 @@ def check_sizes(folder: Path, manifest: Manifest, kinds: Sequence[str]) -> None:
     StoreError
         Naming it, and what brings it back.
     """
-    pending, export = set(manifest.pending), _export(folder, manifest)
+    pending, export = set(manifest.pending), export_of(folder, manifest)
     for one in manifest.partitions:
         if one.kind not in kinds:
             continue
@@ -75,7 +76,7 @@ def check_contents(folder: Path, manifest: Manifest, partitions: Sequence[Partit
     pending = set(manifest.pending)
     for one in partitions:
         if not holds_checksum(current_file(folder, one, pending), one.checksum) and read_manifest(folder) == manifest:
-            raise damaged(folder / one.file, export=_export(folder, manifest))
+            raise damaged(folder / one.file, export=export_of(folder, manifest))
 
 
 def checked_export(files: Sequence[Path]) -> ExportedFiles | None:
@@ -110,8 +111,8 @@ def _checksum_once(file: Path, state: Hashable) -> int:  # noqa: ARG001 - of ano
     return checksum_of(file)
 
 
-def _export(folder: Path, manifest: Manifest) -> Path | None:
-    """Return the folder of an export; None of an archive."""
+def export_of(folder: Path, manifest: Manifest) -> Path | None:
+    """Return the folder of an export, as `damaged` and `naming_damaged` take it; None of an archive."""
     return None if manifest.settings.get("archive") else folder
 
 

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.base import ColumnKind, MessageSource, RawCounts, Seconds
 from masanalytics.analysis.sources.coverage import coverage_of_manifest
-from masanalytics.analysis.sources.damaged_files import check_contents, check_sizes, naming_damaged, state_of_files
+from masanalytics.analysis.sources.damaged_files import (
+    check_contents,
+    check_sizes,
+    export_of,
+    naming_damaged,
+    state_of_files,
+)
 from masanalytics.analysis.sources.ledger_parts import LedgerPart
 from masanalytics.analysis.sources.lent_rows import Ask, LendsRows, Loan
 from masanalytics.analysis.sources.narwhals import NarwhalsMessages
@@ -244,8 +250,7 @@ class ExportedMessages:
                 # A file that was replaced between its being named and opened, by whatever name its reader calls that.
                 if self._manifest() == manifest and not manifest.pending:
                     files = [file for kind in kinds for file in current_files(self._folder, manifest, kind)]
-                    export = None if manifest.settings.get("archive") else self._folder
-                    with naming_damaged(files, read_through, export=export):
+                    with naming_damaged(files, read_through, export=export_of(self._folder, manifest)):
                         raise
             else:
                 if self._manifest().generation == manifest.generation:

@@ -84,18 +84,21 @@ class NarwhalsMessages:
     ) -> None:
         self._given = frame
         self._schema = frame.collect_schema()
-        self._shifts = shifts
+        self._known_shifts = shifts
 
     @cached_property
     def _frame(self) -> Any:
         frame = with_epochs(self._given) if _is_duckdb(self._given) else self._given
-        return told_apart(frame, self.shifts_of_accounts())
+        return told_apart(frame, self._shifts)
 
     def shifts_of_accounts(self) -> Mapping[str, int]:
         """Return account -> what its ids have added; nothing where all are as they were, as in an export of one store."""
-        if self._shifts is None:
-            self._shifts = {} if self._exported is not None else shifts_by_account(self._given, self._collected)
         return self._shifts
+
+    @cached_property
+    def _shifts(self) -> Mapping[str, int]:
+        is_known = self._known_shifts is not None or self._exported is not None
+        return self._known_shifts or {} if is_known else shifts_by_account(self._given, self._collected)
 
     @property
     def phone_style(self) -> str:
@@ -218,7 +221,7 @@ class NarwhalsMessages:
 
         if self._frame.implementation.name not in _WITH_WINDOWS or not self._can_lend(loan):
             return None
-        if self._exported is None:
+        if self._known_shifts is None and self._exported is None:
             refuse_several_styles(self._frame.select(phone=self._dimension("phone")), self._collected)
         for where in filter(None, (loan.where, loan.asked)):
             columns_needed([], where, seconds=None, available=self.message_columns())

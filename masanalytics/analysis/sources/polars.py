@@ -9,10 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from masanalytics.analysis.sources.damaged_files import damaged, state_of_files
+from masanalytics.analysis.sources.damaged_files import damaged, export_of, state_of_files
 from masanalytics.analysis.sources.narwhals import NarwhalsMessages
 from masanalytics.errors import StoreError
-from masanalytics.export_folder import exported_files, read_manifest
+from masanalytics.export_folder import exported_files
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,11 +45,8 @@ class PolarsMessages(NarwhalsMessages):
 
         try:
             return super()._collected(frame)
-        except (
-            ComputeError,
-            InvalidOperationError,
-            PanicException,
-        ) as error:  # polars keeps of a file what it was when it was scanned
+        # Polars keeps of a file what it was when it was scanned.
+        except (ComputeError, InvalidOperationError, PanicException) as error:
             if isinstance(error, PanicException) and self._scan is None:  # which is no Exception
                 raise StoreError("polars broke off while it read: {why}", why=str(error)) from error
             if self._scan is None or not (isinstance(error, PanicException) or _OF_PARQUET.search(str(error))):
@@ -112,9 +109,8 @@ def _refuse_unreadable(files: Iterable[Path]) -> None:
         try:
             pl.scan_parquet(file).collect_schema()
         except Exception as error:
-            manifest = None if exported_files([file]) is None else read_manifest(file.parent.parent)
-            is_export = manifest is not None and not manifest.settings.get("archive")
-            raise damaged(file, export=file.parent.parent if is_export else None) from error
+            found = exported_files([file])
+            raise damaged(file, export=None if found is None else export_of(found.folder, found.manifest)) from error
 
 
 def _parquet_scan(frame: Any) -> list[Path] | None:
