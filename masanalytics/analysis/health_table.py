@@ -43,27 +43,36 @@ def health_table(source: MessageSource, filters: Filters, rule: HealthRule, aske
     if among is not None and len(among) > _MOST_NAMED:
         among = None
     plain = source.plain if isinstance(source, RememberedMessages) else source
-    totals = plain.number_totals(pushed, among) if isinstance(plain, TotalsNumbers) and not derived else None
-    if totals is None:
+    rows = None
+    if isinstance(plain, TotalsNumbers) and not derived:
+        rows = _of_totals(plain.number_totals(pushed, among), rule)
+    if rows is None:
         if among is not None and isinstance(plain, KeepsPlainNumbers):
             pushed = pushed.written_to(among)
         return _summary(*_messages(source, pushed, derived), rule)
-    rows = added_up(totals, rule)
-    table, unclear = rows
+    found, unclear = rows
     if len(unclear) > _MOST_NAMED:
         return _summary(*_messages(source, pushed, {}), rule)
-    found = _shown(table)
     if unclear:
         exact = _summary(*_messages(source, pushed.written_to(unclear), {}), rule)
         found = pd.concat([found, exact]).sort_values("phone", ignore_index=True)
     return found
 
 
-def added_up(totals: NumberTotals, rule: HealthRule) -> tuple[pd.DataFrame, list[str]]:
+def _of_totals(totals: NumberTotals | None, rule: HealthRule) -> tuple[pd.DataFrame, list[str]] | None:
     """Return the table of numbers, and the spellings of those whose messages have to be looked at.
 
     These are numbers spelled in several ways, each with totals of its own, and those with a time that is missing or absurd.
     """
+    if totals is None:
+        return None
+    table, unclear = added_up(totals, rule)
+    del totals  # of very many numbers: it need not be there beside what is shown
+    return _shown(table), unclear
+
+
+def added_up(totals: NumberTotals, rule: HealthRule) -> tuple[pd.DataFrame, list[str]]:
+    """Return a row a number, not yet as it is shown, and the spellings of the numbers that it leaves out."""
     import pandas as pd
 
     numbers, failures = totals
@@ -77,7 +86,6 @@ def added_up(totals: NumberTotals, rule: HealthRule) -> tuple[pd.DataFrame, list
     plain = ~unclear[of_number]
     at[of_number[plain]] = np.flatnonzero(plain)
     number = np.flatnonzero(at >= 0)
-    # Columns of very many numbers: none is copied more often than it has to be.
     table = (
         numbers.drop(columns=["phone", "odd"])
         .take(at[number])
@@ -85,45 +93,49 @@ def added_up(totals: NumberTotals, rule: HealthRule) -> tuple[pd.DataFrame, list
         .rename(columns={"alive_at": "alive"})
     )
     clear = ~unclear[of_failure]
-    runs = _runs(failures[clear].reset_index(drop=True), of_failure[clear], len(names), rule)
-    table = pd.concat([table, runs if len(table) == len(runs) else runs.loc[table.index]], axis=1)
-    table["verdict"] = _verdicts(table, table.pop("last_of_run"), rule)
+    runs = _runs(failures[clear].reset_index(drop=True), of_failure[clear], rule)
+    # Most numbers never failed: only the others' runs are looked at.
+    table = table.join(runs)
+    table["run"] = table["run"].fillna(0).astype("int64")
+    table["verdict"] = table["verdict"].fillna(_VERDICTS[0])
     spellings = numbers["phone"][known & unclear[of_number]].tolist()
-    return table.set_axis(pd.Index(names.take(table.index.to_numpy()), name="phone"), axis=0), spellings
+    return table.set_axis(pd.Index(names.take(number), name="phone"), axis=0), spellings
 
 
-def _runs(failures: pd.DataFrame, number: Numbers, numbers: int, rule: HealthRule) -> pd.DataFrame:
-    """Return what `_summary` says of failures, of every number: the run since its last delivery, and its last failure."""
+def _runs(failures: pd.DataFrame, number: Numbers, rule: HealthRule) -> pd.DataFrame:
+    """Return what `_summary` says of failures, of every number that has one: the run since its last delivery, its last failure."""
     import pandas as pd
 
     pair, code, category = _categories(failures)
+    failing, row = np.unique(number, return_inverse=True)
     own = np.asarray(category.isin([*rule.blocked_by, *rule.gone_by, *rule.away_by]), dtype=bool)
     after = failures["after"].to_numpy(dtype=np.int64)
-    first, last = np.full(numbers, np.inf), np.full(numbers, -np.inf)
+    first, last = np.full(len(failing), np.inf), np.full(len(failing), -np.inf)
     run = own & (after > 0)
-    np.minimum.at(first, number[run], failures["first_at"].to_numpy(dtype=float)[run])
-    np.maximum.at(last, number[run], failures["last_at"].to_numpy(dtype=float)[run])
+    np.minimum.at(first, row[run], failures["first_at"].to_numpy(dtype=float)[run])
+    np.maximum.at(last, row[run], failures["last_at"].to_numpy(dtype=float)[run])
 
     def summed(chosen: Booleans) -> Numbers:
-        return np.rint(np.bincount(number[chosen], weights=after[chosen], minlength=numbers)).astype(np.int64)
+        return np.rint(np.bincount(row[chosen], weights=after[chosen], minlength=len(failing))).astype(np.int64)
 
     def latest(values: Any, at: str, chosen: Booleans) -> Any:
         rows = np.flatnonzero(chosen)
-        rows = rows[np.lexsort((pair[rows], failures[at].to_numpy(dtype=np.int64)[rows], number[rows]))]
-        found = np.full(numbers, None, dtype=object)
-        found[number[rows]] = np.asarray(values.take(rows), dtype=object)  # of several the last one stays
-        return found
+        rows = rows[np.lexsort((pair[rows], failures[at].to_numpy(dtype=np.int64)[rows], row[rows]))]
+        found = np.full(len(failing), -1, dtype=np.int64)
+        found[row[rows]] = rows  # of several the last one stays
+        return values.take(found, allow_fill=True)
 
     every = np.ones(len(failures), dtype=bool)
-    return pd.DataFrame(
+    runs = pd.DataFrame(
         {
             "run": summed(run), "gone": summed(run & np.asarray(category.isin(rule.gone_by), dtype=bool)),
             "first": np.where(np.isfinite(first), first, np.nan), "last": np.where(np.isfinite(last), last, np.nan),
             "code": latest(code, "place", every), "category": latest(category, "place", every),
-            "last_of_run": latest(category, "place_after", run),
         },
-        copy=False,
+        index=failing,
     )  # fmt: skip
+    runs["verdict"] = _verdicts(runs, pd.Series(latest(category, "place_after", run), index=failing), rule)
+    return runs[["run", "code", "category", "verdict"]]
 
 
 def _messages(
@@ -217,7 +229,7 @@ def _verdicts(table: pd.DataFrame, last_of_run: pd.Series, rule: HealthRule) -> 
     gone = (table["run"] >= rule.dead_after) & (table["gone"] == table["run"])
     given_up = (table["run"] >= rule.dead_after_any) & long_enough
     kinds = np.select([last_of_run.isin(rule.blocked_by), gone | given_up, table["run"] > 0], [1, 2, 3], 0)
-    return pd.Series(_VERDICTS, dtype="str").take(kinds).set_axis(table.index)
+    return pd.Series(pd.Categorical(_VERDICTS, _VERDICTS).take(kinds), index=table.index)
 
 
 def _shown(table: pd.DataFrame) -> pd.DataFrame:
@@ -228,7 +240,7 @@ def _shown(table: pd.DataFrame) -> pd.DataFrame:
     )
     for name, epoch in (("last_sent_at", "sent_at"), ("last_seen_alive_at", "alive")):
         result[name] = pd.to_datetime(result[epoch], unit="s", utc=True).dt.tz_convert("Asia/Shanghai").dt.as_unit("s")
-    texts = ("phone", "last_code", "last_category")
+    texts = ("phone", "last_code", "last_category", "verdict")
     counts = ("sent", "delivered", "failed")
     kinds = {**dict.fromkeys(counts, "int64"), **dict.fromkeys(texts, "str")}
     return result[list(HEALTH_COLUMNS)].astype(kinds)

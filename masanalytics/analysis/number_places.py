@@ -33,7 +33,7 @@ def number_places(column: pd.Series) -> tuple[Numbers, pd.Series]:
 
     if column.dtype == "str" and column.str.fullmatch(_USUAL, na=False).all():
         # Each spelling is a number of its own, and the order of numbers is that of their texts.
-        _, first, place = np.unique(column.astype("int64").to_numpy(), return_index=True, return_inverse=True)
+        _, first, place = np.unique(column.astype("Int64").to_numpy("int64"), return_index=True, return_inverse=True)
         return place, column.take(first).reset_index(drop=True)
     cell, cells = pd.factorize(column)
     spelled = pd.Series(cells)

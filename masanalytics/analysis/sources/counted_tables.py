@@ -32,7 +32,10 @@ def to_pandas(frame: Any) -> pd.DataFrame:
     import narwhals as nw
 
     collected = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
-    table: pd.DataFrame = collected.to_pandas().reset_index(drop=True)
+    native, engine = nw.to_native(collected), collected.implementation
+    # A column a block, so that none is copied beside all others.
+    apart = {"split_blocks": True} if engine.is_polars() or engine.is_pyarrow() else {}
+    table: pd.DataFrame = native.to_pandas(**apart) if apart else collected.to_pandas().reset_index(drop=True)
     counted = {name: collected[name] for name, dtype in collected.schema.items() if _is_dimension(name, dtype)}
     return table.assign(**{name: whole_numbers(column.to_arrow()) for name, column in counted.items()})
 
