@@ -279,7 +279,10 @@ class _ArchiveMessages:
     @contextmanager
     def _written(self) -> Iterator[tuple[sqlite3.Connection, list[NarwhalsMessages]]]:
         """Yield the archived messages, as they were when their files were written."""
-        with self._connections.reading() as conn, naming_damaged(self._files(conn), read_through, export=None):
+        with (
+            self._connections.reading(sorts_all=True) as conn,
+            naming_damaged(self._files(conn), read_through, export=None),
+        ):
             yield conn, self._archived(conn)
 
     def _delivered_after_all(self, where: Filters) -> int:

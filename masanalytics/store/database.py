@@ -133,18 +133,29 @@ class Connections:
             return done
 
     @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        """Run queries that see one state of the file."""
+    def reading(self, *, sorts_all: bool = False) -> Iterator[sqlite3.Connection]:
+        """Run queries that see one state of the file.
+
+        Parameters
+        ----------
+        sorts_all : bool
+            Whether they sort all messages, which may be more than memory holds: then what is sorted goes through temporary files.
+            All else, sending above all, needs no temporary folder.
+        """
         with as_store_error(self.path):
             conn = self.db.conn
             if conn.in_transaction:
                 yield conn
                 return
+            if sorts_all:
+                conn.execute("PRAGMA temp_store=FILE")
             conn.execute("BEGIN")
             try:
                 yield conn
             finally:
                 conn.rollback()
+                if sorts_all:
+                    conn.execute("PRAGMA temp_store=MEMORY")
 
     def check_in_place(self) -> None:
         """Refuse to go on with a file that is not at its path any more: whoever opens the path next would not see what is written.
@@ -314,7 +325,7 @@ _ADVICE: Final = (
     ),
     (
         ("full", "no space", "quota"),
-        N_("the disk that holds {name} is full: free some space, then run this again"),
+        N_("the disk that holds {name}, or the temporary folder, is full: free some space, then run this again"),
         True,
     ),
     (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ __all__ = [
     "MISSING",
     "REPORTS",
     "china_times",
+    "column_parts",
     "fetch_columns",
     "nullable",
     "read_batches",
@@ -72,17 +73,22 @@ _REPORT_INTEGERS = ("report_id", "poll_id", "message_id")
 
 def fetch_columns(cursor: sqlite3.Cursor, integers: Sequence[str]) -> dict[str, np.ndarray]:
     """Return a query's columns as arrays: the named ones int64 with -2**63 for missing, the others objects."""
+    parts = list(column_parts(cursor, integers))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def column_parts(cursor: sqlite3.Cursor, integers: Sequence[str]) -> Iterator[dict[str, np.ndarray]]:
+    """Yield a query's columns as `fetch_columns` has them, some rows at a time; at least one part, of no row where there is none."""
     names = [column[0] for column in cursor.description]
-    parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    yield {name: np.array([], dtype=np.int64 if name in integers else object) for name in names}
     while rows := cursor.fetchmany(_ROWS_AT_ONCE):
+        part: dict[str, np.ndarray] = {}
         for name, values in zip(names, zip(*rows, strict=True), strict=True):
             if name in integers:
-                filled = [MISSING if value is None else value for value in values]
-                parts[name].append(np.array(filled, dtype=np.int64))
+                part[name] = np.array([MISSING if value is None else value for value in values], dtype=np.int64)
             else:
-                parts[name].append(np.array(values, dtype=object))
-    empty = {True: np.array([], dtype=np.int64), False: np.array([], dtype=object)}
-    return {name: np.concatenate(part) if part else empty[name in integers] for name, part in parts.items()}
+                part[name] = np.array(values, dtype=object)
+        yield part
 
 
 def china_times(seconds: np.ndarray) -> pd.DatetimeIndex:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from masanalytics.analysis.sources.number_totals import GAP_S, LATEST_S, NumberTotals
-from masanalytics.store.frames import MISSING, fetch_columns
+from masanalytics.store.frames import MISSING, column_parts
 from masanalytics.store.lookups import ACCEPTED
 from masanalytics.store.message_columns import Condition, find_column
 from masanalytics.vocabulary import Status
@@ -24,46 +24,39 @@ _GAP: Final = f"({_HEARD} - m.submitted_at)"
 _ODD: Final = f"(m.submitted_at IS NULL OR m.submitted_at < 0 OR m.submitted_at >= {LATEST_S} OR {_GAP} < -{GAP_S} OR {_GAP} >= {GAP_S})"
 _PLACE: Final = f"iif({_ODD}, {GAP_S}, m.submitted_at * {2 * GAP_S} + {_GAP} + {GAP_S})"
 
+# Not by the index that begins with the number (+m.phone): from number to number a page would be read for each message.
 _NUMBERS: Final = (
     f"SELECT m.phone, count(*) AS sent, sum(m.status_id = {_DELIVERED}) AS delivered, sum(m.status_id = {_FAILED}) AS failed,"
     f" max(m.submitted_at) AS sent_at, max(iif(m.status_id = {_DELIVERED}, {_HEARD}, NULL)) AS alive_at, max({_ODD}) AS odd,"
     f" max(iif(m.status_id = {_DELIVERED}, {_PLACE}, NULL)) AS last FROM messages m WHERE m.status_id {ACCEPTED} AND {{among}}"
-    " GROUP BY m.phone"
+    " GROUP BY +m.phone"
 )
 _FAILURES: Final = (
-    f"SELECT m.phone, m.error_code_id, m.carrier_id, m.submitted_at, {_PLACE} AS place, count(*) AS n FROM messages m"
+    f"SELECT +m.phone AS phone, m.error_code_id, m.carrier_id, m.submitted_at, {_PLACE} AS place, count(*) AS n FROM messages m"
     f" WHERE m.status_id = {_FAILED} AND {{among}} GROUP BY 1, 2, 3, 4, 5"
 )
 
 
-def number_totals(conn: sqlite3.Connection, parts: Sequence[Condition], phones: Sequence[str] | None) -> NumberTotals:
-    """Return the totals of accepted messages, a part of the numbers after the other: SQLite sorts few faster than all of them.
+def number_totals(conn: sqlite3.Connection, among: Condition, phones: Sequence[str] | None) -> NumberTotals:
+    """Return the totals of accepted messages, which SQLite sorts by number.
 
     Parameters
     ----------
     conn : sqlite3.Connection
         The store's.
-    parts : sequence of Condition
-        Which messages; no number is in two of them.
+    among : Condition
+        Which messages.
     phones : sequence of str, optional
         Of these numbers only.
     """
-    found = [_totals_of(conn, among, phones) for among in parts]
-    if len(found) == 1:
-        return found[0]
-    return NumberTotals(*(pd.concat([part[place] for part in found], ignore_index=True) for place in (0, 1)))
-
-
-def _totals_of(conn: sqlite3.Connection, among: Condition, phones: Sequence[str] | None) -> NumberTotals:
     if phones is not None:
         named = f"({among.sql}) AND m.phone IN (SELECT value FROM json_each(?))"
         among = among._replace(sql=named, values=[*among.values, json.dumps(list(phones))])
 
     def asked(sql: str, integers: Sequence[str]) -> pd.DataFrame:
-        got: Any = fetch_columns(conn.execute(sql.format(among=among.sql), list(among.values)), integers)
-        return pd.DataFrame(
-            {name: pd.Series(values, dtype="str" if name == "phone" else None) for name, values in got.items()}
-        )
+        cursor = conn.execute(sql.format(among=among.sql), list(among.values))
+        parts = [pd.DataFrame(part).astype({"phone": "str"}) for part in column_parts(cursor, integers)]
+        return pd.concat(parts, ignore_index=True)
 
     numbers = asked(_NUMBERS, ("sent", "delivered", "failed", "sent_at", "alive_at", "odd", "last"))
     failures = asked(_FAILURES, ("error_code_id", "carrier_id", "submitted_at", "place", "n"))

@@ -131,7 +131,7 @@ class StoredMessages:
 
     def one_state(self) -> AbstractContextManager[object]:
         """Let all that is read meanwhile be of one state of the file."""
-        return self._connections.reading()
+        return self._connections.reading(sorts_all=True)
 
     def number_bounds(self, where: Filters) -> Sequence[str]:
         """Return the numbers at which to cut the messages that pass `where`, so that a part is small."""
@@ -148,10 +148,8 @@ class StoredMessages:
 
     def number_totals(self, where: Filters, among: Sequence[str] | None) -> NumberTotals | None:
         """Return the accepted messages of each number, added up."""
-        with self._connections.reading() as conn:
-            bounds = number_bounds(conn, self.estimated_count(where)) if among is None else []
-            parts = [within(_asked(conn, where), each) for each in zip(["", *bounds], [*bounds, None], strict=True)]
-            return number_totals(conn, parts, among)
+        with self._connections.reading(sorts_all=among is None) as conn:
+            return number_totals(conn, _asked(conn, where), among)
 
     def estimated_count(self, where: Filters) -> int:
         """Return about how many messages pass `where`, from a sample of them."""
