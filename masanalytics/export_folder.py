@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -86,6 +87,18 @@ class Partition:
     observed: str = ""
     as_of: int | None = None
     checksum: int | None = None
+
+    @property
+    def cut(self) -> list[tuple[int, int, int]]:
+        """Which of them have been watched for a shorter time than the others: submitted from, to, and watched until.
+
+        Examples
+        --------
+        >>> Partition("messages", "shop", "2026-01", "a", 9, 99, 1, observed="1700 1000-1200:1100").cut
+        [(1000, 1200, 1100)]
+        """
+        stretches = [re.split("[-:]", one) for one in self.observed.split(" ")[1:]]
+        return [(int(first), int(last), int(end)) for first, last, end in stretches]
 
 
 @dataclass(frozen=True)

@@ -1083,16 +1083,41 @@ def test_batches_count_late_reports_of_what_was_open_as_messages_do(
     assert counted.to_numpy().tolist() == [[2, 1, 0]]
 
 
-def test_an_export_that_was_brought_up_to_date_knows_long_ages(old: Store, tmp_path: Path) -> None:
-    """Files of a settled month stay as they are: how long their messages were watched since is computed."""
+def _files_by_duckdb(folder: Path) -> Any:
+    import duckdb
+
+    return duckdb.connect().read_parquet(f"{folder}/month=*/*.parquet")
+
+
+def _files_by_polars(folder: Path) -> Any:
+    return pytest.importorskip("polars").scan_parquet(f"{folder}/month=*/*.parquet")
+
+
+@pytest.mark.parametrize("has_hole", [False, True])
+@pytest.mark.parametrize("asked", [Path, _files_by_duckdb, _files_by_polars])
+def test_an_export_that_was_brought_up_to_date_knows_long_ages(
+    old: Store, tmp_path: Path, asked: Callable[[Path], Any], has_hole: bool
+) -> None:
+    """Files of a settled month stay as they are: how long their messages were watched since is computed, up to a hole."""
+    if has_hole:
+        with old.db.conn as conn:
+            (at,) = conn.execute("SELECT max(submitted_at) FROM messages").fetchone()
+            conn.execute(
+                "INSERT INTO polls (poll_id, account_id, endpoint, state, asked_at) VALUES (999, 1, 'report', 'lost', ?)",
+                [at],
+            )
+            conn.execute("INSERT INTO holes VALUES (999, 1, 'report', ?, ?, 1, 1, NULL)", [at - 3600, at + 3600])
     for days in (20, 60):  # after the last message
         with old.db.conn as conn:
             conn.execute("UPDATE coverage SET ended_at = (SELECT max(submitted_at) FROM messages) + ?", [days * DAY])
         old.export_parquet(folder := tmp_path / "export", phones="whole")
     assert pd.concat(map(pd.read_parquet, folder.glob("month=2026-02/*.parquet")))["waited_s"].max() < 50 * DAY
+    counts = []
     for age in ("3d", "30d", "50d", "80d"):
-        found, expected = (mas.delivery_rates(data, within=age, history=None) for data in (folder, old))
+        found, expected = (mas.delivery_rates(data, within=age, history=None) for data in (asked(folder), old))
         assert found["accepted"].tolist() == expected["accepted"].tolist() != [0]
+        counts += found["accepted"].tolist()
+    assert counts == sorted(counts, reverse=True)
 
 
 def test_the_folder_alone_says_what_failed_before_it_was_delivered(bench: Bench, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from masanalytics.analysis.sources.number_totals import NumberTotals, TotalsNumb
 from masanalytics.analysis.sources.pandas import PandasMessages
 from masanalytics.analysis.sources.parquet_files import in_memory, opened, read_through
 from masanalytics.analysis.sources.united import UnitedMessages
+from masanalytics.analysis.sources.watched_until import WatchedUntil
 from masanalytics.clock import Clock
 from masanalytics.errors import InputError, StoreError
 from masanalytics.i18n import speaks
@@ -312,9 +313,12 @@ class _ArchiveMessages:
     def _archived(self, conn: sqlite3.Connection) -> list[NarwhalsMessages]:
         """Return the files, as of now, those with the same columns and names of accounts together."""
         check_place(conn, self._folder)
-        ends = Observation.of(conn).ends
+        seen = Observation.of(conn)
         names = dict(conn.execute("SELECT account_id, account FROM accounts").fetchall())
-        until = {names[account_id]: end for account_id, end in ends.items()}
+        watched = WatchedUntil(
+            {names[account_id]: end for account_id, end in seen.ends.items()},
+            {names[account_id]: cut for account_id, cut in seen.cut.items()},
+        )
         by_part = {names[account_id] for account_id in by_part_accounts(conn)}
         runs = conn.execute("SELECT file, own_columns, size_bytes, checksum FROM archive_runs ORDER BY archive_id")
         known = [(self._folder / file, *run) for file, *run in runs]
@@ -327,7 +331,7 @@ class _ArchiveMessages:
             renames = called.get(path.relative_to(self._folder).as_posix(), {})
             files.setdefault((tuple(sorted(json.loads(own))), tuple(renames.items())), []).append(path)
         return [
-            opened(group, own=own_columns).renamed(dict(renames)).watched_until(until).reported_by_part(by_part)
+            opened(group, own=own_columns).renamed(dict(renames)).watched_until(watched).reported_by_part(by_part)
             for (own_columns, renames), group in files.items()
         ]
 

@@ -119,8 +119,8 @@ class DuckDBMessages(NarwhalsMessages):
         long = {name: test for name, test in tests.items() if test is not None}
         if not long:
             return super()._kept(where)
-        others = self._test(where, but_for=long)
-        kept = self._frame if others is None else self._frame.filter(others)
+        others, messages = self._test(where, but_for=long), self._as_asked(where)
+        kept = messages if others is None else messages.filter(others)
         return nw.from_native(kept.to_native().filter(" AND ".join(long.values())))
 
     def without(self, message_ids: Sequence[int]) -> Self:

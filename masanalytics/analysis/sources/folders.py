@@ -27,10 +27,11 @@ from masanalytics.analysis.sources.number_totals import NumberTotals, TotalsNumb
 from masanalytics.analysis.sources.pandas import PandasMessages
 from masanalytics.analysis.sources.parquet_files import opened, read_through
 from masanalytics.analysis.sources.united import UnitedMessages
+from masanalytics.analysis.sources.watched_until import WatchedUntil, asks_for_long_ages
 from masanalytics.errors import InputError, StoreError
 from masanalytics.export_folder import MANIFEST, Manifest, Partition, current_file, current_files, read_manifest
 from masanalytics.paths import full_path
-from masanalytics.vocabulary import MESSAGE_COLUMNS, SETTLED_S
+from masanalytics.vocabulary import MESSAGE_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -213,18 +214,15 @@ class ExportedMessages:
             are_alike = manifest.settings.get("columns") == [*MESSAGE_COLUMNS]
             own = manifest.settings["own_columns"]
             chosen = [_concerned(each, where) for each in _with_same_columns(manifest, "messages")] or [[]]
-            until = manifest.extra.get("observed_until", {})
-            if not manifest.settings.get("archive"):
-                # What was written may have been watched for longer since; of an export only long ages are a matter of it.
-                until = until if where.age_s > SETTLED_S else {}
-                chosen = [part for each in chosen for part in _by_cuts(each)] if until else chosen
+            # What was written may have been watched for longer since; of an export only long ages are a matter of it.
+            watched = WatchedUntil.of(manifest, manifest.partitions)
+            is_longer = bool(manifest.settings.get("archive")) or asks_for_long_ages(where)
             sources = [_opened(self._files(manifest, each), own=own, are_alike=are_alike) for each in chosen]
-            sources = [
-                one.watched_until(until) if until and isinstance(one, NarwhalsMessages) and not _has_cuts(each) else one
-                for one, each in zip(sources, chosen, strict=True)
-            ]
             late = [opened(self._files(manifest, each), own=own) for each in _with_same_columns(manifest, "late")]
-            return question(_as_one(sources, [one.watched_until(until) if until else one for one in late]))
+            if is_longer:
+                sources = [one.watched_until(watched) if isinstance(one, NarwhalsMessages) else one for one in sources]
+                late = [one.watched_until(watched) for one in late]
+            return question(_as_one(sources, late))
 
         return self._while_unchanged(asked, kinds=["messages", "late"])
 
@@ -299,17 +297,6 @@ def _with_same_columns(manifest: Manifest, kind: str) -> list[list[Partition]]:
         if one.kind == kind:
             found.setdefault(tuple(lacking.get(one.file, ())), []).append(one)
     return list(found.values())
-
-
-def _has_cuts(partitions: Sequence[Partition]) -> bool:
-    """Whether an answer is missing that reports of some of their messages may have been in."""
-    return any(" " in one.observed for one in partitions)
-
-
-def _by_cuts(partitions: Sequence[Partition]) -> list[list[Partition]]:
-    """Return the files apart of which an answer is missing: their messages have waited until then."""
-    parts = [[one for one in partitions if _has_cuts([one]) == wanted] for wanted in (False, True)]
-    return [part for part in parts if part] or [list(partitions)]
 
 
 def _as_one(sources: Sequence[MessageSource], late: Sequence[NarwhalsMessages]) -> MessageSource:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from masanalytics.analysis.dimensions import (
     BEYOND,
@@ -37,14 +37,11 @@ from masanalytics.analysis.sources.duckdb_relation import epoch_name, with_epoch
 from masanalytics.analysis.sources.ids_apart import shifts_by_account, told_apart
 from masanalytics.analysis.sources.ledger_parts import LedgerPart
 from masanalytics.analysis.sources.lent_rows import (
-    DELIVERED,
-    FAILED,
-    OPEN,
-    UNREPORTED,
     Ask,
     Loan,
 )
 from masanalytics.analysis.sources.number_totals import AddedUp, NumberTotals
+from masanalytics.analysis.sources.watched_until import WatchedUntil, asks_for_long_ages
 from masanalytics.analysis.sources.written_numbers import (
     other_spellings,
     refuse_several_styles,
@@ -105,15 +102,17 @@ class NarwhalsMessages:
         """How numbers stand in it, as far as the manifest of an export says: ``whole`` unless it says something else."""
         return "whole" if self._exported is None else self._exported.manifest.phone_style
 
-    def watched_until(self, ends: Mapping[str, int]) -> Self:
-        """Return the same messages with ``waited_s`` as of these instants (epoch seconds), by account."""
-        import narwhals as nw
+    def watched_until(self, watched: WatchedUntil) -> Self:
+        """Return the same messages with ``waited_s`` as of these instants."""
+        return type(self)(self._watched(watched), shifts={})
 
-        waited = nw.col("waited_s")
-        for account, end in ends.items():
-            known = (nw.col("account") == account) & ~nw.col("waited_s").is_null()
-            waited = nw.when(known).then(nw.lit(end) - self._epoch("submitted_at")).otherwise(waited)
-        return type(self)(self._frame.with_columns(waited_s=waited.cast(nw.Int64)), shifts={})
+    def _watched(self, watched: WatchedUntil) -> Any:
+        return watched.shown_in(self._frame, self._epoch("submitted_at"))
+
+    def _as_asked(self, where: Filters) -> Any:
+        """Return the messages, of the files of an export as long watched as its manifest says, where that matters."""
+        is_asked = asks_for_long_ages(where)
+        return self._watched(WatchedUntil.of_files(self._exported)) if is_asked else self._frame
 
     def renamed(self, accounts: Mapping[str, str]) -> Self:
         """Return the same messages with accounts by other names, old name -> new name."""
@@ -264,19 +263,8 @@ class NarwhalsMessages:
 
     def _outcome(self, *, tells_silent: bool = True) -> nw.Expr:
         """Return what became of an accepted message; null of others. To tell the silent from the open is to read one more column."""
-        import narwhals as nw
-
-        kind, status = self._schema["status"], nw.col("status")
-        pending = nw.lit(UNREPORTED)
-        if "waited_s" in self._schema and tells_silent:
-            pending = nw.when(self._whole("waited_s") >= UNREPORTED_AFTER_S).then(pending).otherwise(nw.lit(OPEN))
-        outcome: Any = None
-        for one, number in (
-            (Status.pending, pending), (Status.failed, nw.lit(FAILED)), (Status.delivered, nw.lit(DELIVERED)),
-        ):  # fmt: skip
-            is_one = nw.when(status.is_in(spelled_options([one], as_numbers=kind.is_integer()))).then(number)
-            outcome = is_one if outcome is None else is_one.otherwise(outcome)
-        return cast("nw.Expr", outcome)
+        waited = self._whole("waited_s") if "waited_s" in self._schema and tells_silent else None
+        return expressions.outcome(waited, as_numbers=self._schema["status"].is_integer())
 
     def column_kind(self, name: str) -> ColumnKind | None:
         """Return what a column holds."""
@@ -382,8 +370,8 @@ class NarwhalsMessages:
 
     def _kept(self, where: Filters) -> Any:
         """Return the messages that pass `where`."""
-        passes = self._test(where)
-        return self._frame if passes is None else self._frame.filter(passes)
+        passes, messages = self._test(where), self._as_asked(where)
+        return messages if passes is None else messages.filter(passes)
 
     def _test(self, where: Filters, *, but_for: Collection[str] = ()) -> Any:
         """Return the test that a message passes `where`, `but_for` the values of these columns; None where all do."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from masanalytics.analysis.dimensions import FIRST_HOUR, LAST_HOUR, TimePart
+from masanalytics.analysis.filter_values import spelled_options
+from masanalytics.analysis.sources.lent_rows import DELIVERED, FAILED, OPEN, UNREPORTED
 from masanalytics.timezone import CHINA_OFFSET_S
+from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
 
 if TYPE_CHECKING:
     import narwhals as nw
 
-__all__ = ["at_night", "column", "digits_as_epoch", "first_edge", "one_of", "parts_missing"]
+__all__ = ["at_night", "column", "digits_as_epoch", "first_edge", "one_of", "outcome", "parts_missing"]
 
 _HOUR: Final = TimePart(3600, 24)
 _FIRST_DIGITS: Final = 19_700_101_000000
@@ -68,6 +71,22 @@ def one_of(values: Any, options: Sequence[Any]) -> Any:
     # A list of nothing is of no kind, which Arrow compares with nothing.
     chosen = values.is_in(known) if known else values.is_null() & ~values.is_null()
     return chosen | values.is_null() if None in options else chosen
+
+
+def outcome(waited_s: nw.Expr | None, *, as_numbers: bool) -> nw.Expr:
+    """Return what became of an accepted message, by its ``status`` and how long it has waited; null of others."""
+    import narwhals as nw
+
+    pending: Any = nw.lit(UNREPORTED)
+    if waited_s is not None:
+        pending = nw.when(waited_s >= UNREPORTED_AFTER_S).then(pending).otherwise(nw.lit(OPEN))
+    found: Any = None
+    for one, number in (
+        (Status.pending, pending), (Status.failed, nw.lit(FAILED)), (Status.delivered, nw.lit(DELIVERED)),
+    ):  # fmt: skip
+        is_one = nw.when(nw.col("status").is_in(spelled_options([one], as_numbers=as_numbers))).then(number)
+        found = is_one if found is None else is_one.otherwise(found)
+    return cast("nw.Expr", found)
 
 
 def parts_missing(accounts: Collection[str]) -> nw.Expr:
