@@ -13,7 +13,7 @@ import pytest
 
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources import as_source
-from masanalytics.analysis.sources.duckdb_relation import files_behind, without_progress_bar
+from masanalytics.analysis.sources.duckdb_relation import files_behind, parquet_behind, without_progress_bar
 from tests.random_messages import as_lazy_polars
 
 duckdb = pytest.importorskip("duckdb")
@@ -120,6 +120,35 @@ def test_the_files_behind_a_relation_tell_when_one_changes(tmp_path: Path) -> No
         files_behind(nw.from_native(duckdb.read_parquet(str(tmp_path / "more.parquet")).filter("latency_s > 3")))
         is None
     )
+
+
+@pytest.mark.parametrize(
+    ("query", "is_known"),
+    [
+        ("FROM '{files}'", True),
+        ("select * from '{files}';", True),
+        ("SELECT *\nFROM read_parquet('{files}', union_by_name = true) AS m", True),
+        ("SELECT * FROM read_parquet(['{files}', '{files}'])", True),
+        ("FROM '{files}' WHERE latency_s > 3", False),
+        ("FROM '{files}' LIMIT 1", False),
+        ("SELECT DISTINCT * FROM '{files}'", False),
+        ("SELECT * EXCLUDE (latency_s) FROM '{files}'", False),
+        ("FROM '{files}' UNION ALL FROM '{files}'", False),
+        ("FROM '{files}' USING SAMPLE 1 ROWS", False),
+    ],
+)
+def test_the_files_behind_a_query_are_known_where_it_reads_all_of_them(
+    tmp_path: Path, query: str, is_known: bool
+) -> None:
+    """Whoever writes SQL is told of damage and coverage as who calls `read_parquet` is; a query of a part is one of other messages."""
+    pytest.importorskip("pyarrow")
+    (tmp_path / "it's").mkdir()
+    ONE_DAY.to_parquet(file := tmp_path / "it's" / "a.parquet")
+    files = str(file.with_name("*.parquet")).replace("'", "''")
+
+    found = parquet_behind(nw.from_native(duckdb.sql(query.format(files=files))))
+
+    assert found is not None and set(found) == {file} if is_known else found is None
 
 
 def counted(folder: Path) -> tuple[int, int, int]:

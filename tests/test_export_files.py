@@ -99,7 +99,7 @@ def test_a_file_in_the_place_of_another_is_not_counted(export: Path) -> None:
         mas.delivery_rates(export)
 
 
-@pytest.mark.parametrize("reader", ["a folder", "DuckDB", "polars"])
+@pytest.mark.parametrize("reader", ["a folder", "DuckDB", "SQL of DuckDB", "polars"])
 @pytest.mark.parametrize("place", [0.1, 0.3, 0.5, 0.7])
 def test_a_bit_that_turned_over_is_seen(export: Path, reader: str, place: float) -> None:
     """Wherever in the rows it is, and whoever is given the files: no engine compares what it reads with what was written."""
@@ -114,6 +114,8 @@ def _read_by(reader: str, export: Path) -> Any:
     files = f"{export}/month=*/*.parquet"
     if reader == "DuckDB":
         return pytest.importorskip("duckdb").read_parquet(files)
+    if reader == "SQL of DuckDB":
+        return pytest.importorskip("duckdb").sql(f"SELECT * FROM '{files}'")
     return pytest.importorskip("polars").scan_parquet(files) if reader == "polars" else export
 
 

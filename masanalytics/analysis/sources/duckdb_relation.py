@@ -26,8 +26,13 @@ __all__ = [
 
 _TIMES: Final = ("submitted_at", "received_at")
 _VIEW: Final = "messages_of_masanalytics"
+_NAME: Final = "'(?:[^']|'')*'"
 _SCAN: Final = re.compile(
-    r"SELECT \* FROM (?:parquet_scan|read_parquet)\(\[(?P<names>'[^\]]*')\](?:, [\w :=]+)*\)(?: AS \"\w+\")?"
+    rf"""\s*(?:SELECT\s+\*\s+)?FROM\s+(?:
+        (?P<named>'(?:[^']|'')*\.parquet')  # which DuckDB reads as Parquet for its name
+        | (?:parquet_scan|read_parquet)\(\s*(?:(?P<name>{_NAME})|\[(?P<names>{_NAME}(?:\s*,\s*{_NAME})*)\])(?:\s*,\s*[\w\ :=]+)*\s*\)
+    )(?:\s+AS\s+"?\w+"?)?\s*;?\s*""",
+    re.IGNORECASE | re.VERBOSE,
 )
 _MOST_FILES: Final = 10_000
 
@@ -106,7 +111,8 @@ def parquet_behind(frame: Any) -> list[Path] | None:
     found = _SCAN.fullmatch(frame.to_native().sql_query())
     if found is None:
         return None
-    files = [Path(name) for (name,) in _asked(frame, f"SELECT file FROM glob([{found['names']}]) ORDER BY file")]
+    names = found["named"] or found["name"] or found["names"]
+    files = [Path(name) for (name,) in _asked(frame, f"SELECT file FROM glob([{names}]) ORDER BY file")]
     return files if files and len(files) <= _MOST_FILES else None
 
 
