@@ -39,13 +39,13 @@ import masanalytics as mas
 from masanalytics.clock import ManualClock
 from masanalytics.store import archiving
 
-def run(path, folder, until):
+def run(path, folder, until, before="2026-02-01", now=1_775_000_000):
     counted = killed_at(until)
-    os.replace, os.fsync = counted(os.replace), counted(os.fsync)
+    os.replace, os.fsync, pathlib.Path.unlink = counted(os.replace), counted(os.fsync), counted(pathlib.Path.unlink)
     for name in ("_write", "_note_evidence", "write_reports", "_take_out", "write_manifest"):
         setattr(archiving, name, counted(getattr(archiving, name)))
-    with mas.Store(path, clock=ManualClock(1_775_000_000)) as store:
-        store.archive("2026-02-01", folder)
+    with mas.Store(path, clock=ManualClock(now)) as store:
+        store.archive(before, folder)
 """
 )
 
@@ -301,6 +301,55 @@ def test_killed_at_every_step(old: Store, tmp_path: Path, launch: Callable[[str]
         if ended == 0:
             break
     assert steps > 8
+
+
+@pytest.mark.slow
+def test_killed_at_every_step_after_somebody_was_forgotten(
+    old: Store, tmp_path: Path, launch: Callable[[str], Launcher]
+) -> None:
+    """Files are written anew, old ones removed and more months moved: every state between shows the same, and nobody again."""
+    from masanalytics.clock import ManualClock
+
+    old.archive("2026-02-01", tmp_path / "archive")
+    ids = sorted(mas.Archive(tmp_path / "archive", old).messages()["message_id"])
+    forgotten = mas.Archive(tmp_path / "archive", old).messages()["phone"].drop_duplicates().tolist()[:3]
+    with old.db.conn as conn:
+        conn.execute("UPDATE coverage SET ended_at = ended_at + ?", [60 * DAY])
+    old.forget(phones=forgotten)
+    expected = mas.delivery_rates(mas.Archive(tmp_path / "archive", old), by=["account", "campaign"])
+    now = old.clock.now() + 90 * DAY
+    old.close()
+    path, folder = tmp_path / "store.db", tmp_path / "archive"
+    shutil.copytree(folder, tmp_path / "kept")
+    with sqlite3.connect(path) as source, sqlite3.connect(tmp_path / "kept.db") as target:
+        source.backup(target)
+
+    def right(archive: mas.Archive) -> bool:
+        shown = archive.messages()
+        pd.testing.assert_frame_equal(mas.delivery_rates(archive, by=["account", "campaign"]), expected)
+        return shown["message_id"].tolist() == ids and not set(shown["phone"]) & set(forgotten)
+
+    archiver = launch(ARCHIVER)
+    steps = 0
+    while True:
+        steps += 1
+        shutil.rmtree(folder)
+        shutil.copytree(tmp_path / "kept", folder)
+        for file in tmp_path.glob("store.db*"):
+            file.unlink()
+        shutil.copy(tmp_path / "kept.db", path)
+        archiver.start(wait_for_go=False, path=str(path), folder=str(folder), until=steps, before="2026-04-01", now=now)
+        ended = archiver.ended(60)
+        with Store(path, clock=ManualClock(now)) as store:
+            assert right(mas.Archive(folder, store))
+            store.archive("2026-04-01", folder)
+            assert right(mas.Archive(folder, store))
+            everything = b"".join(file.read_bytes() for file in folder.rglob("*") if file.is_file())
+            assert not [phone for phone in forgotten if phone.encode() in everything]
+            assert mas.delivery_rates(folder, history=None)["accepted"].tolist() == [len(ids) - len(store.messages())]
+        if ended == 0:
+            break
+    assert steps > 15
 
 
 def test_reports_go_with_their_messages(bench: Bench, tmp_path: Path) -> None:
