@@ -90,9 +90,8 @@ class Archive:
         Proofs are there where their campaign is named.
         """
         where = Filters.parse({"campaign": campaign, **filters})
-        for name in where.values.get("campaign", ()):
-            if name is not None and self.store is not None:
-                self.store.sends.check_campaign(str(name))
+        if self.store is not None:
+            self.store.sends.check_campaigns(where)
         columns = self.message_source.message_columns()
         pushed, derived = narrowed(self.message_source, where)
         if derived:

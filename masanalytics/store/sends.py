@@ -38,6 +38,7 @@ from masanalytics.store.send_log import Claimed, Claims, RunRecord, RunStart
 from masanalytics.text import plain_name
 
 if TYPE_CHECKING:
+    from masanalytics.analysis.filters import Filters
     from masanalytics.client import SubmitResult
     from masanalytics.planning import PlannedBatch
 
@@ -140,6 +141,12 @@ class Sends:
             campaigns = progress.campaigns(conn)
         if plain_name(campaign) not in campaigns:
             raise unknown_name(Text("campaign"), campaign, campaigns)
+
+    def check_campaigns(self, where: Filters) -> None:
+        """Raise InputError if messages are narrowed to a campaign that there never was."""
+        for name in where.values.get("campaign", ()):
+            if name is not None:
+                self.check_campaign(str(name))
 
     def refuse_archived(self, campaign: str) -> None:
         """Raise InputError if messages of this campaign are archived, so that the file alone does not know what became of them."""

@@ -197,9 +197,7 @@ class Store:
             If there is no such campaign, naming those that are near.
         """
         where = Filters.parse({"campaign": campaign, **filters})
-        for name in where.values.get("campaign", ()):
-            if name is not None:
-                self.sends.check_campaign(str(name))
+        self.sends.check_campaigns(where)
         with self._connections.reading() as conn:
             return note_archived(conn, messages.read_messages(conn, messages.conditions(conn, where)))
 
