@@ -193,7 +193,7 @@ def _rules(names: Sequence[str], freq: str, within: Length, min_n: int, runs: in
 
 def _period(filters: Filters, source: Any, rules: Rules, at: Instant | None, history: int) -> tuple[Filters, float]:
     """Return the filters, narrowed to what can be judged by `at`, and when the last message of it was submitted."""
-    as_of = source.coverage_summary(filters).get("as_of")
+    as_of = source.coverage_summary(filters.of_columns(source.message_columns())).get("as_of")
     now = float("inf") if as_of is None else float(as_of)
     if at is not None:
         now = min(now, float(to_instant(at)))

@@ -142,6 +142,21 @@ class Filters:
         pushed = {name: options for name, options in self.values.items() if name not in derived}
         return replace(self, values=pushed), derived
 
+    def of_columns(self, available: Sequence[str]) -> Filters:
+        """Return what a source with these columns can be asked, which is wider where there are values of derived dimensions.
+
+        Raises
+        ------
+        InputError
+            If a keyword argument is no column.
+
+        Examples
+        --------
+        >>> Filters.parse({"campaign": "spring", "hour": 9}).of_columns(["campaign", "submitted_at"]).values
+        {'campaign': ('spring',)}
+        """
+        return self.divided(available)[0]
+
     @property
     def age_s(self) -> int:
         """For how long messages must have been watched to be among those asked about."""

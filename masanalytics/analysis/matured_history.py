@@ -269,7 +269,8 @@ def _last_month(source: MessageSource, columns: set[str], account: tuple[Any, ..
         since=since if asked.since is None else asked.since,
         waited_at_least=UNREPORTED_AFTER_S,
     )
-    return replace(where, every=max(1, source.estimated_count(where) // _ENOUGH_MESSAGES))
+    expected = source.estimated_count(where.of_columns(source.message_columns()))
+    return replace(where, every=max(1, expected // _ENOUGH_MESSAGES))
 
 
 def history_of(counts: Counts) -> MaturedHistory:

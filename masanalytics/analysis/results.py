@@ -125,8 +125,7 @@ def finished(
     is_empty = frame.empty if is_empty is None else is_empty
     refuse_unknown_names(source, where, is_empty=is_empty)
     refuse_hidden_numbers(source, where.values.get("phone", ()))
-    pushed, _ = where.divided(source.message_columns())
-    coverage = dict(source.coverage_summary(pushed))
+    coverage = dict(source.coverage_summary(where.of_columns(source.message_columns())))
     frame.attrs["as_of"] = format_instant(coverage.get("as_of"))
     frame.attrs["coverage"] = {name: _plain(coverage.get(name)) for name in ("end", "gaps", "holes")}
     frame.attrs["denominator"] = denominator

@@ -32,7 +32,8 @@ def young_messages(data: Messages, question: Question, counts: Counts) -> Callab
         if not dimensions:
             return counts.taken(~counts.matured()).grouped_as(counts.group[~counts.matured()], counts.groups)
         asked = replace(question, also=(*question.also, *dimensions))
-        since = _first_young(source.coverage_summary(question.where)) if "submitted_at" in columns else None
+        where = question.where.of_columns(source.message_columns())
+        since = _first_young(source.coverage_summary(where)) if "submitted_at" in columns else None
         expected = int(counts.n[~counts.matured()].sum())
         if since is not None:
             recent = max(since, question.where.since or since)
