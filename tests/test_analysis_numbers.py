@@ -476,3 +476,25 @@ def test_replies_of_a_frame_need_the_uplinks() -> None:
                 {"message_id": [1], "phone": ["1"], "status": ["delivered"], "submitted_at": [0], "campaign": "a"}
             )
         )
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ({"blocked_by": "blacklist"}, "blocked_by= is of type str: it must be several words"),
+        ({"gone_by": ["invalid_numbr"]}, "category='invalid_numbr' is not one of invalid_number"),
+        ({"dead_after": 0}, "dead_after=0: a whole number from 1"),
+        ({"dead_after_any": 1.5}, "dead_after_any=1.5: a whole number from 1"),
+        ({"dead_over_days": float("nan")}, "dead_over_days= is of type float: it must be a number from 0"),
+    ],
+)
+def test_a_rule_that_cannot_be_meant_is_refused(parts: dict[str, Any], said: str) -> None:
+    """Zero failures that make a number dead would be every number to one source, and those that failed to another."""
+    with pytest.raises(InputError, match=said):
+        HealthRule(**parts)
+
+
+def test_a_rule_is_no_mapping() -> None:
+    """It is named what it must be."""
+    with pytest.raises(InputError, match="rule= is of type dict: it must be a rule, such as mas.HealthRule"):
+        analysis.number_health(history(("1", "failed", EMPTY, "2026-01-01")), rule={"dead_after": 1})  # type: ignore[arg-type]

@@ -15,9 +15,12 @@ from masanalytics.analysis.hidden_numbers import refuse_hidden_numbers
 from masanalytics.analysis.number_places import number_places
 from masanalytics.analysis.results import finished
 from masanalytics.analysis.sources import as_source, asks_once
+from masanalytics.argument_kinds import LENGTH, WHOLE, WORDS, check_kind, wrong_kind
+from masanalytics.errors import InputError
 from masanalytics.i18n import Text
 from masanalytics.near_names import named_arguments, suggests_names
-from masanalytics.vocabulary import categories_of
+from masanalytics.text import nearest
+from masanalytics.vocabulary import categories, categories_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,6 +50,11 @@ class HealthRule:
         So many failures in a run, of `gone_by` or `away_by`, over at least `dead_over_days`: ``dead``.
     dead_over_days : float
         How long a run must last before numbers that could not be reached are given up.
+
+    Raises
+    ------
+    InputError
+        If a part is no list of categories, no whole number from 1, or no number of days.
     """
 
     blocked_by: tuple[str, ...] = categories_of("blocked")
@@ -55,6 +63,36 @@ class HealthRule:
     dead_after: int = 3
     dead_after_any: int = 6
     dead_over_days: float = 14.0
+
+    def __post_init__(self) -> None:
+        for name in ("blocked_by", "gone_by", "away_by"):
+            listed = getattr(self, name)
+            check_kind(name, listed, WORDS)
+            object.__setattr__(self, name, tuple(listed))
+            for category in getattr(self, name):
+                if category not in categories():
+                    raise InputError(
+                        "category={value!r} is not one of {known}",
+                        value=category,
+                        known=nearest(category, categories(), cutoff=0.3) or sorted(categories()),
+                    )
+        for name, most in (("dead_after", self.dead_after), ("dead_after_any", self.dead_after_any)):
+            if not WHOLE.is_right(most) or most < 1:
+                raise InputError("{name}={value!r}: a whole number from {least}", name=name, value=most, least=1)
+        check_kind("dead_over_days", self.dead_over_days, LENGTH)
+
+    @classmethod
+    def checked(cls, rule: HealthRule | None) -> HealthRule:
+        """Return the rule that was given, or that of none.
+
+        Raises
+        ------
+        InputError
+            If it is something else.
+        """
+        if rule is not None and not isinstance(rule, cls):
+            raise wrong_kind("rule", rule, Text("a rule, such as mas.HealthRule(dead_after=3)"))
+        return rule or cls()
 
 
 @named_arguments
@@ -114,7 +152,7 @@ def number_health(
     >>> number_health(messages)[["phone", "failed_in_a_row", "verdict"]].values.tolist()
     [['13800000001', 3, 'dead'], ['13800000002', 0, 'good']]
     """
-    rule = rule or HealthRule()
+    rule = HealthRule.checked(rule)
     filters = Filters.parse(where)
     source = as_source(data)
     asked, unread = (None, 0) if phones is None else _sheet(phones)

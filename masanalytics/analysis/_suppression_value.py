@@ -121,7 +121,7 @@ def suppression_value(
     prices = checked_price(price)
     filters = Filters.parse(where)
     source = as_source(data)
-    found = _totals(source, filters, JudgedStates(names, rule or HealthRule(), prices))
+    found = _totals(source, filters, JudgedStates(names, HealthRule.checked(rule), prices))
     result = _table(found, names)
     result = finished(
         result,

@@ -6,13 +6,13 @@ Nothing here is a statistic: times as epoch seconds, the files a relation reads,
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from masanalytics.analysis.sources.damaged_files import state_of_files
-from masanalytics.analysis.sources.narwhals_expressions import digits_as_epoch
+from masanalytics.analysis.sources.numeric_times import NumberKind, as_epoch
 
 __all__ = [
     "draws_progress_bar",
@@ -48,8 +48,8 @@ def epoch_name(name: str) -> str:
     return f"#epoch/{name}"
 
 
-def with_epochs(frame: Any) -> Any:
-    """Return the relation with its times as epoch seconds beside them; nothing is read that is not asked for.
+def with_epochs(frame: Any, kinds: Mapping[str, NumberKind]) -> Any:
+    """Return the relation with its times as epoch seconds beside them, of whole numbers of these `kinds`; nothing is read that is not asked for.
 
     A time less 1970 is an interval, of which DuckDB takes the seconds ten times more slowly; and what makes a time of digits is long,
     so that it stands once, not wherever the time is asked for.
@@ -58,7 +58,7 @@ def with_epochs(frame: Any) -> Any:
 
     schema = frame.collect_schema()
     known = {name for name in _TIMES if name in schema and epoch_name(name) not in schema}
-    digits = {epoch_name(name): digits_as_epoch(nw.col(name)) for name in known if schema[name].is_integer()}
+    digits = {epoch_name(name): as_epoch(nw.col(name), kinds[name]) for name in known if name in kinds}
     frame = frame.with_columns(**digits) if digits else frame
     times = [name for name in _TIMES if name in known and isinstance(schema[name], nw.Datetime)]
     if not times:

@@ -41,6 +41,7 @@ from masanalytics.analysis.sources.lent_rows import (
     Loan,
 )
 from masanalytics.analysis.sources.number_totals import AddedUp, NumberTotals
+from masanalytics.analysis.sources.numeric_times import NumberKind, as_epoch, kinds_of_columns
 from masanalytics.analysis.sources.watched_until import WatchedUntil, asks_for_long_ages
 from masanalytics.analysis.sources.written_numbers import (
     other_spellings,
@@ -85,8 +86,14 @@ class NarwhalsMessages:
 
     @cached_property
     def _frame(self) -> Any:
-        frame = with_epochs(self._given) if _is_duckdb(self._given) else self._given
+        frame = with_epochs(self._given, self._number_kinds) if _is_duckdb(self._given) else self._given
         return told_apart(frame, self._shifts)
+
+    @cached_property
+    def _number_kinds(self) -> Mapping[str, NumberKind]:
+        """What times are that are whole numbers."""
+        times = [name for name in _TIMES if epoch_name(name) not in self._schema]
+        return kinds_of_columns(self._given, times, self._collected)
 
     def shifts_of_accounts(self) -> Mapping[str, int]:
         """Return account -> what its ids have added; nothing where all are as they were, as in an export of one store."""
@@ -189,7 +196,7 @@ class NarwhalsMessages:
         error = missing_in_messages(columns, available)
         if error is not None:
             raise error
-        return self._collected(self._kept(where).select(**{name: self._column(name) for name in columns}))
+        return self._collected(self._kept(where).select(**{name: self._value(name) for name in columns}))
 
     def seen_number_style(self) -> str:
         """Return how some of its numbers are hidden, where they are."""
@@ -334,7 +341,7 @@ class NarwhalsMessages:
         """Return the latest ``submitted_at + waited_s``; missing where there is none."""
         import narwhals as nw
 
-        waited, at = nw.col("waited_s"), nw.col("submitted_at")
+        waited, at = self._waited(), nw.col("submitted_at")
         # What was submitted after the end of coverage has waited 0 and does not tell where that is.
         known = self._frame.filter((waited > 0) & ~at.is_null())
         ends = known.select(end=(self._epoch("submitted_at") + waited.cast(nw.Int64)).max())
@@ -390,7 +397,7 @@ class NarwhalsMessages:
         if where.until is not None:
             tests.append(self._instant(where.until, operator.lt))
         if where.waited_at_least is not None:
-            tests.append(nw.col("waited_s") >= where.waited_at_least)
+            tests.append(self._waited() >= where.waited_at_least)
         if where.waited_in is not None:
             waited = self._whole("waited_s")
             inside = [(waited >= start) & (waited < end) for start, end in where.waited_in]
@@ -410,13 +417,18 @@ class NarwhalsMessages:
     def _column(self, name: str) -> nw.Expr:
         return expressions.column(name, is_spark=self._frame.implementation.name in _SPARK)
 
+    def _value(self, name: str) -> nw.Expr:
+        """Return a column; one of categories by their names, since their order is that in which they came."""
+        import narwhals as nw
+
+        is_coded = isinstance(self._schema[name], (nw.Categorical, nw.Enum))
+        return self._column(name).cast(nw.String) if is_coded else self._column(name)
+
     def _dimension(self, name: str) -> nw.Expr:
         import narwhals as nw
 
         if name in self._schema:
-            # The order of a dictionary is that in which its values came.
-            is_coded = isinstance(self._schema[name], nw.Categorical)
-            return self._column(name).cast(nw.String) if is_coded else self._column(name)
+            return self._value(name)
         if name == "prefix":
             return nw.col("phone").cast(nw.String).str.slice(0, PREFIX_DIGITS)
         if name == WINDOW:
@@ -458,7 +470,8 @@ class NarwhalsMessages:
 
         dtype = self._schema[name]
         if dtype.is_integer():
-            return nw.col(epoch_name(name)) if _is_duckdb(self._frame) else expressions.digits_as_epoch(nw.col(name))
+            is_there = _is_duckdb(self._frame)
+            return nw.col(epoch_name(name)) if is_there else as_epoch(nw.col(name), self._number_kinds[name])
         if not isinstance(dtype, nw.Datetime):
             raise InputError(
                 "column {name!r} does not hold times but {dtype}: make it a column of times first",
@@ -487,6 +500,12 @@ class NarwhalsMessages:
         if "latency_s" in self._schema:
             return self._whole("latency_s")
         return self._epoch("received_at") - self._epoch("submitted_at")
+
+    def _waited(self) -> nw.Expr:
+        """Return how long messages have been watched, in seconds and parts of them."""
+        import narwhals as nw
+
+        return self._whole("waited_s") if isinstance(self._schema["waited_s"], nw.Duration) else nw.col("waited_s")
 
     def _whole(self, name: str) -> nw.Expr:
         """Return a column of numbers, or of lengths of time, as whole seconds."""

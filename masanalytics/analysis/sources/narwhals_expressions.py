@@ -1,4 +1,4 @@
-"""Expressions of narwhals: columns, tests of their values, times as the platform writes them, what counts as night."""
+"""Expressions of narwhals: columns, tests of their values, what became of a message, what counts as night."""
 
 from __future__ import annotations
 
@@ -8,33 +8,14 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from masanalytics.analysis.dimensions import FIRST_HOUR, LAST_HOUR, TimePart
 from masanalytics.analysis.filter_values import spelled_options
 from masanalytics.analysis.sources.lent_rows import DELIVERED, FAILED, OPEN, UNREPORTED
-from masanalytics.timezone import CHINA_OFFSET_S
 from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
 
 if TYPE_CHECKING:
     import narwhals as nw
 
-__all__ = ["at_night", "column", "digits_as_epoch", "first_edge", "one_of", "outcome", "parts_missing"]
+__all__ = ["at_night", "column", "first_edge", "one_of", "outcome", "parts_missing"]
 
 _HOUR: Final = TimePart(3600, 24)
-_FIRST_DIGITS: Final = 19_700_101_000000
-_FIRST_DAY, _LAST_DAY = 19_700_101, 21_001_231
-
-
-def digits_as_epoch(digits: nw.Expr) -> nw.Expr:
-    """Return whole numbers as epoch seconds, the platform's fourteen digits (20260131090000) and days (20260131) read as such."""
-    import narwhals as nw
-
-    value = digits.cast(nw.Int64)
-    is_day = (value >= _FIRST_DAY) & (value <= _LAST_DAY)
-    value = nw.when(is_day).then(value * 10**6).otherwise(value)
-    year, month, day = value // 10**10, value // 10**8 % 100, value // 10**6 % 100
-    # Days since 1970 by H. Hinnant's arithmetic on a year that begins in March.
-    shifted = nw.when(month <= 2).then(year - 1).otherwise(year)
-    of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
-    days = shifted * 365 + shifted // 4 - shifted // 100 + shifted // 400 + of_year - 719_468
-    clock = value // 10**4 % 100 * 3600 + value // 100 % 100 * 60 + value % 100
-    return nw.when(value >= _FIRST_DIGITS).then(days * 86_400 + clock - CHINA_OFFSET_S).otherwise(value)
 
 
 def at_night(epoch: nw.Expr) -> nw.Expr:

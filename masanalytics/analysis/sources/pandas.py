@@ -29,6 +29,7 @@ from masanalytics.analysis.sources.base import (
     refuse_doubled,
 )
 from masanalytics.analysis.sources.ids_apart import IDS, shifts_by_account, told_apart
+from masanalytics.analysis.sources.numeric_times import kind_of_numbers
 from masanalytics.analysis.sources.written_numbers import HASHED, MASKED, SOME, WHOLE, other_spellings, style_of
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
@@ -45,11 +46,7 @@ _SECONDS_CAP = 2**62 - 2
 _LARGEST_KEY = 2**62
 _DENSE_ROOM = 2**20
 _WIDE = 2**36
-_FIRST_DIGITS, _LAST_DIGITS = 19_700_101_000000, 21_000_101_000000
-_FIRST_DAY, _LAST_DAY = 19_700_101, 21_001_231
-_FIRST_SERIAL, _LAST_SERIAL = 36_526, 73_051  # the days of 2000 to 2099 in a spreadsheet
 _HOUR_S = 3600
-_LAST_EPOCH = 2**40
 _TIME_TEXT = r"\s*\d{4}[-/.年]\d{1,2}[-/.月]\d{1,2}日?(?:[T\s].*)?|\s*\d{14}\s*|\s*\d{8}\s*|\s*"
 
 
@@ -102,7 +99,7 @@ class PandasMessages:
         timed, first, span = _whole(_asked_seconds(frame, status - 1, seconds), len(status))
         rows, n = count_combinations([*columns, status, timed], [*sizes, len(Status) + 1, span])
         keys = {
-            name: values.iloc[row].reset_index(drop=True)
+            name: _plain(values).iloc[row].reset_index(drop=True)
             for name, (_, values), row in zip(by, dimensions, rows, strict=False)
         }
         # Added up as integers: far from 0, floats would lose the seconds.
@@ -121,7 +118,8 @@ class PandasMessages:
         if error is not None:
             raise error
         need = {*columns_needed([], where, seconds=None, available=available), *columns}
-        return self._kept(where, need)[list(columns)].reset_index(drop=True)
+        rows = self._kept(where, need)[list(columns)].reset_index(drop=True)
+        return rows.assign(**{name: _plain(rows[name]) for name in columns})
 
     def seen_number_style(self) -> str:
         """Return how some of its numbers are hidden, where they are."""
@@ -242,6 +240,15 @@ class PandasMessages:
         return pd.Series(pd.array(np.asarray(part.of(whole)), dtype="Int64")).where(pd.Series(known))
 
 
+def _plain(values: pd.Series) -> pd.Series:
+    """Return a column of categories by their values: the order of categories is that in which they came, unless they have one."""
+    import pandas as pd
+
+    kind: Any = values.dtype
+    is_coded = isinstance(kind, pd.CategoricalDtype) and not kind.ordered
+    return values.astype(kind.categories.dtype) if is_coded else values
+
+
 def _other_spellings(phones: pd.Series[Any], options: Sequence[Any]) -> list[Any]:
     """Return the cells of a column of numbers that are no plain number, and are one of `options` however both are spelled."""
     import narwhals as nw
@@ -309,18 +316,19 @@ def latencies(frame: pd.DataFrame) -> Figures:
 
 
 def as_floats(column: pd.Series) -> Figures:
-    """Return a column of numbers (or lengths of time) as floats, missing ones NaN."""
+    """Return a column of numbers (or lengths of time) as floats, missing and infinite ones NaN."""
     import pandas as pd
 
     if pd.api.types.is_timedelta64_dtype(column):
         column = column.dt.total_seconds()
     try:
-        return pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
+        values = pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
     except (ValueError, TypeError) as error:
         raise InputError(
             "column {name!r} holds values that are not numbers: it is counted in seconds",
             name=column.name,
         ) from error
+    return np.where(np.isinf(values), np.nan, values) if np.isinf(values).any() else values
 
 
 def epoch_seconds(column: pd.Series) -> Figures:
@@ -340,28 +348,16 @@ def epoch_seconds(column: pd.Series) -> Figures:
 
 
 def _numbers_as_epoch(column: pd.Series) -> Figures:
-    """Return numbers as epoch seconds, the platform's fourteen digits and days in eight read as such; days of a spreadsheet are refused."""
+    """Return numbers as epoch seconds, whatever they are (`kind_of_numbers`); digits that are no time are missing."""
     import pandas as pd
 
     values = as_floats(column)
     known = values[np.isfinite(values)]
-    if len(known) and ((known >= _FIRST_DAY) & (known <= _LAST_DAY)).all():
-        return _numbers_as_epoch(pd.Series(values * 10**6, name=column.name))
-    if len(known) and ((known >= _FIRST_DIGITS) & (known < _LAST_DIGITS)).all():
-        digits = pd.Series(values).astype("Int64").astype("string")
-        return epoch_seconds(pd.to_datetime(digits, format="%Y%m%d%H%M%S", errors="coerce"))
-    if len(known) and ((known > 0) & (known < _LAST_SERIAL)).all() and (known >= _FIRST_SERIAL).all():
-        raise InputError(
-            "column {name!r} holds numbers such as {value:g}, which are days as a spreadsheet counts them: make them times "
-            "(pandas.to_datetime(…, unit='D', origin='1899-12-30'))",
-            name=column.name,
-            value=float(known[0]),
-        )
-    if len(known) and (np.abs(known) > _LAST_EPOCH).any():
-        raise InputError(
-            "column {name!r} holds numbers that are no times: give epoch seconds, or make them times", name=column.name
-        )
-    return values
+    kind = kind_of_numbers(str(column.name), known.min(), known.max()) if len(known) else "epoch"
+    if kind == "epoch":
+        return values
+    digits = pd.Series(values * 10**6 if kind == "days" else values).astype("Int64").astype("string")
+    return epoch_seconds(pd.to_datetime(digits, format="%Y%m%d%H%M%S", errors="coerce"))
 
 
 def _texts_as_times(column: pd.Series) -> pd.Series:

@@ -1,0 +1,136 @@
+"""Columns of unusual kinds mean the same to pandas, polars and DuckDB: categories, numbers as times, lengths, infinite ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from masanalytics import analysis
+from masanalytics.errors import InputError
+
+duckdb, polars = pytest.importorskip("duckdb"), pytest.importorskip("polars")
+
+
+def as_relation(frame: pd.DataFrame) -> Any:
+    return duckdb.connect().from_df(frame)
+
+
+ENGINES: dict[str, Callable[[pd.DataFrame], Any]] = {
+    "pandas": lambda frame: frame,
+    "polars": lambda frame: polars.from_pandas(frame).lazy(),
+    "DuckDB": as_relation,
+}
+
+TIE = pd.DataFrame(
+    {
+        "phone": ["13800138000"] * 2,
+        "status": ["failed"] * 2,
+        "error_code": ["DB:0141", "MK:0001"],
+        "submitted_at": pd.to_datetime(["2026-01-05 09:00"] * 2).tz_localize("Asia/Shanghai"),
+    }
+)
+"""Two failures of one second: the later one is that of the greater code."""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("categories", [["MK:0001", "DB:0141"], ["DB:0141", "MK:0001"]])
+def test_categories_are_in_the_order_of_their_words(engine: str, categories: list[str]) -> None:
+    """Not in that in which they came: of ties the same one is the last, and the first."""
+    frame = TIE.assign(error_code=pd.Categorical(TIE["error_code"], categories))
+    if engine == "polars":
+        data = polars.from_pandas(TIE).with_columns(polars.col("error_code").cast(polars.Enum(categories)))
+    else:
+        data = ENGINES[engine](frame)
+
+    found = analysis.number_health(data)[["last_code", "last_category", "verdict"]].to_numpy().tolist()
+    top = analysis.error_codes(data, top=1)[["error_code", "count"]].to_numpy().tolist()
+
+    assert found == [["MK:0001", "invalid_number", "doubtful"]]
+    assert top == [["DB:0141", 1], ["other", 1]]
+
+
+def test_categories_with_an_order_of_their_own_keep_it() -> None:
+    """Who has said that gold comes before silver wants to see it so."""
+    level = pd.Categorical(["银", "金"], ["金", "银"], ordered=True)
+
+    assert analysis.delivery_rates(TIE.assign(级别=level, latency_s=5, waited_s=300_000), "级别", history=None)[
+        "级别"
+    ].tolist() == ["金", "银"]
+
+
+def numbered(values: list[int]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"status": ["delivered"] * len(values), "submitted_at": values, "latency_s": 5, "waited_s": 300_000}
+    )
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("values", "days"),
+    [
+        ([20260131090000, 20260201000000], ["2026-01-31", "2026-02-01"]),
+        ([20260131, 20260201], ["2026-01-31", "2026-02-01"]),
+        ([1769821200, 1769875200], ["2026-01-31", "2026-02-01"]),
+        ([20240229235959, 20240301000000], ["2024-02-29", "2024-03-01"]),
+        ([20260131090000, 20261331000000, 20260230000000, 20260110250000, 20260110096000], ["2026-01-31", None]),
+    ],
+)
+def test_numbers_are_read_as_times_of_one_kind(engine: str, values: list[int], days: list[str | None]) -> None:
+    """Digits as the platform writes them, days, epoch seconds; digits that are no time are missing."""
+    found = analysis.delivery_rates(ENGINES[engine](numbered(values)), "day", history=None)["day"]
+
+    assert [None if pd.isna(day) else str(pd.Timestamp(day).date()) for day in found] == days
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([46052, 46053], "which are days as a spreadsheet counts them"),
+        ([1769821200000], "numbers that are no times"),
+        ([1769821200000000], "numbers that are no times"),
+        ([20260131090000, 0], "numbers that are no times"),
+        ([20260131090000, 20260131], "numbers that are no times"),
+    ],
+)
+def test_numbers_that_are_no_times_are_refused(engine: str, values: list[int], said: str) -> None:
+    """Thousandths of seconds, days of a spreadsheet, and several kinds in one column: whoever guesses puts messages into other years."""
+    with pytest.raises(InputError, match=said):
+        analysis.delivery_rates(ENGINES[engine](numbered(values)), "day", history=None)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_how_long_messages_were_watched_may_be_lengths_of_time(engine: str) -> None:
+    """As latencies may be."""
+    frame = numbered([1769821200, 1769875200]).assign(
+        latency_s=pd.to_timedelta([5, 30], unit="s"), waited_s=pd.to_timedelta([600, 300_000], unit="s")
+    )
+    found = analysis.delivery_rates(ENGINES[engine](frame), within="20s", history=None)
+    young = analysis.delivery_rates(ENGINES[engine](frame), within="1h", history=None)
+
+    assert found[["accepted", "delivered"]].to_numpy().tolist() == [[2, 1]]
+    assert young[["accepted", "delivered"]].to_numpy().tolist() == [[1, 1]]
+    assert found.attrs["as_of"] == "2026-02-04 11:20:00"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_infinite_latency_is_none(engine: str) -> None:
+    """It is as unknown as a missing one, in counts and in the forecast."""
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame(
+        {
+            "status": rng.choice(["delivered", "failed", "pending"], 400, p=[0.6, 0.2, 0.2]),
+            "submitted_at": pd.to_datetime(1_769_821_200 + np.arange(400) * 900, unit="s", utc=True),
+            "latency_s": rng.integers(1, 90, 400).astype(float),
+        }
+    ).assign(waited_s=lambda rows: (1_769_821_200 + 400 * 900 - rows["submitted_at"].astype("int64") // 10**9).clip(0))
+    odd = np.arange(400) % 5 == 0
+    infinite, missing = (frame.assign(latency_s=frame["latency_s"].mask(odd, value)) for value in (np.inf, np.nan))
+
+    found, expected = (analysis.delivery_rates(data) for data in (ENGINES[engine](infinite), missing))
+
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False)
