@@ -38,6 +38,7 @@ __all__ = [
     "current_files",
     "exported_files",
     "finish",
+    "name_beside",
     "read_manifest",
     "sync_file",
 ]
@@ -155,6 +156,18 @@ def draft_of(file: Path) -> Path:
 def aside_of(file: Path) -> Path:
     """Return the name under which a file of an archive is set aside where a store does not know it."""
     return file.with_name(f"_{file.name}{_ASIDE}")
+
+
+def name_beside(file: Path) -> Path:
+    """Return the name that a file has, or had before it was set aside (`aside_of`).
+
+    Examples
+    --------
+    >>> name_beside(aside_of(Path("month=2026-01/000001-aa.parquet"))).name, name_beside(Path("000001-aa.parquet")).name
+    ('000001-aa.parquet', '000001-aa.parquet')
+    """
+    is_aside = file.name.endswith(_ASIDE)
+    return file.with_name(file.name.removeprefix("_").removesuffix(_ASIDE)) if is_aside else file
 
 
 def read_manifest(folder: Path) -> Manifest | None:

@@ -496,5 +496,20 @@ def test_a_rule_that_cannot_be_meant_is_refused(parts: dict[str, Any], said: str
 
 def test_a_rule_is_no_mapping() -> None:
     """It is named what it must be."""
-    with pytest.raises(InputError, match="rule= is of type dict: it must be a rule, such as mas.HealthRule"):
-        analysis.number_health(history(("1", "failed", EMPTY, "2026-01-01")), rule={"dead_after": 1})  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="rule= is of type dict: it must be a rule, such as"):
+        analysis.number_health(history(("1", "failed", EMPTY, "2026-01-01")), rule={"dead_after": 1})
+
+
+def test_names_of_forgotten_people_are_told_apart_from_numbers() -> None:
+    """What was sent to them since counts as another number's, which a note says; hashes of an export are nobody forgotten."""
+    name, hashed = "138~" + "a" * 24, "138~" + "a" * 32
+    found = analysis.number_health(
+        history(("13900139000", "delivered", None, "2026-01-01"), (name, "failed", EMPTY, "2026-01-02"))
+    )
+    of_export = analysis.number_health(history((hashed, "delivered", None, "2026-01-01")))
+
+    assert (
+        "1 of 2 numbers are names of people who were forgotten: what was sent to them since counts as another number's"
+        in notes_of(found)
+    )
+    assert not [note for note in notes_of(of_export) if "forgotten" in note]

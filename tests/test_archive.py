@@ -558,12 +558,32 @@ def test_a_copy_from_before_the_first_archiving_sets_nothing_aside_for_good(benc
     assert archive.messages("c1")["phone"].tolist() == [A]
 
 
-def test_an_archiving_that_lacks_a_file_is_refused_before_it_touches_anything(bench: Bench, tmp_path: Path) -> None:
-    """Of an older copy, whose file was written anew since, too: what the store in use has there stays in its place."""
+def test_an_older_copy_takes_files_that_were_written_anew(bench: Bench, tmp_path: Path) -> None:
+    """Under another name, without whoever was forgotten; what the store in use has there stays in its place."""
     archive = twice_archived(bench, folder := tmp_path / "archive", tmp_path / "first.db")
     copied(bench.store, tmp_path / "older.db")
     bench.store.forget(phones=[A], force=True)
     bench.store.archive("2026-01-01", folder)
+    before = contents(folder)
+    with Store(tmp_path / "older.db", clock=bench.clock) as older:
+        of_older = mas.Archive(folder, older)
+        with pytest.raises(
+            StoreError, match=r"another copy of the store wrote it anew, as .*\.parquet, and archive\(\)"
+        ):
+            of_older.messages("c1")
+        assert older.archive("2026-01-01", folder).messages == 0
+        assert contents(folder) == before
+        assert [phone if phone == B else phone[:4] for phone in of_older.messages("c1")["phone"]] == ["138~", B]
+    assert len(archive.messages("c1")) == 2
+
+
+def test_an_archiving_that_lacks_a_file_is_refused_before_it_touches_anything(bench: Bench, tmp_path: Path) -> None:
+    """Of an older copy, whose file was written anew and is gone, too: what the store in use has there stays in its place."""
+    twice_archived(bench, folder := tmp_path / "archive", tmp_path / "first.db")
+    copied(bench.store, tmp_path / "older.db")
+    bench.store.forget(phones=[A], force=True)
+    bench.store.archive("2026-01-01", folder)
+    next(folder.glob("month=2026-01/*.parquet")).unlink()
     before = contents(folder)
     with (
         Store(tmp_path / "older.db", clock=bench.clock) as older,
@@ -571,7 +591,25 @@ def test_an_archiving_that_lacks_a_file_is_refused_before_it_touches_anything(be
     ):
         older.archive("2026-02-01", folder)
     assert contents(folder) == before
-    assert len(archive.messages("c1")) == 2
+
+
+def test_files_set_aside_are_taken_back_without_whom_the_other_copy_forgot(bench: Bench, tmp_path: Path) -> None:
+    """They were written anew where they lay: the newer store has all messages again, and the number of nobody who was forgotten."""
+    bench.send([A, B], GROUP)
+    bench.receive([report(A, GROUP), report(B, GROUP)])
+    copied(bench.store, tmp_path / "older.db")
+    archive = archived(bench, folder := tmp_path / "archive")
+    with Store(tmp_path / "older.db", clock=bench.clock) as older:
+        older.archive("2026-01-01", folder)
+        older.forget(phones=[A], force=True)
+        older.archive("2026-01-01", folder)
+    assert {Path(name).suffix for name in contents(folder)} == {".orphan"}
+
+    bench.store.archive("2026-01-01", folder)
+
+    assert [phone if phone == B else phone[:4] for phone in archive.messages("c1")["phone"]] == ["138~", B]
+    assert mas.delivery_rates(folder, history=None)[["accepted", "delivered"]].to_numpy().tolist() == [[2, 2]]
+    assert not [name for name, content in contents(folder).items() if A.encode() in content]
 
 
 @pytest.mark.parametrize("kind", ["month=2026-03/*.parquet", "_reports/month=2026-03/*.pq"])

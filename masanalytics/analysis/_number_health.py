@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -25,7 +25,10 @@ from masanalytics.vocabulary import categories, categories_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["HEALTH_COLUMNS", "HealthRule", "number_health"]
+__all__ = ["HEALTH_COLUMNS", "HealthRule", "checked_rule", "number_health"]
+
+_FORGOTTEN: Final = "1[0-9]{2}~[a-p]{24}"
+"""The name of somebody who was forgotten; hashes of an export are longer."""
 
 
 @suggests_names
@@ -81,18 +84,18 @@ class HealthRule:
                 raise InputError("{name}={value!r}: a whole number from {least}", name=name, value=most, least=1)
         check_kind("dead_over_days", self.dead_over_days, LENGTH)
 
-    @classmethod
-    def checked(cls, rule: HealthRule | None) -> HealthRule:
-        """Return the rule that was given, or that of none.
 
-        Raises
-        ------
-        InputError
-            If it is something else.
-        """
-        if rule is not None and not isinstance(rule, cls):
-            raise wrong_kind("rule", rule, Text("a rule, such as mas.HealthRule(dead_after=3)"))
-        return rule or cls()
+def checked_rule(rule: HealthRule | None) -> HealthRule:
+    """Return the rule that was given, or that of none.
+
+    Raises
+    ------
+    InputError
+        If it is something else.
+    """
+    if rule is not None and not isinstance(rule, HealthRule):
+        raise wrong_kind("rule", rule, Text("a rule, such as mas.HealthRule(dead_after=3)"))
+    return rule or HealthRule()
 
 
 @named_arguments
@@ -152,7 +155,7 @@ def number_health(
     >>> number_health(messages)[["phone", "failed_in_a_row", "verdict"]].values.tolist()
     [['13800000001', 3, 'dead'], ['13800000002', 0, 'good']]
     """
-    rule = HealthRule.checked(rule)
+    rule = checked_rule(rule)
     filters = Filters.parse(where)
     source = as_source(data)
     asked, unread = (None, 0) if phones is None else _sheet(phones)
@@ -177,6 +180,17 @@ def _notes(result: pd.DataFrame, unread: int) -> list[Text]:
             total=len(result),
         )
     ]
+    forgotten = int(result["phone"].str.fullmatch(_FORGOTTEN, na=False).sum())
+    if forgotten:
+        notes.append(
+            Text(
+                "{count:,} of {total:,} numbers are names of people who were forgotten: what was sent to them since counts as another"
+                " number's",
+                code="forgotten_numbers",
+                count=forgotten,
+                total=len(result),
+            )
+        )
     if unread:
         notes.append(
             Text(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from masanalytics.aliases import Booleans, Columns, Figures, Filter, Messages, Numbers
-from masanalytics.analysis._number_health import HealthRule
+from masanalytics.analysis._number_health import HealthRule, checked_rule
 from masanalytics.analysis.dimensions import as_names, columns_behind
 from masanalytics.analysis.filter_checks import narrowed
 from masanalytics.analysis.filters import Filters
@@ -121,7 +121,7 @@ def suppression_value(
     prices = checked_price(price)
     filters = Filters.parse(where)
     source = as_source(data)
-    found = _totals(source, filters, JudgedStates(names, HealthRule.checked(rule), prices))
+    found = _totals(source, filters, JudgedStates(names, checked_rule(rule), prices))
     result = _table(found, names)
     result = finished(
         result,

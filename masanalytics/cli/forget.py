@@ -30,7 +30,7 @@ __all__ = ["forget"]
 @with_existing_store
 @click.pass_context
 def forget(ctx: click.Context, /, **_given: object) -> None:
-    """Erase people's numbers and texts from the store; counts, times and outcomes stay, so the analysis says the same.
+    """Erase people's numbers and texts from the store; counts, times and outcomes stay, so rates say the same.
 
     Says first what it would erase, and asks. What was exported or copied before is not touched.
     """

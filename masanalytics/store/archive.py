@@ -27,11 +27,12 @@ from masanalytics.analysis.sources.united import UnitedMessages
 from masanalytics.analysis.sources.watched_until import WatchedUntil
 from masanalytics.clock import Clock
 from masanalytics.errors import InputError, StoreError
+from masanalytics.export_folder import aside_of
 from masanalytics.i18n import speaks
 from masanalytics.near_names import suggests_names
 from masanalytics.paths import full_path
 from masanalytics.store.archive_erasing import erased_rows, not_yet_erased, texts_of_forgotten
-from masanalytics.store.archive_place import check_place
+from masanalytics.store.archive_place import check_place, stand_ins
 from masanalytics.store.archive_renames import renames_by_file
 from masanalytics.store.late_reports import amended, late_failures, late_messages
 from masanalytics.store.observation import Observation
@@ -322,6 +323,14 @@ class _ArchiveMessages:
         runs = conn.execute("SELECT file, own_columns, size_bytes, checksum FROM archive_runs ORDER BY archive_id")
         known = [(self._folder / file, *run) for file, *run in runs]
         for path, _, size, checksum in known:
+            others = [] if path.exists() or aside_of(path).exists() else stand_ins(path)
+            if others:
+                raise StoreError(
+                    "{file} is missing from the archive: another copy of the store wrote it anew, as {other}, and archive() of this"
+                    " one takes that",
+                    file=str(path),
+                    other=str(others[0]),
+                )
             if not path.exists() or path.stat().st_size != size or not holds_checksum(path, checksum):
                 raise damaged(path, export=None)
         called = renames_by_file(conn, self._folder)

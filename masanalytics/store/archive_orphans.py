@@ -13,12 +13,14 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from masanalytics.analysis.sources.damaged_files import damaged
+from masanalytics.analysis.sources.damaged_files import checked_table, damaged
 from masanalytics.errors import StoreError
-from masanalytics.export_folder import aside_of
+from masanalytics.export_folder import aside_of, checksum_of, name_beside
 from masanalytics.paths import remove_file, replace_file
 from masanalytics.store.archive_erasing import reports_of, rewrite
+from masanalytics.store.archive_place import stand_ins
 from masanalytics.store.archived_rows import EVERYBODY
+from masanalytics.store.database import Connections
 from masanalytics.store.forgetting import names_of, names_of_time
 from masanalytics.vocabulary import MESSAGE_COLUMNS
 
@@ -27,46 +29,99 @@ __all__ = ["forget_in_orphans", "settle_orphans", "take_back"]
 _FOLDS: Final = ("month=*/*.parquet", "_reports/month=*/*.pq")
 
 
-def take_back(conn: sqlite3.Connection, folder: Path) -> None:
-    """Give the files of this store their names again that another copy of it, which did not know them, has set aside.
+def take_back(connections: Connections, folder: Path) -> None:
+    """Give this store its files again that another copy of it, which did not know them, has set aside, or has written anew.
 
-    Nothing is touched unless each file that the store has noted is there or can be taken back.
+    Whoever was forgotten by the other copy meanwhile stays forgotten in these files. Nothing is touched unless each file that the
+    store has noted is there or can be taken back.
 
     Raises
     ------
     StoreError
         Naming a file that is missing or damaged.
     """
+    with connections.reading() as conn:
+        moves, noted = _to_take_back(conn, folder)
+    if noted:  # first, so that whoever is killed now finds what is noted where it was set aside
+        with connections.writing(durable=True) as conn:
+            conn.executemany(
+                "UPDATE archive_runs SET file = ?, size_bytes = ?, checksum = ? WHERE archive_id = ?", noted
+            )
+    for aside, file in moves:
+        replace_file(aside, file)
+
+
+def _to_take_back(
+    conn: sqlite3.Connection, folder: Path
+) -> tuple[list[tuple[Path, Path]], list[tuple[str, int, int, int]]]:
+    """Return which files get their names again, from where, and what is to be noted of those that were written anew."""
     runs = conn.execute("SELECT archive_id, file, size_bytes FROM archive_runs ORDER BY archive_id").fetchall()
-    missing = []
+    moves, noted = [], []
     for archive_id, name, size in runs:
         file = folder / name
         if file.exists() and file.stat().st_size != size:
             raise damaged(file, export=None)
-        for one, its_size in ((file, size), (reports_of(file), None)):
-            if not one.exists():
-                _check_aside(conn, one, archive_id, its_size)
-                missing.append(one)
-    for file in missing:
-        replace_file(aside_of(file), file)
+        if not file.exists():
+            found = _found_again(conn, file, archive_id, size)
+            if found != (place := name_beside(found)):
+                moves.append((found, place))
+            if place != file or found.stat().st_size != size:
+                shown = place.relative_to(folder).as_posix()
+                noted.append((shown, found.stat().st_size, checksum_of(found), archive_id))
+            file = place
+        if not (reports := reports_of(file)).exists():
+            _check_reports(conn, reports, archive_id)
+            moves.append((aside_of(reports), reports))
+    return moves, noted
 
 
-def _check_aside(conn: sqlite3.Connection, file: Path, archive_id: int, size: int | None) -> None:
-    """Raise unless a missing file was set aside and holds what the store has noted; reports (no `size`) are of these messages."""
+def _found_again(conn: sqlite3.Connection, file: Path, archive_id: int, size: int) -> Path:
+    """Return where the messages of a missing file are.
+
+    Raises
+    ------
+    StoreError
+        If no file holds what the store has noted.
+    """
+    others = stand_ins(file)
+    for other in others:
+        if _holds(conn, other, archive_id, is_as_written=other == aside_of(file) and other.stat().st_size == size):
+            return other
+    raise _not_held(file, others[0]) if others else damaged(file, export=None)
+
+
+def _holds(conn: sqlite3.Connection, file: Path, archive_id: int, *, is_as_written: bool) -> bool:
+    """Whether a file has all messages that the store has noted and no other, those of forgotten people by their names."""
+    sql = "SELECT message_id, phone FROM archived WHERE archive_id = ?"
+    noted = dict(conn.execute(sql, [archive_id]).fetchall())
+    names = ["message_id", "phone"]
+    try:
+        rows = checked_table(file, names if is_as_written else None).select(names).to_pydict()
+    except StoreError:
+        return False
+    there = dict(zip(rows["message_id"], rows["phone"], strict=True))
+    if len(rows["phone"]) != len(noted) or there.keys() != noted.keys():
+        return False
+    return all(phone == noted[number] or "~" in (phone or "") + noted[number] for number, phone in there.items())
+
+
+def _check_reports(conn: sqlite3.Connection, file: Path, archive_id: int) -> None:
+    """Raise unless missing reports were set aside, and are of messages that the store has noted."""
     aside = aside_of(file)
     if not aside.exists():
         raise damaged(file, export=None)
-    sql = "SELECT message_id FROM archived WHERE archive_id = ? ORDER BY message_id"
-    noted = [row[0] for row in conn.execute(sql, [archive_id])]
+    noted = {row[0] for row in conn.execute("SELECT message_id FROM archived WHERE archive_id = ?", [archive_id])}
     rows = _read(aside, ["message_id"])
-    there = [None] if rows is None else rows["message_id"]
-    is_whole = set(there) <= set(noted) if size is None else sorted(there) == noted and aside.stat().st_size == size
-    if not is_whole:
-        raise StoreError(
-            "{file} is missing from the archive, and {aside} does not hold what was archived: put the file back from a copy",
-            file=str(file),
-            aside=str(aside),
-        )
+    if rows is None or not set(rows["message_id"]) <= noted:
+        raise _not_held(file, aside)
+
+
+def _not_held(file: Path, other: Path) -> StoreError:
+    return StoreError(
+        "{file} is missing from the archive, and {aside} does not hold what was archived: put the file back from a copy",
+        file=str(file),
+        aside=str(other),
+    )
 
 
 def settle_orphans(conn: sqlite3.Connection, folder: Path, counted: Collection[str]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from masanalytics.errors import StoreError
 from masanalytics.export_folder import aside_of, read_manifest
 
-__all__ = ["check_place", "make_table", "note_place"]
+__all__ = ["check_place", "make_table", "note_place", "stand_ins"]
 
 _TABLE = "CREATE TABLE archive_place (id INTEGER PRIMARY KEY CHECK (id = 1), folder TEXT NOT NULL) STRICT"
 
@@ -35,7 +35,7 @@ def check_place(conn: sqlite3.Connection, folder: Path, *, to_write: bool = Fals
         return
     row = conn.execute("SELECT folder FROM archive_place").fetchone()
     noted = None if row is None else Path(row[0])
-    is_here = _holds_one(folder, files)
+    is_here = _holds_one(folder, files) or _holds_stand_in(conn, folder, files)
     if is_here and not (to_write and noted is not None and not _is_same(folder, noted) and _holds_one(noted, files)):
         return
     if is_here:
@@ -86,6 +86,21 @@ def note_place(conn: sqlite3.Connection, folder: Path) -> None:
 def _holds_one(folder: Path, files: list[str]) -> bool:
     """Whether a folder has one of these files, also one that was set aside."""
     return any((folder / file).exists() or aside_of(folder / file).exists() for file in files)
+
+
+def _holds_stand_in(conn: sqlite3.Connection, folder: Path, files: list[str]) -> bool:
+    """Whether a folder is this store's archive, and another copy of the store has written one of the files anew."""
+    manifest = read_manifest(folder)
+    (ledger,) = conn.execute("SELECT ledger_id FROM ledger").fetchone()
+    is_ours = manifest is not None and manifest.settings.get("archive") and manifest.settings["store"] == ledger
+    return bool(is_ours) and any(stand_ins(folder / file) for file in files)
+
+
+def stand_ins(file: Path) -> list[Path]:
+    """Return the files that may hold the messages of one that is missing: set aside, or written anew by another copy of the store."""
+    same = f"{file.name.split('-')[0]}-*{file.suffix}"
+    others = [*file.parent.glob(same), *file.parent.glob(aside_of(Path(same)).name)]
+    return sorted({one for one in others if one != file}, key=lambda one: (one != aside_of(file), one.name))
 
 
 def _is_same(one: Path, other: Path) -> bool:

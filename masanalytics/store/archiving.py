@@ -92,8 +92,7 @@ def archive(connections: Connections, folder: Path, before: int, now: float) -> 
         ledger = conn.execute("SELECT ledger_id FROM ledger").fetchone()[0]
     with within_folder(folder):
         counted = _check_folder(folder, ledger)
-        with connections.reading() as conn:
-            take_back(conn, folder)
+        take_back(connections, folder)
         if has_old_files(connections):  # of an archiving that was interrupted
             _publish(connections, folder, ledger, now)
         _clear(connections, folder, counted)

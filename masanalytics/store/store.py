@@ -610,7 +610,8 @@ class Store:
         """Erase the numbers and texts of people; counts, times, prefixes, carriers and outcomes stay, so analysis does too.
 
         A round that was sent to somebody stays sent, and an opt-out stays one: the file knows both by a salted hash of the
-        number. It is rewritten, so that no free page holds what was erased. The files of an archive are written anew, without them, by the
+        number. Whoever is written to again after `before` counts as another person from then on (`number_health`, `fatigue`,
+        `suppression_value`). The file is rewritten, so that no free page holds what was erased. The files of an archive are written anew, without them, by the
         next ``archive()``, also one that moves nothing, and those of an export by the next ``export_parquet()`` into that folder.
 
         Parameters
