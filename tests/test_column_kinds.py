@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -134,3 +135,17 @@ def test_an_infinite_latency_is_none(engine: str) -> None:
     found, expected = (analysis.delivery_rates(data) for data in (ENGINES[engine](infinite), missing))
 
     pd.testing.assert_frame_equal(found, expected, check_dtype=False)
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+@pytest.mark.parametrize("zone", ["Asia/Shanghai", "UTC", None])
+def test_times_of_any_unit_in_a_file_are_read(tmp_path: Path, unit: str, zone: str | None) -> None:
+    """As pandas, polars and others write them: DuckDB has a kind of its own for zoned nanoseconds."""
+    pytest.importorskip("pyarrow")
+    times = pd.to_datetime(["2026-01-31 23:00", "2026-02-01 01:00"]).tz_localize("Asia/Shanghai")
+    times = times.tz_localize(None) if zone is None else times.tz_convert(zone)
+    numbered([0, 0]).assign(submitted_at=times.as_unit(unit)).to_parquet(file := tmp_path / "messages.parquet")
+
+    for data in (pd.read_parquet(file), duckdb.read_parquet(str(file)), polars.scan_parquet(file)):
+        found = analysis.delivery_rates(data, "day", since="2026-01-31", until="2026-02-02", history=None)
+        assert [str(pd.Timestamp(day).date()) for day in found["day"]] == ["2026-01-31", "2026-02-01"]

@@ -354,3 +354,30 @@ def test_a_folder_says_the_gaps_and_holes_that_concern_what_is_asked(
     assert len(found["gaps"]) == gaps
     assert of_january == [[], []]
     assert len(of_its_file) == 1
+
+
+@pytest.mark.parametrize("damage", ["deleted", "emptied", "cut"])
+@pytest.mark.parametrize("engine", ["duckdb", "polars"])
+def test_files_of_a_list_are_named_with_what_brings_them_back(export: Path, engine: str, damage: str) -> None:
+    """Whatever has become of one: the manifest beside it knows whose it is, and other files are called no archive."""
+    library = pytest.importorskip(engine)
+    read = library.read_parquet if engine == "duckdb" else library.scan_parquet
+    files = sorted(export.glob("month=*/*.parquet"))
+    alone = shutil.copytree(export, export.parent / "alone", ignore=shutil.ignore_patterns("_manifest.json"))
+    others = sorted(alone.glob("month=*/*.parquet"))
+    asked = [(read(list(map(str, group))), group[1]) for group in (files, others)]
+    for _, file in asked:
+        DAMAGES[damage](file)
+
+    said = []
+    for data, file in asked:
+        with pytest.raises(StoreError) as told:
+            mas.delivery_rates(data)
+        assert str(file) in str(told.value)
+        said.append(str(told.value).replace(str(file), "FILE"))
+
+    assert said == [
+        f"FILE is missing or damaged: delete it if it is there, then store.export_parquet({str(export)!r}), called as before, writes"
+        " it anew",
+        "FILE is missing or damaged, or is no Parquet file",
+    ]

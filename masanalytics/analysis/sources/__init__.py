@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from masanalytics.aliases import Messages
 from masanalytics.analysis.sources.base import HoldsMessages, HoldsUplinks, MessageSource
 from masanalytics.analysis.sources.duckdb import DuckDBMessages
+from masanalytics.analysis.sources.duckdb_relation import in_microseconds
 from masanalytics.analysis.sources.folders import ExportedMessages, exports_in
 from masanalytics.analysis.sources.ids_apart import APART, id_places
 from masanalytics.analysis.sources.ledger_parts import ledger_part, with_archive
@@ -77,6 +78,8 @@ def _source_of(data: Any) -> MessageSource:
         if names >= _ROWS_OF_A_SHEET:
             shown = cast("Any", frame.filter(~nw.col("message_id").is_null()))
             frame = shown.unique(_told_by(shown.collect_schema().names()), keep="any")
+        if frame.implementation.is_duckdb():
+            frame = in_microseconds(frame)
         kind = _KINDS.get(frame.implementation.name, NarwhalsMessages)
         return kind(cast("Any", frame))
     raise InputError(
@@ -151,13 +154,14 @@ def _distinct(parts: Sequence[Any]) -> Sequence[Any]:
     """
     if not len(parts):
         raise InputError("data is an empty list: give the stores, or exports, to be taken as one")
-    keys = [
-        str(getattr(one, "path", one)) if isinstance(one, (HoldsMessages, str, PathLike)) else str(id(one))
-        for one in parts
+    names = [
+        str(getattr(one, "path", one)) if isinstance(one, (HoldsMessages, str, PathLike)) else None for one in parts
     ]
-    for key in keys:
-        if keys.count(key) > 1:
-            raise InputError("{name} is in the list twice: its messages would count twice", name=key)
+    keys = [id(one) if name is None else name for one, name in zip(parts, names, strict=True)]
+    for place, key in enumerate(keys):
+        if key in keys[:place]:
+            shown = names[place] or f"data[{place}]"
+            raise InputError("{name} is in the list twice: its messages would count twice", name=shown)
     return parts
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "holds_checksum",
     "naming_damaged",
     "state_of_files",
+    "unreadable",
 ]
 
 
@@ -114,6 +115,21 @@ def _checksum_once(file: Path, state: Hashable) -> int:  # noqa: ARG001 - of ano
 def export_of(folder: Path, manifest: Manifest) -> Path | None:
     """Return the folder of an export, as `damaged` and `naming_damaged` take it; None of an archive."""
     return None if manifest.settings.get("archive") else folder
+
+
+def unreadable(file: Path) -> StoreError:
+    """Return the error that says of any Parquet file that it cannot be read: of an export or archive, what brings it back.
+
+    Which it is the manifest beside it says, whatever has become of the file.
+    """
+    folder = file.parent.parent
+    try:
+        manifest = read_manifest(folder)
+    except StoreError:
+        manifest = None
+    if manifest is None or not any(folder / one.file == file for one in manifest.partitions):
+        return StoreError("{file} is missing or damaged, or is no Parquet file", file=str(file), retryable=True)
+    return damaged(file, export=export_of(folder, manifest))
 
 
 def damaged(file: Path, *, export: Path | None) -> StoreError:

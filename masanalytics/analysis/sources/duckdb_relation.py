@@ -6,18 +6,22 @@ Nothing here is a statistic: times as epoch seconds, the files a relation reads,
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from masanalytics.analysis.sources.damaged_files import state_of_files
+from masanalytics.analysis.sources.damaged_files import state_of_files, unreadable
 from masanalytics.analysis.sources.numeric_times import NumberKind, as_epoch
+from masanalytics.errors import StoreError
 
 __all__ = [
     "draws_progress_bar",
     "epoch_name",
     "files_behind",
+    "in_microseconds",
+    "naming_missing",
     "parquet_behind",
     "repeated_ids",
     "with_epochs",
@@ -35,6 +39,9 @@ _SCAN: Final = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _MOST_FILES: Final = 10_000
+_FINER: Final = "TIMESTAMPTZ_NS"
+_NAMED_FILE: Final = re.compile(r"""["']([^"'*?]+\.parquet)["']""")
+_OF_PARQUET: Final = re.compile("parquet|thrift|magic bytes", re.IGNORECASE)
 
 
 def epoch_name(name: str) -> str:
@@ -46,6 +53,19 @@ def epoch_name(name: str) -> str:
     '#epoch/submitted_at'
     """
     return f"#epoch/{name}"
+
+
+def in_microseconds(frame: Any) -> Any:
+    """Return the relation with zoned times of nanoseconds, which neither narwhals nor DuckDB's own functions know, as of microseconds."""
+    import narwhals as nw
+
+    relation = frame.to_native()
+    finer = [name for name, kind in zip(relation.columns, relation.types, strict=True) if str(kind) == _FINER]
+    if not finer:
+        return frame
+    quoted = ['"' + name.replace('"', '""') + '"' for name in finer]
+    cast = ", ".join(f"CAST({name} AS TIMESTAMPTZ) AS {name}" for name in quoted)
+    return nw.from_native(relation.project(f"* REPLACE ({cast})"))
 
 
 def with_epochs(frame: Any, kinds: Mapping[str, NumberKind]) -> Any:
@@ -108,12 +128,40 @@ def without_progress_bar(frame: Any, *, drawn: bool) -> Iterator[None]:
 
 def parquet_behind(frame: Any) -> list[Path] | None:
     """Return the Parquet files that a relation reads, if it reads nothing else and all of every file; else None."""
+    from duckdb import IOException
+
     found = _SCAN.fullmatch(frame.to_native().sql_query())
     if found is None:
         return None
     names = found["named"] or found["name"] or found["names"]
-    files = [Path(name) for (name,) in _asked(frame, f"SELECT file FROM glob([{names}]) ORDER BY file")]
+    try:
+        files = [Path(name) for (name,) in _asked(frame, f"SELECT file FROM glob([{names}]) ORDER BY file")]
+    except IOException:  # one of them is gone, which the question itself is told
+        return None
     return files if files and len(files) <= _MOST_FILES else None
+
+
+@contextmanager
+def naming_missing() -> Iterator[None]:
+    """Say that files are gone, or cannot be read, where DuckDB says so: it looks at them at every step of a question.
+
+    Raises
+    ------
+    StoreError
+        With the file that DuckDB names, and what brings it back, where an export or archive is known to have it.
+    """
+    try:
+        yield
+    except Exception as error:
+        said, duckdb = str(error), sys.modules.get("duckdb")  # which cannot complain if nobody has used it
+        is_gone = duckdb is not None and isinstance(error, duckdb.IOException)
+        is_damaged = duckdb is not None and isinstance(error, duckdb.InvalidInputException)
+        if not is_gone and not (is_damaged and _OF_PARQUET.search(said)):
+            raise
+        named = _NAMED_FILE.search(said)
+        if named is not None:
+            raise unreadable(Path(named[1])) from error
+        raise StoreError("DuckDB cannot read what the relation is of: {why}", why=said, retryable=True) from error
 
 
 def files_behind(frame: Any) -> Hashable | None:

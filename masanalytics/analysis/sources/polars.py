@@ -9,10 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from masanalytics.analysis.sources.damaged_files import damaged, export_of, state_of_files
+from masanalytics.analysis.sources.damaged_files import state_of_files, unreadable
 from masanalytics.analysis.sources.narwhals import NarwhalsMessages
 from masanalytics.errors import StoreError
-from masanalytics.export_folder import exported_files
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,15 +45,21 @@ class PolarsMessages(NarwhalsMessages):
         try:
             return super()._collected(frame)
         # Polars keeps of a file what it was when it was scanned.
-        except (ComputeError, InvalidOperationError, PanicException) as error:
+        except (ComputeError, InvalidOperationError, PanicException, FileNotFoundError) as error:
             if isinstance(error, PanicException) and self._scan is None:  # which is no Exception
                 raise StoreError("polars broke off while it read: {why}", why=str(error)) from error
-            if self._scan is None or not (isinstance(error, PanicException) or _OF_PARQUET.search(str(error))):
+            is_of_files = isinstance(error, (PanicException, FileNotFoundError)) or _OF_PARQUET.search(str(error))
+            if self._scan is None and isinstance(error, FileNotFoundError):
+                raise StoreError(
+                    "a Parquet file of the scan cannot be read: {why}", why=str(error), retryable=True
+                ) from error
+            if self._scan is None or not is_of_files:
                 raise
             _refuse_unreadable(self._scan)
             raise StoreError(
                 "{file}, or another file of the scan, was written anew after it was scanned, or is damaged: scan the files again",
                 file=str(self._scan[0]),
+                retryable=True,
             ) from error
 
     def _binned(self, exact: Any, edges: Sequence[int]) -> Any:
@@ -98,7 +103,7 @@ def naming_unreadable(frame: Any) -> Iterator[None]:
         _refuse_unreadable(files)
         if not _OF_PARQUET.search(str(error)):
             raise
-        raise StoreError("a Parquet file of the scan cannot be read: {why}", why=str(error)) from error
+        raise StoreError("a Parquet file of the scan cannot be read: {why}", why=str(error), retryable=True) from error
 
 
 def _refuse_unreadable(files: Iterable[Path]) -> None:
@@ -109,8 +114,7 @@ def _refuse_unreadable(files: Iterable[Path]) -> None:
         try:
             pl.scan_parquet(file).collect_schema()
         except Exception as error:
-            found = exported_files([file])
-            raise damaged(file, export=None if found is None else export_of(found.folder, found.manifest)) from error
+            raise unreadable(file) from error
 
 
 def _parquet_scan(frame: Any) -> list[Path] | None:
