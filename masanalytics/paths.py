@@ -20,6 +20,7 @@ from masanalytics.errors import InputError
 __all__ = [
     "BINARY",
     "alone_with",
+    "folder_in_folder",
     "full_path",
     "is_on_network",
     "locked",
@@ -70,6 +71,24 @@ def full_path(path: str | os.PathLike[str], name: str = "path") -> Path:
     return Path(os.path.abspath(expanded))  # noqa: PTH100
 
 
+def folder_in_folder(path: str | os.PathLike[str], name: str = "folder") -> Path:
+    """Return the path of a folder that will be written, and made where it is not there, absolute.
+
+    Raises
+    ------
+    InputError
+        If it is no path, or a file, or in a folder that does not exist.
+    """
+    folder = path_in_folder(path, name)
+    _refuse_file(folder)
+    return folder
+
+
+def _refuse_file(folder: Path) -> None:
+    if folder.is_file():
+        raise InputError("{folder} is a file: give a folder", folder=str(folder))
+
+
 def path_in_folder(path: str | os.PathLike[str], name: str = "path") -> Path:
     """Return a path that will be written, absolute; its folder must be there.
 
@@ -81,6 +100,7 @@ def path_in_folder(path: str | os.PathLike[str], name: str = "path") -> Path:
         If it is no path, or its folder does not exist.
     """
     file = full_path(path, name)
+    _refuse_file(file.parent)
     if not file.parent.is_dir():
         raise InputError("there is no folder {folder}: make it, or check the path", folder=str(file.parent))
     return file

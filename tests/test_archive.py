@@ -438,10 +438,51 @@ def test_the_command(old: Store, tmp_path: Path) -> None:
     db = ["--db", str(old.path), "--language", "en"]
     export = CliRunner().invoke(main, ["export", str(tmp_path / "pq"), "--hash-key", str(tmp_path / "key"), *db])
     assert export.exit_code == 0, export.output
-    assert pd.read_parquet(export.output.split()[0])["phone"].str.fullmatch(r"139~[a-p]{32}").all()
+    written = pd.read_parquet(export.output.split()[0])["phone"]
+    assert written.str.fullmatch(r"139~[a-p]{32}").all()
+    (tmp_path / "of Notepad").write_text("a key that nobody guesses\n", encoding="utf-8-sig")
+    again = CliRunner().invoke(main, ["export", str(tmp_path / "pq2"), "--hash-key", str(tmp_path / "of Notepad"), *db])
+    assert pd.read_parquet(again.output.split()[0])["phone"].tolist() == written.tolist()
     moved = CliRunner().invoke(main, ["archive", str(tmp_path / "archive"), "--before", "2026-02-01", *db])
     assert moved.exit_code == 0, moved.output
     assert "messages of 2026-01." in moved.output
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["export", "{at}/pq", "--hash-key", "{at}/empty"], "empty is empty: it must hold the key"),
+        (
+            ["export", "{at}/pq", "--hash-key", "{at}/key", "--reveal"],
+            "--reveal writes whole numbers, --hash-key hashes",
+        ),
+        (["export", "{at}/key/pq"], "key is a file: give a folder"),
+        (["export", "{at}/pq", "--db", "{at}/empty"], "empty is empty: no store"),
+        (["archive", "{at}/key", "--before", "2026-02-01"], "'{at}/key' is a file."),
+    ],
+)
+def test_a_command_that_cannot_be_meant_says_why(old: Store, tmp_path: Path, command: list[str], said: str) -> None:
+    """In the words of the command line; an empty file does not become a store."""
+    from click.testing import CliRunner
+
+    from masanalytics.cli import main
+
+    (tmp_path / "key").write_text("a key that nobody guesses\n")
+    (tmp_path / "empty").write_bytes(b"")
+    given = [word.format(at=tmp_path) for word in command]
+    done = CliRunner().invoke(main, [*given[:1], "--db", str(old.path), "--language", "en", *given[1:]])
+
+    assert done.exit_code != 0
+    assert said.format(at=tmp_path) in done.output
+    assert (tmp_path / "empty").read_bytes() == b""
+
+
+def test_a_file_is_no_archive(old: Store, tmp_path: Path) -> None:
+    """It is named, and stays what it is."""
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(InputError, match="file is a file: give a folder"):
+        old.archive("2026-02-01", tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 def orphan_of(folder: Path, made_from: Path) -> tuple[Path, Path]:

@@ -149,3 +149,16 @@ def test_times_of_any_unit_in_a_file_are_read(tmp_path: Path, unit: str, zone: s
     for data in (pd.read_parquet(file), duckdb.read_parquet(str(file)), polars.scan_parquet(file)):
         found = analysis.delivery_rates(data, "day", since="2026-01-31", until="2026-02-02", history=None)
         assert [str(pd.Timestamp(day).date()) for day in found["day"]] == ["2026-01-31", "2026-02-01"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_whole_numbers_to_group_by_stay_whole(engine: str) -> None:
+    """Two long ones are two, and the total has none."""
+    frame = numbered([1769821200, 1769875200]).assign(订单=[2**53, 2**53 + 1])
+
+    found = analysis.delivery_rates(ENGINES[engine](frame), "订单", history=None, total=True)["订单"]
+
+    assert found.dtype == "Int64"
+    assert [None if pd.isna(one) else int(one) for one in found] == [2**53, 2**53 + 1, None]
+    alone = analysis.delivery_rates(ENGINES[engine](frame), "订单", history=None)["订单"]
+    assert (alone.dtype, alone.tolist()) == ("int64", [2**53, 2**53 + 1])

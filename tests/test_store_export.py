@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from masanalytics.errors import StoreError
+from masanalytics.errors import InputError
 from masanalytics.store import Store
 from tests.bench import Bench, PlainBatch, report
 
@@ -88,7 +88,7 @@ def test_a_folder_that_cannot_be_made_is_named(bench: Bench, tmp_path: Path) -> 
     pytest.importorskip("pyarrow")
     bench.send(["13800138000"], "0101080000000000000001")
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match=r"file cannot be written: File exists"):
+    with pytest.raises(InputError, match=r"file is a file: give a folder"):
         bench.store.export_parquet(tmp_path / "file")
 
 

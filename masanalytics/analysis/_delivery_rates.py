@@ -300,7 +300,8 @@ def _labelled(row: pd.DataFrame, groups: pd.DataFrame, names: Sequence[str]) -> 
         if isinstance(dtype, pd.CategoricalDtype):
             dtype = dtype.categories.dtype
         text = pd.api.types.is_string_dtype(dtype) or pd.api.types.is_object_dtype(dtype)
-        labels[name] = pd.Series(["total" if text else None]).astype(dtype)
+        kind: Any = "Int64" if pd.api.types.is_integer_dtype(dtype) else dtype  # which can be missing
+        labels[name] = pd.Series(["total" if text else None]).astype(kind)
     return pd.concat([pd.DataFrame(labels, index=row.index), row], axis=1)
 
 

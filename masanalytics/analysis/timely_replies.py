@@ -83,8 +83,8 @@ def _uplinks(data: Messages, uplinks: pd.DataFrame | None, source: MessageSource
         uplinks = uplinks_of(data)
         if uplinks is None:
             raise InputError(
-                "the data has no replies: an export has them with store.export_parquet(folder, uplinks=True), and beside a frame of"
-                " messages they are given as uplinks=store.uplinks()"
+                "the data has no replies: an export has them with store.export_parquet(folder, uplinks=True) where its folder is"
+                " given, and beside a frame of messages they are given as uplinks=store.uplinks()"
             )
     error = missing_columns(_UPLINK_COLUMNS, uplinks.columns, frame=Text("the uplinks"))
     if error is not None:

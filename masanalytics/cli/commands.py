@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from codecs import BOM_UTF8
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,14 @@ def export(folder: str, db: str, *, reveal: bool, hash_key: Path | None, uplinks
     """
     from masanalytics.store import Store
 
-    key = hash_key.read_bytes().strip() if hash_key else None
+    if hash_key and reveal:
+        raise click.UsageError(_("--reveal writes whole numbers, --hash-key hashes of them: give one of the two"))
+    # An editor's mark of the encoding is no part of the key.
+    key = hash_key.read_bytes().removeprefix(BOM_UTF8).strip() if hash_key else None
+    if key == b"":
+        raise click.BadParameter(
+            _("{file} is empty: it must hold the key", file=str(hash_key)), param_hint="--hash-key"
+        )
     with Store(db) as store:
         files = store.export_parquet(folder, reveal=reveal, phones="hashed" if key else None, key=key, uplinks=uplinks)
     for file in files:

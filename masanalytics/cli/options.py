@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from masanalytics.cli.spoken import Command, Option
+from masanalytics.i18n import _
 from masanalytics.paths import full_path
 
 if TYPE_CHECKING:
@@ -57,19 +59,29 @@ def with_account(function: _F) -> _F:
 
 def with_store(function: _F) -> _F:
     """Add ``--db``: the store's file."""
-    return _store(function, exists=False)
+    return _store(function, UserPath(dir_okay=False))
+
+
+class _StorePath(UserPath):
+    """The path of a store that is there: an empty file is none, and would become one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = super().convert(value, param, ctx)
+        if Path(path).is_file() and not Path(path).stat().st_size:
+            self.fail(_("{file} is empty: no store", file=str(path)), param, ctx)
+        return path
 
 
 def with_existing_store(function: _F) -> _F:
     """Add ``--db`` for commands that only read: a mistyped name is an error, not a new file."""
-    return _store(function, exists=True)
+    return _store(function, _StorePath(exists=True, dir_okay=False))
 
 
 def with_existing_stores(function: _F) -> _F:
     """Add ``--db`` for commands that analyse: also the folder of an export, and several of these."""
     several = option(
         "--db",
-        type=UserPath(exists=True),
+        type=_StorePath(exists=True),
         multiple=True,
         default=["mas.db"],
         show_default=True,
@@ -78,8 +90,7 @@ def with_existing_stores(function: _F) -> _F:
     return several(function)
 
 
-def _store(function: _F, *, exists: bool) -> _F:
-    kind = UserPath(exists=exists, dir_okay=False)
+def _store(function: _F, kind: UserPath) -> _F:
     return option("--db", type=kind, default="mas.db", show_default=True, help="The store (a SQLite file).")(function)
 
 

@@ -22,7 +22,7 @@ from masanalytics.errors import InputError, StoreError, unknown_name
 from masanalytics.formatting import card, plain_card
 from masanalytics.i18n import Text, speaks
 from masanalytics.near_names import suggests_names
-from masanalytics.paths import full_path, path_in_folder
+from masanalytics.paths import folder_in_folder, full_path, path_in_folder
 from masanalytics.store import (
     forgetting,
     frames,
@@ -500,9 +500,7 @@ class Store:
         from masanalytics.store.phone_styles import PhoneStyle
 
         style = PhoneStyle.asked(phones, reveal=reveal, key=key)
-        return export_parquet(
-            self._connections, path_in_folder(folder, "folder"), Export(style, uplinks, self.clock.now())
-        )
+        return export_parquet(self._connections, folder_in_folder(folder), Export(style, uplinks, self.clock.now()))
 
     def archive(self, before: object, folder: str | Path) -> Archived:
         """Move settled months out of the file into Parquet, where `masanalytics.Archive` analyses them with the live ones.
@@ -537,7 +535,7 @@ class Store:
         now = self.clock.now()
         limit = forgetting.instant_before(before, int(now))
         check_before(limit, now)
-        return archive(self._connections, path_in_folder(folder, "folder"), limit, now)
+        return archive(self._connections, folder_in_folder(folder), limit, now)
 
     # ---- who is not to be written to ------------------------------------------------------------------------------
 

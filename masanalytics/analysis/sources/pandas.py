@@ -99,7 +99,7 @@ class PandasMessages:
         timed, first, span = _whole(_asked_seconds(frame, status - 1, seconds), len(status))
         rows, n = count_combinations([*columns, status, timed], [*sizes, len(Status) + 1, span])
         keys = {
-            name: _plain(values).iloc[row].reset_index(drop=True)
+            name: _narrow(_plain(values).iloc[row].reset_index(drop=True))
             for name, (_, values), row in zip(by, dimensions, rows, strict=False)
         }
         # Added up as integers: far from 0, floats would lose the seconds.
@@ -238,6 +238,11 @@ class PandasMessages:
         known = ~np.isnan(epoch)
         whole = np.where(known, epoch, 0).astype(np.int64)
         return pd.Series(pd.array(np.asarray(part.of(whole)), dtype="Int64")).where(pd.Series(known))
+
+
+def _narrow(values: pd.Series) -> pd.Series:
+    """Return whole numbers none of which is missing as such; as floats two long ones could be one."""
+    return values.astype("int64") if values.dtype == "Int64" and not values.isna().any() else values
 
 
 def _plain(values: pd.Series) -> pd.Series:
@@ -399,7 +404,9 @@ def factorize(values: pd.Series) -> tuple[Numbers, pd.Series]:
     codes = codes.astype(np.int64, copy=False)
     codes[codes < 0] = len(distinct)
     # Reindexing adds a missing value and keeps the dtype wherever it can hold one.
-    return codes, pd.Series(distinct).reset_index(drop=True).reindex(range(len(distinct) + 1))
+    found = pd.Series(distinct).reset_index(drop=True)
+    is_whole = isinstance(found.dtype, np.dtype) and found.dtype.kind == "i"
+    return codes, (found.astype("Int64") if is_whole else found).reindex(range(len(distinct) + 1))
 
 
 def count_combinations(columns: Sequence[Numbers], sizes: Sequence[int]) -> tuple[list[Numbers], Numbers]:
