@@ -139,7 +139,7 @@ def test_an_infinite_latency_is_none(engine: str) -> None:
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
 @pytest.mark.parametrize("zone", ["Asia/Shanghai", "UTC", None])
-def test_times_of_any_unit_in_a_file_are_read(tmp_path: Path, unit: str, zone: str | None) -> None:
+def test_times_of_any_unit_in_a_file_are_read(tmp_path: Path, unit: Any, zone: str | None) -> None:
     """As pandas, polars and others write them: DuckDB has a kind of its own for zoned nanoseconds."""
     pytest.importorskip("pyarrow")
     times = pd.to_datetime(["2026-01-31 23:00", "2026-02-01 01:00"]).tz_localize("Asia/Shanghai")
@@ -158,7 +158,8 @@ def test_whole_numbers_to_group_by_stay_whole(engine: str) -> None:
 
     found = analysis.delivery_rates(ENGINES[engine](frame), "订单", history=None, total=True)["订单"]
 
-    assert found.dtype == "Int64"
+    assert str(found.dtype) == "Int64"
     assert [None if pd.isna(one) else int(one) for one in found] == [2**53, 2**53 + 1, None]
     alone = analysis.delivery_rates(ENGINES[engine](frame), "订单", history=None)["订单"]
-    assert (alone.dtype, alone.tolist()) == ("int64", [2**53, 2**53 + 1])
+    assert str(alone.dtype) == "int64"
+    assert alone.tolist() == [2**53, 2**53 + 1]

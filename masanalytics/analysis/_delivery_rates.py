@@ -103,7 +103,7 @@ def delivery_rates(
         - ``expected_rate, expected_low, expected_high``: where the rate of messages like these ends, with a 95 % interval
           (Aalen-Johansen; beyond what was observed, chain ladder over past campaigns of the kind, of which this is taken as
           one more). Where neither reaches, the rate is NaN and the two others are bounds: all that is pending fails, or arrives
-        - ``horizon_s``: seconds after submission up to which the messages themselves tell
+        - ``horizon_s``: seconds after submission up to which the messages themselves tell, seven days at most
         - ``clusters``: batches (or days of campaigns) with messages, 0 where nothing tells them; ``design_effect``: how
           many times as much their rates vary as those of independent messages would, 1 at least (Rao and Scott); NaN with
           fewer than five, or where one outweighs the others, which do not tell: the interval is then that of independent

@@ -9,6 +9,7 @@ import numpy as np
 
 from masanalytics.aliases import Figures
 from masanalytics.i18n import N_, Text
+from masanalytics.vocabulary import SETTLED_S
 
 __all__ = ["REASONS", "Expectation"]
 
@@ -56,7 +57,8 @@ class Expectation:
             "expected_rate": self.rate,
             "expected_low": self.low,
             "expected_high": self.high,
-            "horizon_s": self.horizon_s,
+            # What has been watched for a week is not written anew in an export: longer is nothing that every source knows.
+            "horizon_s": np.minimum(self.horizon_s, SETTLED_S),
         }
 
     def reasons(self) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from masanalytics.analysis.dimensions import (
     BEYOND,
     FIRST_HOUR,
+    HIDDEN,
     LAST_HOUR,
     MATURED,
     NIGHT,
@@ -52,10 +53,13 @@ class DuckDBWords:
     ----------
     schema : mapping
         The columns of the relation, as narwhals calls their types; beside its times stand columns of epoch seconds.
+    hidden_before : mapping of str to int
+        As `WatchedUntil` has it.
     """
 
-    def __init__(self, schema: Mapping[str, Any]) -> None:
+    def __init__(self, schema: Mapping[str, Any], hidden_before: Mapping[str, int]) -> None:
         self._schema = schema
+        self._hidden_before = hidden_before
 
     def dimension(self, name: str) -> str | None:
         """Return a source dimension; None where it follows from columns of a kind that is not spoken of here."""
@@ -119,9 +123,14 @@ class DuckDBWords:
         waited, latency = self._whole("waited_s"), self._latency()
         if waited is None or latency is None:
             return None
+        epoch = self._epoch("submitted_at") if self._hidden_before else None
+        hidden = "".join(
+            f" WHEN {quoted('account')} = {_text(account)} AND {epoch} <= {latest} THEN {HIDDEN}"
+            for account, latest in self._hidden_before.items()
+        )
         return (
             f"CASE WHEN {waited} >= {UNREPORTED_AFTER_S} THEN {MATURED}"
-            f" WHEN {latency} > {waited} THEN greatest({waited}, 0) + {BEYOND} ELSE {YOUNG} END"
+            f" WHEN {latency} > {waited} THEN greatest({waited}, 0) + {BEYOND}{hidden} ELSE {YOUNG} END"
         )
 
     def _latency(self) -> str | None:
@@ -181,6 +190,10 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
 def one_of_many(column: str, values: Sequence[Any]) -> str | None:
     """Return the test that a column has one of these texts, or whole numbers; None of other values.
 
@@ -197,9 +210,8 @@ def one_of_many(column: str, values: Sequence[Any]) -> str | None:
     for mark in (",", "\x1f"):
         text = mark.join(map(str, values))
         if text.count(mark) == len(values) - 1:
-            escaped = text.replace("'", "''")
             kind = "BIGINT" if kinds == {int} else "VARCHAR"
-            return f"{quoted(column)} IN (SELECT TRY_CAST(unnest(string_split('{escaped}', '{mark}')) AS {kind}))"
+            return f"{quoted(column)} IN (SELECT TRY_CAST(unnest(string_split({_text(text)}, '{mark}')) AS {kind}))"
     return None
 
 

@@ -10,12 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from masanalytics.analysis.dimensions import (
-    BEYOND,
-    MATURED,
     NIGHT,
     PREFIX_DIGITS,
     WINDOW,
-    YOUNG,
     fold_ages,
     late_after,
     missing_in_messages,
@@ -54,7 +51,7 @@ from masanalytics.errors import InputError
 from masanalytics.export_folder import ExportedFiles
 from masanalytics.own_columns import as_texts
 from masanalytics.timezone import CHINA_OFFSET_S
-from masanalytics.vocabulary import PROOF, UNREPORTED_AFTER_S, Status
+from masanalytics.vocabulary import PROOF, Status
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -490,11 +487,13 @@ class NarwhalsMessages:
         return seconds - CHINA_OFFSET_S if naive else seconds
 
     def _window(self) -> nw.Expr:
-        import narwhals as nw
+        hidden = self._hidden_before
+        epoch = self._epoch("submitted_at") if hidden else None
+        return expressions.window(self._whole("waited_s"), self._latency(), epoch, hidden)
 
-        waited = self._whole("waited_s")
-        beyond = nw.when(self._latency() > waited).then(nw.max_horizontal(waited, nw.lit(0)) + BEYOND)
-        return nw.when(waited >= UNREPORTED_AFTER_S).then(nw.lit(MATURED)).otherwise(beyond.otherwise(nw.lit(YOUNG)))
+    @cached_property
+    def _hidden_before(self) -> Mapping[str, int]:
+        return WatchedUntil.of_files(self._exported).hidden_before
 
     def _latency(self) -> nw.Expr:
         if "latency_s" in self._schema:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from masanalytics.analysis.dimensions import FIRST_HOUR, LAST_HOUR, TimePart
+from masanalytics.analysis.dimensions import BEYOND, FIRST_HOUR, HIDDEN, LAST_HOUR, MATURED, YOUNG, TimePart
 from masanalytics.analysis.filter_values import spelled_options
 from masanalytics.analysis.sources.lent_rows import DELIVERED, FAILED, OPEN, UNREPORTED
 from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
@@ -13,7 +13,7 @@ from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
 if TYPE_CHECKING:
     import narwhals as nw
 
-__all__ = ["at_night", "column", "first_edge", "one_of", "outcome", "parts_missing"]
+__all__ = ["at_night", "column", "first_edge", "one_of", "outcome", "parts_missing", "window"]
 
 _HOUR: Final = TimePart(3600, 24)
 
@@ -68,6 +68,18 @@ def outcome(waited_s: nw.Expr | None, *, as_numbers: bool) -> nw.Expr:
         is_one = nw.when(nw.col("status").is_in(spelled_options([one], as_numbers=as_numbers))).then(number)
         found = is_one if found is None else is_one.otherwise(found)
     return cast("nw.Expr", found)
+
+
+def window(waited_s: nw.Expr, latency_s: nw.Expr, submitted_at: Any, hidden_before: Mapping[str, int]) -> nw.Expr:
+    """Return how far messages have been watched, as the analysis counts it; `hidden_before` as `WatchedUntil` has it."""
+    import narwhals as nw
+
+    young: Any = nw.lit(YOUNG)
+    for account, latest in hidden_before.items():
+        is_hidden = (nw.col("account") == account) & (submitted_at <= latest)
+        young = nw.when(is_hidden).then(nw.lit(HIDDEN)).otherwise(young)
+    beyond = nw.when(latency_s > waited_s).then(nw.max_horizontal(waited_s, nw.lit(0)) + BEYOND)
+    return nw.when(waited_s >= UNREPORTED_AFTER_S).then(nw.lit(MATURED)).otherwise(beyond.otherwise(young))
 
 
 def parts_missing(accounts: Collection[str]) -> nw.Expr:

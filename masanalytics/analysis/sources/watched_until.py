@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from masanalytics.analysis.filters import Filters
 from masanalytics.export_folder import ExportedFiles, Manifest, Partition
-from masanalytics.vocabulary import SETTLED_S
+from masanalytics.vocabulary import SETTLED_S, UNREPORTED_AFTER_S
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -57,6 +57,15 @@ class WatchedUntil:
     def of_files(cls, files: ExportedFiles | None) -> WatchedUntil:
         """Return the same; nothing of other files."""
         return cls({}) if files is None else cls.of(files.manifest, files.partitions)
+
+    @property
+    def hidden_before(self) -> Mapping[str, int]:
+        """By account: what is pending, was submitted until then and has been watched for less than 72 hours, a missing answer may hide."""
+        return {
+            account: self.ends[account] - UNREPORTED_AFTER_S
+            for account, cut in self.cut.items()
+            if cut and account in self.ends
+        }
 
     def shown_in(self, messages: Any, submitted_at: nw.Expr) -> Any:
         """Return a frame of messages with ``waited_s`` as of these instants, given their times of submission as epoch seconds."""
