@@ -13,7 +13,13 @@ import pytest
 
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources import as_source
-from masanalytics.analysis.sources.duckdb_relation import files_behind, parquet_behind, without_progress_bar
+from masanalytics.analysis.sources.duckdb_relation import (
+    explaining_duckdb,
+    files_behind,
+    parquet_behind,
+    without_progress_bar,
+)
+from masanalytics.errors import StoreError
 from tests.random_messages import as_lazy_polars
 
 duckdb = pytest.importorskip("duckdb")
@@ -198,3 +204,33 @@ def test_numbers_of_more_than_32_bits_and_times_before_1970_are_grouped_as_they_
 
     assert keys.to_numpy().tolist() == [[-86_400 - 8 * 3600, 23]]
     assert (seconds.tolist(), n.tolist()) == ([3e9], [6])
+
+
+@pytest.mark.parametrize(
+    ("error", "said", "retryable"),
+    [
+        (
+            duckdb.OutOfMemoryException("failed to allocate"),
+            "DuckDB has too little memory: ask about fewer messages",
+            False,
+        ),
+        (
+            duckdb.IOException("Could not read from s3"),
+            "DuckDB cannot read what the relation is of: Could not read",
+            True,
+        ),
+        (getattr(duckdb, "ResourceInUseException", duckdb.IOException)("busy"), "DuckDB", True),
+        (
+            duckdb.InvalidInputException("No magic bytes found at end of file '/lake/a.parquet'"),
+            r"/lake/a\.parquet is missing",
+            True,
+        ),
+    ],
+)
+def test_what_duckdb_complains_of_is_said_in_our_words(error: Exception, said: str, retryable: bool) -> None:
+    """Files, memory, a connection that somebody else asks by; what is a fault of a query stays what it is."""
+    with pytest.raises(StoreError, match=said) as told, explaining_duckdb():
+        raise error
+    assert told.value.retryable is retryable
+    with pytest.raises(duckdb.BinderException), explaining_duckdb():
+        raise duckdb.BinderException("no such column")

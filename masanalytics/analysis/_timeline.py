@@ -87,7 +87,7 @@ def timeline(
         - ``outside`` (bool): whether the rate lies outside, whatever becomes of the pending messages
         - ``clusters, design_effect``: as for `delivery_rates`
 
-        ``.attrs["spread"]``: by line (text, its dimensions joined by a middle dot), how many times as much its buckets differ as
+        ``.attrs["spread"]``: by line (text, its dimensions joined by a middle dot, a missing one as nothing), how many times as much its buckets differ as
         chance would make them.
 
     Raises
@@ -201,6 +201,8 @@ def _limits(
     groups: pd.DataFrame, names: list[str], rates: dict[str, Any], settled: Booleans, width: int
 ) -> tuple[tuple[Figures, Figures], dict[str, float], list[Rhythm]]:
     """Return the limits of each bucket, from the settled buckets of its line in the order of time, the lines' spreads and rhythms."""
+    import pandas as pd
+
     line, lines = group_rows(groups[names]) if names else (np.zeros(len(groups), dtype=np.int64), None)
     low, high = np.full(len(groups), np.nan), np.full(len(groups), np.nan)
     spreads: dict[str, float] = {}
@@ -215,7 +217,7 @@ def _limits(
             rhythms.append(rhythm)
             low[rows], high[rows] = chart.limits(rates["accepted"][rows], rhythm.offsets)
             values = [] if lines is None else lines.iloc[int(line[rows[0]])].tolist()
-            spreads[" · ".join(map(str, values))] = chart.spread
+            spreads[" · ".join("" if pd.isna(value) else str(value) for value in values)] = chart.spread
     return (low, high), spreads, rhythms
 
 

@@ -19,9 +19,9 @@ from masanalytics.errors import StoreError
 __all__ = [
     "draws_progress_bar",
     "epoch_name",
+    "explaining_duckdb",
     "files_behind",
     "in_microseconds",
-    "naming_missing",
     "parquet_behind",
     "repeated_ids",
     "with_epochs",
@@ -128,7 +128,7 @@ def without_progress_bar(frame: Any, *, drawn: bool) -> Iterator[None]:
 
 def parquet_behind(frame: Any) -> list[Path] | None:
     """Return the Parquet files that a relation reads, if it reads nothing else and all of every file; else None."""
-    from duckdb import IOException
+    from duckdb import Error
 
     found = _SCAN.fullmatch(frame.to_native().sql_query())
     if found is None:
@@ -136,32 +136,50 @@ def parquet_behind(frame: Any) -> list[Path] | None:
     names = found["named"] or found["name"] or found["names"]
     try:
         files = [Path(name) for (name,) in _asked(frame, f"SELECT file FROM glob([{names}]) ORDER BY file")]
-    except IOException:  # one of them is gone, which the question itself is told
+    except Error:  # such as one of them gone, which the question itself is told
         return None
     return files if files and len(files) <= _MOST_FILES else None
 
 
 @contextmanager
-def naming_missing() -> Iterator[None]:
-    """Say that files are gone, or cannot be read, where DuckDB says so: it looks at them at every step of a question.
+def explaining_duckdb() -> Iterator[None]:
+    """Say in our words what DuckDB complains of: it looks at files, memory and its connection at every step of a question.
 
     Raises
     ------
     StoreError
-        With the file that DuckDB names, and what brings it back, where an export or archive is known to have it.
+        With the file that DuckDB names, and what brings it back where an export or archive is known to have it; or with what to do
+        where memory does not suffice, or something else asks by the same connection.
     """
     try:
         yield
     except Exception as error:
-        said, duckdb = str(error), sys.modules.get("duckdb")  # which cannot complain if nobody has used it
-        is_gone = duckdb is not None and isinstance(error, duckdb.IOException)
-        is_damaged = duckdb is not None and isinstance(error, duckdb.InvalidInputException)
-        if not is_gone and not (is_damaged and _OF_PARQUET.search(said)):
+        found = _explained(error)
+        if found is None:
             raise
-        named = _NAMED_FILE.search(said)
-        if named is not None:
-            raise unreadable(Path(named[1])) from error
-        raise StoreError("DuckDB cannot read what the relation is of: {why}", why=said, retryable=True) from error
+        raise found from error
+
+
+def _explained(error: Exception) -> StoreError | None:
+    duckdb, said = sys.modules.get("duckdb"), str(error)
+    if duckdb is None:  # who has not used it has no errors of it
+        return None
+    in_use = getattr(duckdb, "ResourceInUseException", ())
+    if isinstance(error, in_use):
+        return StoreError(
+            "the DuckDB connection of the relation is in use: fetch what it was asked before, or give each thread a cursor of its own"
+            " (connection.cursor())",
+            retryable=True,
+        )
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return StoreError("DuckDB has too little memory: ask about fewer messages (since=, campaign=): {why}", why=said)
+    is_damaged = isinstance(error, duckdb.InvalidInputException) and _OF_PARQUET.search(said)
+    if not isinstance(error, duckdb.IOException) and not is_damaged:
+        return None
+    named = _NAMED_FILE.search(said)
+    if named is not None:
+        return unreadable(Path(named[1]))
+    return StoreError("DuckDB cannot read what the relation is of: {why}", why=said, retryable=True)
 
 
 def files_behind(frame: Any) -> Hashable | None:

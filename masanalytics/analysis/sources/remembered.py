@@ -20,7 +20,7 @@ import numpy as np
 from masanalytics.analysis.filter_values import status_numbers
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.sources.base import ColumnKind, MessageSource, RawCounts, Seconds
-from masanalytics.analysis.sources.duckdb_relation import naming_missing
+from masanalytics.analysis.sources.duckdb_relation import explaining_duckdb
 from masanalytics.analysis.sources.pandas import factorize
 
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ def _one_call() -> Iterator[None]:
     sources: dict[int, _Held] = {}
     token = _held.set(sources)
     try:
-        with naming_missing():
+        with explaining_duckdb():
             yield
     finally:
         _held.reset(token)
