@@ -381,3 +381,37 @@ def test_files_of_a_list_are_named_with_what_brings_them_back(export: Path, engi
         " it anew",
         "FILE is missing or damaged, or is no Parquet file",
     ]
+
+
+@pytest.mark.parametrize("reader", ["a folder", "DuckDB", "SQL of DuckDB", "polars"])
+def test_an_answer_is_not_remembered_where_only_the_manifest_has_changed(tmp_path: Path, reader: str) -> None:
+    """It knows until when reports were fetched and which are missing: files of settled months stay as they are."""
+    written: list[dict[Path, int]] = []
+    with Store(tmp_path / "mas.db", clock=ManualClock(APRIL)) as store:
+        fill(store, ACCOUNTS[0], 0)
+        for days, hole in ((20, False), (60, False), (60, True), (60, False)):  # all within one second
+            with store.db.conn as conn:
+                (last,) = conn.execute("SELECT max(submitted_at) FROM messages").fetchone()
+                conn.execute("UPDATE coverage SET ended_at = ?", [last + days * DAY])
+                conn.execute("DELETE FROM holes")
+                if hole:
+                    conn.execute(
+                        "INSERT INTO polls (account_id, endpoint, state, asked_at) VALUES (1, 'report', 'lost', ?)",
+                        [last + 40 * DAY],
+                    )
+                    conn.execute(
+                        "INSERT INTO holes VALUES (last_insert_rowid(), 1, 'report', ?, ?, 1, 0, NULL)",
+                        [last + 30 * DAY, last + 40 * DAY],
+                    )
+            store.export_parquet(tmp_path / "pq")
+            written.append({file: file.stat().st_mtime_ns for file in (tmp_path / "pq").glob("month=*/*.parquet")})
+            for question in (
+                lambda data: mas.delivery_rates(data, within="30d", history=None),
+                lambda data: mas.delivery_rates(data, within="90d", history=None),
+            ):
+                found, expected = (question(data) for data in (_read_by(reader, tmp_path / "pq"), store))
+                pd.testing.assert_frame_equal(found, expected, check_dtype=False)
+                assert found.attrs["as_of"] == expected.attrs["as_of"]
+                assert mas.notes_of(found) == mas.notes_of(expected)
+                assert found.attrs["coverage"]["holes"] == expected.attrs["coverage"]["holes"]
+    assert written[0] and all(files == written[0] for files in written)

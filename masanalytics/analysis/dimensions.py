@@ -196,7 +196,8 @@ def unknown_argument(name: str, available: Sequence[str], arguments: Iterable[st
     >>> print(unknown_argument("camapign", ["campaign", "phone"]).text("en"))
     unknown argument 'camapign' (did you mean 'campaign'?): the function has none of this name, and the messages no such column
     """
-    near = nearest(name, [*asked_arguments(), *arguments, *available, *DERIVED, *_COMMON], count=1, cutoff=0.6)
+    known = [*asked_arguments(), *arguments, *available, *DERIVED, *_COMMON]
+    near = nearest(name, [one for one in known if one != name], count=1, cutoff=0.6)
     hint = Text(" (did you mean {near!r}?)", near=near[0]) if near else ""
     return InputError(
         "unknown argument {name!r}{hint}: the function has none of this name, and the messages no such column",

@@ -11,6 +11,7 @@ from typing import Any
 
 from masanalytics.errors import MasError, StoreError
 from masanalytics.export_folder import (
+    MANIFEST,
     ExportedFiles,
     Manifest,
     Partition,
@@ -30,6 +31,7 @@ __all__ = [
     "export_of",
     "holds_checksum",
     "naming_damaged",
+    "state_of_exported",
     "state_of_files",
     "unreadable",
 ]
@@ -42,6 +44,12 @@ def state_of_files(files: Iterable[str | Path]) -> Hashable | None:
     except OSError:
         return None
     return tuple((name, at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns) for name, at in known)
+
+
+def state_of_exported(files: Sequence[Path]) -> Hashable | None:
+    """Return the same of files and of the manifests beside them, which know what the files do not: coverage, holes, ages of today."""
+    manifests = sorted({file.parent.parent / MANIFEST for file in files})
+    return state_of_files([*files, *(manifest for manifest in manifests if manifest.exists())])
 
 
 def check_sizes(folder: Path, manifest: Manifest, kinds: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from masanalytics.analysis.sources.damaged_files import state_of_files, unreadable
+from masanalytics.analysis.sources.damaged_files import state_of_exported, unreadable
 from masanalytics.analysis.sources.numeric_times import NumberKind, as_epoch
 from masanalytics.errors import StoreError
 
@@ -190,7 +190,7 @@ def files_behind(frame: Any) -> Hashable | None:
     files = parquet_behind(frame)
     if files is None:
         return None
-    seen = state_of_files(files)
+    seen = state_of_exported(files)
     if seen is None:
         return None
     return (re.sub(r' AS "\w+"$', "", frame.to_native().sql_query()), str(Path.cwd()), seen)

@@ -133,7 +133,8 @@ class ExportedMessages:
         files = [
             file for kind in ("messages", "uplinks", "late") for file in current_files(self._folder, manifest, kind)
         ]
-        seen = state_of_files(files)
+        # The manifest too: of two exports in one second it alone may differ.
+        seen = state_of_files([*files, self._folder / MANIFEST])
         written = (manifest.settings["store"], manifest.generation, manifest.written_at, *manifest.turn.values())
         return None if seen is None else ("export", str(self._folder), *written, seen)
 

@@ -162,7 +162,8 @@ def _twice(one: LedgerPart, other: LedgerPart) -> InputError:
         )
     if kinds == {"live", "archived"}:
         return InputError(
-            "{first} and {second} are of one store: what moves meanwhile would count twice. Give mas.Archive(folder, store) in place of both",
+            "{first} and {second} are of one store: what moves meanwhile would count twice. Give mas.Archive(folder, store) in"
+            " place of both, or the folders of an export and the archive",
             **names,
         )
     return InputError(

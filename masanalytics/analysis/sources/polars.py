@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from masanalytics.analysis.sources.damaged_files import state_of_files, unreadable
+from masanalytics.analysis.sources.damaged_files import state_of_exported, unreadable
 from masanalytics.analysis.sources.narwhals import NarwhalsMessages
 from masanalytics.errors import StoreError
 
@@ -28,7 +28,7 @@ class PolarsMessages(NarwhalsMessages):
 
     def state(self) -> Hashable | None:
         """Return what is equal as long as no message changes, where files of this machine tell; None where nothing does."""
-        seen = None if self._scan is None else state_of_files(self._scan)
+        seen = None if self._scan is None else state_of_exported(self._scan)
         return None if seen is None else ("polars", tuple(self._schema.items()), str(Path.cwd()), seen)
 
     def _files(self) -> Sequence[Path] | None:
