@@ -634,6 +634,51 @@ def test_an_archiving_that_lacks_a_file_is_refused_before_it_touches_anything(be
     assert contents(folder) == before
 
 
+def test_a_file_in_whose_place_another_was_written_is_no_substitute(bench: Bench, tmp_path: Path) -> None:
+    """It has the number of whoever was forgotten, and is about to be removed: where the newer one is lost, that is said."""
+    bench.send([A, B], GROUP)
+    archive = archived(bench, folder := tmp_path / "archive")
+    (older,) = folder.glob("month=*/*.parquet")
+    shutil.copytree(folder, tmp_path / "copy")
+    bench.store.forget(phones=[A], force=True)
+    bench.store.archive("2026-01-01", folder)
+    (newer,) = folder.glob("month=*/*.parquet")
+    shutil.copytree(tmp_path / "copy", folder, dirs_exist_ok=True)
+    newer.unlink()
+    with bench.store.db.conn as conn:  # as where the archiving was killed before it removed the old file
+        conn.execute("INSERT INTO archive_old_files VALUES (?)", [older.relative_to(folder).as_posix()])
+    before = contents(folder)
+
+    with pytest.raises(StoreError, match="put it back from a copy"):
+        bench.store.archive("2026-01-01", folder)
+    assert contents(folder) == before
+
+    with bench.store.db.conn as conn:
+        conn.execute("DELETE FROM archive_old_files")
+    with pytest.raises(StoreError, match="does not hold what was archived"):
+        bench.store.archive("2026-01-01", folder)
+    with pytest.raises(StoreError, match="is missing from the archive"):
+        archive.messages("c1")
+
+
+def test_a_file_set_aside_is_written_anew_where_that_was_due(bench: Bench, tmp_path: Path) -> None:
+    """Each copy had forgotten somebody else, and the older one came first to write the file: nobody's number is left in it."""
+    bench.send([A, B, C], GROUP)
+    copied(bench.store, tmp_path / "older.db")
+    archive = archived(bench, folder := tmp_path / "archive")
+    bench.store.forget(phones=[B], force=True)
+    with Store(tmp_path / "older.db", clock=bench.clock) as older:
+        older.archive("2026-01-01", folder)
+        older.forget(phones=[A], force=True)
+        older.archive("2026-01-01", folder)
+
+    bench.store.archive("2026-01-01", folder)
+
+    assert [phone if phone == C else phone[:4] for phone in archive.messages("c1")["phone"]] == ["138~", "139~", C]
+    assert not [name for name, content in contents(folder).items() if A.encode() in content or B.encode() in content]
+    assert mas.delivery_rates(folder, history=None)["accepted"].tolist() == [3]
+
+
 def test_files_set_aside_are_taken_back_without_whom_the_other_copy_forgot(bench: Bench, tmp_path: Path) -> None:
     """They were written anew where they lay: the newer store has all messages again, and the number of nobody who was forgotten."""
     bench.send([A, B], GROUP)

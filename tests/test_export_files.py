@@ -414,4 +414,5 @@ def test_an_answer_is_not_remembered_where_only_the_manifest_has_changed(tmp_pat
                 assert found.attrs["as_of"] == expected.attrs["as_of"]
                 assert mas.notes_of(found) == mas.notes_of(expected)
                 assert found.attrs["coverage"]["holes"] == expected.attrs["coverage"]["holes"]
-    assert written[0] and all(files == written[0] for files in written)
+    assert written[0]
+    assert all(files == written[0] for files in written)

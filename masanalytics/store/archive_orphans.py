@@ -78,12 +78,15 @@ def _to_take_back(
 def _found_again(conn: sqlite3.Connection, file: Path, archive_id: int, size: int) -> Path:
     """Return where the messages of a missing file are.
 
+    Not in a file in whose place it was written: that one still has the numbers of whoever was forgotten since.
+
     Raises
     ------
     StoreError
         If no file holds what the store has noted.
     """
-    others = stand_ins(file)
+    older = {file.parent.parent / name for (name,) in conn.execute("SELECT file FROM archive_old_files")}
+    others = [other for other in stand_ins(file) if name_beside(other) not in older]
     for other in others:
         if _holds(conn, other, archive_id, is_as_written=other == aside_of(file) and other.stat().st_size == size):
             return other
@@ -91,9 +94,13 @@ def _found_again(conn: sqlite3.Connection, file: Path, archive_id: int, size: in
 
 
 def _holds(conn: sqlite3.Connection, file: Path, archive_id: int, *, is_as_written: bool) -> bool:
-    """Whether a file has all messages that the store has noted and no other, those of forgotten people by their names."""
+    """Whether a file has all messages that the store has noted and no other.
+
+    Forgotten people may have their names in it already; by their numbers they are in it only while it is to be written anew.
+    """
     sql = "SELECT message_id, phone FROM archived WHERE archive_id = ?"
     noted = dict(conn.execute(sql, [archive_id]).fetchall())
+    is_outdated = conn.execute("SELECT 1 FROM archive_erasures WHERE archive_id = ?", [archive_id]).fetchone()
     names = ["message_id", "phone"]
     try:
         rows = checked_table(file, names if is_as_written else None).select(names).to_pydict()
@@ -102,7 +109,11 @@ def _holds(conn: sqlite3.Connection, file: Path, archive_id: int, *, is_as_writt
     there = dict(zip(rows["message_id"], rows["phone"], strict=True))
     if len(rows["phone"]) != len(noted) or there.keys() != noted.keys():
         return False
-    return all(phone == noted[number] or "~" in (phone or "") + noted[number] for number, phone in there.items())
+    is_pending = is_as_written or is_outdated is not None
+    return all(
+        phone == noted[number] or "~" in (phone or "") or (is_pending and "~" in noted[number])
+        for number, phone in there.items()
+    )
 
 
 def _check_reports(conn: sqlite3.Connection, file: Path, archive_id: int) -> None:
