@@ -1291,8 +1291,14 @@ def test_an_export_that_was_brought_up_to_date_knows_long_ages(
         assert found["accepted"].tolist() == expected["accepted"].tolist() != [0]
         counts += found["accepted"].tolist()
     assert counts == sorted(counts, reverse=True)
-    found, expected = (mas.delivery_rates(data, by="account") for data in (asked(folder), old))
-    pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-9)
+    for question in (
+        lambda data: mas.delivery_rates(data, by="account"),
+        lambda data: mas.compare(data, "arm", "a", "b"),
+        lambda data: mas.compare(data, "campaign"),
+        lambda data: mas.explain_change(data, at="2026-02-10", by=["carrier"]),
+    ):
+        found, expected = (question(data) for data in (asked(folder), old))
+        pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-9)
 
 
 def test_the_folder_alone_says_what_failed_before_it_was_delivered(bench: Bench, tmp_path: Path) -> None:

@@ -118,9 +118,7 @@ def _outside(source: MessageSource, where: Filters, asked: Filters) -> Text:
 
 def _not_observed(source: MessageSource, where: Filters, age: int) -> Text:
     """Return that no message has been observed for so long, and how long they have been."""
-    # All of them, since none has been observed for `age`: said so that an export looks how long that is today.
-    younger = replace(where, waited_in=((0, age),))
-    seconds = count_messages(source, Question((), (), younger, "waited"))[0].seconds
+    seconds = count_messages(source, Question((), (), where, "waited"))[0].seconds
     known = seconds[~np.isnan(seconds)]
     if not len(known):
         return Text("nothing says how long the messages have been observed (waited_s is missing)", code="empty_age")

@@ -159,8 +159,8 @@ class Filters:
 
     @property
     def age_s(self) -> int:
-        """The longest time of being watched that messages are asked about by."""
-        return max(self.waited_at_least or 0, *(end for _, end in self.waited_in or ()), 0)
+        """For how long messages must have been watched to be among those asked about."""
+        return max(self.waited_at_least or 0, *(start for start, _ in self.waited_in or ()), 0)
 
     def describe(self) -> dict[str, Any]:
         """Return the filters as plain values, for `.attrs`."""

@@ -104,22 +104,22 @@ class DuckDBMessages(NarwhalsMessages):
             named[f"by{number}"] = grouping
         select = ", ".join(f"{grouping.shown} AS {name}" for name, grouping in named.items())
         groups = ", ".join(grouping.key for grouping in named.values())
-        counted = self._kept(where).to_native().aggregate(f"{select}, count(*) AS n", groups)
+        counted = self._kept(where, seconds).to_native().aggregate(f"{select}, count(*) AS n", groups)
         if edges:  # there are few exact seconds by now, and a bin is found by several comparisons
             others = ", ".join(name for name in named if name != "seconds")
             edge = f"CASE WHEN seconds IS NOT NULL THEN {first_edge('seconds', edges)} END"
             counted = counted.aggregate(f"{others}, {edge} AS seconds, sum(n)::BIGINT AS n", f"{others}, {edge}")
         return self._taken(counted)
 
-    def _kept(self, where: Filters) -> Any:
-        """Return the messages that pass `where`."""
+    def _kept(self, where: Filters, seconds: Seconds | None = None) -> Any:
+        """Return the messages that pass `where`, for a question about `seconds`."""
         import narwhals as nw
 
         tests = {name: self._one_of_many(name, options) for name, options in where.values.items()}
         long = {name: test for name, test in tests.items() if test is not None}
         if not long:
-            return super()._kept(where)
-        others, messages = self._test(where, but_for=long), self._as_asked(where)
+            return super()._kept(where, seconds)
+        others, messages = self._test(where, but_for=long), self._as_asked(where, seconds)
         kept = messages if others is None else messages.filter(others)
         return nw.from_native(kept.to_native().filter(" AND ".join(long.values())))
 

@@ -145,7 +145,7 @@ class ExportedMessages:
     def grouped_count(self, by: Sequence[str], *, where: Filters, seconds: Seconds | None = "outcome") -> RawCounts:
         """Count messages where they are."""
         return self._of_one_state(
-            lambda source: RawCounts(*source.grouped_count(by, where=where, seconds=seconds)), where
+            lambda source: RawCounts(*source.grouped_count(by, where=where, seconds=seconds)), where, seconds
         )
 
     def estimated_count(self, where: Filters) -> int:
@@ -209,7 +209,9 @@ class ExportedMessages:
             raise InputError("{folder} holds no export of a store any more", folder=str(self._folder))
         return manifest
 
-    def _of_one_state(self, question: Callable[[MessageSource], _T], where: Filters) -> _T:
+    def _of_one_state(
+        self, question: Callable[[MessageSource], _T], where: Filters, seconds: Seconds | None = None
+    ) -> _T:
         def asked(manifest: Manifest) -> _T:
             # What an earlier version wrote may lack columns, a file more than another.
             are_alike = manifest.settings.get("columns") == [*MESSAGE_COLUMNS]
@@ -217,7 +219,7 @@ class ExportedMessages:
             chosen = [_concerned(each, where) for each in _with_same_columns(manifest, "messages")] or [[]]
             # What was written may have been watched for longer since; of an export only long ages are a matter of it.
             watched = WatchedUntil.of(manifest, manifest.partitions)
-            is_longer = bool(manifest.settings.get("archive")) or asks_for_long_ages(where)
+            is_longer = bool(manifest.settings.get("archive")) or asks_for_long_ages(where, seconds)
             sources = [_opened(self._files(manifest, each), own=own, are_alike=are_alike) for each in chosen]
             late = [opened(self._files(manifest, each), own=own) for each in _with_same_columns(manifest, "late")]
             if is_longer:

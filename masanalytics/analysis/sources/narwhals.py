@@ -113,9 +113,9 @@ class NarwhalsMessages:
     def _watched(self, watched: WatchedUntil) -> Any:
         return watched.shown_in(self._frame, self._epoch("submitted_at"))
 
-    def _as_asked(self, where: Filters) -> Any:
+    def _as_asked(self, where: Filters, seconds: Seconds | None) -> Any:
         """Return the messages, of the files of an export as long watched as its manifest says, where that matters."""
-        is_asked = asks_for_long_ages(where)
+        is_asked = asks_for_long_ages(where, seconds)
         return self._watched(WatchedUntil.of_files(self._exported)) if is_asked else self._frame
 
     def renamed(self, accounts: Mapping[str, str]) -> Self:
@@ -180,7 +180,7 @@ class NarwhalsMessages:
             waited = self._whole("waited_s")
             kinds = {"waited": waited, "waited_hours": waited // _HOUR_S * _HOUR_S}
             named["seconds"] = self._outcome_seconds() if seconds == "outcome" else kinds[seconds]
-        return self._kept(where).select(**named).group_by(*named).agg(n=nw.len())
+        return self._kept(where, seconds).select(**named).group_by(*named).agg(n=nw.len())
 
     def estimated_count(self, where: Filters) -> int:  # noqa: ARG002
         """Return 0: to count is a query of its own, and a part of the rows is not read faster than all of them."""
@@ -372,9 +372,9 @@ class NarwhalsMessages:
             return []
         return other_spellings(self._frame.select(phone=self._dimension("phone")), options, self._collected)
 
-    def _kept(self, where: Filters) -> Any:
-        """Return the messages that pass `where`."""
-        passes, messages = self._test(where), self._as_asked(where)
+    def _kept(self, where: Filters, seconds: Seconds | None = None) -> Any:
+        """Return the messages that pass `where`, for a question about `seconds`."""
+        passes, messages = self._test(where), self._as_asked(where, seconds)
         return messages if passes is None else messages.filter(passes)
 
     def _test(self, where: Filters, *, but_for: Collection[str] = ()) -> Any:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from masanalytics.analysis.filters import Filters
+from masanalytics.analysis.sources.base import Seconds
 from masanalytics.export_folder import ExportedFiles, Manifest, Partition
 from masanalytics.vocabulary import SETTLED_S, UNREPORTED_AFTER_S
 
@@ -18,15 +19,15 @@ __all__ = ["WatchedUntil", "asks_for_long_ages"]
 Stretch = tuple[int, int, int]
 
 
-def asks_for_long_ages(where: Filters) -> bool:
-    """Whether messages are asked for by how long they have been watched, and by so much that files are not written anew for it.
+def asks_for_long_ages(where: Filters, seconds: Seconds | None) -> bool:
+    """Whether a question is about how long messages have been watched, and by so much that files are not written anew for it.
 
     Examples
     --------
-    >>> asks_for_long_ages(Filters()), asks_for_long_ages(Filters(waited_at_least=30 * 86_400))
+    >>> asks_for_long_ages(Filters(), "outcome"), asks_for_long_ages(Filters(waited_at_least=30 * 86_400), "outcome")
     (False, True)
     """
-    return where.age_s > SETTLED_S
+    return where.age_s > SETTLED_S or seconds in ("waited", "waited_hours")
 
 
 @dataclass(frozen=True)
@@ -40,18 +41,27 @@ class WatchedUntil:
     cut : mapping of str to sequence of (int, int, int)
         By account: messages submitted from the first to the second of these have been watched until the third only, since an
         answer is missing in which they may have been reported.
+    known : collection of str
+        The accounts whose files say the same all the same.
     """
 
     ends: Mapping[str, int]
     cut: Mapping[str, Sequence[Stretch]] = field(default_factory=dict)
+    known: Collection[str] = ()
 
     @classmethod
     def of(cls, manifest: Manifest, partitions: Iterable[Partition]) -> WatchedUntil:
         """Return what the manifest of an export knows of these files; nothing where it is one of an earlier version."""
+        ends = manifest.extra.get("observed_until", {})
         cut: dict[str, set[Stretch]] = {}
+        older = set()
         for one in partitions:
+            if one.kind == "uplinks" or one.first is None:
+                continue
             cut.setdefault(one.account, set()).update(one.cut)
-        return cls(manifest.extra.get("observed_until", {}), {account: sorted(found) for account, found in cut.items()})
+            if one.as_of != ends.get(one.account):
+                older.add(one.account)
+        return cls(ends, {account: sorted(found) for account, found in cut.items()}, ends.keys() - older)
 
     @classmethod
     def of_files(cls, files: ExportedFiles | None) -> WatchedUntil:
@@ -69,13 +79,14 @@ class WatchedUntil:
 
     def shown_in(self, messages: Any, submitted_at: nw.Expr) -> Any:
         """Return a frame of messages with ``waited_s`` as of these instants, given their times of submission as epoch seconds."""
-        return messages.with_columns(waited_s=self._waited_s(submitted_at)) if self.ends else messages
+        later = {account: end for account, end in self.ends.items() if account not in self.known}
+        return messages.with_columns(waited_s=self._waited_s(submitted_at, later)) if later else messages
 
-    def _waited_s(self, submitted_at: nw.Expr) -> nw.Expr:
+    def _waited_s(self, submitted_at: nw.Expr, ends: Mapping[str, int]) -> nw.Expr:
         import narwhals as nw
 
         waited: Any = nw.col("waited_s")
-        for account, end in self.ends.items():
+        for account, end in ends.items():
             watched: Any = nw.lit(end) - submitted_at
             for first, last, earlier in self.cut.get(account, ()):
                 inside = (submitted_at >= first) & (submitted_at <= last)
