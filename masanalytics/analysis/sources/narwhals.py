@@ -115,8 +115,9 @@ class NarwhalsMessages:
 
     def _as_asked(self, where: Filters, seconds: Seconds | None) -> Any:
         """Return the messages, of the files of an export as long watched as its manifest says, where that matters."""
-        is_asked = asks_for_long_ages(where, seconds)
-        return self._watched(WatchedUntil.of_files(self._exported)) if is_asked else self._frame
+        if not asks_for_long_ages(where, seconds) or self._exported is None:
+            return self._frame
+        return self._watched(WatchedUntil.of_files(self._exported))
 
     def renamed(self, accounts: Mapping[str, str]) -> Self:
         """Return the same messages with accounts by other names, old name -> new name."""
