@@ -89,14 +89,20 @@ class Partition:
     as_of: int | None = None
     checksum: int | None = None
 
+    @staticmethod
+    def as_observed(end: int, cut: Iterable[tuple[int, int, int]]) -> str:
+        """Return `observed` of messages that have been watched until `end`, those of `cut` for a shorter time."""
+        return " ".join([str(end), *(f"{first}-{last}:{earlier}" for first, last, earlier in cut)])
+
     @property
     def cut(self) -> list[tuple[int, int, int]]:
         """Which of them have been watched for a shorter time than the others: submitted from, to, and watched until.
 
         Examples
         --------
-        >>> Partition("messages", "shop", "2026-01", "a", 9, 99, 1, observed="1700 1000-1200:1100").cut
-        [(1000, 1200, 1100)]
+        >>> watched = Partition.as_observed(1700, [(1000, 1200, 1100)])
+        >>> watched, Partition("messages", "shop", "2026-01", "a", 9, 99, 1, observed=watched).cut
+        ('1700 1000-1200:1100', [(1000, 1200, 1100)])
         """
         stretches = [re.split("[-:]", one) for one in self.observed.split(" ")[1:]]
         return [(int(first), int(last), int(end)) for first, last, end in stretches]

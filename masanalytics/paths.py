@@ -71,7 +71,7 @@ def full_path(path: str | os.PathLike[str], name: str = "path") -> Path:
     return Path(os.path.abspath(expanded))  # noqa: PTH100
 
 
-def folder_in_folder(path: str | os.PathLike[str], name: str = "folder") -> Path:
+def folder_in_folder(path: str | os.PathLike[str]) -> Path:
     """Return the path of a folder that will be written, and made where it is not there, absolute.
 
     Raises
@@ -79,7 +79,7 @@ def folder_in_folder(path: str | os.PathLike[str], name: str = "folder") -> Path
     InputError
         If it is no path, or a file, or in a folder that does not exist.
     """
-    folder = path_in_folder(path, name)
+    folder = path_in_folder(path, "folder")
     _refuse_file(folder)
     return folder
 

@@ -9,26 +9,24 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from masanalytics.aliases import Filter, Messages
+from masanalytics.analysis.filter_checks import unknown_category
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.health_table import HEALTH_COLUMNS, health_table
 from masanalytics.analysis.hidden_numbers import refuse_hidden_numbers
 from masanalytics.analysis.number_places import number_places
 from masanalytics.analysis.results import finished
 from masanalytics.analysis.sources import as_source, asks_once
-from masanalytics.argument_kinds import LENGTH, WHOLE, WORDS, check_kind, wrong_kind
+from masanalytics.analysis.sources.written_numbers import FORGOTTEN
+from masanalytics.argument_kinds import LENGTH, WHOLE, WORDS, Kind, check_kind, takes
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text
 from masanalytics.near_names import named_arguments, suggests_names
-from masanalytics.text import nearest
 from masanalytics.vocabulary import categories, categories_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["HEALTH_COLUMNS", "HealthRule", "checked_rule", "number_health"]
-
-_FORGOTTEN: Final = "1[0-9]{2}~[a-p]{24}"
-"""The name of somebody who was forgotten; hashes of an export are longer."""
+__all__ = ["HEALTH_COLUMNS", "RULE", "HealthRule", "number_health"]
 
 
 @suggests_names
@@ -74,31 +72,18 @@ class HealthRule:
             object.__setattr__(self, name, tuple(listed))
             for category in getattr(self, name):
                 if category not in categories():
-                    raise InputError(
-                        "category={value!r} is not one of {known}",
-                        value=category,
-                        known=nearest(category, categories(), cutoff=0.3) or sorted(categories()),
-                    )
+                    raise unknown_category(category, sorted(categories()))
         for name, most in (("dead_after", self.dead_after), ("dead_after_any", self.dead_after_any)):
             if not WHOLE.is_right(most) or most < 1:
                 raise InputError("{name}={value!r}: a whole number from {least}", name=name, value=most, least=1)
         check_kind("dead_over_days", self.dead_over_days, LENGTH)
 
 
-def checked_rule(rule: HealthRule | None) -> HealthRule:
-    """Return the rule that was given, or that of none.
-
-    Raises
-    ------
-    InputError
-        If it is something else.
-    """
-    if rule is not None and not isinstance(rule, HealthRule):
-        raise wrong_kind("rule", rule, Text("a rule, such as mas.HealthRule(dead_after=3)"))
-    return rule or HealthRule()
+RULE: Final = Kind(lambda value: isinstance(value, HealthRule), Text("a rule, such as mas.HealthRule(dead_after=3)"))
 
 
 @named_arguments
+@takes(rule=RULE)
 @asks_once
 def number_health(
     data: Messages, *, phones: Iterable[str] | None = None, rule: HealthRule | None = None, **where: Filter
@@ -155,7 +140,7 @@ def number_health(
     >>> number_health(messages)[["phone", "failed_in_a_row", "verdict"]].values.tolist()
     [['13800000001', 3, 'dead'], ['13800000002', 0, 'good']]
     """
-    rule = checked_rule(rule)
+    rule = rule or HealthRule()
     filters = Filters.parse(where)
     source = as_source(data)
     asked, unread = (None, 0) if phones is None else _sheet(phones)
@@ -180,7 +165,7 @@ def _notes(result: pd.DataFrame, unread: int) -> list[Text]:
             total=len(result),
         )
     ]
-    forgotten = int(result["phone"].str.fullmatch(_FORGOTTEN, na=False).sum())
+    forgotten = int(result["phone"].str.fullmatch(FORGOTTEN, na=False).sum())
     if forgotten:
         notes.append(
             Text(

@@ -116,7 +116,7 @@ def replies(
     counts, source = count_messages(store, Question(names, (), filters, None))
     counts = counts.taken(counts.accepted())
     groups, delivered = counts.groups, counts.tally(counts.status == Status.delivered)
-    pushed, _ = filters.divided(source.message_columns())
+    pushed = filters.of_columns(source.message_columns())
     said, unmatched = timely_replies(store, source, uplinks, to_seconds(within), where=pushed)
     answers = _answers(said, source, names, filters)
     answers = answers.assign(_group=_places(groups, answers[names]))

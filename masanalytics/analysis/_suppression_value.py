@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from masanalytics.aliases import Booleans, Columns, Figures, Filter, Messages, Numbers
-from masanalytics.analysis._number_health import HealthRule, checked_rule
+from masanalytics.analysis._number_health import RULE, HealthRule
 from masanalytics.analysis.dimensions import as_names, columns_behind
 from masanalytics.analysis.filter_checks import narrowed
 from masanalytics.analysis.filters import Filters
@@ -23,6 +23,7 @@ from masanalytics.analysis.sources.base import column_statuses
 from masanalytics.analysis.sources.lent_rows import DELIVERED, FAILED, UNREPORTED, LendsRows, Loan
 from masanalytics.analysis.sources.pandas import as_floats, epoch_seconds
 from masanalytics.analysis.sources.rows_by_number import each_part
+from masanalytics.argument_kinds import takes
 from masanalytics.errors import InputError
 from masanalytics.formatting import group_label, percent
 from masanalytics.i18n import Text, _, speaks
@@ -47,6 +48,7 @@ _VERDICTS = np.array(["unseen", "good", "doubtful", "dead", "blocked"], dtype=ob
 
 
 @named_arguments
+@takes(rule=RULE)
 @asks_once
 @speaks
 def suppression_value(
@@ -121,7 +123,7 @@ def suppression_value(
     prices = checked_price(price)
     filters = Filters.parse(where)
     source = as_source(data)
-    found = _totals(source, filters, JudgedStates(names, checked_rule(rule), prices))
+    found = _totals(source, filters, JudgedStates(names, rule or HealthRule(), prices))
     result = _table(found, names)
     result = finished(
         result,

@@ -16,7 +16,7 @@ from masanalytics.masking import mask_phones_in
 from masanalytics.text import nearest
 from masanalytics.vocabulary import categories
 
-__all__ = ["OUTCOME_COLUMNS", "narrowed", "outcome_notes"]
+__all__ = ["OUTCOME_COLUMNS", "narrowed", "outcome_notes", "unknown_category"]
 
 OUTCOME_COLUMNS: Final = (
     "status",
@@ -68,13 +68,16 @@ def _refuse_impossible(derived: Mapping[str, Sequence[Any]]) -> None:
             if name == "prefix" and not (isinstance(option, str) and re.fullmatch(r"\d{3}", option)):
                 raise InputError("prefix={value!r}: write it as text of three digits, '138'", value=_shown(option))
             if name == "category" and option not in _known_categories():
-                raise InputError(
-                    "category={value!r} is not one of {known}",
-                    value=option,
-                    known=nearest(str(option), _known_categories(), cutoff=0.3) or _known_categories(),
-                )
+                raise unknown_category(option, _known_categories())
             if name == "day":
                 _refuse_no_day(option)
+
+
+def unknown_category(value: object, known: Sequence[str]) -> InputError:
+    """Return the error that says of a value that it is no category of error codes, and which are near."""
+    return InputError(
+        "category={value!r} is not one of {known}", value=value, known=nearest(str(value), known, cutoff=0.3) or known
+    )
 
 
 def _known_categories() -> list[str]:

@@ -143,12 +143,7 @@ class Filters:
         return replace(self, values=pushed), derived
 
     def of_columns(self, available: Sequence[str]) -> Filters:
-        """Return what a source with these columns can be asked, which is wider where there are values of derived dimensions.
-
-        Raises
-        ------
-        InputError
-            If a keyword argument is no column.
+        """Return the first of what `divided` returns: what a source with these columns can be asked, which may be wider.
 
         Examples
         --------

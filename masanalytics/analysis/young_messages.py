@@ -27,12 +27,12 @@ def young_messages(data: Messages, question: Question, counts: Counts) -> Callab
     @cache
     def find() -> Counts:
         source = as_source(data)
-        columns = set(source.message_columns())
-        dimensions = unit_dimensions(columns)
+        columns = source.message_columns()
+        dimensions = unit_dimensions(set(columns))
         if not dimensions:
             return counts.taken(~counts.matured()).grouped_as(counts.group[~counts.matured()], counts.groups)
         asked = replace(question, also=(*question.also, *dimensions))
-        where = question.where.of_columns(source.message_columns())
+        where = question.where.of_columns(columns)
         since = _first_young(source.coverage_summary(where)) if "submitted_at" in columns else None
         expected = int(counts.n[~counts.matured()].sum())
         if since is not None:

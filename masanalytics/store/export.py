@@ -269,7 +269,7 @@ class _Run:
             return ""
         end = min(self._seen.ends.get(account_id, 0), last + SETTLED_S)
         cuts = [one for one in self._seen.cut.get(account_id, ()) if one.first <= last and one.last >= first]
-        return " ".join([str(end), *(f"{one.first}-{one.last}:{one.end}" for one in cuts)])
+        return Partition.as_observed(end, cuts)
 
     def _write_messages(self, todo: Iterable[Month], generation: int) -> Iterator[Partition]:
         by_month: dict[str, list[Month]] = defaultdict(list)

@@ -71,7 +71,7 @@ class DuckDBMessages(NarwhalsMessages):
 
     @cached_property
     def _words(self) -> DuckDBWords:
-        return DuckDBWords(self._schema, self._hidden_before)
+        return DuckDBWords(self._schema, self._export_watched.hidden_before)
 
     @cached_property
     def _draws(self) -> bool:

@@ -23,6 +23,7 @@ __all__ = [
     "files_behind",
     "in_microseconds",
     "parquet_behind",
+    "quoted",
     "repeated_ids",
     "with_epochs",
     "without_progress_bar",
@@ -55,6 +56,17 @@ def epoch_name(name: str) -> str:
     return f"#epoch/{name}"
 
 
+def quoted(name: str) -> str:
+    """Return the name of a column as SQL has it.
+
+    Examples
+    --------
+    >>> print(quoted('my "own" column'))
+    "my ""own"" column"
+    """
+    return '"' + name.replace('"', '""') + '"'
+
+
 def in_microseconds(frame: Any) -> Any:
     """Return the relation with zoned times of nanoseconds, which neither narwhals nor DuckDB's own functions know, as of microseconds."""
     import narwhals as nw
@@ -63,8 +75,7 @@ def in_microseconds(frame: Any) -> Any:
     finer = [name for name, kind in zip(relation.columns, relation.types, strict=True) if str(kind) == _FINER]
     if not finer:
         return frame
-    quoted = ['"' + name.replace('"', '""') + '"' for name in finer]
-    cast = ", ".join(f"CAST({name} AS TIMESTAMPTZ) AS {name}" for name in quoted)
+    cast = ", ".join(f"CAST({name} AS TIMESTAMPTZ) AS {name}" for name in map(quoted, finer))
     return nw.from_native(relation.project(f"* REPLACE ({cast})"))
 
 

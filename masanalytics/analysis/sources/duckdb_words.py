@@ -21,11 +21,11 @@ from masanalytics.analysis.dimensions import (
     time_part,
 )
 from masanalytics.analysis.sources.base import Seconds
-from masanalytics.analysis.sources.duckdb_relation import epoch_name
+from masanalytics.analysis.sources.duckdb_relation import epoch_name, quoted
 from masanalytics.timezone import CHINA_OFFSET_S
 from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
 
-__all__ = ["MANY", "DuckDBWords", "Grouping", "first_edge", "grouped_by", "one_of_many", "quoted"]
+__all__ = ["MANY", "DuckDBWords", "Grouping", "first_edge", "grouped_by", "one_of_many"]
 
 MANY: Final = 100
 """From so many values on a list of them is slow: it took 30 s where one text takes 1.5 (460,000 names of 50 million messages)."""
@@ -177,17 +177,6 @@ def grouped_by(sql: str, *, narrow: bool) -> Grouping:
     """Return what groups by an expression."""
     key = f"CAST({sql} AS INTEGER)" if narrow else sql
     return Grouping(key, f"CAST({key} AS BIGINT)" if narrow else key)
-
-
-def quoted(name: str) -> str:
-    """Return the name of a column as SQL has it.
-
-    Examples
-    --------
-    >>> print(quoted('my "own" column'))
-    "my ""own"" column"
-    """
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _text(value: str) -> str:

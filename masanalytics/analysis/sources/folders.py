@@ -218,11 +218,11 @@ class ExportedMessages:
             own = manifest.settings["own_columns"]
             chosen = [_concerned(each, where) for each in _with_same_columns(manifest, "messages")] or [[]]
             # What was written may have been watched for longer since; of an export only long ages are a matter of it.
-            watched = WatchedUntil.of(manifest, manifest.partitions)
             is_longer = bool(manifest.settings.get("archive")) or asks_for_long_ages(where, seconds)
             sources = [_opened(self._files(manifest, each), own=own, are_alike=are_alike) for each in chosen]
             late = [opened(self._files(manifest, each), own=own) for each in _with_same_columns(manifest, "late")]
             if is_longer:
+                watched = WatchedUntil.of(manifest, manifest.partitions)
                 sources = [one.watched_until(watched) if isinstance(one, NarwhalsMessages) else one for one in sources]
                 late = [one.watched_until(watched) for one in late]
             return question(_as_one(sources, late))

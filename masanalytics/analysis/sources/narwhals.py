@@ -115,9 +115,12 @@ class NarwhalsMessages:
 
     def _as_asked(self, where: Filters, seconds: Seconds | None) -> Any:
         """Return the messages, of the files of an export as long watched as its manifest says, where that matters."""
-        if not asks_for_long_ages(where, seconds) or self._exported is None:
-            return self._frame
-        return self._watched(WatchedUntil.of_files(self._exported))
+        is_asked = asks_for_long_ages(where, seconds) and self._exported is not None
+        return self._watched(self._export_watched) if is_asked else self._frame
+
+    @cached_property
+    def _export_watched(self) -> WatchedUntil:
+        return WatchedUntil.of_files(self._exported)
 
     def renamed(self, accounts: Mapping[str, str]) -> Self:
         """Return the same messages with accounts by other names, old name -> new name."""
@@ -488,13 +491,9 @@ class NarwhalsMessages:
         return seconds - CHINA_OFFSET_S if naive else seconds
 
     def _window(self) -> nw.Expr:
-        hidden = self._hidden_before
+        hidden = self._export_watched.hidden_before
         epoch = self._epoch("submitted_at") if hidden else None
         return expressions.window(self._whole("waited_s"), self._latency(), epoch, hidden)
-
-    @cached_property
-    def _hidden_before(self) -> Mapping[str, int]:
-        return WatchedUntil.of_files(self._exported).hidden_before
 
     def _latency(self) -> nw.Expr:
         if "latency_s" in self._schema:

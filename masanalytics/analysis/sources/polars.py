@@ -46,14 +46,12 @@ class PolarsMessages(NarwhalsMessages):
             return super()._collected(frame)
         # Polars keeps of a file what it was when it was scanned.
         except (ComputeError, InvalidOperationError, PanicException, FileNotFoundError) as error:
-            if isinstance(error, PanicException) and self._scan is None:  # which is no Exception
+            is_gone, has_panicked = isinstance(error, FileNotFoundError), isinstance(error, PanicException)
+            if self._scan is None and has_panicked:  # which is no Exception
                 raise StoreError("polars broke off while it read: {why}", why=str(error)) from error
-            is_of_files = isinstance(error, (PanicException, FileNotFoundError)) or _OF_PARQUET.search(str(error))
-            if self._scan is None and isinstance(error, FileNotFoundError):
-                raise StoreError(
-                    "a Parquet file of the scan cannot be read: {why}", why=str(error), retryable=True
-                ) from error
-            if self._scan is None or not is_of_files:
+            if self._scan is None and is_gone:
+                raise _unread(error) from error
+            if self._scan is None or not (is_gone or has_panicked or _OF_PARQUET.search(str(error))):
                 raise
             _refuse_unreadable(self._scan)
             raise StoreError(
@@ -103,7 +101,11 @@ def naming_unreadable(frame: Any) -> Iterator[None]:
         _refuse_unreadable(files)
         if not _OF_PARQUET.search(str(error)):
             raise
-        raise StoreError("a Parquet file of the scan cannot be read: {why}", why=str(error), retryable=True) from error
+        raise _unread(error) from error
+
+
+def _unread(error: BaseException) -> StoreError:
+    return StoreError("a Parquet file of the scan cannot be read: {why}", why=str(error), retryable=True)
 
 
 def _refuse_unreadable(files: Iterable[Path]) -> None:

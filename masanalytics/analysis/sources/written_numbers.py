@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "FORGOTTEN",
     "HASHED",
     "MASKED",
     "SOME",
@@ -30,6 +31,8 @@ SOME: Final = 1000
 """So many numbers show how all are written."""
 MASKED, HASHED, WHOLE = "[*]", "~[a-z]{32}$", "^[^*~]*$"
 """How numbers look; the names of people who were forgotten, in whole numbers too, are shorter than hashes of an export."""
+FORGOTTEN: Final = "1[0-9]{2}~[a-p]{24}"
+"""Such a name, from its first letter to its last."""
 _PLAIN: Final = "^1[0-9]{10}$"
 _ONE_A_PERSON: Final = "^1[0-9]{2}([0-9]{8}|~[a-z]+)$"
 _DIGITS: Final = 11
