@@ -144,6 +144,32 @@ def test_a_store_counts_by_more_than_one_integer_holds(filled: Store) -> None:
     pd.testing.assert_frame_equal(found, expected, check_dtype=False)
 
 
+def test_a_store_counts_batches_and_cities_that_are_shown_alike_as_one(store: Store) -> None:
+    """Two batches of one template, one of none and one of an empty one; two cities of a province: a row each, added up."""
+    rows = fill(store, random_messages(8, seed=2))
+    batches = [rows.insert("batches", account_id=rows.account_id, mode="template", state="accepted", messages=0, template_id=name)
+               for name in ("t1", "t1", None, "")]  # fmt: skip
+    regions = [rows.insert("regions", province=province, city=city) for province, city in
+               (("四川", "成都"), ("四川", "绵阳"), ("重庆", ""))]  # fmt: skip
+    for number in range(1, 9):
+        values = [batches[number % 4], regions[number % 3], number]
+        store.db.conn.execute(
+            "UPDATE messages SET batch_id = ?, region_id = ?, status_id = 5 WHERE message_id = ?", values
+        )
+    store.db.conn.commit()
+
+    def counted(*by: str) -> list[tuple[Any, ...]]:
+        keys, _, _, n = as_source(store).grouped_count(by, where=Filters(), seconds=None)
+        columns = [keys[name].astype(object).where(keys[name].notna(), "-") for name in by]
+        return sorted(zip(*columns, n.tolist(), strict=True))
+
+    assert counted("template_id") == [("-", 4), ("t1", 4)]
+    assert counted("province") == [("四川", 5), ("重庆", 3)]
+    assert counted("template_id", "province") == [
+        ("-", "四川", 3), ("-", "重庆", 1), ("t1", "四川", 2), ("t1", "重庆", 2)
+    ]  # fmt: skip
+
+
 EDGE = 2**32  # as far from 0 as a latency still packs, about
 ABSURD = [-62_135_596_800, 253_402_271_999, 253_370_736_000, END - EDGE, END + EDGE, END + EDGE + 1, 2**62, -(2**61), 0]
 

@@ -257,6 +257,18 @@ def test_an_answer_that_was_used_stays_longer_than_one_that_was_not() -> None:
     assert [answers.get(one) is not None for one in (first, second, third)] == [True, False, True]
 
 
+def test_what_a_finer_answer_tells_makes_room_first() -> None:
+    """A coarser table, though it came last, goes before the finer one, and before others that nothing else tells."""
+    answers, frame = Answers(), pd.DataFrame({"a": [1], "b": [2]})
+    counted = RawCounts(frame, np.array([5]), np.array([1.0]), np.array([1]))
+    finer, other, coarser, last = (_Count((by, (), "outcome")) for by in (("a", "b"), ("c",), ("b",), ("d",)))
+    for question in (finer, other, coarser):
+        answers.keep(question, counted, 1_300_000)
+    answers.keep(last, counted, 1_300_000)
+
+    assert [answers.get(one) is not None for one in (finer, other, coarser, last)] == [True, True, False, True]
+
+
 def test_dimensions_in_another_order_are_the_same_question() -> None:
     """Their columns come in the order asked for; and the day is the bucket of a day."""
     data = Holder(random_messages(100, seed=4))

@@ -234,6 +234,15 @@ def test_ids_of_the_charts_do_not_meet(messages: pd.DataFrame, tmp_path: Path) -
     assert set(re.findall(r'href="#([^"]+)"', text)) | set(re.findall(r"url\(#([^)]+)\)", text)) <= set(ids)
 
 
+def test_each_chart_is_there_once_and_can_be_read_on_a_phone(messages: pd.DataFrame, tmp_path: Path) -> None:
+    """One picture a section, at most 5.5 inches wide: in 360 pixels its letters of 11.5 points are ten pixels high."""
+    text = written(tmp_path, messages, language="en")
+    widths = [float(width) for width in re.findall(r'<svg role="img"[^>]*viewBox="0 0 ([\d.]+) ', text)]
+
+    assert len(widths) == text.count("<svg") == text.count("<figure>") > 2
+    assert set(widths) == {5.5 * 72}
+
+
 def test_phone_numbers_are_masked_unless_asked_for(messages: pd.DataFrame, tmp_path: Path) -> None:
     """A number in a name is masked in text and file; only reveal=True shows it; a list of numbers never appears."""
     masked = written(tmp_path, messages, language="en", by=["campaign"])

@@ -230,7 +230,7 @@ class Cells:
         return {}
 
     def _points(self, rows: Booleans, measure: Measure, slow_s: float) -> tuple[Figures, Figures]:
-        base = rows & self.delivered if measure.name == "slow" else rows
+        base = np.flatnonzero(rows & self.delivered if measure.name == "slow" else rows)
         if measure.name == "slow":
             happened = self.counts.seconds > slow_s
         elif measure.name == "code":
@@ -239,8 +239,8 @@ class Cells:
         else:
             happened = self.delivered if measure.name == "delivered" else self.reported
         totals, counts = (
-            np.bincount(self.bucket, weights=self.counts.n * chosen, minlength=self.buckets).astype(float, copy=False)
-            for chosen in (base, base & happened)
+            np.bincount(self.bucket[chosen], weights=self.counts.n[chosen], minlength=self.buckets).astype(float)
+            for chosen in (base, base[happened[base]])
         )
         return counts, totals
 

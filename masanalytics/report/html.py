@@ -91,13 +91,10 @@ def _later(sections: Sequence[Section]) -> list[str]:
 
 def _section(section: Section, clean: Callable[[str], str]) -> dict[str, Any]:
     picture = section.picture
-    label = str(escape(section.title))
-    wide = "" if picture is None else picture.as_svg(name=section.name, label=label)
-    narrow = "" if picture is None else picture.as_svg(name=f"{section.name}-narrow", label=label, narrow=True)
+    svg = "" if picture is None else picture.as_svg(name=section.name, label=str(escape(section.title)))
     return {
         "section": section,
-        "svg": Markup(wide),  # noqa: S704 - drawn by matplotlib, texts are outlines
-        "narrow_svg": Markup(narrow),  # noqa: S704 - likewise
+        "svg": Markup(svg),  # noqa: S704 - drawn by matplotlib, texts are outlines
         "has_more": any(not column.brief for column in section.columns),
         "columns": [
             {

@@ -19,7 +19,8 @@ from masanalytics.plot.theme import look
 
 __all__ = ["Picture"]
 
-_WIDTH, _NARROW_WIDTH, _NARROW_HEIGHT = 6.8, 4.4, 0.78
+_WIDTH = 5.5
+"""Inches: on the screen of a phone its letters are still ten pixels high, and on a page of A4 they are as large as drawn."""
 _NO_METADATA: dict[str, Any] = {"Creator": None, "Date": None, "Format": None, "Type": None}
 
 
@@ -30,7 +31,7 @@ class Picture:
     Attributes
     ----------
     height : float
-        In inches, of a chart 6.8 inches wide.
+        In inches, of a chart 5.5 inches wide.
     draw : function
         Draws on the Axes it is given.
     note : str
@@ -41,7 +42,7 @@ class Picture:
     draw: Callable[[Axes], Axes]
     note: str = ""
 
-    def as_svg(self, *, name: str, label: str, narrow: bool = False) -> str:
+    def as_svg(self, *, name: str, label: str) -> str:
         """Return the chart as an ``<svg>`` element that grows and shrinks with its page.
 
         Parameters
@@ -50,11 +51,8 @@ class Picture:
             Keeps the ids inside apart from those of other charts on the page.
         label : str
             What a screen reader says; must be safe to put into an attribute.
-        narrow : bool
-            Drawn for the screen of a phone, where the other's letters would be too small to read.
         """
-        size = (_NARROW_WIDTH, _NARROW_HEIGHT * self.height) if narrow else (_WIDTH, self.height)
-        figure, ax = self._drawn(size)
+        figure, ax = self._drawn()
         # The page has title and source as text, which can be read aloud and copied.
         ax.set_title("")
         for line in figure.findobj(lambda artist: artist.get_gid() == SOURCE_GID):
@@ -67,10 +65,10 @@ class Picture:
         # Joined, not substituted: a backslash of somebody's column name means nothing here.
         return f'<svg role="img" aria-label="{label}"' + _embedded(buffer.getvalue(), name).removeprefix("<svg")
 
-    def _drawn(self, size: tuple[float, float]) -> tuple[Figure, Axes]:
+    def _drawn(self) -> tuple[Figure, Axes]:
         """Draw on a figure that pyplot does not know of."""
         with look():
-            figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
+            figure = Figure(figsize=(_WIDTH, self.height), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
             ax: Axes = figure.subplots()
         return figure, self.draw(ax)
 

@@ -106,6 +106,9 @@ class Column:
         About how many numbers it can be, where nobody has looked: packed above all others, it may be any.
     bounded : callable, optional
         Looks, and returns the column with its `size`.
+    alike : array of int, optional
+        Of each of its numbers the first one that is shown as the same, where several are: batches of one template, cities of a
+        province.
     """
 
     sql: str
@@ -118,6 +121,7 @@ class Column:
     packed_sql: str | None = None
     room: int | None = None
     bounded: Callable[[], Column] | None = None
+    alike: Ints | None = None
 
     @property
     def packed(self) -> tuple[str, int]:
@@ -127,10 +131,10 @@ class Column:
         return (sql if self.always else f"ifnull({sql} + 1, 0)"), size + (not self.always)
 
     def unpacked(self, numbers: Ints) -> tuple[Ints, Bools]:
-        """Return the values that `packed` stands for, and which are missing."""
-        if self.always:
-            return numbers, np.zeros(len(numbers), dtype=bool)
-        return np.maximum(numbers - 1, 0), numbers == 0
+        """Return the values that `packed` stands for, the first of those that are shown alike, and which are missing."""
+        missing = np.zeros(len(numbers), dtype=bool) if self.always else numbers == 0
+        values = numbers if self.always else np.maximum(numbers - 1, 0)
+        return values if self.alike is None else self.alike[values], missing
 
 
 def find_column(conn: sqlite3.Connection, name: str, among: Condition = EVERYTHING) -> Column:
@@ -144,14 +148,14 @@ def find_column(conn: sqlite3.Connection, name: str, among: Condition = EVERYTHI
     if name in _FIXED:
         return _FIXED[name]
     if name in _LOOKUPS:
-        return Column(_LOOKUPS[name][0], *_labelled(conn, _LOOKUPS[name][1]))
+        return _labelled(_LOOKUPS[name][0], dict(conn.execute(_LOOKUPS[name][1]).fetchall()))
     if name == "round":  # the first one is called "", which is not missing
         names = dict(conn.execute("SELECT round_id, round FROM rounds").fetchall())
         return Column("m.round_id", _names(names), max(names, default=0) + 1)
     if name in CODES:
-        return Column(f"m.{CODES[name]}", *_labelled(conn, "SELECT code_id, code FROM codes"))
+        return _labelled(f"m.{CODES[name]}", dict(conn.execute("SELECT code_id, code FROM codes").fetchall()))
     if name in BATCH_TEXTS:
-        return Column("m.batch_id", *_labelled(conn, f"SELECT batch_id, {name} FROM batches"))
+        return _labelled("m.batch_id", dict(conn.execute(f"SELECT batch_id, {name} FROM batches").fetchall()))
     if name == "batch_id":
         return Column("m.batch_id", _integers(), _after_last(conn, "batches", "batch_id"))
     if name in _COMPUTED:
@@ -267,10 +271,13 @@ def no_column(conn: sqlite3.Connection, name: str) -> InputError:
     )
 
 
-def _labelled(conn: sqlite3.Connection, select: str) -> tuple[Callable[[Any, Bools], pd.Series], int]:
-    """Return how numbers become the names of a look-up table, and how many there can be."""
-    names = dict(conn.execute(select).fetchall())
-    return _texts(names), max(names, default=0) + 1
+def _labelled(sql: str, names: Mapping[int, str | None]) -> Column:
+    """Return a column of numbers that are shown by these names, of which several may be one."""
+    size = max(names, default=0) + 1
+    shown = pd.Series([names.get(number) or None for number in range(size)], dtype=object)
+    codes, distinct = pd.factorize(shown, use_na_sentinel=False)
+    first = np.unique(codes, return_index=True)[1]
+    return Column(sql, _texts(names), size, alike=first[codes] if len(distinct) < size else None)
 
 
 def _names(names: Mapping[int, str]) -> Callable[[Any, Bools], pd.Series]:

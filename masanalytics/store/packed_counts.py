@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from masanalytics.store.message_columns import Condition
 
-__all__ = ["BLOCK", "counted_keys", "first_and_last", "gathered_columns"]
+__all__ = ["BLOCK", "counted_keys", "distinct_rows", "first_and_last", "gathered_columns"]
 
 _Ints = NDArray[np.int64]
 
@@ -102,13 +102,18 @@ def gathered_columns(
 
 def _together(keys: list[_Ints], n: _Ints | None) -> tuple[list[_Ints], _Ints]:
     """Return the distinct combinations of numbers of the same place, and how often each comes, or what their `n` add up to."""
+    first, counts = distinct_rows(keys, n)
+    return [key[first] for key in keys], counts
+
+
+def distinct_rows(keys: Sequence[_Ints], n: _Ints | None) -> tuple[_Ints, _Ints]:
+    """Return where each combination of numbers of the same place comes first, and how often it comes, or what their `n` add up to."""
     number = keys[0] if len(keys) == 1 else _numbered(keys)
     if n is None:
         _, first, counts = np.unique(number, return_index=True, return_counts=True)
-    else:
-        _, first, place = np.unique(number, return_index=True, return_inverse=True)
-        counts = np.rint(np.bincount(place, weights=n, minlength=len(first))).astype(np.int64)
-    return [key[first] for key in keys], counts
+        return first, counts
+    _, first, place = np.unique(number, return_index=True, return_inverse=True)
+    return first, np.rint(np.bincount(place, weights=n, minlength=len(first))).astype(np.int64)
 
 
 def _numbered(keys: Sequence[_Ints]) -> _Ints:

@@ -34,7 +34,7 @@ from masanalytics.store.message_columns import Column, Condition, find_column, s
 from masanalytics.store.messages import conditions
 from masanalytics.store.number_parts import number_bounds, within
 from masanalytics.store.number_totals import number_totals
-from masanalytics.store.packed_counts import BLOCK, counted_keys, first_and_last, gathered_columns
+from masanalytics.store.packed_counts import BLOCK, counted_keys, distinct_rows, first_and_last, gathered_columns
 from masanalytics.text import plain_name
 from masanalytics.timezone import format_instant
 from masanalytics.vocabulary import MESSAGE_COLUMNS, PROOF, Status
@@ -428,7 +428,7 @@ class _Plan:
                 packed, values[place] = np.divmod(packed, column.packed[1])  # noqa: PLW2901 - what is left of it
                 if column.open_end:
                     fitting &= values[place] < column.packed[1] - 1
-        above, status = above[fitting], status[fitting]
+        above, status, n = above[fitting], status[fitting], n[fitting]
         unknown = above == self._unknown
         dimensions = [
             (np.where(unknown, 0, above), unknown)
@@ -436,8 +436,13 @@ class _Plan:
             else column.unpacked(values[place][fitting])
             for place, column in enumerate(self.columns)
         ]
+        if any(column.alike is not None for column in self.columns):
+            keys = [np.asarray(part, dtype=np.int64) for pair in dimensions for part in pair]
+            first, n = distinct_rows([*keys, above, status], n)
+            dimensions = [(number[first], missing[first]) for number, missing in dimensions]
+            above, status, unknown = above[first], status[first], unknown[first]
         seconds = np.where(unknown | (self.seconds == "NULL"), np.nan, above.astype(float))
-        rows = (dimensions, status, _waited_from_0(seconds, status, self.waited), n[fitting])
+        rows = (dimensions, status, _waited_from_0(seconds, status, self.waited), n)
         return rows, complete and bool(fitting.all())
 
     def grouped(self, conn: sqlite3.Connection) -> _Rows:

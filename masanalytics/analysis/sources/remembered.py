@@ -32,7 +32,7 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 _MOST_ROWS: Final = 4_000_000
-"""Some 75 MB a million: a report of ten million messages holds three, and asked again what did not fit."""
+"""Some 75 MB a million: a report of fifty million messages asks for five and a half, and adds two and a half up from these."""
 _SMALL: Final = 1_000
 _MOST_SOURCES: Final = 4
 
@@ -67,14 +67,22 @@ class Answers:
         self._rows += rows
         while self._rows > _MOST_ROWS:
             # What is small is kept: it makes no room, and may have been a long way to find.
-            old = next((key for key, (_, size) in list(self._found.items()) if size > _SMALL and key != question), None)
-            if old is None:
+            large = [key for key, (_, size) in list(self._found.items()) if size > _SMALL and key != question]
+            if not large:
                 break
+            # What a finer table still tells goes first: it needs no question to come back.
+            old = next((key for key in large if isinstance(key, _Count) and len(self._that_tell(*key)) > 1), large[0])
             self._rows -= self._found.pop(old)[1]
 
     def finer(self, by: Sequence[str], where: Hashable, seconds: Seconds | None) -> RawCounts | None:
         """Return the smallest table of the same messages that has these dimensions and seconds among others."""
-        found = [
+        found = self._that_tell(by, where, seconds)
+        smallest = min(found, key=lambda question: self._found[question][1], default=None)
+        return None if smallest is None else cast("RawCounts", self.get(smallest))
+
+    def _that_tell(self, by: Sequence[str], where: Hashable, seconds: Seconds | None) -> list[_Count]:
+        """Return the questions whose tables have these dimensions and seconds, of the same messages."""
+        return [
             question
             for question in list(self._found)
             if isinstance(question, _Count)
@@ -82,8 +90,6 @@ class Answers:
             and seconds in (None, question.seconds)
             and set(by) <= set(question.by)
         ]
-        smallest = min(found, key=lambda question: self._found[question][1], default=None)
-        return None if smallest is None else cast("RawCounts", self.get(smallest))
 
 
 class _Count(tuple[Any, ...]):
