@@ -25,7 +25,7 @@ from masanalytics.export_folder import (
 __all__ = [
     "check_contents",
     "check_sizes",
-    "checked_export",
+    "checked_exports",
     "checked_table",
     "damaged",
     "export_of",
@@ -88,8 +88,8 @@ def check_contents(folder: Path, manifest: Manifest, partitions: Sequence[Partit
             raise damaged(folder / one.file, export=export_of(folder, manifest))
 
 
-def checked_export(files: Sequence[Path]) -> ExportedFiles | None:
-    """Return what `exported_files` says of files, none of which is damaged, nor one of several exports.
+def checked_exports(files: Sequence[Path]) -> list[ExportedFiles | None]:
+    """Return what `exported_files` says of the files of each folder, none of which is damaged.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def checked_export(files: Sequence[Path]) -> ExportedFiles | None:
     exports = [exported_files(group) for group in by_folder.values()]
     for found in filter(None, exports):
         check_contents(found.folder, found.manifest, found.partitions)
-    return exports[0] if len(exports) == 1 else None
+    return exports
 
 
 def holds_checksum(file: Path, checksum: int | None) -> bool:

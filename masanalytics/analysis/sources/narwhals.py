@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from functools import cached_property, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
@@ -29,7 +28,7 @@ from masanalytics.analysis.sources.base import (
 )
 from masanalytics.analysis.sources.counted_tables import as_counts, to_pandas
 from masanalytics.analysis.sources.coverage import coverage_of_files
-from masanalytics.analysis.sources.damaged_files import checked_export
+from masanalytics.analysis.sources.damaged_files import checked_exports
 from masanalytics.analysis.sources.duckdb_relation import epoch_name, with_epochs
 from masanalytics.analysis.sources.ids_apart import shifts_by_account, told_apart
 from masanalytics.analysis.sources.ledger_parts import LedgerPart
@@ -41,7 +40,9 @@ from masanalytics.analysis.sources.number_totals import AddedUp, NumberTotals
 from masanalytics.analysis.sources.numeric_times import NumberKind, as_epoch, kinds_of_columns
 from masanalytics.analysis.sources.watched_until import WatchedUntil, asks_for_long_ages
 from masanalytics.analysis.sources.written_numbers import (
+    joined_styles,
     other_spellings,
+    refuse_joined,
     refuse_several_styles,
     seen_style,
     spelled_oddly,
@@ -61,7 +62,6 @@ __all__ = ["NarwhalsMessages"]
 
 _T = TypeVar("_T")
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HOUR_S = 3600
 _SPARK = ("PYSPARK", "PYSPARK_CONNECT", "SQLFRAME")
 _WITH_WINDOWS: Final = ("DUCKDB", "POLARS", *_SPARK)
@@ -103,8 +103,8 @@ class NarwhalsMessages:
 
     @property
     def phone_style(self) -> str:
-        """How numbers stand in it, as far as the manifest of an export says: ``whole`` unless it says something else."""
-        return "whole" if self._exported is None else self._exported.manifest.phone_style
+        """How numbers stand in it, as far as manifests of exports say: ``whole`` unless they say something else."""
+        return joined_styles(one.manifest.phone_style for one in self._exports if one is not None)
 
     def watched_until(self, watched: WatchedUntil) -> Self:
         """Return the same messages with ``waited_s`` as of these instants."""
@@ -212,6 +212,7 @@ class NarwhalsMessages:
         timed = all(isinstance(self._schema[name], nw.Datetime) or self._schema[name].is_integer() for name in times)
         if not timed or not isinstance(self._schema["phone"], nw.String):
             return None
+        refuse_joined(self.phone_style)
         # A column that is missing everywhere may be of no kind.
         texts = {name: self._lent(name).cast(nw.String) for name in ("error_code", "carrier")}
         columns = {"phone": nw.col("phone"), "outcome": self._outcome(tells_silent=False)}
@@ -228,6 +229,7 @@ class NarwhalsMessages:
 
         if self._frame.implementation.name not in _WITH_WINDOWS or not self._can_lend(loan):
             return None
+        refuse_joined(self.phone_style)
         if self._known_shifts is None and self._exported is None:
             refuse_several_styles(self._frame.select(phone=self._dimension("phone")), self._collected)
         for where in filter(None, (loan.where, loan.asked)):
@@ -306,10 +308,15 @@ class NarwhalsMessages:
         return None
 
     @cached_property
-    def _exported(self) -> ExportedFiles | None:
-        """What the manifest of an export knows of the files; None where they are of something else."""
+    def _exports(self) -> Sequence[ExportedFiles | None]:
+        """What the manifests of exports know of the files, by folder."""
         files = self._files()
-        return None if files is None else checked_export(files)
+        return [] if files is None else checked_exports(files)
+
+    @property
+    def _exported(self) -> ExportedFiles | None:
+        """What the manifest of an export knows of the files; None where they are of something else, or of several."""
+        return self._exports[0] if len(self._exports) == 1 else None
 
     def ledger_part(self) -> LedgerPart | None:
         """Return of which store it is, where the files of an export are all that is read; None where that is not known."""
@@ -452,18 +459,10 @@ class NarwhalsMessages:
         """Compare the time of submission with an instant: DuckDB and Spark as a time, so that files without such times are not read."""
         import narwhals as nw
 
-        epoch = self._epoch("submitted_at")
+        dtype = self._schema["submitted_at"]
         compares_times = _is_duckdb(self._frame) or self._frame.implementation.name == "PYSPARK"
-        if not isinstance(dtype := self._schema["submitted_at"], nw.Datetime) or not compares_times:
-            return compared(epoch, at)
-        shift = CHINA_OFFSET_S if dtype.time_zone is None else 0
-        try:
-            time = _EPOCH + timedelta(seconds=at + shift)
-        except OverflowError:
-            return compared(epoch, at)
-        return compared(
-            nw.col("submitted_at"), nw.lit(time if dtype.time_zone is not None else time.replace(tzinfo=None))
-        )
+        time = expressions.as_time(at, dtype) if isinstance(dtype, nw.Datetime) and compares_times else None
+        return compared(self._epoch("submitted_at"), at) if time is None else compared(nw.col("submitted_at"), time)
 
     def _epoch(self, name: str) -> nw.Expr:
         """Return a column of times as epoch seconds; times without a zone are China time."""

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from masanalytics.analysis.dimensions import BEYOND, FIRST_HOUR, HIDDEN, LAST_HOUR, MATURED, YOUNG, TimePart
 from masanalytics.analysis.filter_values import spelled_options
 from masanalytics.analysis.sources.lent_rows import DELIVERED, FAILED, OPEN, UNREPORTED
+from masanalytics.timezone import CHINA_OFFSET_S
 from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
 
 if TYPE_CHECKING:
     import narwhals as nw
 
-__all__ = ["at_night", "column", "first_edge", "one_of", "outcome", "parts_missing", "window"]
+__all__ = ["as_time", "at_night", "column", "first_edge", "one_of", "outcome", "parts_missing", "window"]
 
 _HOUR: Final = TimePart(3600, 24)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def as_time(at: int, dtype: Any) -> nw.Expr | None:
+    """Return an instant as a column of these times has it, without a zone as China time; None where no time is so far away."""
+    import narwhals as nw
+
+    try:
+        time = _EPOCH + timedelta(seconds=at + (CHINA_OFFSET_S if dtype.time_zone is None else 0))
+    except OverflowError:
+        return None
+    return nw.lit(time if dtype.time_zone is not None else time.replace(tzinfo=None))
 
 
 def at_night(epoch: nw.Expr) -> nw.Expr:

@@ -26,7 +26,7 @@ from masanalytics.analysis.sources.number_totals import AddedUp, NumberTotals, T
 from masanalytics.analysis.sources.parquet_files import in_memory
 from masanalytics.analysis.sources.remembered import TellsChanges
 from masanalytics.analysis.sources.rows_by_number import ASKED, Bounds, ReadsByNumber
-from masanalytics.analysis.sources.written_numbers import TellsNumberStyle, several_styles
+from masanalytics.analysis.sources.written_numbers import TellsNumberStyle, joined_styles, refuse_joined
 from masanalytics.errors import InputError, StoreError
 from masanalytics.i18n import Text
 from masanalytics.timezone import CHINA
@@ -88,7 +88,7 @@ class UnitedMessages:
     @property
     def phone_style(self) -> str:
         """How numbers stand in it: such as ``whole``; of several styles the names of all."""
-        return " + ".join(sorted({str(getattr(part, "phone_style", "whole")) for part in self._parts}))
+        return joined_styles(str(getattr(part, "phone_style", "whole")) for part in self._parts)
 
     def shifts_of_accounts(self) -> Mapping[str, int]:
         """Return account -> what its ids have added.
@@ -378,9 +378,8 @@ class UnitedMessages:
 
     def _check_phones(self, columns: Iterable[str]) -> None:
         """Raise if numbers are asked for that are written in several ways: one person would be several."""
-        style = self.phone_style
-        if "phone" in columns and " + " in style:
-            raise several_styles(style)
+        if "phone" in columns:
+            refuse_joined(self.phone_style)
 
 
 def _together(frames: Sequence[Any]) -> Any:

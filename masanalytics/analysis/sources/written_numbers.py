@@ -19,7 +19,9 @@ __all__ = [
     "WHOLE",
     "TellsNumberStyle",
     "is_no_plain_number",
+    "joined_styles",
     "other_spellings",
+    "refuse_joined",
     "refuse_several_styles",
     "seen_style",
     "several_styles",
@@ -36,6 +38,7 @@ FORGOTTEN: Final = "1[0-9]{2}~[a-p]{24}"
 _PLAIN: Final = "^1[0-9]{10}$"
 _ONE_A_PERSON: Final = "^1[0-9]{2}([0-9]{8}|~[a-z]+)$"
 _DIGITS: Final = 11
+_AND: Final = " + "
 _WIDE_DIGIT: Final = "[０-９]"
 
 
@@ -79,6 +82,29 @@ def several_styles(styles: str) -> InputError:
         styles=styles,
         code="several_phone_styles",
     )
+
+
+def joined_styles(styles: Iterable[str]) -> str:
+    """Return the ways in which numbers are written as one text: ``whole``; of several the names of all.
+
+    Examples
+    --------
+    >>> joined_styles(["hashed 0a1b2c3d", "hashed 99887766", "hashed 0a1b2c3d"]), joined_styles([])
+    ('hashed 0a1b2c3d + hashed 99887766', 'whole')
+    """
+    return _AND.join(sorted(set(styles))) or "whole"
+
+
+def refuse_joined(style: str) -> None:
+    """Raise if `joined_styles` names several.
+
+    Raises
+    ------
+    InputError
+        If it does.
+    """
+    if _AND in style:
+        raise several_styles(style)
 
 
 def refuse_several_styles(phones: Any, collect: Callable[[Any], pd.DataFrame]) -> None:
