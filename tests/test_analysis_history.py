@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ import pytest
 from masanalytics import analysis
 from masanalytics.analysis import notes_of
 from masanalytics.analysis.matured_history import matured_history
+from masanalytics.analysis.sources.pandas import PandasMessages
+from masanalytics.stats.chain_ladder import ChainLadder
 from tests.benchmark_modules import benchmark_module
 
 DAY = 86_400
@@ -369,3 +371,45 @@ def test_a_campaign_that_was_all_refused_moves_no_other() -> None:
     assert found["campaign"].tolist() == ["a", "today"]
     assert found.attrs["expected_reason"] == {"0": "nothing"}
     pd.testing.assert_frame_equal(found[1:].reset_index(drop=True), alone)
+
+
+def test_reports_that_come_between_two_counts_are_of_neither(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the open messages have settled before they are counted by campaign, the first count alone is carried on."""
+    before = pd.concat([past(), TODAY], ignore_index=True)
+    settled = TODAY.assign(status="delivered", latency_s=700, waited_s=3 * DAY)
+    source = PandasMessages(before)
+    count = source.grouped_count
+
+    def changing(by: Sequence[str], **asked: Any) -> Any:
+        if "campaign" in by and "#window" in by:
+            source.__dict__["_frame"] = pd.concat([past(), settled], ignore_index=True)
+        return count(by, **asked)
+
+    monkeypatch.setattr(source, "grouped_count", changing)
+    found = analysis.delivery_rates(SimpleNamespace(message_source=source))
+
+    assert found[["accepted", "delivered", "pending"]].to_numpy().tolist() == [[12_000, 11_100, 360]]
+    assert 11_100 / 12_000 < found["expected_rate"].iloc[0] < 11_460 / 12_000
+
+
+def test_units_of_many_campaigns_are_compared_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two dozen campaigns that run every day, as triggered messages do: what is the same comparison for all is made once."""
+    every = [
+        (f"{kind} {number}", day + number / 40)
+        for kind in ("code", "offer")
+        for number in range(12)
+        for day in (0.01, *range(4, 24))
+    ]
+    rows = [("delivered", 5.0, 50), ("failed", 5.0, 2), ("delivered", 3600.0, 6), ("pending", None, 2)]
+    data = pd.concat([messages(name, day, rows) for name, day in every], ignore_index=True)
+    asked = []
+    reference = ChainLadder.reference
+
+    def counting(ladder: ChainLadder, age: float, *, delivered: bool) -> Any:
+        asked.append((ladder.units, age, delivered))
+        return reference(ladder, age, delivered=delivered)
+
+    monkeypatch.setattr(ChainLadder, "reference", counting)
+    analysis.delivery_rates(data, "campaign")
+
+    assert len(asked) < 100

@@ -1301,6 +1301,38 @@ def test_an_export_that_was_brought_up_to_date_knows_long_ages(
         pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-9)
 
 
+def test_the_path_of_a_store_is_no_store(old: Store, tmp_path: Path) -> None:
+    """`Archive` takes the Store itself, and says so."""
+    with pytest.raises(InputError, match=r"give the Store itself, Archive\(folder, Store\(path\)\)"):
+        mas.Archive(tmp_path / "archive", str(old.path))  # type: ignore[arg-type]
+
+
+def test_the_folder_of_an_archive_knows_long_ages(old: Store, tmp_path: Path) -> None:
+    """Alone and beside an export: messages that were archived have been watched for as long as those that were not."""
+    watched = "UPDATE coverage SET ended_at = (SELECT max(submitted_at) FROM messages) + ?"
+    ages = ("3d", "30d", "50d", "80d", "100d")
+    with old.db.conn as conn:
+        conn.execute(watched, [60 * DAY])
+    accepted = [mas.delivery_rates(old, within=age, history=None)["accepted"].tolist() for age in ages]
+    in_january = [
+        mas.delivery_rates(old, within=age, until="2026-02-01", history=None)["accepted"].tolist() for age in ages
+    ]
+    with old.db.conn as conn:
+        conn.execute(watched, [20 * DAY])
+    old.archive("2026-02-01", folder := tmp_path / "archive")
+    with old.db.conn as conn:
+        conn.execute(watched, [60 * DAY])
+    old.archive("2026-01-01", folder)
+    old.export_parquet(tmp_path / "export", phones="whole")
+
+    for data, expected in (
+        (mas.Archive(folder, old), accepted), ([tmp_path / "export", folder], accepted), (mas.Archive(folder), in_january)
+    ):  # fmt: skip
+        found = [mas.delivery_rates(data, within=age, history=None)["accepted"].tolist() for age in ages]
+        assert found == expected
+    assert accepted[0] > accepted[3] > []
+
+
 def test_the_folder_alone_says_what_failed_before_it_was_delivered(bench: Bench, tmp_path: Path) -> None:
     """By the late reports of what is in it; beside an export too."""
     bench.send([A, B], GROUP)

@@ -13,7 +13,7 @@ import pytest
 from masanalytics import analysis
 from masanalytics.errors import InputError
 
-duckdb, polars = pytest.importorskip("duckdb"), pytest.importorskip("polars")
+duckdb, polars, pyarrow = map(pytest.importorskip, ("duckdb", "polars", "pyarrow"))
 
 
 def as_relation(frame: pd.DataFrame) -> Any:
@@ -22,6 +22,7 @@ def as_relation(frame: pd.DataFrame) -> Any:
 
 ENGINES: dict[str, Callable[[pd.DataFrame], Any]] = {
     "pandas": lambda frame: frame,
+    "Arrow": lambda frame: pyarrow.Table.from_pandas(frame, preserve_index=False),
     "polars": lambda frame: polars.from_pandas(frame).lazy(),
     "DuckDB": as_relation,
 }
@@ -163,3 +164,93 @@ def test_whole_numbers_to_group_by_stay_whole(engine: str) -> None:
     alone = analysis.delivery_rates(ENGINES[engine](frame), "订单", history=None)["订单"]
     assert str(alone.dtype) == "int64"
     assert alone.tolist() == [2**53, 2**53 + 1]
+
+
+EACH = pd.DataFrame(
+    {
+        "status": ["delivered", "failed", "pending", "delivered"],
+        "latency_s": [3, 5, None, 4],
+        "waited_s": 400_000,
+        "phone": ["13812345678", "13912345678", "13812345678", "13912345678"],
+        "error_code": [None, "MK:0001", None, None],
+        "submitted_at": pd.to_datetime(["2026-03-01 09:00"] * 4).tz_localize("Asia/Shanghai"),
+        "flag": [True, False, True, True],
+    }
+)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_statuses_may_be_whole_numbers_in_a_column_of_floats(engine: str) -> None:
+    """As pandas makes them where one is missing; other numbers are no status."""
+    data = ENGINES[engine](EACH.assign(status=[5.0, 6.0, None, 5.0]))
+
+    assert analysis.delivery_rates(data)[["accepted", "delivered", "failed"]].to_numpy().tolist() == [[3, 2, 1]]
+    assert analysis.delivery_rates(data, status="failed")["accepted"].tolist() == [1]
+    assert analysis.number_health(data)["verdict"].tolist() == ["good", "good"]
+    with pytest.raises(InputError, match=r"status 1\.5 is not one of planned"):
+        analysis.delivery_rates(ENGINES[engine](EACH.assign(status=1.5)))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_infinite_waiting_times_are_unknown(engine: str) -> None:
+    """What has waited for ever has not been told to be silent; everything else is counted."""
+    found = analysis.delivery_rates(ENGINES[engine](EACH.assign(waited_s=float("inf"))))
+
+    assert found[["accepted", "delivered", "failed", "pending", "unreported"]].to_numpy().tolist() == [[4, 2, 1, 1, 0]]
+
+
+@pytest.mark.parametrize("engine", [name for name in ENGINES if name != "pandas"])
+def test_seconds_that_are_texts_are_refused(engine: str) -> None:
+    """Naming the column, and what to do."""
+    with pytest.raises(InputError, match="column 'latency_s' does not hold numbers but String: make it a column of"):
+        analysis.delivery_rates(ENGINES[engine](EACH.assign(latency_s="3")))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_numbers_that_are_floats_have_their_prefix(engine: str) -> None:
+    """The first digits, however long numbers are written."""
+    data = ENGINES[engine](EACH.assign(phone=EACH["phone"].astype(float)))
+
+    assert analysis.delivery_rates(data, "prefix")[["prefix", "accepted"]].to_numpy().tolist() == [
+        ["138", 2],
+        ["139", 2],
+    ]
+    assert analysis.delivery_rates(data, prefix="139")["accepted"].tolist() == [2]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("lacking", ["error_code", "phone", "submitted_at"])
+def test_the_state_of_numbers_needs_its_columns(engine: str, lacking: str) -> None:
+    """Without codes nobody is dead: no engine says that all are good."""
+    with pytest.raises(InputError, match=f"no column '{lacking}'"):
+        analysis.number_health(ENGINES[engine](EACH.drop(columns=lacking)))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_total_of_yes_and_no_is_neither(engine: str) -> None:
+    """Its row has a missing value."""
+    found = analysis.delivery_rates(ENGINES[engine](EACH), "flag", total=True)
+
+    assert found["flag"].astype(object).where(found["flag"].notna(), None).tolist() == [False, True, None]
+    assert found["accepted"].tolist() == [1, 3, 4]
+
+
+def test_dictionaries_of_arrow_in_a_frame_are_their_texts() -> None:
+    """In codes, groups and total rows, also where values are missing."""
+    table = pyarrow.Table.from_pandas(EACH.assign(carrier=["China Mobile", None] * 2), preserve_index=False)
+    coded = [table[name].cast(pyarrow.string()).dictionary_encode() for name in ("error_code", "carrier", "status")]
+    frame = EACH.assign(
+        **{
+            name: pd.Series(column.to_pandas(types_mapper=pd.ArrowDtype), dtype=pd.ArrowDtype(column.type))
+            for name, column in zip(("error_code", "carrier", "status"), coded, strict=True)
+        }
+    )
+
+    assert analysis.error_codes(frame)[["error_code", "count"]].to_numpy().tolist() == [["MK:0001", 1]]
+    rates = analysis.delivery_rates(frame, "carrier", total=True)
+    assert rates["carrier"].astype(object).where(rates["carrier"].notna(), None).tolist() == [
+        "China Mobile",
+        None,
+        "total",
+    ]
+    assert rates["accepted"].tolist() == [2, 2, 4]

@@ -219,6 +219,7 @@ def test_numbers_of_more_than_32_bits_and_times_before_1970_are_grouped_as_they_
             "DuckDB cannot read what the relation is of: Could not read",
             True,
         ),
+        (duckdb.Error("don't know what type: \x0f"), "If a file was written anew meanwhile, ask again", True),
         (getattr(duckdb, "ResourceInUseException", duckdb.IOException)("busy"), "DuckDB", True),
         (
             duckdb.InvalidInputException("No magic bytes found at end of file '/lake/a.parquet'"),

@@ -299,8 +299,15 @@ def _labelled(row: pd.DataFrame, groups: pd.DataFrame, names: Sequence[str]) -> 
         dtype = groups[name].dtype
         if isinstance(dtype, pd.CategoricalDtype):
             dtype = dtype.categories.dtype
-        text = pd.api.types.is_string_dtype(dtype) or pd.api.types.is_object_dtype(dtype)
-        kind: Any = "Int64" if pd.api.types.is_integer_dtype(dtype) else dtype  # which can be missing
+        is_object = pd.api.types.is_object_dtype(dtype)
+        text = (
+            groups[name].map(lambda value: isinstance(value, str)).any()
+            if is_object
+            else pd.api.types.is_string_dtype(dtype)
+        )
+        kind: Any = dtype
+        if not text and isinstance(dtype, np.dtype):  # which can be missing
+            kind = {"i": "Int64", "u": "UInt64", "b": "boolean"}.get(dtype.kind, dtype)
         labels[name] = pd.Series(["total" if text else None]).astype(kind)
     return pd.concat([pd.DataFrame(labels, index=row.index), row], axis=1)
 

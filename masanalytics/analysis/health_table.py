@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from masanalytics.aliases import Booleans, Numbers
-from masanalytics.analysis.dimensions import columns_behind
+from masanalytics.analysis.dimensions import columns_behind, missing_in_messages
 from masanalytics.analysis.filter_checks import narrowed
 from masanalytics.analysis.filters import Filters
 from masanalytics.analysis.grouped_count import group_rows, messages_with
@@ -30,6 +30,7 @@ HEALTH_COLUMNS = (
     "phone", "sent", "delivered", "failed", "failed_in_a_row", "last_code", "last_category", "last_sent_at",
     "last_seen_alive_at", "verdict",
 )  # fmt: skip
+_NEEDED: Final = ("phone", "status", "submitted_at", "error_code")
 _MOST_NAMED: Final = 10_000
 _VERDICTS: Final = ("good", "blocked", "dead", "doubtful")
 
@@ -38,6 +39,9 @@ def health_table(source: MessageSource, filters: Filters, rule: HealthRule, aske
     """Return a row a number: from totals made where the data is, or from the messages where a source makes none."""
     import pandas as pd
 
+    error = missing_in_messages(_NEEDED, source.message_columns())
+    if error is not None:
+        raise error
     pushed, derived = narrowed(source, filters)
     among = None if asked is None else asked.dropna().unique().tolist()
     if among is not None and len(among) > _MOST_NAMED:

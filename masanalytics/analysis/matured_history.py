@@ -69,7 +69,7 @@ class MaturedHistory:
     names: pd.DataFrame
     _ladders: dict[bytes, ChainLadder] = field(default_factory=dict)
     _steps: dict[tuple[float, Features], tuple[ChainLadder, LadderStep]] = field(default_factory=dict)
-    _references: dict[tuple[float, float, Features, bool], ReferenceShare] = field(default_factory=dict)
+    _references: dict[tuple[int, float, bool], ReferenceShare] = field(default_factory=dict)
 
     def strata_of(self, keys: pd.DataFrame) -> Numbers:
         """Return the stratum of each of today's rows."""
@@ -97,7 +97,8 @@ class MaturedHistory:
     def reference(self, age: float, features: Features, *, at: float, delivered: bool) -> ReferenceShare:
         """Return the shares delivered (or reported) by `age` in the units that are chosen for forecasts made `at` an age."""
         ladder = self._chosen(at, features)[0]
-        key = (age, at, features, delivered)
+        # Many features lead to the same units, which live as long as this does.
+        key = (id(ladder), age, delivered)
         if key not in self._references:
             self._references[key] = ladder.reference(age, delivered=delivered)
         return self._references[key]

@@ -79,6 +79,8 @@ class Archive:
     """
 
     def __init__(self, folder: str | Path, store: Store | None = None) -> None:
+        if not isinstance(store, Store | None):
+            raise InputError("store={store!r}: give the Store itself, Archive(folder, Store(path))", store=store)
         self.folder = full_path(folder, "folder")
         self.store = store
         self.message_source: MessageSource = (

@@ -185,6 +185,12 @@ def _explained(error: Exception) -> StoreError | None:
     if isinstance(error, duckdb.OutOfMemoryException):
         return StoreError("DuckDB has too little memory: ask about fewer messages (since=, campaign=): {why}", why=said)
     is_damaged = isinstance(error, duckdb.InvalidInputException) and _OF_PARQUET.search(said)
+    if type(error) is duckdb.Error:  # a page of Parquet that is none: of a file that was replaced while it was read
+        return StoreError(
+            "DuckDB cannot read what the relation is of: {why}. If a file was written anew meanwhile, ask again; else one is damaged",
+            why=said,
+            retryable=True,
+        )
     if not isinstance(error, duckdb.IOException) and not is_damaged:
         return None
     named = _NAMED_FILE.search(said)

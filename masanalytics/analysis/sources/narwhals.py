@@ -274,7 +274,7 @@ class NarwhalsMessages:
     def _outcome(self, *, tells_silent: bool = True) -> nw.Expr:
         """Return what became of an accepted message; null of others. To tell the silent from the open is to read one more column."""
         waited = self._whole("waited_s") if "waited_s" in self._schema and tells_silent else None
-        return expressions.outcome(waited, as_numbers=self._schema["status"].is_integer())
+        return expressions.outcome(waited, self._schema["status"])
 
     def column_kind(self, name: str) -> ColumnKind | None:
         """Return what a column holds."""
@@ -368,8 +368,9 @@ class NarwhalsMessages:
         import narwhals as nw
 
         dtype = self._schema.get(name)
-        if name == "status" and dtype is not None and not dtype.is_float():
-            return spelled_options(options, as_numbers=dtype.is_integer())
+        if name == "status" and dtype is not None:
+            spelled = spelled_options(options, as_numbers=dtype.is_numeric())
+            return [float(one) if is_number(one) else one for one in spelled] if dtype.is_float() else spelled
         if dtype is None or not (dtype.is_float() or dtype.is_integer()):
             texts = as_texts(options) if dtype == nw.String else options
             return [*with_plain_forms(name, texts), *self._other_spellings(name, options)]
@@ -438,7 +439,8 @@ class NarwhalsMessages:
         if name in self._schema:
             return self._value(name)
         if name == "prefix":
-            return nw.col("phone").cast(nw.String).str.slice(0, PREFIX_DIGITS)
+            phone = self._whole("phone") if self._schema["phone"].is_float() else nw.col("phone")
+            return phone.cast(nw.String).str.slice(0, PREFIX_DIGITS)
         if name == WINDOW:
             return self._window()
         if name == NIGHT:
@@ -503,30 +505,21 @@ class NarwhalsMessages:
         """Return how long messages have been watched, in seconds and parts of them."""
         import narwhals as nw
 
-        return self._whole("waited_s") if isinstance(self._schema["waited_s"], nw.Duration) else nw.col("waited_s")
+        dtype = self._schema["waited_s"]
+        if dtype.is_float():
+            return nw.when(nw.col("waited_s").is_finite()).then(nw.col("waited_s"))
+        return nw.col("waited_s") if dtype.is_integer() else self._whole("waited_s")
 
     def _whole(self, name: str) -> nw.Expr:
-        """Return a column of numbers, or of lengths of time, as whole seconds."""
-        import narwhals as nw
-
-        dtype = self._schema[name]
-        if dtype.is_integer():
-            return nw.col(name)
-        if isinstance(dtype, nw.Duration):
-            return nw.col(name).dt.total_seconds()
-        known = nw.when(nw.col(name).is_finite()).then(nw.col(name)) if dtype.is_float() else nw.col(name)
-        return (known + 0.5).floor().cast(nw.Int64)
+        return expressions.whole(name, self._schema[name])
 
     def _outcome_seconds(self) -> nw.Expr:
         import narwhals as nw
 
-        latency = self._latency()
-        status = nw.col("status")
-        as_numbers = self._schema["status"].is_integer()
-        reported = status.is_in(spelled_options([Status.delivered, Status.failed], as_numbers=as_numbers))
-        pending = status.is_in(spelled_options([Status.pending], as_numbers=as_numbers))
-        waited = nw.when(pending).then(self._whole("waited_s"))
-        return nw.when(reported).then(latency).otherwise(waited)
+        status = self._schema["status"]
+        waited = nw.when(expressions.has_status([Status.pending], status)).then(self._whole("waited_s"))
+        reported = expressions.has_status([Status.delivered, Status.failed], status)
+        return nw.when(reported).then(self._latency()).otherwise(waited)
 
 
 def _is_duckdb(frame: Any) -> bool:

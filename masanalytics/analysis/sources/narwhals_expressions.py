@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from masanalytics.analysis.dimensions import BEYOND, FIRST_HOUR, HIDDEN, LAST_HOUR, MATURED, YOUNG, TimePart
 from masanalytics.analysis.filter_values import spelled_options
 from masanalytics.analysis.sources.lent_rows import DELIVERED, FAILED, OPEN, UNREPORTED
+from masanalytics.errors import InputError
 from masanalytics.timezone import CHINA_OFFSET_S
 from masanalytics.vocabulary import UNREPORTED_AFTER_S, Status
 
 if TYPE_CHECKING:
     import narwhals as nw
 
-__all__ = ["as_time", "at_night", "column", "first_edge", "one_of", "outcome", "parts_missing", "window"]
+__all__ = [
+    "as_time",
+    "at_night",
+    "column",
+    "first_edge",
+    "has_status",
+    "one_of",
+    "outcome",
+    "parts_missing",
+    "whole",
+    "window",
+]
 
 _HOUR: Final = TimePart(3600, 24)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -68,8 +82,19 @@ def one_of(values: Any, options: Sequence[Any]) -> Any:
     return chosen | values.is_null() if None in options else chosen
 
 
-def outcome(waited_s: nw.Expr | None, *, as_numbers: bool) -> nw.Expr:
-    """Return what became of an accepted message, by its ``status`` and how long it has waited; null of others."""
+def has_status(statuses: Sequence[Status], dtype: Any) -> nw.Expr:
+    """Return the test that ``status``, of this type, is one of the `statuses`: their names, or their numbers."""
+    import narwhals as nw
+
+    status, options = nw.col("status"), spelled_options(statuses, as_numbers=dtype.is_numeric())
+    if dtype.is_float():  # whole numbers among which one is missing
+        return reduce(operator.or_, [status == float(option) for option in options])
+    # Where nothing is, there is no type either.
+    return (status.cast(nw.String) if isinstance(dtype, nw.Unknown) else status).is_in(options)
+
+
+def outcome(waited_s: nw.Expr | None, status: Any) -> nw.Expr:
+    """Return what became of an accepted message, by its status, of this type, and how long it has waited; null of others."""
     import narwhals as nw
 
     pending: Any = nw.lit(UNREPORTED)
@@ -79,9 +104,33 @@ def outcome(waited_s: nw.Expr | None, *, as_numbers: bool) -> nw.Expr:
     for one, number in (
         (Status.pending, pending), (Status.failed, nw.lit(FAILED)), (Status.delivered, nw.lit(DELIVERED)),
     ):  # fmt: skip
-        is_one = nw.when(nw.col("status").is_in(spelled_options([one], as_numbers=as_numbers))).then(number)
+        is_one = nw.when(has_status([one], status)).then(number)
         found = is_one if found is None else is_one.otherwise(found)
     return cast("nw.Expr", found)
+
+
+def whole(name: str, dtype: Any) -> nw.Expr:
+    """Return a column of numbers, or of lengths of time, as whole seconds.
+
+    Raises
+    ------
+    InputError
+        If it is neither.
+    """
+    import narwhals as nw
+
+    if dtype.is_integer():
+        return nw.col(name)
+    if isinstance(dtype, nw.Duration):
+        return nw.col(name).dt.total_seconds()
+    if isinstance(dtype, (nw.String, nw.Boolean)):
+        raise InputError(
+            "column {name!r} does not hold numbers but {dtype}: make it a column of numbers first",
+            name=name,
+            dtype=str(dtype),
+        )
+    known = nw.when(nw.col(name).is_finite()).then(nw.col(name)) if dtype.is_float() else nw.col(name)
+    return (known + 0.5).floor().cast(nw.Int64)
 
 
 def window(waited_s: nw.Expr, latency_s: nw.Expr, submitted_at: Any, hidden_before: Mapping[str, int]) -> nw.Expr:

@@ -54,7 +54,7 @@ class PandasMessages:
     """A pandas frame of messages as a source."""
 
     def __init__(self, frame: pd.DataFrame) -> None:
-        self._given = frame
+        self._given = _without_dictionaries(frame)
 
     @cached_property
     def _frame(self) -> pd.DataFrame:
@@ -182,8 +182,8 @@ class PandasMessages:
         import pandas as pd
 
         column = self._frame[name]
-        if name == "status" and not pd.api.types.is_float_dtype(column.dtype):
-            return spelled_options(options, as_numbers=pd.api.types.is_integer_dtype(column.dtype))
+        if name == "status":
+            return spelled_options(options, as_numbers=pd.api.types.is_numeric_dtype(column.dtype))
         texts = as_texts(options) if isinstance(column.dtype, pd.StringDtype) else options_within(options)
         others = _other_spellings(column, texts) if name == "phone" else []
         return [*with_plain_forms(name, texts), *others]
@@ -238,6 +238,19 @@ class PandasMessages:
         known = ~np.isnan(epoch)
         whole = np.where(known, epoch, 0).astype(np.int64)
         return pd.Series(pd.array(np.asarray(part.of(whole)), dtype="Int64")).where(pd.Series(known))
+
+
+def _without_dictionaries(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with Arrow's dictionary columns, of which pandas can neither compare nor take everything, as their values."""
+    import pandas as pd
+
+    types = {name: dtype.pyarrow_dtype for name, dtype in frame.dtypes.items() if isinstance(dtype, pd.ArrowDtype)}
+    coded = {
+        name: kind.value_type
+        for name, kind in types.items()
+        if hasattr(kind, "value_type") and hasattr(kind, "index_type")
+    }
+    return frame.astype({name: pd.ArrowDtype(kind) for name, kind in coded.items()}) if coded else frame
 
 
 def _narrow(values: pd.Series) -> pd.Series:

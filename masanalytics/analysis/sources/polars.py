@@ -14,6 +14,7 @@ from masanalytics.analysis.sources.narwhals import NarwhalsMessages
 from masanalytics.errors import StoreError
 
 if TYPE_CHECKING:
+    import narwhals as nw
     import pandas as pd
 
 __all__ = ["PolarsMessages", "naming_unreadable"]
@@ -39,13 +40,23 @@ class PolarsMessages(NarwhalsMessages):
         return _parquet_scan(self._given.to_native())
 
     def _collected(self, frame: Any) -> pd.DataFrame:
+        with self._explaining():
+            return super()._collected(frame)
+
+    def _gathered(self, frame: nw.LazyFrame[Any]) -> nw.DataFrame[Any]:
+        with self._explaining():
+            return super()._gathered(frame)
+
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        """Say in our words why a file of a scan cannot be read: polars keeps of it what it was when it was scanned."""
         from narwhals.exceptions import ComputeError, InvalidOperationError
+        from polars.exceptions import ComputeError as PolarsComputeError
         from polars.exceptions import PanicException
 
         try:
-            return super()._collected(frame)
-        # Polars keeps of a file what it was when it was scanned.
-        except (ComputeError, InvalidOperationError, PanicException, FileNotFoundError) as error:
+            yield
+        except (ComputeError, PolarsComputeError, InvalidOperationError, PanicException, FileNotFoundError) as error:
             is_gone, has_panicked = isinstance(error, FileNotFoundError), isinstance(error, PanicException)
             if self._scan is None and has_panicked:  # which is no Exception
                 raise StoreError("polars broke off while it read: {why}", why=str(error)) from error
@@ -73,10 +84,11 @@ class PolarsMessages(NarwhalsMessages):
     def _counted_repeats(self) -> int:
         repeated = None
         if self._schema["message_id"].is_integer():
-            repeated = _repeated_ids(self._frame, None)
-            if repeated and "account" in self._schema:
-                # Two accounts may number their messages alike, which few do: most are asked once.
-                repeated = _repeated_ids(self._frame, "account")
+            with self._explaining():
+                repeated = _repeated_ids(self._frame, None)
+                if repeated and "account" in self._schema:
+                    # Two accounts may number their messages alike, which few do: most are asked once.
+                    repeated = _repeated_ids(self._frame, "account")
         return super()._counted_repeats() if repeated is None else repeated
 
 

@@ -59,7 +59,9 @@ class WatchedUntil:
             if one.kind == "uplinks" or one.first is None:
                 continue
             cut.setdefault(one.account, set()).update(one.cut)
-            if one.as_of != ends.get(one.account):
+            if not one.account:  # of an archive, which is of all accounts
+                older.update(ends)
+            elif one.as_of != ends.get(one.account):
                 older.add(one.account)
         return cls(ends, {account: sorted(found) for account, found in cut.items()}, ends.keys() - older)
 
