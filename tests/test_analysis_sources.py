@@ -376,6 +376,26 @@ def test_gaps_that_cannot_concern_the_messages_are_not_spoken_of(tmp_path: Path)
     assert gaps == [2, 1, 0, 0]
 
 
+def test_an_account_that_is_not_collected_any_more_is_named(tmp_path: Path) -> None:
+    """A rate of several accounts says so where one was last asked for reports days before the others, and has open messages."""
+    waited = {"late": 900, "other": 10 * 86_400 + 900}
+    with Store(tmp_path / "mas.db") as store:
+        for name, days in (("late", 20), ("other", 10)):
+            rows = Rows(store, name)
+            sent = 1_768_000_000 - days * 86_400
+            for number in range(40):
+                status = 4 if number < 10 else 5
+                rows.insert("messages", batch_id=rows.batch(None), account_id=rows.account_id, phone=f"1380013{number:04d}", segments=1, carrier_id=0,
+                            status_id=status, submitted_at=sent, received_at=None if status == 4 else sent + 5)  # fmt: skip
+            rows.covered(sent - 60, sent + waited[name])
+        said = analysis.notes_of(analysis.delivery_rates(store), "en")
+        alone = analysis.notes_of(analysis.delivery_rates(store, account="other"), "en")
+
+    behind = "reports of late were last fetched until 2025-12-21 07:21:40, 20 days before those of others: what is pending there is as of then"
+    assert behind in said
+    assert not any("last fetched" in one for one in alone)
+
+
 @pytest.mark.parametrize("made", [as_duckdb, as_lazy_polars])
 def test_of_replies_only_the_answered_messages_travel(
     made: Callable[[pd.DataFrame], Any], travelled: list[int]

@@ -182,7 +182,7 @@ EACH = pd.DataFrame(
 @pytest.mark.parametrize("engine", ENGINES)
 def test_statuses_may_be_whole_numbers_in_a_column_of_floats(engine: str) -> None:
     """As pandas makes them where one is missing; other numbers are no status."""
-    data = ENGINES[engine](EACH.assign(status=[5.0, 6.0, None, 5.0]))
+    data = ENGINES[engine](EACH.assign(status=[5.0, 6.0, float("nan"), 5.0]))
 
     assert analysis.delivery_rates(data)[["accepted", "delivered", "failed"]].to_numpy().tolist() == [[3, 2, 1]]
     assert analysis.delivery_rates(data, status="failed")["accepted"].tolist() == [1]
@@ -237,7 +237,7 @@ def test_the_total_of_yes_and_no_is_neither(engine: str) -> None:
 
 def test_dictionaries_of_arrow_in_a_frame_are_their_texts() -> None:
     """In codes, groups and total rows, also where values are missing."""
-    table = pyarrow.Table.from_pandas(EACH.assign(carrier=["China Mobile", None] * 2), preserve_index=False)
+    table = pyarrow.Table.from_pandas(EACH.assign(carrier=pd.Series(["China Mobile", None] * 2)), preserve_index=False)
     coded = [table[name].cast(pyarrow.string()).dictionary_encode() for name in ("error_code", "carrier", "status")]
     frame = EACH.assign(
         **{

@@ -382,6 +382,15 @@ def test_a_rate_that_cannot_be_foretold_is_said_so() -> None:
     ]
 
 
+def test_a_few_open_messages_of_many_are_said_to_move_nothing() -> None:
+    """Where both bounds are the same to a tenth of a percent, they are not said twice."""
+    rates = pd.DataFrame({"accepted": [100_000], "delivered": [90_000], "failed": [9_990], "pending": [10], "delivery_rate": [0.9],
+                          "low": [0.898], "high": [0.902], "most": [0.9001], "expected_rate": [0.90005],
+                          "expected_low": [0.898], "expected_high": [0.902]})  # fmt: skip
+
+    assert headline(rates, pd.DataFrame(), pd.DataFrame())[1] == "10 are still pending, too few to move the rate."
+
+
 def test_excel_without_the_library_says_what_to_install(
     messages: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -666,7 +675,9 @@ def test_money_is_said_where_a_price_is_given(tmp_path: Path) -> None:
     """200 segments at 0.05: ten yuan, of which the 30 failed took 1.50; by carrier in a table, as money."""
     text = worded(tmp_path, two_weeks(), language="en", price=0.05)
     assert "200 segments cost ¥10.00 (¥0.05 each), ¥0.059 for each delivered message." in text
-    assert "¥1.50 of it went to messages that were not delivered, ¥0.00 to numbers that do not exist." in text
+    assert (
+        "¥1.50 of it went to messages without a report of delivery so far, ¥0.00 to numbers that do not exist." in text
+    )
     spent = next(table for table in Page(text).tables if table[0][1] == "Segments")
     assert spent[1][:3] == ["China Mobile", "100", "¥5.00"]
 

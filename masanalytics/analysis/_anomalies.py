@@ -73,7 +73,7 @@ def anomalies(
 
     Parameters
     ----------
-    data : Store, or DataFrame of messages (pandas, polars, DuckDB, Spark)
+    data : Store, Archive, DataFrame of messages (pandas, polars, DuckDB, Spark), folder of an export, or list of these
         Needs ``submitted_at, status, latency_s`` (or ``received_at``), ``waited_s`` and the columns of `by`; ``error_code`` where
         there is one.
     by : str or sequence of str

@@ -41,7 +41,7 @@ def arrivals(
 
     Parameters
     ----------
-    data : Store, or DataFrame of messages
+    data : Store, Archive, DataFrame of messages, folder of an export, or list of these
         As ``latency`` takes it.
     by : str or sequence of str, optional
         As for ``latency``.

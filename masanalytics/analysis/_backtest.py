@@ -46,7 +46,7 @@ def backtest(
 
     Parameters
     ----------
-    data : Store, or DataFrame of messages (pandas, polars, DuckDB, Spark)
+    data : Store, Archive, DataFrame of messages (pandas, polars, DuckDB, Spark), folder of an export, or list of these
         Needs ``status, latency_s`` (or ``submitted_at, received_at``) and ``waited_s``; ``campaign``, ``submitted_at``,
         ``carrier``, ``template_id`` and ``segments`` are used where they are there.
     ages : sequence of str, timedelta or number of seconds

@@ -83,7 +83,7 @@ def compare(
 
     Parameters
     ----------
-    data : Store, or DataFrame of messages (pandas, polars, DuckDB, Spark)
+    data : Store, Archive, DataFrame of messages (pandas, polars, DuckDB, Spark), folder of an export, or list of these
         Needs ``status, latency_s`` (or ``submitted_at, received_at``), ``waited_s``, `by` and the columns of `adjust`.
     by : str
         What tells the two apart: ``"campaign"``, ``"arm"``, ``"content"``, ``"template_id"``, or any dimension.

@@ -48,7 +48,7 @@ def costs(
 
     Parameters
     ----------
-    data : Store, or DataFrame of messages (pandas, polars, DuckDB, Spark)
+    data : Store, Archive, DataFrame of messages (pandas, polars, DuckDB, Spark), folder of an export, or list of these
         Needs ``status, segments, error_code`` and the columns of `by`; ``carrier`` if `price` is by carrier.
     price : float or mapping of str to float
         Of one segment, in your currency; or carrier -> price.

@@ -66,7 +66,7 @@ def delivery_rates(
 
     Parameters
     ----------
-    data : Store, or DataFrame of messages (pandas, polars, DuckDB, Spark)
+    data : Store, Archive, DataFrame of messages (pandas, polars, DuckDB, Spark), folder of an export, or list of these
         Needs ``status, latency_s`` (or ``submitted_at, received_at``), ``waited_s`` and the columns of `by`.
     by : str or sequence of str, optional
         Columns, or ``day``, ``hour``, ``weekday`` (of ``submitted_at``, China time), ``prefix``, ``category``. Without

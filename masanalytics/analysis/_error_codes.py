@@ -56,7 +56,7 @@ def error_codes(
 
     Parameters
     ----------
-    data : Store, or DataFrame of messages (pandas, polars, DuckDB, Spark)
+    data : Store, Archive, DataFrame of messages (pandas, polars, DuckDB, Spark), folder of an export, or list of these
         Needs ``status, error_code`` and the columns of `by`; ``carrier`` where there is one, because bare numbers are
         read for China Unicom only.
     by : str or sequence of str, optional

@@ -62,7 +62,7 @@ def fatigue(
 
     Parameters
     ----------
-    data : Store, or DataFrame of messages (pandas, polars, DuckDB, Spark)
+    data : Store, Archive, DataFrame of messages (pandas, polars, DuckDB, Spark), folder of an export, or list of these
         Needs ``message_id, phone, status, submitted_at``; ``campaign``, ``round`` and ``waited_s`` where there are any.
     window : str, timedelta or number of seconds
         How far back messages count.

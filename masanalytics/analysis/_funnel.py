@@ -24,7 +24,7 @@ def funnel(data: Messages, **where: Filter) -> pd.DataFrame:
 
     Parameters
     ----------
-    data : Store, folder of an export, or DataFrame of messages (pandas, polars, DuckDB, Spark), or list of these
+    data : Store, Archive, DataFrame of messages (pandas, polars, DuckDB, Spark), folder of an export, or list of these
         Needs ``status``; with ``waited_s``, messages silent for more than 72 h are not pending any more.
     **where
         As for `delivery_rates`.

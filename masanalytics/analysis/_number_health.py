@@ -92,7 +92,7 @@ def number_health(
 
     Parameters
     ----------
-    data : Store, or DataFrame of messages (pandas, polars, DuckDB, Spark)
+    data : Store, Archive, DataFrame of messages (pandas, polars, DuckDB, Spark), folder of an export, or list of these
         Needs ``phone, status, submitted_at, error_code``; ``received_at`` and ``carrier`` where there are any. Numbers are
         read as `plan` reads them (``+86``, spaces, 13800000001.0); what is no mobile number stays as it is.
     phones : iterable of str, or Series, optional

@@ -64,7 +64,7 @@ def sample_size(
     design_effect : float, optional
         How many times as much the arms' rates vary as they would if every message failed on its own: 1 and more. Without it, it
         is estimated from `data`; without that it is 1.
-    data : Store, or DataFrame of messages (pandas, polars, DuckDB, Spark), optional
+    data : Store, Archive, DataFrame of messages (pandas, polars, DuckDB, Spark), folder of an export, or list of these, optional
         What you have sent so far: for the design effect (needs ``batch_id, waited_s``) and the messages a day
         (``submitted_at, waited_s``).
     language : {"en", "zh"}, optional

@@ -67,7 +67,7 @@ def suppression_value(
 
     Parameters
     ----------
-    data : Store, or DataFrame of messages (pandas, polars, DuckDB, Spark)
+    data : Store, Archive, DataFrame of messages (pandas, polars, DuckDB, Spark), folder of an export, or list of these
         Needs ``phone, status, submitted_at, error_code, segments``; ``received_at``, ``waited_s`` and ``carrier`` where there are
         any.
     price : float or mapping of str to float

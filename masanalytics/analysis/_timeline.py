@@ -55,7 +55,7 @@ def timeline(
 
     Parameters
     ----------
-    data : Store, or DataFrame of messages (pandas, polars, DuckDB, Spark)
+    data : Store, Archive, DataFrame of messages (pandas, polars, DuckDB, Spark), folder of an export, or list of these
         Needs ``submitted_at, status, latency_s`` (or ``received_at``), ``waited_s`` and the columns of `by`.
     freq : str
         The width of a bucket: ``"min"``, ``"15min"``, ``"h"``, ``"6h"``, ``"D"``, ``"W"`` (from Monday), ``"M"``

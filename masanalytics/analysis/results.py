@@ -20,7 +20,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from masanalytics.analysis.empty_answers import why_empty
-from masanalytics.analysis.filters import Filters
+from masanalytics.analysis.filters import Filters, to_instant
 from masanalytics.analysis.hidden_numbers import refuse_hidden_numbers
 from masanalytics.analysis.known_holes import holes_text
 from masanalytics.analysis.sources import MessageSource
@@ -31,7 +31,15 @@ from masanalytics.masking import mask_phones_in
 from masanalytics.stats.rhythm import LEAST_WEEKS
 from masanalytics.text import nearest, plain_name
 from masanalytics.timezone import format_instant
-from masanalytics.vocabulary import CARRIERS, DERIVED, MESSAGE_COLUMNS, MODES, Status, carrier_of_name
+from masanalytics.vocabulary import (
+    CARRIERS,
+    DERIVED,
+    MESSAGE_COLUMNS,
+    MODES,
+    UNREPORTED_AFTER_S,
+    Status,
+    carrier_of_name,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,6 +77,7 @@ _KNOWN: dict[str, Collection[Any]] = {
     "mode": MODES,
 }
 _SHOWN = 5
+_DAY_S = 86_400
 
 
 @speaks
@@ -134,6 +143,8 @@ def finished(
     missing = holes_text(coverage.get("holes") or ())
     if missing is not None:
         all_notes.append(missing)
+    if "pending" in frame and frame["pending"].sum() > 0:
+        all_notes.extend(_behind(coverage, where.values.get("account")))
     all_notes.extend(coverage.get("notes") or ())
     repeated = source.repeated_messages()
     if repeated:
@@ -160,6 +171,28 @@ def finished(
             )
     frame.attrs["notes"] = [note.as_json() for note in all_notes]
     return frame
+
+
+def _behind(coverage: Mapping[str, Any], asked: Sequence[Any] | None) -> list[Text]:
+    """Return whose reports were fetched until days before those of the others: messages that are pending there stay so."""
+    ends = {
+        name: to_instant(end) for name, end in (coverage.get("end") or {}).items() if asked is None or name in asked
+    }
+    latest = max(ends.values(), default=0)
+    late = {name: end for name, end in ends.items() if latest - end > UNREPORTED_AFTER_S}
+    if not late:
+        return []
+    first = min(late.values())
+    return [
+        Text(
+            "reports of {accounts} were last fetched until {until}, {days} days before those of others: what is pending there is as of"
+            " then",
+            code="accounts_behind",
+            accounts=", ".join([*sorted(late)[:_SHOWN], *["…"] * (len(late) > _SHOWN)]),
+            until=format_instant(first),
+            days=(latest - first) // _DAY_S,
+        )
+    ]
 
 
 def refuse_taken_names(by: Sequence[str], columns: Sequence[str]) -> None:

@@ -45,7 +45,7 @@ def anomalies(
 
     Parameters
     ----------
-    data : Store, DataFrame of messages, or result of ``anomalies``
+    data : Store or what else the analysis takes, or result of ``anomalies``
         A result needs ``time, until, subject, measure, observed, usual_low, usual_high, messages``.
     by, **keywords
         Handed to ``anomalies`` when `data` holds messages.

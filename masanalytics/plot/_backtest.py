@@ -45,7 +45,7 @@ def backtest(
 
     Parameters
     ----------
-    data : Store, DataFrame of messages, or result of ``backtest``
+    data : Store or what else the analysis takes, or result of ``backtest``
         A result needs ``age_s, expected_rate, expected_low, expected_high, final_rate, covered``.
     ages, **keywords
         Handed to ``backtest`` when `data` holds messages.

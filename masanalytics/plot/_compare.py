@@ -62,7 +62,7 @@ def compare(
 
     Parameters
     ----------
-    data : Store, DataFrame of messages, or result of ``compare``
+    data : Store or what else the analysis takes, or result of ``compare``
         A result needs ``a, b, accepted_a, accepted_b, rate_a, rate_b, difference, low, high, p_value`` (of replies
         ``delivered_a, delivered_b``); ``p_adjusted``, ``design_effect``, ``within_s`` and ``sentence`` are shown where it has them.
     by, a, b, **keywords

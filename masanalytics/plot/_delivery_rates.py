@@ -56,7 +56,7 @@ def delivery_rates(
 
     Parameters
     ----------
-    data : Store, DataFrame of messages, or result of ``delivery_rates``
+    data : Store or what else the analysis takes, or result of ``delivery_rates``
         A result needs ``accepted, delivered, delivery_rate, low, high``; ``most, pending, expected_rate, expected_low,
         expected_high`` are drawn where it has them. Rates are shares, 0 to 1.
     by, within, **keywords

@@ -62,7 +62,7 @@ def error_codes(
 
     Parameters
     ----------
-    data : Store, DataFrame of messages, or result of ``error_codes``
+    data : Store or what else the analysis takes, or result of ``error_codes``
         A result needs ``error_code, count, share, share_of_failed``; ``meaning`` is shown where it has it.
     by, top, **keywords
         Handed to ``error_codes`` when `data` holds messages; without groups the 14 most frequent codes are

@@ -41,7 +41,7 @@ def fatigue(
 
     Parameters
     ----------
-    data : Store, DataFrame of messages, or result of ``fatigue``
+    data : Store or what else the analysis takes, or result of ``fatigue``
         A result needs ``received, delivered, opt_outs, opt_out_rate, opt_out_low, opt_out_high, opt_out_ratio``.
     window, **keywords
         Handed to ``fatigue`` when `data` holds messages.

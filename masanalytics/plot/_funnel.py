@@ -38,7 +38,7 @@ def funnel(
 
     Parameters
     ----------
-    data : Store, DataFrame of messages, or frame of steps
+    data : Store or what else the analysis takes, or frame of steps
         A frame of steps needs ``step`` (``planned``, ``accepted``, ``delivered``, ``replied`` or words of your own) and
         ``count``, and may have ``pending``. Of a frame of messages the first three steps are counted.
     ax : Axes, optional

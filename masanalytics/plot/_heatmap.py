@@ -49,7 +49,7 @@ def heatmap(
 
     Parameters
     ----------
-    data : Store, DataFrame of messages, or result of ``delivery_rates`` by two columns
+    data : Store or what else the analysis takes, or result of ``delivery_rates`` by two columns
         A result needs two columns of groups, then ``accepted, delivery_rate, low, high``.
     by : two column names, optional
         Rows and columns of the chart; by default ``("weekday", "hour")``.

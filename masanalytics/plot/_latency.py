@@ -73,7 +73,7 @@ def latency(
 
     Parameters
     ----------
-    data : Store, DataFrame of messages, curve of arrivals, or result of ``latency``
+    data : Store or what else the analysis takes, curve of arrivals, or result of ``latency``
         A curve needs ``seconds, share, low, high``, and may have ``accepted`` (how many it rests on); quantiles need ``p50_s, p90_s, p95_s, p99_s``, and show
         ``reached_50_s`` and ``reached_90_s`` (seconds until half and nine in ten of all accepted had arrived).
     by, **keywords

@@ -38,7 +38,7 @@ def number_health(
 
     Parameters
     ----------
-    data : Store, DataFrame of messages, or result of ``number_health``
+    data : Store or what else the analysis takes, or result of ``number_health``
         A result needs ``phone`` and ``verdict``.
     **keywords
         Handed to ``number_health`` when `data` holds messages.

@@ -46,7 +46,7 @@ def overview(
 
     Parameters
     ----------
-    data : Store, or DataFrame of messages
+    data : Store, Archive, DataFrame of messages, folder of an export, or list of these
         As the analysis takes it.
     by : str or sequence of str, optional
         What rates and arrival are grouped by; None for all together.

@@ -76,7 +76,7 @@ def timeline(
 
     Parameters
     ----------
-    data : Store, DataFrame of messages, or result of ``timeline``
+    data : Store or what else the analysis takes, or result of ``timeline``
         A result needs ``time, accepted, delivered, failed, pending, delivery_rate, low, high``; ``limit_low,
         limit_high`` and ``outside`` are drawn where it has them.
     freq, by, **keywords

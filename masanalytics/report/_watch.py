@@ -89,7 +89,7 @@ def glance(data: Messages, campaign: str | None = None, *, language: str | None 
 
     Parameters
     ----------
-    data : Store, or DataFrame of messages
+    data : Store, Archive, DataFrame of messages, folder of an export, or list of these
         As the analysis takes it.
     campaign : str, optional
         Only this campaign.

@@ -47,7 +47,7 @@ def write_report(
 
     Parameters
     ----------
-    data : Store, or DataFrame of messages (pandas, polars, DuckDB, Spark)
+    data : Store, Archive, DataFrame of messages (pandas, polars, DuckDB, Spark), folder of an export, or list of these
         As ``delivery_rates`` takes it.
     path : str or Path
         Ends in ``.html`` or ``.xlsx`` (which needs the extra ``excel``). An existing file is replaced; its folder must

@@ -59,7 +59,7 @@ def gather(data: Messages, request: Request) -> Contents:
 
     Parameters
     ----------
-    data : Store or DataFrame of messages
+    data : Store, Archive, DataFrame of messages, folder of an export, or list of these
         As the analysis takes it.
     request : Request
         What is asked.

@@ -123,7 +123,7 @@ class Subject:
 
     Attributes
     ----------
-    data : Store or DataFrame of messages
+    data : Store, Archive, DataFrame of messages, folder of an export, or list of these
         As the analysis takes it.
     request : Request
         What is asked.

@@ -123,6 +123,12 @@ def _pending(whole: dict[Any, Any]) -> str:
     if not (pending := int(whole["pending"])):
         return ""
     values = {"lowest": percent(whole["delivery_rate"]), "most": percent(whole["most"])}
+    if values["lowest"] == values["most"]:
+        return ngettext(
+            "{count:,} is still pending, too few to move the rate.",
+            "{count:,} are still pending, too few to move the rate.",
+            pending,
+        )
     if pd.isna(whole.get("expected_rate")):
         return ngettext(
             "{count:,} is still pending: the rate will end between {lowest} and {most}.",

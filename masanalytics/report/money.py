@@ -73,7 +73,7 @@ def spent_in_words(spent: pd.DataFrame, price: float | Mapping[str, float]) -> l
     if row["cost_not_delivered"]:
         sentences.append(
             _(
-                "{wasted} of it went to messages that were not delivered, {dead} to numbers that do not exist.",
+                "{wasted} of it went to messages without a report of delivery so far, {dead} to numbers that do not exist.",
                 wasted=money(row["cost_not_delivered"]),
                 dead=money(row["cost_dead_numbers"]),
             )

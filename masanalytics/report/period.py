@@ -84,7 +84,7 @@ def period_of(
 
     Parameters
     ----------
-    data : Store, or DataFrame of messages
+    data : Store, Archive, DataFrame of messages, folder of an export, or list of these
         Which tells what is now.
     since : str, date, datetime, timedelta or number of epoch seconds, optional
         A time, or a length such as ``"7d"``: so long before `until`, or before now.
@@ -146,7 +146,7 @@ def change_between(data: Messages, period: Period, by: Sequence[str], where: Map
 
     Parameters
     ----------
-    data : Store or DataFrame of messages
+    data : Store, Archive, DataFrame of messages, folder of an export, or list of these
         As the analysis takes it.
     period : Period
         The later one.
