@@ -192,6 +192,13 @@ def test_statuses_may_be_whole_numbers_in_a_column_of_floats(engine: str) -> Non
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_of_several_words_that_are_no_status_every_engine_names_the_same(engine: str) -> None:
+    """The first by their letters."""
+    with pytest.raises(InputError, match="status 'gone' is not one of planned"):
+        analysis.delivery_rates(ENGINES[engine](EACH.assign(status=["refused", "gone", "lost", "delivered"])))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_infinite_waiting_times_are_unknown(engine: str) -> None:
     """What has waited for ever has not been told to be silent; everything else is counted."""
     found = analysis.delivery_rates(ENGINES[engine](EACH.assign(waited_s=float("inf"))))

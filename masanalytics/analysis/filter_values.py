@@ -98,23 +98,27 @@ def status_numbers(distinct: Iterable[Any]) -> list[int]:
     [5, -1, 4]
     """
     import numpy as np
+
+    found = [(value, _status_number(value)) for value in distinct]
+    unknown = [value for value, number in found if number is None]
+    if unknown:
+        value = min(unknown, key=str)  # the same one whatever the order in which an engine found them
+        value = value.item() if isinstance(value, np.generic) else value
+        raise InputError(
+            "status {value!r} is not one of {names}", value=value, names=[status.name for status in Status]
+        )
+    return [number for _, number in found if number is not None]
+
+
+def _status_number(value: Any) -> int | None:
+    """Return the number of a status, -1 of a missing one; None of what is no status, such as yes and no."""
+    import numpy as np
     import pandas as pd
 
-    names = {status.name: int(status) for status in Status}
-    numbers: list[int] = []
-    for value in distinct:
-        if isinstance(value, (bool, np.bool_)):
-            raise InputError("status {value!r} is not one of {names}", value=bool(value), names=list(names))
-        if pd.isna(value):
-            numbers.append(-1)
-        elif value in names:
-            numbers.append(names[value])
-        elif not isinstance(value, str) and value in names.values():
-            numbers.append(int(value))
-        else:
-            raise InputError(
-                "status {value!r} is not one of {names}",
-                value=value,
-                names=list(names),
-            )
-    return numbers
+    if isinstance(value, (bool, np.bool_)):
+        return None
+    if pd.isna(value):
+        return -1
+    if isinstance(value, str):
+        return int(Status[value]) if value in Status.__members__ else None
+    return int(value) if value in [int(status) for status in Status] else None
