@@ -68,7 +68,9 @@ class MaturedHistory:
     features: list[Features]
     names: pd.DataFrame
     _ladders: dict[bytes, ChainLadder] = field(default_factory=dict)
-    _steps: dict[tuple[float, Features], tuple[ChainLadder, LadderStep]] = field(default_factory=dict)
+    _chosen_units: dict[tuple[float, Features], tuple[ChainLadder, LadderStep]] = field(default_factory=dict)
+    _steps: dict[tuple[int, float], LadderStep] = field(default_factory=dict)
+    _scores: dict[tuple[int, float, bytes], float] = field(default_factory=dict)
     _references: dict[tuple[int, float, bool], ReferenceShare] = field(default_factory=dict)
 
     def strata_of(self, keys: pd.DataFrame) -> Numbers:
@@ -97,7 +99,6 @@ class MaturedHistory:
     def reference(self, age: float, features: Features, *, at: float, delivered: bool) -> ReferenceShare:
         """Return the shares delivered (or reported) by `age` in the units that are chosen for forecasts made `at` an age."""
         ladder = self._chosen(at, features)[0]
-        # Many features lead to the same units, which live as long as this does.
         key = (id(ladder), age, delivered)
         if key not in self._references:
             self._references[key] = ladder.reference(age, delivered=delivered)
@@ -122,30 +123,46 @@ class MaturedHistory:
     def _chosen(self, age: float, features: Features) -> tuple[ChainLadder, LadderStep]:
         """Return the units by which one with these `features` is forecast at `age`, and what they say."""
         key = (age, features)
-        if key not in self._steps:
-            whole = self.ladder.open_at(age)
+        if key not in self._chosen_units:
             classes = self._classes(features)
-            judged = classes[-1] if classes else np.ones(self.ladder.units, dtype=bool)
-            best, least = None, whole.score(judged) * _BETTER
+            every = np.ones(self.ladder.units, dtype=bool)
+            judged = classes[-1] if classes else every
+            best, least = every, self._score(every, age, judged) * _BETTER
             for inside in classes:
                 if (judged & ~inside).any():
                     continue
-                score = self._inside(inside).open_at(age).score(judged[inside])
+                score = self._score(inside, age, judged)
                 if score < least:
                     best, least = inside, score * _BETTER
-            step = LadderStep.of(whole)
-            ladder = self.ladder
-            if best is not None:
-                ladder = self._inside(best)
-                step = ladder.step(age).drawn_to(step)
-            self._steps[key] = ladder, step
-        return self._steps[key]
+            step = self._step(every, age)
+            self._chosen_units[key] = (
+                self._inside(best),
+                self._step(best, age).drawn_to(step) if best is not every else step,
+            )
+        return self._chosen_units[key]
+
+    # Units, and what they say at an age, are those of many features: each is worked out once.
 
     def _inside(self, units: Booleans) -> ChainLadder:
         key = units.tobytes()
         if key not in self._ladders:
-            self._ladders[key] = self.ladder.of_units(units)
+            self._ladders[key] = self.ladder if units.all() else self.ladder.of_units(units)
         return self._ladders[key]
+
+    def _step(self, units: Booleans, age: float) -> LadderStep:
+        ladder = self._inside(units)
+        key = (id(ladder), age)
+        if key not in self._steps:
+            self._steps[key] = ladder.step(age)
+        return self._steps[key]
+
+    def _score(self, units: Booleans, age: float, judged: Booleans) -> float:
+        """Return how far the `judged` of these units were from what the others of them say at an age."""
+        ladder = self._inside(units)
+        key = (id(ladder), age, judged.tobytes())
+        if key not in self._scores:
+            self._scores[key] = ladder.open_at(age).score(judged[units])
+        return self._scores[key]
 
     def _classes(self, features: Features) -> list[Booleans]:
         """Return sets of units that share some of the `features`, those with the most in common last."""
