@@ -26,6 +26,7 @@ from masanalytics.errors import StoreError
 from masanalytics.paths import remove_file, replace_file
 
 __all__ = [
+    "ARCHIVED_FILE",
     "MANIFEST",
     "SCHEMA_VERSION",
     "ExportedFiles",
@@ -45,6 +46,8 @@ __all__ = [
 
 MANIFEST: Final = "_manifest.json"
 SCHEMA_VERSION: Final = 1
+ARCHIVED_FILE: Final = re.compile(r"\d{6,}-[0-9a-f]{8}\.parquet")
+"""What the files of an archive are called."""
 DRAFT: Final = ".draft"
 _ASIDE: Final = ".orphan"
 _CHUNK: Final = 1 << 20

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from masanalytics.stats import proportions
 from masanalytics.stats.order_statistics import median_difference, rank_test
 from masanalytics.stats.proportions import (
     Z95,
@@ -210,3 +211,19 @@ def test_strata_that_only_one_arm_has_do_not_count() -> None:
     without = stratified_difference(*(np.array(x, dtype=float) for x in ([48], [80], [56], [70])))
 
     assert alone == without
+
+
+@pytest.mark.parametrize("df", [1.0, 10.0, 300.5, 4130.475, 18_113.4, 999_999.0])
+def test_students_quantile_is_found_in_a_few_steps(df: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of very many degrees of freedom, where rounding keeps the last step from becoming any smaller."""
+    asked = []
+    p_value = proportions.student_p_value
+
+    def counting(t: float, freedom: float) -> float:
+        asked.append(t)
+        return p_value(t, freedom)
+
+    monkeypatch.setattr(proportions, "student_p_value", counting)
+
+    assert p_value(student_quantile.__wrapped__(0.975, df), df) == pytest.approx(0.05, rel=1e-9)
+    assert 0 < len(asked) < 10

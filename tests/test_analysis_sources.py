@@ -390,10 +390,16 @@ def test_an_account_that_is_not_collected_any_more_is_named(tmp_path: Path) -> N
             rows.covered(sent - 60, sent + waited[name])
         said = analysis.notes_of(analysis.delivery_rates(store), "en")
         alone = analysis.notes_of(analysis.delivery_rates(store, account="other"), "en")
+        of_late = [
+            analysis.delivery_rates(data, account="late")
+            for data in (store, store.messages(), as_duckdb(store.messages()), as_lazy_polars(store.messages()))
+        ]
 
     behind = "reports of late were last fetched until 2025-12-21 07:21:40, 20 days before those of others: what is pending there is as of then"
     assert behind in said
     assert not any("last fetched" in one for one in alone)
+    assert [one.attrs["as_of"] for one in of_late] == ["2025-12-21 07:21:40"] * 4
+    assert [one["pending"].tolist() for one in of_late] == [[10]] * 4
 
 
 @pytest.mark.parametrize("made", [as_duckdb, as_lazy_polars])

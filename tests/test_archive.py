@@ -1301,6 +1301,17 @@ def test_an_export_that_was_brought_up_to_date_knows_long_ages(
         pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-9)
 
 
+def test_files_of_others_in_a_folder_are_left_as_they_are(old: Store, tmp_path: Path) -> None:
+    """Nothing is archived into a folder whose months hold files that no archive writes: it says which."""
+    other = tmp_path / "lake" / "month=2026-01" / "ours-ae0bec9e.parquet"
+    other.parent.mkdir(parents=True)
+    other.write_bytes(b"of somebody else")
+
+    with pytest.raises(StoreError, match=r"holds month=2026-01/ours-ae0bec9e\.parquet, which no archive writes"):
+        old.archive("2026-02-01", tmp_path / "lake")
+    assert other.read_bytes() == b"of somebody else"
+
+
 def test_the_path_of_a_store_is_no_store(old: Store, tmp_path: Path) -> None:
     """`Archive` takes the Store itself, and says so."""
     with pytest.raises(InputError, match=r"give the Store itself, Archive\(folder, Store\(path\)\)"):

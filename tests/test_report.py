@@ -382,6 +382,11 @@ def test_a_rate_that_cannot_be_foretold_is_said_so() -> None:
     ]
 
 
+def test_a_report_of_a_table_does_not_speak_of_gaps(messages: pd.DataFrame, tmp_path: Path) -> None:
+    """A frame does not know when nobody fetched reports."""
+    assert "Gaps in coverage" not in worded(tmp_path, messages, language="en")
+
+
 def test_a_few_open_messages_of_many_are_said_to_move_nothing() -> None:
     """Where both bounds are the same to a tenth of a percent, they are not said twice."""
     rates = pd.DataFrame({"accepted": [100_000], "delivered": [90_000], "failed": [9_990], "pending": [10], "delivery_rate": [0.9],

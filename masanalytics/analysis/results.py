@@ -24,6 +24,7 @@ from masanalytics.analysis.filters import Filters, to_instant
 from masanalytics.analysis.hidden_numbers import refuse_hidden_numbers
 from masanalytics.analysis.known_holes import holes_text
 from masanalytics.analysis.sources import MessageSource
+from masanalytics.analysis.sources.coverage import of_accounts
 from masanalytics.argument_kinds import is_number
 from masanalytics.errors import InputError
 from masanalytics.i18n import Text, speaks
@@ -134,7 +135,7 @@ def finished(
     is_empty = frame.empty if is_empty is None else is_empty
     refuse_unknown_names(source, where, is_empty=is_empty)
     refuse_hidden_numbers(source, where.values.get("phone", ()))
-    coverage = dict(source.coverage_summary(where.of_columns(source.message_columns())))
+    coverage = of_accounts(source.coverage_summary(where.of_columns(source.message_columns())), where)
     frame.attrs["as_of"] = format_instant(coverage.get("as_of"))
     frame.attrs["coverage"] = {name: _plain(coverage.get(name)) for name in ("end", "gaps", "holes")}
     frame.attrs["denominator"] = denominator
@@ -144,7 +145,7 @@ def finished(
     if missing is not None:
         all_notes.append(missing)
     if "pending" in frame and frame["pending"].sum() > 0:
-        all_notes.extend(_behind(coverage, where.values.get("account")))
+        all_notes.extend(_behind(coverage))
     all_notes.extend(coverage.get("notes") or ())
     repeated = source.repeated_messages()
     if repeated:
@@ -173,11 +174,9 @@ def finished(
     return frame
 
 
-def _behind(coverage: Mapping[str, Any], asked: Sequence[Any] | None) -> list[Text]:
+def _behind(coverage: Mapping[str, Any]) -> list[Text]:
     """Return whose reports were fetched until days before those of the others: messages that are pending there stay so."""
-    ends = {
-        name: to_instant(end) for name, end in (coverage.get("end") or {}).items() if asked is None or name in asked
-    }
+    ends = {name: to_instant(end) for name, end in (coverage.get("end") or {}).items()}
     latest = max(ends.values(), default=0)
     late = {name: end for name, end in ends.items() if latest - end > UNREPORTED_AFTER_S}
     if not late:

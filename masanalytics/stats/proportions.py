@@ -226,6 +226,7 @@ def student_quantile(level: float, df: float) -> float:
     """
     if not np.isfinite(df) or df > 1e6:
         return NormalDist().inv_cdf(level)
+    level, df = float(level), float(df)  # of numpy's numbers each step takes several times as long
     # Newton's method for the logarithm of the p-value over that of t, which is concave: after one step it comes from above.
     target = 2 * (1 - level)
     t = NormalDist().inv_cdf(level)
@@ -235,7 +236,7 @@ def student_quantile(level: float, df: float) -> float:
         density = scale * exp(-(df + 1) / 2 * log1p(t * t / df))
         step = p * log(p / target) / (2 * density * t)
         t *= exp(step)
-        if abs(step) < 1e-13:
+        if abs(step) < 1e-9:  # the next one would be its square, which is less than rounding makes of it
             break
     return t
 

@@ -16,7 +16,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from masanalytics.errors import InputError, StoreError
-from masanalytics.export_folder import Manifest, Partition, checksum_of, draft_of, finish, read_manifest, write_manifest
+from masanalytics.export_folder import (
+    ARCHIVED_FILE,
+    Manifest,
+    Partition,
+    checksum_of,
+    draft_of,
+    finish,
+    read_manifest,
+    write_manifest,
+)
 from masanalytics.i18n import Text
 from masanalytics.paths import replace_file
 from masanalytics.store import changed_days
@@ -129,6 +138,13 @@ def _check_folder(folder: Path, ledger: str) -> set[str]:
     manifest = read_manifest(folder)
     if manifest is not None and not (manifest.settings.get("archive") and manifest.settings.get("store") == ledger):
         raise StoreError("{folder} is not the archive of this store: choose another folder", folder=str(folder))
+    foreign = [file for file in sorted(folder.glob("month=*/*.parquet")) if not ARCHIVED_FILE.fullmatch(file.name)]
+    if foreign:
+        raise StoreError(
+            "{folder} holds {file}, which no archive writes: choose another folder",
+            folder=str(folder),
+            file=foreign[0].relative_to(folder).as_posix(),
+        )
     return set() if manifest is None else {one.file for one in manifest.partitions}
 
 

@@ -31,7 +31,7 @@ from masanalytics.export_folder import (
 from masanalytics.i18n import Text
 from masanalytics.own_columns import name_in_files
 from masanalytics.paths import alone_with
-from masanalytics.store import changed_days
+from masanalytics.store import changed_days, kept_columns
 from masanalytics.store.archived_rows import archived_by_month
 from masanalytics.store.arrow_messages import ArrowMessages
 from masanalytics.store.changed_days import MESSAGES, UPLINKS, Month, Turn
@@ -165,7 +165,7 @@ class _Run:
         coverage: Mapping[str, Any],
     ) -> None:
         self._conn, self._folder, self._asked = conn, folder, asked
-        self._tables = ArrowMessages(conn, asked.style)
+        self._own = kept_columns.column_names(conn)
         self._seen = Observation.of(conn)
         self._accounts = dict(conn.execute("SELECT account_id, account FROM accounts").fetchall())
         self._turn = changed_days.latest_turn(conn)
@@ -185,11 +185,11 @@ class _Run:
         self._settings = {
             "store": ledger,
             **asked.style.settings,
-            "own_columns": self._tables.own,
+            "own_columns": self._own,
             "columns": [*MESSAGE_COLUMNS],
             "by_part": sorted(self._accounts[number] for number in by_part_accounts(conn)),
         }
-        if renamed := [name for name in self._tables.own if name_in_files(name) != name]:
+        if renamed := [name for name in self._own if name_in_files(name) != name]:
             self._settings["renamed"] = renamed
         self._coverage = {**coverage, "notes": [note.as_json() for note in coverage["notes"]]}
         self._before = before
@@ -277,13 +277,16 @@ class _Run:
             if month.kind == MESSAGES:
                 by_month[month.month].append(month)
         packed = PackedRows(self._conn)
+        # Only here: it reads the texts of all columns, which are many where columns of one's own are.
+        if by_month:
+            tables = ArrowMessages(self._conn, self._asked.style)
         for name, months in sorted(by_month.items()):
             files = {
                 month.account_id: f"month={name}/{partition_name(self._accounts[month.account_id])}.parquet"
                 for month in months
             }
             paths = {account_id: draft_of(self._folder / file) for account_id, file in files.items()}
-            writers = PartitionWriters(self._conn, self._tables, paths, private=self._is_private)
+            writers = PartitionWriters(self._conn, tables, paths, private=self._is_private)
             done = writers.write(packed.read(one) for one in stretches(self._conn, months[0].limits))
             for account_id, (rows, first, last, as_of) in done.items():
                 draft, seen = paths[account_id], self._observed(account_id, first, last)

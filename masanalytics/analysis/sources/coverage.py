@@ -15,7 +15,7 @@ from masanalytics.vocabulary import UNREPORTED_AFTER_S
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Submitted", "concerning", "coverage_of_files", "coverage_of_manifest", "within"]
+__all__ = ["Submitted", "concerning", "coverage_of_files", "coverage_of_manifest", "of_accounts", "within"]
 
 _MINUTE_S: Final = 60
 
@@ -63,6 +63,23 @@ def concerning(coverage: Mapping[str, Any], asked: Submitted) -> dict[str, Any]:
         and (hole["from"] is None or to_instant(hole["from"]) <= latest)
     ]
     return {**coverage, "gaps": gaps, "holes": holes}
+
+
+def of_accounts(coverage: Mapping[str, Any], where: Filters) -> dict[str, Any]:
+    """Return the part of a coverage that is of the accounts that are asked about, where it knows one account from another.
+
+    Examples
+    --------
+    >>> known = {"as_of": 0, "end": {"a": "2026-01-05 08:00:00", "b": "2026-03-05 08:00:00"}, "gaps": [], "holes": []}
+    >>> of_accounts(known, Filters({"account": ("a",)}))["as_of"] == to_instant("2026-01-05 08:00")
+    True
+    """
+    asked = where.values.get("account")
+    ends = {name: end for name, end in (coverage.get("end") or {}).items() if asked is None or name in asked}
+    if asked is None or not ends:
+        return dict(coverage)
+    theirs = {name: [one for one in coverage.get(name) or () if one["account"] in ends] for name in ("gaps", "holes")}
+    return {**coverage, "as_of": max(map(to_instant, ends.values())), "end": ends, **theirs}
 
 
 def coverage_of_manifest(manifest: Manifest, where: Filters, count: Callable[..., Sequence[Any]]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import lru_cache
 from os import PathLike
@@ -29,7 +28,15 @@ from masanalytics.analysis.sources.parquet_files import opened, read_through
 from masanalytics.analysis.sources.united import UnitedMessages
 from masanalytics.analysis.sources.watched_until import WatchedUntil, asks_for_long_ages
 from masanalytics.errors import InputError, StoreError
-from masanalytics.export_folder import MANIFEST, Manifest, Partition, current_file, current_files, read_manifest
+from masanalytics.export_folder import (
+    ARCHIVED_FILE,
+    MANIFEST,
+    Manifest,
+    Partition,
+    current_file,
+    current_files,
+    read_manifest,
+)
 from masanalytics.paths import full_path
 from masanalytics.vocabulary import MESSAGE_COLUMNS
 
@@ -41,7 +48,6 @@ __all__ = ["ExportedMessages", "exports_in"]
 _TRIES: Final = 50
 _SQLITE: Final = b"SQLite format 3\0"
 _WAIT_S: Final = 0.1
-_ARCHIVED_FILE: Final = re.compile(r"\d{6,}-[0-9a-f]{8}\.parquet")
 _T = TypeVar("_T")
 
 
@@ -95,7 +101,7 @@ def _begins_with(file: Path, sign: bytes) -> bool:
 
 def _refuse_begun(folder: Path) -> None:
     """Raise if a folder has files of an archive and no manifest yet: its messages are in no export."""
-    if any(_ARCHIVED_FILE.fullmatch(file.name) for file in folder.glob("month=*/*.parquet")):
+    if any(ARCHIVED_FILE.fullmatch(file.name) for file in folder.glob("month=*/*.parquet")):
         raise StoreError(
             "{folder} is an archive without a manifest, since the first store.archive(before, folder) has not ended or was interrupted:"
             " run it again, which ends it. mas.Archive(folder, store) counts all meanwhile",

@@ -325,9 +325,10 @@ class NarwhalsMessages:
 
     def coverage_summary(self, where: Filters) -> Mapping[str, Any]:
         """Return the end of coverage that ``submitted_at + waited_s`` tells; of the files of an export, what its manifest says."""
-        files = self._exported
+        files, account = self._exported, where.values.get("account")
         if files is None or not files.manifest.coverage:
-            return self._coverage
+            test = None if account is None else self._test(Filters({"account": account}))
+            return self._coverage if test is None else type(self)(self._frame.filter(test), shifts={})._coverage  # noqa: SLF001
         known = coverage_of_files(files, where, self.grouped_count)
         return known if files.is_whole else {**known, "as_of": self._coverage["as_of"]}
 

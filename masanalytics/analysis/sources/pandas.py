@@ -162,7 +162,7 @@ class PandasMessages:
         ids = [name for name in ("account", "message_id") if name in self._frame.columns]
         return int((self._frame.duplicated(ids) & numbers.notna()).sum())
 
-    def coverage_summary(self, where: Filters) -> Mapping[str, Any]:  # noqa: ARG002 - a frame knows no gaps of its own
+    def coverage_summary(self, where: Filters) -> Mapping[str, Any]:
         """Return the end of coverage that ``submitted_at + waited_s`` tells, and what the frame's attrs say."""
         kept = self._frame.attrs.get("coverage")
         if isinstance(kept, Mapping):
@@ -171,8 +171,10 @@ class PandasMessages:
         nothing: dict[str, Any] = {"as_of": None, "end": {}, "gaps": [], "holes": [], "notes": notes}
         if not {"submitted_at", "waited_s"} <= set(self._frame.columns):
             return nothing
-        waited = as_floats(self._frame["waited_s"])
-        ends = epoch_seconds(self._frame["submitted_at"]) + waited
+        theirs = {name: options for name, options in where.values.items() if name == "account"}
+        frame = self._kept(Filters(theirs), {"submitted_at", "waited_s", *theirs}) if theirs else self._frame
+        waited = as_floats(frame["waited_s"])
+        ends = epoch_seconds(frame["submitted_at"]) + waited
         # What was submitted after the end of coverage has waited 0 and does not tell where that is.
         last = np.max(ends, where=(waited > 0) & np.isfinite(ends), initial=-np.inf)
         return {**nothing, "as_of": int(last)} if np.isfinite(last) else nothing
