@@ -21,6 +21,7 @@ __all__ = ["Clustered", "VarianceComponent", "variance_component"]
 
 _ROUNDS = 50
 _SETTLED = 1e-6
+_FEW = 0.7
 
 
 class Clustered(NamedTuple):
@@ -69,13 +70,19 @@ def variance_component(clusters: Clustered, families: int) -> VarianceComponent:
     >>> found.value.round(5).tolist(), round(float((2 / found.information[0]) ** 0.5), 5)
     ([0.00317], 0.0034)
     """
-    value = np.zeros(families)
+    value, left = np.zeros(families), clusters
     for _ in range(_ROUNDS):
-        again = _moments(clusters, np.maximum(value, 0.0), families)
-        settled = np.abs(np.maximum(again.value, 0) - np.maximum(value, 0)) <= _SETTLED * np.maximum(again.value, 0)
-        value = np.where(np.isnan(again.value), 0.0, again.value)
-        if (settled | np.isnan(again.value)).all():
+        again = _moments(left, np.maximum(value, 0.0), families).value
+        is_open = np.abs(np.maximum(again, 0) - np.maximum(value, 0)) > _SETTLED * np.maximum(again, 0)
+        of_left = np.bincount(left.family, minlength=families) > 0
+        value = np.where(of_left, np.where(np.isnan(again), 0.0, again), value)
+        if not is_open.any():
             break
+        # Most families settle in a few rounds; a few take many.
+        going_on = is_open[left.family]
+        if going_on.mean() < _FEW:
+            left = Clustered(*(values[going_on] for values in left))
+            left = left._replace(group=np.unique(left.group, return_inverse=True)[1])
     return _moments(clusters, np.maximum(value, 0.0), families)
 
 
