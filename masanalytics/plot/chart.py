@@ -184,7 +184,7 @@ def result_of(data: Messages, name: str, columns: Collection[str], **keywords: A
         from masanalytics import analysis
 
         compute: Callable[..., pd.DataFrame] = getattr(analysis, name)
-        return compute(data, **options)
+        return _without_lists_of_rows(compute(data, **options))
     if options:
         raise InputError(
             "this frame is a result of {name} already, so {options} can no longer be applied: "
@@ -192,7 +192,16 @@ def result_of(data: Messages, name: str, columns: Collection[str], **keywords: A
             name=name,
             options=", ".join(f"{key}=" for key in options),
         )
-    return data
+    return _without_lists_of_rows(data)
+
+
+def _without_lists_of_rows(result: pd.DataFrame) -> pd.DataFrame:
+    """Return a result whose attrs do not grow with its rows: pandas copies them at each step of a chart."""
+    attrs, drawn = result.attrs, result.copy(deep=False)
+    drawn.attrs = {name: value for name, value in attrs.items() if name != "small_groups"}
+    if reasons := attrs.get("expected_reason"):  # only which there are is asked for
+        drawn.attrs["expected_reason"] = {code: code for code in reasons.values()}
+    return drawn
 
 
 def is_result(data: object, columns: Collection[str]) -> TypeGuard[pd.DataFrame]:

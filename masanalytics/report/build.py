@@ -213,7 +213,7 @@ def _rates(subject: Subject, place: int, name: str, rates: pd.DataFrame) -> Sect
     """Return the delivery rates by one dimension, the largest groups first; of all messages where `name` is empty."""
     largest = rates.sort_values("accepted", ascending=False, kind="stable", ignore_index=True)
     shown = rates if name in _IN_ORDER else largest
-    top = _cleaned(_first(shown, _MOST_IN_CHART), name, subject.request)
+    top = _cleaned(shown.head(_MOST_IN_CHART), name, subject.request)
     note = ""
     if len(shown) > len(top):
         note = _("the chart shows {shown} of {all}", shown=len(top), all=len(shown))
@@ -224,18 +224,6 @@ def _rates(subject: Subject, place: int, name: str, rates: pd.DataFrame) -> Sect
     section_name = f"rates-{name if name in _BREAKDOWNS else place}"
     title = titled(_("Delivery rate"), [name] if name else [])
     return subject.section(section_name, title, shown, tables.columns_of(shown, tables.RATES), picture)
-
-
-def _first(frame: pd.DataFrame, rows: int) -> pd.DataFrame:
-    """Return the first rows of a result, with what its attrs say of these: each step of a chart copies them."""
-    attrs, frame.attrs = frame.attrs, {}
-    first = frame.head(rows)
-    frame.attrs = attrs
-    kept, reasons = set(first.index), attrs.get("expected_reason") or {}
-    small = [label for label in attrs.get("small_groups") or () if label in kept]
-    of_rows = {label: reasons[label] for label in map(str, first.index) if label in reasons}
-    first.attrs = {**attrs, "small_groups": small, "expected_reason": of_rows}
-    return first
 
 
 def _cleaned(frame: pd.DataFrame, name: str, request: Request) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -198,6 +199,11 @@ class _Run:
             for one in (before.partitions if before and before.settings == self._settings else ())
         }
 
+    @cached_property
+    def _tables(self) -> ArrowMessages:
+        """What makes tables of messages: where nothing is written, the texts of all columns need not be read."""
+        return ArrowMessages(self._conn, self._asked.style)
+
     def written(self) -> Manifest:
         """Write the drafts of all files that differ; return the manifest that makes them count."""
         before, generation = self._before, (self._before.generation + 1 if self._before else 1)
@@ -277,16 +283,13 @@ class _Run:
             if month.kind == MESSAGES:
                 by_month[month.month].append(month)
         packed = PackedRows(self._conn)
-        # Only here: it reads the texts of all columns, which are many where columns of one's own are.
-        if by_month:
-            tables = ArrowMessages(self._conn, self._asked.style)
         for name, months in sorted(by_month.items()):
             files = {
                 month.account_id: f"month={name}/{partition_name(self._accounts[month.account_id])}.parquet"
                 for month in months
             }
             paths = {account_id: draft_of(self._folder / file) for account_id, file in files.items()}
-            writers = PartitionWriters(self._conn, tables, paths, private=self._is_private)
+            writers = PartitionWriters(self._conn, self._tables, paths, private=self._is_private)
             done = writers.write(packed.read(one) for one in stretches(self._conn, months[0].limits))
             for account_id, (rows, first, last, as_of) in done.items():
                 draft, seen = paths[account_id], self._observed(account_id, first, last)

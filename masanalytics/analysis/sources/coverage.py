@@ -78,8 +78,8 @@ def of_accounts(coverage: Mapping[str, Any], where: Filters) -> dict[str, Any]:
     ends = {name: end for name, end in (coverage.get("end") or {}).items() if asked is None or name in asked}
     if asked is None or not ends:
         return dict(coverage)
-    theirs = {name: [one for one in coverage.get(name) or () if one["account"] in ends] for name in ("gaps", "holes")}
-    return {**coverage, "as_of": max(map(to_instant, ends.values())), "end": ends, **theirs}
+    theirs = concerning(coverage, Submitted(accounts=frozenset(ends)))
+    return {**theirs, "as_of": max(map(to_instant, ends.values())), "end": ends}
 
 
 def coverage_of_manifest(manifest: Manifest, where: Filters, count: Callable[..., Sequence[Any]]) -> dict[str, Any]:

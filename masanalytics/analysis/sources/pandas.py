@@ -247,11 +247,11 @@ def _without_dictionaries(frame: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     types = {name: dtype.pyarrow_dtype for name, dtype in frame.dtypes.items() if isinstance(dtype, pd.ArrowDtype)}
-    coded = {
-        name: kind.value_type
-        for name, kind in types.items()
-        if hasattr(kind, "value_type") and hasattr(kind, "index_type")
-    }
+    if not types:
+        return frame
+    from pyarrow.types import is_dictionary
+
+    coded = {name: kind.value_type for name, kind in types.items() if is_dictionary(kind)}
     return frame.astype({name: pd.ArrowDtype(kind) for name, kind in coded.items()}) if coded else frame
 
 
